@@ -1,0 +1,1 @@
+"""What logit-amp-chat decides and computes; knows nothing of the terminal."""

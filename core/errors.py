@@ -1,0 +1,52 @@
+"""Errors a user can act on: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class LogitAmpError(Exception):
+    """A failure with a remedy; shown as one message, never as a traceback.
+
+    `exit_code` is what a headless command ends with:
+    1 an unexpected failure, 2 wrong usage, 3 a profile, 4 a pair that cannot
+    be loaded, 5 a context that is used up, 6 a transcript, 7 the engine died.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class ProfileError(LogitAmpError):
+    """A profile that is missing, unreadable or says something it may not."""
+
+    exit_code = 3
+
+
+class PairError(LogitAmpError):
+    """Two sides that cannot be loaded or do not share a vocabulary."""
+
+    exit_code = 4
+
+
+class ContextError(LogitAmpError):
+    """A conversation longer than the model's context."""
+
+    exit_code = 5
+
+
+class TranscriptError(LogitAmpError):
+    """A transcript that cannot be read or written."""
+
+    exit_code = 6
+
+
+class EngineError(LogitAmpError):
+    """The engine process ended without being asked to."""
+
+    exit_code = 7

@@ -1,0 +1,216 @@
+"""The records that screen, transcript and export are made from.
+
+One record is one line of a transcript (JSON Lines, version 1). The same
+objects travel from the engine to the app, so that what is shown is what is
+saved. Log-probabilities are natural logs of unmasked distributions at
+temperature 1; divergences and entropies are in nats.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERSION = 1
+
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["stop", "length", "context", "cancelled", "error"]
+
+
+def new_id(prefix: str) -> str:
+    """A short id that is unique across the files of a machine."""
+    return f"{prefix}-{secrets.token_hex(5)}"
+
+
+class Sampling(BaseModel):
+    """How a lane picks its next token.
+
+    `top_k` 0, `top_p` 1, `min_p` 0 and `plausibility` 0 switch a filter off;
+    `temperature` 0 is argmax. `plausibility` τ masks tokens with
+    p_after < τ · max p_after, in lanes with α > 0 only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    temperature: Annotated[float, Field(ge=0)] = 0.7
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
+    top_k: Annotated[int, Field(ge=0)] = 0
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    plausibility: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    max_new_tokens: Annotated[int, Field(ge=1)] = 512
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogProbs:
+    """log p of one token under each of the three distributions, in nats."""
+
+    before: float
+    after: float
+    amplified: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """1 + the number of tokens that are strictly more probable."""
+
+    before: int
+    after: int
+    amplified: int
+
+
+class Candidate(NamedTuple):
+    """One token of a step's top list, with its log-probabilities."""
+
+    id: int
+    text: str
+    before: float
+    after: float
+    amplified: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptIds:
+    """The token ids each side was prompted with."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SideInfo:
+    """One loaded side, as precisely as it can be named."""
+
+    model: str
+    revision: str | None
+    adapter: str | None
+    dtype: str
+    quantization: str
+    adapter_revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What the following records were made with."""
+
+    type: Literal["session"] = "session"
+    id: str
+    time: str
+    version: int = VERSION
+    profile: dict[str, Any]
+    before: SideInfo
+    after: SideInfo
+    template_hash: str | None
+    versions: dict[str, str]
+    device: str
+    context: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Something said to the models; `parent` is a message or a reply."""
+
+    type: Literal["message"] = "message"
+    id: str
+    parent: str | None
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One lane's answer to `parent`: everything needed to decode it again."""
+
+    type: Literal["reply"] = "reply"
+    id: str
+    parent: str | None
+    lane: str
+    alpha: float
+    seed: int
+    turn: int
+    sampling: Sampling
+    prompt: PromptIds
+    forced: int = 0
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What happened at one token of one lane.
+
+    `text` is the token decoded on its own; `bytes` (hex) is there when that is
+    not valid UTF-8, and a reply's text is the join of all bytes. `special`
+    tokens (end of turn and the like) are no part of the reply's text.
+    `kl` is KL(after‖before), `kl_amplified` KL(amplified‖after), `entropy`
+    that of amplified, all in nats.
+    """
+
+    type: Literal["step"] = "step"
+    reply: str
+    index: int
+    alpha: float
+    token: int
+    text: str
+    bytes: str | None = None
+    special: bool = False
+    logp: LogProbs
+    rank: Ranks
+    kl: float
+    kl_amplified: float
+    entropy: float
+    top: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Sampling was changed in mid-reply: in force from step `index` on."""
+
+    type: Literal["change"] = "change"
+    reply: str
+    index: int
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """A lane ended: why, after how many tokens and seconds."""
+
+    type: Literal["finish"] = "finish"
+    reply: str
+    reason: FinishReason
+    tokens: int
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """This reply became the history."""
+
+    type: Literal["keep"] = "keep"
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What the user wrote about a message, a reply or one of its steps."""
+
+    type: Literal["note"] = "note"
+    about: str
+    text: str
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A record of a later version: carried along, never dropped."""
+
+    type: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+Known = Session | Message | Reply | Step | Change | Finish | Keep | Note
+Record = Known | Unknown

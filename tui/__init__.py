@@ -1,0 +1,1 @@
+"""What logit-amp-chat shows and asks; never touches a tensor."""
