@@ -1,0 +1,112 @@
+"""Token bytes to text, and the one place where untrusted text is made safe to show."""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+
+# Format and control characters people have names for; the rest show their code point.
+_NAMES = {
+    0x00AD: "SHY",
+    0x034F: "CGJ",
+    0x061C: "ALM",
+    0x180E: "MVS",
+    0x200B: "ZWSP",
+    0x200C: "ZWNJ",
+    0x200D: "ZWJ",
+    0x200E: "LRM",
+    0x200F: "RLM",
+    0x2028: "LSEP",
+    0x2029: "PSEP",
+    0x202A: "LRE",
+    0x202B: "RLE",
+    0x202C: "PDF",
+    0x202D: "LRO",
+    0x202E: "RLO",
+    0x2060: "WJ",
+    0x2066: "LRI",
+    0x2067: "RLI",
+    0x2068: "FSI",
+    0x2069: "PDI",
+    0xFEFF: "BOM",
+}
+
+# Categories without a glyph: controls, formats, surrogates, private use,
+# unassigned, line and paragraph separators.
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+# Letters and marks that draw nothing: joiners, fillers, Mongolian and other
+# variation selectors. U+FE0E and U+FE0F stay: they belong to ordinary emoji.
+_BLANK = {
+    0x034F,
+    0x115F,
+    0x1160,
+    0x17B4,
+    0x17B5,
+    0x180B,
+    0x180C,
+    0x180D,
+    0x180F,
+    0x3164,
+    0xFFA0,
+    *range(0xFE00, 0xFE0E),
+    *range(0xE0100, 0xE01F0),
+}
+
+
+def _glyph(code: int) -> str:
+    """What stands for one character on the screen: itself, where it can be seen."""
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if code in _BLANK or unicodedata.category(chr(code)) in _UNSEEN:
+        return f"‹{_NAMES.get(code, f'U+{code:04X}')}›"
+    return chr(code)
+
+
+class _Glyphs(dict[int, str]):
+    """A `str.translate` table that fills itself, one character at a time."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = glyph = _glyph(code)
+        return glyph
+
+
+_LINE = _Glyphs()
+_BLOCK = _Glyphs({0x0A: "\n", 0x09: "\t"})
+
+
+def visible(text: str, *, newlines: bool = True) -> str:
+    """`text` with every character that has no glyph of its own replaced by one.
+
+    Control characters (ESC and C1 included), bidirectional and invisible
+    characters, private and unassigned code points and lone surrogates become
+    visible; nothing is dropped. Newline and tab stay when `newlines` is true
+    and become ␊ and ␉ otherwise. Works character by character, so that the
+    pieces of a stream join up: visible(a) + visible(b) == visible(a + b).
+    """
+    return text.translate(_BLOCK if newlines else _LINE)
+
+
+def clean(text: str) -> str:
+    """`text` as valid Unicode: what cannot be encoded (lone surrogates) becomes U+FFFD."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+class Utf8Stream:
+    """UTF-8 that arrives in pieces: a character split between tokens is joined.
+
+    Bytes that can never become valid turn into U+FFFD as soon as that is known.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes) -> str:
+        """The characters that `data` completes."""
+        return self._decoder.decode(data)
+
+    def finish(self) -> str:
+        """What is left of a character that was never completed, as U+FFFD."""
+        return self._decoder.decode(b"", final=True)

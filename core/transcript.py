@@ -1,0 +1,244 @@
+"""The file of a conversation: append-only, one JSON object a line, safe against a cut."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from core.errors import TranscriptError
+from core.records import Known, Record, Step, Unknown, new_id
+
+SYNC_SECONDS = 1.0
+UNREADABLE = "unreadable"
+"""Type of the `Unknown` that stands for a line that is no record."""
+
+# JSON has no infinities: log 0 is written as the string "-Infinity" and read back as a number.
+_KNOWN: TypeAdapter[Known] = TypeAdapter(
+    Annotated[Known, Field(discriminator="type")],
+    config=ConfigDict(ser_json_inf_nan="strings"),
+)
+
+
+def default_folder() -> Path:
+    """Where conversations are saved unless the user says otherwise."""
+    return platformdirs.user_data_path("logit-amp-chat") / "transcripts"
+
+
+# --- lines ----------------------------------------------------------------------
+
+
+def to_line(record: Record) -> str:
+    """The record as one line of JSON, without the newline."""
+    if isinstance(record, Unknown):
+        return json.dumps({"type": record.type, **record.fields})
+    try:
+        return _KNOWN.dump_json(record).decode()
+    except PydanticSerializationError:  # lone surrogates: only as escapes
+        return json.dumps(_KNOWN.dump_python(record))
+
+
+def from_line(line: str | bytes) -> Record:
+    """The record of one line; whatever is not one comes back as `Unknown`, never dropped."""
+    try:
+        return _KNOWN.validate_json(line)
+    except ValidationError:
+        return _unknown(line)
+
+
+def _unknown(line: str | bytes) -> Record:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
+        text = line if isinstance(line, str) else line.decode("utf-8", "replace")
+        return Unknown(type=UNREADABLE, fields={"line": text})
+    with contextlib.suppress(ValidationError):  # escaped surrogates: only Python reads them
+        return _KNOWN.validate_python(data)
+    return Unknown(type=data.pop("type"), fields=data)
+
+
+# --- reading --------------------------------------------------------------------
+
+
+def read_records(path: Path) -> list[Record]:
+    """All records of a transcript, in order.
+
+    A last line that was cut off is left out; lines of a later version and
+    damaged ones come back as `Unknown`. Raises TranscriptError for a file that
+    cannot be read or is no transcript.
+    """
+    data = _read(path)
+    complete, _, tail = data.rpartition(b"\n")
+    records = [from_line(line) for line in complete.split(b"\n") if line.strip()]
+    if tail.strip() and not _is_unreadable(last := from_line(tail)):
+        records.append(last)
+    if data.strip() and not _looks_like_transcript(records, tail):
+        raise TranscriptError(
+            f"{path} is not a transcript: its lines are no JSON records.",
+            "Choose a .jsonl file that logit-amp-chat wrote.",
+        )
+    return records
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TranscriptError(
+            f"Cannot read the transcript {path}: {error.strerror}.",
+            "Check the path and its permissions.",
+        ) from error
+
+
+def _is_unreadable(record: Record) -> bool:
+    return isinstance(record, Unknown) and record.type == UNREADABLE
+
+
+def _looks_like_transcript(records: list[Record], tail: bytes) -> bool:
+    """Some line is a record, or a first line was begun and cut off."""
+    if not records:
+        return tail.lstrip().startswith(b"{")
+    return not all(map(_is_unreadable, records))
+
+
+# --- writing --------------------------------------------------------------------
+
+
+class Transcript:
+    """The one writer of a file.
+
+    Every record is handed to the system at once, and forced to the disk unless
+    it is a step; steps at least once a second. What the disk refuses is kept and
+    written before anything later, so a full disk loses nothing that a later
+    `append` can still save. Safe to call from several threads.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        """Take over an open descriptor; use `create` or `resume`."""
+        self.path = path
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._unwritten = bytearray()
+        self._synced = time.monotonic()
+
+    @classmethod
+    def create(cls, folder: Path) -> Transcript:
+        """A new file in `folder`, which is made (0700) when missing.
+
+        Raises TranscriptError when that cannot be done.
+        """
+        name = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{new_id('chat')}.jsonl"
+        path = folder / name
+        with _explained(f"Cannot save the conversation in {folder}"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        _lock_file(path, descriptor)
+        return cls(path, descriptor)
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple[Transcript, list[Record]]:
+        """Go on with an existing file: its writer and what it holds so far.
+
+        A line that was cut off is closed, not removed. Raises TranscriptError
+        when the file is no transcript, cannot be written, or has a writer.
+        """
+        with _explained(f"Cannot continue the transcript {path}"):
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            _lock_file(path, descriptor)
+            records = read_records(path)
+        except TranscriptError:
+            os.close(descriptor)
+            raise
+        transcript = cls(path, descriptor)
+        if not _ends_with_newline(path):
+            transcript._unwritten += b"\n"
+        return transcript, records
+
+    def append(self, record: Record) -> None:
+        """Write a record. Raises TranscriptError; the record is kept for the next attempt."""
+        line = to_line(record).encode() + b"\n"
+        with self._lock:
+            self._unwritten += line
+            self._write(sync=not isinstance(record, Step))
+
+    def retry(self) -> None:
+        """Write what could not be written before. Raises TranscriptError."""
+        with self._lock:
+            self._write(sync=True)
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes that the disk has not taken yet."""
+        return len(self._unwritten)
+
+    def close(self) -> None:
+        """Write what is left and let the file go; closing twice is fine."""
+        with self._lock:
+            if self._descriptor < 0:
+                return
+            try:
+                self._write(sync=True)
+            finally:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def _write(self, *, sync: bool) -> None:
+        if self._descriptor < 0:
+            raise TranscriptError(f"The transcript {self.path} is closed.")
+        with _explained(f"Cannot write to the transcript {self.path}"):
+            while self._unwritten:
+                written = os.write(self._descriptor, self._unwritten)
+                del self._unwritten[:written]
+            now = time.monotonic()
+            if sync or now - self._synced >= SYNC_SECONDS:
+                os.fsync(self._descriptor)
+                self._synced = now
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _lock_file(path: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise TranscriptError(
+            f"The transcript {path} is being written by another logit-amp-chat.",
+            "Close that one first, or copy the file and continue the copy.",
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """An OSError as one sentence with a way out."""
+    try:
+        yield
+    except OSError as error:
+        remedy = (
+            "Free some space on that disk."
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "Choose another folder with --transcripts."
+        )
+        raise TranscriptError(f"{what}: {error.strerror}.", remedy) from error
