@@ -1,0 +1,211 @@
+"""YAML that knows its lines: plain data, and errors that say where."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from core.errors import ProfileError
+from core.text import visible
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 8
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null")}
+
+Location = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    _TAG + "float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+@dataclass
+class YamlFile:
+    """The data of one file, and the line (from 1) of every key in it."""
+
+    path: Path
+    data: Any = None
+    lines: dict[Location, int] = field(default_factory=dict)
+    _seen: dict[int, Any] = field(default_factory=dict)  # an aliased node is built once
+
+    @classmethod
+    def read(cls, path: Path) -> YamlFile:
+        """Read and parse a file. Raises ProfileError that names file and line."""
+        file = cls(path)
+        text = _read_text(path)
+        try:
+            loader = _Loader(text)
+            node = loader.get_single_node()
+            if node is not None:
+                file.data = file._plain(loader, node, ())
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise file._unreadable(error.problem, mark.line + 1 if mark else None) from None
+        except yaml.reader.ReaderError as error:
+            line = text[: error.position].count("\n") + 1
+            raise file._unreadable(
+                f"the character U+{int(error.character):04X} is not allowed", line
+            ) from None
+        except RecursionError:
+            raise file._unreadable("nested too deeply", None) from None
+        return file
+
+    def _plain(self, loader: _Loader, node: yaml.Node, where: Location) -> Any:
+        """A node as dict, list, str, int, float, bool or None; nothing else is accepted."""
+        line = self.lines.setdefault(where, node.start_mark.line + 1)
+        if id(node) not in self._seen:
+            if len(where) > MAX_DEPTH:  # also where an alias contains itself
+                raise self._unreadable("nested too deeply", line)
+            self._seen[id(node)] = self._build(loader, node, where)
+        return self._seen[id(node)]
+
+    def _build(self, loader: _Loader, node: yaml.Node, where: Location) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(loader, node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(loader, item, (*where, i)) for i, item in enumerate(node.value)]
+        line = node.start_mark.line + 1
+        if node.tag == _TAG + "timestamp":
+            return node.value
+        if node.tag not in _SCALARS:
+            raise self._unreadable(f"the tag {node.tag} is not allowed", line)
+        try:
+            return loader.construct_object(node)
+        except (ValueError, LookupError):
+            raise self._unreadable(f"{_short(node.value)} is not what its tag says", line) from None
+
+    def _mapping(self, loader: _Loader, node: yaml.MappingNode, where: Location) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._unreadable("a key must be a single word", line)
+            key: str = key_node.value
+            if key in data:
+                raise self.error((*where, key), "the key is there twice", line)
+            self.lines[(*where, key)] = line
+            data[key] = self._plain(loader, value_node, (*where, key))
+        return data
+
+    def error(self, where: Sequence[str | int], what: str, line: int | None = None) -> ProfileError:
+        """One line: file, line, key and what is wrong with it."""
+        where = tuple(where)
+        line = line or self._line(where)
+        key = ".".join(str(part) for part in where)
+        at = f", key {_short(key)}" if key else ""
+        return ProfileError(f"{_short(str(self.path), 500)}, line {line}{at}: {what}.")
+
+    def _line(self, where: Location) -> int:
+        """The line of the innermost part that is in the file."""
+        while where and where not in self.lines:
+            where = where[:-1]
+        return self.lines.get(where, 1)
+
+    def _unreadable(self, problem: str | None, line: int | None) -> ProfileError:
+        at = f", line {line}" if line else ""
+        return ProfileError(
+            f"{_short(str(self.path), 500)}{at}: not readable as YAML"
+            f" ({visible(problem or 'unknown problem', newlines=False)})."
+        )
+
+    def explain(self, error: ValidationError, model: type[BaseModel]) -> ProfileError:
+        """The first thing pydantic found, in the words of someone who edits the file."""
+        errors = error.errors(include_url=False)
+        # A mistyped key explains a missing one better than the other way round.
+        first = min(errors, key=lambda e: (e["type"] != "extra_forbidden", self._line(e["loc"])))
+        what = self._what(first, model)
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        return self.error(first["loc"], what + more)
+
+    def _what(self, detail: ErrorDetails, model: type[BaseModel]) -> str:
+        *parents, last = detail["loc"] or ("",)
+        expected = _EXPECTED.get(".".join(map(str, detail["loc"])))
+        if detail["type"] == "extra_forbidden":
+            known = _keys(model, parents)
+            close = difflib.get_close_matches(str(last), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            return f"unknown key; expected one of {', '.join(known)}{hint}"
+        if detail["type"] == "missing":
+            return f"missing; expected {expected or 'a value'}"
+        found = "nothing" if detail["input"] is None else _short(_yaml(detail["input"]))
+        expected = expected or detail["msg"].removeprefix("Input should be ")
+        expected = re.sub(r"^(greater|less) ", r"a number \1 ", expected)
+        return f"expected {expected}, found {found}"
+
+
+_SIDE = "a side such as {model: ID or folder}"
+_MODEL = "a Hub id or a folder"
+_EXPECTED = {
+    "": "a mapping with the keys before and after",
+    "before": _SIDE,
+    "before.model": _MODEL,
+    "after": _SIDE,
+    "after.model": _MODEL,
+    "alpha": "a finite number",
+    "device": "auto, cpu, cuda or cuda:N",
+    "labels": "a mapping with the keys before and after",
+    "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
+    "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
+}
+
+
+def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:
+    """The keys allowed below `parents`."""
+    for parent in parents:
+        annotation = model.model_fields[str(parent)].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)
+
+
+def _read_text(path: Path) -> str:
+    name = _short(str(path), 500)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ProfileError(f"The profile {name} does not exist.", "Check the path.") from None
+    except OSError as error:
+        raise ProfileError(f"Cannot read the profile {name}: {error.strerror}.") from None
+    if len(data) > MAX_BYTES:
+        raise ProfileError(f"{name} is larger than {MAX_BYTES} bytes: no profile is that long.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ProfileError(f"{name}, line {line}: not readable as UTF-8 text.") from None
+
+
+def _yaml(value: object) -> str:
+    """A value as it would stand in the file."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return str(value)
+
+
+def _short(text: str, length: int = 60) -> str:
+    """Untrusted text for a one-line message."""
+    text = visible(text, newlines=False)
+    return text if len(text) <= length else text[: length - 1] + "…"
