@@ -1,0 +1,86 @@
+"""The mathematics of amplification: pure functions of log-probabilities.
+
+Shapes: R lanes by V token ids. Everything is fp32 or wider; log-probabilities
+are natural logs, divergences and entropies are in nats. `alpha` is (R, 1) or
+anything that broadcasts against (R, V).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+NEVER = -math.inf
+
+
+def log_probs(logits: Tensor, valid: Tensor | None = None) -> Tensor:
+    """fp32 log-softmax of (R, V) logits over the ids that `valid` (V,) allows."""
+    logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+    if valid is not None:
+        logits = logits.masked_fill(~valid, NEVER)
+    return logits.log_softmax(dim=-1)
+
+
+def mix(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
+    """after + α·(after − before), unnormalized, from log-probabilities (R, V).
+
+    Exactly `before` at α = −1 and `after` at α = 0. A token that neither side
+    can produce stays at −inf. A token that one side alone rules out keeps the
+    other side's value plus the largest boost that any other token of the row
+    got, when α asks for it, and is −inf otherwise: never +inf, never NaN.
+    """
+    delta = after - before
+    finite = delta.isfinite()
+    both = torch.lerp(before, after, 1 + alpha)
+    gain = delta.masked_fill(~finite, 0).amax(dim=-1, keepdim=True).clamp_min(0)
+    loss = (-delta).masked_fill(~finite, 0).amax(dim=-1, keepdim=True).clamp_min(0)
+    only_after = torch.where(alpha >= 0, after + alpha.clamp_min(0) * gain, NEVER)
+    only_before = torch.where(alpha <= -1, before + (-1 - alpha).clamp_min(0) * loss, NEVER)
+    one_sided = torch.where(before.isneginf(), only_after, only_before)
+    return torch.where(finite, both, one_sided)
+
+
+def amplify(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
+    """Log-probabilities (R, V) of the amplified model: p ∝ p_after^{1+α} · p_before^{−α}."""
+    return mix(before, after, alpha).log_softmax(dim=-1)
+
+
+def plausible(after: Tensor, threshold: float) -> Tensor:
+    """(R, V) True where p_after ≥ threshold · max p_after (Li et al. 2022, contrastive decoding).
+
+    `after`'s own argmax is always plausible.
+    """
+    if threshold <= 0:
+        return ~after.isneginf()
+    return after >= after.amax(dim=-1, keepdim=True) + math.log(threshold)
+
+
+def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
+    """KL(p‖q) in nats of log-probabilities (…, V): (…). +inf where q rules out what p allows."""
+    terms = p.exp() * (p - q)
+    return terms.masked_fill(p.isneginf(), 0).sum(dim=-1).clamp_min(0)
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Entropy in nats of log-probabilities (…, V): (…)."""
+    return -(p.exp() * p).masked_fill(p.isneginf(), 0).sum(dim=-1)
+
+
+def rank(p: Tensor, token: Tensor) -> Tensor:
+    """1 + how many ids of (…, V) are strictly more probable than `token` (…): (…)."""
+    return (p > p.gather(-1, token.unsqueeze(-1))).sum(dim=-1) + 1
+
+
+def crossover(before: tuple[float, float], after: tuple[float, float]) -> float | None:
+    """The α at which two tokens' amplified log-odds are zero.
+
+    Each side gives the log-probabilities of tokens (i, j), in nats: log-odds
+    are linear in α, so −(a_i − a_j)/(d_i − d_j) with d = a − b. None where
+    they never cross.
+    """
+    slope = (after[0] - before[0]) - (after[1] - before[1])
+    if slope == 0 or not math.isfinite(slope):
+        return None
+    return -(after[0] - after[1]) / slope

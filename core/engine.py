@@ -1,0 +1,135 @@
+"""Engine: opens a profile, answers requests with events."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import torch
+
+from core.chat import Chat
+from core.decoder import Controls, Decoder
+from core.events import Event, Idle, Loading, Opened, Request, SetAlpha, SetSampling, Stop
+from core.pair import Pair, choose_threads, load_pair
+from core.profile import Profile
+from core.records import Reply, Session, new_id
+
+VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
+
+
+class Engine:
+    """One open pair and one decoder; answers one request at a time.
+
+    `generate` is a generator: between two of its events the caller may `apply`
+    commands, which are in force with the next token.
+    """
+
+    def __init__(self, profile: Profile, pair: Pair) -> None:
+        self.pair = pair
+        self.opened = Opened(
+            session=_session(profile, pair), notices=pair.notices, memory=pair.memory
+        )
+        self._chat = Chat(
+            pair.tokenizer, pair.template, (profile.before.system, profile.after.system)
+        )
+        self._decoder = Decoder(pair)
+        self._controls: Controls | None = None
+
+    @classmethod
+    def open(cls, profile: Profile, report: Callable[[Loading], None] = lambda _: None) -> Engine:
+        """Load the profile's pair and warm it up. Raises LogitAmpError."""
+        pair = load_pair(profile, report)
+        if pair.device.type == "cpu":
+            torch.set_num_threads(choose_threads(pair))
+        engine = cls(profile, pair)
+        report(Loading(stage="warm-up", detail="first token", done=0, total=1))
+        engine._warm_up()
+        report(Loading(stage="warm-up", detail="first token", done=1, total=1))
+        return engine
+
+    def generate(self, request: Request) -> Iterator[Event]:
+        """Decode every lane of `request`: Replies, Prefill, Steps, a Finish a lane, Idle.
+
+        The batches of `batches`, one event after the other.
+        """
+        return itertools.chain.from_iterable(self.batches(request))
+
+    def batches(self, request: Request) -> Iterator[Sequence[Event]]:
+        """Decode every lane of `request`; a batch is what happened at one token.
+
+        Raises LogitAmpError before the first event where the request cannot be
+        answered (ContextError: the conversation is longer than the context).
+        """
+        prompt = self._chat.prompts(request.messages, request.raw)
+        controls = Controls({lane.reply: lane.alpha for lane in request.lanes}, request.sampling)
+        replies = [
+            Reply(
+                id=lane.reply,
+                parent=request.parent,
+                lane=lane.name,
+                alpha=lane.alpha,
+                seed=request.sampling.seed,
+                turn=request.turn,
+                sampling=request.sampling,
+                prompt=prompt,
+                forced=len(request.forced),
+                raw=request.raw,
+            )
+            for lane in request.lanes
+        ]
+        self._decoder.check_room(prompt, request.forced)
+        self._controls = controls
+        try:
+            yield replies
+            yield from self._decoder.decode(
+                replies, request.lanes, controls, request.forced, request.top
+            )
+            yield [Idle()]
+        finally:
+            self._controls = None
+
+    def apply(self, command: SetAlpha | SetSampling | Stop) -> None:
+        """Change the request in progress; without one, nothing happens."""
+        controls = self._controls
+        if controls is None:
+            return
+        match command:
+            case SetAlpha(reply, alpha):
+                if reply in controls.alphas:
+                    controls.alphas[reply] = alpha
+            case SetSampling(sampling):
+                controls.sampling = sampling
+            case Stop(reply):
+                controls.stopped.update(controls.alphas if reply is None else [reply])
+
+    def _warm_up(self) -> None:
+        """Touch every weight once, so that the first reply is as fast as the others."""
+        token = torch.tensor([[min(self.pair.end_of_turn, default=0)]])
+        for side in (self.pair.before, self.pair.after):
+            side.logits(token, side.new_cache(), 1)
+
+
+def device_name(device: torch.device) -> str:
+    """What the numbers were computed on, as precisely as it can be named."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    return f"cpu ({platform.machine()})"
+
+
+def _session(profile: Profile, pair: Pair) -> Session:
+    chat = Chat(pair.tokenizer, pair.template, (None, None))
+    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
+    return Session(
+        id=new_id("s"),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        profile=profile.model_dump(mode="json"),
+        before=pair.infos[0],
+        after=pair.infos[1],
+        template_hash=chat.template_hash,
+        versions={"python": platform.python_version(), **versions},
+        device=device_name(pair.device),
+        context=pair.context,
+    )

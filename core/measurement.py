@@ -1,0 +1,95 @@
+"""What is recorded of a token: its probabilities, ranks, divergences, and its rivals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.amplification import entropy, kl_divergence, plausible, rank
+from core.records import Candidate, LogProbs, Ranks
+from core.vocabulary import TokenBytes
+
+# Finer than fp32 resolves at the magnitudes that occur; keeps a line short.
+DECIMALS = 6
+
+
+def _rounded(value: float) -> float:
+    return round(value, DECIMALS) if math.isfinite(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The numbers of one lane's step, on the host."""
+
+    token: int
+    logp: LogProbs
+    rank: Ranks
+    kl: float
+    kl_amplified: float
+    entropy: float
+    top: dict[int, list[float]]
+
+    def candidates(self, names: TokenBytes) -> tuple[Candidate, ...]:
+        """The top list, most probable under amplified first."""
+        order = sorted(self.top.items(), key=lambda item: (-item[1][2], item[0]))
+        return tuple(
+            Candidate(token, names.describe(token)[0], *map(_rounded, values))
+            for token, values in order
+        )
+
+
+def measure(stack: Tensor, token: Tensor, top: int, plausibility: float) -> list[Measured]:
+    """Measure each lane's chosen token.
+
+    `stack` is (3, R, V): log-probabilities under before, after and amplified;
+    `token` is (R,). The top list is the union of the `top` best of the three,
+    the `top` largest |after − before| inside the plausible set, and the chosen
+    token; `top` 0 leaves it empty.
+    """
+    before, after, amplified = stack.unbind(0)
+    chosen = token.expand(3, -1)
+    columns = [
+        token.unsqueeze(-1),
+        stack.gather(-1, chosen.unsqueeze(-1))[..., 0].T,
+        rank(stack, chosen).T,
+        kl_divergence(after, before).unsqueeze(-1),
+        kl_divergence(amplified, after).unsqueeze(-1),
+        entropy(amplified).unsqueeze(-1),
+    ]
+    width = 0
+    if top > 0:
+        ids = _rivals(stack, token, min(top, stack.shape[-1]), plausibility)
+        width = ids.shape[-1]
+        columns.append(ids)
+        columns.extend(stack.gather(-1, ids.expand(3, -1, -1)).unbind(0))
+    # One copy to the host; fp64 holds ids and fp32 values exactly.
+    packed: list[list[float]] = torch.cat([c.double() for c in columns], dim=-1).tolist()
+    return [_unpack(row, width) for row in packed]
+
+
+def _rivals(stack: Tensor, token: Tensor, top: int, plausibility: float) -> Tensor:
+    """(R, 4·top + 1) token ids worth showing, with repeats."""
+    before, after, _ = stack.unbind(0)
+    best = stack.topk(top).indices
+    moved = (after - before).abs().masked_fill(~plausible(after, plausibility), -1)
+    most = moved.topk(top)
+    # Where fewer ids are plausible the chosen token fills up.
+    movers = torch.where(most.values >= 0, most.indices, token.unsqueeze(-1))
+    return torch.cat((*best.unbind(0), movers, token.unsqueeze(-1)), dim=-1)
+
+
+def _unpack(row: list[float], width: int) -> Measured:
+    numbers, rest = row[:10], row[10:]
+    ids, *values = (rest[i * width : (i + 1) * width] for i in range(4))
+    return Measured(
+        token=int(numbers[0]),
+        logp=LogProbs(*map(_rounded, numbers[1:4])),
+        rank=Ranks(*map(int, numbers[4:7])),
+        kl=_rounded(numbers[7]),
+        kl_amplified=_rounded(numbers[8]),
+        entropy=_rounded(numbers[9]),
+        top={int(i): v for i, *v in zip(ids, *values, strict=True)},
+    )

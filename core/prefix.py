@@ -1,0 +1,116 @@
+"""Key-value caches of one side, kept from turn to turn."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.side import KVCache, LoadedSide
+
+# The reply just decoded and the one before it: regenerating and comparing
+# afterwards find their prompt, and memory stays bounded.
+DEPTH = 2
+
+
+@dataclass
+class Kept:
+    """A cache of equally long rows, and the token ids each row holds."""
+
+    cache: KVCache
+    rows: list[list[int]]
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many leading ids two sequences share."""
+    for n, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return n
+    return min(len(a), len(b))
+
+
+class Prefixes:
+    """One side's caches: `start`, `read`, `spread`, any number of `step`s, `release`."""
+
+    def __init__(self, side: LoadedSide) -> None:
+        self._side = side
+        self._kept: list[Kept] = []
+        self._live: Kept | None = None
+        self._pending: list[int] = []
+
+    def clear(self) -> None:
+        """Forget everything, also what is being decoded."""
+        self._kept.clear()
+        self._live = None
+
+    def start(self, ids: Sequence[int], most: int) -> int:
+        """Open the longest held prefix of `ids`, at most `most` tokens of it.
+
+        Returns how many tokens are left to read.
+        """
+        best, length = None, 0
+        for kept in self._kept:
+            for row, held in enumerate(kept.rows):
+                shared = min(common_prefix(held, ids), most)
+                if shared > length:
+                    best, length = (kept, row), shared
+        if best is None:
+            self._live = Kept(self._side.new_cache(), [[]])
+        else:
+            self._live = self._cut(*best, length)
+        self._pending = list(ids[length:])
+        return len(self._pending)
+
+    def _cut(self, kept: Kept, row: int, length: int) -> Kept:
+        """A one-row copy of the first `length` tokens; the original stays as it is."""
+        cache = copy.copy(kept.cache)
+        cache.layers = [copy.copy(layer) for layer in kept.cache.layers]
+        if len(kept.rows) > 1:
+            cache.reorder_cache(torch.tensor([row]))
+        surplus = len(kept.rows[row]) - length
+        if surplus:
+            cache.crop(-surplus)
+        return Kept(cache, [kept.rows[row][:length]])
+
+    def read(self, wanted: int, chunk: int) -> Iterator[tuple[int, Tensor]]:
+        """Prefill in chunks of tokens; yields (tokens read, logits of the last `wanted`).
+
+        Logits are (1, up to `wanted`, V), none for chunks that end before.
+        """
+        live = self._require()
+        size = len(self._pending)
+        for begin in range(0, size, chunk):
+            part = self._pending[begin : begin + chunk]
+            keep = max(0, min(len(part), begin + len(part) - (size - wanted)))
+            logits = self._side.logits(torch.tensor([part]), live.cache, max(1, keep))
+            live.rows[0].extend(part)
+            yield len(part), logits if keep else logits[:, :0]
+
+    def spread(self, rows: int) -> None:
+        """Give every lane a row of its own."""
+        live = self._require()
+        if rows > 1:
+            live.cache.reorder_cache(torch.zeros(rows, dtype=torch.long))
+            live.rows = [list(live.rows[0]) for _ in range(rows)]
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Feed one token a row (R,); logits (R, V) of the next."""
+        live = self._require()
+        logits = self._side.logits(tokens.unsqueeze(-1), live.cache, 1)
+        for row, token in zip(live.rows, tokens.tolist(), strict=True):
+            row.append(token)
+        return logits[:, -1]
+
+    def release(self) -> None:
+        """Keep what was decoded for the next request."""
+        live, self._live = self._live, None
+        if live is not None and live.rows[0] and self._side.croppable(live.cache):
+            self._kept = [live, *self._kept][:DEPTH]
+
+    def _require(self) -> Kept:
+        if self._live is None:
+            raise RuntimeError("start() comes first")
+        return self._live

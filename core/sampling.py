@@ -1,0 +1,117 @@
+"""From a lane's scores to its next token: filters and coupled Gumbel noise.
+
+Filters come in the order and with the meaning of transformers' logits
+processors: temperature, top-k, top-p, min-p.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+from core.amplification import NEVER, plausible
+from core.records import Sampling
+
+MASK32 = 0xFFFFFFFF
+
+
+def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, sampling: Sampling) -> Tensor:
+    """Scores (R, V) to pick from: −inf where a filter removed the token.
+
+    `amplified` and `after` are log-probabilities (R, V), `alpha` is (R, 1).
+    The plausibility mask applies to lanes with α > 0 only, so that the before
+    and after lanes are exactly before and after. At temperature 0 the filters
+    that keep the argmax are left out.
+    """
+    scores = amplified
+    if sampling.plausibility > 0:
+        keep = plausible(after, sampling.plausibility) | (alpha <= 0)
+        scores = scores.masked_fill(~keep, NEVER)
+    if sampling.temperature == 0:
+        return scores
+    scores = scores / sampling.temperature
+    if 0 < sampling.top_k < scores.shape[-1]:
+        scores = top_k(scores, sampling.top_k)
+    if sampling.top_p < 1:
+        scores = top_p(scores, sampling.top_p)
+    if sampling.min_p > 0:
+        scores = min_p(scores, sampling.min_p)
+    return scores
+
+
+def top_k(scores: Tensor, k: int) -> Tensor:
+    """Keep the k best of each row (R, V), and what ties with the last of them."""
+    return scores.masked_fill(scores < scores.topk(k).values[..., -1:], NEVER)
+
+
+# Nuclei are small: this many of the best ids nearly always hold one.
+NUCLEUS_GUESS = 256
+
+
+def top_p(scores: Tensor, p: float) -> Tensor:
+    """Keep the smallest set of each row (R, V) whose probabilities reach p."""
+    log_p = scores.log_softmax(dim=-1)
+    size = scores.shape[-1]
+    best, ids = log_p.topk(min(NUCLEUS_GUESS, size))
+    cumulative = best.exp().cumsum(dim=-1)
+    if best.shape[-1] < size and bool((cumulative[..., -1] < p).any()):
+        best, ids = log_p.sort(dim=-1, descending=True)
+        cumulative = best.exp().cumsum(dim=-1)
+    inside = cumulative - best.exp() < p
+    inside[..., 0] = True
+    kept = scores.gather(-1, ids).masked_fill(~inside, NEVER)
+    return torch.full_like(scores, NEVER).scatter(-1, ids, kept)
+
+
+def min_p(scores: Tensor, p: float) -> Tensor:
+    """Keep ids of (R, V) with at least p times the probability of the row's best."""
+    return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + math.log(p), NEVER)
+
+
+def _mix32(x: Tensor) -> Tensor:
+    """A bijective 32-bit finalizer (lowbias32, C. Wellons) on int64 values below 2³²."""
+    x = x ^ (x >> 16)
+    x = (x * 0x7FEB352D) & MASK32
+    x = x ^ (x >> 15)
+    x = (x * 0x846CA68B) & MASK32
+    return x ^ (x >> 16)
+
+
+class Noise:
+    """Gumbel noise as a stateless function of (seed, turn, step, token id).
+
+    Every lane, every α and every device sees the same noise, so where two
+    lanes differ, α did it; each lane on its own is an exact sample
+    (Gumbel-max). Integer hashes are the same everywhere; the two logarithms
+    are fp64, so that devices agree far below fp32 resolution.
+    """
+
+    def __init__(self, seed: int, turn: int, size: int, device: torch.device | str = "cpu") -> None:
+        key = hashlib.blake2b(f"{seed} {turn}".encode(), digest_size=12).digest()
+        first, self._second, self._third = (
+            int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8)
+        )
+        ids = torch.arange(size, dtype=torch.int64, device=device)
+        self._hashed_ids = _mix32(ids ^ first)
+
+    def at(self, step: int) -> Tensor:
+        """(V,) standard Gumbel noise, fp32, for the token at index `step`."""
+        salt = int.from_bytes(
+            hashlib.blake2b(
+                f"{step} {self._second} {self._third}".encode(), digest_size=8
+            ).digest(),
+            "little",
+        )
+        bits = _mix32(self._hashed_ids ^ (salt & MASK32))
+        bits = _mix32((bits + (salt >> 32)) & MASK32)
+        # −log(1 − u) keeps full relative precision near 0, where the winners are.
+        exponential = -torch.log1p(-(bits.double() + 0.5) * 2.0**-32)
+        return -exponential.log().float()
+
+
+def pick(scores: Tensor, noise: Tensor | None) -> Tensor:
+    """The next token (R,) of scores (R, V): argmax(score + noise), plain argmax without noise."""
+    return (scores if noise is None else scores + noise).argmax(dim=-1)

@@ -1,0 +1,81 @@
+"""One loaded side: token ids and a cache in, fp32 logits out."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+# transformers' models and caches, typed loosely, as transformers is.
+Model = Any
+KVCache = Any
+
+
+@dataclass(frozen=True)
+class LoadedSide:
+    """A model and, where it has adapters, which of them this side stands for.
+
+    `adapter` None on a model with adapters (`shared`) means the bare weights.
+    """
+
+    model: Model
+    adapter: str | None = None
+    shared: bool = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the token ids go in."""
+        return torch.device(self.model.get_input_embeddings().weight.device)
+
+    def new_cache(self) -> KVCache:
+        """An empty cache that can be cut back to any length where the architecture allows.
+
+        Sliding-window layers keep everything: the model's mask still hides what
+        is out of the window, and a kept prefix can be cut anywhere.
+        """
+        cache = DynamicCache(config=self.model.config)
+        cache.layers = [
+            DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer
+            for layer in cache.layers
+        ]
+        return cache
+
+    @staticmethod
+    def croppable(cache: KVCache) -> bool:
+        """Whether a prefix of this cache can be used again (not so for recurrent states)."""
+        return bool(cache.is_croppable)
+
+    @torch.inference_mode()
+    def logits(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
+        """fp32 logits (R, last, V) after reading ids (R, T); `cache` grows by T."""
+        arguments: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
+        if self._keeps_logits:
+            arguments["logits_to_keep"] = last
+        with self._adapter():
+            out = self.model(input_ids=ids.to(self.device), **arguments)
+        logits: Tensor = out.logits[:, -last:].float()
+        return logits
+
+    @property
+    def _keeps_logits(self) -> bool:
+        model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        return "logits_to_keep" in inspect.signature(type(model).forward).parameters
+
+    @contextlib.contextmanager
+    def _adapter(self) -> Iterator[None]:
+        if not self.shared:
+            yield
+        elif self.adapter is None:
+            with self.model.disable_adapter():
+                yield
+        else:
+            if self.model.active_adapter != self.adapter:
+                self.model.set_adapter(self.adapter)
+            yield

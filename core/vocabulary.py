@@ -1,0 +1,185 @@
+"""One vocabulary for two sides: what they share, and the bytes behind each id."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import PairError
+
+# Fast tokenizers of transformers; typed loosely, as transformers is.
+Tokenizer = Any
+
+# Rows that a release may give another name without giving them another use.
+PLACEHOLDER = re.compile(r"reserved|unused|extra_id|placeholder|dummy|\bpad\b", re.IGNORECASE)
+
+# Where two differently written normalizers or pre-tokenizers would come apart.
+PROBES = (
+    "The quick brown fox, it's 12345 years old.",
+    "  two  spaces\n\n\tand a tab ",
+    "naïve café — “quotes” ﬁ ½ ² Å",
+    "def f(x):\n    return x**2  # 100% ok?!",
+    "日本語のテキスト 🙂 привет مرحبا",
+    "don't WE'LL I'm\r\nCamelCase snake_case http://a.b/c?d=1",
+)
+
+
+@dataclass(frozen=True)
+class SharedVocabulary:
+    """The columns both heads have, and the ids among them that may be sampled."""
+
+    size: int
+    usable: frozenset[int]
+    notices: tuple[str, ...] = ()
+
+
+def _tokens_by_id(tokenizer: Tokenizer) -> dict[int, str]:
+    return {i: token for token, i in tokenizer.get_vocab().items()}
+
+
+def _added(tokenizer: Tokenizer) -> dict[int, Any]:
+    return dict(tokenizer.added_tokens_decoder)
+
+
+def share(
+    before: Tokenizer, after: Tokenizer, rows: tuple[int, int], names: tuple[str, str]
+) -> SharedVocabulary:
+    """Match two tokenizers whose models have `rows` output rows each.
+
+    Padding rows and ids that one side alone knows are left out of `usable`.
+    Raises PairError, with the first differing ids, where an id means two
+    different tokens or the same text is cut differently.
+    """
+    size = min(rows)
+    left, right = _tokens_by_id(before), _tokens_by_id(after)
+    known = {i for i in left.keys() & right.keys() if i < size}
+    differing = sorted(i for i in known if left[i] != right[i])
+    added = _added(before).keys() & _added(after).keys()
+    renamed = {
+        i
+        for i in differing
+        if i in added and (PLACEHOLDER.search(left[i]) or PLACEHOLDER.search(right[i]))
+    }
+    wrong = [i for i in differing if i not in renamed]
+    if wrong:
+        shown = ", ".join(f"{i}: {left[i]!r} / {right[i]!r}" for i in wrong[:3])
+        raise PairError(
+            f"{names[0]} and {names[1]} do not share a vocabulary: "
+            f"{len(wrong)} ids mean different tokens ({shown}).",
+            "Logits can be compared only between models of one tokenizer: choose two stages"
+            " of the same model.",
+        )
+    _same_cuts(before, after, names)
+    notices = []
+    one_sided = len({i for i in left.keys() ^ right.keys() if i < size})
+    if rows[0] != rows[1]:
+        notices.append(
+            f"The heads have {rows[0]:,} and {rows[1]:,} rows; the {size:,} in common are used."
+        )
+    if renamed or one_sided:
+        notices.append(
+            f"{len(renamed) + one_sided} ids that only one side knows are never sampled."
+        )
+    return SharedVocabulary(size, frozenset(known - renamed), tuple(notices))
+
+
+def _same_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> None:
+    """Raise PairError where the normalizers or pre-tokenizers cut text differently."""
+
+    def spelled(tokenizer: Tokenizer) -> tuple[Any, Any] | None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return None
+        rules = json.loads(backend.to_str())
+        return rules.get("normalizer"), rules.get("pre_tokenizer")
+
+    if spelled(before) == spelled(after) is not None:
+        return
+    for probe in PROBES:
+        cut = [t(probe, add_special_tokens=False)["input_ids"] for t in (before, after)]
+        if cut[0] != cut[1]:
+            raise PairError(
+                f"{names[0]} and {names[1]} cut the same text into different tokens: "
+                f"{probe!r} gives {cut[0][:8]}… and {cut[1][:8]}….",
+                "Their normalizers or pre-tokenizers differ; choose two stages of the same model.",
+            )
+
+
+def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """Ids that steer the model (end of turn and the like) and are no part of a reply's text."""
+    added = {i for i, token in _added(tokenizer).items() if token.special}
+    return frozenset(added | set(tokenizer.all_special_ids))
+
+
+def end_of_turn_ids(sources: Iterable[Any]) -> frozenset[int]:
+    """The union of `eos_token_id` over configs, generation configs and tokenizers."""
+    found: set[int] = set()
+    for source in sources:
+        eos = getattr(source, "eos_token_id", None)
+        if isinstance(eos, int):
+            found.add(eos)
+        elif eos is not None:
+            found.update(int(i) for i in eos)
+    return frozenset(found)
+
+
+def _byte_level_alphabet() -> dict[str, int]:
+    """GPT-2's printable stand-ins for the 256 bytes, as byte-level BPE spells its tokens."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [b for b in range(256) if b not in printable]
+    return {chr(b): b for b in printable} | {chr(256 + n): b for n, b in enumerate(others)}
+
+
+BYTE_LEVEL = _byte_level_alphabet()
+BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+class TokenBytes:
+    """The bytes that each id stands for, so that split UTF-8 can be joined and nothing is lost."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._added = {i: token.content for i, token in _added(tokenizer).items()}
+        self._special = special_ids(tokenizer)
+        self._spell: Callable[[str], bytes] = self._speller()
+        self._cache: dict[int, tuple[str, str | None, bool]] = {}
+
+    def _speller(self) -> Callable[[str], bytes]:
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        decoder = json.dumps(json.loads(backend.to_str()).get("decoder")) if backend else ""
+        if "ByteLevel" in decoder:
+            return lambda token: bytes(
+                b for c in token for b in ([BYTE_LEVEL[c]] if c in BYTE_LEVEL else c.encode())
+            )
+        if "ByteFallback" in decoder or "Metaspace" in decoder or "▁" in decoder:
+            return lambda token: (
+                bytes([int(m[1], 16)])
+                if (m := BYTE_FALLBACK.fullmatch(token))
+                else token.replace("▁", " ").encode()
+            )
+        return self._spelled_by_tokenizer
+
+    def _spelled_by_tokenizer(self, token: str) -> bytes:
+        return str(self._tokenizer.convert_tokens_to_string([token])).encode()
+
+    def raw(self, token: int) -> bytes:
+        """The bytes of one id."""
+        if token in self._added:
+            return self._added[token].encode()
+        spelled = self._tokenizer.convert_ids_to_tokens(token)
+        return b"" if spelled is None else self._spell(str(spelled))
+
+    def describe(self, token: int) -> tuple[str, str | None, bool]:
+        """(text, hex bytes where the text is not valid UTF-8 on its own, special) of one id."""
+        found = self._cache.get(token)
+        if found is None:
+            raw = self.raw(token)
+            try:
+                found = raw.decode(), None, token in self._special
+            except UnicodeDecodeError:
+                found = raw.decode(errors="replace"), raw.hex(), token in self._special
+            self._cache[token] = found
+        return found
