@@ -336,7 +336,7 @@ run_checks() { # PYTEST ARGS…
   check ruff check .
   check ruff format --check .
   check mypy
-  check lint-imports
+  check lint-imports --no-logo
   if command -v shellcheck >/dev/null; then
     check shellcheck setup.sh .ci/run
   else
