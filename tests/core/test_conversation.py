@@ -1,0 +1,97 @@
+"""What records add up to."""
+
+from __future__ import annotations
+
+from core.conversation import Conversation, ReplyLog
+from core.records import Keep, Message, Step
+from tests.core.samples import conversation, finish, message, reply, session, step
+
+
+def ids(thread: list[Message | ReplyLog]) -> list[str]:
+    return [item.id for item in thread]
+
+
+def test_the_text_is_the_join_of_bytes_without_special_tokens() -> None:
+    state = Conversation(conversation())
+    assert state.replies["r-1"].text == "By the wayé"
+
+
+def test_a_character_in_flight_is_held_back() -> None:
+    log = ReplyLog(reply())
+    log.add(step(0, "a"))
+    log.add(step(1, "\ufffd", data=b"\xc3"))
+    assert log.text == "a"
+    log.add(finish())
+    assert log.text == "a\ufffd"
+
+
+def test_damaged_bytes_fall_back_to_the_text() -> None:
+    log = ReplyLog(reply())
+    broken = step(0, "a")
+    log.add(Step(**{name: getattr(broken, name) for name in Step.__slots__} | {"bytes": "xy"}))
+    assert log.text == "a"
+
+
+def test_the_history_holds_kept_replies_as_assistant_messages() -> None:
+    history = Conversation(conversation()).history()
+    assert [(m.id, m.role, m.text) for m in history] == [
+        ("m-1", "user", "Otters?"),
+        ("r-1", "assistant", "By the wayé"),
+        ("m-2", "user", "And crabs?"),
+    ]
+
+
+def test_every_lane_of_a_message_is_found_in_order() -> None:
+    state = Conversation(conversation())
+    assert [log.id for log in state.replies_to("m-1")] == ["r-1", "r-2"]
+    assert state.replies_to("m-2") == []
+
+
+def test_the_conversation_goes_on_from_the_amplified_lane() -> None:
+    state = Conversation([message(), reply("r-1", lane="before"), reply("r-2"), reply("r-3")])
+    assert state.leaf == "r-3"
+    assert state.kept("m-1") is state.replies["r-3"]
+
+
+def test_other_lanes_do_not_take_its_place() -> None:
+    state = Conversation([message(), reply("r-1"), reply("r-2", lane="after")])
+    assert state.leaf == "r-1"
+
+
+def test_a_lane_that_was_kept_is_the_history_until_a_new_attempt() -> None:
+    state = Conversation([message(), reply("r-1"), reply("r-2", lane="after"), Keep(reply="r-2")])
+    assert state.leaf == "r-2"
+    state.add(reply("r-3"))
+    assert state.leaf == "r-3"
+
+
+def test_replies_to_an_older_message_do_not_move_the_leaf() -> None:
+    state = Conversation([*conversation(), reply("r-9", parent="m-1")])
+    assert state.leaf == "m-2"
+    assert ids(state.thread()) == ["m-1", "r-1", "m-2"]
+
+
+def test_an_edited_message_is_a_sibling() -> None:
+    state = Conversation([*conversation(), message("m-3", "r-2", "And fish?")])
+    assert ids(state.thread()) == ["m-1", "r-2", "m-3"]
+    assert ids(state.thread("m-2")) == ["m-1", "r-1", "m-2"]
+
+
+def test_the_last_session_counts() -> None:
+    assert Conversation([session(), message(), session()]).session == session()
+
+
+def test_a_strangers_tree_is_survived() -> None:
+    state = Conversation(
+        [
+            message("a", "b"),
+            message("b", "a"),
+            step(0, "x", reply="nobody"),
+            Keep(reply="nobody"),
+            reply("r-1", parent="nowhere"),
+            reply("r-1", parent="a"),
+        ]
+    )
+    assert ids(state.thread("a")) == ["b", "a"]
+    assert ids(state.thread("r-1")) == ["r-1"]
+    assert state.thread("nobody") == []
