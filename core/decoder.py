@@ -130,23 +130,24 @@ class Decoder:
         for index, token in enumerate(forced):
             chosen = torch.full((rows,), token)
             at = [side[index : index + 1].expand(rows, -1) for side in logits]
-            yield [*run.settle(), *run.advance(at[0], at[1], chosen)]
+            yield [*run.settle(), *run.advance(at[0], at[1], chosen), *run.finished()]
+            if not run.active:
+                return
         self._before.spread(rows)
         self._after.spread(rows)
         run.before, run.after = (side[-1:].expand(rows, -1) for side in logits)
 
     def _steps(self, run: Run) -> Iterator[Batch]:
-        while True:
+        while run.active:
             batch: Batch = [*run.settle()]
             if run.active:
                 batch += run.advance(run.before, run.after, None)
                 batch += run.finished()
             yield batch
-            if not run.active:
-                return
-            # Rows of lanes that have ended go along: cheaper than cutting caches.
-            run.after = self._after.step(run.tokens)
-            run.before = self._before.step(run.tokens)
+            if run.active:
+                # Rows of lanes that have ended go along: cheaper than cutting caches.
+                run.after = self._after.step(run.tokens)
+                run.before = self._before.step(run.tokens)
 
 
 class Run:

@@ -82,7 +82,7 @@ Command = Request | SetAlpha | SetSampling | Stop
 class Loading:
     """Progress of opening a pair; `total` None where it is not known.
 
-    `stage` is one of download, vocabulary, weights, warm-up; `unit` says what
+    `stage` is one of start, download, vocabulary, weights, warm-up; `unit` says what
     `done` and `total` count (bytes, tensors, steps).
     """
 

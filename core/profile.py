@@ -65,7 +65,7 @@ class ProfileFile(_Part):
     after: Side
     labels: Labels = Labels()
     quantization: Quantization = "none"
-    dtype: Dtype = "auto"
+    dtype: Dtype = "bfloat16"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
     system: str | None = None
     alpha: float = 0.0

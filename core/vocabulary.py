@@ -168,7 +168,7 @@ class TokenBytes:
     def raw(self, token: int) -> bytes:
         """The bytes of one id."""
         if token in self._added:
-            return self._added[token].encode()
+            return str(self._added[token]).encode()
         spelled = self._tokenizer.convert_ids_to_tokens(token)
         return b"" if spelled is None else self._spell(str(spelled))
 

@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
 from core.errors import EngineError, LogitAmpError
-from core.events import Command, Event, Failed, Idle, Request
+from core.events import Command, Event, Failed, Idle, Loading, Request
 from core.profile import Profile
 
 if TYPE_CHECKING:
@@ -74,13 +74,14 @@ class EngineProcess:
                     self._pipe.send(command)
 
     def close(self) -> None:
-        """End the process, kindly at first."""
+        """End the process; it holds nothing that is not already reported."""
         with self._lock:
             process, pipe = self._process, self._pipe
             self._process = self._pipe = None
         if process is None or pipe is None:
             return
         pipe.close()
+        process.terminate()
         process.join(CLOSE_SECONDS)
         if process.is_alive():
             process.kill()
@@ -127,6 +128,8 @@ def _serve(pipe: Connection, profile: Profile) -> None:
     _leave_the_terminal_alone()
     _end_with_parent()
     try:
+        pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
+        _keep_tqdm_local()
         from core.engine import Engine
 
         engine = Engine.open(profile, lambda loading: pipe.send([loading]))
@@ -178,6 +181,13 @@ def _leave_the_terminal_alone() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
+
+
+def _keep_tqdm_local() -> None:
+    """tqdm's default lock is a named semaphore, which a killed process would leak."""
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())
 
 
 def _end_with_parent() -> None:

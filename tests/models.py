@@ -30,6 +30,8 @@ CORPUS = [
     "Otters eat fish and crabs. The sea is blue, the sun is warm.",
     "naïve café 日本語 🙂 привет, 12345 + 678 = ?",
     "the quick brown fox jumps over the lazy dog and then sleeps a little",
+    # Enough syllables to fill the vocabulary to its last row.
+    " ".join(a + b + c for a in "bdfgklm" for b in "aeiou" for c in ("nt", "rk", "st", "ll")),
 ] * 20
 
 ARCHITECTURES = ("llama", "llama-tied", "qwen3", "gemma3", "gpt2")
@@ -38,8 +40,8 @@ ARCHITECTURES = ("llama", "llama-tied", "qwen3", "gemma3", "gpt2")
 @functools.cache
 def _trained() -> str:
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         special_tokens=SPECIAL,

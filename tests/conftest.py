@@ -1,0 +1,54 @@
+"""What every test stands on: no network, no user folders, one thread, tiny pairs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from core.profile import Profile
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+# Two shared cores: an example may take long without anything being wrong.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+@pytest.fixture(scope="session")
+def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Profile]:
+    """A profile of a tiny random pair: `tiny_pair("gpt2", quantization="nf4")`."""
+    made: dict[str, tuple[Path, Path]] = {}
+
+    def make(architecture: str = "llama", **changed: object) -> Profile:
+        import torch
+
+        from tests.models import save_pair
+
+        torch.set_num_threads(1)
+        if architecture not in made:
+            made[architecture] = save_pair(tmp_path_factory.mktemp(architecture), architecture)
+        before, after = made[architecture]
+        return Profile.model_validate(
+            {
+                "name": architecture,
+                "title": f"tiny {architecture}",
+                "before": {"model": str(before)},
+                "after": {"model": str(after)},
+                "dtype": "float32",
+                "device": "cpu",
+                **changed,
+            }
+        )
+
+    return make

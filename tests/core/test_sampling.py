@@ -1,0 +1,141 @@
+"""Filters against transformers' own; noise against the distribution it must give."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import (
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from core import sampling as module
+from core.records import Sampling
+from core.sampling import Noise, filtered, pick
+
+V = 300
+OFF = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "plausibility": 0.0, "temperature": 1.0}
+
+
+def options(**changed: object) -> Sampling:
+    return Sampling.model_validate(OFF | changed)
+
+
+def log_p(seed: int, rows: int = 2, size: int = V) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.randn(rows, size, generator=generator) * 2).log_softmax(-1)
+
+
+def by_transformers(scores: Tensor, s: Sampling) -> Tensor:
+    warpers = LogitsProcessorList([TemperatureLogitsWarper(s.temperature)])
+    if s.top_k:
+        warpers.append(TopKLogitsWarper(s.top_k))
+    if s.top_p < 1:
+        warpers.append(TopPLogitsWarper(s.top_p))
+    if s.min_p:
+        warpers.append(MinPLogitsWarper(s.min_p))
+    result: Tensor = warpers(torch.zeros(1, 1, dtype=torch.long), scores)
+    return result
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(0, 2**31),
+    st.floats(0.1, 3),
+    st.integers(0, 50),
+    st.floats(0.05, 1),
+    st.floats(0, 0.5),
+    st.sampled_from([8, 256, 1000]),
+)
+def test_filters_are_those_of_transformers(
+    seed: int, temperature: float, k: int, p: float, m: float, guess: int
+) -> None:
+    chosen = options(temperature=temperature, top_k=k, top_p=p, min_p=m)
+    scores = log_p(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "NUCLEUS_GUESS", guess)
+        ours = filtered(scores, scores, torch.zeros(2, 1), chosen)
+    torch.testing.assert_close(ours, by_transformers(scores, chosen))
+
+
+def test_temperature_zero_is_the_argmax() -> None:
+    scores = log_p(0)
+    kept = filtered(scores, scores, torch.zeros(2, 1), options(temperature=0.0, top_k=3))
+    assert torch.equal(pick(kept, None), scores.argmax(-1))
+
+
+def test_the_plausibility_mask_leaves_before_and_after_lanes_alone() -> None:
+    scores, after = log_p(1, rows=4), log_p(2, rows=4)
+    alpha = torch.tensor([[-1.0], [0.0], [0.5], [4.0]])
+    masked = filtered(scores, after, alpha, options(plausibility=0.1)).isneginf()
+    implausible = after.exp() < 0.1 * after.exp().amax(-1, keepdim=True)
+    assert not masked[:2].any()
+    assert torch.equal(masked[2:], implausible[2:])
+
+
+def test_the_mask_never_removes_the_argmax_of_after() -> None:
+    after = log_p(3)
+    kept = filtered(-after, after, torch.ones(2, 1), options(plausibility=0.999999))
+    assert torch.isfinite(kept.gather(-1, after.argmax(-1, keepdim=True))).all()
+
+
+class TestNoise:
+    def test_it_depends_on_seed_turn_and_step_and_on_nothing_else(self) -> None:
+        base = Noise(7, 1, V).at(3)
+        assert torch.equal(base, Noise(7, 1, V).at(3))
+        assert torch.equal(base, Noise(7, 1, V * 2).at(3)[:V])
+        for other in (Noise(8, 1, V).at(3), Noise(7, 2, V).at(3), Noise(7, 1, V).at(4)):
+            assert not torch.equal(base, other)
+
+    def test_it_is_standard_gumbel(self) -> None:
+        sample = torch.cat([Noise(0, 0, 4096).at(step) for step in range(64)]).double()
+        n = sample.numel()
+        sigma = math.pi / math.sqrt(6)
+        assert sample.mean().item() == pytest.approx(0.5772157, abs=5 * sigma / math.sqrt(n))
+        assert sample.std().item() == pytest.approx(sigma, rel=0.01)
+        # Kolmogorov–Smirnov against exp(−exp(−x)).
+        ordered = sample.sort().values
+        cdf = (-(-ordered).exp()).exp()
+        distance = (cdf - torch.arange(1, n + 1, dtype=torch.float64) / n).abs().max()
+        assert distance.item() < 1.95 / math.sqrt(n)
+
+    def test_neighbours_in_id_and_step_are_uncorrelated(self) -> None:
+        grid = torch.stack([Noise(0, 0, 4096).at(step) for step in range(64)])
+        for a, b in ((grid[:, :-1], grid[:, 1:]), (grid[:-1], grid[1:])):
+            r = torch.corrcoef(torch.stack((a.flatten(), b.flatten())))[0, 1]
+            assert abs(r.item()) < 5 / math.sqrt(a.numel())
+
+    @pytest.mark.parametrize("seed", [0, 1, 2**62])
+    def test_each_lane_is_an_exact_sample(self, seed: int) -> None:
+        """χ² of Gumbel-max draws against the probabilities they are drawn from."""
+        p = log_p(5, rows=1, size=40)
+        draws = 20_000
+        noises = (Noise(seed, turn, 40) for turn in range(draws // 200))
+        picks = torch.stack([pick(p, noise.at(step)) for noise in noises for step in range(200)])
+        counts = torch.bincount(picks.flatten(), minlength=40).double()
+        expected = p[0].exp().double() * draws
+        large = expected >= 5
+        chi2 = ((counts - expected)[large] ** 2 / expected[large]).sum().item()
+        freedom = int(large.sum()) - 1
+        assert chi2 < freedom + 5 * math.sqrt(2 * freedom)
+
+    def test_a_token_of_one_in_a_million_is_drawn_that_often(self) -> None:
+        """The tail of the noise is fine enough for rare behaviour."""
+        rare = 1e-6
+        noise = torch.cat([Noise(3, 0, 100_000).at(step) for step in range(100)])
+        # P(log rare + G > 0) = 1 − exp(−rare) ≈ rare, over ten million draws.
+        wins = int((noise + math.log(rare) > 0).sum())
+        assert wins == pytest.approx(noise.numel() * rare, abs=5 * math.sqrt(10))
+
+
+def test_equal_scores_pick_equal_tokens_whatever_the_rows() -> None:
+    p = log_p(9, rows=1).expand(5, -1)
+    assert len(set(pick(p, Noise(0, 0, V).at(0)).tolist())) == 1
