@@ -64,11 +64,15 @@ def _unknown(line: str | bytes) -> Record:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict) or not isinstance(data.get("type"), str):
-        text = line if isinstance(line, str) else line.decode("utf-8", "replace")
-        return Unknown(type=UNREADABLE, fields={"line": text})
+        return _unreadable(line)
     with contextlib.suppress(ValidationError):  # escaped surrogates: only Python reads them
         return _KNOWN.validate_python(data)
     return Unknown(type=data.pop("type"), fields=data)
+
+
+def _unreadable(line: str | bytes) -> Unknown:
+    text = line if isinstance(line, str) else line.decode("utf-8", "replace")
+    return Unknown(type=UNREADABLE, fields={"line": text})
 
 
 # --- reading --------------------------------------------------------------------
@@ -92,6 +96,29 @@ def read_records(path: Path) -> list[Record]:
             "Choose a .jsonl file that logit-amp-chat wrote.",
         )
     return records
+
+
+def read_lines(path: Path) -> list[str]:
+    """Every line of a transcript as standard JSON, the cut one included.
+
+    A record is left as it stands in the file, with whatever a later version put
+    into it; a line that is no record becomes one of type `unreadable`. Raises
+    TranscriptError as `read_records` does.
+    """
+    read_records(path)
+    return [_as_json(line) for line in _read(path).split(b"\n") if line.strip()]
+
+
+def _as_json(line: bytes) -> str:
+    try:
+        data = json.loads(line, parse_constant=_refuse)
+    except (ValueError, RecursionError):  # also NaN and the like, which only Python writes
+        data = None
+    return line.decode().strip() if isinstance(data, dict) else to_line(_unreadable(line))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def _read(path: Path) -> bytes:

@@ -1,0 +1,167 @@
+"""Transcripts as documents."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import TranscriptError
+from core.export import FORMATS, export, to_document, write_atomically
+from core.records import Record
+from core.transcript import from_line, read_records, to_line
+from tests.core.samples import conversation, finish, message, reply, session, step
+
+any_text = st.text(st.characters(exclude_categories=()) | st.sampled_from("`#<>[]()\n\x1b\u202e"))
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    path = tmp_path / "sample.jsonl"
+    path.write_text("".join(to_line(record) + "\n" for record in conversation()))
+    return path
+
+
+def markdown(*records: Record) -> str:
+    return to_document(records, markdown=True)
+
+
+def test_markdown_says_everything_about_a_reply() -> None:
+    assert markdown(*conversation()) == (
+        "# A pair\n\n"
+        "- before: org/base@abc · bfloat16 · nf4\n"
+        "- after: org/base@abc · bfloat16 · nf4\n"
+        "- 2025-01-02T03:04:05+00:00 · cpu · torch 2\n\n"
+        "## 1 · user\n\n"
+        "```text\nOtters?\n```\n\n"
+        "### amplified · α +1 → +2 · kept\n\n"
+        "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0.0 · plausibility 0.01"
+        " · max new tokens 512 · stop after 4 tokens, 0.5 s\n\n"
+        "```text\nBy the way‹α +2›é‹temperature 0.0, seed 0›\n```\n\n"
+        "Note on token 2: odd\n\n"
+        "### before · α −1\n\n"
+        "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0.0 · plausibility 0.01"
+        " · max new tokens 512 · stop after 1 tokens, 0.5 s\n\n"
+        "```text\nOtters\n```\n\n"
+        "## 2 · user\n\n"
+        "```text\nAnd crabs?\n```\n\n"
+        "Not shown, of a kind this version does not know: 1 sonar.\n"
+    )
+
+
+def test_text_says_the_same_without_markup() -> None:
+    text = to_document(conversation(), markdown=False)
+    for said in ("A pair\n======", "    Otters?", "amplified · α +1 → +2", "    By the way‹α +2›é"):
+        assert said in text
+    assert "```" not in text
+
+
+def test_an_edit_says_what_it_follows() -> None:
+    edited = markdown(*conversation(), message("m-3", "r-2"), message("m-4", None))
+    assert "Follows the before reply at α −1 to message 1." in edited
+    assert "Follows nothing: a new beginning." in edited
+
+
+def test_a_reply_that_was_cut_off_or_lost_its_message() -> None:
+    assert "cut off after 1 tokens" in markdown(message(), reply(), step(0, "a"))
+    assert "not in the file" in markdown(reply(parent="m-9"), step(0, "a"), finish())
+
+
+def test_nothing_at_all_is_still_a_document() -> None:
+    assert markdown() == "# Conversation\n"
+
+
+@given(any_text)
+def test_what_was_said_stays_inside_its_fence(text: str) -> None:
+    """As CommonMark reads it: a fence is closed by a line of at least as many backticks."""
+    lines = markdown(message(text=text), reply(), step(0, text), finish()).split("\n")
+    fence, outside = None, []
+    for line in lines:
+        backticks = re.match(r" {0,3}(`{3,})\s*(\S*)", line)
+        if fence is None and backticks:
+            fence = backticks[1]
+        elif fence is None:
+            outside.append(line)
+        elif backticks and len(backticks[1]) >= len(fence) and not backticks[2]:
+            fence = None
+    assert fence is None
+    assert [line for line in outside if line][:2] == ["\\# Conversation"[1:], "## 1 · user"]
+    assert len([line for line in outside if line]) == 4
+
+
+@given(any_text)
+def test_no_control_character_in_any_document(text: str) -> None:
+    titled = session()
+    titled.profile["title"] = text
+    records: list[Record] = [titled, message(text=text), reply(lane=text), step(0, text), finish()]
+    for as_markdown in (True, False):
+        for character in to_document(records, markdown=as_markdown):
+            assert character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>x</script>", "![a](http://x)", "[a](b)", "`x`", "*b*"]
+)
+def test_a_title_is_not_markup(hostile: str) -> None:
+    titled = session()
+    titled.profile["title"] = hostile
+    heading = markdown(titled).splitlines()[0]
+    assert not re.search(r"(?<!\\)[<>\[\]`*!]", heading)
+
+
+def test_json_loses_nothing(sample: Path) -> None:
+    later = '{"type":"keep","reply":"r-1","because":{"a":[1,2]}}'
+    with sample.open("ab") as file:
+        file.write(later.encode() + b'\nnoise \xff\n{"type":"no')
+    document = json.loads(export(sample, "json"))
+    *records, last, noise, torn = document["records"]
+    assert [from_line(json.dumps(record)) for record in records] == conversation()
+    assert last == json.loads(later)
+    assert noise == {"type": "unreadable", "line": "noise \ufffd"}
+    assert torn == {"type": "unreadable", "line": '{"type":"no'}
+
+
+def test_json_is_standard(sample: Path) -> None:
+    with sample.open("a") as file:
+        file.write('{"type":"sonar","depth":NaN}\n')
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads(export(sample, "json"), parse_constant=refuse)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_file_cut_anywhere_can_be_exported(sample: Path, to: str) -> None:
+    data = sample.read_bytes()
+    for cut in range(0, len(data), 97):
+        sample.write_bytes(data[:cut])
+        assert export(sample, to).endswith("\n")  # type: ignore[arg-type]
+
+
+def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "chat.md"
+    write_atomically(path, "one")
+    write_atomically(path, "two")
+    assert path.read_text() == "two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(TranscriptError, match="No such file"):
+        write_atomically(tmp_path / "none" / "chat.md", "x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TranscriptError, match="Is a directory"):
+        write_atomically(tmp_path / "folder", "x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["chat.md", "folder"]
+
+
+def test_an_exported_file_is_no_transcript(sample: Path, tmp_path: Path) -> None:
+    path = tmp_path / "chat.md"
+    write_atomically(path, export(sample, "md"))
+    with pytest.raises(TranscriptError, match="not a transcript"):
+        read_records(path)
