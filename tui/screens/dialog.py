@@ -1,0 +1,52 @@
+"""What all dialogs share: a frame over the chat, one line for problems, one for the keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.types import CSSPathType
+from textual.widgets import Static
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T | None]):
+    """A question over the chat; esc answers it with None.
+
+    A subclass gives `heading`, `keys` and the widgets of its `body`.
+    """
+
+    CSS_PATH: ClassVar[CSSPathType] = "dialog.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="dialog.cancel", show=False)
+    ]
+
+    heading: ClassVar[str] = ""
+    keys: ClassVar[str] = "enter accept · esc cancel"
+
+    def compose(self) -> ComposeResult:
+        """The frame around the body."""
+        with Vertical(id="frame") as frame:
+            frame.border_title = self.heading
+            yield from self.body()
+            yield Static(id="problem", markup=False)
+            yield Static(self.keys, id="keys", markup=False)
+
+    def body(self) -> ComposeResult:
+        """What is asked."""
+        yield from ()
+
+    def problem(self, text: str) -> None:
+        """Say what is wrong with the answer, in the dialog; an empty text takes it back."""
+        line = self.query_one("#problem", Static)
+        line.update(Content(text))
+        line.display = bool(text)
+
+    def action_cancel(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)

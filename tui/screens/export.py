@@ -1,0 +1,85 @@
+"""Where to export a chat to, and as what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from core.export import FORMATS, Format
+from core.text import visible
+from tui.screens.dialog import Dialog
+
+NAMES: dict[Format, str] = {"md": "Markdown", "txt": "plain text", "json": "JSON"}
+
+
+class ExportScreen(Dialog[tuple[Path, Format]]):
+    """Asks for a file; its ending says the format."""
+
+    CSS_PATH = "dialog.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "format(-1)", "Format before", id="export.up", show=False),
+        Binding("down", "format(1)", "Next format", id="export.down", show=False),
+    ]
+    heading = "Export"
+    keys = "↑↓ format · enter write · esc cancel"
+
+    def __init__(self, suggested: Path) -> None:
+        """Start from the file `suggested`."""
+        super().__init__()
+        self._suggested = suggested
+        self._replace: Path | None = None
+
+    def body(self) -> ComposeResult:
+        """The file, and the formats with the chosen one marked."""
+        yield Static("Write this chat to the file", classes="muted", markup=False)
+        yield Input(str(self._suggested), compact=True, select_on_focus=False)
+        yield Static(id="formats", markup=False)
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.query_one(Input).value.strip()).expanduser()
+
+    @property
+    def _format(self) -> Format | None:
+        ending = self._path.suffix.lower().removeprefix(".")
+        return next((known for known in FORMATS if known == ending), None)
+
+    @on(Input.Changed)
+    def _show_format(self) -> None:
+        self.problem("")
+        self._replace = None
+        marked = [
+            f"{'●' if known == self._format else '○'} .{known} {name}"
+            for known, name in NAMES.items()
+        ]
+        self.query_one("#formats", Static).update(Content("   ".join(marked)))
+
+    def action_format(self, step: int) -> None:
+        """Give the file the ending of the next format."""
+        now = self._format
+        new = FORMATS[(FORMATS.index(now) + step) % len(FORMATS)] if now else FORMATS[0]
+        field = self.query_one(Input)
+        name = field.value.strip()
+        field.value = f"{name.removesuffix(Path(name).suffix) if now else name}.{new}"
+        field.cursor_position = len(field.value)
+
+    @on(Input.Submitted)
+    def _accept(self) -> None:
+        path, chosen = self._path, self._format
+        if chosen is None:
+            self.problem("The file must end in .md, .txt or .json.")
+        elif path.is_dir() or not path.parent.is_dir():
+            folder = path if path.is_dir() else path.parent
+            reason = "is a folder." if path.is_dir() else "does not exist. Make it first."
+            self.problem(f"{visible(str(folder))} {reason}")
+        elif path.exists() and path != self._replace:
+            self._replace = path
+            self.problem("That file exists. Enter once more replaces it.")
+        else:
+            self.dismiss((path, chosen))

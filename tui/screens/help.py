@@ -1,0 +1,86 @@
+"""Every key and what it does."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.types import CSSPathType
+from textual.widgets import Static
+
+from tui.keymap import ACTIONS, Action, Place
+from tui.screens.dialog import Dialog
+
+KEY_WIDTH = 10
+HEADINGS: dict[Place, str] = {
+    "anywhere": "Anywhere",
+    "composer": "While you write",
+    "transcript": "In the transcript (esc gets you there)",
+}
+ALPHA = (
+    "α = −1 is exactly before, α = 0 exactly after.",
+    "α > 0 exaggerates what training changed: after + α · (after − before).",
+    "τ keeps tokens out that after finds far less likely than its favourite (α > 0 only).",
+)
+
+
+class HelpScreen(Dialog[None]):
+    """The keys by where they act, from the one registry of actions."""
+
+    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "help.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1,q,enter", "cancel", "Close", id="help.close", show=False)
+    ]
+    heading = "Help"
+    keys = "↑↓ pgup pgdn scroll · esc close"
+
+    def __init__(self, actions: Sequence[Action] = ACTIONS) -> None:
+        """Explain `actions`."""
+        super().__init__()
+        self._actions = actions
+
+    def body(self) -> ComposeResult:
+        """One text that scrolls."""
+        with VerticalScroll(id="help"):
+            yield HelpText(self._actions)
+
+
+class HelpText(Static):
+    """The text of the help, laid out for the width it is given."""
+
+    def __init__(self, actions: Sequence[Action]) -> None:
+        """Explain `actions`."""
+        super().__init__(markup=False)
+        self._actions = actions
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay the lines out anew."""
+        self.update(Content("\n").join(self._lines(event.size.width)))
+
+    def _lines(self, width: int) -> Iterable[Content]:
+        yield Content.styled("What α is", "bold")
+        for sentence in ALPHA:
+            yield from map(Content, textwrap.wrap(sentence, width))
+        for place, heading in HEADINGS.items():
+            here = [action for action in self._actions if action.place == place]
+            if not here:
+                continue
+            yield Content("")
+            yield Content.styled(heading, "bold")
+            for action in here:
+                yield from _explain(action, width)
+
+
+def _explain(action: Action, width: int) -> Iterable[Content]:
+    """The key, and what it does beside it."""
+    first, *rest = textwrap.wrap(action.help, max(10, width - KEY_WIDTH)) or [""]
+    key = action.display.ljust(KEY_WIDTH - 1) + " "
+    yield Content.assemble((key, "$accent"), first)
+    for line in rest:
+        yield Content(" " * KEY_WIDTH + line)

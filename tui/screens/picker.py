@@ -1,0 +1,124 @@
+"""A list to choose from, narrowed by typing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.types import CSSPathType
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.screens.dialog import Dialog
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Row(Generic[T]):
+    """One line of the list, more about it below, and the words it is found by.
+
+    A row whose `value` is None is shown and cannot be chosen.
+    """
+
+    value: T | None
+    line: Content
+    detail: Content
+    words: str
+
+
+class Entries(OptionList):
+    """The list itself: the keyboard stays in the filter."""
+
+    can_focus = False
+
+
+class Picker(Dialog[T]):
+    """Typing filters, ↑ and ↓ move, enter chooses.
+
+    A subclass calls `show` when it has its rows.
+    """
+
+    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "picker.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move('cursor_up')", "Up", id="picker.up", show=False),
+        Binding("down", "move('cursor_down')", "Down", id="picker.down", show=False),
+        Binding("pageup", "move('page_up')", "Page up", id="picker.page_up", show=False),
+        Binding("pagedown", "move('page_down')", "Page down", id="picker.page_down", show=False),
+    ]
+    keys = "type to filter · ↑↓ move · enter open · esc cancel"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: Sequence[Row[T]] = ()
+        self._shown: list[Row[T]] = []
+        self._nothing = ""
+
+    def body(self) -> ComposeResult:
+        """The filter, the list, and more about the line under the cursor."""
+        yield Input(placeholder="Filter", compact=True)
+        yield Entries(id="entries", markup=False, compact=True)
+        yield Static(id="detail", markup=False)
+
+    def show(self, rows: Sequence[Row[T]], *, at: int = 0, nothing: str = "") -> None:
+        """List `rows` with the cursor on `at`; `nothing` is said where there are none."""
+        self._rows, self._nothing = rows, nothing
+        self._filter(at)
+
+    @property
+    def row(self) -> Row[T] | None:
+        """The row under the cursor."""
+        at = self.query_one(Entries).highlighted
+        return None if at is None else self._shown[at]
+
+    def detail(self, text: Content) -> None:
+        """Say more about the line under the cursor."""
+        self.query_one("#detail", Static).update(text)
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._filter()
+
+    def _filter(self, at: int = 0) -> None:
+        wanted = self.query_one(Input).value.casefold().split()
+        self._shown = [
+            row for row in self._rows if all(word in row.words.casefold() for word in wanted)
+        ]
+        entries = self.query_one(Entries)
+        entries.clear_options()
+        entries.add_options(Option(row.line) for row in self._shown)
+        self.query_one("#frame").border_subtitle = f"{len(self._shown)} of {len(self._rows)}"
+        if self._shown:
+            entries.highlighted = min(at, len(self._shown) - 1)
+        else:
+            nothing = "Nothing matches the filter." if self._rows else self._nothing
+            self.detail(Content(nothing))
+
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        if self.row:
+            self.problem("")
+            self.detail(self.row.detail)
+            self.highlighted(self.row)
+
+    def highlighted(self, row: Row[T]) -> None:
+        """Called when the cursor comes to `row`."""
+
+    def action_move(self, action: str) -> None:
+        """Move the cursor of the list."""
+        getattr(self.query_one(Entries), f"action_{action}")()
+
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
+    def _choose(self) -> None:
+        if self.row is None:
+            return
+        if self.row.value is None:
+            self.problem("This one cannot be opened.")
+        else:
+            self.dismiss(self.row.value)

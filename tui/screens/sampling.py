@@ -1,0 +1,141 @@
+"""The system prompt, and how a lane picks its next token."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ValidationError
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.types import CSSPathType
+from textual.widgets import Input, Static, TextArea
+
+from core.records import Sampling
+from tui.format import MINUS
+from tui.screens.dialog import Dialog
+
+MEANING = {
+    "temperature": "0 always takes the likeliest",
+    "top_p": "1 is off",
+    "top_k": "0 is off",
+    "min_p": "0 is off",
+    "plausibility": "τ; 0 is off",
+    "max_new_tokens": "the longest reply",
+    "seed": "same seed, same noise",
+}
+
+
+def allowed(name: str) -> str:
+    """The range of one of Sampling's numbers, in words."""
+    bounds = {type(bound): bound for bound in Sampling.model_fields[name].metadata}
+    low = f"above {bounds[Gt].gt}" if Gt in bounds else f"{bounds[Ge].ge}"
+    if Le in bounds:
+        return f"{low} to {bounds[Le].le}"
+    if Lt in bounds and bounds[Lt].lt == 1:
+        return f"{low} to below 1"
+    return f"{low} or more"
+
+
+class Field(Horizontal):
+    """A number with its name, and what it may be; turns red when it is something else."""
+
+    def __init__(self, number: str, value: float) -> None:
+        """Show `value` of the field `number` of Sampling."""
+        super().__init__()
+        self.number = number
+        self._value = value
+
+    def compose(self) -> ComposeResult:
+        """Name, input and hint side by side."""
+        yield Static(self.number.replace("_", " "), classes="name", markup=False)
+        yield Input(f"{self._value}", compact=True)
+        yield Static(classes="hint", markup=False)
+
+    @property
+    def value(self) -> float | str:
+        """The number that was typed, or the text where it is none."""
+        text = self.query_one(Input).value.strip().replace(MINUS, "-")
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                pass
+        return text
+
+    def refuse(self) -> None:
+        """Say what is allowed here."""
+        self._hint(f"! {allowed(self.number)}", wrong=True)
+
+    @on(Input.Changed)
+    def _mend(self) -> None:
+        self._hint(f"{allowed(self.number)} · {MEANING[self.number]}", wrong=False)
+
+    def _hint(self, text: str, *, wrong: bool) -> None:
+        self.query_one(".hint", Static).update(Content(text))
+        self.set_class(wrong, "-wrong")
+
+
+class SystemPrompt(TextArea):
+    """A text in which enter accepts the dialog and ctrl+j makes a new line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "Accept", id="system.accept", show=False, priority=True),
+        Binding("ctrl+j,shift+enter", "newline", "New line", id="system.newline", show=False),
+    ]
+
+    class Accepted(Message):
+        """The user is done."""
+
+    def __init__(self, text: str) -> None:
+        """Start from `text`."""
+        super().__init__(text, compact=True, placeholder="none", highlight_cursor_line=False)
+
+    def action_accept(self) -> None:
+        """Accept the whole dialog."""
+        self.post_message(self.Accepted())
+
+    def action_newline(self) -> None:
+        """Break the line at the cursor."""
+        self.insert("\n")
+
+
+class SamplingScreen(Dialog[tuple[Sampling, str | None]]):
+    """Asks for the numbers and the system prompt, all checked before they are taken."""
+
+    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "sampling.tcss"]
+    heading = "Sampling and system prompt"
+    keys = "tab next · enter accept · ctrl+j new line · esc cancel"
+
+    def __init__(self, sampling: Sampling, system: str | None) -> None:
+        """Start from what is in force."""
+        super().__init__()
+        self._sampling = sampling
+        self._system = system
+
+    def body(self) -> ComposeResult:
+        """One line a number, then the system prompt."""
+        with VerticalScroll(id="fields", can_focus=False):
+            for name, value in self._sampling.model_dump().items():
+                yield Field(name, value)
+            yield Static("system prompt", classes="muted", markup=False)
+            yield SystemPrompt(self._system or "")
+
+    @on(Input.Submitted)
+    @on(SystemPrompt.Accepted)
+    def _accept(self) -> None:
+        fields = list(self.query(Field))
+        try:
+            sampling = Sampling.model_validate({field.number: field.value for field in fields})
+        except ValidationError as error:
+            wrong = {str(problem["loc"][0]) for problem in error.errors()}
+            refused = [field for field in fields if field.number in wrong]
+            for field in refused:
+                field.refuse()
+            refused[0].query_one(Input).focus()
+        else:
+            self.dismiss((sampling, self.query_one(SystemPrompt).text.strip() or None))
