@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
@@ -235,21 +236,30 @@ def _load_sides(
 def _with_adapters(model: Model, adapters: dict[str, Any], name: str) -> LoadedSide:
     if not adapters:
         return LoadedSide(model)
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
     for adapter, source in adapters.items():
+        folder = str(source.folder)
         try:
-            if isinstance(model, PeftModel):
-                model.load_adapter(str(source.folder), adapter_name=adapter)
-            else:
-                model = PeftModel.from_pretrained(model, str(source.folder), adapter_name=adapter)
+            if not isinstance(model, PeftModel):
+                config = PeftConfig.from_pretrained(folder, inference_mode=True)
+                model = PeftModel(model, config, adapter_name=adapter)
+            result = model.load_adapter(folder, adapter_name=adapter)
         except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-            raise PairError(
-                f"The adapter {source.name} does not fit the model: {_first_line(error)}",
-                "Use it with the base model that its adapter_config.json names.",
-            ) from error
+            raise _misfit(source, _first_line(error)) from error
+        for problem in ("missing_keys", "unexpected_keys"):
+            if keys := getattr(result, problem):
+                what = problem.replace("_", " ")
+                raise _misfit(source, f"{len(keys)} {what}, {keys[0]} first")
     model.eval()
     return LoadedSide(model, name, shared=True)
+
+
+def _misfit(adapter: Source, why: str) -> PairError:
+    return PairError(
+        f"The adapter {adapter.name} does not fit the model: {why}.",
+        "Use it with the base model that its adapter_config.json names.",
+    )
 
 
 def _load_model(
@@ -266,7 +276,7 @@ def _load_model(
                 Loading(stage="weights", detail=name, done=done, total=total, unit="tensors")
             )
         ):
-            model = AutoModelForCausalLM.from_pretrained(
+            model, loaded = AutoModelForCausalLM.from_pretrained(
                 source.folder,
                 dtype=_dtype(profile, device),
                 quantization_config=_quantization(profile),
@@ -274,17 +284,25 @@ def _load_model(
                 use_safetensors=True,
                 trust_remote_code=profile.trust_remote_code,
                 local_files_only=True,
+                output_loading_info=True,
             )
     except torch.OutOfMemoryError as error:
         raise PairError(
             f"{origin.side.model} does not fit into the GPU's memory: {_first_line(error)}",
             "Use quantization: nf4, a smaller pair, or a larger GPU.",
         ) from error
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
         raise PairError(
             f"The weights of {origin.side.model} cannot be loaded: {_first_line(error)}",
             "They must be complete safetensors files of a causal language model.",
         ) from error
+    # transformers fills gaps with random weights and only warns.
+    if gaps := [*loaded["missing_keys"], *loaded["mismatched_keys"]]:
+        raise PairError(
+            f"The weights of {origin.side.model} are incomplete: {len(gaps)} tensors are missing"
+            f" or of another shape, {gaps[0]} first.",
+            "Download them again; they must belong to the config.json beside them.",
+        )
     return model.eval()
 
 

@@ -1,0 +1,125 @@
+"""The engine in a process of its own: answers, obeys, and dies without taking anything along."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from core.engine import Engine
+from core.events import Event, Failed, Idle, Lane, Loading, Opened, Request, SetAlpha, Stop
+from core.profile import Profile
+from core.records import Finish, Message, Sampling, Step
+from core.worker import EngineProcess
+
+WAIT = 60
+FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=40)
+
+
+class Listener:
+    """Collects events, and waits for one."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        with self._changed:
+            self.events.extend(events)
+            self._changed.notify_all()
+
+    def until(self, kind: type[Event], count: int = 1) -> None:
+        def there() -> bool:
+            return sum(isinstance(e, kind) for e in self.events) >= count
+
+        with self._changed:
+            assert self._changed.wait_for(there, WAIT), self.events[-5:]
+
+
+Started = tuple[EngineProcess, Listener]
+
+
+@pytest.fixture
+def started(tiny_pair: Callable[..., Profile]) -> Iterator[Started]:
+    listener = Listener()
+    process = EngineProcess(listener)
+    process.open(tiny_pair())
+    listener.until(Opened)
+    yield process, listener
+    process.close()
+
+
+def request(text: str = "hello", **changed: object) -> Request:
+    return Request(
+        messages=(Message(id="m0", parent=None, role="user", text=text),),
+        lanes=(Lane(reply="r0", name="", alpha=0.0), Lane(reply="r1", name="", alpha=1.0)),
+        sampling=FREE.model_copy(update=changed),
+    )
+
+
+def test_it_answers_as_the_engine_in_this_process_does(
+    started: Started, tiny_pair: Callable[..., Profile]
+) -> None:
+    process, listener = started
+    process.send(request())
+    listener.until(Idle)
+    here = [e for e in Engine.open(tiny_pair()).generate(request()) if isinstance(e, Step)]
+    assert [e for e in listener.events if isinstance(e, Step)] == here
+    assert next(e.stage for e in listener.events if isinstance(e, Loading)) == "start"
+
+
+def test_it_obeys_between_tokens_and_goes_on_after_a_refusal(started: Started) -> None:
+    process, listener = started
+    process.send(request("otters " * 400))
+    listener.until(Idle)
+    failed = next(e for e in listener.events if isinstance(e, Failed))
+    assert (failed.fatal, failed.exit_code) == (False, 5)
+    assert "context" in failed.message
+
+    process.send(request(max_new_tokens=200))
+    process.send(SetAlpha("r1", 3.0))
+    process.send(Stop())
+    listener.until(Idle, 2)
+    finishes = [e for e in listener.events if isinstance(e, Finish)]
+    assert {f.reason for f in finishes} <= {"cancelled", "stop"}
+
+
+def test_a_killed_engine_is_reported_and_can_be_opened_again(
+    started: Started, tiny_pair: Callable[..., Profile]
+) -> None:
+    process, listener = started
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    listener.until(Failed)
+    failed = listener.events[-1]
+    assert isinstance(failed, Failed)
+    assert failed.fatal
+    assert "SIGKILL" in failed.message
+    assert not process.alive
+    process.open(tiny_pair())
+    listener.until(Opened, 2)
+    assert process.alive
+
+
+def test_closing_ends_the_process_and_is_no_failure(started: Started) -> None:
+    process, listener = started
+    assert (pid := process.pid) is not None
+    process.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not any(isinstance(e, Failed) for e in listener.events)
+    process.send(Stop())
+
+
+def test_a_pair_that_cannot_be_loaded_is_a_fatal_failure(tiny_pair: Callable[..., Profile]) -> None:
+    listener = Listener()
+    process = EngineProcess(listener)
+    process.open(tiny_pair(before={"model": "./nowhere"}))
+    listener.until(Failed)
+    failed = next(e for e in listener.events if isinstance(e, Failed))
+    assert (failed.fatal, failed.exit_code) == (True, 4)
+    assert failed.remedy
+    process.close()
