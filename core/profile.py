@@ -186,7 +186,7 @@ def local_or_hub(name: str, folder: Path) -> str:
     if path.is_dir():
         return str(path.resolve())
     if name.startswith((".", "/", "~")):
-        raise ProfileError(f"the folder {path} does not exist.", "Check the path.")
+        raise ProfileError(f"The folder {path} does not exist.", "Check the path.")
     return name
 
 

@@ -90,8 +90,8 @@ def visible(text: str, *, newlines: bool = True) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` as valid Unicode: what cannot be encoded (lone surrogates) becomes U+FFFD."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    """`text` as valid Unicode: a lone surrogate, which cannot be encoded, becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Utf8Stream:

@@ -135,18 +135,15 @@ class YamlFile:
 
     def _what(self, detail: ErrorDetails, model: type[BaseModel]) -> str:
         *parents, last = detail["loc"] or ("",)
-        expected = _EXPECTED.get(".".join(map(str, detail["loc"])))
         if detail["type"] == "extra_forbidden":
             known = _keys(model, parents)
             close = difflib.get_close_matches(str(last), known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             return f"unknown key; expected one of {', '.join(known)}{hint}"
         if detail["type"] == "missing":
-            return f"missing; expected {expected or 'a value'}"
+            return f"missing; expected {expectation(detail)}"
         found = "nothing" if detail["input"] is None else _short(_yaml(detail["input"]))
-        expected = expected or detail["msg"].removeprefix("Input should be ")
-        expected = re.sub(r"^(greater|less) ", r"a number \1 ", expected)
-        return f"expected {expected}, found {found}"
+        return f"expected {expectation(detail)}, found {found}"
 
 
 _SIDE = "a side such as {model: ID or folder}"
@@ -163,6 +160,15 @@ _EXPECTED = {
     "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
     "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
 }
+
+
+def expectation(detail: ErrorDetails) -> str:
+    """What pydantic expected, in words for someone who edits a file or types an option."""
+    known = _EXPECTED.get(".".join(map(str, detail["loc"])))
+    if known or detail["type"] == "missing":
+        return known or "a value"
+    said = detail["msg"].removeprefix("Input should be ")
+    return re.sub(r"^(greater|less) ", r"a number \1 ", said)
 
 
 def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:

@@ -78,6 +78,11 @@ def test_invalid_bytes_are_shown_as_all_at_once(pieces: list[bytes]) -> None:
     assert text == b"".join(pieces).decode("utf-8", "replace")
 
 
+def test_a_lone_surrogate_is_replaced() -> None:
+    assert clean("a\udc80b") == "a\ufffdb"
+    assert clean("naïve 🙂") == "naïve 🙂"
+
+
 def test_an_unfinished_character_is_shown_at_the_end() -> None:
     stream = Utf8Stream()
     assert stream.feed(b"a\xc3") == "a"

@@ -1,0 +1,284 @@
+"""The command: opens the chat, or answers, lists and exports for scripts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.errors import LogitAmpError
+from tui import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.engine import Engine
+    from core.events import Loading
+    from core.profile import Profile
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 profile, 4 pair cannot be loaded,"
+    " 5 context used up, 6 transcript, 7 engine died, 130 interrupted."
+)
+NAME = "logit-amp-chat"
+
+app = typer.Typer(
+    name=NAME,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(NAME, version(NAME))
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True, epilog=EXIT_CODES)
+def chat(
+    context: typer.Context,
+    profile: options.ProfileName = None,
+    before: options.Before = None,
+    after: options.After = None,
+    adapter: options.Adapter = None,
+    alpha: Annotated[float | None, typer.Option(metavar="A", help="α to begin with.")] = None,
+    seed: options.Seed = None,
+    system: options.System = None,
+    transcripts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where conversations are saved.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Go on with a saved conversation.")
+    ] = None,
+    quantization: options.Quantization = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    top_k: options.TopK = None,
+    min_p: options.MinP = None,
+    plausibility: options.Plausibility = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    debug: options.Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Chat with what training did to a language model: after + α·(after − before).
+
+    α = −1 is the model before, α = 0 the model after, α > 0 exaggerates what changed.
+    Without a command, the chat opens.
+    """
+    if context.invoked_subcommand:
+        _refuse_stray_options(context)
+        return
+    if alpha is not None:
+        options.finite([alpha])
+    settings = {
+        "alpha": alpha,
+        "system": system,
+        "quantization": quantization,
+        "dtype": dtype,
+        "device": device,
+    }
+    sampling = {
+        "seed": seed,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
+        "plausibility": plausibility,
+        "max_new_tokens": max_new_tokens,
+    }
+    saved = None
+    if resume and not (profile or before or after or adapter):
+        saved = options.of_transcript(resume)
+    if saved is not None:
+        chosen = options.adjusted(saved, settings, sampling)
+    else:
+        chosen = options.describe(profile, before, after, adapter, settings, sampling)
+
+    from core.transcript import default_folder
+    from tui.app import run_chat
+
+    raise typer.Exit(run_chat(chosen, transcripts=transcripts or default_folder(), resume=resume))
+
+
+def _refuse_stray_options(context: typer.Context) -> None:
+    """`--alpha 2 reply` would be silently ignored: say where it belongs."""
+    for name, value in context.params.items():
+        if value and name not in ("debug", "version"):
+            option = "--" + name.replace("_", "-")
+            raise typer.BadParameter(
+                f"give it after {context.invoked_subcommand}", param_hint=option
+            )
+
+
+@app.command(epilog=EXIT_CODES, short_help="Answer one prompt, for scripts and pipes.")
+def reply(
+    prompt: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="What to answer; - reads it from standard input."),
+    ],
+    profile: options.ProfileName = None,
+    before: options.Before = None,
+    after: options.After = None,
+    adapter: options.Adapter = None,
+    system: options.System = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Use the prompt as it is, without a chat template.")
+    ] = False,
+    alpha: Annotated[
+        list[float] | None,
+        typer.Option(metavar="A", help="May be repeated: one lane each, decoded in one pass."),
+    ] = None,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    top_k: options.TopK = None,
+    min_p: options.MinP = None,
+    plausibility: options.Plausibility = None,
+    seed: options.Seed = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    top: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Candidates a step, for --jsonl.")
+    ] = 10,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Print transcript records, one a line.")
+    ] = False,
+    quantization: options.Quantization = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    debug: options.Debug = False,
+) -> None:
+    """Answer one prompt: text or records on stdout, everything else on stderr."""
+    if raw and system is not None:
+        raise typer.BadParameter("--raw leaves no place for it", param_hint="--system")
+    alphas = options.finite(alpha or [])
+    text = _prompt(prompt)
+    chosen = options.describe(
+        profile,
+        before,
+        after,
+        adapter,
+        {"system": system, "quantization": quantization, "dtype": dtype, "device": device},
+        {
+            "temperature": temperature,
+            "top_p": top_p,
+            "top_k": top_k,
+            "min_p": min_p,
+            "plausibility": plausibility,
+            "seed": seed,
+            "max_new_tokens": max_new_tokens,
+        },
+    )
+    from tui import reply as headless
+
+    request = headless.make_request(
+        chosen, text, alphas or [chosen.alpha], raw=raw, top=top if jsonl else 0
+    )
+    raise typer.Exit(headless.run(chosen, request, _open_engine, jsonl=jsonl))
+
+
+def _open_engine(profile: Profile, report: Callable[[Loading], None]) -> Engine:
+    """The engine in this process: torch is imported here and not before."""
+    from core.engine import Engine
+
+    return Engine.open(profile, report)
+
+
+def _prompt(prompt: str) -> str:
+    """The prompt, or standard input less its last newline, as valid Unicode."""
+    from core.text import clean
+
+    if prompt != "-":
+        return clean(prompt)
+    data = sys.stdin.buffer.read()
+    return data.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+
+
+@app.command(epilog=EXIT_CODES, short_help="List the profiles and what they need.")
+def profiles(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """List the profiles, what they need, and whether this machine can hold them."""
+    from tui.listing import list_profiles
+
+    list_profiles(as_json=as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
+    to: Annotated[str, typer.Option("--to", metavar="md|txt|json", help="What to make of it.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: stdout]")
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Make a document of a saved conversation."""
+    from core.export import FORMATS, write_atomically
+    from core.export import export as make_document
+    from tui.output import put, put_json, say
+
+    wanted = next((name for name in FORMATS if name == to), None)
+    if wanted is None:
+        raise typer.BadParameter(f"expected one of {', '.join(FORMATS)}", param_hint="--to")
+    document = make_document(file, wanted)
+    if out is not None:
+        write_atomically(out, document)
+        say(f"Written to {out}")
+    elif wanted == "json":
+        put_json(document.removesuffix("\n"))
+    else:
+        put(document)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns its exit code. Errors are one message on stderr."""
+    from tui.output import prepare, say
+
+    prepare(sys.stdout)
+    prepare(sys.stderr)
+    debug = "--debug" in arguments
+    try:
+        code = app(args=list(arguments), prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
+        return code or 0
+    except typer.TyperException as error:
+        say(f"error: {error.format_message()}\nSee {NAME} --help.")
+        return 2
+    except LogitAmpError as error:
+        if debug:
+            raise
+        say(f"error: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:  # whoever read this has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        say(f"error: {type(error).__name__}: {error}\nRun it again with --debug for a traceback.")
+        return 1
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What the commands have in common: their options, and the profile these describe.
+
+Only light imports here: `--help` reads this file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from core.profile import Profile
+
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--profile", "-p", metavar="NAME|PATH", help="Profile to open. [default: demo]"),
+]
+Before = Annotated[
+    str | None, typer.Option(metavar="ID", help="Earlier model: Hub id or folder; with --after.")
+]
+After = Annotated[
+    str | None, typer.Option(metavar="ID", help="Later model: Hub id or folder; with --before.")
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="LoRA adapter to compare with its model, which is the one it was trained on,"
+        " the later one of --profile, or --before.",
+    ),
+]
+Quantization = Annotated[
+    str | None, typer.Option(metavar="nf4|int8|none", help="Store the weights in 4 or 8 bit.")
+]
+Dtype = Annotated[
+    str | None, typer.Option(metavar="NAME", help="auto, bfloat16, float16 or float32.")
+]
+Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
+System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")]
+Temperature = Annotated[
+    float | None, typer.Option(metavar="T", help="0 takes the most probable token.")
+]
+TopP = Annotated[float | None, typer.Option(metavar="P", help="Nucleus; 1 is off.")]
+TopK = Annotated[int | None, typer.Option(metavar="K", help="Best K tokens; 0 is off.")]
+MinP = Annotated[float | None, typer.Option(metavar="M", help="Share of the best; 0 is off.")]
+Plausibility = Annotated[
+    float | None,
+    typer.Option(
+        metavar="TAU",
+        help="For α > 0, leave out tokens with p_after < TAU times the best; 0 is off.",
+    ),
+]
+Seed = Annotated[int | None, typer.Option(metavar="S", help="Seed of the coupled noise.")]
+MaxNewTokens = Annotated[int | None, typer.Option(metavar="N", help="Longest reply, in tokens.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def finite(alphas: list[float]) -> list[float]:
+    """The αs as they are. Raises a usage error for inf and nan."""
+    for alpha in alphas:
+        if not math.isfinite(alpha):
+            raise typer.BadParameter(
+                f"expected a finite number, found {alpha}", param_hint="--alpha"
+            )
+    return alphas
+
+
+def describe(
+    name: str | None,
+    before: str | None,
+    after: str | None,
+    adapter: str | None,
+    settings: Mapping[str, Any],
+    sampling: Mapping[str, Any],
+) -> Profile:
+    """The profile that the options describe; a None among them says nothing.
+
+    Raises ProfileError, and a usage error for options that contradict each
+    other or hold what they may not.
+    """
+    from core.profile import DEFAULT, load_profile, pair_profile
+
+    if adapter is None and (before is None) != (after is None):
+        missing = "--after" if after is None else "--before"
+        raise typer.BadParameter("a pair has two sides", param_hint=missing)
+    if before or after or adapter:
+        base = load_profile(name) if name else None
+        profile = pair_profile(before, after, adapter, base)
+    else:
+        profile = load_profile(name or DEFAULT)
+    return adjusted(profile, settings, sampling)
+
+
+def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any]) -> Profile:
+    """The profile with those options that were given. Raises a usage error."""
+    from pydantic import ValidationError
+
+    from core.yaml_file import expectation
+
+    given = {key: value for key, value in sampling.items() if value is not None}
+    try:
+        data = dict(profile) | {key: v for key, v in settings.items() if v is not None}
+        data["sampling"] = profile.sampling.model_dump() | given
+        return type(profile).model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = "--" + str(first["loc"][-1]).replace("_", "-")
+        raise typer.BadParameter(
+            f"expected {expectation(first)}, found {first['input']}", param_hint=option
+        ) from None
+
+
+def of_transcript(path: Path) -> Profile | None:
+    """The profile a transcript was made with, if it can still be read.
+
+    A file must not decide what code is run: `trust_remote_code` is off.
+    Raises TranscriptError.
+    """
+    import json
+
+    from pydantic import ValidationError
+
+    from core.conversation import Conversation
+    from core.profile import Profile
+    from core.transcript import read_records
+
+    session = Conversation(read_records(path)).session
+    if session is None:
+        return None
+    try:
+        profile = Profile.model_validate_json(json.dumps(session.profile))
+    except ValidationError:
+        return None
+    return profile.model_copy(update={"trust_remote_code": False})

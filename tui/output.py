@@ -1,0 +1,87 @@
+"""Data on stdout, narration on stderr; nothing untrusted reaches a terminal raw."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from core.text import visible
+
+if TYPE_CHECKING:
+    from core.events import Loading
+
+
+def prepare(stream: TextIO) -> None:
+    """Make a stream take any text: UTF-8 into pipes and files, replacements on a terminal."""
+    if isinstance(stream, io.TextIOWrapper):
+        if stream.isatty():
+            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def say(text: str) -> None:
+    """One line of narration."""
+    print(visible(text), file=sys.stderr, flush=True)
+
+
+def put(text: str) -> None:
+    """Text for stdout at once: as it is into a pipe, made visible on a terminal."""
+    sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
+
+
+def put_json(line: str) -> None:
+    """A line of JSON for stdout; on a terminal, what cannot be seen is escaped."""
+    if sys.stdout.isatty():
+        line = "".join(c if visible(c) == c else _escape(c) for c in line)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _escape(character: str) -> str:
+    """JSON's escapes of one character: two for those beyond the first plane."""
+    if character == "\n":
+        return character
+    data = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{part}" for part in re.findall("....", data))
+
+
+class Progress:
+    """Loading as one line that changes on a terminal, as a line a stage elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._stage = ""
+
+    def __call__(self, loading: Loading) -> None:
+        """Show how far a stage is."""
+        if self._live:
+            width = shutil.get_terminal_size().columns - 1
+            line = visible(_figures(loading), newlines=False)[:width]
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+        elif loading.stage != self._stage:
+            say(f"{loading.stage}: {loading.detail}".rstrip(": "))
+        self._stage = loading.stage
+
+    def done(self) -> None:
+        """Take the line away."""
+        if self._live and self._stage:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _figures(loading: Loading) -> str:
+    from tui.format import quantity
+
+    amount = quantity(loading.done, loading.unit)
+    if loading.total:
+        share = f"{min(loading.done / loading.total, 1):4.0%}"
+        amount = f"{share}  {amount} of {quantity(loading.total, loading.unit)}"
+    if loading.unit not in ("", "bytes"):
+        amount += f" {loading.unit}"
+    return f"{loading.stage}  {amount}  {loading.detail}"
