@@ -106,7 +106,8 @@ def test_a_killed_engine_is_reported_and_can_be_opened_again(
 
 def test_closing_ends_the_process_and_is_no_failure(started: Started) -> None:
     process, listener = started
-    assert (pid := process.pid) is not None
+    pid = process.pid
+    assert pid is not None
     process.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
