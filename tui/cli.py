@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -150,8 +149,8 @@ def reply(
     seed: options.Seed = None,
     max_new_tokens: options.MaxNewTokens = None,
     top: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Candidates a step, for --jsonl.")
-    ] = 10,
+        int | None, typer.Option(metavar="N", help="Candidates a step, for --jsonl. [default: 10]")
+    ] = None,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Print transcript records, one a line.")
     ] = False,
@@ -163,6 +162,8 @@ def reply(
     """Answer one prompt: text or records on stdout, everything else on stderr."""
     if raw and system is not None:
         raise typer.BadParameter("--raw leaves no place for it", param_hint="--system")
+    if top is not None and top < 0:
+        raise typer.BadParameter(f"expected 0 or more, found {top}", param_hint="--top")
     alphas = options.finite(alpha or [])
     text = _prompt(prompt)
     chosen = options.describe(
@@ -183,9 +184,8 @@ def reply(
     )
     from tui import reply as headless
 
-    request = headless.make_request(
-        chosen, text, alphas or [chosen.alpha], raw=raw, top=top if jsonl else 0
-    )
+    shown = 0 if not jsonl else headless.TOP if top is None else top
+    request = headless.make_request(chosen, text, alphas or [chosen.alpha], raw=raw, top=shown)
     raise typer.Exit(headless.run(chosen, request, _open_engine, jsonl=jsonl))
 
 
@@ -246,15 +246,14 @@ def export(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
-    from tui.output import prepare, say
+    from tui.output import ReaderGoneError, prepare, say
 
     prepare(sys.stdout)
     prepare(sys.stderr)
     debug = "--debug" in arguments
     try:
         code = app(args=list(arguments), prog_name=NAME, standalone_mode=False)
-        sys.stdout.flush()
-        return code or 0
+        return int(code or 0)
     except typer.TyperException as error:
         say(f"error: {error.format_message()}\nSee {NAME} --help.")
         return 2
@@ -265,8 +264,7 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:  # whoever read this has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGoneError:
         return 0
     except Exception as error:
         if debug:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from core.errors import LogitAmpError
 from core.text import visible
 
 if TYPE_CHECKING:
@@ -28,18 +30,34 @@ def say(text: str) -> None:
     print(visible(text), file=sys.stderr, flush=True)
 
 
+class ReaderGoneError(Exception):
+    """Whoever read stdout has seen enough: `| head` and the like."""
+
+
 def put(text: str) -> None:
     """Text for stdout at once: as it is into a pipe, made visible on a terminal."""
-    sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
-    sys.stdout.flush()
+    _write(visible(text) if sys.stdout.isatty() else text)
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered has to go somewhere when the interpreter exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise LogitAmpError(
+            f"Cannot write the output: {error.strerror}.", "Send it somewhere else."
+        ) from error
 
 
 def put_json(line: str) -> None:
     """A line of JSON for stdout; on a terminal, what cannot be seen is escaped."""
     if sys.stdout.isatty():
         line = "".join(c if visible(c) == c else _escape(c) for c in line)
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    _write(line + "\n")
 
 
 def _escape(character: str) -> str:
@@ -64,9 +82,10 @@ class Progress:
             line = visible(_figures(loading), newlines=False)[:width]
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
-        elif loading.stage != self._stage:
-            say(f"{loading.stage}: {loading.detail}".rstrip(": "))
-        self._stage = loading.stage
+            self._stage = loading.stage
+        elif self._stage != (stage := f"{loading.stage}: {loading.detail}".rstrip(": ")):
+            say(stage)
+            self._stage = stage
 
     def done(self) -> None:
         """Take the line away."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from core.profile import Profile
 
 CANCELLED = 130
+TOP = 10
 ENDINGS = {
     "length": "stopped at the limit of {tokens} tokens",
     "context": "stopped because the context is used up",
@@ -175,4 +175,3 @@ class _Plain:
         """End the line that a failure left open."""
         if self._open:
             put("\n")
-        sys.stdout.flush()
