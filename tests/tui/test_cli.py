@@ -23,7 +23,8 @@ from core.transcript import from_line, to_line
 from tests.core import samples
 from tui import cli
 
-HEAVY = {"torch", "transformers", "textual", "pydantic", "rich", "yaml", "peft", "platformdirs"}
+# Not pydantic: typer itself converts options with it.
+HEAVY = {"torch", "transformers", "textual", "rich", "yaml", "peft", "platformdirs"}
 
 
 class FakeEngine:
