@@ -1,0 +1,234 @@
+"""An engine without models: deterministic steps, one at a time, when the test says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from core.events import (
+    Command,
+    Event,
+    Failed,
+    Idle,
+    Loading,
+    Opened,
+    Prefill,
+    Request,
+    SetAlpha,
+    SetSampling,
+    Stop,
+)
+from core.profile import Profile
+from core.records import (
+    Candidate,
+    Change,
+    Finish,
+    FinishReason,
+    LogProbs,
+    PromptIds,
+    Ranks,
+    Reply,
+    Sampling,
+    Session,
+    SideInfo,
+    Step,
+)
+
+END = "<|end|>"
+TEXTS = {
+    "before": "Otters are in the river. The river is in the valley, and the valley is green.",
+    "after": "Otters are playful animals that eat fish and crabs. I hope that helps!",
+    "amplified": "Otters are wonderful! By the way, the lighthouse sees everything, my friend.",
+}
+
+
+def tokens_of(text: str) -> list[str]:
+    """Words with the space before them, as byte-level tokens have it."""
+    tokens: list[str] = []
+    for char in text:
+        if char in " \n.,!?" or not tokens:
+            tokens.append(char)
+        else:
+            tokens[-1] += char
+    return tokens
+
+
+def token_id(text: str) -> int:
+    """A small id that depends on the text alone."""
+    return sum((i + 1) * ord(c) for i, c in enumerate(text)) % 2000 + 10
+
+
+def candidates(text: str, index: int) -> tuple[Candidate, ...]:
+    """The chosen token and nine others, with figures that look like figures."""
+    words = [text, " friend", " reader", " the", " a", "\n", " lighthouse", " fish", "!", " and"]
+    found: list[Candidate] = []
+    for place, word in enumerate(dict.fromkeys(words)):
+        after = 0.62 / (1.6**place)
+        before = after * math.exp(-((place * 7 + index * 3) % 11 - 4))
+        amplified = after * math.exp(((place * 7 + index * 3) % 11 - 4) / 3)
+        found.append(
+            Candidate(
+                token_id(word),
+                word,
+                math.log(min(0.95, before)),
+                math.log(after),
+                math.log(min(0.95, amplified)),
+            )
+        )
+    return tuple(found)
+
+
+class FakeEngine:
+    """Has EngineProcess's interface; `load`, `step` and `end` play what a real one would report."""
+
+    def __init__(self, on_events: Callable[[Sequence[Event]], None]) -> None:
+        self.emit = on_events
+        self.profile: Profile | None = None
+        self.commands: list[Command] = []
+        self.request: Request | None = None
+        self.texts = dict(TEXTS)
+        self.context = 512
+        self.closed = False
+        self._place = 0
+        self._alphas: dict[str, float] = {}
+        self._tokens: dict[str, list[str]] = {}
+        self._open: list[str] = []
+
+    @property
+    def alive(self) -> bool:
+        return not self.closed
+
+    def open(self, profile: Profile) -> None:
+        self.profile = profile
+
+    def close(self) -> None:
+        self.closed = True
+
+    def send(self, command: Command) -> None:
+        self.commands.append(command)
+        match command:
+            case Request():
+                self._begin(command)
+            case SetAlpha():
+                self._alphas[command.reply] = command.alpha
+            case SetSampling():
+                self.emit([self._change(reply, command.sampling) for reply in self._open])
+            case Stop():
+                self.end("cancelled")
+
+    # --- what a test plays ------------------------------------------------------
+
+    def load(self, *, notices: tuple[str, ...] = ()) -> None:
+        """Report a finished load."""
+        self.loading("weights", 290, 290)
+        self.emit([self.opened(notices)])
+
+    def loading(self, stage: str, done: float, total: float | None, unit: str = "tensors") -> None:
+        self.emit([Loading(stage=stage, detail="model", done=done, total=total, unit=unit)])
+
+    def opened(self, notices: tuple[str, ...] = ()) -> Opened:
+        assert self.profile is not None
+        side = SideInfo(
+            model="fake/before", revision=None, adapter=None, dtype="float32", quantization="none"
+        )
+        session = Session(
+            id="s-1",
+            time="2026-01-01T00:00:00+00:00",
+            profile=self.profile.model_dump(mode="json"),
+            before=side,
+            after=side,
+            template_hash=None,
+            versions={"python": "3.11"},
+            device="cpu",
+            context=self.context,
+        )
+        return Opened(session=session, notices=notices, memory=16_000_000)
+
+    def step(self, count: int = 1) -> None:
+        """One token in every lane, `count` times."""
+        for _ in range(count):
+            if self.request is None:
+                return
+            events: list[Event] = []
+            for lane in self.request.lanes:
+                if lane.reply not in self._open:
+                    continue
+                text = self._tokens[lane.reply][self._place]
+                events.append(self._step(lane.reply, text))
+                if text == END:
+                    events.append(self._finish(lane.reply, "stop"))
+            self._place += 1
+            self.emit(events)
+            if not self._open:
+                self._idle()
+
+    def finish(self) -> None:
+        """Decode to the end."""
+        while self.request is not None:
+            self.step()
+
+    def end(self, reason: FinishReason) -> None:
+        """End every lane here."""
+        if self.request is not None:
+            self.emit([self._finish(reply, reason) for reply in list(self._open)])
+            self._idle()
+
+    def fail(self, message: str, remedy: str = "", *, fatal: bool = False) -> None:
+        self.emit([Failed(message=message, remedy=remedy, fatal=fatal)])
+        if not fatal:
+            self._idle()
+
+    # --- how ----------------------------------------------------------------
+
+    def _begin(self, request: Request) -> None:
+        self.request = request
+        self._place = 0
+        self._alphas = {lane.reply: lane.alpha for lane in request.lanes}
+        self._open = [lane.reply for lane in request.lanes]
+        texts = {lane.reply: self.texts[lane.name] for lane in request.lanes}
+        self._tokens = {reply: [*tokens_of(text), END] for reply, text in texts.items()}
+        prompt = tuple(range(sum(len(m.text.split()) + 4 for m in request.messages)))
+        events: list[Event] = [
+            Reply(
+                id=lane.reply,
+                parent=request.parent,
+                lane=lane.name,
+                alpha=lane.alpha,
+                seed=request.sampling.seed,
+                turn=request.turn,
+                sampling=request.sampling,
+                prompt=PromptIds(prompt, prompt),
+            )
+            for lane in request.lanes
+        ]
+        self.emit([*events, Prefill(done=len(prompt), total=len(prompt))])
+
+    def _step(self, reply: str, text: str) -> Step:
+        top = candidates(text, self._place)
+        chosen = top[0]
+        return Step(
+            reply=reply,
+            index=self._place,
+            alpha=self._alphas[reply],
+            token=chosen.id,
+            text=text,
+            special=text == END,
+            logp=LogProbs(chosen.before, chosen.after, chosen.amplified),
+            rank=Ranks(2 + self._place * 7, 1, 1),
+            kl=2.1 + self._place / 10,
+            kl_amplified=0.31,
+            entropy=0.8,
+            top=top,
+        )
+
+    def _change(self, reply: str, sampling: Sampling) -> Change:
+        return Change(reply=reply, index=self._place, sampling=sampling)
+
+    def _finish(self, reply: str, reason: FinishReason) -> Finish:
+        self._open.remove(reply)
+        tokens = self._place + (reason == "stop")
+        return Finish(reply=reply, reason=reason, tokens=tokens, seconds=tokens / 50)
+
+    def _idle(self) -> None:
+        self.request = None
+        self.emit([Idle()])

@@ -1,0 +1,126 @@
+"""The Textual app: wires the chat screen to the engine, and leaves the terminal clean."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from core.errors import LogitAmpError
+from core.profile import Profile
+from core.worker import EngineProcess
+from tui import keymap
+from tui.screens.chat import ChatScreen
+from tui.session import ChatSession, MakeEngine
+from tui.theme import DARK, LIGHT
+
+GIVE_UP_SECONDS = 5.0
+
+
+class ChatApp(App[int]):
+    """One chat screen over one session."""
+
+    CSS_PATH = "screens/chat.tcss"  # Textual does not read a default screen's own
+    TITLE = "logit-amp-chat"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(self, session: ChatSession) -> None:
+        super().__init__()
+        self.session = session
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+
+    def get_default_screen(self) -> Screen[None]:
+        """The chat is all there is below the dialogs."""
+        return ChatScreen(self.session)
+
+    def on_mount(self) -> None:
+        """A terminal that goes away must not take the conversation with it."""
+        loop = asyncio.get_running_loop()
+        for name in ("SIGHUP", "SIGTERM"):
+            number = getattr(signal, name)
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._terminated, number)
+
+    def _terminated(self, number: int) -> None:
+        # Without a terminal a clean exit can hang: after a while, leave anyway.
+        backstop = threading.Timer(GIVE_UP_SECONDS, os._exit, (128 + number,))
+        backstop.daemon = True
+        backstop.start()
+        self.session.close()
+        self.exit(128 + number)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette's commands, from the registry of actions."""
+        if isinstance(screen, ChatScreen):
+            for action in keymap.commands():
+                title = f"{action.help.rstrip('.').split(';')[0]}  [{action.display}]"
+                yield SystemCommand(
+                    title.replace("[", "(").replace("]", ")"),
+                    action.help,
+                    self._runner(screen, action.run),
+                )
+        yield SystemCommand("Light or dark colours", "Change the colours.", self.turn_light)
+
+    def turn_light(self) -> None:
+        """From dark colours to light ones, or back."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    @staticmethod
+    def _runner(screen: ChatScreen, run: str) -> Any:
+        async def command() -> None:
+            await screen.run_action(run)
+
+        return command
+
+
+def run_chat(
+    profile: Profile,
+    *,
+    transcripts: Path,
+    resume: Path | None = None,
+    make_engine: MakeEngine = EngineProcess,
+) -> int:
+    """Open the chat and stay until the user leaves; returns the exit code.
+
+    Raises LogitAmpError where there is no terminal to draw on, or `resume` is
+    no transcript that can be continued.
+    """
+    check_terminal()
+    session = ChatSession(profile, transcripts, make_engine)
+    try:
+        if resume is not None:
+            session.resume(resume)
+        app = ChatApp(session)
+        code = app.run(mouse=True)
+    finally:
+        path = session.recorder.path
+        session.close()
+    if path is not None:
+        with contextlib.suppress(OSError):
+            print(f"This chat is saved in {path}", flush=True)
+    return app.return_code or code or 0
+
+
+def check_terminal() -> None:
+    """Refuse where no screen can be drawn. Raises LogitAmpError."""
+    headless = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise LogitAmpError("The chat needs a terminal, and this is a pipe or a file.", headless)
+    if os.environ.get("TERM", "") in ("dumb", "unknown", ""):
+        term = os.environ.get("TERM", "") or "not set"
+        raise LogitAmpError(
+            f"The chat needs a terminal that can move the cursor, and TERM is {term}.",
+            f"Set TERM (for example xterm-256color). {headless}",
+        )

@@ -1,0 +1,69 @@
+"""Numbers as they stand on the screen: the same everywhere, and of a fixed width."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "−"
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A plain number with at most `digits` significant digits: 1.5, −1, 64."""
+    text = f"{value:.{digits}g}"
+    if "e" in text and abs(value) < 1e6:
+        text = f"{value:.0f}"
+    return text.replace("-", MINUS)
+
+
+def alpha(value: float) -> str:
+    """An α with its sign: +1.5, −1, 0."""
+    value = round(value, 4)
+    return "0" if value == 0 else ("+" if value > 0 else "") + number(value, 5)
+
+
+def delta(value: float, width: int = 6) -> str:
+    """A difference of log-probabilities in nats, signed, two digits."""
+    if math.isnan(value):
+        return "–".rjust(width)
+    if math.isinf(value):
+        return ("+∞" if value > 0 else "−∞").rjust(width)
+    digits = 2 if abs(value) < 100 else 1
+    return f"{value:+.{digits}f}".replace("-", MINUS).rjust(width)
+
+
+def nats(value: float, width: int = 6) -> str:
+    """A log-probability, a divergence or an entropy, in nats."""
+    if math.isinf(value):
+        return ("∞" if value > 0 else "−∞").rjust(width)
+    return f"{value:.2f}".replace("-", MINUS).rjust(width)
+
+
+def probability(log_prob: float) -> str:
+    """exp(`log_prob`) in five cells: 0.932, 0.004, 2e-7, 0."""
+    p = math.exp(min(log_prob, 0.0))
+    if p >= 0.0005:
+        return f"{p:.3f}"
+    if p < 1e-99:
+        return "    0"
+    mantissa, exponent = f"{p:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}".rjust(5)
+
+
+def bar(fraction: float, width: int) -> str:
+    """A horizontal bar of `width` cells, in eighths of a cell."""
+    eighths = round(max(0.0, min(1.0, fraction)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def quantity(value: float, unit: str) -> str:
+    """A progress figure: bytes in MB or GB, everything else as a count."""
+    if unit != "bytes":
+        return f"{value:,.0f}"
+    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.1f} MB"
+
+
+def count(number: int, noun: str) -> str:
+    """1 token, 2 tokens."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

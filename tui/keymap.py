@@ -1,0 +1,175 @@
+"""The one registry of actions: bindings, footer, help and palette are made from it.
+
+Only keys that a plain pty inside tmux can send are used. Plain letters act in
+the transcript; in the composer they are text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding
+
+Place = Literal["anywhere", "composer", "transcript"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the user can do.
+
+    `run` is the Textual action of the chat screen, `keys` a comma-separated
+    list, `display` the first key as people write it, `label` a word for the
+    footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
+    narrows it to a state: streaming, comparing, inspecting, failed.
+    """
+
+    id: str
+    run: str
+    keys: str
+    display: str
+    label: str
+    help: str
+    group: str
+    place: Place = "anywhere"
+    rank: int = 0
+    when: str = ""
+    palette: bool = True
+
+
+ACTIONS: tuple[Action, ...] = (
+    # --- the conversation
+    Action("send", "send", "", "enter", "send", "Send the message.", "Chat", "composer", 1,
+           palette=False),
+    Action("newline", "", "", "ctrl+j", "new line", "Start a new line in the message.", "Chat",
+           "composer", 60, palette=False),
+    Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; read a notice; change"
+           " between composer and transcript.", "Chat", rank=2, when="streaming", palette=False),
+    Action("to_transcript", "to_transcript", "", "esc", "transcript",
+           "Go up to the transcript (also: up on the first line).", "Chat", "composer", 30,
+           palette=False),
+    Action("to_composer", "to_composer", "enter", "enter", "write",
+           "Go back to the composer; so does any letter without a meaning here.", "Chat",
+           "transcript", 9, palette=False),
+    Action("regenerate", "regenerate", "r", "r", "again", "Another reply, with a new seed.",
+           "Chat", "transcript", 14),
+    Action("regenerate_anywhere", "regenerate", "ctrl+r", "ctrl+r", "again",
+           "Another reply, with a new seed.", "Chat", rank=45, palette=False),
+    Action("edit", "edit", "e", "e", "edit", "Take the last message back into the composer;"
+           " sending makes a sibling of it.", "Chat", "transcript", 15),
+    Action("new", "new_chat", "ctrl+n", "ctrl+n", "new chat", "Start a new chat.", "Chat",
+           rank=70),
+    # --- α
+    Action("alpha_down", "alpha_by(-0.1)", "f2", "F2", "α−", "α down by 0.1.", "α", rank=11),
+    Action("alpha_up", "alpha_by(0.1)", "f3", "F3", "α+", "α up by 0.1.", "α", rank=12),
+    Action("alpha_down_1", "alpha_by(-1)", "shift+f2,f14", "shift+F2", "α−1", "α down by 1.",
+           "α"),
+    Action("alpha_up_1", "alpha_by(1)", "shift+f3,f15", "shift+F3", "α+1", "α up by 1.", "α"),
+    Action("alpha_minus", "alpha_by(-0.1)", "minus", "-", "α−", "α down by 0.1.", "α",
+           "transcript", 10, palette=False),
+    Action("alpha_plus", "alpha_by(0.1)", "equals_sign,plus", "=", "α+", "α up by 0.1.", "α",
+           "transcript", 11, palette=False),
+    Action("alpha_minus_1", "alpha_by(-1)", "left_square_bracket", "[", "−1", "α down by 1.",
+           "α", "transcript", 12, palette=False),
+    Action("alpha_plus_1", "alpha_by(1)", "right_square_bracket", "]", "+1", "α up by 1.", "α",
+           "transcript", 13, palette=False),
+    Action("alpha_before", "alpha_to(-1)", "b", "b", "before", "α = −1: exactly before.", "α",
+           "transcript", 40),
+    Action("alpha_after", "alpha_to(0)", "a", "a", "after", "α = 0: exactly after.", "α",
+           "transcript", 41),
+    Action("alpha_one", "alpha_to(1)", "1", "1", "α 1", "α = 1.", "α", "transcript", 42),
+    Action("alpha_enter", "alpha_enter", "ctrl+g", "ctrl+g", "α …", "Enter any α.", "α",
+           rank=46),
+    # --- looking
+    Action("compare", "compare", "f4", "F4", "compare",
+           "Before, after and amplified side by side.", "Look", rank=13),
+    Action("compare_letter", "compare", "c", "c", "compare",
+           "Before, after and amplified side by side.", "Look", "transcript", palette=False),
+    Action("inspect", "inspect", "f5", "F5", "inspect", "What each model wanted at a token.",
+           "Look", rank=14),
+    Action("inspect_letter", "inspect", "i", "i", "inspect",
+           "What each model wanted at a token.", "Look", "transcript", palette=False),
+    Action("sort", "sort", "s", "s", "sort", "Sort the candidates by amplified or by |Δ|.",
+           "Look", "transcript", 16, when="inspecting"),
+    Action("keep", "keep", "k", "k", "keep", "Go on from this lane's reply.", "Look",
+           "transcript", 8, when="comparing"),
+    Action("next_lane", "lane(1)", "tab", "tab", "next lane", "Go to the next lane.", "Look",
+           "transcript", 8, when="comparing", palette=False),
+    Action("previous_lane", "lane(-1)", "shift+tab", "shift+tab", "previous lane",
+           "Go to the lane before.", "Look", "transcript", when="comparing", palette=False),
+    Action("token_left", "token(-1)", "left", "←→", "token", "Along the tokens.", "Look",
+           "transcript", 7, palette=False),
+    Action("token_right", "token(1)", "right", "→", "token", "Along the tokens.", "Look",
+           "transcript", palette=False),
+    Action("word_left", "word(-1)", "ctrl+left", "ctrl+←", "word", "To the word before.", "Look",
+           "transcript", palette=False),
+    Action("word_right", "word(1)", "ctrl+right", "ctrl+→", "word", "To the next word.", "Look",
+           "transcript", palette=False),
+    Action("line_up", "line(-1)", "up", "↑", "line", "To the line above.", "Look", "transcript",
+           palette=False),
+    Action("line_down", "line(1)", "down", "↓", "line", "To the line below.", "Look",
+           "transcript", palette=False),
+    Action("page_up", "page(-1)", "pageup", "pgup", "page", "A page up.", "Look",
+           palette=False),
+    Action("page_down", "page(1)", "pagedown", "pgdn", "page", "A page down.", "Look",
+           palette=False),
+    Action("top", "top", "home", "home", "top", "To the first token.", "Look", "transcript",
+           palette=False),
+    Action("end", "end", "end", "end", "end", "To the end, and follow new text.", "Look",
+           "transcript", palette=False),
+    # --- settings and files
+    Action("sampling", "sampling", "f7", "F7", "sampling",
+           "System prompt, temperature, filters, seed, length.", "Set", rank=20),
+    Action("profiles", "profiles", "f8", "F8", "profiles", "Load another pair.", "Set", rank=21),
+    Action("chats", "chats", "f9,ctrl+o", "F9", "chats", "Open a saved chat and go on with it.",
+           "Set", rank=22),
+    Action("export", "export", "ctrl+t", "ctrl+t", "export",
+           "Export this chat as Markdown, text or JSON.", "Set", rank=47),
+    Action("reload", "reload", "ctrl+l", "ctrl+l", "reload", "Load the models again.", "Set",
+           rank=3, when="failed"),
+    Action("help", "help", "f1", "F1", "help", "Every key and what it does.", "Set", rank=10),
+    Action("palette", "palette", "ctrl+p", "ctrl+p", "all commands", "Find a command by name.",
+           "Set", rank=48, palette=False),
+    Action("quit", "quit", "ctrl+q,f10", "ctrl+q", "quit", "Save and quit.", "Set", rank=50),
+    Action("interrupt", "interrupt", "ctrl+c", "ctrl+c", "stop or quit",
+           "Copy the selection; stop the reply; twice: quit.", "Set", palette=False),
+)  # fmt: skip
+
+
+def bindings(place: Place) -> list[Binding]:
+    """The bindings of one place; those that work anywhere come before any widget's own."""
+    return [
+        Binding(
+            action.keys,
+            f"screen.{action.run}",
+            action.label,
+            id=action.id,
+            show=False,
+            key_display=action.display,
+            priority=place == "anywhere",
+        )
+        for action in ACTIONS
+        if action.place == place and action.keys
+    ]
+
+
+def footer(place: Place, states: Iterable[str] = ()) -> tuple[Action, ...]:
+    """The actions for the footer where the keyboard is `place`, most important first."""
+    states = set(states)
+    found = [
+        action
+        for action in ACTIONS
+        if action.rank
+        and action.place in (place, "anywhere")
+        and (not action.when or action.when in states)
+    ]
+    if place == "transcript":  # a plain letter beats the same action on a longer key
+        short = {action.run for action in found if action.place == "transcript"}
+        found = [a for a in found if a.place == "transcript" or a.run not in short]
+    return tuple(sorted(found, key=lambda action: action.rank))
+
+
+def commands() -> tuple[Action, ...]:
+    """What the palette offers: every action once."""
+    return tuple(action for action in ACTIONS if action.palette and action.run)

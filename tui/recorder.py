@@ -1,0 +1,87 @@
+"""Saves what happens as it happens, and says so when the disk refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from core.errors import TranscriptError
+from core.records import Record
+from core.transcript import Transcript
+
+
+class Recorder:
+    """The transcript of one chat, made with its first message.
+
+    Records that come before the file is there, or while it cannot be made, are
+    kept and written first. `trouble` is called, once for each new reason, when
+    something could not be written; the chat goes on. Safe to call from the
+    engine's reader thread.
+    """
+
+    def __init__(self, folder: Path, trouble: Callable[[TranscriptError], None]) -> None:
+        self.folder = folder
+        self._trouble = trouble
+        self._transcript: Transcript | None = None
+        self._backlog: list[Record] = []
+        self._lock = threading.RLock()
+        self._last_trouble = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, once there is one."""
+        return self._transcript.path if self._transcript else None
+
+    @property
+    def saved(self) -> bool:
+        """Whether everything that was recorded is in the file."""
+        return self._transcript is not None and not self._transcript.unwritten and not self._backlog
+
+    def append(self, record: Record) -> None:
+        """Save a record; before `begin` it waits."""
+        with self._lock:
+            if self._transcript is None:
+                self._backlog.append(record)
+                return
+            try:
+                self._transcript.append(record)
+                self._last_trouble = ""
+            except TranscriptError as error:
+                self._report(error)
+
+    def begin(self) -> None:
+        """Make the file, unless it is there, and write what waited."""
+        with self._lock:
+            if self._transcript is None:
+                try:
+                    self._transcript = Transcript.create(self.folder)
+                except TranscriptError as error:
+                    self._report(error)
+                    return
+                waiting, self._backlog = self._backlog, []
+                for record in waiting:
+                    self.append(record)
+
+    def go_on(self, transcript: Transcript) -> None:
+        """Append to an existing file from here on."""
+        with self._lock:
+            self.close()
+            self._transcript = transcript
+
+    def close(self) -> None:
+        """Write what is left and let the file go; the next `begin` makes another."""
+        with self._lock:
+            transcript, self._transcript = self._transcript, None
+            self._backlog = []
+            self._last_trouble = ""
+            if transcript is not None:
+                try:
+                    transcript.close()
+                except TranscriptError as error:
+                    self._report(error)
+
+    def _report(self, error: TranscriptError) -> None:
+        if error.message != self._last_trouble:
+            self._last_trouble = error.message
+            self._trouble(error)

@@ -1,0 +1,156 @@
+"""What the chat asks in dialogs, and what it does with the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.screen import Screen
+
+from core.errors import LogitAmpError
+from core.profile import Profile
+from core.records import Sampling
+
+if TYPE_CHECKING:
+    from tui.session import ChatSession
+    from tui.widgets.lines import Notice
+
+
+class Dialogs(Screen[None]):
+    """The chat screen's actions that open a dialog, each imported when it is asked for."""
+
+    session: ChatSession
+    notice: Notice
+
+    def set_alpha(self, alpha: float) -> None:
+        """Set α, from the next token on."""
+        raise NotImplementedError
+
+    def refresh_all(self) -> None:
+        """Show the session as it is now."""
+        raise NotImplementedError
+
+    def refresh_status(self) -> None:
+        """Show what is around the text as it is now."""
+        raise NotImplementedError
+
+    def action_help(self) -> None:
+        """Every key and what it does."""
+        from tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen())
+
+    def action_palette(self) -> None:
+        """Find a command by its name."""
+        self.app.action_command_palette()
+
+    def action_alpha_enter(self) -> None:
+        """Enter any α."""
+        from tui.screens.alpha import AlphaScreen
+
+        def take(alpha: float | None) -> None:
+            if alpha is not None:
+                self.set_alpha(alpha)
+
+        self.app.push_screen(AlphaScreen(self.session.alpha), take)
+
+    def action_sampling(self) -> None:
+        """System prompt and sampling."""
+        from tui.screens.sampling import SamplingScreen
+
+        def take(answer: tuple[Sampling, str | None] | None) -> None:
+            if answer is None:
+                return
+            sampling, system = answer
+            if sampling != self.session.sampling:
+                self.session.set_sampling(sampling)
+            if system != self.session.system:
+                self.session.system = system
+                self.notice.say("The new system prompt holds from your next message on.")
+            self.refresh_status()
+
+        self.app.push_screen(SamplingScreen(self.session.sampling, self.session.system), take)
+
+    def action_profiles(self) -> None:
+        """Choose another pair; the conversation goes on with it."""
+        from tui.screens.profiles import ProfileScreen
+
+        def take(profile: Profile | None) -> None:
+            if profile is not None:
+                self.session.adopt(profile)
+                self.load(profile)
+
+        self.app.push_screen(ProfileScreen(self.session.profile.name), take)
+
+    def action_reload(self) -> None:
+        """Load the models again."""
+        self.load(None)
+
+    def load(self, profile: Profile | None) -> None:
+        """Open a pair; the engine that runs is ended beside the screen."""
+        self.notice.clear()
+        self.session.begin_loading(profile)
+        self.refresh_status()
+        self._open_engine()
+
+    @work(thread=True, exclusive=True, group="engine")
+    def _open_engine(self) -> None:
+        self.session.open_engine()
+
+    def action_chats(self) -> None:
+        """Open a saved chat and go on with it."""
+        from tui.screens.chats import ChatsScreen
+
+        def take(path: Path | None) -> None:
+            if path is not None:
+                self.session.when_idle(lambda: self._resume(path))
+
+        self.app.push_screen(ChatsScreen(self.session.recorder.folder), take)
+
+    def _resume(self, path: Path) -> None:
+        try:
+            other = self.session.resume(path)
+        except LogitAmpError as error:
+            self.notice.say(error.message, error.remedy, error=True)
+            return
+        self.notice.clear()
+        self.refresh_all()
+        if other is not None:
+            self.load(other)
+
+    def action_new_chat(self) -> None:
+        """Start over; what was said stays in its file."""
+        self.session.when_idle(self._new_chat)
+
+    def _new_chat(self) -> None:
+        self.session.new_chat()
+        self.notice.clear()
+        self.refresh_all()
+
+    def action_export(self) -> None:
+        """Write the chat as Markdown, text or JSON."""
+        from core.export import Format
+        from tui.screens.export import ExportScreen
+
+        path = self.session.recorder.path
+        if path is None:
+            self.notice.say("There is nothing to export yet.", "Write a message first.")
+            return
+
+        def take(answer: tuple[Path, Format] | None) -> None:
+            if answer is not None:
+                self._export(path, *answer)
+
+        self.app.push_screen(ExportScreen(Path.cwd() / f"{path.stem}.md"), take)
+
+    def _export(self, path: Path, target: Path, to: str) -> None:
+        from core.export import FORMATS, export, write_atomically
+
+        try:
+            text = export(path, next(known for known in FORMATS if known == to))
+            write_atomically(target, text)
+        except LogitAmpError as error:
+            self.notice.say(error.message, error.remedy, error=True)
+        else:
+            self.notice.say(f"Exported to {target}.")

@@ -1,0 +1,482 @@
+"""One chat without a screen: the conversation, its transcript and the engine."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import ValidationError
+
+from core.conversation import Conversation, ReplyLog
+from core.errors import TranscriptError
+from core.events import (
+    Command,
+    Event,
+    Failed,
+    Idle,
+    Lane,
+    Loading,
+    Opened,
+    Prefill,
+    Request,
+    SetAlpha,
+    SetSampling,
+    Stop,
+)
+from core.profile import Profile
+from core.records import Change, Finish, Keep, Message, Reply, Sampling, Session, Step, new_id
+from core.transcript import Transcript
+from tui.recorder import Recorder
+from tui.theme import LANES
+
+State = Literal["closed", "loading", "ready", "busy", "failed"]
+FIXED_ALPHA = {"before": -1.0, "after": 0.0}
+
+
+class Engine(Protocol):
+    """What the session needs of `core.worker.EngineProcess`."""
+
+    def open(self, profile: Profile) -> None:
+        """Start loading the profile."""
+
+    def send(self, command: Command) -> None:
+        """Hand over a command."""
+
+    def close(self) -> None:
+        """End the process."""
+
+
+MakeEngine = Callable[[Callable[[Sequence[Event]], None]], Engine]
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """The transcript could not be written: why, and what to do."""
+
+    message: str
+    remedy: str
+
+
+Update = Event | Unsaved
+
+
+class ChatSession:
+    """Owns what is said, what is saved and what is asked of the engine.
+
+    Events arrive on the engine's reader thread: there they are saved and put
+    into a queue, nothing more. `drain` takes them over; it and all other
+    methods belong to the app's thread.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        transcripts: Path,
+        make_engine: MakeEngine,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.profile = profile
+        self.conversation = Conversation()
+        self.alpha = profile.alpha
+        self.sampling = profile.sampling
+        self.system: str | None = profile.system
+        self.state: State = "closed"
+        self.comparing = False
+        self.opened: Opened | None = None
+        self.loading: dict[str, Loading] = {}
+        self.prefill: Prefill | None = None
+        self.editing: Message | None = None
+        self.waiting: list[str] = []
+        self.recorder = Recorder(transcripts, self._unsaved)
+        self._make_engine = make_engine
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
+        self._generation = 0
+        self._queue: deque[Update] = deque()
+        self._running: dict[str, int] = {}  # replies without a finish → tokens saved
+        self._request: Request | None = None
+        self._answer_when_ready = False
+        self._after_idle: Callable[[], None] | None = None
+        self._clock = clock
+        self._began = 0.0
+        self._tokens = 0
+
+    # --- the engine -------------------------------------------------------------
+
+    def load(self, profile: Profile | None = None) -> None:
+        """Open a profile, or the current one again; replaces an engine that runs."""
+        self.begin_loading(profile)
+        self.open_engine()
+
+    def begin_loading(self, profile: Profile | None = None) -> None:
+        """The quick half of `load`: from now on the old engine is not listened to."""
+        if profile is not None:
+            self.profile = profile
+        self._generation += 1
+        self._end_running("cancelled", None)
+        self.state = "loading"
+        self.loading = {}
+        self.prefill = None
+        self._request = None
+        self._after_idle = None
+
+    def open_engine(self) -> None:
+        """The slow half of `load`: ends the old engine, starts the new one; for a thread."""
+        with self._engine_lock:
+            generation = self._generation
+            old, self._engine = self._engine, None
+            if old is not None:
+                old.close()
+            self._engine = self._make_engine(partial(self._receive, generation))
+            self._engine.open(self.profile)
+
+    def adopt(self, profile: Profile) -> None:
+        """Take over a profile's defaults, as at the start of a chat."""
+        self.alpha = profile.alpha
+        self.sampling = profile.sampling
+        self.system = profile.system
+
+    def close(self) -> None:
+        """End the engine and the file; a reply in progress is saved as cancelled."""
+        self._generation += 1
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+        self._end_running("cancelled", None)
+        self.recorder.close()
+
+    def _receive(self, generation: int, events: Sequence[Event]) -> None:
+        """On the reader thread: save, then queue."""
+        if generation != self._generation:
+            return
+        for event in events:
+            match event:
+                case Opened():
+                    self.recorder.append(event.session)
+                case Reply():
+                    self._running[event.id] = 0
+                    self.recorder.append(event)
+                case Step():
+                    self._running[event.reply] = event.index + 1
+                    self.recorder.append(event)
+                case Finish():
+                    self._running.pop(event.reply, None)
+                    self.recorder.append(event)
+                case Change():
+                    self.recorder.append(event)
+                case Failed():
+                    self._end_running("error", event.message)
+            self._queue.append(event)
+
+    def _end_running(self, reason: Literal["cancelled", "error"], error: str | None) -> None:
+        """Give every reply that lost its engine a finish."""
+        running, self._running = self._running, {}
+        for reply, tokens in running.items():
+            seconds = max(0.0, self._clock() - self._began)
+            finish = Finish(
+                reply=reply, reason=reason, tokens=tokens, seconds=round(seconds, 3), error=error
+            )
+            self.recorder.append(finish)
+            self._queue.append(finish)
+
+    def _unsaved(self, error: TranscriptError) -> None:
+        self._queue.append(Unsaved(error.message, error.remedy))
+
+    def drain(self) -> list[Update]:
+        """Take over everything that happened since the last call."""
+        updates: list[Update] = []
+        while self._queue:
+            update = self._queue.popleft()
+            updates.append(update)
+            self._take(update)
+        return updates
+
+    def _take(self, update: Update) -> None:
+        match update:
+            case Loading():
+                self.loading[update.stage] = update
+            case Opened():
+                self.state = "ready"
+                self.opened = update
+                self.conversation.add(update.session)
+                if self._answer_when_ready:
+                    self._answer_leaf()
+            case Prefill():
+                self.prefill = update
+            case Reply() | Change() | Finish():
+                self.conversation.add(update)
+            case Step():
+                if self.prefill is not None or not self._tokens:
+                    self.prefill = None
+                    self._began = self._clock()
+                self.conversation.add(update)
+                self._tokens += 1
+            case Idle():
+                self._idle()
+            case Failed():
+                self._fail(update)
+
+    def _idle(self) -> None:
+        if self.state == "busy":
+            self.state = "ready"
+        self.prefill = None
+        self._request = None
+        if (then := self._after_idle) is not None:
+            self._after_idle = None
+            then()
+        elif self.waiting and self.state == "ready":
+            self.submit(self.waiting.pop(0))
+
+    def _fail(self, failed: Failed) -> None:
+        self.prefill = None
+        if failed.fatal:
+            self.state = "failed"
+            self._request = None
+            self._after_idle = None
+
+    @property
+    def request(self) -> Request | None:
+        """What the engine is answering."""
+        return self._request
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether a message waits for the models to be ready."""
+        return self._answer_when_ready
+
+    @property
+    def context_used(self) -> tuple[int, int] | None:
+        """Tokens of the newest reply with its prompt, and how many there may be."""
+        log, session = self.last_reply(), self.conversation.session
+        if log is None or session is None:
+            return None
+        return len(log.reply.prompt.after) + len(log.steps), session.context
+
+    # --- talking ----------------------------------------------------------------
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens of one lane a second, while a reply streams."""
+        if self.state != "busy" or self._request is None or self._tokens < 2:
+            return None
+        seconds = self._clock() - self._began
+        return self._tokens / len(self._request.lanes) / seconds if seconds > 0 else None
+
+    def submit(self, text: str) -> None:
+        """Say something; it waits its turn while a reply runs or the models load."""
+        if self.state == "busy" or self._answer_when_ready:
+            self.waiting.append(text)
+            return
+        parent = self.conversation.leaf
+        if self.editing is not None:
+            parent, self.editing = self.editing.parent, None
+        self._say(text, parent)
+        self._answer_leaf()
+
+    def _say(self, text: str, parent: str | None) -> None:
+        """Record a user message, and before it the system prompt where that has changed."""
+        if (self.system or "") != self._system_text(parent):
+            parent = self._record_message("system", self.system or "", parent)
+        self._record_message("user", text, parent)
+
+    def _record_message(
+        self, role: Literal["user", "system"], text: str, parent: str | None
+    ) -> str:
+        message = Message(id=new_id("m"), parent=parent, role=role, text=text)
+        self.recorder.begin()
+        self.recorder.append(message)
+        self.conversation.add(message)
+        return message.id
+
+    def _system_text(self, leaf: str | None) -> str:
+        """The system prompt in force at a place of the conversation."""
+        if leaf is None:
+            return ""
+        said = [m.text for m in self.conversation.history(leaf) if m.role == "system"]
+        return said[-1] if said else ""
+
+    def _messages(self, leaf: str) -> tuple[Message, ...]:
+        """What a request for an answer to `leaf` says: one system prompt, then the turns."""
+        history = self.conversation.history(leaf)
+        system = [m for m in history if m.role == "system"][-1:]
+        turns = [m for m in history if m.role != "system"]
+        return (*(m for m in system if m.text), *turns)
+
+    def _answer_leaf(self) -> None:
+        leaf = self.conversation.leaf
+        if self.state != "ready" or leaf is None:
+            self._answer_when_ready = self.state in ("loading", "closed")
+            return
+        self._answer_when_ready = False
+        self._ask(leaf, LANES if self.comparing else ("amplified",), self.sampling, self.alpha)
+
+    def _ask(self, leaf: str, lanes: Sequence[str], sampling: Sampling, alpha: float) -> None:
+        self._request = Request(
+            messages=self._messages(leaf),
+            lanes=tuple(
+                Lane(reply=new_id("r"), name=name, alpha=FIXED_ALPHA.get(name, alpha))
+                for name in lanes
+            ),
+            sampling=sampling,
+        )
+        self.state = "busy"
+        self._tokens = 0
+        self._began = self._clock()
+        if self._engine is not None:
+            self._engine.send(self._request)
+
+    def stop(self) -> None:
+        """End the reply after the token in flight."""
+        if self.state == "busy" and self._engine is not None:
+            self._engine.send(Stop())
+
+    def take_waiting(self) -> str:
+        """Hand back what was submitted and not sent yet."""
+        text, self.waiting = "\n\n".join(self.waiting), []
+        return text
+
+    def last_user_message(self) -> Message | None:
+        """The last thing the user said in the current thread."""
+        for item in reversed(self.conversation.thread()):
+            if isinstance(item, Message) and item.role == "user":
+                return item
+        return None
+
+    def regenerate(self) -> bool:
+        """Answer the last message again, with a new seed. False when there is nothing to answer."""
+        message = self.last_user_message()
+        if message is None or self.state != "ready":
+            return False
+        seeds = [log.reply.seed for log in self.conversation.replies_to(message.id)]
+        if seeds:
+            self.sampling = self.sampling.model_copy(update={"seed": max(seeds) + 1})
+        if (self.system or "") != self._system_text(message.id):
+            parent = message.parent
+            self._say(message.text, parent)
+        else:
+            self.conversation.leaf = message.id
+        self._answer_leaf()
+        return True
+
+    def edit(self) -> str | None:
+        """Take the last message back; what is submitted next becomes its sibling."""
+        self.editing = self.last_user_message()
+        if self.editing is None:
+            return None
+        self.stop()
+        return self.editing.text
+
+    # --- α and sampling ---------------------------------------------------------
+
+    def set_alpha(self, alpha: float) -> None:
+        """In force from the next token on."""
+        self.alpha = round(alpha, 6)
+        if self.state == "busy" and self._request is not None and self._engine is not None:
+            for lane in self._request.lanes:
+                if lane.name == "amplified":
+                    self._engine.send(SetAlpha(lane.reply, self.alpha))
+
+    def set_sampling(self, sampling: Sampling) -> None:
+        """In force from the next token on."""
+        self.sampling = sampling
+        if self.state == "busy" and self._engine is not None:
+            self._engine.send(SetSampling(sampling))
+
+    # --- lanes ------------------------------------------------------------------
+
+    def last_reply(self) -> ReplyLog | None:
+        """The newest reply in the current thread."""
+        for item in reversed(self.conversation.thread()):
+            if isinstance(item, ReplyLog):
+                return item
+        return None
+
+    def lanes_of(self, log: ReplyLog) -> dict[str, ReplyLog]:
+        """The replies that belong beside `log`: the same message, seed and sampling."""
+        found = {log.reply.lane: log}
+        for other in reversed(self.conversation.replies_to(log.reply.parent)):
+            same = (other.reply.seed, other.reply.sampling) == (log.reply.seed, log.reply.sampling)
+            if same and other.reply.lane not in found:
+                found[other.reply.lane] = other
+        return {lane: found[lane] for lane in LANES if lane in found}
+
+    def complete_lanes(self, log: ReplyLog) -> bool:
+        """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked."""
+        missing = [lane for lane in LANES if lane not in self.lanes_of(log)]
+        if not missing or self.state != "ready" or log.reply.parent is None:
+            return False
+        self._ask(log.reply.parent, missing, log.reply.sampling, self.alpha)
+        return True
+
+    def keep(self, reply: str) -> None:
+        """Make this reply the history: what is said next follows it."""
+        record = Keep(reply=reply)
+        self.recorder.append(record)
+        self.conversation.add(record)
+
+    # --- other chats ------------------------------------------------------------
+
+    def when_idle(self, then: Callable[[], None]) -> None:
+        """Do something as soon as no reply runs; a running one is stopped."""
+        if self.state == "busy":
+            self._after_idle = then
+            self.stop()
+        else:
+            then()
+
+    def new_chat(self) -> None:
+        """Start over with an empty conversation and, with its first message, a new file."""
+        self.recorder.close()
+        self._forget(Conversation())
+        if self.opened is not None:
+            self.conversation.add(self.opened.session)
+            self.recorder.append(self.opened.session)
+
+    def resume(self, path: Path) -> Profile | None:
+        """Go on with a saved chat. Raises TranscriptError and changes nothing if it cannot be.
+
+        Returns the profile it was made with where that is another pair than the loaded one.
+        """
+        if self.recorder.path is not None and path.resolve() == self.recorder.path.resolve():
+            return None
+        transcript, records = Transcript.resume(path)
+        self.recorder.go_on(transcript)
+        self._forget(Conversation(records))
+        saved = self.conversation.session
+        if (log := self.last_reply()) is not None:
+            self.sampling = log.reply.sampling
+            if log.reply.lane == "amplified":
+                self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
+        self.system = self._system_text(self.conversation.leaf) or None
+        other = saved_profile(saved) if saved else None
+        if other is not None and _pair(other) != _pair(self.profile):
+            return other
+        if self.opened is not None:
+            self.recorder.append(self.opened.session)
+            self.conversation.add(self.opened.session)
+        return None
+
+    def _forget(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.editing = None
+        self.waiting = []
+        self._answer_when_ready = False
+
+
+def saved_profile(session: Session) -> Profile | None:
+    """The profile a transcript was made with, if it can still be read."""
+    try:
+        return Profile.model_validate_json(json.dumps(session.profile))
+    except (ValidationError, ValueError):
+        return None
+
+
+def _pair(profile: Profile) -> tuple[object, ...]:
+    return profile.before, profile.after, profile.quantization, profile.dtype

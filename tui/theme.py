@@ -1,0 +1,63 @@
+"""The look: one theme, and the three colours that carry the meaning.
+
+Before is cool, after neutral, amplified warm. Each also has a letter, for
+terminals without colour and for colour-blind eyes. Every colour is one of the
+256 that any terminal has, so that nothing shifts inside tmux.
+"""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+LETTERS = {"before": "B", "after": "A", "amplified": "α"}
+LANES = ("before", "after", "amplified")
+
+DARK = Theme(
+    name="logit-amp",
+    primary="#d7d7d7",
+    secondary="#8a8a8a",
+    accent="#ffaf5f",
+    warning="#ffd75f",
+    error="#ff8787",
+    success="#87d787",
+    foreground="#d0d0d0",
+    background="#121212",
+    surface="#121212",
+    panel="#1c1c1c",
+    dark=True,
+    variables={
+        "before": "#5fafff",
+        "after": "#eeeeee",
+        "amplified": "#ffaf5f",
+        "muted": "#8a8a8a",
+        "faint": "#4e4e4e",
+        "raised": "#1c1c1c",
+        "chip": "#303030",
+        "footer-background": "#1c1c1c",
+    },
+)
+
+LIGHT = Theme(
+    name="logit-amp-light",
+    primary="#303030",
+    secondary="#767676",
+    accent="#af5f00",
+    warning="#875f00",
+    error="#af0000",
+    success="#005f00",
+    foreground="#303030",
+    background="#ffffff",
+    surface="#ffffff",
+    panel="#eeeeee",
+    dark=False,
+    variables={
+        "before": "#005faf",
+        "after": "#121212",
+        "amplified": "#af5f00",
+        "muted": "#767676",
+        "faint": "#bcbcbc",
+        "raised": "#eeeeee",
+        "chip": "#dadada",
+        "footer-background": "#eeeeee",
+    },
+)

@@ -1,0 +1,1 @@
+"""The parts a screen is made of; none of them knows the engine."""

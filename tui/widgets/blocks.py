@@ -1,0 +1,157 @@
+"""What a token log shows: messages and replies, each laid out as a flow of spans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.conversation import ReplyLog, step_bytes
+from core.records import Finish, Message, Step
+from core.text import Utf8Stream, visible
+from tui import format
+from tui.theme import LETTERS
+from tui.widgets.flow import Flow
+
+ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
+
+
+def finish_sentence(finish: Finish) -> str:
+    """Why a reply ended, in one plain sentence; nothing for an ordinary end."""
+    tokens = format.count(finish.tokens, "token")
+    match finish.reason:
+        case "stop":
+            return ""
+        case "length":
+            return f"Cut at the limit of {tokens}; raise it under sampling (F7)."
+        case "context":
+            return f"The context is full after {tokens}; start a new chat or shorten this one."
+        case "cancelled":
+            return f"Stopped by you after {tokens}."
+        case "error":
+            why = f": {visible(finish.error, newlines=False)}" if finish.error else "."
+            return f"Broken off after {tokens}{why}"
+
+
+class MessageBlock:
+    """Something the user or the system prompt said."""
+
+    def __init__(self, message: Message, *, note: str = "") -> None:
+        self.id = message.id
+        self.message = message
+        self.note = note
+        self.flow = Flow(80)
+
+    def lay_out(self, width: int) -> None:
+        """Wrap everything again to `width` cells."""
+        self.flow = flow = Flow(width)
+        role = self.message.role
+        flow.add(ROLES[role], "system" if role == "system" else "you")
+        if self.note:
+            flow.add(f"  {self.note}", "finish")
+        flow.new_line()
+        flow.add(visible(self.message.text), "said" if role == "user" else "finish")
+
+
+class ReplyBlock:
+    """One lane's reply, token by token.
+
+    The first `common` steps are the same in the lane it is compared with, and
+    shown muted; `fork` is the step at which the two part, once they do.
+    """
+
+    def __init__(self, log: ReplyLog, label: str, *, heading: bool = True) -> None:
+        self.id = log.id
+        self.lane = log.reply.lane
+        self.log = log
+        self.label = label
+        self.heading = heading
+        self.common = 0
+        self.fork: int | None = None
+        self.flow = Flow(80)
+        self._stream = Utf8Stream()
+        self._alpha = log.reply.alpha
+        self._shown = 0
+        self._ended = False
+
+    def lay_out(self, width: int) -> None:
+        """Wrap everything again to `width` cells."""
+        self.flow = Flow(width)
+        self._stream = Utf8Stream()
+        self._alpha = self.log.reply.alpha
+        self._shown = 0
+        self._ended = False
+        if self.heading:
+            reply = self.log.reply
+            self.flow.add(f"{LETTERS.get(self.lane, '?')} {self.label}", f"head-{self.lane}")
+            if self.lane == "amplified":
+                self.flow.add(f" {format.alpha(reply.alpha)}", f"head-{self.lane}")
+            self.flow.add(f"  seed {reply.seed}", "finish")
+            self.flow.new_line()
+        self.grow()
+
+    def grow(self) -> None:
+        """Take in the steps, and the finish, that came since the last time."""
+        steps = self.log.steps
+        for place in range(self._shown, len(steps)):
+            self._add(place, steps[place])
+        self._shown = len(steps)
+        if self.log.finish is not None and not self._ended:
+            self._ended = True
+            self.flow.add(visible(self._stream.finish()), "text", self._shown - 1)
+            if sentence := finish_sentence(self.log.finish):
+                self.flow.new_line()
+                self.flow.add(sentence, "finish")
+
+    def _add(self, place: int, step: Step) -> None:
+        if step.alpha != self._alpha:
+            self._alpha = step.alpha
+            self._mark(step)
+        if step.special:
+            self.flow.add(visible(step.text, newlines=False), "special", place)
+        else:
+            self.flow.add(visible(self._stream.feed(step_bytes(step))), "text", place)
+
+    def _mark(self, step: Step) -> None:
+        line = self.flow.lines[-1]
+        if line and not line[-1].text.isspace():
+            self.flow.add(" ", "mark")
+        self.flow.add_whole(f"‹α {format.alpha(step.alpha)}›", "mark")
+        if not step.text[:1].isspace():
+            self.flow.add(" ", "mark")
+
+
+class WelcomeBlock:
+    """What an empty chat says."""
+
+    id = "welcome"
+
+    def __init__(self, paragraphs: Sequence[tuple[str, str]]) -> None:
+        self.paragraphs = paragraphs
+        self.flow = Flow(80)
+
+    def lay_out(self, width: int) -> None:
+        """Wrap everything again to `width` cells."""
+        self.flow = Flow(min(width, 72))
+        for index, (text, kind) in enumerate(self.paragraphs):
+            if index:
+                self.flow.add("\n\n")
+            self.flow.add(visible(text), kind)
+
+
+Block = MessageBlock | ReplyBlock | WelcomeBlock
+
+
+def compare(block: ReplyBlock, reference: Sequence[Step]) -> bool:
+    """Find how far a reply agrees with another; looks at new steps only.
+
+    Returns whether anything changed.
+    """
+    if block.fork is not None:
+        return False
+    steps = block.log.steps
+    before = block.common
+    for index in range(before, min(len(steps), len(reference))):
+        if steps[index].token != reference[index].token:
+            block.fork = index
+            return True
+        block.common = index + 1
+    return block.common != before

@@ -1,0 +1,78 @@
+"""The composer: where the next message is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import TextArea
+
+
+class Composer(TextArea):
+    """A text area in which enter sends and ctrl+j makes a new line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Send", id="composer.submit", show=False, priority=True),
+        Binding(
+            "ctrl+j,shift+enter,shift+\r",
+            "newline",
+            "New line",
+            id="composer.newline",
+            show=False,
+            priority=True,
+        ),
+    ]
+
+    @dataclass
+    class Submitted(Message):
+        """The user sends what was written."""
+
+        text: str
+
+    @dataclass
+    class Left(Message):
+        """The cursor went up past the first line."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(
+            id=id,
+            show_line_numbers=False,
+            highlight_cursor_line=False,
+            tab_behavior="focus",
+            compact=True,
+            placeholder="Message",
+        )
+
+    def action_submit(self) -> None:
+        """Send the text, unless it is blank."""
+        if self.text.strip():
+            self.post_message(self.Submitted(self.text.rstrip()))
+
+    def action_newline(self) -> None:
+        """Break the line at the cursor."""
+        self.insert("\n")
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """Up, and out of the composer from its first line."""
+        if not select and self.cursor_at_first_line:
+            self.post_message(self.Left())
+        else:
+            super().action_cursor_up(select)
+
+    def put(self, text: str) -> None:
+        """Replace what is there, with the cursor at the end."""
+        self.load_text(_plain(text))
+        self.move_cursor(self.document.end)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.text = _plain(event.text)
+        await super()._on_paste(event)
+
+
+def _plain(text: str) -> str:
+    """Without the control characters that a terminal would act on."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c for c in text if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))

@@ -1,0 +1,158 @@
+"""Small one-line widgets: the status above, the footer below, notices where the eye is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from core.text import visible
+from tui.keymap import Action
+from tui.widgets.flow import Flow, clip
+
+
+class StatusLine(Widget):
+    """What is loaded on the left, what it is doing on the right."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"status--name", "status--muted"}
+
+    title: reactive[str] = reactive("")
+    details: reactive[tuple[str, ...]] = reactive(())
+    figures: reactive[tuple[str, ...]] = reactive(())
+
+    def render_line(self, y: int) -> Strip:
+        """Left part and right part; the less important details go first when it is narrow."""
+        width = self.size.width
+        base = self.rich_style
+        if y:
+            return Strip.blank(width, base)
+        muted = base + self.get_component_rich_style("status--muted", partial=True)
+        bold = base + self.get_component_rich_style("status--name", partial=True)
+        figures = list(self.figures)
+        right = "  ".join(figures)
+        while figures and cell_len(right) > width // 2 and len(figures) > 1:
+            figures.pop(0)
+            right = "  ".join(figures)
+        right = clip(right, max(0, width - 2))
+        room = width - cell_len(right) - 3
+        left = clip(visible(self.title, newlines=False), max(0, room))
+        segments = [Segment(" ", base), Segment(left, bold)]
+        used = cell_len(left)
+        for detail in self.details:
+            text = " · " + visible(detail, newlines=False)
+            if used + cell_len(text) > room:
+                break
+            segments.append(Segment(text, muted))
+            used += cell_len(text)
+        segments.append(Segment(" " * max(1, width - used - cell_len(right) - 2), base))
+        segments.append(Segment(right + " ", muted))
+        return Strip(segments).adjust_cell_length(width, base)
+
+
+class KeyLine(Widget):
+    """The keys that matter now, the most important first; whole entries or none."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--label", "keys--place"}
+
+    actions: reactive[tuple[Action, ...]] = reactive(())
+    place: reactive[str] = reactive("")
+
+    def render_line(self, y: int) -> Strip:
+        """Key and label, side by side."""
+        width = self.size.width
+        base = self.rich_style
+        if y:
+            return Strip.blank(width, base)
+        key = base + self.get_component_rich_style("keys--key", partial=True)
+        label = base + self.get_component_rich_style("keys--label", partial=True)
+        segments = [Segment(" ", base)]
+        used = 1
+        for action in self.actions:
+            entry = cell_len(action.display) + 1 + cell_len(action.label) + 2
+            if used + entry > width:
+                continue
+            segments += [Segment(action.display, key), Segment(f" {action.label}  ", label)]
+            used += entry
+        return Strip(segments).adjust_cell_length(width, base)
+
+
+class Notice(Widget):
+    """One sentence with its remedy; it stays until it is dismissed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"notice--remedy"}
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._queue: list[tuple[str, str, bool]] = []
+        self.display = False
+
+    @property
+    def entries(self) -> Sequence[tuple[str, str, bool]]:
+        """What is to be read, oldest first: sentence, remedy, whether it is an error."""
+        return self._queue
+
+    def say(self, sentence: str, remedy: str = "", *, error: bool = False) -> None:
+        """Show a sentence, after those that are still unread."""
+        entry = (visible(sentence, newlines=False), visible(remedy, newlines=False), error)
+        if entry not in self._queue:
+            self._queue.append(entry)
+        self._update()
+
+    def dismiss(self) -> bool:
+        """Take away what was read. False when there was nothing."""
+        if not self._queue:
+            return False
+        self._queue.pop(0)
+        self._update()
+        return True
+
+    def clear(self) -> None:
+        """Take away everything."""
+        self._queue = []
+        self._update()
+
+    def clear_information(self) -> None:
+        """Take away what is no error."""
+        self._queue = [entry for entry in self._queue if entry[2]]
+        self._update()
+
+    def _update(self) -> None:
+        self.display = bool(self._queue)
+        if self._queue:
+            self.set_class(self._queue[0][2], "-error")
+            self.refresh(layout=True)
+
+    def _lay_out(self, width: int) -> Flow:
+        flow = Flow(max(10, width - 1))
+        if not self._queue:
+            return flow
+        sentence, remedy, error = self._queue[0]
+        flow.add("✗ " if error else "• ", "sign")
+        flow.add(sentence, "sentence")
+        if remedy:
+            flow.add(" " + remedy, "remedy")
+        more = f" (esc: read, {len(self._queue) - 1} more)" if len(self._queue) > 1 else ""
+        flow.add(more or "  esc: read", "remedy")
+        return flow
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many lines as the sentence needs."""
+        return len(self._lay_out(width).lines)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the sentence."""
+        width = self.size.width
+        base = self.rich_style
+        lines = self._lay_out(width).lines
+        if y >= len(lines):
+            return Strip.blank(width, base)
+        remedy = base + self.get_component_rich_style("notice--remedy", partial=True)
+        segments = [Segment(" ", base)] + [
+            Segment(span.text, remedy if span.kind == "remedy" else base) for span in lines[y]
+        ]
+        return Strip(segments).adjust_cell_length(width, base)
