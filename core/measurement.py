@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -14,10 +13,6 @@ from core.vocabulary import TokenBytes
 
 # Finer than fp32 resolves at the magnitudes that occur; keeps a line short.
 DECIMALS = 6
-
-
-def _rounded(value: float) -> float:
-    return round(value, DECIMALS) if math.isfinite(value) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +30,7 @@ class Measured:
     def candidates(self, names: TokenBytes) -> tuple[Candidate, ...]:
         """The top list, most probable under amplified first."""
         order = sorted(self.top.items(), key=lambda item: (-item[1][2], item[0]))
-        return tuple(
-            Candidate(token, names.describe(token)[0], *map(_rounded, values))
-            for token, values in order
-        )
+        return tuple(Candidate(token, names.describe(token)[0], *values) for token, values in order)
 
 
 def measure(stack: Tensor, token: Tensor, top: int, plausibility: float) -> list[Measured]:
@@ -66,8 +58,8 @@ def measure(stack: Tensor, token: Tensor, top: int, plausibility: float) -> list
         columns.append(ids)
         columns.extend(stack.gather(-1, ids.expand(3, -1, -1)).unbind(0))
     # One copy to the host; fp64 holds ids and fp32 values exactly.
-    packed: list[list[float]] = torch.cat([c.double() for c in columns], dim=-1).tolist()
-    return [_unpack(row, width) for row in packed]
+    packed = torch.cat([c.double() for c in columns], dim=-1).round(decimals=DECIMALS) + 0.0
+    return [_unpack(row, width) for row in packed.tolist()]
 
 
 def _rivals(stack: Tensor, token: Tensor, top: int, plausibility: float) -> Tensor:
@@ -86,10 +78,10 @@ def _unpack(row: list[float], width: int) -> Measured:
     ids, *values = (rest[i * width : (i + 1) * width] for i in range(4))
     return Measured(
         token=int(numbers[0]),
-        logp=LogProbs(*map(_rounded, numbers[1:4])),
+        logp=LogProbs(*numbers[1:4]),
         rank=Ranks(*map(int, numbers[4:7])),
-        kl=_rounded(numbers[7]),
-        kl_amplified=_rounded(numbers[8]),
-        entropy=_rounded(numbers[9]),
+        kl=numbers[7],
+        kl_amplified=numbers[8],
+        entropy=numbers[9],
         top={int(i): v for i, *v in zip(ids, *values, strict=True)},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class LoadedSide:
     adapter: str | None = None
     shared: bool = False
 
-    @property
+    @functools.cached_property
     def device(self) -> torch.device:
         """Where the token ids go in."""
         return torch.device(self.model.get_input_embeddings().weight.device)
@@ -63,7 +64,7 @@ class LoadedSide:
         logits: Tensor = out.logits[:, -last:].float()
         return logits
 
-    @property
+    @functools.cached_property
     def _keeps_logits(self) -> bool:
         model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
         return "logits_to_keep" in inspect.signature(type(model).forward).parameters
