@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,8 +201,7 @@ def pair_profile(
     """A profile from two ids or folders, or from an adapter on one model.
 
     An adapter goes on `after`, or on `before` when that is the only model, or
-    on the after side of `base`, or on the model its own configuration names.
-    Raises ProfileError when one side stays unknown.
+    on the after side of `base`. Raises ProfileError when one side stays unknown.
     """
     here = Path.cwd()
     defaults = dict(base) if base else {}
@@ -222,32 +220,10 @@ def pair_profile(
         elif base:
             model = base.after
         else:
-            model = Side(model=adapter_base(adapter))
+            raise ProfileError(f"The adapter {adapter} needs a model.", "Name it with --before.")
         bare = Side(model=local_or_hub(before, here)) if before else model
         sides = bare, model.model_copy(update={"adapter": adapter})
         title = f"{bare.model} → + {adapter}"
     return Profile(
         **{**defaults, "before": sides[0], "after": sides[1], "title": title, "name": title}
     )
-
-
-def adapter_base(adapter: str) -> str:
-    """The model that a LoRA adapter was trained on, from its own configuration.
-
-    Raises ProfileError when the adapter or the entry is missing.
-    """
-    remedy = "Name the model with --before."
-    try:
-        if (folder := Path(adapter)).is_dir():
-            config = folder / "adapter_config.json"
-        else:
-            from huggingface_hub import hf_hub_download
-
-            config = Path(hf_hub_download(adapter, "adapter_config.json"))
-        model = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except Exception as error:  # the Hub's client fails in a dozen ways; each means the same here
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ProfileError(f"Cannot read the adapter {adapter}: {reason}", remedy) from error
-    if not isinstance(model, str) or not model:
-        raise ProfileError(f"The adapter {adapter} does not say what it belongs to.", remedy)
-    return model

@@ -89,10 +89,24 @@ def describe(
         raise typer.BadParameter("a pair has two sides", param_hint=missing)
     if before or after or adapter:
         base = load_profile(name) if name else None
+        if adapter and not (before or after or base):
+            before = _trained_on(adapter)
         profile = pair_profile(before, after, adapter, base)
     else:
         profile = load_profile(name or DEFAULT)
     return adjusted(profile, settings, sampling)
+
+
+def _trained_on(adapter: str) -> str:
+    """The model an adapter names as its own; it may have to be downloaded for that."""
+    from core.adapter import adapter_base
+    from tui.output import Progress
+
+    progress = Progress()
+    try:
+        return adapter_base(adapter, progress)
+    finally:
+        progress.done()
 
 
 def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any]) -> Profile:

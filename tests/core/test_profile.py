@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -266,18 +265,9 @@ def test_an_adapter_goes_on_the_after_side_of_a_profile() -> None:
     assert profile.quantization == "nf4"
 
 
-def test_an_adapter_names_its_model_itself(tmp_path: Path) -> None:
-    (tmp_path / "adapter_config.json").write_text(
-        json.dumps({"base_model_name_or_path": "org/chat"})
-    )
-    profile = pair_profile(adapter=str(tmp_path))
-    assert profile.before == Side(model="org/chat")
-    assert profile.after == Side(model="org/chat", adapter=str(tmp_path))
-
-
-def test_an_adapter_that_names_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match="Cannot read the adapter") as caught:
-        pair_profile(adapter=str(tmp_path))
+def test_an_adapter_alone_is_refused() -> None:
+    with pytest.raises(ProfileError, match="needs a model") as caught:
+        pair_profile(adapter="org/lora")
     assert "--before" in caught.value.remedy
 
 

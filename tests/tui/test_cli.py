@@ -189,6 +189,22 @@ def test_a_pair_from_the_command_line(engine: FakeEngine, pair: str) -> None:
     assert engine.profile.after == Side(model="org/chat", adapter="org/lora")
 
 
+def test_an_adapter_alone_names_its_model_itself(
+    engine: FakeEngine, tmp_path: Path, capsys: Capture
+) -> None:
+    config = tmp_path / "adapter_config.json"
+    config.write_text(json.dumps({"base_model_name_or_path": "org/chat"}))
+    (tmp_path / "adapter_model.safetensors").touch()
+    command = ["reply", "--adapter", str(tmp_path), "--prompt", "Hi"]
+    assert cli.run(command) == 0
+    assert engine.profile is not None
+    assert engine.profile.before == Side(model="org/chat")
+    assert engine.profile.after == Side(model="org/chat", adapter=str(tmp_path))
+    config.write_text("{}")
+    assert cli.run(command) == 3
+    assert "does not say which model" in capsys.readouterr().err
+
+
 def test_pipes_get_the_raw_text_and_terminals_the_visible(
     engine: FakeEngine, pair: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
