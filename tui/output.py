@@ -72,7 +72,7 @@ class Progress:
     """Loading as one line that changes on a terminal, as a line a stage elsewhere."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
         self._stage = ""
 
     def __call__(self, loading: Loading) -> None:
