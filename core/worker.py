@@ -8,14 +8,17 @@ both ends; torch is imported in the child only.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
+import select
 import signal
+import socket
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection
+from typing import IO, TYPE_CHECKING
 
 from core.errors import EngineError, LogitAmpError
 from core.events import Command, Event, Failed, Idle, Loading, Request
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 OnEvents = Callable[[Sequence[Event]], None]
 
 CLOSE_SECONDS = 1.5
+LAST_WORDS_BYTES = 2000
 
 
 class EngineProcess:
@@ -38,14 +42,15 @@ class EngineProcess:
 
     def __init__(self, on_events: OnEvents) -> None:
         self._on_events = on_events
-        self._process: SpawnProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._lock = threading.Lock()
 
     @property
     def alive(self) -> bool:
         """Whether there is a process that can take commands."""
-        return self._process is not None and self._process.is_alive()
+        process = self._process
+        return process is not None and process.poll() is None
 
     @property
     def pid(self) -> int | None:
@@ -55,18 +60,28 @@ class EngineProcess:
     def open(self, profile: Profile) -> None:
         """Start the process, in place of one that runs; Loading…, then Opened or Failed."""
         self.close()
-        spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe()
-        process = spawn.Process(target=_serve, args=(theirs, profile), daemon=True)
-        process.start()
-        theirs.close()
+        ours, theirs = socket.socketpair()
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - the reader thread closes it
+        with theirs:
+            # A plain subprocess: multiprocessing's spawn needs a real stderr, which
+            # a process that Textual runs in does not have.
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "core.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        pipe = Connection(ours.detach())
         with self._lock:
-            self._process, self._pipe = process, ours
+            self._process, self._pipe = process, pipe
+        self.send(profile)
         threading.Thread(
-            target=self._read, args=(ours, process), name="engine-reader", daemon=True
+            target=self._read, args=(pipe, process, errors), name="engine-reader", daemon=True
         ).start()
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Command | Profile) -> None:
         """Hand over a command; nothing happens when the engine is gone."""
         with self._lock:
             if self._pipe is not None:
@@ -80,38 +95,40 @@ class EngineProcess:
             self._process = self._pipe = None
         if process is None or pipe is None:
             return
-        pipe.close()
         process.terminate()
-        process.join(CLOSE_SECONDS)
-        if process.is_alive():
+        try:
+            process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
             process.kill()
-            process.join()
+            process.wait()
 
-    def _read(self, pipe: Connection, process: SpawnProcess) -> None:
-        while True:
-            try:
-                # Also wakes when close() has run: a closed pipe cannot be waited for.
-                if not wait([pipe], timeout=0.5):
-                    continue
-                events = pipe.recv()
-            except (EOFError, OSError, ValueError, TypeError):
-                break
-            self._on_events(events)
-        with self._lock:
-            asked = self._pipe is not pipe
+    def _read(self, pipe: Connection, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        """Pass events on until the process is gone; this thread alone reads and closes."""
+        with pipe, errors:
+            while True:
+                try:
+                    events = pipe.recv()
+                except (EOFError, OSError):
+                    break
+                self._on_events(events)
+            with self._lock:
+                asked = self._pipe is not pipe
+                if not asked:
+                    self._process = self._pipe = None
             if not asked:
-                self._process = self._pipe = None
-        if not asked:
-            process.join(CLOSE_SECONDS)
-            self._on_events([_death(process.exitcode)])
+                self._on_events([_death(process.wait(), errors)])
 
 
-def _death(exitcode: int | None) -> Failed:
+def _death(exitcode: int, errors: IO[bytes]) -> Failed:
     how = f"with code {exitcode}"
-    if exitcode is not None and exitcode < 0:
+    if exitcode < 0:
         how = f"by signal {signal.Signals(-exitcode).name}"
         if exitcode == -signal.SIGKILL:
             how += " (the machine may have run out of memory)"
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+    words = errors.read().decode(errors="replace").strip().splitlines()
+    if words and exitcode != -signal.SIGKILL:
+        how += f": {words[-1].strip()}"
     return Failed(
         message=f"The engine process was ended {how}.",
         remedy="Everything shown is saved; reload the engine to go on.",
@@ -123,13 +140,14 @@ def _death(exitcode: int | None) -> Failed:
 # --- in the child ---------------------------------------------------------------
 
 
-def _serve(pipe: Connection, profile: Profile) -> None:
-    """Open the profile, then answer requests until the pipe closes."""
-    _leave_the_terminal_alone()
-    _end_with_parent()
+def serve(pipe: Connection) -> None:
+    """Open the profile that comes first, then answer requests until the pipe closes."""
+    # ctrl+c is a key of the app's.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_app(pipe)
     try:
+        profile = pipe.recv()
         pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
-        _keep_tqdm_local()
         from core.engine import Engine
 
         engine = Engine.open(profile, lambda loading: pipe.send([loading]))
@@ -140,8 +158,6 @@ def _serve(pipe: Connection, profile: Profile) -> None:
                 _answer(engine, command, pipe)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-    except LogitAmpError as error:
-        _report(pipe, error, fatal=True)
     except Exception as error:  # whatever it is, the app has to hear of it
         _report(pipe, error, fatal=True)
 
@@ -175,29 +191,17 @@ def _report(pipe: Connection, error: Exception, fatal: bool) -> None:
         pipe.send([failed])
 
 
-def _leave_the_terminal_alone() -> None:
-    """The screen belongs to the app: keys, ctrl+c and stray prints stay away from it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-
-
-def _keep_tqdm_local() -> None:
-    """tqdm's default lock is a named semaphore, which a killed process would leak."""
-    from tqdm import tqdm
-
-    tqdm.set_lock(threading.RLock())
-
-
-def _end_with_parent() -> None:
+def _end_with_app(pipe: Connection) -> None:
     """A loading or decoding engine must not outlive the app, however that ended."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
 
     def watch() -> None:
-        wait([parent.sentinel])
+        hangup = select.poll()
+        hangup.register(pipe.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))
+        hangup.poll()
         os._exit(0)
 
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    threading.Thread(target=watch, name="app-watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))
