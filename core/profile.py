@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -127,13 +127,13 @@ def load_profile(name_or_path: str) -> Profile:
 
     Raises ProfileError when there is none, or when it says something it may not.
     """
-    path = Path(name_or_path).expanduser()
+    path = _expanded(name_or_path)
     if path.suffix in SUFFIXES or path.name != name_or_path:
         return read_profile(path, str(path))
     files = _named_files()
     if named := files.get(name_or_path):
         return read_profile(named, name_or_path)
-    if path.is_file():
+    if _exists(path.is_file):
         return read_profile(path, str(path))
     raise ProfileError(f"There is no profile {name_or_path!r}.", _nearest(name_or_path, files))
 
@@ -181,12 +181,30 @@ def local_or_hub(name: str, folder: Path) -> str:
 
     Raises ProfileError for what can only be a folder and does not exist.
     """
-    path = folder / Path(name).expanduser()
-    if path.is_dir():
+    if not name:
+        raise ProfileError("A model without a name.", "Give a Hub id or a folder.")
+    path = folder / _expanded(name)
+    if _exists(path.is_dir):
         return str(path.resolve())
     if name.startswith((".", "/", "~")):
         raise ProfileError(f"The folder {path} does not exist.", "Check the path.")
     return name
+
+
+def _expanded(name: str) -> Path:
+    """The path with ~ resolved; ~nobody stays as it is."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def _exists(check: Callable[[], bool]) -> bool:
+    """What cannot even be asked for (name too long, no permission) is not there."""
+    try:
+        return check()
+    except OSError:
+        return False
 
 
 # --- without a file -------------------------------------------------------------

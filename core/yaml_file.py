@@ -185,7 +185,7 @@ def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the name
         raise ProfileError(f"The profile {name} does not exist.", "Check the path.") from None
     except OSError as error:
         raise ProfileError(f"Cannot read the profile {name}: {error.strerror}.") from None

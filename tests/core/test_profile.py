@@ -222,6 +222,12 @@ def test_a_path_is_taken_as_it_is(
         load_profile("./folder")
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody/x", "/root/\0", "nul\0.yaml", "", "\x1b[2J"])
+def test_names_that_nothing_can_have(write: Write, name: str) -> None:
+    with pytest.raises(ProfileError):
+        load_profile(name)
+
+
 def test_folders_are_seen_from_the_profile(write: Write, tmp_path: Path) -> None:
     (tmp_path / "models" / "before").mkdir(parents=True)
     text = "before: {model: models/before}\nafter: {model: org/chat, adapter: ./models/before}\n"
@@ -269,6 +275,11 @@ def test_an_adapter_alone_is_refused() -> None:
     with pytest.raises(ProfileError, match="needs a model") as caught:
         pair_profile(adapter="org/lora")
     assert "--before" in caught.value.remedy
+
+
+def test_a_model_without_a_name_is_refused() -> None:
+    with pytest.raises(ProfileError, match="without a name"):
+        pair_profile(before="", after="org/chat")
 
 
 def test_half_a_pair_is_refused() -> None:
