@@ -128,6 +128,8 @@ def _assemble(
     notices = list(shared.notices)
     if template is None:
         notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
+    if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
+        notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:
         notices.append("Both sides are the same model: there is nothing to amplify.")
     return Pair(
@@ -216,9 +218,10 @@ def _load_sides(
     sources = [complete(o.source, report) for o in origins]
     same = sources[0].folder == sources[1].folder
     adapters = [o.side.adapter and adapter_source(o.side.adapter, report) for o in origins]
-    first = _load_model(profile, origins[0], sources[0], device, report, "before")
+    spread = _device_map(profile, device, sources)
+    first = _load_model(profile, origins[0], sources[0], spread, report, "before")
     if not same:
-        second = _load_model(profile, origins[1], sources[1], device, report, "after")
+        second = _load_model(profile, origins[1], sources[1], spread, report, "after")
         pairs = zip((first, second), adapters, ("before", "after"), strict=True)
         return [_with_adapters(model, {name: a} if a else {}, name) for model, a, name in pairs]
     wanted = {n: a for n, a in zip(("before", "after"), adapters, strict=True) if a}
@@ -266,7 +269,7 @@ def _load_model(
     profile: Profile,
     origin: _Origin,
     source: Source,
-    device: torch.device,
+    device_map: dict[str, Any] | str,
     report: Report,
     name: str,
 ) -> Model:
@@ -278,9 +281,9 @@ def _load_model(
         ):
             model, loaded = AutoModelForCausalLM.from_pretrained(
                 source.folder,
-                dtype=_dtype(profile, device),
+                dtype=_dtype(profile),
                 quantization_config=_quantization(profile),
-                device_map=_device_map(profile, device),
+                device_map=device_map,
                 use_safetensors=True,
                 trust_remote_code=profile.trust_remote_code,
                 local_files_only=True,
@@ -306,11 +309,11 @@ def _load_model(
     return model.eval()
 
 
-def _dtype(profile: Profile, device: torch.device) -> torch.dtype | str:
+def _dtype(profile: Profile) -> torch.dtype | str:
     if profile.dtype != "auto":
         dtype: torch.dtype = getattr(torch, profile.dtype)
         return dtype
-    return "auto" if device.type == "cuda" else torch.float32
+    return "auto" if choose_device(profile.device).type == "cuda" else torch.float32
 
 
 def _quantization(profile: Profile) -> BitsAndBytesConfig | None:
@@ -327,11 +330,30 @@ def _quantization(profile: Profile) -> BitsAndBytesConfig | None:
     return None
 
 
-def _device_map(profile: Profile, device: torch.device) -> dict[str, Any] | str:
-    """One device where the profile names it; accelerate spreads `auto` over several GPUs."""
-    if device.type == "cuda" and profile.device == "auto" and torch.cuda.device_count() > 1:
-        return "auto"
+# Bytes a parameter takes; nf4 with its scales, and with embeddings left in 16 bits.
+PARAMETER_BYTES = {"nf4": 0.75, "int8": 1.2}
+# Caches, activations and what the driver keeps.
+HEADROOM = 1.15
+
+
+def _device_map(
+    profile: Profile, device: torch.device, sources: list[Source]
+) -> dict[str, Any] | str:
+    """One device where both sides fit or the profile names it, else accelerate's own spread."""
+    if device.type == "cuda" and profile.device == "auto":
+        free, _ = torch.cuda.mem_get_info(device)
+        if weight_bytes(profile, sources) * HEADROOM > free:
+            return "auto"
     return {"": device}
+
+
+def weight_bytes(profile: Profile, sources: list[Source]) -> int:
+    """About how many bytes the weights of these sources take once loaded, each folder once."""
+    files = {f for s in sources for f in s.folder.glob("*.safetensors")}
+    stored = sum(f.stat().st_size for f in files)
+    # Checkpoints are nearly always stored in 16 bits.
+    wide = 4.0 if profile.dtype == "float32" else 2.0
+    return int(stored / 2 * PARAMETER_BYTES.get(profile.quantization, wide))
 
 
 def _info(profile: Profile, origin: _Origin, side: LoadedSide) -> SideInfo:
