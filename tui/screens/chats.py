@@ -13,8 +13,8 @@ from textual.message import Message
 from core.errors import TranscriptError
 from core.saved import SavedChat, count_turns, saved_chats
 from core.text import visible
-from tui.format import count, quantity
-from tui.screens.picker import Picker, Row
+from tui.format import count
+from tui.screens.picker import Picker, Row, fit
 
 
 class ChatsScreen(Picker[Path]):
@@ -56,7 +56,10 @@ class ChatsScreen(Picker[Path]):
     @on(Found)
     def _list(self, event: Found) -> None:
         nothing = f"No saved chats in {visible(str(self._folder))} yet."
-        self.show([_row(chat) for chat in event.chats], nothing=event.problem or nothing)
+        names = [] if self.has_class("-narrow") else [chat.profile for chat in event.chats]
+        width = min(16, max(map(len, names), default=0))
+        rows = [_row(chat, width) for chat in event.chats]
+        self.show(rows, nothing=event.problem or nothing)
 
     def highlighted(self, row: Row[Path]) -> None:
         """Count the turns of the chat under the cursor, which reads its whole file."""
@@ -74,17 +77,16 @@ class ChatsScreen(Picker[Path]):
             self.detail(event.row.detail + Content(f" · {count(event.turns, 'turn')}"))
 
 
-def _row(chat: SavedChat) -> Row[Path]:
+def _row(chat: SavedChat, width: int) -> Row[Path]:
     """`date  profile  first message`, and more of that message below."""
     first = visible(" ".join(chat.first.split()), newlines=False)
-    profile = visible(chat.profile, newlines=False)
-    told = (first, "") if first else (chat.problem, "$warning")
+    profile = visible(chat.profile or "–", newlines=False)
     line = Content.assemble(
-        f"{chat.changed:%Y-%m-%d %H:%M}  ", (f"{profile or '–'}  ", "$muted"), told
+        f"{chat.changed:%Y-%m-%d %H:%M}  ",
+        (fit(profile, width) + "  " if width else "", "$muted"),
+        (first, "") if first else (chat.problem, "$warning"),
     )
     detail = Content.assemble(
-        (first[:150] or chat.problem, "$foreground"),
-        "\n",
-        f"{profile or '–'} · {quantity(chat.size, 'bytes')} · {visible(chat.path.name)}",
+        (first[:150] or chat.problem, "$foreground"), "\n", f"{profile} · {visible(chat.path.name)}"
     )
     return Row(chat.path if chat.profile else None, line, detail, f"{line.plain} {chat.path.name}")

@@ -26,6 +26,10 @@ class Dialog(ModalScreen[T | None]):
         Binding("escape", "cancel", "Cancel", id="dialog.cancel", show=False)
     ]
 
+    # Textual declares these two on the instance.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
+
     heading: ClassVar[str] = ""
     keys: ClassVar[str] = "enter accept · esc cancel"
 

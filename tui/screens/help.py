@@ -6,13 +6,13 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.types import CSSPathType
-from textual.widgets import Static
+from textual.widget import Widget
 
 from tui.keymap import ACTIONS, Action, Place
 from tui.screens.dialog import Dialog
@@ -21,12 +21,12 @@ KEY_WIDTH = 10
 HEADINGS: dict[Place, str] = {
     "anywhere": "Anywhere",
     "composer": "While you write",
-    "transcript": "In the transcript (esc gets you there)",
+    "transcript": "In the transcript (esc takes you there)",
 }
 ALPHA = (
     "α = −1 is exactly before, α = 0 exactly after.",
     "α > 0 exaggerates what training changed: after + α · (after − before).",
-    "τ keeps tokens out that after finds far less likely than its favourite (α > 0 only).",
+    "τ keeps out what after itself finds far-fetched, in lanes with α > 0.",
 )
 
 
@@ -51,17 +51,21 @@ class HelpScreen(Dialog[None]):
             yield HelpText(self._actions)
 
 
-class HelpText(Static):
+class HelpText(Widget):
     """The text of the help, laid out for the width it is given."""
 
     def __init__(self, actions: Sequence[Action]) -> None:
         """Explain `actions`."""
-        super().__init__(markup=False)
+        super().__init__()
         self._actions = actions
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay the lines out anew."""
-        self.update(Content("\n").join(self._lines(event.size.width)))
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many rows as there are lines."""
+        return sum(1 for _ in self._lines(width))
+
+    def render(self) -> Content:
+        """All lines."""
+        return Content("\n").join(self._lines(self.content_size.width))
 
     def _lines(self, width: int) -> Iterable[Content]:
         yield Content.styled("What α is", "bold")

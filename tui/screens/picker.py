@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+from rich.cells import cell_len, set_cell_size
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -32,6 +33,11 @@ class Row(Generic[T]):
     words: str
 
 
+def fit(text: str, width: int) -> str:
+    """`text` in exactly `width` cells."""
+    return set_cell_size(text if cell_len(text) <= width else text[: width - 1] + "…", width)
+
+
 class Entries(OptionList):
     """The list itself: the keyboard stays in the filter."""
 
@@ -51,7 +57,7 @@ class Picker(Dialog[T]):
         Binding("pageup", "move('page_up')", "Page up", id="picker.page_up", show=False),
         Binding("pagedown", "move('page_down')", "Page down", id="picker.page_down", show=False),
     ]
-    keys = "type to filter · ↑↓ move · enter open · esc cancel"
+    keys = "↑↓ move · enter open · esc cancel"
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +67,7 @@ class Picker(Dialog[T]):
 
     def body(self) -> ComposeResult:
         """The filter, the list, and more about the line under the cursor."""
-        yield Input(placeholder="Filter", compact=True)
+        yield Input(placeholder="Type to filter", compact=True)
         yield Entries(id="entries", markup=False, compact=True)
         yield Static(id="detail", markup=False)
 

@@ -12,12 +12,12 @@ from textual.message import Message
 from core.machine import Machine
 from core.profile import BrokenProfile, Needs, Profile, list_profiles
 from core.text import visible
-from tui.screens.picker import Picker, Row
+from tui.screens.picker import Picker, Row, fit
 
 FITS = {
-    True: ("✓", "which this machine has"),
-    False: ("✗", "which this machine does not have"),
-    None: ("?", "whether this machine has it is not known"),
+    True: ("✓", "fits"),
+    False: ("✗", "too big here"),
+    None: ("?", "may not fit"),
 }
 
 
@@ -79,43 +79,34 @@ def _row(profile: Profile, machine: Machine, width: int) -> Row[Profile]:
     memory = "?" if needs.memory_gb is None else f"{needs.memory_gb:.1f} GB"
     title = visible(profile.title, newlines=False)
     name = visible(profile.name, newlines=False)
-    sides = " → ".join(
+    before, after = (
         f"{side.model} + {side.adapter}" if side.adapter else side.model
         for side in (profile.before, profile.after)
     )
+    sides = visible(f"{before} → {after}", newlines=False)
     line = Content.assemble(
-        (_cut(name, width), "bold"),
+        fit(name, width),
         f" {memory:>8} ",
         (mark, "" if fits else "$warning"),
         (" gated " if needs.gated else "       ", "$muted"),
         (title, "$muted"),
     )
     facts = [
-        f"{profile.quantization if profile.quantization != 'none' else profile.dtype}",
-        f"{memory} of memory, {fitting}",
+        profile.dtype if profile.quantization == "none" else profile.quantization,
+        f"{memory} of memory: {fitting}",
+        f"{needs.download_gb:.1f} GB to download" if needs.download_gb else "",
+        "gated on the Hub" if needs.gated else "",
     ]
-    if needs.download_gb:
-        facts.append(f"{needs.download_gb:.1f} GB to download")
-    if needs.gated:
-        facts.append("gated: accept its licence on the Hub first")
     detail = Content.assemble(
-        (title or name, "$foreground"),
-        "\n",
-        visible(sides, newlines=False),
-        "\n",
-        " · ".join(facts),
+        (title or name, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides
     )
     return Row(profile, line, detail, f"{name} {title} {sides}")
 
 
 def _broken(profile: BrokenProfile, width: int) -> Row[Profile]:
     line = Content.assemble(
-        (_cut(visible(profile.name, newlines=False), width), "bold"),
+        fit(visible(profile.name, newlines=False), width),
         ("  cannot be read", "$error"),
     )
     detail = Content.styled(visible(str(profile.error)), "$error")
     return Row(None, line, detail, profile.name)
-
-
-def _cut(text: str, width: int) -> str:
-    return (text if len(text) <= width else text[: width - 1] + "…").ljust(width)

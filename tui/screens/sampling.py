@@ -33,12 +33,11 @@ MEANING = {
 def allowed(name: str) -> str:
     """The range of one of Sampling's numbers, in words."""
     bounds = {type(bound): bound for bound in Sampling.model_fields[name].metadata}
-    low = f"above {bounds[Gt].gt}" if Gt in bounds else f"{bounds[Ge].ge}"
     if Le in bounds:
-        return f"{low} to {bounds[Le].le}"
+        return f">{bounds[Gt].gt} to {bounds[Le].le}"
     if Lt in bounds and bounds[Lt].lt == 1:
-        return f"{low} to below 1"
-    return f"{low} or more"
+        return f"{bounds[Ge].ge} to <1"
+    return f"≥ {bounds[Ge].ge}"
 
 
 class Field(Horizontal):
@@ -55,6 +54,7 @@ class Field(Horizontal):
         yield Static(self.number.replace("_", " "), classes="name", markup=False)
         yield Input(f"{self._value}", compact=True)
         yield Static(classes="hint", markup=False)
+        yield Static(MEANING[self.number], classes="meaning", markup=False)
 
     @property
     def value(self) -> float | str:
@@ -73,7 +73,7 @@ class Field(Horizontal):
 
     @on(Input.Changed)
     def _mend(self) -> None:
-        self._hint(f"{allowed(self.number)} · {MEANING[self.number]}", wrong=False)
+        self._hint(allowed(self.number), wrong=False)
 
     def _hint(self, text: str, *, wrong: bool) -> None:
         self.query_one(".hint", Static).update(Content(text))
@@ -109,7 +109,7 @@ class SamplingScreen(Dialog[tuple[Sampling, str | None]]):
 
     CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "sampling.tcss"]
     heading = "Sampling and system prompt"
-    keys = "tab next · enter accept · ctrl+j new line · esc cancel"
+    keys = "tab next · enter accept · esc cancel"
 
     def __init__(self, sampling: Sampling, system: str | None) -> None:
         """Start from what is in force."""
@@ -122,7 +122,7 @@ class SamplingScreen(Dialog[tuple[Sampling, str | None]]):
         with VerticalScroll(id="fields", can_focus=False):
             for name, value in self._sampling.model_dump().items():
                 yield Field(name, value)
-            yield Static("system prompt", classes="muted", markup=False)
+            yield Static("system prompt (ctrl+j: new line)", classes="muted", markup=False)
             yield SystemPrompt(self._system or "")
 
     @on(Input.Submitted)

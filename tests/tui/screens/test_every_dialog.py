@@ -1,0 +1,98 @@
+"""What holds for all dialogs: esc leaves them, and they are whole at every size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+
+from core.machine import Machine
+from core.records import Sampling
+from tests.tui.screens.host import Host, until
+from tests.tui.screens.samples import broken_profile, profile, save_chat
+from tui.keymap import Action
+from tui.screens.alpha import AlphaScreen
+from tui.screens.chats import ChatsScreen
+from tui.screens.dialog import Dialog
+from tui.screens.export import ExportScreen
+from tui.screens.help import HelpScreen
+from tui.screens.profiles import ProfileScreen
+from tui.screens.sampling import SamplingScreen
+
+SIZES = [(40, 15), (80, 24), (200, 60)]
+MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
+
+
+def chats(folder: Path) -> Dialog[Any]:
+    save_chat(folder / "b.jsonl", "Tell me about [/INST] otters.\x1b[31m")
+    save_chat(folder / "a.jsonl", "Where is Ottawa?")
+    (folder / "torn.jsonl").write_text('{"type":"sess')
+    for day, name in enumerate(("torn", "a", "b"), 1):
+        written = datetime(2026, 11, day, 14, 2).timestamp()
+        os.utime(folder / f"{name}.jsonl", (written, written))
+    return ChatsScreen(folder)
+
+
+DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
+    "alpha": lambda folder: AlphaScreen(1.5),
+    "chats": chats,
+    "export": lambda folder: ExportScreen(Path("chats/otters.md")),
+    "help": lambda folder: HelpScreen(
+        [
+            Action("up", "", "", "F3", "α+", "α up by 0.1.", "α"),
+            Action("send", "", "", "enter", "send", "Send the message. " * 5, "Chat", "composer"),
+            Action("sort", "", "", "[", "sort", "Sort the [/i] candidates.", "Look", "transcript"),
+        ]
+    ),
+    "profiles": lambda folder: ProfileScreen(
+        "small",
+        [
+            profile("small", "Small pair, base to instruct", memory_gb=2.5),
+            profile("huge", "Huge pair", memory_gb=80, gated=True),
+            profile("mine", "A [bold]folder[/] of my own"),
+            broken_profile("torn"),
+        ],
+        MACHINE,
+    ),
+    "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
+}
+
+
+async def ready(pilot: Pilot[None]) -> None:
+    """The dialog is there, has read what it lists, and no cursor blinks."""
+    screen = pilot.app.screen
+    await until(pilot, lambda: "Reading" not in pilot.app.text)  # type: ignore[attr-defined]
+    for field in screen.query(Input):
+        field.cursor_blink = False
+    for area in screen.query(TextArea):
+        area.cursor_blink = False
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", DIALOGS)
+async def test_esc_leaves_it_at_every_size(
+    name: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    app = Host(DIALOGS[name](tmp_path))
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        frame = app.screen.query_one("#frame").region
+        keys = app.screen.query_one("#keys").region
+        assert app.screen.region.contains_region(frame)
+        assert keys.height >= 1
+        assert frame.contains_region(keys)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.answer is None)
+
+
+@pytest.mark.parametrize("name", DIALOGS)
+def test_it_looks_as_it_did(name: str, tmp_path: Path, snap_compare: Any) -> None:
+    assert snap_compare(Host(DIALOGS[name](tmp_path)), terminal_size=(80, 24), run_before=ready)

@@ -1,0 +1,56 @@
+"""A chat is written where it can be, in the format that the ending says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from tests.tui.screens.host import UNANSWERED, Host, until
+from tui.screens.export import ExportScreen
+
+
+async def test_enter_takes_the_suggestion(tmp_path: Path) -> None:
+    app = Host(ExportScreen(tmp_path / "otters.md"))
+    async with app.run_test() as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == (tmp_path / "otters.md", "md"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "ending"), [(["down"], "txt"), (["up"], "json"), (["down"] * 3, "md")]
+)
+async def test_the_arrows_change_format_and_ending(
+    tmp_path: Path, keys: list[str], ending: str
+) -> None:
+    app = Host(ExportScreen(tmp_path / "v1.2 otters.md"))
+    async with app.run_test() as pilot:
+        await pilot.press(*keys)
+        await until(pilot, lambda: f"● .{ending}" in app.text)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == (tmp_path / f"v1.2 otters.{ending}", ending))
+
+
+async def test_a_file_that_exists_is_replaced_only_when_asked_twice(tmp_path: Path) -> None:
+    (tmp_path / "otters.md").write_text("old")
+    app = Host(ExportScreen(tmp_path / "otters.md"))
+    async with app.run_test() as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: "That file exists" in app.text)
+        assert app.answer is UNANSWERED
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == (tmp_path / "otters.md", "md"))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("otters.pdf", "must end in"), ("nowhere/otters.md", "does not exist"), ("", "must end in")],
+)
+async def test_what_cannot_be_written_is_said(tmp_path: Path, name: str, problem: str) -> None:
+    app = Host(ExportScreen(tmp_path / "otters.md"))
+    async with app.run_test(size=(200, 24)) as pilot:
+        app.screen.query_one(Input).value = str(tmp_path / name) if name else ""
+        await pilot.press("enter")
+        await until(pilot, lambda: problem in app.words)
+        assert app.answer is UNANSWERED

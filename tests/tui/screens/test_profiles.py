@@ -1,0 +1,63 @@
+"""Profiles are listed with what they need; the broken ones say why."""
+
+from __future__ import annotations
+
+from core.machine import Machine
+from tests.tui.screens.host import UNANSWERED, Host, until
+from tests.tui.screens.samples import broken_profile, profile
+from tui.screens.profiles import ProfileScreen
+
+SMALL = profile("small", "Small pair", memory_gb=2.5)
+HUGE = profile("huge", "Huge pair", memory_gb=80, gated=True)
+MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
+
+
+def listing(current: str = "") -> Host:
+    return Host(ProfileScreen(current, [SMALL, HUGE, broken_profile("torn")], MACHINE))
+
+
+async def test_memory_gating_and_fit_are_shown() -> None:
+    app = listing()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Huge pair" in app.text)
+        small, huge = (line for line in app.text.splitlines() if " pair" in line and "GB" in line)
+        assert "2.5 GB ✓" in small
+        assert "gated" not in small
+        assert "80.0 GB ✗ gated" in huge
+
+
+async def test_the_cursor_starts_on_the_profile_in_use() -> None:
+    app = listing("huge")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "lab/huge → lab/huge-instruct" in app.text)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer is HUGE)
+
+
+async def test_typing_narrows_the_list_by_name_title_or_model() -> None:
+    app = listing()
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "3 of 3" in app.text)
+        await pilot.press(*"lab huge")
+        await until(pilot, lambda: "1 of 3" in app.text)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer is HUGE)
+
+
+async def test_a_filter_that_matches_nothing_says_so() -> None:
+    app = listing()
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "3 of 3" in app.text)
+        await pilot.press(*"zebra", "enter")
+        await until(pilot, lambda: "Nothing matches" in app.text)
+        assert app.answer is UNANSWERED
+
+
+async def test_a_broken_profile_shows_its_error_and_cannot_be_chosen() -> None:
+    app = listing()
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "torn" in app.text)
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: "cannot be opened" in app.text)
+        assert "line 3: aplha [/x] is no key. Did you mean alpha?" in app.text
+        assert app.answer is UNANSWERED

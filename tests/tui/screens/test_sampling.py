@@ -1,0 +1,81 @@
+"""Every number is checked at its field; nothing is taken before all are right."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input
+
+from core.records import Sampling
+from tests.tui.screens.host import UNANSWERED, Host, until
+from tui.screens.sampling import MEANING, Field, SamplingScreen, SystemPrompt
+
+DEFAULT = Sampling()
+
+
+def field(app: Host, name: str) -> Field:
+    return next(field for field in app.screen.query(Field) if field.number == name)
+
+
+def test_every_number_of_sampling_is_asked_for() -> None:
+    assert list(MEANING) == list(Sampling.model_fields)
+
+
+async def test_enter_alone_changes_nothing() -> None:
+    app = Host(SamplingScreen(DEFAULT, "Be terse."))
+    async with app.run_test() as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == (DEFAULT, "Be terse."))
+
+
+async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
+    app = Host(SamplingScreen(DEFAULT, None))
+    async with app.run_test() as pilot:
+        for typed in ("1", "1", "40", "0.05", "0", "64", "123456789012"):
+            await pilot.press(*typed, "tab")
+        await pilot.press(*"Be kind.", "ctrl+j", *"Be brief.", "enter")
+        await until(pilot, lambda: app.answer is not UNANSWERED)
+    sampling = Sampling(
+        temperature=1,
+        top_p=1,
+        top_k=40,
+        min_p=0.05,
+        plausibility=0,
+        max_new_tokens=64,
+        seed=123456789012,
+    )
+    assert app.answer == (sampling, "Be kind.\nBe brief.")
+
+
+async def test_a_blank_system_prompt_is_none() -> None:
+    app = Host(SamplingScreen(DEFAULT, "Be terse."))
+    async with app.run_test() as pilot:
+        app.screen.query_one(SystemPrompt).load_text("  \n")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == (DEFAULT, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "range_"),
+    [
+        ("temperature", "-1", "≥ 0"),
+        ("temperature", "hot", "≥ 0"),
+        ("top_p", "0", ">0 to 1"),
+        ("top_k", "1.5", "≥ 0"),
+        ("min_p", "1", "0 to <1"),
+        ("plausibility", "nan", "0 to <1"),
+        ("max_new_tokens", "0", "≥ 1"),
+        ("seed", "", "≥ 0"),
+        ("seed", "9223372036854775808", "≥ 0"),
+    ],
+)
+async def test_a_wrong_number_is_refused_at_its_field(name: str, typed: str, range_: str) -> None:
+    app = Host(SamplingScreen(DEFAULT, None))
+    async with app.run_test() as pilot:
+        wrong = field(app, name)
+        wrong.query_one(Input).value = typed
+        await pilot.press("enter")
+        await until(pilot, lambda: f"! {range_}" in app.text)
+        assert app.answer is UNANSWERED
+        assert app.focused is wrong.query_one(Input)
+        wrong.query_one(Input).value = "0.5" if "p" in name else "1"
+        await until(pilot, lambda: "! " not in app.text)
