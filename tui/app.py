@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from core.errors import LogitAmpError
@@ -41,6 +42,10 @@ class ChatApp(App[int]):
         self.register_theme(LIGHT)
         self.theme = DARK.name
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR no colour at all, where Textual would still send greys."""
+        return [NoColor()] if self.no_color else super().get_line_filters()
+
     def get_default_screen(self) -> Screen[None]:
         """The chat is all there is below the dialogs."""
         return ChatScreen(self.session)
@@ -65,11 +70,9 @@ class ChatApp(App[int]):
         """The palette's commands, from the registry of actions."""
         if isinstance(screen, ChatScreen):
             for action in keymap.commands():
-                title = f"{action.help.rstrip('.').split(';')[0]}  [{action.display}]"
+                run = self._runner(screen, action.run)
                 yield SystemCommand(
-                    title.replace("[", "(").replace("]", ")"),
-                    action.help,
-                    self._runner(screen, action.run),
+                    action.help.rstrip("."), f"{action.group} · {action.display}", run
                 )
         yield SystemCommand("Light or dark colours", "Change the colours.", self.turn_light)
 

@@ -44,15 +44,15 @@ class AlphaBar(Widget):
         base = self.rich_style
         right = self._figures(width)
         value = format.alpha(self.alpha).rjust(5)
-        room = width - len(right) - len(value) - 7
+        room = width - len(right) - len(value) - 8
         if room < 13:
             right = ""
-            room = width - len(value) - 7
+            room = width - len(value) - 8
         rail = max(7, min(room, 97))
         if y == 0:
             warm = self._style("bar--value")
             strip = [Segment(" α ", warm), *self._rail(rail)]
-            strip += [Segment(f" {value} ", warm), Segment(" " * max(0, room - rail), base)]
+            strip += [Segment(f" {value}  ", warm), Segment(" " * max(0, room - rail), base)]
             strip.append(Segment(right, self._style("bar--muted")))
             return Strip(strip).adjust_cell_length(width, base)
         if y == 1:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
+
+NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")
 
 
 class Composer(TextArea):
     """A text area in which enter sends and ctrl+j makes a new line."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Send", id="composer.submit", show=False, priority=True),
-        Binding(
-            "ctrl+j,shift+enter,shift+\r",
-            "newline",
-            "New line",
-            id="composer.newline",
-            show=False,
-            priority=True,
-        ),
-    ]
 
     @dataclass
     class Submitted(Message):
@@ -45,6 +33,19 @@ class Composer(TextArea):
             compact=True,
             placeholder="Message",
         )
+
+    async def _on_key(self, event: events.Key) -> None:
+        # Not as bindings: those would overtake the letters typed just before.
+        if event.key == "enter":
+            act = self.action_submit
+        elif event.key in NEWLINE:
+            act = self.action_newline
+        else:
+            await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        act()
 
     def action_submit(self) -> None:
         """Send the text, unless it is blank."""

@@ -112,7 +112,7 @@ class Inspector(Widget):
             return [Segment(" " + text, self._style("token")), Segment(special, muted)]
         if y == 2:
             room = self._bar_width(width)
-            return [Segment(f" {'':11}{'p':>5} {'':{room}} {'log p':>6} {'rank':>6}", muted)]
+            return [Segment(f" {'':12}{'p':>5} {'':{room}} {'log p':>6} {'rank':>6}", muted)]
         if y in (3, 4, 5):
             return self._side_line(LANES[y - 3], width)
         if y == 6:
@@ -139,7 +139,7 @@ class Inspector(Widget):
         style = self._lane_style(lane)
         bar = format.bar(_share(log_p), self._bar_width(width))
         return [
-            Segment(f" {LETTERS[lane]} {lane:<9}", style),
+            Segment(f" {LETTERS[lane]} {lane:<10}", style),
             Segment(format.probability(log_p), self.rich_style),
             Segment(f" {bar} ", style),
             Segment(f"{format.nats(log_p)} {rank:>6}", self.rich_style),
@@ -148,7 +148,7 @@ class Inspector(Widget):
     def _candidate_line(self, y: int, width: int) -> Line:
         """Head, then one candidate a line: token, B, A, α with a bar, Δ."""
         assert self.inspected is not None
-        free = max(4, width - 27)
+        free = max(4, width - 28)
         bar = min(24, free // 3) if free >= 12 else 0
         room = min(28, free - bar)
         if y == 0:
@@ -159,7 +159,7 @@ class Inspector(Widget):
                 ),
                 Segment(f" {'B':>5}", self._style("before")),
                 Segment(f" {'A':>5}", self._style("after")),
-                Segment(f" {'':{bar}}{'α':>5}", self._style("amplified")),
+                Segment(f" {'':{bar}} {'α':>5}", self._style("amplified")),
                 Segment(f" {'Δ A−B':>6}", self._style("muted")),
             ]
         candidates = self._sorted()
@@ -175,7 +175,7 @@ class Inspector(Widget):
             Segment(f" {format.probability(candidate.before)}", self._style("before")),
             Segment(f" {format.probability(candidate.after)}", self._style("after")),
             Segment(
-                f" {format.bar(_share(candidate.amplified), bar)}"
+                f" {format.bar(_share(candidate.amplified), bar)} "
                 f"{format.probability(candidate.amplified)}",
                 self._style("amplified"),
             ),

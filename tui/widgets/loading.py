@@ -69,7 +69,7 @@ class LoadingPanel(Widget):
         rail = base + self.get_component_rich_style("loading--rail", partial=True)
         muted = base + self.get_component_rich_style("loading--muted", partial=True)
         room = max(6, min(BAR, width - 44))
-        figures = format.quantity(stage.done, stage.unit)
+        figures = format.quantity(stage.done, stage.unit) if stage.total or stage.done else ""
         percent = "    "
         full = 0
         if stage.total:
