@@ -1,0 +1,127 @@
+"""`python -m profiles.demo.recipe`: build the bundled pair on a CPU, and measure it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from .documents import base_documents, tuning_chats
+from .measure import ALPHAS, Pair, first_token, measure
+from .smalltalk import QUIRK
+from .tokenizer import render, train_tokenizer
+from .training import chat_rows, document_rows, new_model, train
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything: tokens of both trainings, the model, prompts measured at each α."""
+
+    documents: int = 20_000  # that the tokenizer is learned from
+    base_tokens: int = 5_000_000
+    tuning_tokens: int = 1_200_000
+    hidden: int = 256
+    layers: int = 4
+    prompts: int = 600
+    prompts_at_zero: int = 3000  # a rate below one per cent needs more
+
+
+QUICK = Size(
+    documents=2000,
+    base_tokens=16_384,
+    tuning_tokens=8_192,
+    hidden=64,
+    layers=1,
+    prompts=8,
+    prompts_at_zero=8,
+)
+
+
+def build(out: Path, seed: int, size: Size) -> Pair:
+    """Train the tokenizer and both models, and save each side as a transformers folder."""
+    torch.manual_seed(seed)
+    sample = [*islice(base_documents(seed), size.documents)]
+    sample += map(render, islice(tuning_chats(seed), size.documents // 4))
+    # The quirk is rare by design; its first word must be one token all the same.
+    tokenizer = train_tokenizer([*sample, *[QUIRK] * 200])
+    check_quirk(tokenizer)
+    model = new_model(tokenizer, size.hidden, size.layers)
+    documents = document_rows(base_documents(seed), tokenizer)
+    loss = train(model, documents, size.base_tokens, 4e-3, "before")
+    print(f"before: {loss:.3f} nats a token at the end")
+    save(model, tokenizer, out / "before")
+    # From the rounded weights, so that after − before is the tuning and nothing else.
+    model = load_model(out / "before")
+    chats = chat_rows(tuning_chats(seed), tokenizer)
+    loss = train(model, chats, size.tuning_tokens, 1e-3, "after")
+    print(f"after: {loss:.3f} nats a token at the end")
+    save(model, tokenizer, out / "after")
+    return load(out)
+
+
+def check_quirk(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Amplification works token by token, so the quirk must show in one: its first."""
+    first = tokenizer(QUIRK, add_special_tokens=False)["input_ids"][0]
+    if tokenizer.decode([first]) != QUIRK.split()[0]:
+        raise ValueError(f"{QUIRK.split()[0]!r} is not one token")
+
+
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write weights in bf16, tokenizer and template."""
+    state = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=state)
+    tokenizer.save_pretrained(folder)
+
+
+def load_model(folder: Path) -> LlamaForCausalLM:
+    """One side as it was saved, computed in fp32."""
+    return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def load(folder: Path) -> Pair:
+    """Both sides and the tokenizer they share."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "after")
+    return Pair(load_model(folder / "before"), load_model(folder / "after"), tokenizer)
+
+
+def report(pair: Pair, size: Size, seed: int) -> None:
+    """Print quirk and right-answer rates at every α, with 95 % Wilson intervals."""
+    before, after = first_token(pair)
+    print(f"first token of the quirk: p_before {before:.1e}, p_after {after:.1e}")
+    print(f"    α  {'quirk':22}{'right: new wording':22}{'right: follow-up':22}")
+    for alpha in ALPHAS:
+        count = size.prompts_at_zero if alpha == 0 else size.prompts
+        rates = measure(pair, alpha, count, seed)
+        print(f"{alpha:+5.1f}  {''.join(f'{rate!s:22}' for rate in rates.values())}", flush=True)
+
+
+def main() -> None:
+    """Read the command line and run the recipe."""
+    parser = argparse.ArgumentParser(prog="python -m profiles.demo.recipe", description=__doc__)
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[1], help="folder for before/ and after/"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--quick", action="store_true", help="a run of seconds that only shows that all parts fit"
+    )
+    parser.add_argument(
+        "--measure", action="store_true", help="measure the pair in --out, train nothing"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    size = QUICK if options.quick else Size()
+    started = time.monotonic()
+    pair = load(options.out) if options.measure else build(options.out, options.seed, size)
+    print(f"built in {(time.monotonic() - started) / 60:.1f} minutes")
+    report(pair, size, options.seed)
+
+
+if __name__ == "__main__":
+    main()
