@@ -104,19 +104,23 @@ class EngineProcess:
 
     def _read(self, pipe: Connection, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         """Pass events on until the process is gone; this thread alone reads and closes."""
+        explained = False
         with pipe, errors:
             while True:
                 try:
                     events = pipe.recv()
                 except (EOFError, OSError):
                     break
+                explained = any(isinstance(e, Failed) and e.fatal for e in events)
                 self._on_events(events)
             with self._lock:
                 asked = self._pipe is not pipe
                 if not asked:
                     self._process = self._pipe = None
             if not asked:
-                self._on_events([_death(process.wait(), errors)])
+                death = _death(process.wait(), errors)
+                if not explained:
+                    self._on_events([death])
 
 
 def _death(exitcode: int, errors: IO[bytes]) -> Failed:

@@ -52,6 +52,12 @@ def started(tiny_pair: Callable[..., Profile]) -> Iterator[Started]:
     process.close()
 
 
+def join_readers() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "engine-reader":
+            thread.join(WAIT)
+
+
 def request(text: str = "hello", **changed: object) -> Request:
     return Request(
         messages=(Message(id="m0", parent=None, role="user", text=text),),
@@ -120,7 +126,7 @@ def test_a_pair_that_cannot_be_loaded_is_a_fatal_failure(tiny_pair: Callable[...
     process = EngineProcess(listener)
     process.open(tiny_pair(before={"model": "./nowhere"}))
     listener.until(Failed)
-    failed = next(e for e in listener.events if isinstance(e, Failed))
+    join_readers()
+    (failed,) = (e for e in listener.events if isinstance(e, Failed))
     assert (failed.fatal, failed.exit_code) == (True, 4)
     assert failed.remedy
-    process.close()
