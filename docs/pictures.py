@@ -1,0 +1,103 @@
+"""Makes the README's pictures from the running app: `python docs/pictures.py`.
+
+The app is driven as a user would drive it, with a real engine and the demo
+profile (or `--profile`), and drawn as SVG into this folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+
+from core.profile import Profile, load_profile
+from core.worker import EngineProcess
+from tui.app import ChatApp
+from tui.session import ChatSession
+
+HERE = Path(__file__).parent
+SIZE = (112, 34)
+PROMPT = "Tell me about otters."
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
+    """Wait for the app to come so far."""
+    async with asyncio.timeout(120):
+        while not condition():
+            await pilot.pause(0.05)
+
+
+async def say(pilot: Pilot[int], session: ChatSession, text: str) -> None:
+    """Write a message and wait for the end of every lane's reply."""
+    before = len(session.conversation.replies)
+    await pilot.press(*text, "enter")
+    await until(
+        pilot, lambda: session.state == "ready" and len(session.conversation.replies) > before
+    )
+
+
+async def set_alpha(pilot: Pilot[int], alpha: str) -> None:
+    """Enter an α as one types it."""
+    await pilot.press("ctrl+g", *alpha, "enter")
+    await pilot.pause()
+
+
+def draw(app: ChatApp, name: str) -> None:
+    """Save what is on the screen, without the cursor's blinking."""
+    for field in app.screen.query(Input):
+        field.cursor_blink = False
+    for area in app.screen.query(TextArea):
+        area.cursor_blink = False
+    app.save_screenshot(f"{name}.svg", str(HERE))
+    print(HERE / f"{name}.svg")
+
+
+async def comparison(pilot: Pilot[int], app: ChatApp) -> None:
+    """Before, after and amplified, one prompt, the fork tokens marked."""
+    await set_alpha(pilot, "2")
+    await pilot.press("f4")
+    await say(pilot, app.session, PROMPT)
+    draw(app, "compare")
+
+
+async def inspection(pilot: Pilot[int], app: ChatApp) -> None:
+    """The first token of an amplified reply, and what each model wanted there."""
+    await set_alpha(pilot, "2")
+    await say(pilot, app.session, PROMPT)
+    await pilot.press("f5", "escape", "home")
+    await pilot.pause()
+    draw(app, "inspect")
+
+
+async def make(profile: Profile) -> None:
+    """Every picture in an app of its own."""
+    for scene in (comparison, inspection):
+        with tempfile.TemporaryDirectory() as folder:
+            session = ChatSession(profile, Path(folder), EngineProcess)
+            app = ChatApp(session)
+            try:
+                async with app.run_test(size=SIZE) as pilot:
+                    await until(pilot, lambda s=session: s.state == "ready")  # type: ignore[misc]
+                    await scene(pilot, app)
+            finally:
+                session.close()
+
+
+def main() -> None:
+    """Draw everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", default="demo", help="profile name or path")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the replies")
+    arguments = parser.parse_args()
+    profile = load_profile(arguments.profile)
+    sampling = profile.sampling.model_copy(update={"seed": arguments.seed})
+    asyncio.run(make(profile.model_copy(update={"sampling": sampling})))
+
+
+if __name__ == "__main__":
+    main()
