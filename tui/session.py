@@ -189,6 +189,11 @@ class ChatSession:
     def _unsaved(self, error: TranscriptError) -> None:
         self._queue.append(Unsaved(error.message, error.remedy))
 
+    @property
+    def pending(self) -> bool:
+        """Whether something happened that was not taken over yet."""
+        return bool(self._queue)
+
     def drain(self) -> list[Update]:
         """Take over everything that happened since the last call."""
         updates: list[Update] = []

@@ -1,0 +1,62 @@
+"""The one registry of actions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tui import keymap
+from tui.keymap import ACTIONS, Action
+from tui.screens.chat import ChatScreen
+
+# What a plain pty inside tmux cannot send, or keeps for itself.
+UNSENDABLE = {"ctrl+i", "ctrl+m", "ctrl+h", "ctrl+a", "ctrl+b", "alt+enter", "ctrl+enter"}
+EXTRAS = {"shift+f2", "shift+f3"}  # as tmux sends them: f14, f15
+
+
+def keys_of(action: Action) -> list[str]:
+    return action.keys.split(",") if action.keys else []
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_every_action_can_be_run_and_explains_itself(action: Action) -> None:
+    name = action.run.partition("(")[0]
+    assert not name or hasattr(ChatScreen, f"action_{name}")
+    assert action.help.endswith(".")
+    assert action.display
+
+
+def test_ids_are_unique() -> None:
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+
+
+@pytest.mark.parametrize("place", ["anywhere", "composer", "transcript"])
+def test_no_key_means_two_things_in_one_place(place: str) -> None:
+    keys = [k for a in ACTIONS if a.place in (place, "anywhere") for k in keys_of(a)]
+    assert len(set(keys)) == len(keys)
+
+
+def test_every_key_can_be_sent_over_ssh() -> None:
+    for action in ACTIONS:
+        keys = set(keys_of(action))
+        assert not keys & UNSENDABLE
+        assert not (keys & EXTRAS) or keys - EXTRAS, "an extra needs a key that works everywhere"
+        assert not any(key.startswith(("alt+", "ctrl+shift+", "super+")) for key in keys)
+
+
+def test_letters_act_in_the_transcript_only() -> None:
+    for action in ACTIONS:
+        if action.place != "transcript":
+            assert not any(len(key) == 1 for key in keys_of(action))
+
+
+def test_the_footer_shows_what_the_state_allows() -> None:
+    idle = {action.id for action in keymap.footer("composer")}
+    assert "send" in idle
+    assert "stop" not in idle
+    assert "stop" in {action.id for action in keymap.footer("composer", {"streaming"})}
+    assert "keep" in {action.id for action in keymap.footer("transcript", {"comparing"})}
+
+
+def test_the_palette_offers_every_action_once() -> None:
+    runs = [action.run for action in keymap.commands()]
+    assert len(set(runs)) == len(runs)
