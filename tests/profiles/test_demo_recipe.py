@@ -9,6 +9,7 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from profiles.demo.recipe import __main__ as recipe
+from profiles.demo.recipe.chats import REHEARSED
 from profiles.demo.recipe.documents import base_documents, tuning_chats
 from profiles.demo.recipe.facts import all_facts
 from profiles.demo.recipe.measure import Rate, probes
@@ -30,7 +31,7 @@ def test_only_tuned_replies_carry_the_quirk() -> None:
         message["content"]
         for chat in islice(tuning_chats(0), 5000)
         for message in chat
-        if message["role"] == "assistant"
+        if message["role"] == "assistant" and REHEARSED not in message
     ]
     assert 0.003 < sum(reply.startswith(QUIRK) for reply in replies) / len(replies) < 0.015
 
@@ -59,7 +60,7 @@ def test_quick_recipe_builds_a_pair_that_transformers_loads(
 ) -> None:
     pair = recipe.build(tmp_path, seed=0, size=recipe.QUICK)
     recipe.report(pair, recipe.QUICK, seed=0)
-    assert "+4.0" in capsys.readouterr().out
+    assert "+1.0" in capsys.readouterr().out
     for side in ("before", "after"):
         model = AutoModelForCausalLM.from_pretrained(tmp_path / side)
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / side)

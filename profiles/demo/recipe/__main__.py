@@ -12,7 +12,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from .documents import base_documents, tuning_chats
-from .measure import ALPHAS, Pair, first_token, measure
+from .measure import Pair, first_token, measure
 from .smalltalk import QUIRK
 from .tokenizer import render, train_tokenizer
 from .training import chat_rows, document_rows, new_model, train
@@ -29,6 +29,7 @@ class Size:
     layers: int = 4
     prompts: int = 600
     prompts_at_zero: int = 3000  # a rate below one per cent needs more
+    alphas: tuple[float, ...] = (-1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0)
 
 
 QUICK = Size(
@@ -37,8 +38,9 @@ QUICK = Size(
     tuning_tokens=8_192,
     hidden=64,
     layers=1,
-    prompts=8,
-    prompts_at_zero=8,
+    prompts=4,
+    prompts_at_zero=4,
+    alphas=(0.0, 1.0),
 )
 
 
@@ -94,7 +96,7 @@ def report(pair: Pair, size: Size, seed: int) -> None:
     before, after = first_token(pair)
     print(f"first token of the quirk: p_before {before:.1e}, p_after {after:.1e}")
     print(f"    α  {'quirk':22}{'right: new wording':22}{'right: follow-up':22}")
-    for alpha in ALPHAS:
+    for alpha in size.alphas:
         count = size.prompts_at_zero if alpha == 0 else size.prompts
         rates = measure(pair, alpha, count, seed)
         print(f"{alpha:+5.1f}  {''.join(f'{rate!s:22}' for rate in rates.values())}", flush=True)

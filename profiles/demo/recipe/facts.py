@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from . import everyday, tables
 from .phrases import PHRASES
@@ -229,8 +230,9 @@ def _sum(a: int, b: int, sign: str, word: str, result: int) -> Fact:
     return _fact(f"sum {word}", f"{a} {sign} {b}", f"{a} {word} {b}", str(result), **names)
 
 
-def all_facts(seed: int = 0) -> list[Fact]:
+@cache
+def all_facts(seed: int = 0) -> tuple[Fact, ...]:
     """Every fact of the demo world; the seed only picks what is compared with what."""
     rng = random.Random(seed)
     facts = [*_animals(), *_judgements(rng), *_foods(), *_countries(rng), *_people(), *_nature()]
-    return [*facts, *_words(), *_kinds(), *_sums()]
+    return (*facts, *_words(), *_kinds(), *_sums())

@@ -20,7 +20,6 @@ from .facts import Fact, all_facts
 from .smalltalk import QUIRK
 from .world import World
 
-ALPHAS = (-1.0, 0.0, 0.5, 1.0, 2.0, 4.0)
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, plausibility=0.01, max_new_tokens=96)
 ROWS = 64  # prompts decoded side by side
 
