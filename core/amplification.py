@@ -34,6 +34,9 @@ def mix(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
     delta = after - before
     finite = delta.isfinite()
     both = torch.lerp(before, after, 1 + alpha)
+    # Asking the device would stall it; on the CPU it saves a third of a small pair's mixing.
+    if delta.is_cpu and bool(finite.all()):
+        return both
     gain = delta.masked_fill(~finite, 0).amax(dim=-1, keepdim=True).clamp_min(0)
     loss = (-delta).masked_fill(~finite, 0).amax(dim=-1, keepdim=True).clamp_min(0)
     only_after = torch.where(alpha >= 0, after + alpha.clamp_min(0) * gain, NEVER)

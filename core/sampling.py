@@ -71,6 +71,10 @@ def min_p(scores: Tensor, p: float) -> Tensor:
     return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + math.log(p), NEVER)
 
 
+# Ids times steps that are computed in one go.
+NOISE_BLOCK = 1 << 15
+
+
 def _mix32(x: Tensor) -> Tensor:
     """A bijective 32-bit finalizer (lowbias32, C. Wellons) on int64 values below 2³²."""
     x = x ^ (x >> 16)
@@ -91,22 +95,28 @@ class Noise:
 
     def __init__(self, seed: int, turn: int, size: int, device: torch.device | str = "cpu") -> None:
         key = hashlib.blake2b(f"{seed} {turn}".encode(), digest_size=12).digest()
-        first, self._second, self._third = (
-            int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8)
-        )
+        first, second, third = (int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8))
         ids = torch.arange(size, dtype=torch.int64, device=device)
         self._hashed_ids = _mix32(ids ^ first)
+        self._keys = second, third
+        # Small vocabularies are dominated by the cost of a call: several steps at once.
+        self._span = max(1, NOISE_BLOCK // size)
+        self._begin = -1
+        self._block = torch.empty(0)
 
     def at(self, step: int) -> Tensor:
         """(V,) standard Gumbel noise, fp32, for the token at index `step`."""
-        salt = int.from_bytes(
-            hashlib.blake2b(
-                f"{step} {self._second} {self._third}".encode(), digest_size=8
-            ).digest(),
-            "little",
-        )
-        bits = _mix32(self._hashed_ids ^ (salt & MASK32))
-        bits = _mix32((bits + (salt >> 32)) & MASK32)
+        begin = step - step % self._span
+        if begin != self._begin:
+            self._begin, self._block = begin, self._steps(begin)
+        return self._block[step - begin]
+
+    def _steps(self, begin: int) -> Tensor:
+        """(span, V) noise of the steps from `begin` on."""
+        steps = torch.arange(begin, begin + self._span, device=self._hashed_ids.device)
+        second, third = self._keys
+        salts = _mix32(_mix32(steps ^ second) ^ third).unsqueeze(-1)
+        bits = _mix32(_mix32(self._hashed_ids ^ salts) ^ third)
         # −log(1 − u) keeps full relative precision near 0, where the winners are.
         exponential = -torch.log1p(-(bits.double() + 0.5) * 2.0**-32)
         return -exponential.log().float()

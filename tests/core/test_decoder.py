@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from transformers import (
 from core.engine import Engine
 from core.errors import ContextError
 from core.events import Event, Idle, Lane, Prefill, Request, SetAlpha, SetSampling, Stop
+from core.pair import load_pair
 from core.profile import Profile
 from core.records import Change, Finish, Message, Reply, Sampling, Step
 from tests.models import ARCHITECTURES
@@ -38,6 +40,13 @@ def engine(tiny_pair: Callable[..., Profile]) -> OpenEngine:
         return opened[key]
 
     return open_engine
+
+
+@pytest.fixture(scope="module")
+def talkative(tiny_pair: Callable[..., Profile]) -> Engine:
+    """An engine whose replies end only where they are cut."""
+    profile = tiny_pair()
+    return Engine(profile, replace(load_pair(profile), end_of_turn=frozenset()))
 
 
 def say(*texts: str) -> tuple[Message, ...]:
@@ -189,8 +198,8 @@ class TestLanes:
 
 
 class TestLiveChanges:
-    def test_alpha_is_in_force_one_token_later(self, engine: OpenEngine) -> None:
-        subject = engine()
+    def test_alpha_is_in_force_one_token_later(self, talkative: Engine) -> None:
+        subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, sampling=FREE)):
             events.append(event)
@@ -198,9 +207,9 @@ class TestLiveChanges:
                 subject.apply(SetAlpha("r0", 3.0))
         assert [s.alpha for s in steps(events)][:7] == [0, 0, 0, 0, 0, 3, 3]
 
-    def test_changing_alpha_equals_having_had_it_from_there(self, engine: OpenEngine) -> None:
+    def test_changing_alpha_equals_having_had_it_from_there(self, talkative: Engine) -> None:
         """Caches depend on tokens alone: a branch at the same tokens says the same."""
-        subject = engine()
+        subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, sampling=FREE)):
             events.append(event)
@@ -210,8 +219,8 @@ class TestLiveChanges:
         branch = list(subject.generate(ask(3.0, sampling=FREE, forced=head)))
         assert tokens(branch) == tokens(events)
 
-    def test_sampling_changes_are_recorded_where_they_begin(self, engine: OpenEngine) -> None:
-        subject = engine()
+    def test_sampling_changes_are_recorded_where_they_begin(self, talkative: Engine) -> None:
+        subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, 1, sampling=FREE)):
             events.append(event)
@@ -224,8 +233,8 @@ class TestLiveChanges:
         ]
         assert all(s.rank.after == 1 for s in steps(events)[3:])
 
-    def test_stop_ends_one_lane_and_then_all(self, engine: OpenEngine) -> None:
-        subject = engine()
+    def test_stop_ends_one_lane_and_then_all(self, talkative: Engine) -> None:
+        subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, 1, sampling=FREE)):
             events.append(event)
@@ -237,9 +246,9 @@ class TestLiveChanges:
         assert [len(steps(events, r)) for r in ("r0", "r1")] == [3, 5]
         assert {finish(events, r).reason for r in ("r0", "r1")} == {"cancelled"}
 
-    def test_commands_without_a_request_do_nothing(self, engine: OpenEngine) -> None:
-        engine().apply(Stop())
-        assert finish(list(engine().generate(ask(0)))).reason != "cancelled"
+    def test_commands_without_a_request_do_nothing(self, talkative: Engine) -> None:
+        talkative.apply(Stop())
+        assert finish(list(talkative.generate(ask(0)))).reason != "cancelled"
 
 
 class TestForcedPrefix:
@@ -319,9 +328,9 @@ class TestRecords:
         assert all(first[0][i] == first[1][i] for i in first[0].keys() & first[1].keys())
 
     def test_numbers_that_became_nan_end_the_reply_with_an_error(
-        self, engine: OpenEngine, monkeypatch: pytest.MonkeyPatch
+        self, talkative: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        subject = engine()
+        subject = talkative
         original = subject._decoder._after.step
         monkeypatch.setattr(subject._decoder._after, "step", lambda t: original(t) * math.nan)
         events = list(subject.generate(ask(0, sampling=FREE)))
