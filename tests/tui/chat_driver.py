@@ -127,7 +127,7 @@ class Chat:
     async def frame(self) -> None:
         """Let everything that was reported reach the screen."""
         await self.pilot.pause()
-        await self.until(lambda: not self.session.pending)
+        self.screen.take_frame()
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], object]) -> None:

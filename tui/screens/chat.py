@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Static, TextArea
 
 from core.conversation import ReplyLog
-from core.events import Failed, Opened
+from core.events import Failed, Idle, Opened
 from core.records import Finish, Message, Reply, Step
 from core.text import visible
 from tui import format, keymap
@@ -57,6 +57,7 @@ class ChatScreen(Dialogs):
         self.composer = Composer(id="composer")
         self.keys = KeyLine(id="keys")
         self.compared: ReplyLog | None = None  # the turn that the comparison shows
+        self._lanes_due = False
         self._quit_armed = False
 
     def compose(self) -> ComposeResult:
@@ -79,7 +80,7 @@ class ChatScreen(Dialogs):
         self.lanes.display = self.prompt.display = self.inspector.display = False
         self.composer.focus()
         self.refresh_all()
-        self.set_interval(FRAME_SECONDS, self._frame)
+        self.set_interval(FRAME_SECONDS, self.take_frame)
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
@@ -95,7 +96,8 @@ class ChatScreen(Dialogs):
 
     # --- frames -----------------------------------------------------------------
 
-    def _frame(self) -> None:
+    def take_frame(self) -> None:
+        """Show what happened since the last frame."""
         updates = self.session.drain()
         if updates:
             self._take(updates)
@@ -111,6 +113,8 @@ class ChatScreen(Dialogs):
                     grown.add(update.reply)
                 case Reply():
                     structure = True
+                case Idle():
+                    self._complete_if_due()
                 case Opened():
                     for sentence in update.notices:
                         self.notice.say(sentence)
@@ -129,6 +133,12 @@ class ChatScreen(Dialogs):
         if grown:
             self.refresh_inspector()
         self.refresh_status()
+
+    def _complete_if_due(self) -> None:
+        """After a reply during which the comparison was switched on: its missing lanes."""
+        due, self._lanes_due = self._lanes_due, False
+        if due and self.session.comparing and (log := self.compared or self.session.last_reply()):
+            self.session.complete_lanes(log)
 
     def _failed(self, failed: Failed) -> None:
         remedy = failed.remedy
@@ -427,7 +437,8 @@ class ChatScreen(Dialogs):
         if session.comparing:
             chosen = session.conversation.replies.get(cursor.reply) if cursor else None
             self.compared = chosen or session.last_reply()
-            if self.compared is not None and session.state == "ready":
+            self._lanes_due = session.state == "busy"
+            if self.compared is not None:
                 session.complete_lanes(self.compared)
             self._sync_lanes()
             if self.compared is not None:

@@ -78,6 +78,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._height = 0
         self._wrapped = 0
         self._follows = True
+        self._goal: int | None = None  # the column that moving by line tries to keep
 
     # --- content ----------------------------------------------------------------
 
@@ -269,6 +270,7 @@ class TokenLog(ScrollView, can_focus=True):
         if cursor == self.cursor:
             return
         self.cursor = cursor
+        self._goal = None
         self.refresh()
         if cursor is None:
             self.scroll_end(animate=False, immediate=True)
@@ -324,10 +326,12 @@ class TokenLog(ScrollView, can_focus=True):
         if place is None:
             return
         row, column = place
+        column = self._goal = column if self._goal is None else self._goal
         row += by
         while 0 <= row < self._height:
             if (cursor := self._token_near(row, column)) is not None:
                 self.set_cursor(cursor)
+                self._goal = column
                 return
             row += 1 if by > 0 else -1
         if by > 0:
@@ -350,7 +354,7 @@ class TokenLog(ScrollView, can_focus=True):
         """Line and column of the cursor's token."""
         if self.cursor is None:
             return None
-        for start, block in zip(self._starts, self.blocks, strict=True):
+        for start, block in zip(self._starts, self.blocks, strict=False):
             if block.id != self.cursor.reply:
                 continue
             nearest: tuple[int, int] | None = None
@@ -358,9 +362,10 @@ class TokenLog(ScrollView, can_focus=True):
                 x = MARGIN
                 for span in spans:
                     if span.step is not None and span.step <= self.cursor.step:
-                        if span.step == self.cursor.step:
-                            return start + line, x
                         nearest = start + line, x
+                        # The space before a word may have stayed on the line above.
+                        if span.step == self.cursor.step and not span.text.isspace():
+                            return nearest
                     x += span.width
             return nearest or (start, MARGIN)
         return None

@@ -1,0 +1,389 @@
+"""The chat driven by keys: loading, streaming, stopping, history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.records import Message, Sampling
+from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
+from tui.screens.alpha import AlphaScreen
+from tui.screens.help import HelpScreen
+from tui.screens.sampling import SamplingScreen
+from tui.widgets.token_log import Cursor
+
+
+async def test_loading_is_shown_with_numbers(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, loaded=False) as chat:
+        chat.engine.loading("download", 4e8, 1e9, "bytes")
+        chat.engine.loading("weights", 29, 290)
+        await chat.frame()
+        shown = text_of(chat.screen.loading_panel)
+        assert "40%" in shown
+        assert "400.0 MB / 1.00 GB" in shown
+        assert "29 / 290 tensors" in shown
+        chat.engine.load()
+        await chat.frame()
+        assert not chat.screen.loading_panel.display
+
+
+async def test_a_message_can_be_written_while_loading(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, loaded=False) as chat:
+        await chat.say("Hi otter")
+        assert "Hi otter" in chat.log
+        assert chat.engine.request is None
+        chat.engine.load()
+        await chat.frame()
+        await chat.finish()
+        assert "Otters are wonderful!" in chat.log
+
+
+async def test_a_reply_streams(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(2)
+        assert "Otters are" in chat.log
+        assert "wonderful" not in chat.log
+        assert "stop" in chat.footer
+        await chat.finish()
+        assert chat.log.split()[-1] == "friend.<|end|>"
+        assert "stop" not in chat.footer
+
+
+async def test_typing_fast_keeps_letters_and_enter_in_order(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.pilot.press(*"hello", "enter")
+        await chat.frame()
+        assert "hello" in chat.log
+        assert chat.screen.composer.text == ""
+
+
+async def test_ctrl_j_makes_a_line_and_enter_sends(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("a", "ctrl+j", "b")
+        assert chat.screen.composer.text == "a\nb"
+        await chat.press("enter")
+        assert [m.text for m in chat.session.conversation.messages.values()] == ["a\nb"]
+
+
+async def test_a_blank_message_is_not_sent(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("space", "enter")
+        assert chat.engine.request is None
+
+
+async def test_escape_stops_the_reply_and_says_so(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(3)
+        await chat.press("escape")
+        assert "Stopped by you after 3 tokens." in chat.log
+        assert chat.session.state == "ready"
+
+
+async def test_what_waits_comes_back_when_the_reply_is_stopped(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.say("two")
+        assert "1 waiting" in str(chat.screen.composer.border_title)
+        await chat.press("escape")
+        assert chat.screen.composer.text == "two"
+        assert not chat.session.waiting
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("length", "Cut at the limit of 2 tokens"),
+        ("context", "The context is full after 2 tokens"),
+        ("error", "Broken off after 2 tokens"),
+    ],
+)
+async def test_why_a_reply_ended(tmp_path: Path, reason: str, sentence: str) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(2)
+        chat.engine.end(reason)  # type: ignore[arg-type]
+        await chat.frame()
+        assert sentence in chat.log
+
+
+async def test_special_tokens_are_shown_and_no_part_of_the_text(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        assert "<|end|>" in chat.log
+        log = chat.session.last_reply()
+        assert log is not None
+        assert "<|end|>" not in log.text
+
+
+HOSTILE = "[/INST] [bold]x[/] \x1b[31mred\x1b]52;c;aGk=\x07 \u202eabc \x9b2J"
+
+
+async def test_what_a_model_says_is_never_markup_and_never_reaches_the_terminal(
+    tmp_path: Path,
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.engine.texts["amplified"] = HOSTILE
+        await chat.say("Hi")
+        await chat.press("f5")
+        await chat.finish()
+        await chat.press("f4")
+        await chat.finish()
+        shown = chat.lane("amplified").replace("\n  ", " ")
+        assert "[/INST] [bold]x[/]" in shown
+        assert "␛[31mred" in shown
+        everything = shown + chat.log + text_of(chat.screen.inspector)
+        assert not any(c < " " and c != "\n" for c in everything)
+        assert "\x9b" not in everything
+        assert "\u202e" not in everything
+
+
+async def test_hostile_words_of_the_user_are_shown_safely(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.session.submit(HOSTILE)
+        await chat.press("f4")
+        assert "[/INST] [bold]x[/]" in str(chat.screen.prompt.content)
+        assert "\x1b" not in str(chat.screen.prompt.content)
+
+
+async def test_the_view_follows_unless_scrolled_up(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.engine.texts["amplified"] = " ".join(f"word{i}" for i in range(400))
+        await chat.say("Hi")
+        await chat.step(300)
+        assert "word1" not in chat.log.split()
+        await chat.press("pageup", "pageup")
+        before = chat.screen.log_view.scroll_offset.y
+        await chat.step(300)
+        assert chat.screen.log_view.scroll_offset.y == before
+        chat.screen.log_view.scroll_end(animate=False)
+        await chat.finish()
+        assert "word399" in chat.log
+
+
+async def test_the_view_stays_at_the_end_when_the_terminal_shrinks(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(80, 30)) as chat:
+        chat.engine.texts["amplified"] = " ".join(f"word{i}" for i in range(150))
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.pilot.resize_terminal(40, 15)
+        await chat.until(lambda: "word149" in chat.log)
+
+
+async def test_the_work_of_a_token_does_not_grow_with_the_reply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tui.widgets.flow import Flow
+
+    async with open_chat(tmp_path) as chat:
+        chat.engine.texts["amplified"] = " ".join(f"word{i}" for i in range(2000))
+        await chat.say("Hi")
+        await chat.step(1500)
+        added: list[str] = []
+        add = Flow.add
+
+        def counted(flow: Flow, text: str, kind: str = "text", step: int | None = None) -> None:
+            added.append(text)
+            add(flow, text, kind, step)
+
+        monkeypatch.setattr(Flow, "add", counted)
+        await chat.step(1)
+        assert len(added) == 1
+
+
+async def test_regenerate_shows_another_reply(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("ctrl+r")
+        await chat.finish()
+        assert "seed 1" in chat.log
+        assert chat.log.count("Hi") == 1
+
+
+async def test_regenerate_needs_a_message(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("ctrl+r")
+        assert "no message to answer" in chat.notice
+
+
+async def test_editing_takes_the_last_message_back(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.read()
+        await chat.press("e")
+        assert chat.screen.composer.text == "one"
+        assert "editing" in str(chat.screen.composer.border_title)
+        await chat.press("s", "enter")
+        await chat.finish()
+        assert "ones" in chat.log.split()
+        assert "one" not in chat.log.split()
+
+
+async def test_escape_leaves_an_edit(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.read()
+        await chat.press("e", "escape")
+        assert chat.screen.composer.text == ""
+        assert chat.session.editing is None
+
+
+async def test_the_two_places_of_the_keyboard(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        places = []
+        for key in ("up", "escape", "escape", "enter"):
+            await chat.press(key)
+            places.append(chat.screen.place)
+        assert places == ["transcript", "composer", "transcript", "composer"]
+
+
+async def test_a_letter_without_a_meaning_goes_back_to_the_composer(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.read()
+        await chat.press("Q")
+        assert chat.screen.place == "composer"
+        assert chat.screen.composer.text == "Q"
+
+
+async def test_help_is_a_key_away(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f1")
+        await chat.until(lambda: isinstance(chat.app.screen, HelpScreen))
+        await chat.press("escape")
+        assert chat.app.screen is chat.screen
+
+
+async def test_sampling_and_system_prompt_are_taken_over(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f7")
+        await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
+        assert isinstance(chat.app.screen, SamplingScreen)
+        chat.app.screen.dismiss((Sampling(temperature=0.0), "Be brief."))
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        assert "T 0" in text_of(chat.screen.alpha_bar)
+        await chat.say("Hi")
+        assert chat.engine.request is not None
+        assert [m.role for m in chat.engine.request.messages] == ["system", "user"]
+        assert "Be brief." in chat.log
+
+
+async def test_any_alpha_can_be_entered(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("ctrl+g")
+        await chat.until(lambda: isinstance(chat.app.screen, AlphaScreen))
+        await chat.press("6", "4", "enter")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        assert chat.session.alpha == 64
+        assert "▶" in text_of(chat.screen.alpha_bar)
+        assert "+64" in text_of(chat.screen.alpha_bar)
+
+
+async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.press("ctrl+n")
+        assert "one" not in chat.log.split()
+        assert "Chats are saved in" in chat.log
+
+
+async def test_a_new_chat_stops_the_reply_first(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.step(2)
+        path = chat.session.recorder.path
+        await chat.press("ctrl+n")
+        assert chat.session.recorder.path is None
+        assert path is not None
+        assert '"cancelled"' in path.read_text()
+
+
+async def test_a_saved_chat_is_opened_and_gone_on_with(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("first chat")
+        await chat.finish()
+        first = chat.session.recorder.path
+        await chat.press("ctrl+n")
+        await chat.press("f9")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        chat.app.screen.dismiss(first)
+        await chat.until(lambda: "first chat" in chat.log)
+        await chat.say("second message")
+        await chat.finish()
+        texts = [r.text for r in chat.saved if isinstance(r, Message)]
+        assert texts == ["first chat", "second message"]
+        assert chat.session.recorder.path == first
+
+
+async def test_a_chat_is_resumed_at_the_start(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("before the break")
+        await chat.finish()
+        path = chat.session.recorder.path
+    assert path is not None
+    engines = Engines()
+    session = make_session(tmp_path, engines)
+    session.resume(path)
+    async with open_chat(tmp_path, session=session, engines=engines) as chat:
+        assert "before the break" in chat.log
+        assert "Otters are wonderful!" in chat.log
+
+
+async def test_another_profile_is_loaded_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.press("f8")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        chat.app.screen.dismiss(demo_profile(name="other", title="Other pair", alpha=0.5))
+        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile is not None)
+        assert chat.engines.made[0].closed
+        chat.engine.load()
+        await chat.frame()
+        assert "Other pair" in text_of(chat.screen.status)
+        assert chat.session.alpha == 0.5
+        await chat.say("two")
+        assert chat.engine.request is not None
+        assert len(chat.engine.request.messages) == 3
+
+
+async def test_the_chat_is_exported(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.press("ctrl+t")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        chat.app.screen.dismiss((tmp_path / "chat.md", "md"))
+        await chat.until(lambda: (tmp_path / "chat.md").exists())
+        await chat.until(lambda: "Exported" in chat.notice)
+        assert "Otters are wonderful!" in (tmp_path / "chat.md").read_text()
+
+
+async def test_the_palette_runs_actions(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        titles = [c.title for c in chat.app.get_system_commands(chat.screen)]
+        assert any("side by side" in title for title in titles)
+        command = next(
+            c for c in chat.app.get_system_commands(chat.screen) if "side by side" in c.title
+        )
+        await command.callback()
+        assert chat.session.comparing
+
+
+async def test_the_cursor_survives_a_resize(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("left", "left", "left")
+        cursor = chat.screen.log_view.cursor
+        await chat.pilot.resize_terminal(40, 15)
+        await chat.frame()
+        assert cursor == chat.screen.log_view.cursor
+        assert isinstance(cursor, Cursor)

@@ -1,0 +1,181 @@
+"""Before, after and amplified side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.records import Keep
+from tests.tui.chat_driver import Chat, open_chat, text_of
+from tui.screens.chat import ChatScreen
+from tui.widgets.token_log import TokenLog
+
+
+def style_of(log: TokenLog, word: str) -> str:
+    """The style in which a word is drawn."""
+    for y in range(log.size.height):
+        for segment in log.render_line(y):
+            if word in segment.text:
+                return str(segment.style)
+    raise AssertionError(f"{word!r} is not shown")
+
+
+def lane_log(chat: Chat, name: str) -> TokenLog:
+    return chat.screen.lanes.lanes[name].log_view
+
+
+async def test_three_lanes_stream_together(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.step(4)
+        assert chat.engine.request is not None
+        assert len(chat.engine.request.lanes) == 3
+        assert chat.lane("before").split()[:3] == ["Otters", "are", "in"]
+        assert chat.lane("after").split()[:3] == ["Otters", "are", "playful"]
+        assert chat.lane("amplified").split()[:3] == ["Otters", "are", "wonderful!"]
+        assert str(chat.screen.prompt.content) == "Hi"
+
+
+async def test_after_a_reply_the_missing_lanes_are_made(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("f4")
+        assert chat.engine.request is not None
+        assert [lane.name for lane in chat.engine.request.lanes] == ["before", "after"]
+        assert "wonderful!" in chat.lane("amplified")
+        await chat.finish()
+        assert "playful" in chat.lane("after")
+        await chat.press("f4", "f4")
+        assert chat.engine.request is None, "nothing is missing any more"
+
+
+async def test_switched_on_in_mid_reply_nothing_is_interrupted(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(3)
+        await chat.press("f4")
+        assert "wonderful" in chat.lane("amplified")
+        await chat.finish()
+        assert chat.engine.request is not None, "the missing lanes follow"
+        await chat.finish()
+        assert "playful" in chat.lane("after")
+
+
+async def test_the_fork_is_underlined_and_what_is_common_muted(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        log = lane_log(chat, "amplified")
+        assert "underline" in style_of(log, "wonderful")
+        assert "underline" not in style_of(log, "are")
+        assert style_of(log, "are") != style_of(log, "lighthouse")
+
+
+async def test_what_is_not_compared_yet_is_not_muted(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("f4")
+        log = lane_log(chat, "amplified")
+        assert style_of(log, "are") == style_of(log, "lighthouse")
+
+
+async def test_a_lane_that_is_the_same_says_so(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(120, 24)) as chat:
+        chat.engine.texts["amplified"] = chat.engine.texts["after"]
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        assert chat.screen.lanes.lanes["amplified"].head.note == "same as after"
+
+
+async def test_amplified_is_the_history_unless_another_is_kept(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        assert chat.screen.lanes.lanes["amplified"].head.kept
+        await chat.read()
+        await chat.press("shift+tab", "k")
+        assert chat.screen.lanes.lanes["after"].head.kept
+        assert not chat.screen.lanes.lanes["amplified"].head.kept
+        assert any(isinstance(record, Keep) for record in chat.saved)
+        await chat.say("more")
+        assert chat.engine.request is not None
+        assert "playful" in chat.engine.request.messages[1].text
+        await chat.press("f4")
+        assert "playful" in chat.log
+
+
+async def test_keep_without_a_comparison_says_what_to_do(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.read()
+        await chat.press("k")
+        assert "compare first" in chat.notice
+
+
+async def test_tab_goes_round_the_lanes(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        seen = []
+        for _ in range(3):
+            await chat.press("tab")
+            seen.append(chat.screen.lanes.selected)
+        assert seen == ["before", "after", "amplified"]
+
+
+async def test_an_earlier_reply_is_compared_when_the_cursor_stands_on_it(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.say("two")
+        await chat.finish()
+        await chat.read()
+        await chat.press("home", "c")
+        await chat.finish()
+        assert str(chat.screen.prompt.content) == "one"
+        assert "playful" in chat.lane("after")
+
+
+@pytest.mark.parametrize(
+    ("size", "layout"), [((80, 24), "-columns"), ((60, 30), "-rows"), ((40, 15), "-single")]
+)
+async def test_columns_rows_or_one_at_a_time(
+    tmp_path: Path, size: tuple[int, int], layout: str
+) -> None:
+    async with open_chat(tmp_path, size=size) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        assert chat.screen.lanes.has_class(layout)
+        shown = [lane for lane in chat.screen.lanes.lanes.values() if lane.region.height > 1]
+        assert len(shown) == (1 if layout == "-single" else 3)
+
+
+async def test_a_new_message_moves_the_comparison_on(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("one")
+        await chat.finish()
+        await chat.say("two")
+        assert str(chat.screen.prompt.content) == "two"
+        assert chat.lane("before").strip() == ""
+        await chat.step(2)
+        assert "Otters are" in chat.lane("before")
+
+
+async def test_lane_heads_carry_letter_name_and_alpha(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(120, 30)) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        heads = [text_of(lane.head).split()[:3] for lane in chat.screen.lanes.lanes.values()]
+        assert heads == [["B", "base", "−1"], ["A", "chat", "0"], ["α", "amplified", "+1"]]
+        assert isinstance(chat.screen, ChatScreen)

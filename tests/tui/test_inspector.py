@@ -1,0 +1,193 @@
+"""The inspector: what each model wanted at a token."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from core.records import Step
+from tests.tui.chat_driver import Chat, open_chat, text_of
+from tui import format
+from tui.widgets.inspector import quoted
+from tui.widgets.token_log import Cursor
+
+
+def shown(chat: Chat) -> str:
+    return text_of(chat.screen.inspector)
+
+
+def steps(chat: Chat) -> list[Step]:
+    log = chat.session.last_reply()
+    assert log is not None
+    return log.steps
+
+
+async def test_it_follows_the_last_token_while_streaming(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f5")
+        assert "Nothing to inspect yet" in shown(chat)
+        await chat.say("Hi")
+        await chat.step(2)
+        assert "token 2 of 2" in shown(chat)
+        assert "“·are”" in shown(chat)
+        await chat.step(1)
+        assert "token 3 of 3" in shown(chat)
+        assert "“·wonderful”" in shown(chat)
+
+
+async def test_the_figures_are_the_step_s(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 60)) as chat:
+        await chat.press("f5")
+        await chat.say("Hi")
+        await chat.step(3)
+        step = steps(chat)[2]
+        panel = shown(chat)
+        lines = {
+            line.split()[1]: line for line in panel.splitlines() if line[1:3] in ("B ", "A ", "α ")
+        }
+        for lane in ("before", "after", "amplified"):
+            log_p, rank = getattr(step.logp, lane), getattr(step.rank, lane)
+            assert format.probability(log_p) in lines[lane]
+            assert format.nats(log_p).strip() in lines[lane]
+            assert lines[lane].split()[-1] == str(rank)
+        assert format.delta(step.logp.after - step.logp.before).strip() in panel
+        assert f"KL A‖B{format.nats(step.kl)}" in panel
+        assert f"α‖A{format.nats(step.kl_amplified)}" in panel
+        assert f"H{format.nats(step.entropy, 5)}" in panel
+
+
+async def test_arrows_go_to_any_earlier_token(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("f5")
+        await chat.read()
+        await chat.press("left", "left")
+        assert "token 16 of 17" in shown(chat)
+        await chat.press("home")
+        assert "token 1 of 17" in shown(chat)
+        assert "“Otters”" in shown(chat)
+        await chat.press("right")
+        assert "“·are”" in shown(chat)
+        await chat.press("end")
+        assert "token 17 of 17" in shown(chat)
+
+
+async def test_up_and_down_go_by_line(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(40, 24)) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("home")
+        log = chat.screen.log_view
+        places = []
+        for key in ("down", "down", "up"):
+            await chat.press(key)
+            assert log.cursor is not None
+            places.append(log.cursor.step)
+        assert places[0] < places[1]
+        assert places[2] == places[0]
+
+
+async def test_words_are_jumped_over(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("home", "ctrl+right", "ctrl+right", "ctrl+right")
+        assert "“·By”" not in shown(chat)
+        step = chat.screen.log_view.step_under_cursor()
+        assert step is not None
+        assert step.text == " By"
+
+
+async def test_the_cursor_goes_from_reply_to_reply(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        for text in ("one", "two"):
+            await chat.say(text)
+            await chat.finish()
+        await chat.read()
+        await chat.press(*["left"] * 18)
+        first, second = (log.id for log in chat.session.conversation.replies.values())
+        assert chat.screen.log_view.cursor == Cursor(first, 16)
+        await chat.press("right")
+        assert chat.screen.log_view.cursor == Cursor(second, 0)
+
+
+async def test_a_key_sorts_the_candidates_the_other_way(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 60)) as chat:
+        await chat.press("f5")
+        await chat.say("Hi")
+        await chat.step(3)
+        top = steps(chat)[2].top
+
+        def listed() -> list[str]:
+            tokens = {quoted(candidate.text) for candidate in top}
+            words = [line.replace("▸", " ").split() for line in shown(chat).splitlines()[8:]]
+            return [line[0] for line in words if line and line[0] in tokens]
+
+        by_amplified = sorted(top, key=lambda c: (-c.amplified, c.id))
+        assert listed() == [quoted(c.text) for c in by_amplified]
+        await chat.press("escape", "escape", "s")
+        by_shift = sorted(top, key=lambda c: (-abs(c.after - c.before), c.id))
+        assert listed() == [quoted(c.text) for c in by_shift]
+
+
+async def test_nothing_moves_while_text_streams(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f5")
+        await chat.say("Hi")
+        columns = set()
+        for _ in range(8):
+            await chat.step()
+            lines = shown(chat).splitlines()
+            columns.add(tuple(lines[y].index(letter) for y, letter in ((3, "B"), (4, "A"))))
+            assert "KL A‖B" in lines[7]
+        assert len(columns) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "beside"), [((80, 24), False), ((120, 40), True), ((200, 60), True)]
+)
+async def test_beside_the_text_when_wide_below_it_otherwise(
+    tmp_path: Path, size: tuple[int, int], beside: bool
+) -> None:
+    async with open_chat(tmp_path, size=size) as chat:
+        await chat.press("f5")
+        text, panel = chat.screen.log_view.region, chat.screen.inspector.region
+        assert (panel.x >= text.right) == beside
+        assert (panel.y >= text.bottom) != beside
+
+
+async def test_alone_in_a_small_terminal(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(40, 15)) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("f5")
+        assert all(letter in shown(chat) for letter in ("B before", "A after", "α amplified"))
+        assert chat.screen.log_view.region.height == 0
+
+
+async def test_in_a_comparison_it_shows_the_lane_with_the_cursor(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4", "f5")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("tab", "home", "right", "right")
+        assert chat.screen.lanes.selected == "before"
+        assert "“·in”" in shown(chat)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(" friend", "“·friend”"), ("\n", "“␊”"), ("\x1b[2J", "“␛[2J”")]
+)
+def test_tokens_are_quoted_with_their_white_space(text: str, expected: str) -> None:
+    assert quoted(text) == expected
+
+
+def test_impossible_is_shown_as_such() -> None:
+    assert format.probability(-math.inf).strip() == "0"
+    assert format.nats(-math.inf).strip() == "−∞"
