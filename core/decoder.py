@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.amplification import log_probs, mix
 from core.errors import ContextError, LogitAmpError
-from core.events import Lane, Prefill
+from core.events import Prefill
 from core.measurement import Measured, measure
 from core.pair import Pair
 from core.prefix import Prefixes
@@ -38,7 +38,7 @@ class Controls:
 class Progress:
     """One lane while it decodes."""
 
-    lane: Lane
+    reply: str
     tokens: int = 0
     reason: FinishReason | None = None
     error: str | None = None
@@ -60,10 +60,8 @@ class Decoder:
     def decode(
         self,
         replies: Sequence[Reply],
-        lanes: Sequence[Lane],
         controls: Controls,
         forced: tuple[int, ...] = (),
-        top: int = 10,
     ) -> Iterator[Batch]:
         """Stream what happens, a batch a token; `replies` are the lanes' records.
 
@@ -72,7 +70,7 @@ class Decoder:
         lane ends with a Finish.
         """
         prompt = replies[0].prompt
-        run = Run(self.pair, replies, lanes, controls, top)
+        run = Run(self.pair, replies, controls)
         try:
             yield from self._prefill(run, prompt, forced)
             yield from self._steps(run)
@@ -98,8 +96,17 @@ class Decoder:
         self._before.clear()
         self._after.clear()
 
-    def check_room(self, prompt: PromptIds, forced: tuple[int, ...]) -> None:
-        """Raise ContextError where the prompt leaves no room for a token."""
+    def check(self, prompt: PromptIds, forced: tuple[int, ...]) -> None:
+        """Raise ContextError where the prompt leaves no room, LogitAmpError where it is none."""
+        ids = (*prompt.before, *prompt.after, *forced)
+        if not (prompt.before and prompt.after):
+            raise LogitAmpError("The prompt is empty.", "Give at least one token.")
+        if not 0 <= min(ids) <= max(ids) < self.pair.size:
+            raise LogitAmpError(
+                f"The prompt has token ids that this pair's sides do not share: ids go up to"
+                f" {self.pair.size - 1:,}.",
+                "Use a pair whose two sides both know every token of it.",
+            )
         used = max(len(prompt.before), len(prompt.after)) + len(forced)
         if used >= self.pair.context:
             raise ContextError(
@@ -157,14 +164,12 @@ class Run:
         self,
         pair: Pair,
         replies: Sequence[Reply],
-        lanes: Sequence[Lane],
         controls: Controls,
-        top: int,
     ) -> None:
         self.pair = pair
-        self.lanes = [Progress(lane) for lane in lanes]
+        self.lanes = [Progress(reply.id) for reply in replies]
         self.controls = controls
-        self.top = top
+        self.top = replies[0].top
         self.index = 0
         self.tokens: Tensor = torch.empty(0)
         self.before: Tensor = torch.empty(0)
@@ -185,13 +190,13 @@ class Run:
         """Take in what was changed or stopped since the last token."""
         events: list[Change | Finish] = []
         for progress in self.active:
-            if progress.lane.reply in self.controls.stopped:
+            if progress.reply in self.controls.stopped:
                 progress.reason = "cancelled"
                 events.append(self._finish(progress))
         if self.controls.sampling != self._sampling:
             self._sampling = self.controls.sampling
             events += [
-                Change(reply=p.lane.reply, index=self.index, sampling=self._sampling)
+                Change(reply=p.reply, index=self.index, sampling=self._sampling)
                 for p in self.active
             ]
         return events
@@ -252,7 +257,7 @@ class Run:
         return events
 
     def _alphas(self) -> Tensor:
-        values = [self.controls.alphas[p.lane.reply] for p in self.lanes]
+        values = [self.controls.alphas[p.reply] for p in self.lanes]
         if values != self._alpha_values:
             self._alpha_values = values
             self._alpha = torch.tensor(values, dtype=torch.float32, device=self.pair.device)
@@ -268,7 +273,7 @@ class Run:
         text, raw, special = self.pair.token_bytes.describe(measured.token)
         progress.tokens += 1
         return Step(
-            reply=progress.lane.reply,
+            reply=progress.reply,
             index=self.index,
             alpha=alpha,
             token=measured.token,
@@ -286,7 +291,7 @@ class Run:
     def _finish(self, progress: Progress) -> Finish:
         assert progress.reason is not None
         return Finish(
-            reply=progress.lane.reply,
+            reply=progress.reply,
             reason=progress.reason,
             tokens=progress.tokens,
             seconds=round(time.monotonic() - self._started, 3),

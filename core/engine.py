@@ -12,7 +12,17 @@ import torch
 
 from core.chat import Chat
 from core.decoder import Controls, Decoder
-from core.events import Event, Idle, Loading, Opened, Request, SetAlpha, SetSampling, Stop
+from core.events import (
+    Event,
+    Forget,
+    Idle,
+    Loading,
+    Opened,
+    Request,
+    SetAlpha,
+    SetSampling,
+    Stop,
+)
 from core.pair import Pair, choose_threads, load_pair
 from core.profile import Profile
 from core.records import Reply, Session, new_id
@@ -37,6 +47,7 @@ class Engine:
         )
         self._decoder = Decoder(pair)
         self._controls: Controls | None = None
+        self._stale = False
 
     @classmethod
     def open(cls, profile: Profile, report: Callable[[Loading], None] = lambda _: None) -> Engine:
@@ -64,7 +75,6 @@ class Engine:
         answered (ContextError: the conversation is longer than the context).
         """
         prompt = self._chat.prompts(request.messages, request.raw)
-        controls = Controls({lane.reply: lane.alpha for lane in request.lanes}, request.sampling)
         replies = [
             Reply(
                 id=lane.reply,
@@ -77,22 +87,37 @@ class Engine:
                 prompt=prompt,
                 forced=len(request.forced),
                 raw=request.raw,
+                top=request.top,
             )
             for lane in request.lanes
         ]
-        self._decoder.check_room(prompt, request.forced)
-        self._controls = controls
+        yield from self.decode(replies, request.forced)
+
+    def decode(
+        self, replies: Sequence[Reply], forced: tuple[int, ...] = ()
+    ) -> Iterator[Sequence[Event]]:
+        """Decode what the records say: the lanes of one request, with the ids of its prompt.
+
+        Yields and raises as `batches` does, LogitAmpError also for ids that the
+        pair does not have.
+        """
+        prompt, sampling = replies[0].prompt, replies[0].sampling
+        self._decoder.check(prompt, forced)
+        if self._stale:
+            self._decoder.forget()
+            self._stale = False
+        self._controls = controls = Controls({r.id: r.alpha for r in replies}, sampling)
         try:
             yield replies
-            yield from self._decoder.decode(
-                replies, request.lanes, controls, request.forced, request.top
-            )
+            yield from self._decoder.decode(replies, controls, forced)
             yield [Idle()]
         finally:
             self._controls = None
 
-    def apply(self, command: SetAlpha | SetSampling | Stop) -> None:
-        """Change the request in progress; without one, nothing happens."""
+    def apply(self, command: SetAlpha | SetSampling | Stop | Forget) -> None:
+        """Change the request in progress; without one, only Forget means something."""
+        if isinstance(command, Forget):
+            self._stale = True
         controls = self._controls
         if controls is None:
             return

@@ -9,6 +9,7 @@ class LogitAmpError(Exception):
     `exit_code` is what a headless command ends with:
     1 an unexpected failure, 2 wrong usage, 3 a profile, 4 a pair that cannot
     be loaded, 5 a context that is used up, 6 a transcript, 7 the engine died.
+    `verify` ends with 8 where a replay differs, and an interrupted command with 130.
     """
 
     exit_code = 1

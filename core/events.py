@@ -73,7 +73,16 @@ class Stop:
     reply: str | None = None
 
 
-Command = Request | SetAlpha | SetSampling | Stop
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Another conversation begins: the next request starts from empty caches.
+
+    What is cached shows in the last digits, so a conversation that is to be
+    replayed must not depend on the one before it.
+    """
+
+
+Command = Request | SetAlpha | SetSampling | Stop | Forget
 
 # --- from the engine to the app -------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import ProfileError
-from core.records import Sampling
+from core.records import Sampling, Session
 from core.yaml_file import YamlFile
 
 Quantization = Literal["nf4", "int8", "none"]
@@ -205,6 +206,18 @@ def _exists(check: Callable[[], bool]) -> bool:
         return check()
     except OSError:
         return False
+
+
+def recorded_profile(session: Session) -> Profile | None:
+    """The profile a session was made with, None where this version cannot read it.
+
+    A transcript must not decide what code is run: `trust_remote_code` is off.
+    """
+    try:
+        profile = Profile.model_validate_json(json.dumps(session.profile))
+    except (ValidationError, RecursionError):
+        return None
+    return profile.model_copy(update={"trust_remote_code": False})
 
 
 # --- without a file -------------------------------------------------------------

@@ -135,6 +135,7 @@ class Reply:
     prompt: PromptIds
     forced: int = 0
     raw: bool = False
+    top: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,8 @@ def serve(pipe: Connection) -> None:
             command = pipe.recv()
             if isinstance(command, Request):
                 _answer(engine, command, pipe)
+            else:
+                engine.apply(command)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except Exception as error:  # whatever it is, the app has to hear of it

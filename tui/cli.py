@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 profile, 4 pair cannot be loaded,"
-    " 5 context used up, 6 transcript, 7 engine died, 130 interrupted."
+    " 5 context used up, 6 transcript, 7 engine died, 8 a replay differs,"
+    " 130 interrupted."
 )
 NAME = "logit-amp-chat"
 
@@ -242,6 +243,31 @@ def export(
         put_json(document.removesuffix("\n"))
     else:
         put(document)
+
+
+@app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            metavar="NAME|PATH",
+            help="Decode with this pair in place of those the file names.",
+        ),
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Decode every reply of a saved conversation again: the same seed, α timeline and sampling.
+
+    Ends with 0 only where every token and every number is the recorded one.
+    """
+    from core.profile import load_profile
+    from tui import verify as headless
+
+    chosen = load_profile(profile) if profile else None
+    raise typer.Exit(headless.run(file, chosen, _open_engine))
 
 
 def run(arguments: Sequence[str]) -> int:

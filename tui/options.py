@@ -129,24 +129,13 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
 
 
 def of_transcript(path: Path) -> Profile | None:
-    """The profile a transcript was made with, if it can still be read.
+    """The profile a transcript was last made with, if it can still be read.
 
-    A file must not decide what code is run: `trust_remote_code` is off.
     Raises TranscriptError.
     """
-    import json
-
-    from pydantic import ValidationError
-
     from core.conversation import Conversation
-    from core.profile import Profile
+    from core.profile import recorded_profile
     from core.transcript import read_records
 
     session = Conversation(read_records(path)).session
-    if session is None:
-        return None
-    try:
-        profile = Profile.model_validate_json(json.dumps(session.profile))
-    except ValidationError:
-        return None
-    return profile.model_copy(update={"trust_remote_code": False})
+    return recorded_profile(session) if session else None
