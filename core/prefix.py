@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.side import KVCache, LoadedSide
+from core.cache import GrowingLayer, KVCache
+from core.side import LoadedSide
 
 # The reply just decoded and the one before it: regenerating and comparing
 # afterwards find their prompt, and memory stays bounded.
@@ -67,7 +68,10 @@ class Prefixes:
     def _cut(self, kept: Kept, row: int, length: int) -> Kept:
         """A one-row copy of the first `length` tokens; the original stays as it is."""
         cache = copy.copy(kept.cache)
-        cache.layers = [copy.copy(layer) for layer in kept.cache.layers]
+        cache.layers = [
+            layer.detached() if isinstance(layer, GrowingLayer) else copy.copy(layer)
+            for layer in kept.cache.layers
+        ]
         if len(kept.rows) > 1:
             cache.reorder_cache(torch.tensor([row]))
         surplus = len(kept.rows[row]) - length

@@ -11,12 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-# transformers' models and caches, typed loosely, as transformers is.
+from core.cache import KVCache, new_cache
+
+# transformers' models, typed loosely, as transformers is.
 Model = Any
-KVCache = Any
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,8 @@ class LoadedSide:
         return torch.device(self.model.get_input_embeddings().weight.device)
 
     def new_cache(self) -> KVCache:
-        """An empty cache that can be cut back to any length where the architecture allows.
-
-        Sliding-window layers keep everything: the model's mask still hides what
-        is out of the window, and a kept prefix can be cut anywhere.
-        """
-        cache = DynamicCache(config=self.model.config)
-        cache.layers = [
-            DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer
-            for layer in cache.layers
-        ]
-        return cache
+        """An empty cache for this side."""
+        return new_cache(self.model.config)
 
     @staticmethod
     def croppable(cache: KVCache) -> bool:

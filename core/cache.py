@@ -1,0 +1,92 @@
+"""Key-value cache layers that grow without copying what they hold at every token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+# transformers' caches, typed loosely, as transformers is.
+KVCache = Any
+
+# Tokens of room at least, and the share of what is held: copying is amortized.
+ROOM = 64
+GROWTH = 0.5
+
+
+class GrowingLayer(DynamicLayer):  # type: ignore[misc]
+    """A DynamicLayer with room for tokens to come: (R, heads, T, head size) views of a buffer.
+
+    Concatenating at every token would copy the whole history each time. The
+    room belongs to one layer: a layer that was cut, reordered or copied with
+    `detached` takes new room before it writes, so that what others hold stays.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room: tuple[Tensor, Tensor] | None = None
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append (R, heads, new, head size); returns everything held."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        held = self.get_seq_length()
+        length = held + key_states.shape[-2]
+        if self._room is None or self._room[0].shape[-2] < length:
+            self._room = (
+                _with_room(self.keys, key_states, length),
+                _with_room(self.values, value_states, length),
+            )
+        keys, values = self._room
+        keys[..., held:length, :] = key_states
+        values[..., held:length, :] = value_states
+        self.keys, self.values = keys[..., :length, :], values[..., :length, :]
+        return self.keys, self.values
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """Forget the last −`tokens_to_remove` tokens."""
+        super().crop(tokens_to_remove)
+        self._room = None
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Select rows; a row may be taken more than once."""
+        super().reorder_cache(beam_idx)
+        self._room = None
+
+    def reset(self) -> None:
+        """Forget everything."""
+        super().reset()
+        self._room = None
+
+    def detached(self) -> GrowingLayer:
+        """A layer of the same tokens that will write elsewhere."""
+        layer = GrowingLayer()
+        layer.__dict__.update(self.__dict__, _room=None)
+        return layer
+
+
+def _with_room(held: Tensor, new: Tensor, length: int) -> Tensor:
+    """A buffer like `new` for `length` tokens and more, beginning with what is held."""
+    rows, heads, _, size = new.shape
+    room = new.new_empty(rows, heads, length + max(ROOM, int(length * GROWTH)), size)
+    if held.numel():
+        room[..., : held.shape[-2], :] = held
+    return room
+
+
+def new_cache(config: Any) -> KVCache:
+    """An empty cache for a model of this configuration.
+
+    Attention layers keep everything, also those with a sliding window (the
+    model's mask hides what is out of it): so a cache can be cut anywhere.
+    """
+    cache = DynamicCache(config=config)
+    cache.layers = [
+        GrowingLayer() if type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) else layer
+        for layer in cache.layers
+    ]
+    return cache
