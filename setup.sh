@@ -83,8 +83,8 @@ explain() { # STEP STATUS LOG
       cause='the network or the server cannot be reached'
       remedy='check the network and its proxy, then run the same command again: it goes on from here' ;;
     *'No matching distribution found'*)
-      cause="the package index has no fitting $(sed -n 's/.*No matching distribution found for //p' "$3" | tail -n 1)"
-      remedy='check pip config list; torch can come from another index (TORCH_INDEX_URL)' ;;
+      cause="the package index, if it can be reached, has no fitting $(sed -n 's/.*No matching distribution found for //p' "$3" | tail -n 1)"
+      remedy='check the network and pip config list; torch can come from another index (TORCH_INDEX_URL)' ;;
     *ResolutionImpossible*)
       cause='packages that are already there contradict the versions in constraints.txt'
       remedy="set LOGIT_AMP_VENV=$ROOT/.venv for an environment of its own" ;;
