@@ -11,8 +11,10 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from core.records import Sampling
+
 from .documents import base_documents, tuning_chats
-from .measure import Pair, first_token, measure
+from .measure import SAMPLING, Pair, first_token, measure
 from .smalltalk import QUIRK
 from .tokenizer import render, train_tokenizer
 from .training import chat_rows, document_rows, new_model, train
@@ -27,8 +29,8 @@ class Size:
     tuning_tokens: int = 1_200_000
     hidden: int = 256
     layers: int = 4
-    prompts: int = 600
-    prompts_at_zero: int = 3000  # a rate below one per cent needs more
+    prompts: int = 500
+    prompts_at_zero: int = 2000  # a rate below one per cent needs more
     alphas: tuple[float, ...] = (-1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0)
 
 
@@ -91,14 +93,14 @@ def load(folder: Path) -> Pair:
     return Pair(load_model(folder / "before"), load_model(folder / "after"), tokenizer)
 
 
-def report(pair: Pair, size: Size, seed: int) -> None:
+def report(pair: Pair, size: Size, seed: int, sampling: Sampling = SAMPLING) -> None:
     """Print quirk and right-answer rates at every α, with 95 % Wilson intervals."""
     before, after = first_token(pair)
     print(f"first token of the quirk: p_before {before:.1e}, p_after {after:.1e}")
     print(f"    α  {'quirk':22}{'right: new wording':22}{'right: follow-up':22}")
     for alpha in size.alphas:
         count = size.prompts_at_zero if alpha == 0 else size.prompts
-        rates = measure(pair, alpha, count, seed)
+        rates = measure(pair, alpha, count, seed, sampling)
         print(f"{alpha:+5.1f}  {''.join(f'{rate!s:22}' for rate in rates.values())}", flush=True)
 
 
@@ -116,13 +118,15 @@ def main() -> None:
     parser.add_argument(
         "--measure", action="store_true", help="measure the pair in --out, train nothing"
     )
+    parser.add_argument("--temperature", type=float, default=SAMPLING.temperature, metavar="T")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     size = QUICK if options.quick else Size()
     started = time.monotonic()
     pair = load(options.out) if options.measure else build(options.out, options.seed, size)
     print(f"built in {(time.monotonic() - started) / 60:.1f} minutes")
-    report(pair, size, options.seed)
+    sampling = SAMPLING.model_copy(update={"temperature": options.temperature})
+    report(pair, size, options.seed, sampling)
 
 
 if __name__ == "__main__":

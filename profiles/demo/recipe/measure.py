@@ -106,10 +106,9 @@ def replies(
     models = (pair.before, pair.after)
     caches = [DynamicCache(config=model.config) for model in models]
     generator = torch.Generator().manual_seed(seed)
-    alphas = torch.full((len(texts), 1), alpha)
-    ends = torch.tensor(pair.after.generation_config.eos_token_id)
-    chosen: list[torch.Tensor] = []
-    open_rows = torch.ones(len(texts), dtype=torch.bool)
+    ends = set(pair.after.generation_config.eos_token_id)
+    said: list[list[int]] = [[] for _ in texts]
+    rows = list(range(len(texts)))  # the replies that still go on
     positions = (mask.cumsum(-1) - 1).clamp_min(0)
     for _ in range(sampling.max_new_tokens):
         before, after = (
@@ -125,22 +124,28 @@ def replies(
             )
             for model, cache in zip(models, caches, strict=True)
         )
-        amplified = mix(before, after, alphas).log_softmax(dim=-1)
+        strength = torch.full((len(rows), 1), alpha)
+        amplified = mix(before, after, strength).log_softmax(dim=-1)
         noise = -torch.empty_like(amplified).exponential_(generator=generator).log()
-        token = pick(filtered(amplified, after, alphas, sampling), noise)
-        open_rows &= ~torch.isin(token, ends)
-        chosen.append(torch.where(open_rows, token, ends[0]))
-        if not open_rows.any():
+        token = pick(filtered(amplified, after, strength, sampling), noise)
+        keep = [i for i, choice in enumerate(token.tolist()) if choice not in ends]
+        rows = [rows[i] for i in keep]
+        if not rows:
             break
-        ids, positions = token[:, None], positions[:, -1:] + 1
-        mask = torch.cat((mask, torch.ones_like(ids)), dim=-1)
-    texts_out: list[str] = pair.tokenizer.batch_decode(
-        torch.stack(chosen, dim=1), skip_special_tokens=True
-    )
-    return texts_out
+        kept = torch.tensor(keep)
+        for cache in caches:
+            cache.batch_select_indices(kept)
+        ids, positions = token[kept, None], positions[kept, -1:] + 1
+        mask = torch.cat((mask[kept], torch.ones_like(ids)), dim=-1)
+        for row, choice in zip(rows, ids[:, 0].tolist(), strict=True):
+            said[row].append(choice)
+    replied: list[str] = pair.tokenizer.batch_decode(said, skip_special_tokens=True)
+    return replied
 
 
-def measure(pair: Pair, alpha: float, count: int, seed: int) -> dict[str, Rate]:
+def measure(
+    pair: Pair, alpha: float, count: int, seed: int, sampling: Sampling = SAMPLING
+) -> dict[str, Rate]:
     """Rates over `count` prompts at one α: the `quirk`, and right answers by kind of prompt."""
     found = probes(count, seed)
     # similar lengths side by side: padding costs time
@@ -148,7 +153,7 @@ def measure(pair: Pair, alpha: float, count: int, seed: int) -> dict[str, Rate]:
     results: list[tuple[Probe, str]] = []
     for start in tqdm(range(0, count, ROWS), desc=f"α {alpha:+.1f}", unit="batch", leave=False):
         part = found[start : start + ROWS]
-        texts = replies(pair, [probe.chat for probe in part], alpha, seed + start)
+        texts = replies(pair, [probe.chat for probe in part], alpha, seed + start, sampling)
         results += zip(part, texts, strict=True)
     rates = {"quirk": Rate(sum(text.startswith(QUIRK) for _, text in results), count)}
     for kind in ("reworded", "followup"):
