@@ -38,6 +38,7 @@ class ChatApp(App[int]):
     def __init__(self, session: ChatSession) -> None:
         super().__init__()
         self.session = session
+        self.backstop: threading.Timer | None = None
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
@@ -60,11 +61,11 @@ class ChatApp(App[int]):
 
     def _terminated(self, number: int) -> None:
         # Without a terminal a clean exit can hang: after a while, leave anyway.
-        backstop = threading.Timer(GIVE_UP_SECONDS, os._exit, (128 + number,))
-        backstop.daemon = True
-        backstop.start()
+        self.backstop = threading.Timer(GIVE_UP_SECONDS, os._exit, (128 + number,))
+        self.backstop.daemon = True
+        self.backstop.start()
         self.session.close()
-        self.exit(128 + number)
+        self.exit(return_code=128 + number)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette's commands, from the registry of actions."""
@@ -106,14 +107,15 @@ def run_chat(
         if resume is not None:
             session.resume(resume)
         app = ChatApp(session)
-        code = app.run(mouse=True)
+        app.run()
     finally:
-        path = session.recorder.path
         session.close()
-    if path is not None:
-        with contextlib.suppress(OSError):
+    if (path := session.saved_as) is not None:
+        with contextlib.suppress(OSError):  # the terminal may be gone
             print(f"This chat is saved in {path}", flush=True)
-    return app.return_code or code or 0
+    if app.backstop is not None:
+        app.backstop.cancel()
+    return app.return_code or 0
 
 
 def check_terminal() -> None:

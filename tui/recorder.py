@@ -27,6 +27,7 @@ class Recorder:
         self._backlog: list[Record] = []
         self._lock = threading.RLock()
         self._last_trouble = ""
+        self._begun = False
 
     @property
     def path(self) -> Path | None:
@@ -37,6 +38,11 @@ class Recorder:
     def saved(self) -> bool:
         """Whether everything that was recorded is in the file."""
         return self._transcript is not None and not self._transcript.unwritten and not self._backlog
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is something that should be in a file."""
+        return self._begun
 
     def append(self, record: Record) -> None:
         """Save a record; before `begin` it waits."""
@@ -53,6 +59,7 @@ class Recorder:
     def begin(self) -> None:
         """Make the file, unless it is there, and write what waited."""
         with self._lock:
+            self._begun = True
             if self._transcript is None:
                 try:
                     self._transcript = Transcript.create(self.folder)
@@ -68,12 +75,14 @@ class Recorder:
         with self._lock:
             self.close()
             self._transcript = transcript
+            self._begun = True
 
     def close(self) -> None:
         """Write what is left and let the file go; the next `begin` makes another."""
         with self._lock:
             transcript, self._transcript = self._transcript, None
             self._backlog = []
+            self._begun = False
             self._last_trouble = ""
             if transcript is not None:
                 try:

@@ -94,6 +94,7 @@ class ChatSession:
         self.prefill: Prefill | None = None
         self.editing: Message | None = None
         self.waiting: list[str] = []
+        self.saved_as: Path | None = None  # known once the session is closed
         self.recorder = Recorder(transcripts, self._unsaved)
         self._make_engine = make_engine
         self._engine: Engine | None = None
@@ -150,6 +151,7 @@ class ChatSession:
         if engine is not None:
             engine.close()
         self._end_running("cancelled", None)
+        self.saved_as = self.recorder.path or self.saved_as
         self.recorder.close()
 
     def _receive(self, generation: int, events: Sequence[Event]) -> None:
@@ -317,7 +319,7 @@ class ChatSession:
     def _answer_leaf(self) -> None:
         leaf = self.conversation.leaf
         if self.state != "ready" or leaf is None:
-            self._answer_when_ready = self.state in ("loading", "closed")
+            self._answer_when_ready = True
             return
         self._answer_when_ready = False
         self._ask(leaf, LANES if self.comparing else ("amplified",), self.sampling, self.alpha)

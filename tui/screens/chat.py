@@ -30,6 +30,7 @@ from tui.widgets.loading import LoadingPanel
 from tui.widgets.token_log import Cursor, TokenLog
 
 FRAME_SECONDS = 1 / 15
+RELOAD = "Press ctrl+l to load again, F8 for another profile."
 WIDE = 110
 LOW, NARROW = 18, 50
 
@@ -143,7 +144,7 @@ class ChatScreen(Dialogs):
     def _failed(self, failed: Failed) -> None:
         remedy = failed.remedy
         if failed.fatal:
-            remedy = f"{remedy} Press ctrl+l to load again, F8 for another profile.".strip()
+            remedy = f"{remedy} {RELOAD}".strip()
         self.notice.say(failed.message, remedy, error=True)
         self._give_back()
 
@@ -263,7 +264,7 @@ class ChatScreen(Dialogs):
             figures.append(f"context {used[0]}/{used[1]}")
         if session.state == "failed":
             figures.append("not loaded")
-        if session.recorder.path is not None:
+        if session.recorder.asked:
             figures.append("saved" if session.recorder.saved else "NOT SAVED")
         self.status.figures = tuple(figures)
 
@@ -341,6 +342,8 @@ class ChatScreen(Dialogs):
         self.log_view.set_cursor(None)
         self.compared = None
         self.session.submit(event.text)
+        if self.session.state == "failed":
+            self.notice.say("The models are not loaded.", RELOAD, error=True)
         self.sync_thread()
         self.log_view.scroll_end(animate=False)
         self.refresh_status()

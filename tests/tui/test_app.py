@@ -1,0 +1,103 @@
+"""The app around the chat: terminal, signals, colours, what it imports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from textual.filter import NoColor
+
+from core.errors import LogitAmpError
+from core.records import Finish
+from core.transcript import read_records
+from tests.tui.chat_driver import open_chat
+from tui.app import check_terminal
+
+
+def test_the_first_frame_needs_no_torch() -> None:
+    script = """
+import asyncio, sys
+from pathlib import Path
+from tests.tui.chat_driver import open_chat
+async def main():
+    async with open_chat(Path("unused")) as chat:
+        assert "Write something below" in chat.log
+asyncio.run(main())
+heavy = {"torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_pipe_is_refused_with_the_way_out() -> None:
+    with pytest.raises(LogitAmpError, match="logit-amp-chat reply"):
+        check_terminal()
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+def test_a_terminal_without_a_cursor_is_refused(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", term)
+    with pytest.raises(LogitAmpError, match="TERM"):
+        check_terminal()
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
+async def test_a_signal_saves_and_ends_the_chat(tmp_path: Path, name: str) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(3)
+        path = chat.session.recorder.path
+        number = getattr(signal, name)
+        os.kill(os.getpid(), number)
+        await chat.until(lambda: chat.app.return_code is not None)
+        assert chat.app.return_code == 128 + number
+        assert chat.engine.closed
+        assert chat.app.backstop is not None
+        chat.app.backstop.cancel()
+    assert path is not None
+    last = read_records(path)[-1]
+    assert isinstance(last, Finish)
+    assert last.reason == "cancelled"
+
+
+async def test_no_color_sends_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with open_chat(tmp_path) as chat:
+        filters = chat.app.get_line_filters()
+        assert [type(line_filter) for line_filter in filters] == [NoColor]
+
+
+async def test_ctrl_c_quits_only_when_pressed_twice(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("ctrl+c")
+        assert "quit" in chat.notice
+        await chat.press("x", "ctrl+c")
+        assert chat.app.return_code is None
+        await chat.pilot.press("ctrl+c")
+        await chat.until(lambda: chat.app.return_code == 0)
+
+
+async def test_ctrl_c_stops_a_reply(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(2)
+        await chat.press("ctrl+c")
+        assert "Stopped by you" in chat.log
+
+
+async def test_colours_turn_light_and_back(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.app.turn_light()
+        await chat.frame()
+        assert not chat.app.current_theme.dark
+        chat.app.turn_light()
+        assert chat.app.current_theme.dark

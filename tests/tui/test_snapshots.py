@@ -1,0 +1,101 @@
+"""What the chat looks like, at three sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.chat_driver import Chat, Engines, make_session
+from tui.app import ChatApp
+
+SIZES = [(80, 24), (120, 40), (40, 15)]
+
+
+async def empty(chat: Chat) -> None:
+    await chat.frame()
+
+
+async def streaming(chat: Chat) -> None:
+    await chat.say("Tell me about otters")
+    await chat.step(5)
+    await chat.press("f3")
+    await chat.step(3)
+
+
+async def comparing(chat: Chat) -> None:
+    await streaming(chat)
+    await chat.finish()
+    await chat.press("f4")
+    await chat.finish()
+
+
+async def inspecting(chat: Chat) -> None:
+    await streaming(chat)
+    await chat.finish()
+    await chat.press("f5")
+    await chat.read()
+    await chat.press("left", "left")
+
+
+async def both(chat: Chat) -> None:
+    await comparing(chat)
+    await chat.press("f5")
+    await chat.read()
+    await chat.press("home", "right", "right")
+
+
+async def dead(chat: Chat) -> None:
+    await streaming(chat)
+    chat.engine.fail("The engine process was ended by signal SIGKILL.", fatal=True)
+    await chat.frame()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "scene",
+    [empty, streaming, comparing, inspecting, both, dead],
+    ids=lambda scene: scene.__name__,
+)
+def test_looks(
+    scene: Callable[[Chat], Awaitable[None]],
+    size: tuple[int, int],
+    snap_compare: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    engines = Engines()
+    app = ChatApp(make_session(Path("transcripts"), engines))
+
+    async def play(pilot: Pilot[int]) -> None:
+        chat = Chat(app, pilot, engines)
+        chat.screen.composer.cursor_blink = False
+        await chat.until(lambda: engines.made and engines.last.profile is not None)
+        chat.engine.load()
+        await chat.frame()
+        await scene(chat)
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=play)
+
+
+def test_looks_while_loading(
+    snap_compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    engines = Engines()
+    app = ChatApp(make_session(Path("transcripts"), engines))
+
+    async def play(pilot: Pilot[int]) -> None:
+        chat = Chat(app, pilot, engines)
+        chat.screen.composer.cursor_blink = False
+        await chat.until(lambda: engines.made and engines.last.profile is not None)
+        chat.engine.loading("download", 4e8, 1e9, "bytes")
+        chat.engine.loading("weights", 29, 290)
+        await chat.say("Hi")
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=play)

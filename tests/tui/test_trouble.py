@@ -1,0 +1,123 @@
+"""What goes wrong is said where the eye is, with the remedy, until it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tui.chat_driver import make_session, open_chat, text_of
+
+
+async def test_an_engine_that_dies_is_said_and_can_be_loaded_again(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(3)
+        chat.engine.fail("The engine process was ended by signal SIGKILL.", fatal=True)
+        await chat.frame()
+        assert "SIGKILL" in text_of(chat.screen.notice)
+        assert "ctrl+l" in chat.notice
+        assert "Broken off after 3 tokens" in chat.log
+        assert "reload" in chat.footer
+        await chat.press("ctrl+l")
+        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile is not None)
+        chat.engine.load()
+        await chat.frame()
+        assert chat.notice == ""
+        await chat.say("go on")
+        await chat.finish()
+        assert chat.log.count("Otters") == 2
+
+
+async def test_a_pair_that_cannot_be_loaded_leaves_the_message_in_the_chat(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, loaded=False) as chat:
+        await chat.say("Hi")
+        chat.engine.fail("There is no model x.", "Check its name.", fatal=True)
+        await chat.frame()
+        assert "There is no model x. Check its name." in chat.notice
+        assert "Hi" in chat.log
+        await chat.press("ctrl+l")
+        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile is not None)
+        chat.engine.load()
+        await chat.frame()
+        await chat.finish()
+        assert "Otters" in chat.log, "the message that waited is answered"
+
+
+async def test_a_message_to_an_engine_that_is_gone_waits_for_the_next(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.engine.fail("The engine process was ended.", fatal=True)
+        await chat.frame()
+        await chat.say("Hi")
+        assert "ctrl+l" in chat.notice
+        await chat.press("ctrl+l")
+        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile is not None)
+        chat.engine.load()
+        await chat.frame()
+        await chat.finish()
+        assert "Otters" in chat.log
+
+
+async def test_a_full_context_is_said_plainly(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        chat.engine.fail("The prompt takes 600 of 512 tokens.", "Start a new chat (ctrl+n).")
+        await chat.frame()
+        assert "600 of 512 tokens" in text_of(chat.screen.notice)
+        assert "new chat" in chat.notice
+        assert chat.session.state == "ready"
+
+
+async def test_errors_stay_until_they_are_read(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.engine.fail("First thing.")
+        chat.engine.fail("Second thing.")
+        await chat.frame()
+        await chat.say("Hi")
+        await chat.finish()
+        assert "First thing." in text_of(chat.screen.notice)
+        assert "1 more" in text_of(chat.screen.notice)
+        await chat.press("escape")
+        assert "Second thing." in text_of(chat.screen.notice)
+        await chat.press("escape")
+        assert not chat.screen.notice.display
+
+
+async def test_a_transcript_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    async with open_chat(tmp_path / "file") as chat:
+        await chat.say("Hi")
+        assert "Cannot save the conversation" in chat.notice
+        assert "NOT SAVED" in text_of(chat.screen.status)
+        await chat.finish()
+        assert "Otters" in chat.log
+
+
+async def test_a_chat_that_is_open_elsewhere_is_not_opened_twice(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        other = make_session(tmp_path)
+        other.submit("elsewhere")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("f9")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        chat.app.screen.dismiss(other.recorder.path)
+        await chat.until(lambda: "another logit-amp-chat" in chat.notice)
+        assert "Otters" in chat.log, "the chat at hand goes on"
+        other.close()
+
+
+async def test_notices_of_a_pair_are_shown(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, loaded=False) as chat:
+        chat.engine.load(notices=("The vocabularies differ in 128 rows.",))
+        await chat.frame()
+        assert "128 rows" in text_of(chat.screen.notice)
+        await chat.say("Hi")
+        assert chat.notice == "", "information goes with the next message"
+
+
+async def test_hostile_errors_are_shown_safely(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.engine.fail("[/b] \x1b[2J", "[bold]\x9b")
+        await chat.frame()
+        shown = text_of(chat.screen.notice)
+        assert "[/b] ␛[2J [bold]" in shown
+        assert "\x9b" not in shown
