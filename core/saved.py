@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.errors import TranscriptError
+from core.profile import SUFFIXES
 from core.records import Message, Session
 from core.transcript import from_line
 
@@ -88,7 +89,12 @@ def _head(path: Path) -> tuple[str, str]:
                 break
             record = from_line(line)
             if isinstance(record, Session):
-                profile = str(record.profile.get("name") or record.profile.get("title") or "?")
+                profile = _short(str(record.profile.get("name") or "?"))
             elif isinstance(record, Message) and record.role == "user":
                 return profile, record.text
     return profile, ""
+
+
+def _short(name: str) -> str:
+    """The name of a profile; of one that was given as a file, the file's."""
+    return Path(name).stem if name.endswith(SUFFIXES) else name

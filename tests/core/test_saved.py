@@ -25,6 +25,11 @@ def test_the_head_tells_profile_and_first_message(tmp_path: Path) -> None:
     assert (chat.profile, chat.first, chat.problem) == ("llama-3.1-8b", "Tell me.", "")
 
 
+def test_a_profile_given_as_a_file_is_called_by_the_files_name(tmp_path: Path) -> None:
+    save_chat(tmp_path / "a.jsonl", "Tell me.", profile="/models/mine.yaml")
+    assert saved_chats(tmp_path)[0].profile == "mine"
+
+
 def test_what_comes_after_the_first_message_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     save_chat(path, "Tell me.")
