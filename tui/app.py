@@ -106,6 +106,7 @@ def run_chat(
     try:
         if resume is not None:
             session.resume(resume)
+            session.insist()
         app = ChatApp(session)
         app.run()
     finally:

@@ -470,6 +470,17 @@ class ChatSession:
             self.conversation.add(self.opened.session)
         return None
 
+    def insist(self) -> None:
+        """Let what the command line says about a resumed chat beat what the file says."""
+        said = self.conversation.session
+        saved = saved_profile(said) if said else None
+        if saved is None or self.profile.alpha != saved.alpha:
+            self.alpha = self.profile.alpha
+        if saved is None or self.profile.sampling != saved.sampling:
+            self.sampling = self.profile.sampling
+        if saved is None or self.profile.system != saved.system:
+            self.system = self.profile.system
+
     def _forget(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self.editing = None

@@ -365,3 +365,24 @@ def test_records_wait_until_the_folder_can_be_written(tmp_path: Path, engines: E
     assert [r.text for r in records if isinstance(r, Message)] == ["one", "two"]
     assert sum(isinstance(r, Reply) for r in records) == 2
     assert sum(isinstance(r, Step) for r in records) > 10
+
+
+def test_the_command_line_beats_a_resumed_chat(tmp_path: Path, engines: Engines) -> None:
+    first = make_session(tmp_path, engines)
+    first.load()
+    engines.last.load()
+    first.drain()
+    first.set_alpha(2.0)
+    answer(first, engines, "one")
+    path = first.recorder.path
+    assert path is not None
+    first.close()
+    same = make_session(tmp_path, engines)
+    same.resume(path)
+    same.insist()
+    assert same.alpha == 2.0
+    same.close()
+    told = make_session(tmp_path, engines, demo_profile(alpha=5.0))
+    told.resume(path)
+    told.insist()
+    assert told.alpha == 5.0

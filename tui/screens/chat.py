@@ -288,7 +288,8 @@ class ChatScreen(Dialogs):
             title = f"{len(session.waiting)} waiting · esc to take back"
         elif session.awaiting:
             title = "your message is sent as soon as the models are ready"
-        self.composer.border_title = title
+        if title != (self.composer.border_title or ""):
+            self.composer.border_title = title
 
     def refresh_keys(self) -> None:
         """The footer: the keys that matter where the keyboard is."""

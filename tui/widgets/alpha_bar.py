@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -87,7 +88,7 @@ class AlphaBar(Widget):
         cells[self._cell(-1, rail)] = (LETTERS["before"], "bar--before")
         cells[zero] = (LETTERS["after"], "bar--after")
         cells[knob] = (self._knob(), side if self.alpha else "bar--after")
-        return [Segment(glyph, self._style(name)) for glyph, name in cells]
+        return self._runs(cells)
 
     def _knob(self) -> str:
         if self.alpha > HIGH:
@@ -114,4 +115,11 @@ class AlphaBar(Widget):
                 if tick in names:
                     styles[start + offset] = "bar--before" if tick == -1 else "bar--after"
             taken = start + len(text)
-        return [Segment(char, self._style(name)) for char, name in zip(line, styles, strict=True)]
+        return self._runs(list(zip(line, styles, strict=True)))
+
+    def _runs(self, cells: list[tuple[str, str]]) -> list[Segment]:
+        """Cells that look the same as one segment."""
+        return [
+            Segment("".join(glyph for glyph, _ in run), self._style(name))
+            for name, run in groupby(cells, key=lambda cell: cell[1])
+        ]

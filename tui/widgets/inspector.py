@@ -74,25 +74,26 @@ class Inspector(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Token above candidates, or beside them where the panel is wide and low."""
-        width, height = self.size
+        full, height = self.size
+        width = full - 1  # figures do not touch the edge
         base = self.rich_style
         if self.inspected is None:
             text = " Nothing to inspect yet: tokens appear here as they come." if y == 0 else ""
             return Strip([Segment(clip(text, width), self._style("muted"))]).adjust_cell_length(
-                width, base
+                full, base
             )
         if width >= SIDE_BY_SIDE and height < STACKED_ROWS:
             left = Strip(self._token_line(y, LEFT)).adjust_cell_length(LEFT, base)
             rule = Strip([Segment(" │ ", self._style("muted"))])
             right = self._candidate_line(y, width - LEFT - 3)
-            return Strip.join([left, rule, Strip(right)]).adjust_cell_length(width, base)
+            return Strip.join([left, rule, Strip(right)]).adjust_cell_length(full, base)
         order = FULL if height >= COMPACT_BELOW else COMPACT
         if y < len(order):
             line = self._token_line(order[y], width)
         else:
             below = y - len(order) - (height >= STACKED_ROWS)
             line = self._candidate_line(below, width) if below >= 0 else []
-        return Strip(line).adjust_cell_length(width, base)
+        return Strip(line).adjust_cell_length(full, base)
 
     def _style(self, name: str) -> Style:
         return self.rich_style + self.get_component_rich_style(f"inspector--{name}", partial=True)

@@ -32,14 +32,14 @@ class LaneHead(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"head--muted"}
 
     alpha: reactive[float] = reactive(0.0)
-    tokens: reactive[int] = reactive(0)
     kept: reactive[bool] = reactive(False)
     note: reactive[str] = reactive("")
+    label: reactive[str] = reactive("")
 
     def __init__(self, lane: str) -> None:
         super().__init__(classes=f"head-{lane}")
         self.lane = lane
-        self.label = lane
+        self.set_reactive(LaneHead.label, lane)
 
     def render_line(self, y: int) -> Strip:
         """The whole head."""
@@ -96,7 +96,6 @@ class Lanes(Container):
         """What the sides are called."""
         for name, label in zip(LANES, (before, after, "amplified"), strict=True):
             self.lanes[name].head.label = label
-            self.lanes[name].head.refresh()
 
     def show(self, replies: Mapping[str, ReplyLog]) -> None:
         """Show one turn's replies, by lane; lanes that are not there yet stay empty."""
