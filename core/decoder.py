@@ -96,6 +96,12 @@ class Decoder:
         self._before.clear()
         self._after.clear()
 
+    def reachable(self, forced: tuple[int, ...], sampling: Sampling) -> tuple[int, ...]:
+        """What of a forced prefix can be said: up to the longest reply, or an end of turn."""
+        forced = forced[: sampling.max_new_tokens]
+        ends = (n for n, token in enumerate(forced, 1) if token in self.pair.end_of_turn)
+        return forced[: next(ends, len(forced))]
+
     def check(self, prompt: PromptIds, forced: tuple[int, ...]) -> None:
         """Raise ContextError where the prompt leaves no room, LogitAmpError where it is none."""
         ids = (*prompt.before, *prompt.after, *forced)
@@ -134,15 +140,25 @@ class Decoder:
                 parts.append(part)
                 yield [Prefill(done, total)]
             logits.append(torch.cat(parts, dim=1)[0, -wanted:])
-        for index, token in enumerate(forced):
-            chosen = torch.full((rows,), token)
-            at = [side[index : index + 1].expand(rows, -1) for side in logits]
-            yield [*run.settle(), *run.advance(at[0], at[1], chosen), *run.finished()]
-            if not run.active:
-                return
+        if forced:
+            yield self._forced(run, forced, logits)
+        if not run.active:
+            return
         self._before.spread(rows)
         self._after.spread(rows)
         run.before, run.after = (side[-1:].expand(rows, -1) for side in logits)
+
+    @staticmethod
+    def _forced(run: Run, forced: tuple[int, ...], logits: list[Tensor]) -> Batch:
+        """Measure what is forced, from one row of logits a token: all of it or nothing."""
+        rows = len(run.lanes)
+        batch: Batch = [*run.settle()]
+        for index, token in enumerate(forced):
+            if run.active:
+                at = [side[index : index + 1].expand(rows, -1) for side in logits]
+                batch += run.advance(at[0], at[1], torch.full((rows,), token))
+                batch += run.finished()
+        return batch
 
     def _steps(self, run: Run) -> Iterator[Batch]:
         while run.active:

@@ -75,6 +75,7 @@ class Engine:
         answered (ContextError: the conversation is longer than the context).
         """
         prompt = self._chat.prompts(request.messages, request.raw)
+        forced = self._decoder.reachable(request.forced, request.sampling)
         replies = [
             Reply(
                 id=lane.reply,
@@ -85,13 +86,13 @@ class Engine:
                 turn=request.turn,
                 sampling=request.sampling,
                 prompt=prompt,
-                forced=len(request.forced),
+                forced=len(forced),
                 raw=request.raw,
                 top=request.top,
             )
             for lane in request.lanes
         ]
-        yield from self.decode(replies, request.forced)
+        yield from self.decode(replies, forced)
 
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = ()
