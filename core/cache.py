@@ -24,6 +24,9 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     `detached` takes new room before it writes, so that what others hold stays.
     """
 
+    keys: Tensor
+    values: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self._room: tuple[Tensor, Tensor] | None = None

@@ -53,15 +53,16 @@ NUCLEUS_GUESS = 256
 
 def top_p(scores: Tensor, p: float) -> Tensor:
     """Keep the smallest set of each row (R, V) whose probabilities reach p."""
-    log_p = scores.log_softmax(dim=-1)
-    size = scores.shape[-1]
-    best, ids = log_p.topk(min(NUCLEUS_GUESS, size))
-    cumulative = best.exp().cumsum(dim=-1)
-    if best.shape[-1] < size and bool((cumulative[..., -1] < p).any()):
-        best, ids = log_p.sort(dim=-1, descending=True)
-        cumulative = best.exp().cumsum(dim=-1)
-    inside = cumulative - best.exp() < p
-    inside[..., 0] = True
+    probabilities = scores.softmax(dim=-1)
+    best, ids = probabilities.topk(min(NUCLEUS_GUESS, scores.shape[-1]))
+    reached = best.cumsum(dim=-1)
+    if bool((reached[..., -1] > p).all()):
+        inside = reached - best < p
+    else:
+        # Summed from the smallest up, as the tail that p leaves out is small.
+        best, ids = probabilities.sort(dim=-1)
+        inside = best.cumsum(dim=-1) > 1 - p
+        inside[..., -1] = True
     kept = scores.gather(-1, ids).masked_fill(~inside, NEVER)
     return torch.full_like(scores, NEVER).scatter(-1, ids, kept)
 

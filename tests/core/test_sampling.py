@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import (
@@ -55,6 +55,7 @@ def by_transformers(scores: Tensor, s: Sampling) -> Tensor:
     st.floats(0, 0.5),
     st.sampled_from([8, 256, 1000]),
 )
+@example(0, 1.0, 0, 0.9999999999999999, 0.0, 256)
 def test_filters_are_those_of_transformers(
     seed: int, temperature: float, k: int, p: float, m: float, guess: int
 ) -> None:
