@@ -18,6 +18,10 @@ from core.records import Sampling
 MASK32 = 0xFFFFFFFF
 
 
+# Beyond these a temperature changes nothing more, and fp32 would end in infinities.
+COLDEST, HOTTEST = 1e-6, 1e6
+
+
 def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, sampling: Sampling) -> Tensor:
     """Scores (R, V) to pick from: −inf where a filter removed the token.
 
@@ -32,7 +36,7 @@ def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, sampling: Sampling
         scores = scores.masked_fill(~keep, NEVER)
     if sampling.temperature == 0:
         return scores
-    scores = scores / sampling.temperature
+    scores = scores / min(max(sampling.temperature, COLDEST), HOTTEST)
     if 0 < sampling.top_k < scores.shape[-1]:
         scores = top_k(scores, sampling.top_k)
     if sampling.top_p < 1:

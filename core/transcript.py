@@ -25,6 +25,9 @@ SYNC_SECONDS = 1.0
 UNREADABLE = "unreadable"
 """Type of the `Unknown` that stands for a line that is no record."""
 
+# How every line begins.
+_BEGINNING = b'{"type":'
+
 # JSON has no infinities: log 0 is written as the string "-Infinity" and read back as a number.
 _KNOWN: TypeAdapter[Known] = TypeAdapter(
     Annotated[Known, Field(discriminator="type")],
@@ -90,7 +93,7 @@ def read_records(path: Path) -> list[Record]:
     records = [from_line(line) for line in complete.split(b"\n") if line.strip()]
     if tail.strip() and not _is_unreadable(last := from_line(tail)):
         records.append(last)
-    if data.strip() and not _looks_like_transcript(records, tail):
+    if data.strip() and not _looks_like_transcript(records, data):
         raise TranscriptError(
             f"{path} is not a transcript: its lines are no JSON records.",
             "Choose a .jsonl file that logit-amp-chat wrote.",
@@ -110,11 +113,20 @@ def read_lines(path: Path) -> list[str]:
 
 
 def _as_json(line: bytes) -> str:
+    with contextlib.suppress(UnicodeDecodeError):
+        if _is_json_object(text := line.decode().strip()):
+            return text
+    # A byte order mark or surrogates as bytes: read all the same, and JSON once escaped.
+    text = to_line(from_line(line))
+    return text if _is_json_object(text) else to_line(_unreadable(line))
+
+
+def _is_json_object(text: str) -> bool:
+    """Whether this is standard JSON: no NaN and the like, which only Python writes."""
     try:
-        data = json.loads(line, parse_constant=_refuse)
-    except (ValueError, RecursionError):  # also NaN and the like, which only Python writes
-        data = None
-    return line.decode().strip() if isinstance(data, dict) else to_line(_unreadable(line))
+        return isinstance(json.loads(text, parse_constant=_refuse), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _refuse(constant: str) -> None:
@@ -135,11 +147,12 @@ def _is_unreadable(record: Record) -> bool:
     return isinstance(record, Unknown) and record.type == UNREADABLE
 
 
-def _looks_like_transcript(records: list[Record], tail: bytes) -> bool:
-    """Some line is a record, or a first line was begun and cut off."""
-    if not records:
-        return tail.lstrip().startswith(b"{")
-    return not all(map(_is_unreadable, records))
+def _looks_like_transcript(records: list[Record], data: bytes) -> bool:
+    """Some line is a record, or all there is is a first line that was begun and cut off."""
+    begun = data.strip()
+    if all(map(_is_unreadable, records)):
+        return b"\n" not in begun and begun[: len(_BEGINNING)] == _BEGINNING[: len(begun)]
+    return True
 
 
 # --- writing --------------------------------------------------------------------
