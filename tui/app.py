@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
@@ -20,8 +21,9 @@ from core.errors import LogitAmpError
 from core.profile import Profile
 from core.worker import EngineProcess
 from tui import keymap
+from tui.engine_link import MakeEngine
 from tui.screens.chat import ChatScreen
-from tui.session import ChatSession, MakeEngine
+from tui.session import ChatSession
 from tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 5.0
@@ -42,6 +44,14 @@ class ChatApp(App[int]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let the chat meet a key first: focus has to move before the next key arrives."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            screen = self.screen_stack[-1] if self.screen_stack else None
+            if isinstance(screen, ChatScreen):
+                screen.meet(event)
+        await super().on_event(event)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """With NO_COLOR no colour at all, where Textual would still send greys."""

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from pydantic import ValidationError
 
 from core.conversation import Conversation, ReplyLog
-from core.errors import TranscriptError
 from core.events import (
-    Command,
-    Event,
     Failed,
     Idle,
     Lane,
@@ -33,6 +26,7 @@ from core.events import (
 from core.profile import Profile
 from core.records import Change, Finish, Keep, Message, Reply, Sampling, Session, Step, new_id
 from core.transcript import Transcript
+from tui.engine_link import EngineLink, MakeEngine, Update
 from tui.recorder import Recorder
 from tui.theme import LANES
 
@@ -40,39 +34,11 @@ State = Literal["closed", "loading", "ready", "busy", "failed"]
 FIXED_ALPHA = {"before": -1.0, "after": 0.0}
 
 
-class Engine(Protocol):
-    """What the session needs of `core.worker.EngineProcess`."""
-
-    def open(self, profile: Profile) -> None:
-        """Start loading the profile."""
-
-    def send(self, command: Command) -> None:
-        """Hand over a command."""
-
-    def close(self) -> None:
-        """End the process."""
-
-
-MakeEngine = Callable[[Callable[[Sequence[Event]], None]], Engine]
-
-
-@dataclass(frozen=True)
-class Unsaved:
-    """The transcript could not be written: why, and what to do."""
-
-    message: str
-    remedy: str
-
-
-Update = Event | Unsaved
-
-
 class ChatSession:
     """Owns what is said, what is saved and what is asked of the engine.
 
-    Events arrive on the engine's reader thread: there they are saved and put
-    into a queue, nothing more. `drain` takes them over; it and all other
-    methods belong to the app's thread.
+    What the engine reports waits in a queue until `drain` takes it over. All
+    methods belong to the app's thread, but for `open_engine`.
     """
 
     def __init__(
@@ -95,18 +61,13 @@ class ChatSession:
         self.editing: Message | None = None
         self.waiting: list[str] = []
         self.saved_as: Path | None = None  # known once the session is closed
-        self.recorder = Recorder(transcripts, self._unsaved)
-        self._make_engine = make_engine
-        self._engine: Engine | None = None
-        self._engine_lock = threading.Lock()
-        self._generation = 0
-        self._queue: deque[Update] = deque()
-        self._running: dict[str, int] = {}  # replies without a finish → tokens saved
+        self.recorder = Recorder(transcripts, lambda error: self._link.unsaved(error))
+        self._link = EngineLink(make_engine, self.recorder)
         self._request: Request | None = None
         self._answer_when_ready = False
         self._after_idle: Callable[[], None] | None = None
         self._clock = clock
-        self._began = 0.0
+        self._began = self._load_began = 0.0
         self._tokens = 0
 
     # --- the engine -------------------------------------------------------------
@@ -120,9 +81,9 @@ class ChatSession:
         """The quick half of `load`: from now on the old engine is not listened to."""
         if profile is not None:
             self.profile = profile
-        self._generation += 1
-        self._end_running("cancelled", None)
+        self._link.leave()
         self.state = "loading"
+        self._load_began = self._clock()
         self.loading = {}
         self.prefill = None
         self._request = None
@@ -130,13 +91,7 @@ class ChatSession:
 
     def open_engine(self) -> None:
         """The slow half of `load`: ends the old engine, starts the new one; for a thread."""
-        with self._engine_lock:
-            generation = self._generation
-            old, self._engine = self._engine, None
-            if old is not None:
-                old.close()
-            self._engine = self._make_engine(partial(self._receive, generation))
-            self._engine.open(self.profile)
+        self._link.open(self.profile)
 
     def adopt(self, profile: Profile) -> None:
         """Take over a profile's defaults, as at the start of a chat."""
@@ -146,61 +101,20 @@ class ChatSession:
 
     def close(self) -> None:
         """End the engine and the file; a reply in progress is saved as cancelled."""
-        self._generation += 1
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
-        self._end_running("cancelled", None)
+        self._link.close()
         self.saved_as = self.recorder.path or self.saved_as
         self.recorder.close()
-
-    def _receive(self, generation: int, events: Sequence[Event]) -> None:
-        """On the reader thread: save, then queue."""
-        if generation != self._generation:
-            return
-        for event in events:
-            match event:
-                case Opened():
-                    self.recorder.append(event.session)
-                case Reply():
-                    self._running[event.id] = 0
-                    self.recorder.append(event)
-                case Step():
-                    self._running[event.reply] = event.index + 1
-                    self.recorder.append(event)
-                case Finish():
-                    self._running.pop(event.reply, None)
-                    self.recorder.append(event)
-                case Change():
-                    self.recorder.append(event)
-                case Failed():
-                    self._end_running("error", event.message)
-            self._queue.append(event)
-
-    def _end_running(self, reason: Literal["cancelled", "error"], error: str | None) -> None:
-        """Give every reply that lost its engine a finish."""
-        running, self._running = self._running, {}
-        for reply, tokens in running.items():
-            seconds = max(0.0, self._clock() - self._began)
-            finish = Finish(
-                reply=reply, reason=reason, tokens=tokens, seconds=round(seconds, 3), error=error
-            )
-            self.recorder.append(finish)
-            self._queue.append(finish)
-
-    def _unsaved(self, error: TranscriptError) -> None:
-        self._queue.append(Unsaved(error.message, error.remedy))
 
     @property
     def pending(self) -> bool:
         """Whether something happened that was not taken over yet."""
-        return bool(self._queue)
+        return bool(self._link.queue)
 
     def drain(self) -> list[Update]:
         """Take over everything that happened since the last call."""
         updates: list[Update] = []
-        while self._queue:
-            update = self._queue.popleft()
+        while self._link.queue:
+            update = self._link.queue.popleft()
             updates.append(update)
             self._take(update)
         return updates
@@ -276,6 +190,11 @@ class ChatSession:
         seconds = self._clock() - self._began
         return self._tokens / len(self._request.lanes) / seconds if seconds > 0 else None
 
+    @property
+    def seconds_loading(self) -> int:
+        """How long the models have been loading."""
+        return int(self._clock() - self._load_began)
+
     def submit(self, text: str) -> None:
         """Say something; it waits its turn while a reply runs or the models load."""
         if self.state == "busy" or self._answer_when_ready:
@@ -336,13 +255,12 @@ class ChatSession:
         self.state = "busy"
         self._tokens = 0
         self._began = self._clock()
-        if self._engine is not None:
-            self._engine.send(self._request)
+        self._link.send(self._request)
 
     def stop(self) -> None:
         """End the reply after the token in flight."""
-        if self.state == "busy" and self._engine is not None:
-            self._engine.send(Stop())
+        if self.state == "busy":
+            self._link.send(Stop())
 
     def take_waiting(self) -> str:
         """Hand back what was submitted and not sent yet."""
@@ -385,16 +303,16 @@ class ChatSession:
     def set_alpha(self, alpha: float) -> None:
         """In force from the next token on."""
         self.alpha = round(alpha, 6)
-        if self.state == "busy" and self._request is not None and self._engine is not None:
+        if self.state == "busy" and self._request is not None:
             for lane in self._request.lanes:
                 if lane.name == "amplified":
-                    self._engine.send(SetAlpha(lane.reply, self.alpha))
+                    self._link.send(SetAlpha(lane.reply, self.alpha))
 
     def set_sampling(self, sampling: Sampling) -> None:
         """In force from the next token on."""
         self.sampling = sampling
-        if self.state == "busy" and self._engine is not None:
-            self._engine.send(SetSampling(sampling))
+        if self.state == "busy":
+            self._link.send(SetSampling(sampling))
 
     # --- lanes ------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from core.records import Message, Sampling
 from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
@@ -249,6 +250,26 @@ async def test_a_letter_without_a_meaning_goes_back_to_the_composer(tmp_path: Pa
         await chat.press("Q")
         assert chat.screen.place == "composer"
         assert chat.screen.composer.text == "Q"
+
+
+async def test_what_is_typed_fast_after_it_goes_there_too(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        for character in "lorem beaches":
+            key = "space" if character == " " else character
+            chat.app.post_message(events.Key(key, character))
+        await chat.until(lambda: len(chat.screen.composer.text) >= 13)
+        assert chat.screen.composer.text == "lorem beaches"
+
+
+async def test_a_paste_goes_to_the_composer_without_control_characters(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.read()
+        chat.app.post_message(events.Paste("two\r\nlines\x1b[2J\x07"))
+        await chat.until(lambda: chat.screen.composer.text)
+        assert chat.screen.composer.text == "two\nlines[2J"
 
 
 async def test_help_is_a_key_away(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from core.records import Finish, Keep, Message, Reply, Session, Step
 from core.transcript import read_records
 from tests.tui.chat_driver import Engines, demo_profile, make_session
 from tests.tui.fake_engine import FakeEngine
-from tui.session import ChatSession, Unsaved
+from tui.engine_link import Unsaved
+from tui.session import ChatSession
 
 
 @pytest.fixture
@@ -257,6 +258,12 @@ def test_a_dying_engine_leaves_a_finish_and_a_conversation(
     session.drain()
     answer(session, engines, "go on")
     assert requests(engines.last)[0].messages[-1].text == "go on"
+
+
+def test_a_fatal_failure_is_told_once(session: ChatSession, engines: Engines) -> None:
+    engines.last.fail("There is no model x.", fatal=True)
+    engines.last.fail("The engine process was ended with code 1.", fatal=True)
+    assert len(session.drain()) == 1
 
 
 def test_closing_finishes_the_reply_in_the_file(session: ChatSession, engines: Engines) -> None:

@@ -1,38 +1,22 @@
-"""The chat: transcript or comparison, inspector, α bar, composer."""
+"""The chat: what happens in a frame, where the keyboard is, what the keys do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import Container
-from textual.content import Content
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
-from core.conversation import ReplyLog
 from core.events import Failed, Idle, Opened
-from core.records import Finish, Message, Reply, Step
-from core.text import visible
-from tui import format, keymap
+from core.records import Finish, Reply, Step
+from tui.engine_link import Unsaved, Update
 from tui.screens.chat_dialogs import Dialogs
-from tui.session import ChatSession, Unsaved, Update
-from tui.widgets.alpha_bar import AlphaBar
-from tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
+from tui.session import ChatSession
 from tui.widgets.composer import Composer
-from tui.widgets.inspector import Inspected, Inspector
-from tui.widgets.lanes import Lanes
-from tui.widgets.lines import KeyLine, Notice, StatusLine
-from tui.widgets.loading import LoadingPanel
 from tui.widgets.token_log import Cursor, TokenLog
 
 FRAME_SECONDS = 1 / 15
 RELOAD = "Press ctrl+l to load again, F8 for another profile."
-WIDE = 110
-LOW, NARROW = 18, 50
 
 
 class ChatScreen(Dialogs):
@@ -42,44 +26,15 @@ class ChatScreen(Dialogs):
     depends on what is new, not on how long the reply is.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("anywhere")]
-
     def __init__(self, session: ChatSession) -> None:
-        super().__init__()
-        self.session = session
-        self.status = StatusLine(id="status")
-        self.log_view = TokenLog(id="log")
-        self.prompt = Static(id="prompt", markup=False)
-        self.lanes = Lanes(id="lanes")
-        self.inspector = Inspector(id="inspector")
-        self.loading_panel = LoadingPanel(id="loading")
-        self.notice = Notice(id="notice")
-        self.alpha_bar = AlphaBar(id="alpha")
-        self.composer = Composer(id="composer")
-        self.keys = KeyLine(id="keys")
-        self.compared: ReplyLog | None = None  # the turn that the comparison shows
+        super().__init__(session)
         self._lanes_due = False
         self._quit_armed = False
-
-    def compose(self) -> ComposeResult:
-        """From top to bottom."""
-        yield self.status
-        with Container(id="stage"):
-            with Container(id="reading"):
-                yield self.log_view
-                yield self.prompt
-                yield self.lanes
-            yield self.inspector
-        yield self.loading_panel
-        yield self.notice
-        yield self.alpha_bar
-        yield self.composer
-        yield self.keys
 
     def on_mount(self) -> None:
         """Start loading once the first frame is there."""
         self.lanes.display = self.prompt.display = self.inspector.display = False
-        self.composer.focus()
+        self.set_focus(self.composer)
         self.refresh_all()
         self.set_interval(FRAME_SECONDS, self.take_frame)
         self.call_after_refresh(self._start)
@@ -88,12 +43,6 @@ class ChatScreen(Dialogs):
         if self.session.state == "closed":
             self.load(None)
         self.refresh_status()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Wide: inspector beside the text. Low or narrow: one line for α, one thing at a time."""
-        width, height = event.size
-        self.set_class(width >= WIDE, "-wide")
-        self.set_class(height < LOW or width < NARROW, "-small")
 
     # --- frames -----------------------------------------------------------------
 
@@ -104,6 +53,8 @@ class ChatScreen(Dialogs):
             self._take(updates)
         elif self.session.state == "busy":
             self._refresh_figures()
+        elif self.session.state == "loading":
+            self._refresh_loading()
 
     def _take(self, updates: Iterable[Update]) -> None:
         grown: set[str] = set()
@@ -153,168 +104,7 @@ class ChatScreen(Dialogs):
         if text := self.session.take_waiting():
             self.composer.put("\n\n".join(filter(None, [self.composer.text, text])))
 
-    # --- what is shown ----------------------------------------------------------
-
-    def refresh_all(self) -> None:
-        """Show the session as it is now."""
-        self.sync_thread()
-        self.refresh_inspector()
-        self.refresh_status()
-
-    def _thread_ids(self) -> list[str]:
-        ids = [item.id for item in self.session.conversation.thread()]
-        return ids or ["welcome"]
-
-    def _shown_ids(self) -> list[str]:
-        return [block.id for block in self.log_view.blocks]
-
-    def sync_thread(self) -> None:
-        """Bring the log in line with the thread: append what is new, rebuild when it turned."""
-        wanted, shown = self._thread_ids(), self._shown_ids()
-        if wanted[: len(shown)] == shown and shown:
-            blocks = {item.id: item for item in self.session.conversation.thread()}
-            for name in wanted[len(shown) :]:
-                self.log_view.append(self._block(blocks[name]))
-        else:
-            thread = self.session.conversation.thread()
-            self.log_view.show([self._block(item) for item in thread] or [self._welcome()])
-        if self.session.comparing:
-            self._sync_lanes()
-
-    def _sync_lanes(self) -> None:
-        """Show the turn that was chosen, or else the newest."""
-        session = self.session
-        asked = session.last_user_message()
-        log = self.compared or session.last_reply()
-        if self.compared is None and asked and not session.conversation.replies_to(asked.id):
-            log = None  # asked, and not answered yet
-        parent = log.reply.parent if log else asked.id if asked else None
-        message = session.conversation.messages.get(parent or "")
-        self.prompt.update(Content(visible(message.text if message else "", newlines=False)))
-        self.lanes.show(session.lanes_of(log) if log else {})
-        kept = session.conversation.kept(parent)
-        self.lanes.set_kept(kept.id if kept else None)
-
-    def _block(self, item: Message | ReplyLog) -> Block:
-        if isinstance(item, Message):
-            return MessageBlock(item)
-        return ReplyBlock(item, item.reply.lane)
-
-    def _welcome(self) -> WelcomeBlock:
-        return WelcomeBlock(
-            (
-                ("amplified = after + α · (after − before)", "head-amplified"),
-                (
-                    "Write something below. α −1 is before, 0 is after; above 0 what training"
-                    " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
-                    "said",
-                ),
-                (f"Chats are saved in {_short(self.session.recorder.folder)}", "finish"),
-            )
-        )
-
-    def refresh_inspector(self) -> None:
-        """The step under the cursor, or the last one."""
-        if not self.inspector.display:
-            return
-        log = self.current_log
-        block = log.block_of(log.cursor.reply) if log.cursor else self._last_block(log)
-        if block is None or not block.log.steps:
-            self.inspector.show(None)
-            return
-        total = len(block.log.steps)
-        place = min(log.cursor.step, total - 1) if log.cursor else total - 1
-        self.inspector.show(Inspected(block.log.steps[place], block.lane, place, total))
-
-    @staticmethod
-    def _last_block(log: TokenLog) -> ReplyBlock | None:
-        for block in reversed(log.blocks):
-            if isinstance(block, ReplyBlock):
-                return block
-        return None
-
-    def refresh_status(self) -> None:
-        """Everything around the text: status, α bar, loading, footer."""
-        session = self.session
-        profile = session.profile
-        self.status.title = profile.title or profile.name
-        details = [f"{profile.labels.before} → {profile.labels.after}"]
-        if profile.quantization != "none":
-            details.append(profile.quantization)
-        if session.opened is not None and session.state != "loading":
-            details.append(session.opened.session.device)
-            if session.opened.memory:
-                details.append(format.quantity(session.opened.memory, "bytes"))
-        self.status.details = tuple(details)
-        self._refresh_figures()
-        self.alpha_bar.alpha = session.alpha
-        self.alpha_bar.sampling = session.sampling
-        self.alpha_bar.labels = (profile.labels.before, profile.labels.after)
-        self.lanes.set_labels(profile.labels.before, profile.labels.after)
-        self._refresh_loading()
-        self._refresh_composer()
-        self.refresh_keys()
-
-    def _refresh_figures(self) -> None:
-        session = self.session
-        figures: list[str] = []
-        if (rate := session.tokens_per_second) is not None:
-            figures.append(f"{rate:.0f} tok/s")
-        if (used := session.context_used) is not None:
-            figures.append(f"context {used[0]}/{used[1]}")
-        if session.state == "failed":
-            figures.append("not loaded")
-        if session.recorder.asked:
-            figures.append("saved" if session.recorder.saved else "NOT SAVED")
-        self.status.figures = tuple(figures)
-
-    def _refresh_loading(self) -> None:
-        session = self.session
-        if session.state == "loading":
-            title = f"Loading {visible(session.profile.title or session.profile.name)}"
-            self.loading_panel.show(title, session.loading)
-        elif session.prefill is not None and session.prefill.total > 256:
-            self.loading_panel.show_prefill(session.prefill)
-        self.loading_panel.display = session.state == "loading" or (
-            session.prefill is not None and session.prefill.total > 256
-        )
-
-    def _refresh_composer(self) -> None:
-        session = self.session
-        title = ""
-        if session.editing is not None:
-            title = "editing your last message · esc to leave it"
-        elif session.waiting:
-            title = f"{len(session.waiting)} waiting · esc to take back"
-        elif session.awaiting:
-            title = "your message is sent as soon as the models are ready"
-        if title != (self.composer.border_title or ""):
-            self.composer.border_title = title
-
-    def refresh_keys(self) -> None:
-        """The footer: the keys that matter where the keyboard is."""
-        states = {
-            "streaming": self.session.state == "busy",
-            "failed": self.session.state == "failed",
-            "comparing": self.session.comparing,
-            "inspecting": self.inspector.display,
-        }
-        actions = keymap.footer(self.place, (name for name, on in states.items() if on))
-        if states["streaming"]:
-            actions = tuple(a for a in actions if a.id not in ("send", "to_transcript"))
-        self.keys.actions = actions
-
     # --- the keyboard's two places ----------------------------------------------
-
-    @property
-    def place(self) -> keymap.Place:
-        """Where the keyboard is."""
-        return "transcript" if isinstance(self.focused, TokenLog) else "composer"
-
-    @property
-    def current_log(self) -> TokenLog:
-        """The log that arrow keys and the inspector mean."""
-        return self.lanes.current.log_view if self.session.comparing else self.log_view
 
     def on_descendant_focus(self) -> None:
         """Another place has the keyboard."""
@@ -326,15 +116,18 @@ class ChatScreen(Dialogs):
         self.refresh_inspector()
         self.refresh_keys()
 
-    def on_key(self, event: events.Key) -> None:
-        """A printing key without a meaning in the transcript goes to the composer."""
-        self._quit_armed = self._quit_armed and event.key == "ctrl+c"
-        if self.place != "transcript" or not event.is_printable or event.character is None:
-            return
-        if event.key not in self.active_bindings:
-            event.stop()
-            self.composer.focus()
-            self.composer.insert(event.character)
+    def meet(self, event: events.Key | events.Paste) -> None:
+        """Called before a key goes to the focused widget.
+
+        In the transcript a printing key without a meaning goes to the composer,
+        and so does what comes after it, however fast; a paste always does.
+        """
+        if isinstance(event, events.Key):
+            self._quit_armed = self._quit_armed and event.key == "ctrl+c"
+            if not event.is_printable or event.key in self.active_bindings:
+                return
+        if self.place == "transcript":
+            self.set_focus(self.composer)
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
@@ -369,11 +162,11 @@ class ChatScreen(Dialogs):
 
     def action_to_transcript(self) -> None:
         """Give the keyboard to the transcript."""
-        self.current_log.focus()
+        self.set_focus(self.current_log)
 
     def action_to_composer(self) -> None:
         """Give the keyboard to the composer."""
-        self.composer.focus()
+        self.set_focus(self.composer)
 
     def action_escape(self) -> None:
         """Whatever is nearest: stop, read a notice, leave an edit, change places."""
@@ -414,7 +207,7 @@ class ChatScreen(Dialogs):
             self.notice.say("There is no message to edit yet.", "Write one first.")
             return
         self.composer.put(text)
-        self.composer.focus()
+        self.set_focus(self.composer)
         self.refresh_status()
 
     def action_alpha_by(self, by: float) -> None:
@@ -424,11 +217,6 @@ class ChatScreen(Dialogs):
     def action_alpha_to(self, alpha: float) -> None:
         """Set α."""
         self.set_alpha(alpha)
-
-    def set_alpha(self, alpha: float) -> None:
-        """Set α, from the next token on."""
-        self.session.set_alpha(alpha)
-        self.alpha_bar.alpha = self.session.alpha
 
     def action_compare(self) -> None:
         """Show or hide the three lanes; missing ones are asked for."""
@@ -453,7 +241,7 @@ class ChatScreen(Dialogs):
             self.compared = None
             self.sync_thread()
         if had_place:
-            self.current_log.focus()
+            self.set_focus(self.current_log)
         self.refresh_inspector()
         self.refresh_status()
 
@@ -470,7 +258,7 @@ class ChatScreen(Dialogs):
     def action_lane(self, by: int) -> None:
         """Go to another lane; without a comparison, to the composer."""
         if self.session.comparing:
-            self.lanes.step_to(by).focus()
+            self.set_focus(self.lanes.step_to(by))
             self.refresh_inspector()
         else:
             self.action_to_composer()
@@ -532,11 +320,3 @@ class ChatScreen(Dialogs):
     def action_quit(self) -> None:
         """Save and quit."""
         self.app.exit()
-
-
-def _short(path: Path) -> str:
-    """A path with the home folder as ~."""
-    try:
-        return f"~/{path.relative_to(Path.home())}"
-    except ValueError:
-        return str(path)

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual import work
-from textual.screen import Screen
 
 from core.errors import LogitAmpError
 from core.profile import Profile
 from core.records import Sampling
-
-if TYPE_CHECKING:
-    from tui.session import ChatSession
-    from tui.widgets.lines import Notice
+from tui.screens.chat_view import ChatView
 
 
-class Dialogs(Screen[None]):
+class Dialogs(ChatView):
     """The chat screen's actions that open a dialog, each imported when it is asked for."""
-
-    session: ChatSession
-    notice: Notice
 
     def set_alpha(self, alpha: float) -> None:
         """Set α, from the next token on."""
-        raise NotImplementedError
-
-    def refresh_all(self) -> None:
-        """Show the session as it is now."""
-        raise NotImplementedError
-
-    def refresh_status(self) -> None:
-        """Show what is around the text as it is now."""
-        raise NotImplementedError
+        self.session.set_alpha(alpha)
+        self.alpha_bar.alpha = self.session.alpha
 
     def action_help(self) -> None:
         """Every key and what it does."""

@@ -36,16 +36,14 @@ class Composer(TextArea):
 
     async def _on_key(self, event: events.Key) -> None:
         # Not as bindings: those would overtake the letters typed just before.
-        if event.key == "enter":
-            act = self.action_submit
-        elif event.key in NEWLINE:
-            act = self.action_newline
-        else:
-            await super()._on_key(event)
-            return
-        event.stop()
-        event.prevent_default()
-        act()
+        # Textual calls the text area's own handler after this one.
+        if event.key == "enter" or event.key in NEWLINE:
+            event.stop()
+            event.prevent_default()
+            if event.key == "enter":
+                self.action_submit()
+            else:
+                self.action_newline()
 
     def action_submit(self) -> None:
         """Send the text, unless it is blank."""
@@ -70,7 +68,6 @@ class Composer(TextArea):
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.text = _plain(event.text)
-        await super()._on_paste(event)
 
 
 def _plain(text: str) -> str:

@@ -34,8 +34,11 @@ class LoadingPanel(Widget):
 
     def show(self, title: str, stages: Mapping[str, Loading]) -> None:
         """Show how far each stage has come."""
-        grown = len(stages) != len(self._stages)
-        self._title, self._stages = title, list(stages.values())
+        new = list(stages.values())
+        if (title, new) == (self._title, self._stages):
+            return
+        grown = len(new) != len(self._stages)
+        self._title, self._stages = title, new
         self.refresh(layout=grown)
 
     def show_prefill(self, prefill: Prefill) -> None:

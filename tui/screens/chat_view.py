@@ -1,0 +1,242 @@
+"""What the chat shows: transcript or comparison, inspector, α bar, composer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from core.conversation import ReplyLog
+from core.records import Message
+from core.text import visible
+from tui import format, keymap
+from tui.session import ChatSession
+from tui.widgets.alpha_bar import AlphaBar
+from tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
+from tui.widgets.composer import Composer
+from tui.widgets.inspector import Inspected, Inspector
+from tui.widgets.lanes import Lanes
+from tui.widgets.lines import KeyLine, Notice, StatusLine
+from tui.widgets.loading import LoadingPanel
+from tui.widgets.token_log import TokenLog
+
+WIDE = 110
+LOW, NARROW = 18, 50
+LONG_PROMPT = 256
+
+
+class ChatView(Screen[None]):
+    """Lays out the widgets and brings them in line with the session; decides nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("anywhere")]
+
+    def __init__(self, session: ChatSession) -> None:
+        super().__init__()
+        self.session = session
+        self.status = StatusLine(id="status")
+        self.log_view = TokenLog(id="log")
+        self.prompt = Static(id="prompt", markup=False)
+        self.lanes = Lanes(id="lanes")
+        self.inspector = Inspector(id="inspector")
+        self.loading_panel = LoadingPanel(id="loading")
+        self.notice = Notice(id="notice")
+        self.alpha_bar = AlphaBar(id="alpha")
+        self.composer = Composer(id="composer")
+        self.keys = KeyLine(id="keys")
+        self.compared: ReplyLog | None = None  # the turn that the comparison shows
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self.status
+        with Container(id="stage"):
+            with Container(id="reading"):
+                yield self.log_view
+                yield self.prompt
+                yield self.lanes
+            yield self.inspector
+        yield self.loading_panel
+        yield self.notice
+        yield self.alpha_bar
+        yield self.composer
+        yield self.keys
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wide: inspector beside the text. Low or narrow: one line for α, one thing at a time."""
+        width, height = event.size
+        self.set_class(width >= WIDE, "-wide")
+        self.set_class(height < LOW or width < NARROW, "-small")
+
+    def refresh_all(self) -> None:
+        """Show the session as it is now."""
+        self.sync_thread()
+        self.refresh_inspector()
+        self.refresh_status()
+
+    def _thread_ids(self) -> list[str]:
+        ids = [item.id for item in self.session.conversation.thread()]
+        return ids or ["welcome"]
+
+    def _shown_ids(self) -> list[str]:
+        return [block.id for block in self.log_view.blocks]
+
+    def sync_thread(self) -> None:
+        """Bring the log in line with the thread: append what is new, rebuild when it turned."""
+        wanted, shown = self._thread_ids(), self._shown_ids()
+        if wanted[: len(shown)] == shown and shown:
+            blocks = {item.id: item for item in self.session.conversation.thread()}
+            for name in wanted[len(shown) :]:
+                self.log_view.append(self._block(blocks[name]))
+        else:
+            thread = self.session.conversation.thread()
+            self.log_view.show([self._block(item) for item in thread] or [self._welcome()])
+        if self.session.comparing:
+            self._sync_lanes()
+
+    def _sync_lanes(self) -> None:
+        """Show the turn that was chosen, or else the newest."""
+        session = self.session
+        asked = session.last_user_message()
+        log = self.compared or session.last_reply()
+        if self.compared is None and asked and not session.conversation.replies_to(asked.id):
+            log = None  # asked, and not answered yet
+        parent = log.reply.parent if log else asked.id if asked else None
+        message = session.conversation.messages.get(parent or "")
+        self.prompt.update(Content(visible(message.text if message else "", newlines=False)))
+        self.lanes.show(session.lanes_of(log) if log else {})
+        kept = session.conversation.kept(parent)
+        self.lanes.set_kept(kept.id if kept else None)
+
+    def _block(self, item: Message | ReplyLog) -> Block:
+        if isinstance(item, Message):
+            return MessageBlock(item)
+        return ReplyBlock(item, item.reply.lane)
+
+    def _welcome(self) -> WelcomeBlock:
+        return WelcomeBlock(
+            (
+                ("amplified = after + α · (after − before)", "head-amplified"),
+                (
+                    "Write something below. α −1 is before, 0 is after; above 0 what training"
+                    " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
+                    "said",
+                ),
+                (f"Chats are saved in {_short(self.session.recorder.folder)}", "finish"),
+            )
+        )
+
+    def refresh_inspector(self) -> None:
+        """The step under the cursor, or the last one."""
+        if not self.inspector.display:
+            return
+        log = self.current_log
+        block = log.block_of(log.cursor.reply) if log.cursor else self._last_block(log)
+        if block is None or not block.log.steps:
+            self.inspector.show(None)
+            return
+        total = len(block.log.steps)
+        place = min(log.cursor.step, total - 1) if log.cursor else total - 1
+        self.inspector.show(Inspected(block.log.steps[place], block.lane, place, total))
+
+    @staticmethod
+    def _last_block(log: TokenLog) -> ReplyBlock | None:
+        for block in reversed(log.blocks):
+            if isinstance(block, ReplyBlock):
+                return block
+        return None
+
+    def refresh_status(self) -> None:
+        """Everything around the text: status, α bar, loading, footer."""
+        session = self.session
+        profile = session.profile
+        self.status.title = profile.title or profile.name
+        details = [f"{profile.labels.before} → {profile.labels.after}"]
+        if profile.quantization != "none":
+            details.append(profile.quantization)
+        if session.opened is not None and session.state != "loading":
+            details.append(session.opened.session.device)
+            if session.opened.memory:
+                details.append(format.quantity(session.opened.memory, "bytes"))
+        self.status.details = tuple(details)
+        self._refresh_figures()
+        self.alpha_bar.alpha = session.alpha
+        self.alpha_bar.sampling = session.sampling
+        self.alpha_bar.labels = (profile.labels.before, profile.labels.after)
+        self.lanes.set_labels(profile.labels.before, profile.labels.after)
+        self._refresh_loading()
+        self._refresh_composer()
+        self.refresh_keys()
+
+    def _refresh_figures(self) -> None:
+        session = self.session
+        figures: list[str] = []
+        if (rate := session.tokens_per_second) is not None:
+            figures.append(f"{rate:.0f} tok/s")
+        if (used := session.context_used) is not None:
+            figures.append(f"context {used[0]}/{used[1]}")
+        if session.state == "failed":
+            figures.append("not loaded")
+        if session.recorder.asked:
+            figures.append("saved" if session.recorder.saved else "NOT SAVED")
+        self.status.figures = tuple(figures)
+
+    def _refresh_loading(self) -> None:
+        session = self.session
+        if session.state == "loading":
+            name = visible(session.profile.title or session.profile.name, newlines=False)
+            title = f"Loading {name} · {session.seconds_loading} s"
+            self.loading_panel.show(title, session.loading)
+        elif session.prefill is not None and session.prefill.total > LONG_PROMPT:
+            self.loading_panel.show_prefill(session.prefill)
+        self.loading_panel.display = session.state == "loading" or (
+            session.prefill is not None and session.prefill.total > LONG_PROMPT
+        )
+
+    def _refresh_composer(self) -> None:
+        session = self.session
+        title = ""
+        if session.editing is not None:
+            title = "editing your last message · esc to leave it"
+        elif session.waiting:
+            title = f"{len(session.waiting)} waiting · esc to take back"
+        elif session.awaiting:
+            title = "your message is sent as soon as the models are ready"
+        if title != (self.composer.border_title or ""):
+            self.composer.border_title = title
+
+    def refresh_keys(self) -> None:
+        """The footer: the keys that matter where the keyboard is."""
+        states = {
+            "streaming": self.session.state == "busy",
+            "failed": self.session.state == "failed",
+            "comparing": self.session.comparing,
+            "inspecting": self.inspector.display,
+        }
+        actions = keymap.footer(self.place, (name for name, on in states.items() if on))
+        if states["streaming"]:
+            actions = tuple(a for a in actions if a.id not in ("send", "to_transcript"))
+        self.keys.actions = actions
+
+    @property
+    def place(self) -> keymap.Place:
+        """Where the keyboard is."""
+        return "transcript" if isinstance(self.focused, TokenLog) else "composer"
+
+    @property
+    def current_log(self) -> TokenLog:
+        """The log that arrow keys and the inspector mean."""
+        return self.lanes.current.log_view if self.session.comparing else self.log_view
+
+
+def _short(path: Path) -> str:
+    """A path with the home folder as ~."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except ValueError:
+        return str(path)
