@@ -290,9 +290,10 @@ def main() -> int:
             options.seed,
             report=lambda w: print(f"{w.tokens:,} tokens, {resident() / 1e6:,.0f} MB", flush=True),
         )
+        bound = most_cache_bytes(engine)
     print(figures(watch))
-    broken = watch.growth > 0.05 or watch.caches > DEPTH or watch.drift > DRIFT
-    return int(broken)
+    bounded = watch.caches <= DEPTH and watch.cache_bytes <= bound
+    return int(not bounded or watch.growth > 0.05 or watch.drift > DRIFT)
 
 
 def _profile(name: str | None, folder: Path) -> Profile:
