@@ -26,7 +26,7 @@ from tui.screens.chat import ChatScreen
 from tui.session import ChatSession
 from tui.theme import DARK, LIGHT
 
-GIVE_UP_SECONDS = 5.0
+GIVE_UP_SECONDS = 1.0
 
 
 class ChatApp(App[int]):
@@ -64,17 +64,17 @@ class ChatApp(App[int]):
     def on_mount(self) -> None:
         """A terminal that goes away must not take the conversation with it."""
         loop = asyncio.get_running_loop()
-        for name in ("SIGHUP", "SIGTERM"):
+        for name in ("SIGHUP", "SIGTERM", "SIGINT"):
             number = getattr(signal, name)
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self._terminated, number)
 
     def _terminated(self, number: int) -> None:
+        self.session.close()
         # Without a terminal a clean exit can hang: after a while, leave anyway.
         self.backstop = threading.Timer(GIVE_UP_SECONDS, os._exit, (128 + number,))
         self.backstop.daemon = True
         self.backstop.start()
-        self.session.close()
         self.exit(return_code=128 + number)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:

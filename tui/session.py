@@ -28,10 +28,9 @@ from core.records import Change, Finish, Keep, Message, Reply, Sampling, Session
 from core.transcript import Transcript
 from tui.engine_link import EngineLink, MakeEngine, Update
 from tui.recorder import Recorder
-from tui.theme import LANES
+from tui.theme import FIXED_ALPHA, LANES
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
-FIXED_ALPHA = {"before": -1.0, "after": 0.0}
 
 
 class ChatSession:

@@ -11,6 +11,7 @@ from textual.theme import Theme
 
 LETTERS = {"before": "B", "after": "A", "amplified": "α"}
 LANES = ("before", "after", "amplified")
+FIXED_ALPHA = {"before": -1.0, "after": 0.0}  # amplified runs at the live value
 
 DARK = Theme(
     name="logit-amp",

@@ -159,6 +159,17 @@ async def test_columns_rows_or_one_at_a_time(
         assert len(shown) == (1 if layout == "-single" else 3)
 
 
+async def test_switched_on_before_the_reply_begins_it_shows_that_reply(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        chat.session.submit("two")
+        await chat.pilot.press("f4")
+        await chat.step(2)
+        assert str(chat.screen.prompt.content) == "two"
+        assert "Otters are" in chat.lane("amplified")
+
+
 async def test_a_new_message_moves_the_comparison_on(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f4")

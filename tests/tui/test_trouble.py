@@ -74,7 +74,7 @@ async def test_errors_stay_until_they_are_read(tmp_path: Path) -> None:
         await chat.say("Hi")
         await chat.finish()
         assert "First thing." in text_of(chat.screen.notice)
-        assert "1 more" in text_of(chat.screen.notice)
+        assert "next of 2" in text_of(chat.screen.notice)
         await chat.press("escape")
         assert "Second thing." in text_of(chat.screen.notice)
         await chat.press("escape")

@@ -131,7 +131,6 @@ class ChatScreen(Dialogs):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        self.composer.put("")
         self.notice.clear_information()
         self.log_view.set_cursor(None)
         self.compared = None
@@ -227,14 +226,13 @@ class ChatScreen(Dialogs):
         self.lanes.display = self.prompt.display = session.comparing
         self.log_view.display = not session.comparing
         if session.comparing:
-            chosen = session.conversation.replies.get(cursor.reply) if cursor else None
-            self.compared = chosen or session.last_reply()
+            # Without a cursor the comparison follows the newest turn.
+            self.compared = session.conversation.replies.get(cursor.reply) if cursor else None
             self._lanes_due = session.state == "busy"
-            if self.compared is not None:
-                session.complete_lanes(self.compared)
+            if (log := self.compared or session.last_reply()) is not None:
+                session.complete_lanes(log)
+                self.lanes.select(log.reply.lane)
             self._sync_lanes()
-            if self.compared is not None:
-                self.lanes.select(self.compared.reply.lane)
             if cursor is not None and self.compared is not None:
                 self.lanes.current.log_view.set_cursor(Cursor(self.compared.id, cursor.step))
         else:

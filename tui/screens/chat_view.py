@@ -168,6 +168,7 @@ class ChatView(Screen[None]):
         self.alpha_bar.alpha = session.alpha
         self.alpha_bar.sampling = session.sampling
         self.alpha_bar.labels = (profile.labels.before, profile.labels.after)
+        self.lanes.set_alpha(session.alpha)
         self.lanes.set_labels(profile.labels.before, profile.labels.after)
         self._refresh_loading()
         self._refresh_composer()

@@ -47,8 +47,10 @@ class Composer(TextArea):
 
     def action_submit(self) -> None:
         """Send the text, unless it is blank."""
-        if self.text.strip():
-            self.post_message(self.Submitted(self.text.rstrip()))
+        if text := self.text.rstrip():
+            # Emptied here and not by who takes the message: letters may follow at once.
+            self.put("")
+            self.post_message(self.Submitted(text))
 
     def action_newline(self) -> None:
         """Break the line at the cursor."""

@@ -17,7 +17,7 @@ from textual.widget import Widget
 from core.conversation import ReplyLog
 from core.text import visible
 from tui import format
-from tui.theme import LANES, LETTERS
+from tui.theme import FIXED_ALPHA, LANES, LETTERS
 from tui.widgets.blocks import ReplyBlock, compare
 from tui.widgets.flow import clip
 from tui.widgets.token_log import TokenLog
@@ -40,6 +40,7 @@ class LaneHead(Widget):
         super().__init__(classes=f"head-{lane}")
         self.lane = lane
         self.set_reactive(LaneHead.label, lane)
+        self.set_reactive(LaneHead.alpha, FIXED_ALPHA.get(lane, 0.0))
 
     def render_line(self, y: int) -> Strip:
         """The whole head."""
@@ -91,6 +92,11 @@ class Lanes(Container):
     def compose(self) -> ComposeResult:
         """Before, after, amplified."""
         yield from self.lanes.values()
+
+    def set_alpha(self, alpha: float) -> None:
+        """The live α, for an amplified lane that is still to come."""
+        if self.lanes["amplified"].block is None:
+            self.lanes["amplified"].head.alpha = alpha
 
     def set_labels(self, before: str, after: str) -> None:
         """What the sides are called."""

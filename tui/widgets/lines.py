@@ -136,8 +136,8 @@ class Notice(Widget):
         flow.add(sentence, "sentence")
         if remedy:
             flow.add(" " + remedy, "remedy")
-        more = f" (esc: read, {len(self._queue) - 1} more)" if len(self._queue) > 1 else ""
-        flow.add(more or "  esc: read", "remedy")
+        more = f" (esc: next of {len(self._queue)})" if len(self._queue) > 1 else ""
+        flow.add(more or "  (esc closes)", "remedy")
         return flow
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
