@@ -107,8 +107,14 @@ def _named_files() -> dict[str, Path]:
     """Every profile that can be opened by name, in order of name."""
     found: dict[str, Path] = {}
     for folder in (shipped_folder(), user_folder()):
-        if folder.is_dir():
-            found |= {p.stem: p for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES}
+        try:
+            paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        except OSError as error:
+            raise ProfileError(
+                f"Cannot read the folder of profiles {folder}: {error.strerror}.",
+                "Check its permissions.",
+            ) from error
+        found |= {p.stem: p for p in paths if p.suffix in SUFFIXES}
     return dict(sorted(found.items(), key=lambda item: (item[0] != DEFAULT, item[0])))
 
 

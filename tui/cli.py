@@ -236,6 +236,8 @@ def export(
     if wanted is None:
         raise typer.BadParameter(f"expected one of {', '.join(FORMATS)}", param_hint="--to")
     document = make_document(file, wanted)
+    if out is not None and out.exists() and out.samefile(file):
+        raise typer.BadParameter("that is the transcript itself", param_hint="--out")
     if out is not None:
         write_atomically(out, document)
         say(f"Written to {out}")

@@ -17,7 +17,7 @@ from core.text import visible
 from core.transcript import UNREADABLE, read_records
 from tui.format import alpha as signed
 from tui.format import count
-from tui.output import Progress, put, say
+from tui.output import Progress, ReaderGoneError, put, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +48,12 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
         raise TranscriptError(
             f"{path} holds no reply: there is nothing to verify.", "Choose another transcript."
         )
-    verdicts = list(_replayed(path, found, chosen, open_engine))
-    same = sum(verdict.identical for verdict in verdicts)
-    put(f"{same} of {len(verdicts)} replies are identical.\n")
+    try:
+        verdicts = list(_replayed(path, found, chosen, open_engine))
+        same = sum(verdict.identical for verdict in verdicts)
+        put(f"{same} of {len(verdicts)} replies are identical.\n")
+    except ReaderGoneError:
+        return DIFFERS  # 0 is for what is known to be identical
     if damaged:
         say(f"{count(damaged, 'line')} of the file cannot be read and could not be verified.")
     return 0 if same == len(verdicts) and not damaged else DIFFERS

@@ -28,6 +28,7 @@ from core.transcript import from_line, read_records, to_line
 from tests.benchmarks.soak import User
 from tests.core import samples
 from tui import cli
+from tui.output import ReaderGoneError
 
 # With this seed no lane of `chat` ends before it is meddled with.
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=16, seed=1)
@@ -377,6 +378,16 @@ def test_verify_says_when_lines_cannot_be_read(
     path.write_text(path.read_text() + "noise\n")
     assert cli.run(["verify", str(path)]) == 8
     assert "1 line of the file cannot be read" in capsys.readouterr().err
+
+
+def test_verify_is_no_success_when_its_reader_leaves(
+    write: Write, chat: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(text: str) -> None:
+        raise ReaderGoneError
+
+    monkeypatch.setattr("tui.verify.put", leave)
+    assert cli.run(["verify", str(write(chat))]) == 8
 
 
 @pytest.mark.parametrize(

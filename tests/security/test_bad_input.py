@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import random
 import re
 import sys
@@ -17,7 +18,7 @@ from core.conversation import Conversation
 from core.engine import Engine
 from core.errors import EngineError, LogitAmpError, ProfileError, TranscriptError
 from core.events import Event, Forget, Lane, Loading, Request
-from core.export import FORMATS, export
+from core.export import FORMATS, export, write_atomically
 from core.profile import Profile, load_profile, recorded_profile, shipped_folder
 from core.records import Change, Finish, Message, Record, Reply, Sampling, Step
 from core.replay import replay, sittings
@@ -134,6 +135,17 @@ def test_a_mutated_profile_loads_or_says_where_it_is_wrong(part: int, tmp_path: 
     assert min(outcomes.values()) > 5
 
 
+def test_a_folder_of_profiles_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert cli.run(["profiles"]) == 3
+    assert "Cannot read the folder of profiles" in capsys.readouterr().err
+
+
 # --- transcripts ----------------------------------------------------------------
 
 
@@ -189,6 +201,34 @@ def test_a_file_cut_in_its_first_line_can_be_opened_again_and_again(tmp_path: Pa
         path.write_bytes(first[:cut])
         for _ in range(2):
             Transcript.resume(path)[0].close()
+
+
+@pytest.mark.parametrize("link", ["itself", "symlink", "hard link"])
+def test_a_transcript_is_never_replaced_by_its_export(
+    link: str, tmp_path: Path, capsys: Capture
+) -> None:
+    path, out = tmp_path / "chat.jsonl", tmp_path / "out.md"
+    path.write_bytes(as_file(samples.conversation()))
+    if link == "symlink":
+        out.symlink_to(path)
+    elif link == "hard link":
+        out.hardlink_to(path)
+    else:
+        out = path
+    assert cli.run(["export", str(path), "--to", "md", "--out", str(out)]) == 2
+    assert "that is the transcript itself" in capsys.readouterr().err
+    assert read_records(path) == samples.conversation()
+
+
+def test_an_export_into_a_pipe_leaves_the_pipe(tmp_path: Path) -> None:
+    """Also into a device: who is root must not lose /dev/null."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, "all of it")
+    assert os.read(reader, 100) == b"all of it"
+    os.close(reader)
+    assert pipe.is_fifo()
 
 
 EXTREMES: list[object] = [
@@ -355,6 +395,8 @@ def samples_opened() -> object:
         (0, ["--version"]),
         (2, ["reply"]),
         (2, ["reply", "--prompt", "x", "--temperature", "-1"]),
+        (2, ["reply", "--prompt", "x", "--temperature", "nan"]),
+        (2, ["reply", "--prompt", "x", "--top-p", "inf"]),
         (2, ["export", "x.jsonl", "--to", "pdf"]),
         (3, ["reply", "--prompt", "x", "--profile", "no-such-profile"]),
         (3, ["verify", "x.jsonl", "--profile", "no-such-profile"]),
