@@ -63,9 +63,10 @@ ACTIONS: tuple[Action, ...] = (
     # --- α
     Action("alpha_down", "alpha_by(-0.1)", "f2", "F2", "α−", "α down by 0.1.", "α", rank=11),
     Action("alpha_up", "alpha_by(0.1)", "f3", "F3", "α+", "α up by 0.1.", "α", rank=12),
-    Action("alpha_down_1", "alpha_by(-1)", "shift+f2,f14", "shift+F2", "α−1", "α down by 1.",
-           "α"),
-    Action("alpha_up_1", "alpha_by(1)", "shift+f3,f15", "shift+F3", "α+1", "α up by 1.", "α"),
+    Action("alpha_down_1", "alpha_by(-1)", "ctrl+down,shift+f2,f14", "ctrl+↓", "α−1",
+           "α down by 1.", "α"),
+    # A plain pty's shift+F3 looks like a cursor report and is swallowed.
+    Action("alpha_up_1", "alpha_by(1)", "ctrl+up,shift+f3", "ctrl+↑", "α+1", "α up by 1.", "α"),
     Action("alpha_minus", "alpha_by(-0.1)", "minus", "-", "α−", "α down by 0.1.", "α",
            "transcript", 10, palette=False),
     Action("alpha_plus", "alpha_by(0.1)", "equals_sign,plus", "=", "α+", "α up by 0.1.", "α",

@@ -15,8 +15,8 @@ from tests.tui.chat_driver import open_chat, text_of
     [
         (["f3"], 1.1),
         (["f2"], 0.9),
-        (["f15"], 2.0),
-        (["f14"], 0.0),
+        (["ctrl+up"], 2.0),
+        (["ctrl+down"], 0.0),
         (["escape", "equals_sign"], 1.1),
         (["escape", "minus", "minus"], 0.8),
         (["escape", "right_square_bracket"], 2.0),
@@ -71,7 +71,7 @@ async def test_a_change_is_marked_where_it_took_hold(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.step(2)
-        await chat.press("f15")
+        await chat.press("ctrl+up")
         assert isinstance(chat.engine.commands[-1], SetAlpha)
         assert "‹α" not in chat.log
         await chat.step(1)
@@ -83,7 +83,7 @@ async def test_the_lanes_that_are_before_and_after_stay_where_they_are(tmp_path:
         await chat.press("f4")
         await chat.say("Hi")
         await chat.step(2)
-        await chat.press("f15")
+        await chat.press("ctrl+up")
         await chat.step(2)
         assert "‹α" not in chat.lane("before") + chat.lane("after")
         assert "‹α +2›" in chat.lane("amplified")

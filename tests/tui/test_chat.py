@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from core.events import Prefill
 from core.records import Message, Sampling
 from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
 from tui.screens.alpha import AlphaScreen
@@ -26,6 +27,26 @@ async def test_loading_is_shown_with_numbers(tmp_path: Path) -> None:
         assert "29 / 290 tensors" in shown
         chat.engine.load()
         await chat.frame()
+        assert not chat.screen.loading_panel.display
+
+
+async def test_a_small_terminal_shows_the_stage_at_hand(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(40, 15), loaded=False) as chat:
+        chat.engine.loading("download", 1e9, 1e9, "bytes")
+        chat.engine.loading("weights", 29, 290)
+        await chat.frame()
+        shown = text_of(chat.screen.loading_panel)
+        assert "weights" in shown
+        assert "download" not in shown
+
+
+async def test_reading_a_long_prompt_is_shown_with_numbers(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        chat.engine.emit([Prefill(done=512, total=2048)])
+        await chat.frame()
+        assert "512 / 2,048 tokens" in text_of(chat.screen.loading_panel)
+        await chat.step()
         assert not chat.screen.loading_panel.display
 
 

@@ -9,8 +9,8 @@ from tui.keymap import ACTIONS, Action
 from tui.screens.chat import ChatScreen
 
 # What a plain pty inside tmux cannot send, or keeps for itself.
-UNSENDABLE = {"ctrl+i", "ctrl+m", "ctrl+h", "ctrl+a", "ctrl+b", "alt+enter", "ctrl+enter"}
-EXTRAS = {"shift+f2", "shift+f3"}  # as tmux sends them: f14, f15
+UNSENDABLE = {"ctrl+i", "ctrl+m", "ctrl+h", "ctrl+a", "ctrl+b", "alt+enter", "ctrl+enter", "f15"}
+EXTRAS = {"shift+f2", "shift+f3"}
 
 
 def keys_of(action: Action) -> list[str]:

@@ -192,7 +192,11 @@ class ChatView(Screen[None]):
         if session.state == "loading":
             name = visible(session.profile.title or session.profile.name, newlines=False)
             title = f"Loading {name} · {session.seconds_loading} s"
-            self.loading_panel.show(title, session.loading)
+            stages = list(session.loading.items())
+            # Where there is little room, only the stage at hand.
+            self.loading_panel.show(
+                title, dict(stages[-1:] if self.has_class("-small") else stages)
+            )
         elif session.prefill is not None and session.prefill.total > LONG_PROMPT:
             self.loading_panel.show_prefill(session.prefill)
         self.loading_panel.display = session.state == "loading" or (
