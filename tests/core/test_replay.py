@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.engine import Engine
-from core.events import Event, Forget, Lane, Loading, Request, SetAlpha, SetSampling, Stop
+from core.events import Event, Forget, Lane, Loading, Prefill, Request, SetAlpha, SetSampling, Stop
 from core.profile import Profile
 from core.records import (
     Change,
@@ -217,6 +217,25 @@ def test_replies_of_two_prompts_are_never_one_request() -> None:
     other = dataclasses.replace(samples.reply("r-2"), prompt=PromptIds((1,), (1,)))
     (sitting,) = sittings([samples.reply(), other])
     assert len(sitting.requests) == 2
+
+
+def test_forget_lets_the_next_request_begin_from_empty_caches(engine: Engine) -> None:
+    """Also when it comes while a reply runs, and once only."""
+
+    def read(command: Forget | None = None) -> int:
+        total = 0
+        for event in engine.generate(samples_request()):
+            if isinstance(event, Prefill):
+                total = event.total
+            elif isinstance(event, Step) and event.index == 0 and command:
+                engine.apply(command)
+        return total
+
+    engine.apply(Forget())
+    whole = read()
+    assert read(Forget()) < whole
+    assert read() == whole
+    assert read() < whole
 
 
 # --- what was changed -----------------------------------------------------------
