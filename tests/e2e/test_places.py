@@ -1,0 +1,135 @@
+"""Terminals of all kinds: multiplexers, without colour, and those that are none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chat import COMMAND, Chat, environment
+from tests.e2e.terminal import Process, Terminal
+
+Start = Callable[..., Chat]
+HINT = "logit-amp-chat reply --prompt TEXT"
+SGR = re.compile(rb"\x1b\[([\d;:]*)m")
+COLOURS = {*range(30, 50), *range(90, 108)} - {39, 49}  # those two take colour away
+
+
+@dataclass
+class Tmux:
+    """A tmux server of our own."""
+
+    configuration: Path
+    name: str
+
+    def start_in(self, term: str) -> list[str]:
+        """The command line in front of a command that is to run inside it."""
+        self.configuration.write_text(f'set -g default-terminal "{term}"\nset -g status off\n')
+        return ["tmux", "-u", "-L", self.name, "-f", str(self.configuration), "new-session"]
+
+    def ask(self, *command: str) -> str:
+        asked = subprocess.run(
+            ["tmux", "-L", self.name, *command], capture_output=True, text=True, check=False
+        )
+        return asked.stdout.strip()
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    server = Tmux(tmp_path / "tmux.conf", f"logit-amp-{tmp_path.parent.name}-{tmp_path.name}")
+    yield server
+    server.ask("kill-server")
+
+
+@pytest.mark.parametrize("term", ["tmux-256color", "screen-256color"])
+def test_the_chat_runs_in_tmux(start: Start, tmux: Tmux, term: str) -> None:
+    chat = start(wrapper=tmux.start_in(term))
+    terminal = chat.terminal
+    chat.until_ready()
+    app = Process(int(tmux.ask("list-panes", "-F", "#{pane_pid}")))
+    (engine,) = app.children()
+    assert f"TERM={term}".encode() in Path(f"/proc/{app.pid}/environ").read_bytes().split(b"\0")
+
+    chat.say_and_stream("hello")
+    terminal.press("F3")
+    terminal.see("‹α +1.1›")
+    terminal.press("F5")
+    terminal.see("token ", "α amplified 0")
+    terminal.press("esc")
+    terminal.see("Stopped by you")
+    terminal.press("F1")
+    terminal.see("Anywhere", "esc close")
+    terminal.press("esc")
+    terminal.until(lambda: "Anywhere" not in terminal.text)
+    terminal.press("F4")
+    terminal.see("B before −1", "A after 0")
+    terminal.resize(80, 24)
+    terminal.see("B before −1", "Message")
+
+    tmux.ask("kill-server")
+    terminal.until_gone([app, engine], seconds=5)
+    finish = chat.last_reply.finish
+    assert finish is not None
+    assert finish.reason == "cancelled"
+
+
+def test_without_colour_no_colour_is_sent(start: Start) -> None:
+    chat = start("--max-new-tokens", "30", NO_COLOR="1")
+    terminal = chat.terminal
+    chat.until_ready()
+    chat.say("hello")
+    terminal.see("Cut at the limit")
+    terminal.press("F4")
+    terminal.until(lambda: terminal.text.count("Cut at the limit") == 3)
+    terminal.press("F5")
+    terminal.see("by α ↓")
+    terminal.press("F1")
+    terminal.see("Anywhere", "esc close")
+    terminal.press("esc")
+    terminal.until(lambda: "Anywhere" not in terminal.text)
+    terminal.press("ctrl+q")
+    assert terminal.exit_code() == 0
+    sent = [code for codes in SGR.findall(bytes(terminal.raw)) for code in codes.split(b";")]
+    assert b"7" in sent or b"1" in sent, "shape has to carry what colour does not"
+    assert not {int(code) for code in sent if code} & COLOURS
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+def test_a_terminal_that_cannot_draw_is_refused(
+    tmp_path: Path, endless_pair: Path, term: str
+) -> None:
+    terminal = Terminal(
+        [COMMAND, "--profile", str(endless_pair), "--transcripts", str(tmp_path / "chats")],
+        environment(term),
+        columns=300,
+    )
+    try:
+        assert terminal.exit_code() == 1
+        assert f"TERM is {term or 'not set'}" in terminal.text
+        assert HINT in terminal.text
+        assert b"\x1b" not in terminal.raw
+        assert terminal.restored
+        assert not (tmp_path / "chats").exists()
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("redirection", ["< /dev/null", "| cat"])
+def test_a_pipe_is_no_terminal(endless_pair: Path, redirection: str) -> None:
+    command = f'"{COMMAND}" --profile "{endless_pair}" {redirection}; exit "${{PIPESTATUS[0]}}"'
+    terminal = Terminal(["bash", "-c", command], environment(), columns=300)
+    try:
+        assert terminal.exit_code() == 1
+        assert "The chat needs a terminal" in terminal.text
+        assert HINT in terminal.text
+        assert "Traceback" not in terminal.text
+        assert b"\x1b" not in terminal.raw
+    finally:
+        terminal.close()

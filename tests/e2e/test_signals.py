@@ -1,0 +1,108 @@
+"""Signals and lines that go dead in mid-reply: nothing lost, nothing left over."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.chat import Chat, squeezed
+from tests.e2e.terminal import Process
+
+Start = Callable[..., Chat]
+SECONDS_TO_LEAVE = 2.0
+
+
+@pytest.fixture
+def chat(start: Start) -> Chat:
+    """A chat in the middle of a reply."""
+    chat = start()
+    chat.until_ready()
+    chat.say_and_stream("hello")
+    return chat
+
+
+def processes(chat: Chat) -> list[Process]:
+    return [chat.terminal.process, chat.engine()]
+
+
+def assert_cancelled(chat: Chat, seen: str) -> None:
+    """The reply is in the file, all that was seen of it and a finish."""
+    log = chat.last_reply
+    assert [step.index for step in log.steps] == list(range(len(log.steps)))
+    assert squeezed(log.text).startswith(seen)
+    assert len(seen) > 0
+    assert log.finish is not None
+    assert (log.finish.reason, log.finish.tokens) == ("cancelled", len(log.steps))
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM", "SIGINT"])
+def test_a_signal_ends_the_chat_in_good_order(chat: Chat, name: str) -> None:
+    number = signal.Signals[name]
+    left = processes(chat)
+    chat.terminal.process.send(number)
+    seconds = chat.terminal.until_gone(left, 10)
+    assert chat.terminal.exit_code() == 128 + number
+    assert chat.terminal.restored
+    assert_cancelled(chat, chat.reply_on_screen)
+    assert f"saved in {chat.path}" in "".join(chat.terminal.raw.decode().split("\r\n"))
+    assert seconds < SECONDS_TO_LEAVE
+
+
+def test_ctrl_c_stops_the_reply_and_pressed_twice_more_quits(chat: Chat) -> None:
+    left = processes(chat)
+    chat.terminal.press("ctrl+c")
+    chat.terminal.see("Stopped by you")
+    assert_cancelled(chat, chat.reply_on_screen)
+    chat.terminal.press("ctrl+c")
+    chat.terminal.see("again")
+    chat.terminal.press("ctrl+c")
+    assert chat.terminal.exit_code() == 0
+    assert chat.terminal.restored
+    assert all(process.gone for process in left)
+
+
+def test_a_terminal_that_goes_away_takes_nothing_with_it(chat: Chat) -> None:
+    left = processes(chat)
+    seen = chat.reply_on_screen
+    chat.terminal.hang_up()
+    seconds = chat.terminal.until_gone(left, 10)
+    assert_cancelled(chat, seen)
+    assert seconds < SECONDS_TO_LEAVE
+
+
+def test_a_stopped_chat_goes_on_where_it_was(chat: Chat) -> None:
+    terminal = chat.terminal
+    terminal.process.send(signal.SIGSTOP)
+    terminal.until(lambda: terminal.process.stopped)
+    seen = chat.reply_on_screen
+    terminal.process.send(signal.SIGCONT)
+    terminal.until(lambda: len(chat.reply_on_screen) > len(seen) + 50)
+    assert chat.reply_on_screen.startswith(seen)
+    terminal.press("esc")
+    terminal.see("Stopped by you")
+    assert_cancelled(chat, seen)
+
+
+def test_a_suspended_chat_leaves_the_terminal_to_the_shell_until_fg(start: Start) -> None:
+    shell = ("bash", "--norc", "-imc", '"$@"; echo "status $?"; read -r; fg', "bash")
+    chat = start(wrapper=shell)
+    terminal = chat.terminal
+    chat.until_ready()
+    chat.say_and_stream("hello")
+    (app,) = terminal.process.children()
+    (engine,) = app.children()
+    app.send(signal.SIGTSTP)
+    terminal.see(f"status {128 + signal.SIGSTOP}")
+    assert app.stopped
+    assert not terminal.drawn_on
+    terminal.press("enter")
+    terminal.until(lambda: terminal.drawn_on and chat.streaming)
+    terminal.press("esc")
+    terminal.see("Stopped by you")
+    assert_cancelled(chat, chat.reply_on_screen)
+    terminal.press("ctrl+q")
+    assert terminal.exit_code() == 0
+    assert terminal.restored
+    assert engine.gone
