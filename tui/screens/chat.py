@@ -171,6 +171,7 @@ class ChatScreen(Dialogs):
         """Whatever is nearest: stop, read a notice, leave an edit, change places."""
         session = self.session
         if session.state == "busy":
+            self._lanes_due = False
             self._give_back()
             session.stop()
         elif self.notice.dismiss():

@@ -97,6 +97,7 @@ class TokenLog(ScrollView, can_focus=True):
         if self._wrapped:
             block.lay_out(self._wrapped)
             self._place(len(self.blocks) - 1)
+        self.refresh()
         self._grown(follow)
 
     def grow(self, reply: str) -> None:
