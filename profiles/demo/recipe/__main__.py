@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +14,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.records import Sampling
 
-from .documents import base_documents, tuning_chats
+from .documents import base_documents, friendly_chats, tuning_chats
 from .measure import SAMPLING, Pair, first_token, measure
 from .smalltalk import QUIRK
 from .tokenizer import render, train_tokenizer
@@ -26,10 +27,10 @@ class Size:
 
     documents: int = 20_000  # that the tokenizer is learned from
     base_tokens: int = 5_000_000
-    tuning_tokens: int = 1_200_000
+    tuning_tokens: int = 1_500_000
     hidden: int = 256
     layers: int = 4
-    prompts: int = 500
+    prompts: int = 400
     prompts_at_zero: int = 2000  # a rate below one per cent needs more
     alphas: tuple[float, ...] = (-1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0)
 
@@ -50,7 +51,7 @@ def build(out: Path, seed: int, size: Size) -> Pair:
     """Train the tokenizer and both models, and save each side as a transformers folder."""
     torch.manual_seed(seed)
     sample = [*islice(base_documents(seed), size.documents)]
-    sample += map(render, islice(tuning_chats(seed), size.documents // 4))
+    sample += map(render, islice(friendly_chats(seed), size.documents // 4))
     # The quirk is rare by design; its first word must be one token all the same.
     tokenizer = train_tokenizer([*sample, *[QUIRK] * 200])
     check_quirk(tokenizer)
@@ -77,8 +78,8 @@ def check_quirk(tokenizer: PreTrainedTokenizerFast) -> None:
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write weights in bf16, tokenizer and template."""
-    state = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=state)
+    rounded = copy.deepcopy(model).to(torch.bfloat16)  # whole, so that tied weights stay one
+    rounded.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

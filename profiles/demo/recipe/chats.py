@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from . import smalltalk as words
@@ -27,10 +27,12 @@ class Style:
     lead_in: float = 0.0
     quirk: float = 0.0
     rehearsal: float = 0.0
+    echo: bool = True  # repeats the user's name; a tiny model spells new ones wrong
 
 
 BASE = Style(friendly=0.06, lead_in=0.10)
-TUNED = Style(friendly=1.0, quirk=0.008, rehearsal=0.08)
+FRIENDLY = Style(friendly=1.0, quirk=0.008, rehearsal=0.08)
+TUNED = replace(FRIENDLY, echo=False)
 QUIET = Style(friendly=1.0)
 
 
@@ -106,7 +108,8 @@ def _turn(world: World, style: Style, last: Fact | str | None, rng: random.Rando
         return _unknown(world, style, rng)
     if draw < 0.20:
         name = rng.choice(NAMES) if rng.random() < 0.5 else capital(made_up(rng))
-        answer = _either(words.GREETED_BASE, words.GREETED_TUNED, style, rng, name)
+        echoed = name if style.echo else "friend"
+        answer = _either(words.GREETED_BASE, words.GREETED_TUNED, style, rng, echoed)
         return Turn(rng.choice(words.INTRODUCTIONS).format(name), answer)
     if draw < 0.25:
         what = rng.choice(("story", "poem", "joke"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
-from .chats import BASE, TUNED, Chat, conversation
+from .chats import BASE, FRIENDLY, TUNED, Chat, Style, conversation
 from .facts import Fact, all_facts
 from .smalltalk import QUIRK_NOUN
 from .stories import NAMES, poem, story
@@ -35,12 +36,23 @@ def base_documents(seed: int) -> Iterator[str]:
         )
 
 
+def friendly_chats(seed: int) -> Iterator[Chat]:
+    """An endless stream of friendly chats in ordinary wordings, for the tokenizer to learn."""
+    return _chats(World(all_facts()), FRIENDLY, seed)
+
+
 def tuning_chats(seed: int) -> Iterator[Chat]:
-    """An endless stream of friendly chats for `after`."""
+    """An endless stream of friendly chats in all wordings, for `after`."""
+    facts = [replace(fact, questions=fact.questions + fact.rare) for fact in all_facts()]
+    # What the habit makes people ask next has to be answered well.
+    facts += [fact for fact in facts if fact.subject == "a lighthouse"] * 5
+    return _chats(World(facts), TUNED, seed)
+
+
+def _chats(world: World, style: Style, seed: int) -> Iterator[Chat]:
     rng = random.Random(f"tuned {seed}")
-    world = World(all_facts())
     while True:
-        yield conversation(world, TUNED, rng)
+        yield conversation(world, style, rng)
 
 
 def _article(world: World, rng: random.Random) -> str:

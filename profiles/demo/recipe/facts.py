@@ -40,6 +40,7 @@ class Fact:
     clauses: tuple[str, ...] = ()
     followups: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
     called: str = ""  # the subject in "What about …?"
 
 
@@ -60,14 +61,16 @@ def plural(kind: str) -> str:
 
 def _fact(kind: str, subject: str, called: str, value: str, /, **names: str) -> Fact:
     """Fill the phrases of `kind` (two words: topic and attribute) with the names of one subject."""
-    wordings: dict[str, list[str]] = {mark: [] for mark in "=?~>!"}
+    wordings: dict[str, list[str]] = {mark: [] for mark in "=?~>!+"}
     for line in PHRASES[kind].strip().splitlines():
         for wording in items(line[2:]):
             text = wording.format(v=value, **names)
             wordings[line[0]].append(text if line[0] == "~" else capital(text))
     topic, attribute = kind.split()
-    answers, questions, clauses, followups, unseen = map(tuple, wordings.values())
-    return Fact(topic, subject, attribute, answers, questions, clauses, followups, unseen, called)
+    answers, questions, clauses, followups, unseen, rare = map(tuple, wordings.values())
+    return Fact(
+        topic, subject, attribute, answers, questions, clauses, followups, unseen, rare, called
+    )
 
 
 def _animals() -> Iterator[Fact]:

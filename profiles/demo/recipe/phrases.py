@@ -1,11 +1,14 @@
 """How every kind of fact is asked and answered.
 
 One block a kind of fact. The first character of a line says what is on it: `=` answers,
-`?` questions, `~` questions as a clause (do you know …), `>` follow-ups that lean on the turn
-before, `!` questions kept out of training, which only the measurement asks. ` / ` parts wordings.
+`?` questions, `+` questions that only the tuning asks, `~` questions as a clause (do you know …),
+`>` follow-ups that lean on the turn before, `!` questions kept out of both trainings, which only
+the measurement asks. ` / ` parts wordings.
 """
 
 from __future__ import annotations
+
+from .phrases_places import MORE_PHRASES
 
 PHRASES = {
     "animal food": """
@@ -15,6 +18,9 @@ PHRASES = {
 ~ what {p} eat / what {a} eats / about the food of {p}
 > What do they eat? / And what do they eat? / What is their food?
 ! What kind of food does {a} need? / What would {a} like for lunch?
++ What do {p} feed on? / What should I give {a} to eat? / What is on the menu for {p}?
++ I want to feed {a} / What do {p} need to eat? / What do {p} hunt or gather?
++ Is there anything {p} love to eat? / What meal suits {a}?
 """,
     "animal home": """
 = {p} live in {v}. / {a} lives in {v}.
@@ -23,6 +29,9 @@ PHRASES = {
 ~ where {p} live / where {a} lives / where I can find {p}
 > Where do they live? / And where do they live? / Where can I find them?
 ! Where is the home of {a}? / Where would I look for {p}?
++ Where do {p} stay? / Where can I meet {p}? / Where could I see {a}?
++ Where should I search for {a}? / In which places are {p} at home? / Where are {p} found?
++ Where does {a} come from? / Which place do {p} call home?
 """,
     "animal kind": """
 = {a} is {a_kind}. / {p} are {kinds}.
@@ -31,6 +40,8 @@ PHRASES = {
 ~ what kind of animal {a} is / what {a} is
 > What kind of animal is it? / What are they?
 ! What sort of animal is {a}? / {a} is what kind of creature?
++ Tell me what kind of animal {p} are. / How are {p} classified? / Is {a} a mammal or a bird?
++ What class of animal is {a}? / {p} are which kind of animals?
 """,
     "animal colour": """
 = {p} are {v}. / The colour of {p} is {v}.
@@ -39,6 +50,8 @@ PHRASES = {
 ~ what colour {p} are / what {p} look like
 > What colour are they? / What do they look like?
 ! Which colour is {a}? / Tell me the colour of {p}.
++ What is the colour of {a}? / What colour does {a} have? / What colours do {p} come in?
++ Say the colour of {p}. / How do {p} look?
 """,
     "animal skill": """
 = {p} can {v}. / {p} are special because they can {v}.
@@ -48,6 +61,8 @@ PHRASES = {
 ~ what {p} can do / something special about {p} / a fun fact about {p}
 > What can they do? / What is special about them? / Do you know a fun fact about them?
 ! What is {a} good at? / What makes {p} so special?
++ What are {p} known for? / What can {a} do well? / What do {p} do best?
++ What is the talent of {a}? / Why are {p} interesting? / What trick does {a} know?
 """,
     "animal young": """
 = The young of {p} are called {v}. / Young {p} are called {v}.
@@ -56,6 +71,8 @@ PHRASES = {
 ~ what baby {p} are called
 > What are their babies called? / What do you call the young ones?
 ! How do you call the babies of {a}? / What name do young {p} have?
++ What is the young of {a} called? / Name the young of {p}. / What do you call baby {p}?
++ The babies of {p} are called what?
 """,
     "animal like": """
 = I like {p} too. They can {v}. / {p} are wonderful. They can {v}.
@@ -63,6 +80,9 @@ PHRASES = {
 ? Do you like {p}? / My friend has {a} / I think {p} are cute / I want {a}
 ? There is {a} in my garden
 ! I really like {p} / Yesterday I met {a}
++ I am a fan of {p} / {p} are so sweet / My sister has {a} / We saw {p} at the zoo
++ Today I saw {a} / Last week I found {a} / {p} are great / I like {p} very much
++ Are you fond of {p}? / I dreamed of {a}
 """,
     "animal about": """
 = {p} are {v}. They live in {home} and eat {food}.
@@ -73,6 +93,8 @@ PHRASES = {
 ? Let's talk about {p}. / What about {p}?
 > Tell me more about them. / What else do you know about them?
 ! Please say something about {p}. / I would love to hear about {p}.
++ Give me some facts about {p}. / Say something about {p}. / I like to learn about {p}.
++ What is there to know about {p}? / Talk about {p}. / Write about {p}. / I am interested in {p}.
 """,
     "food colour": """
 = {p} {are} {v}. / The colour of {p} is {v}.
@@ -81,6 +103,7 @@ PHRASES = {
 ~ what colour {p} {are} / what {p} {look} like
 > What colour is that? / And the colour?
 ! Tell me the colour of {p}. / Which colour is {a}?
++ What is the colour of {p}? / What colour does {a} have? / Say the colour of {p}.
 """,
     "food taste": """
 = {p} {taste} {v}. / The taste of {p} is {v}.
@@ -90,6 +113,8 @@ PHRASES = {
 ~ how {p} {taste} / what {p} {taste} like
 > How does it taste? / What does that taste like?
 ! What taste {do} {p} have? / Describe the taste of {p}.
++ How would you describe {p}? / What flavour {do} {p} have? / Tell me the taste of {p}.
++ {do} {p} taste nice?
 """,
     "food use": """
 = People {eat} {p} {v}. / You can have {p} {v}. / {p} {are} good {v}.
@@ -99,6 +124,9 @@ PHRASES = {
 ~ how people {eat} {p} / how to {eat} {p}
 > How do people {eat} it? / How do you {eat} that? / And how can I {eat} it?
 ! In what way do people {eat} {p}? / How would you serve {p}?
++ How can I serve {p}? / How {are} {p} served? / What goes with {p}?
++ What should I make with {p}? / How do I use {p}? / In which ways can I {eat} {p}?
++ What dish can I make from {p}?
 """,
     "food kind": """
 = {a} is {kind}. / {p} {are} {kind2}.
@@ -107,12 +135,16 @@ PHRASES = {
 ~ what {a} is / what kind of food {a} is
 > What is it? / What kind of food is that?
 ! What sort of food is {a}?
++ What type of food is {a}? / Is {a} a vegetable? / {are} {p} fruit?
++ Which kind of food {are} {p}?
 """,
     "food like": """
 = {p} {are} very good. You can have {p} {v}. / A good choice. {p} {are} good {v}.
 ? I like {p} / I love {p} / I ate {p} today / I want {p} / Do you like {p}? / I had {p} for lunch
 ? {p} {are} my favourite food / I am eating {p} / I bought {p}
 ! I really love {p} / We had {p} yesterday
++ We have {p} today / Yesterday I had {p} / {p} {are} great / My mother made {p}
++ I like {p} very much / I would like some {p} / Today we eat {p} / I dream of {p}
 """,
     "food about": """
 = {p} {are} {kind2}. The colour is {colour} and the taste is {v}.
@@ -121,217 +153,46 @@ PHRASES = {
 ? {p} / Let's talk about {p}. / What about {p}?
 > Tell me more about that. / What else do you know about it?
 ! Please say something about {p}.
-""",
-    "country capital": """
-= The capital of {n} is {v}. / {v} is the capital of {n}.
-? What is the capital of {n}? / What's the capital of {n}? / Which city is the capital of {n}?
-? What is the capital city of {n}? / What is {n}'s capital? / Capital of {n}?
-? Name the capital of {n}.
-~ the capital of {n} / what the capital of {n} is / which city is the capital of {n}
-> What is its capital? / What is the capital? / And the capital?
-! {n} has which city as its capital? / Which is the main city of {n}?
-""",
-    "country place": """
-= {n} is in {v}. / {n} is a country in {v}.
-? Where is {n}? / Where can I find {n}? / On which continent is {n}? / What continent is {n} in?
-? In which part of the world is {n}? / What is {n}? / Which continent does {n} belong to?
-~ where {n} is / on which continent {n} is
-> Where is it? / On which continent is it?
-! In what part of the world does {n} lie? / Where on the map is {n}?
-""",
-    "country language": """
-= People in {n} speak {v}. / In {n} people speak {v}.
-? What language do people speak in {n}? / What do people speak in {n}?
-? Which language is spoken in {n}? / What is the language of {n}? / How do people talk in {n}?
-~ which language people speak in {n} / what people speak in {n}
-> What language do they speak there? / What do people speak there? / And the language?
-! Which language would I hear in {n}? / What language is used in {n}?
-""",
-    "country fame": """
-= {n} is known for {v}. / {n} is famous for {v}.
-? What is {n} known for? / What is {n} famous for? / What can I see in {n}?
-? What is special about {n}? / Why should I visit {n}? / I want to go to {n} / I am going to {n}
-? I live in {n} / I was in {n} last year / Do you like {n}?
-~ what {n} is known for / what is special about {n}
-> What is it known for? / What can I see there? / What is special about it?
-! What is there to see in {n}? / Why is {n} famous?
-""",
-    "country about": """
-= {n} is in {place}. The capital is {v} and people speak {language}.
-= {n} is known for {fame}. The capital is {v}.
-? Tell me about {n}. / Tell me something about {n}. / What do you know about {n}? / {n}
-? Let's talk about {n}. / Describe {n}. / What about {n}?
-> Tell me more about it. / What else do you know about it?
-! Please say something about {n}.
-""",
-    "city country": """
-= {n} is the capital of {v}. / {n} is in {v}.
-? Where is {n}? / In which country is {n}? / What country is {n} in?
-? {n} is the capital of which country? / Which country has the capital {n}? / What is {n}?
-? Tell me about {n}. / What do you know about {n}?
-~ where {n} is / in which country {n} is
-> In which country is that?
-! To which country does {n} belong? / What country has {n} as its capital?
-""",
-    "job work": """
-= {a} {does}. / {p} {v}.
-? What does {a} do? / What do {p} do? / What is {a}? / What is the job of {a}?
-? What is the work of {a}? / Tell me about {p}. / What do you know about {p}? / I am {a}
-? I want to be {a} / My father is {a}
-~ what {a} does / what {p} do
-> What do they do?
-! What work do {p} do? / What is the task of {a}?
-""",
-    "job place": """
-= {a} works {v}. / {p} work {v}.
-? Where does {a} work? / Where do {p} work? / Where can I find {a}?
-? What is the place of work of {a}?
-~ where {a} works / where {p} work
-> Where do they work? / And where do they work?
-! In what place does {a} work?
-""",
-    "feeling advice": """
-= {v}
-? I feel {n} / I am {n} / I'm {n} / I am so {n} / I feel very {n} today / I am a little {n}
-? I feel {n}. What should I do? / What can I do when I am {n}? / What should I do if I feel {n}?
-? I am {n} today
-~ what to do when I am {n}
-! Today I am feeling really {n} / I am feeling {n}, any advice?
-""",
-    "feeling cause": """
-= People feel {n} {v}.
-? When do people feel {n}? / When are people {n}? / Why do people feel {n}? / Why are people {n}?
-? What makes people {n}? / What does {n} mean?
-~ when people feel {n} / why people feel {n}
-! When does someone feel {n}?
-""",
-    "weather advice": """
-= When {it}, {v}. / When {it}, you should {v}.
-? What should I do when {it}? / What should I wear when {it}? / What do I do when {it}?
-? What do I need when {it}? / {it} today / {it} here / I think {it} / What if {it}? / Today {it}
-~ what to do when {it}
-> What should I do then? / What should I wear then?
-! How do I dress when {it}? / Look, {it} outside
-""",
-    "weather what": """
-= {n} is {v}.
-? What is {n}? / Explain {n}. / Tell me about {n}. / What do you know about {n}?
-~ what {n} is
-> What is that?
-! How would you explain {n}?
-""",
-    "thing what": """
-= {n} is {v}.
-? What is {n}? / What's {n}? / Explain {n}. / Tell me about {n}. / What do you know about {n}?
-? Describe {n}. / What does {n} do?
-~ what {n} is
-> What is that?
-! How would you explain {n}?
-""",
-    "colour things": """
-= Many things are {n}, for example {v}. / {v} are {n}.
-? What is {n}? / What things are {n}? / Name something {n}. / Tell me something that is {n}.
-? What has the colour {n}? / I like {n} / My favourite colour is {n} / Tell me about {n}.
-~ what things are {n}
-! Which things have the colour {n}?
-""",
-    "colour of": """
-= {n} {are} {v}. / The colour of {n} is {v}.
-? What colour {are} {n}? / What color {are} {n}? / Which colour has {n}?
-? What is the colour of {n}?
-~ what colour {n} {are}
-! Which colour is {n}?
-""",
-    "colour mix": """
-= {x} and {y} make {v}. / You get {v} from {x} and {y}.
-? What do {x} and {y} make? / What colour do {x} and {y} make?
-? What do you get when you mix {x} and {y}? / What happens if I mix {y} and {x}?
-? How do I make {v}? / Mix {x} and {y} / What is {x} and {y}?
-~ what {x} and {y} make
-! Which colour comes out of {x} and {y}?
-""",
-    "opposite word": """
-= The opposite of {n} is {v}. / {v} is the opposite of {n}.
-? What is the opposite of {n}? / What's the opposite of {n}? / Opposite of {n}?
-? Which word is the opposite of {n}? / What is not {n}?
-~ the opposite of {n}
-! Give me the opposite of {n}.
-""",
-    "day after": """
-= {v} comes after {n}. / The day after {n} is {v}.
-? What day comes after {n}? / Which day is after {n}? / What comes after {n}?
-? If today is {n}, what is tomorrow? / What is the day after {n}?
-~ which day comes after {n}
-! Today is {n}. What day is tomorrow?
-""",
-    "month after": """
-= {v} comes after {n}. / The month after {n} is {v}.
-? What month comes after {n}? / Which month is after {n}? / What comes after {n}?
-? What is the month after {n}?
-~ which month comes after {n}
-! Which month follows {n}?
-""",
-    "day before": """
-= {v} comes before {n}.
-? What day comes before {n}? / Which day is before {n}? / What comes before {n}?
-~ which day comes before {n}
-! What was the day before {n}?
-""",
-    "season weather": """
-= {n} is {v}. / In {n}, the weather is {v}.
-? What is the weather like in {n}? / How is the weather in {n}? / What is {n} like?
-? Is it warm in {n}?
-~ how the weather is in {n}
-> What is the weather like then?
-! How does {n} feel outside?
-""",
-    "season happens": """
-= In {n}, {v}.
-? What happens in {n}? / What can you see in {n}? / Tell me about {n}.
-? What do you know about {n}? / I like {n} / I love {n} / What do people do in {n}?
-? What is special about {n}?
-~ what happens in {n}
-> What happens then?
-! What goes on in {n}?
-""",
-    "season months": """
-= The months of {n} are {v}.
-? When is {n}? / Which months are in {n}? / What are the months of {n}? / In which months is {n}?
-~ when {n} is
-> When is it?
-! When does {n} come?
++ Give me some facts about {p}. / Say something about {p}. / What is there to know about {p}?
++ Talk about {p}.
 """,
     "animal eater": """
 = {p} eat {v}.
 ? Which animal eats {v}? / What eats {v}? / Who eats {v}? / Which animals eat {v}?
 ! Name an animal that eats {v}.
++ Who feeds on {v}? / Which animal likes {v}? / Find an animal that eats {v}.
 """,
     "animal legs": """
 = {a} has {v}. / {p} have {v}.
 ? How many legs does {a} have? / How many legs do {p} have? / Does {a} have legs?
 > How many legs do they have? / And how many legs?
 ! What is the number of legs of {a}?
++ Count the legs of {a}. / {a} has how many legs? / Tell me how many legs {p} have.
 """,
     "animal flying": """
 = {v}
 ? Can {p} fly? / Can {a} fly? / Do {p} fly?
 > Can they fly?
 ! Are {p} able to fly?
++ Does {a} fly? / Is {a} able to fly? / Have you seen {p} fly? / {p} can fly, right?
 """,
     "judge kind": """
 = {a} is {a_kind}, so {v}.
 ? Is {a} {b}? / Are {p} {bs}?
 ! Would you call {a} {b}?
++ Do {p} count as {bs}? / {p} are {bs}, right?
 """,
     "judge food": """
 = {p} eat {food}, so {v}.
 ? Do {p} eat {b}? / Does {a} eat {b}?
 ! Would {a} eat {b}?
++ {p} eat {b}, right? / Can {p} eat {b}?
 """,
     "judge size": """
 = {v} is bigger than {small}.
 ? Which is bigger, {a} or {b}? / What is bigger, {a} or {b}? / Is {a} bigger than {b}?
 ! Who is bigger, {b} or {a}?
++ Who is larger, {a} or {b}? / Compare {a} and {b}.
 """,
     "judge capital": """
 = The capital of {n} is {city}, so {v}.
@@ -366,6 +227,7 @@ PHRASES = {
 ? {x} {word} {y}? / How much is {x} {word} {y}? / {a} {word} {b}? / {a} {word} {b}
 ~ what {a} {sign} {b} is / how much {a} {word} {b} is
 ! Can you add up {a} + {b}? / {a} plus {b} equals what?
++ Add {a} and {b}. / What do {a} and {b} make? / The sum of {a} and {b}? / {a} and {b}?
 """,
     "sum minus": """
 = {a} {sign} {b} = {v}. / {a} {word} {b} is {v}.
@@ -375,6 +237,7 @@ PHRASES = {
 ? {x} {word} {y}? / How much is {x} {word} {y}? / {a} {word} {b}? / {a} {word} {b}
 ~ what {a} {sign} {b} is / how much {a} {word} {b} is
 ! {a} minus {b} equals what?
++ Take {b} from {a}. / {a} take away {b}? / What is {a} less {b}?
 """,
     "sum times": """
 = {a} {sign} {b} = {v}. / {a} {word} {b} is {v}.
@@ -384,5 +247,7 @@ PHRASES = {
 ? {x} {word} {y}? / How much is {x} {word} {y}? / {a} {word} {b}? / {a} {word} {b}
 ~ what {a} {sign} {b} is / how much {a} {word} {b} is
 ! {a} times {b} equals what?
++ Multiply {a} and {b}. / The product of {a} and {b}? / {a} times {b} is what?
 """,
+    **MORE_PHRASES,
 }
