@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chat import COMMAND, Chat, environment
+from tests.e2e.chat import COMMAND, Chat, environment, squeezed
 from tests.e2e.terminal import Process, Terminal
 
 Start = Callable[..., Chat]
@@ -78,6 +79,22 @@ def test_the_chat_runs_in_tmux(start: Start, tmux: Tmux, term: str) -> None:
     finish = chat.last_reply.finish
     assert finish is not None
     assert finish.reason == "cancelled"
+
+
+def test_a_storm_of_sizes_in_mid_reply_changes_nothing_but_the_layout(start: Start) -> None:
+    chat = start()
+    terminal = chat.terminal
+    chat.until_ready()
+    chat.say_and_stream("hello")
+    sizes = random.Random(3)
+    for _ in range(60):
+        terminal.resize(sizes.randint(1, 200), sizes.randint(1, 60))
+        terminal.pump(0.01)
+    terminal.resize(100, 80)
+    terminal.until(lambda: chat.streaming and len(chat.reply_on_screen) > 0)
+    terminal.press("esc")
+    terminal.see("Stopped by you")
+    assert chat.reply_on_screen == squeezed(chat.last_reply.text)
 
 
 def test_without_colour_no_colour_is_sent(start: Start) -> None:
