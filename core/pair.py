@@ -67,6 +67,7 @@ class _Origin:
 
     side: Side
     source: Source
+    adapter: Source | None
     config: Any
     tokenizer: Tokenizer | None
 
@@ -198,7 +199,8 @@ def _look(side: Side, profile: Profile, report: Report) -> _Origin:
             f"The tokenizer of {side.model} cannot be read: {_first_line(error)}",
             "Check the files in its folder.",
         ) from error
-    return _Origin(side, source, config, tokenizer)
+    adapter = adapter_source(side.adapter, report) if side.adapter else None
+    return _Origin(side, source, adapter, config, tokenizer)
 
 
 def _template(origins: list[_Origin]) -> str | None:
@@ -217,7 +219,7 @@ def _load_sides(
 ) -> list[LoadedSide]:
     sources = [complete(o.source, report) for o in origins]
     same = sources[0].folder == sources[1].folder
-    adapters = [o.side.adapter and adapter_source(o.side.adapter, report) for o in origins]
+    adapters = [o.adapter for o in origins]
     spread = _device_map(profile, device, sources)
     first = _load_model(profile, origins[0], sources[0], spread, report, "before")
     if not same:
@@ -361,6 +363,7 @@ def _info(profile: Profile, origin: _Origin, side: LoadedSide) -> SideInfo:
         model=origin.side.model,
         revision=origin.source.revision,
         adapter=origin.side.adapter,
+        adapter_revision=origin.adapter.revision if origin.adapter else None,
         dtype=str(side.model.dtype).removeprefix("torch."),
         quantization=profile.quantization,
     )

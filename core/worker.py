@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING
@@ -156,10 +157,11 @@ def serve(pipe: Connection) -> None:
 
         engine = Engine.open(profile, lambda loading: pipe.send([loading]))
         pipe.send([engine.opened])
+        waiting: deque[Request] = deque()
         while True:
-            command = pipe.recv()
+            command = waiting.popleft() if waiting else pipe.recv()
             if isinstance(command, Request):
-                _answer(engine, command, pipe)
+                _answer(engine, command, pipe, waiting)
             else:
                 engine.apply(command)
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -168,13 +170,16 @@ def serve(pipe: Connection) -> None:
         _report(pipe, error, fatal=True)
 
 
-def _answer(engine: Engine, request: Request, pipe: Connection) -> None:
+def _answer(engine: Engine, request: Request, pipe: Connection, waiting: deque[Request]) -> None:
+    """Answer one request, obeying what comes between its tokens; another request has to wait."""
     try:
         for batch in engine.batches(request):
             pipe.send(batch)
             while pipe.poll():
                 command = pipe.recv()
-                if not isinstance(command, Request):
+                if isinstance(command, Request):
+                    waiting.append(command)
+                else:
                     engine.apply(command)
     except LogitAmpError as error:
         _report(pipe, error, fatal=False)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from core.conversation import Conversation, ReplyLog
 from core.events import (
     Failed,
+    Forget,
     Idle,
     Lane,
     Loading,
@@ -23,8 +21,8 @@ from core.events import (
     SetSampling,
     Stop,
 )
-from core.profile import Profile
-from core.records import Change, Finish, Keep, Message, Reply, Sampling, Session, Step, new_id
+from core.profile import Profile, recorded_profile
+from core.records import Change, Finish, Keep, Message, Reply, Sampling, Step, new_id
 from core.transcript import Transcript
 from tui.engine_link import EngineLink, MakeEngine, Update
 from tui.recorder import Recorder
@@ -359,9 +357,14 @@ class ChatSession:
         """Start over with an empty conversation and, with its first message, a new file."""
         self.recorder.close()
         self._forget(Conversation())
+        self._begin_session()
+
+    def _begin_session(self) -> None:
+        """Say in the file what made what follows; the engine starts from empty caches."""
         if self.opened is not None:
-            self.conversation.add(self.opened.session)
+            self._link.send(Forget())
             self.recorder.append(self.opened.session)
+            self.conversation.add(self.opened.session)
 
     def resume(self, path: Path) -> Profile | None:
         """Go on with a saved chat. Raises TranscriptError and changes nothing if it cannot be.
@@ -379,18 +382,16 @@ class ChatSession:
             if log.reply.lane == "amplified":
                 self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
         self.system = self._system_text(self.conversation.leaf) or None
-        other = saved_profile(saved) if saved else None
+        other = recorded_profile(saved) if saved else None
         if other is not None and _pair(other) != _pair(self.profile):
             return other
-        if self.opened is not None:
-            self.recorder.append(self.opened.session)
-            self.conversation.add(self.opened.session)
+        self._begin_session()
         return None
 
     def insist(self) -> None:
         """Let what the command line says about a resumed chat beat what the file says."""
         said = self.conversation.session
-        saved = saved_profile(said) if said else None
+        saved = recorded_profile(said) if said else None
         if saved is None or self.profile.alpha != saved.alpha:
             self.alpha = self.profile.alpha
         if saved is None or self.profile.sampling != saved.sampling:
@@ -403,14 +404,6 @@ class ChatSession:
         self.editing = None
         self.waiting = []
         self._answer_when_ready = False
-
-
-def saved_profile(session: Session) -> Profile | None:
-    """The profile a transcript was made with, if it can still be read."""
-    try:
-        return Profile.model_validate_json(json.dumps(session.profile))
-    except (ValidationError, ValueError):
-        return None
 
 
 def _pair(profile: Profile) -> tuple[object, ...]:

@@ -93,6 +93,14 @@ def test_it_obeys_between_tokens_and_goes_on_after_a_refusal(started: Started) -
     assert {f.reason for f in finishes} <= {"cancelled", "stop"}
 
 
+def test_requests_sent_at_once_are_answered_in_order(started: Started) -> None:
+    process, listener = started
+    for _ in range(3):
+        process.send(request(max_new_tokens=3))
+    listener.until(Idle, 3)
+    assert sum(isinstance(e, Finish) for e in listener.events) == 6
+
+
 def test_a_killed_engine_is_reported_and_can_be_opened_again(
     started: Started, tiny_pair: Callable[..., Profile]
 ) -> None:
