@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from core.engine import Engine
-from core.events import Lane, Prefill, Request
+from core.events import Forget, Lane, Prefill, Request
 from core.profile import Profile, load_profile
 from core.records import Message, Sampling, Step
 from tests.models import tiny_tokenizer
@@ -116,6 +116,7 @@ def theirs(engine: Engine, tokens: int) -> float:
 
 def next_turn(engine: Engine, history: int) -> tuple[float, int]:
     """(seconds to the first token, tokens read) of a second turn after `history` words."""
+    engine.apply(Forget())
     first = request(1, 4, history=history)
     list(engine.generate(first))
     said = Message(id="m1", parent="m0", role="assistant", text="fine")
@@ -169,7 +170,9 @@ def main() -> None:
             lambda: theirs(engine, tokens),
         )
         turns: dict[int, list[float]] = {h: [] for h in (40, 400)}
-        for _ in range(args.rounds):
+        for history in turns:
+            next_turn(engine, history)
+        for _ in range(3 * args.rounds):
             for history, seconds in turns.items():
                 seconds.append(next_turn(engine, history)[0])
     report(args.pair, one, three, peer, turns)
