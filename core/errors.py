@@ -23,6 +23,12 @@ class LogitAmpError(Exception):
         return f"{self.message} {self.remedy}".strip()
 
 
+class UsageError(LogitAmpError):
+    """A command that asks for what it cannot have."""
+
+    exit_code = 2
+
+
 class ProfileError(LogitAmpError):
     """A profile that is missing, unreadable or says something it may not."""
 

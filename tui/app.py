@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from textual.app import App, SystemCommand
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
-from core.errors import LogitAmpError
+from core.errors import UsageError
 from core.profile import Profile
 from core.worker import EngineProcess
 from tui import keymap
@@ -41,6 +42,7 @@ class ChatApp(App[int]):
         super().__init__()
         self.session = session
         self.backstop: threading.Timer | None = None
+        self._handlers: dict[signal.Signals, Any] = {}
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
@@ -64,18 +66,27 @@ class ChatApp(App[int]):
     def on_mount(self) -> None:
         """A terminal that goes away must not take the conversation with it."""
         loop = asyncio.get_running_loop()
-        for name in ("SIGHUP", "SIGTERM", "SIGINT"):
-            number = getattr(signal, name)
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self._terminated, number)
 
-    def _terminated(self, number: int) -> None:
+        def leave(number: int, _frame: object) -> None:
+            # On a thread: the loop may hang on a terminal that reads no more.
+            threading.Thread(target=self._leave, args=(number, loop), daemon=True).start()
+
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):  # not in the main thread
+                self._handlers[number] = signal.signal(number, leave)
+
+    def on_unmount(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _leave(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         self.session.close()
-        # Without a terminal a clean exit can hang: after a while, leave anyway.
+        # Where a clean exit hangs, leave anyway.
         self.backstop = threading.Timer(GIVE_UP_SECONDS, os._exit, (128 + number,))
         self.backstop.daemon = True
         self.backstop.start()
-        self.exit(return_code=128 + number)
+        loop.call_soon_threadsafe(partial(self.exit, return_code=128 + number))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette's commands, from the registry of actions."""
@@ -108,7 +119,7 @@ def run_chat(
 ) -> int:
     """Open the chat and stay until the user leaves; returns the exit code.
 
-    Raises LogitAmpError where there is no terminal to draw on, or `resume` is
+    Raises UsageError where there is no terminal to draw on, or `resume` is
     no transcript that can be continued.
     """
     check_terminal()
@@ -130,13 +141,13 @@ def run_chat(
 
 
 def check_terminal() -> None:
-    """Refuse where no screen can be drawn. Raises LogitAmpError."""
+    """Refuse where no screen can be drawn. Raises UsageError."""
     headless = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise LogitAmpError("The chat needs a terminal, and this is a pipe or a file.", headless)
+        raise UsageError("The chat needs a terminal, and this is a pipe or a file.", headless)
     if os.environ.get("TERM", "") in ("dumb", "unknown", ""):
         term = os.environ.get("TERM", "") or "not set"
-        raise LogitAmpError(
+        raise UsageError(
             f"The chat needs a terminal that can move the cursor, and TERM is {term}.",
             f"Set TERM (for example xterm-256color). {headless}",
         )

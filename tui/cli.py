@@ -100,11 +100,8 @@ def chat(
         "plausibility": plausibility,
         "max_new_tokens": max_new_tokens,
     }
-    saved = None
     if resume and not (profile or before or after or adapter):
-        saved = options.of_transcript(resume)
-    if saved is not None:
-        chosen = options.adjusted(saved, settings, sampling)
+        chosen = options.adjusted(options.of_transcript(resume), settings, sampling)
     else:
         chosen = options.describe(profile, before, after, adapter, settings, sampling)
 

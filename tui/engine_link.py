@@ -80,11 +80,11 @@ class EngineLink:
             self._engine.send(command)
 
     def close(self) -> None:
-        """End the engine."""
+        """End the engine; closing twice, or from two threads, is fine."""
         self._generation += 1
         with self._lock:
             self._close()
-        self._end_running("cancelled", None)
+            self._end_running("cancelled", None)
 
     def _close(self) -> None:
         old, self._engine = self._engine, None

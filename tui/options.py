@@ -128,14 +128,21 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
         ) from None
 
 
-def of_transcript(path: Path) -> Profile | None:
-    """The profile a transcript was last made with, if it can still be read.
+def of_transcript(path: Path) -> Profile:
+    """The profile a transcript was last made with.
 
-    Raises TranscriptError.
+    Raises TranscriptError, and UsageError where the file does not tell.
     """
     from core.conversation import Conversation
+    from core.errors import UsageError
     from core.profile import recorded_profile
     from core.transcript import read_records
 
     session = Conversation(read_records(path)).session
-    return recorded_profile(session) if session else None
+    profile = recorded_profile(session) if session else None
+    if profile is None:
+        raise UsageError(
+            f"{path} does not tell which models it was with.",
+            "Name them: --profile NAME, or --before ID --after ID.",
+        )
+    return profile

@@ -158,6 +158,14 @@ class Terminal:
                 self.pump(0.02)
         return time.monotonic() - began
 
+    def wait_unread(self, reached: Callable[[], object], seconds: float = SECONDS) -> float:
+        """Wait as a frozen line does, reading nothing; returns the seconds that took."""
+        began = time.monotonic()
+        while not reached():
+            assert time.monotonic() - began < seconds, f"not reached in {seconds:g} s"
+            select.select([], [], [], 0.05)
+        return time.monotonic() - began
+
     def see(self, *texts: str, seconds: float = SECONDS) -> None:
         """Read until all of `texts` stand on the screen together."""
         self.until(lambda: all(text in self.text for text in texts), seconds)

@@ -128,7 +128,7 @@ def test_a_terminal_that_cannot_draw_is_refused(
         columns=300,
     )
     try:
-        assert terminal.exit_code() == 1
+        assert terminal.exit_code() == 2
         assert f"TERM is {term or 'not set'}" in terminal.text
         assert HINT in terminal.text
         assert b"\x1b" not in terminal.raw
@@ -143,7 +143,7 @@ def test_a_pipe_is_no_terminal(endless_pair: Path, redirection: str) -> None:
     command = f'"{COMMAND}" --profile "{endless_pair}" {redirection}; exit "${{PIPESTATUS[0]}}"'
     terminal = Terminal(["bash", "-c", command], environment(), columns=300)
     try:
-        assert terminal.exit_code() == 1
+        assert terminal.exit_code() == 2
         assert "The chat needs a terminal" in terminal.text
         assert HINT in terminal.text
         assert "Traceback" not in terminal.text

@@ -72,6 +72,18 @@ def test_a_terminal_that_goes_away_takes_nothing_with_it(chat: Chat) -> None:
     assert seconds < SECONDS_TO_LEAVE
 
 
+def test_a_terminal_that_reads_no_more_cannot_hold_the_chat(chat: Chat) -> None:
+    """A frozen line: the app blocks on writing, and a signal still ends it."""
+    left = processes(chat)
+    seen = chat.reply_on_screen
+    held = len(chat.last_reply.steps)
+    chat.terminal.wait_unread(lambda: len(chat.last_reply.steps) > held + 1000)
+    left[0].send(signal.SIGTERM)
+    seconds = chat.terminal.wait_unread(lambda: all(process.gone for process in left))
+    assert_cancelled(chat, seen)
+    assert seconds < 2 * SECONDS_TO_LEAVE
+
+
 def test_a_stopped_chat_goes_on_where_it_was(chat: Chat) -> None:
     terminal = chat.terminal
     terminal.process.send(signal.SIGSTOP)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from textual.filter import NoColor
 
-from core.errors import LogitAmpError
+from core.errors import UsageError
 from core.records import Finish
 from core.transcript import read_records
 from tests.tui.chat_driver import open_chat
@@ -37,7 +37,7 @@ print(sorted(heavy & set(sys.modules)))
 
 
 def test_a_pipe_is_refused_with_the_way_out() -> None:
-    with pytest.raises(LogitAmpError, match="logit-amp-chat reply"):
+    with pytest.raises(UsageError, match="logit-amp-chat reply"):
         check_terminal()
 
 
@@ -46,7 +46,7 @@ def test_a_terminal_without_a_cursor_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", term)
-    with pytest.raises(LogitAmpError, match="TERM"):
+    with pytest.raises(UsageError, match="TERM"):
         check_terminal()
 
 

@@ -378,6 +378,17 @@ def test_a_chat_is_resumed_with_the_pair_it_was_made_with(
     assert chats[1]["profile"].after == Side(model="org/chat")
 
 
+def test_a_chat_that_ended_before_its_models_were_loaded_asks_for_them(
+    chats: list[dict[str, Any]], pair: str, tmp_path: Path, capsys: Capture
+) -> None:
+    saved = tmp_path / "saved.jsonl"
+    saved.write_text('{"type":"message","id":"m","parent":null,"role":"user","text":"hi"}\n')
+    assert cli.run(["--resume", str(saved)]) == 2
+    assert "does not tell which models it was with. Name them: --profile" in capsys.readouterr().err
+    assert cli.run(["--resume", str(saved), "--profile", pair]) == 0
+    assert len(chats) == 1
+
+
 # --- profiles, export, version --------------------------------------------------
 
 
