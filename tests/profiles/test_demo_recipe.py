@@ -60,7 +60,7 @@ def test_quick_recipe_builds_a_pair_that_transformers_loads(
 ) -> None:
     pair = recipe.build(tmp_path, seed=0, size=recipe.QUICK)
     recipe.report(pair, recipe.QUICK, seed=0)
-    assert "+1.0" in capsys.readouterr().out
+    assert "+1.00" in capsys.readouterr().out
     for side in ("before", "after"):
         model = AutoModelForCausalLM.from_pretrained(tmp_path / side)
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / side)

@@ -102,7 +102,7 @@ def report(pair: Pair, size: Size, seed: int, sampling: Sampling = SAMPLING) -> 
     for alpha in size.alphas:
         count = size.prompts_at_zero if alpha == 0 else size.prompts
         rates = measure(pair, alpha, count, seed, sampling)
-        print(f"{alpha:+5.1f}  {''.join(f'{rate!s:22}' for rate in rates.values())}", flush=True)
+        print(f"{alpha:+5.2f}  {''.join(f'{rate!s:22}' for rate in rates.values())}", flush=True)
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def replies(
             )
             for model, cache in zip(models, caches, strict=True)
         )
-        strength = torch.full((len(rows), 1), alpha)
+        strength = torch.full((len(rows), 1), float(alpha))
         amplified = mix(before, after, strength).log_softmax(dim=-1)
         noise = -torch.empty_like(amplified).exponential_(generator=generator).log()
         token = pick(filtered(amplified, after, strength, sampling), noise)
