@@ -21,7 +21,7 @@ from tui.app import ChatApp
 from tui.session import ChatSession
 
 HERE = Path(__file__).parent
-SIZE = (112, 34)
+SIZE = (112, 26)
 PROMPT = "Tell me about otters."
 
 

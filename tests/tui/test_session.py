@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.events import Request, SetAlpha, SetSampling, Stop
+from core.events import Forget, Request, SetAlpha, SetSampling, Stop
 from core.records import Finish, Keep, Message, Reply, Session, Step
 from core.transcript import read_records
 from tests.tui.chat_driver import Engines, demo_profile, make_session
@@ -328,6 +328,30 @@ def test_resume_names_the_pair_it_was_made_with(tmp_path: Path, engines: Engines
     profile = session.resume(path)
     assert profile is not None
     assert profile.name == "x"
+
+
+def test_a_saved_chat_of_a_stranger_runs_no_code(tmp_path: Path, engines: Engines) -> None:
+    pair = {"before": {"model": "evil/repository"}, "trust_remote_code": True}
+    stranger = make_session(tmp_path, engines, demo_profile(name="x", **pair))
+    stranger.load()
+    engines.last.load()
+    stranger.drain()
+    answer(stranger, engines, "one")
+    path = stranger.recorder.path
+    assert path is not None
+    stranger.close()
+    profile = make_session(tmp_path, engines).resume(path)
+    assert profile is not None
+    assert profile.before.model == "evil/repository"
+    assert profile.trust_remote_code is False
+
+
+def test_a_new_chat_starts_from_empty_caches(session: ChatSession, engines: Engines) -> None:
+    answer(session, engines, "one")
+    session.new_chat()
+    answer(session, engines, "two")
+    kinds = [type(command) for command in engines.last.commands]
+    assert kinds == [Request, Forget, Request]
 
 
 def test_a_new_chat_takes_a_new_file(session: ChatSession, engines: Engines) -> None:
