@@ -230,6 +230,16 @@ async def test_regenerate_needs_a_message(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("ctrl+r")
         assert "no message to answer" in chat.notice
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("ctrl+r")
+        assert chat.notice == ""
+
+
+async def test_a_message_that_waits_for_the_models_is_not_denied(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, loaded=False) as chat:
+        await chat.press("H", "i", "enter", "ctrl+r")
+        assert "as soon as the models are ready" in chat.notice
 
 
 async def test_editing_takes_the_last_message_back(tmp_path: Path) -> None:

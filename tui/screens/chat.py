@@ -194,7 +194,11 @@ class ChatScreen(Dialogs):
         self.session.when_idle(self._regenerate)
 
     def _regenerate(self) -> None:
-        if not self.session.regenerate():
+        if self.session.awaiting:
+            self.notice.say("Your message is answered as soon as the models are ready.")
+        elif self.session.regenerate():
+            self.notice.clear_information()
+        else:
             self.notice.say("There is no message to answer yet.", "Write one first.")
         self.log_view.set_cursor(None)
         self.sync_thread()
