@@ -94,7 +94,7 @@ def test_a_storm_of_sizes_in_mid_reply_changes_nothing_but_the_layout(start: Sta
     terminal.until(lambda: chat.streaming and len(chat.reply_on_screen) > 0)
     terminal.press("esc")
     terminal.see("Stopped by you")
-    assert chat.reply_on_screen == squeezed(chat.last_reply.text)
+    terminal.until(lambda: chat.reply_on_screen == squeezed(chat.last_reply.text))
 
 
 def test_without_colour_no_colour_is_sent(start: Start) -> None:

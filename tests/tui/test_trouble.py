@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.tui.chat_driver import make_session, open_chat, text_of
 
 
@@ -121,3 +123,15 @@ async def test_hostile_errors_are_shown_safely(tmp_path: Path) -> None:
         shown = text_of(chat.screen.notice)
         assert "[/b] ␛[2J [bold]" in shown
         assert "\x9b" not in shown
+
+
+@pytest.mark.parametrize("key", ["escape", "f1", "f4", "f5", "f7", "f8", "f9", "ctrl+g", "ctrl+t"])
+async def test_no_terminal_is_too_small_to_survive(tmp_path: Path, key: str) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press(key)
+        for size in ((4, 10), (1, 1), (2, 5), (80, 24)):
+            await chat.pilot.resize_terminal(*size)
+            await chat.frame()
+        assert chat.app.is_running

@@ -70,7 +70,7 @@ class HelpText(Widget):
     def _lines(self, width: int) -> Iterable[Content]:
         yield Content.styled("What α is", "bold")
         for sentence in ALPHA:
-            yield from map(Content, textwrap.wrap(sentence, width))
+            yield from map(Content, textwrap.wrap(sentence, max(10, width)))
         for place, heading in HEADINGS.items():
             here = [action for action in self._actions if action.place == place]
             if not here:
