@@ -74,16 +74,3 @@ def entropy(p: Tensor) -> Tensor:
 def rank(p: Tensor, token: Tensor) -> Tensor:
     """1 + how many ids of (…, V) are strictly more probable than `token` (…): (…)."""
     return (p > p.gather(-1, token.unsqueeze(-1))).sum(dim=-1) + 1
-
-
-def crossover(before: tuple[float, float], after: tuple[float, float]) -> float | None:
-    """The α at which two tokens' amplified log-odds are zero.
-
-    Each side gives the log-probabilities of tokens (i, j), in nats: log-odds
-    are linear in α, so −(a_i − a_j)/(d_i − d_j) with d = a − b. None where
-    they never cross.
-    """
-    slope = (after[0] - before[0]) - (after[1] - before[1])
-    if slope == 0 or not math.isfinite(slope):
-        return None
-    return -(after[0] - after[1]) / slope

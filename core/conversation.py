@@ -11,6 +11,7 @@ from core.records import (
     Finish,
     Keep,
     Message,
+    Name,
     Note,
     Record,
     Reply,
@@ -22,12 +23,18 @@ from core.text import Utf8Stream
 
 @dataclass
 class ReplyLog:
-    """One reply and all that happened in it; `finish` is None while it runs or was cut off."""
+    """One reply and all that happened in it; `finish` is None while it runs or was cut off.
+
+    `session` is what it was made with; `notes` are by step, None for the whole reply.
+    """
 
     reply: Reply
+    session: Session | None = None
     steps: list[Step] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     finish: Finish | None = None
+    name: str = ""
+    notes: dict[int | None, str] = field(default_factory=dict)
     _stream: Utf8Stream = field(default_factory=Utf8Stream, repr=False)
     _pieces: list[str] = field(default_factory=list, repr=False)
 
@@ -35,6 +42,11 @@ class ReplyLog:
     def id(self) -> str:
         """The reply's id."""
         return self.reply.id
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """The ids it was made to begin with, as far as they were said."""
+        return tuple(step.token for step in self.steps[: self.reply.forced])
 
     @property
     def text(self) -> str:
@@ -84,6 +96,7 @@ class Conversation:
         self.notes: list[Note] = []
         self.leaf: str | None = None
         """Id of the message or kept reply from which the conversation goes on; may be set."""
+        self._follows: defaultdict[str | None, list[Message]] = defaultdict(list)
         self._answers: defaultdict[str | None, list[ReplyLog]] = defaultdict(list)
         self._kept: dict[str | None, ReplyLog] = {}
         for record in records:
@@ -96,6 +109,7 @@ class Conversation:
                 self.session = record
             case Message():
                 self.messages[record.id] = record
+                self._follows[record.parent].append(record)
                 self.leaf = record.id
             case Reply():
                 self._add_reply(record)
@@ -107,15 +121,28 @@ class Conversation:
                     self._kept[log.reply.parent] = log
                     self.leaf = log.id
             case Note():
-                self.notes.append(record)
+                self._note(record)
+            case Name():
+                if log := self.replies.get(record.reply):
+                    log.name = record.text
             case _:
                 pass
+
+    def _note(self, note: Note) -> None:
+        place = note.about, note.step
+        self.notes = [old for old in self.notes if (old.about, old.step) != place]
+        if note.text:
+            self.notes.append(note)
+        if log := self.replies.get(note.about):
+            log.notes.pop(note.step, None)
+            if note.text:
+                log.notes[note.step] = note.text
 
     def _add_reply(self, reply: Reply) -> None:
         """A new amplified lane takes the place of what was kept, any other only a free one."""
         if reply.id in self.replies:
             return
-        log = ReplyLog(reply)
+        log = ReplyLog(reply, self.session)
         old = self._kept.get(reply.parent)
         self.replies[reply.id] = log
         self._answers[reply.parent].append(log)
@@ -134,6 +161,21 @@ class Conversation:
         Where there is neither, the first reply.
         """
         return self._kept.get(message_id)
+
+    def siblings(self, log: ReplyLog) -> list[ReplyLog]:
+        """Every reply of this lane to the same message, in order; `log` is one of them."""
+        return [other for other in self._answers[log.reply.parent] if _same_lane(other, log)]
+
+    def newest(self, node: str) -> str:
+        """The end of what was said last after a message or reply; itself where that is nothing."""
+        seen: set[str] = set()
+        while node not in seen:
+            seen.add(node)
+            if said := self._follows.get(node):
+                node = said[-1].id
+            elif kept := self._kept.get(node):
+                node = kept.id
+        return node
 
     def thread(self, leaf: str | None = None) -> list[Message | ReplyLog]:
         """The messages and replies from the first one to `leaf` (default: the current leaf)."""
@@ -160,3 +202,7 @@ class Conversation:
             else Message(id=item.id, parent=item.reply.parent, role="assistant", text=item.text)
             for item in self.thread(leaf)
         )
+
+
+def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:
+    return a.reply.lane == b.reply.lane

@@ -197,12 +197,24 @@ class Keep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What the user wrote about a message, a reply or one of its steps."""
+    """What the user wrote about a message, a reply or one of its steps.
+
+    A later note about the same replaces it; an empty one takes it back.
+    """
 
     type: Literal["note"] = "note"
     about: str
     text: str
     step: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """What the user calls a reply; an empty text takes the name back."""
+
+    type: Literal["name"] = "name"
+    reply: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,5 +225,5 @@ class Unknown:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-Known = Session | Message | Reply | Step | Change | Finish | Keep | Note
+Known = Session | Message | Reply | Step | Change | Finish | Keep | Note | Name
 Record = Known | Unknown

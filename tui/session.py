@@ -22,7 +22,19 @@ from core.events import (
     Stop,
 )
 from core.profile import Profile, recorded_profile
-from core.records import Change, Finish, Keep, Message, Reply, Sampling, Step, new_id
+from core.records import (
+    Change,
+    Finish,
+    Keep,
+    Message,
+    Name,
+    Note,
+    Reply,
+    Sampling,
+    Session,
+    Step,
+    new_id,
+)
 from core.transcript import Transcript
 from tui.engine_link import EngineLink, MakeEngine, Update
 from tui.recorder import Recorder
@@ -62,6 +74,7 @@ class ChatSession:
         self._link = EngineLink(make_engine, self.recorder)
         self._request: Request | None = None
         self._answer_when_ready = False
+        self._keep_next = ""  # the reply that becomes the history as soon as it begins
         self._after_idle: Callable[[], None] | None = None
         self._clock = clock
         self._began = self._load_began = 0.0
@@ -128,7 +141,11 @@ class ChatSession:
                     self._answer_leaf()
             case Prefill():
                 self.prefill = update
-            case Reply() | Change() | Finish():
+            case Reply():
+                self.conversation.add(update)
+                if update.id == self._keep_next:
+                    self.keep(update.id)
+            case Change() | Finish():
                 self.conversation.add(update)
             case Step():
                 if self.prefill is not None or not self._tokens:
@@ -240,7 +257,14 @@ class ChatSession:
         self._answer_when_ready = False
         self._ask(leaf, LANES if self.comparing else ("amplified",), self.sampling, self.alpha)
 
-    def _ask(self, leaf: str, lanes: Sequence[str], sampling: Sampling, alpha: float) -> None:
+    def _ask(
+        self,
+        leaf: str,
+        lanes: Sequence[str],
+        sampling: Sampling,
+        alpha: float,
+        forced: tuple[int, ...] = (),
+    ) -> None:
         self._request = Request(
             messages=self._messages(leaf),
             lanes=tuple(
@@ -248,6 +272,7 @@ class ChatSession:
                 for name in lanes
             ),
             sampling=sampling,
+            forced=forced,
         )
         self.state = "busy"
         self._tokens = 0
@@ -321,11 +346,10 @@ class ChatSession:
         return None
 
     def lanes_of(self, log: ReplyLog) -> dict[str, ReplyLog]:
-        """The replies that belong beside `log`: the same message, seed and sampling."""
+        """The replies that belong beside `log`: the same message, seed, sampling and beginning."""
         found = {log.reply.lane: log}
         for other in reversed(self.conversation.replies_to(log.reply.parent)):
-            same = (other.reply.seed, other.reply.sampling) == (log.reply.seed, log.reply.sampling)
-            if same and other.reply.lane not in found:
+            if _conditions(other) == _conditions(log) and other.reply.lane not in found:
                 found[other.reply.lane] = other
         return {lane: found[lane] for lane in LANES if lane in found}
 
@@ -334,12 +358,61 @@ class ChatSession:
         missing = [lane for lane in LANES if lane not in self.lanes_of(log)]
         if not missing or self.state != "ready" or log.reply.parent is None:
             return False
-        self._ask(log.reply.parent, missing, log.reply.sampling, self.alpha)
+        self._ask(log.reply.parent, missing, log.reply.sampling, self.alpha, log.forced)
         return True
 
     def keep(self, reply: str) -> None:
         """Make this reply the history: what is said next follows it."""
         record = Keep(reply=reply)
+        self.recorder.append(record)
+        self.conversation.add(record)
+
+    # --- siblings and notes -----------------------------------------------------
+
+    def can_branch(self, log: ReplyLog) -> bool:
+        """Whether this pair's token ids mean what they meant when the reply was made."""
+        return (
+            log.reply.parent is not None
+            and self.opened is not None
+            and _models(log.session) == _models(self.opened.session)
+        )
+
+    def branch(self, log: ReplyLog, place: int, token: int) -> bool:
+        """Say `token` at a place of a reply instead, and go on from there: a sibling of it.
+
+        The seed stays and with it the noise, so that what follows differs by
+        the token and by α alone. In a comparison every lane goes on from there.
+        """
+        parent = log.reply.parent
+        if self.state != "ready" or parent is None or not self.can_branch(log):
+            return False
+        self.conversation.leaf = parent
+        lanes = LANES if self.comparing else (log.reply.lane,)
+        sampling = self.sampling.model_copy(update={"seed": log.reply.seed})
+        forced = (*(step.token for step in log.steps[:place]), token)
+        self._ask(parent, lanes, sampling, self.alpha, forced)
+        history = "amplified" if self.comparing else log.reply.lane
+        if self._request is not None:
+            self._keep_next = next(x.reply for x in self._request.lanes if x.name == history)
+        return True
+
+    def turn_to(self, log: ReplyLog) -> None:
+        """Make this reply the history, with what was said after it."""
+        self.keep(log.id)
+        end = self.conversation.newest(log.id)
+        if end != log.id and end in self.conversation.replies:
+            self.keep(end)
+        self.conversation.leaf = end
+
+    def note(self, about: str, text: str, step: int | None = None) -> None:
+        """Write something about a message, a reply or one of its steps; nothing takes it back."""
+        self._record(Note(about=about, text=text, step=step))
+
+    def name(self, reply: str, text: str) -> None:
+        """Call a reply something."""
+        self._record(Name(reply=reply, text=text))
+
+    def _record(self, record: Note | Name) -> None:
         self.recorder.append(record)
         self.conversation.add(record)
 
@@ -404,6 +477,15 @@ class ChatSession:
         self.editing = None
         self.waiting = []
         self._answer_when_ready = False
+
+
+def _conditions(log: ReplyLog) -> tuple[object, ...]:
+    """What lanes that are compared have in common."""
+    return log.reply.seed, log.reply.sampling, log.reply.forced, log.forced
+
+
+def _models(session: Session | None) -> tuple[str, ...]:
+    return (session.before.model, session.after.model) if session else ()
 
 
 def _pair(profile: Profile) -> tuple[object, ...]:

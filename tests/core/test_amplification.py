@@ -13,7 +13,6 @@ from torch import Tensor
 from core.amplification import (
     NEVER,
     amplify,
-    crossover,
     entropy,
     kl_divergence,
     log_probs,
@@ -21,6 +20,7 @@ from core.amplification import (
     plausible,
     rank,
 )
+from core.crossover import crossover
 
 V = 97
 # Eighths, so that −1 − α is exact.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.conversation import Conversation, ReplyLog
-from core.records import Keep, Message, Step
+from core.records import Keep, Message, Name, Note, Step
 from tests.core.samples import conversation, finish, message, reply, session, step
 
 
@@ -95,3 +95,37 @@ def test_a_strangers_tree_is_survived() -> None:
     assert ids(state.thread("a")) == ["b", "a"]
     assert ids(state.thread("r-1")) == ["r-1"]
     assert state.thread("nobody") == []
+
+
+def test_siblings_are_the_replies_of_one_lane_to_one_message() -> None:
+    state = Conversation([*conversation(), reply("r-3"), reply("r-4", parent="m-2")])
+    assert [log.id for log in state.siblings(state.replies["r-3"])] == ["r-1", "r-3"]
+    assert [log.id for log in state.siblings(state.replies["r-2"])] == ["r-2"]
+
+
+def test_the_newest_end_follows_what_was_said_last() -> None:
+    state = Conversation(
+        [*conversation(), message("m-3", "r-1", "And fish?"), reply("r-3", parent="m-3")]
+    )
+    assert state.newest("r-1") == "r-3"
+    assert state.newest("r-2") == "r-2"
+    assert Conversation([message("a", "b"), message("b", "a")]).newest("a") in {"a", "b"}
+
+
+def test_the_last_note_about_a_place_counts_and_an_empty_one_takes_it_back() -> None:
+    state = Conversation(
+        [*conversation(), Note(about="r-1", text="all"), Note(about="m-1", text="q")]
+    )
+    log = state.replies["r-1"]
+    assert log.notes == {2: "odd", None: "all"}
+    state.add(Note(about="r-1", text="very odd", step=2))
+    state.add(Note(about="r-1", text=""))
+    assert log.notes == {2: "very odd"}
+    assert [note.text for note in state.notes] == ["q", "very odd"]
+
+
+def test_a_reply_can_be_named() -> None:
+    state = Conversation([*conversation(), Name(reply="r-1", text="lighthouse")])
+    assert state.replies["r-1"].name == "lighthouse"
+    state.add(Name(reply="r-1", text=""))
+    assert state.replies["r-1"].name == ""

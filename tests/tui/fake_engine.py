@@ -93,6 +93,7 @@ class FakeEngine:
         self._alphas: dict[str, float] = {}
         self._tokens: dict[str, list[str]] = {}
         self._open: list[str] = []
+        self._words: dict[int, str] = {}  # every token that was ever a candidate
 
     @property
     def alive(self) -> bool:
@@ -187,6 +188,8 @@ class FakeEngine:
         self._open = [lane.reply for lane in request.lanes]
         texts = {lane.reply: self.texts[lane.name] for lane in request.lanes}
         self._tokens = {reply: [*tokens_of(text), END] for reply, text in texts.items()}
+        for tokens in self._tokens.values():
+            tokens[: len(request.forced)] = [self._words[token] for token in request.forced]
         prompt = tuple(range(sum(len(m.text.split()) + 4 for m in request.messages)))
         events: list[Event] = [
             Reply(
@@ -198,13 +201,16 @@ class FakeEngine:
                 turn=request.turn,
                 sampling=request.sampling,
                 prompt=PromptIds(prompt, prompt),
+                forced=len(request.forced),
             )
             for lane in request.lanes
         ]
         self.emit([*events, Prefill(done=len(prompt), total=len(prompt))])
+        self.step(len(request.forced))
 
     def _step(self, reply: str, text: str) -> Step:
         top = candidates(text, self._place)
+        self._words |= {candidate.id: candidate.text for candidate in top}
         chosen = top[0]
         return Step(
             reply=reply,
