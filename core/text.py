@@ -75,6 +75,8 @@ class _Glyphs(dict[int, str]):
 
 _LINE = _Glyphs()
 _BLOCK = _Glyphs({0x0A: "\n", 0x09: "\t"})
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+_PLAIN = {code: _glyph(code) for code in _CONTROLS if code not in (0x0A, 0x09)}
 
 
 def visible(text: str, *, newlines: bool = True) -> str:
@@ -87,6 +89,15 @@ def visible(text: str, *, newlines: bool = True) -> str:
     pieces of a stream join up: visible(a) + visible(b) == visible(a + b).
     """
     return text.translate(_BLOCK if newlines else _LINE)
+
+
+def plain(text: str) -> str:
+    """`text` to be taken elsewhere: as it was said, less the control characters.
+
+    Those (all but newline and tab) become visible, so that nothing happens
+    where it is pasted or printed; joiners and other formats stay what they are.
+    """
+    return clean(text.translate(_PLAIN))
 
 
 def clean(text: str) -> str:

@@ -88,6 +88,18 @@ class ChatApp(App[int]):
         self.backstop.start()
         loop.call_soon_threadsafe(partial(self.exit, return_code=128 + number))
 
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy through tmux and screen too, which Textual does not, and no more than fits."""
+        from tui import clipboard
+
+        self._clipboard = text
+        inside = clipboard.multiplexer(os.environ)
+        sequence = clipboard.sequence(text, inside)
+        if self._driver is not None and sequence is not None:
+            self._driver.write(sequence)
+        if inside == "tmux" and not self.is_headless:
+            self.run_worker(partial(clipboard.give_to_tmux, text), thread=True)
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette's commands, from the registry of actions."""
         if isinstance(screen, ChatScreen):

@@ -119,6 +119,8 @@ ACTIONS: tuple[Action, ...] = (
            palette=False),
     Action("end", "end", "end", "end", "end", "To the end, and follow new text.", "Look",
            "transcript", palette=False),
+    Action("copy", "copy", "y", "y", "copy", "Copy the reply, the token, code or the chat.", "Look",
+           "transcript", 17),
     # --- settings and files
     Action("sampling", "sampling", "f7", "F7", "sampling",
            "System prompt, temperature, filters, seed, length.", "Set", rank=20),

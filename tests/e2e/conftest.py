@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from tests.e2e.chat import Chat
+from tests.e2e.tmux import Tmux
 
 CONTEXT = 30_000
 
@@ -79,3 +81,12 @@ def start(endless_pair: Path, tmp_path: Path) -> Iterator[Callable[..., Chat]]:
     yield start_chat
     for chat in chats:
         chat.terminal.close()
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    server = Tmux(tmp_path / "tmux.conf", f"logit-amp-{tmp_path.parent.name}-{tmp_path.name}")
+    yield server
+    server.ask("kill-server")

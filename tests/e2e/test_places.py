@@ -4,49 +4,19 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.chat import COMMAND, Chat, environment, squeezed
 from tests.e2e.terminal import Process, Terminal
+from tests.e2e.tmux import Tmux
 
 Start = Callable[..., Chat]
 HINT = "logit-amp-chat reply --prompt TEXT"
 SGR = re.compile(rb"\x1b\[([\d;:]*)m")
 COLOURS = {*range(30, 50), *range(90, 108)} - {39, 49}  # those two take colour away
-
-
-@dataclass
-class Tmux:
-    """A tmux server of our own."""
-
-    configuration: Path
-    name: str
-
-    def start_in(self, term: str) -> list[str]:
-        """The command line in front of a command that is to run inside it."""
-        self.configuration.write_text(f'set -g default-terminal "{term}"\nset -g status off\n')
-        return ["tmux", "-u", "-L", self.name, "-f", str(self.configuration), "new-session"]
-
-    def ask(self, *command: str) -> str:
-        asked = subprocess.run(
-            ["tmux", "-L", self.name, *command], capture_output=True, text=True, check=False
-        )
-        return asked.stdout.strip()
-
-
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
-    server = Tmux(tmp_path / "tmux.conf", f"logit-amp-{tmp_path.parent.name}-{tmp_path.name}")
-    yield server
-    server.ask("kill-server")
 
 
 @pytest.mark.parametrize("term", ["tmux-256color", "screen-256color"])

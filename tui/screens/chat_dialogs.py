@@ -9,7 +9,7 @@ from textual import work
 from core.errors import LogitAmpError
 from core.profile import Profile
 from core.records import Sampling
-from tui.screens.chat_view import ChatView
+from tui.screens.chat_view import ChatView, short_path
 
 
 class Dialogs(ChatView):
@@ -112,6 +112,50 @@ class Dialogs(ChatView):
         self.session.new_chat()
         self.notice.clear()
         self.refresh_all()
+
+    def action_copy(self) -> None:
+        """Choose what to copy: the reply, the token, a code block, the conversation."""
+        from core.export import to_document
+        from core.transcript import read_records
+        from tui.copies import Copy, copies_of
+        from tui.screens.copy import CopyScreen
+
+        log, cursor, path = self.current_log, self.current_log.cursor, self.session.recorder.path
+        block = log.block_of(cursor.reply) if cursor else self._last_block(log)
+        try:
+            document = to_document(read_records(path), markdown=True) if path else ""
+        except LogitAmpError as error:
+            self.notice.say(error.message, error.remedy, error=True)
+            document = ""
+        copies = copies_of(block.log if block else None, cursor.step if cursor else None, document)
+        if not copies:
+            self.notice.say("There is nothing to copy yet.", "Write a message first.")
+            return
+
+        def take(copy: Copy | None) -> None:
+            if copy is not None:
+                self.copy(copy.name, copy.text)
+
+        self.app.push_screen(CopyScreen(copies), take)
+
+    def copy(self, name: str, text: str) -> None:
+        """Copy to the clipboard, and into a file for terminals that have none.
+
+        `name` says what it is: "the reply".
+        """
+        from tui import clipboard
+
+        self.notice.clear_information()
+        self.app.copy_to_clipboard(text)
+        try:
+            path = short_path(clipboard.keep(text, self.session.recorder.folder))
+        except LogitAmpError as error:
+            self.notice.say(error.message, error=True)
+            return
+        if clipboard.fits(text):
+            self.notice.say(f"Copied {name}, also to {path}.")
+        else:
+            self.notice.say(f"Too long for a terminal's clipboard: {name} is in {path}.")
 
     def action_export(self) -> None:
         """Write the chat as Markdown, text or JSON."""

@@ -127,7 +127,7 @@ class ChatView(Screen[None]):
                     " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
                     "said",
                 ),
-                (f"Chats are saved in {_short(self.session.recorder.folder)}", "finish"),
+                (f"Chats are saved in {short_path(self.session.recorder.folder)}", "finish"),
             )
         )
 
@@ -239,7 +239,7 @@ class ChatView(Screen[None]):
         return self.lanes.current.log_view if self.session.comparing else self.log_view
 
 
-def _short(path: Path) -> str:
+def short_path(path: Path) -> str:
     """A path with the home folder as ~."""
     try:
         return f"~/{path.relative_to(Path.home())}"

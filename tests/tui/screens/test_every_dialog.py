@@ -16,9 +16,11 @@ from core.machine import Machine
 from core.records import Sampling
 from tests.tui.screens.host import Host, until
 from tests.tui.screens.samples import broken_profile, profile, save_chat
+from tui.copies import Copy
 from tui.keymap import Action
 from tui.screens.alpha import AlphaScreen
 from tui.screens.chats import ChatsScreen
+from tui.screens.copy import CopyScreen
 from tui.screens.dialog import Dialog
 from tui.screens.export import ExportScreen
 from tui.screens.help import HelpScreen
@@ -42,6 +44,14 @@ def chats(folder: Path) -> Dialog[Any]:
 DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "alpha": lambda folder: AlphaScreen(1.5),
     "chats": chats,
+    "copy": lambda folder: CopyScreen(
+        [
+            Copy("y", "the reply", "Otters [/INST] eat fish and crabs. " * 4, "…"),
+            Copy("t", "the token's figures", "3 of 12: “·fish”", "…"),
+            *(Copy(str(n), f"code block {n}", "python, 4 lines", "…") for n in range(1, 10)),
+            Copy("c", "the conversation", "all of it, as Markdown, 2.1 kB", "…"),
+        ]
+    ),
     "export": lambda folder: ExportScreen(Path("chats/otters.md")),
     "help": lambda folder: HelpScreen(
         [
