@@ -203,6 +203,46 @@ class Conversation:
             for item in self.thread(leaf)
         )
 
+    # --- what a chat asks of it -------------------------------------------------
+
+    def last_reply(self) -> ReplyLog | None:
+        """The newest reply in the current thread."""
+        return next((i for i in self._ancestors(self.leaf) if isinstance(i, ReplyLog)), None)
+
+    def last_user_message(self) -> Message | None:
+        """The last thing the user said in the current thread."""
+        said = (i for i in self._ancestors(self.leaf) if isinstance(i, Message))
+        return next((message for message in said if message.role == "user"), None)
+
+    def system_text(self, leaf: str | None) -> str:
+        """The system prompt in force at a place of the conversation."""
+        if leaf is None:
+            return ""
+        said = (i for i in self._ancestors(leaf) if isinstance(i, Message))
+        return next((message.text for message in said if message.role == "system"), "")
+
+    def prompt(self, leaf: str) -> tuple[Message, ...]:
+        """What a request for an answer to `leaf` says: one system prompt, then the turns."""
+        history = self.history(leaf)
+        system = [m for m in history if m.role == "system"][-1:]
+        turns = [m for m in history if m.role != "system"]
+        return (*(m for m in system if m.text), *turns)
+
+    def beside(self, log: ReplyLog) -> dict[str, ReplyLog]:
+        """By lane, the replies to compare `log` with: the same message, seed, sampling
+        and beginning. Of several in one lane it is the newest; `log` itself always stays.
+        """
+        found = {log.reply.lane: log}
+        for other in reversed(self.replies_to(log.reply.parent)):
+            if _conditions(other) == _conditions(log):
+                found.setdefault(other.reply.lane, other)
+        return found
+
 
 def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:
     return a.reply.lane == b.reply.lane
+
+
+def _conditions(log: ReplyLog) -> tuple[object, ...]:
+    """What lanes that are compared have in common."""
+    return log.reply.seed, log.reply.sampling, log.reply.forced, log.forced

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +38,8 @@ from core.records import (
 from core.transcript import Transcript
 from tui.engine_link import EngineLink, MakeEngine, Update
 from tui.recorder import Recorder
-from tui.theme import FIXED_ALPHA, LANES
+from tui.running import Running
+from tui.theme import FIXED_ALPHA, lane_name
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 
@@ -64,21 +65,20 @@ class ChatSession:
         self.system: str | None = profile.system
         self.state: State = "closed"
         self.comparing = False
+        self.sweep: tuple[float, ...] = tuple(FIXED_ALPHA.values())
         self.opened: Opened | None = None
         self.loading: dict[str, Loading] = {}
-        self.prefill: Prefill | None = None
+        self.running: Running | None = None
         self.editing: Message | None = None
         self.waiting: list[str] = []
         self.saved_as: Path | None = None  # known once the session is closed
         self.recorder = Recorder(transcripts, lambda error: self._link.unsaved(error))
         self._link = EngineLink(make_engine, self.recorder)
-        self._request: Request | None = None
         self._answer_when_ready = False
         self._keep_next = ""  # the reply that becomes the history as soon as it begins
         self._after_idle: Callable[[], None] | None = None
         self._clock = clock
-        self._began = self._load_began = 0.0
-        self._tokens = 0
+        self._load_began = 0.0
 
     # --- the engine -------------------------------------------------------------
 
@@ -95,8 +95,7 @@ class ChatSession:
         self.state = "loading"
         self._load_began = self._clock()
         self.loading = {}
-        self.prefill = None
-        self._request = None
+        self.running = None
         self._after_idle = None
 
     def open_engine(self) -> None:
@@ -140,7 +139,7 @@ class ChatSession:
                 if self._answer_when_ready:
                     self._answer_leaf()
             case Prefill():
-                self.prefill = update
+                self._count(update)
             case Reply():
                 self.conversation.add(update)
                 if update.id == self._keep_next:
@@ -148,21 +147,21 @@ class ChatSession:
             case Change() | Finish():
                 self.conversation.add(update)
             case Step():
-                if self.prefill is not None or not self._tokens:
-                    self.prefill = None
-                    self._began = self._clock()
+                self._count(update)
                 self.conversation.add(update)
-                self._tokens += 1
             case Idle():
                 self._idle()
             case Failed():
                 self._fail(update)
 
+    def _count(self, update: Prefill | Step) -> None:
+        if self.running is not None:
+            self.running.take(update, self._clock())
+
     def _idle(self) -> None:
         if self.state == "busy":
             self.state = "ready"
-        self.prefill = None
-        self._request = None
+        self.running = None
         if (then := self._after_idle) is not None:
             self._after_idle = None
             then()
@@ -170,16 +169,12 @@ class ChatSession:
             self.submit(self.waiting.pop(0))
 
     def _fail(self, failed: Failed) -> None:
-        self.prefill = None
+        if self.running is not None:
+            self.running.prefill = None
         if failed.fatal:
             self.state = "failed"
-            self._request = None
+            self.running = None
             self._after_idle = None
-
-    @property
-    def request(self) -> Request | None:
-        """What the engine is answering."""
-        return self._request
 
     @property
     def awaiting(self) -> bool:
@@ -189,7 +184,7 @@ class ChatSession:
     @property
     def context_used(self) -> tuple[int, int] | None:
         """Tokens of the newest reply with its prompt, and how many there may be."""
-        log, session = self.last_reply(), self.conversation.session
+        log, session = self.conversation.last_reply(), self.conversation.session
         if log is None or session is None:
             return None
         return len(log.reply.prompt.after) + len(log.steps), session.context
@@ -199,10 +194,7 @@ class ChatSession:
     @property
     def tokens_per_second(self) -> float | None:
         """Tokens of one lane a second, while a reply streams."""
-        if self.state != "busy" or self._request is None or self._tokens < 2:
-            return None
-        seconds = self._clock() - self._began
-        return self._tokens / len(self._request.lanes) / seconds if seconds > 0 else None
+        return self.running.tokens_per_second(self._clock()) if self.running else None
 
     @property
     def seconds_loading(self) -> int:
@@ -222,7 +214,7 @@ class ChatSession:
 
     def _say(self, text: str, parent: str | None) -> None:
         """Record a user message, and before it the system prompt where that has changed."""
-        if (self.system or "") != self._system_text(parent):
+        if (self.system or "") != self.conversation.system_text(parent):
             parent = self._record_message("system", self.system or "", parent)
         self._record_message("user", text, parent)
 
@@ -235,49 +227,32 @@ class ChatSession:
         self.conversation.add(message)
         return message.id
 
-    def _system_text(self, leaf: str | None) -> str:
-        """The system prompt in force at a place of the conversation."""
-        if leaf is None:
-            return ""
-        said = [m.text for m in self.conversation.history(leaf) if m.role == "system"]
-        return said[-1] if said else ""
-
-    def _messages(self, leaf: str) -> tuple[Message, ...]:
-        """What a request for an answer to `leaf` says: one system prompt, then the turns."""
-        history = self.conversation.history(leaf)
-        system = [m for m in history if m.role == "system"][-1:]
-        turns = [m for m in history if m.role != "system"]
-        return (*(m for m in system if m.text), *turns)
-
     def _answer_leaf(self) -> None:
         leaf = self.conversation.leaf
         if self.state != "ready" or leaf is None:
             self._answer_when_ready = True
             return
         self._answer_when_ready = False
-        self._ask(leaf, LANES if self.comparing else ("amplified",), self.sampling, self.alpha)
+        lanes = self.lanes if self.comparing else {"amplified": self.alpha}
+        self._ask(leaf, lanes, self.sampling)
 
     def _ask(
         self,
         leaf: str,
-        lanes: Sequence[str],
+        lanes: Mapping[str, float],
         sampling: Sampling,
-        alpha: float,
         forced: tuple[int, ...] = (),
-    ) -> None:
-        self._request = Request(
-            messages=self._messages(leaf),
-            lanes=tuple(
-                Lane(reply=new_id("r"), name=name, alpha=FIXED_ALPHA.get(name, alpha))
-                for name in lanes
-            ),
+    ) -> Running:
+        request = Request(
+            messages=self.conversation.prompt(leaf),
+            lanes=tuple(Lane(reply=new_id("r"), name=name, alpha=lanes[name]) for name in lanes),
             sampling=sampling,
             forced=forced,
         )
+        self.running = running = Running(request, self._clock())
         self.state = "busy"
-        self._tokens = 0
-        self._began = self._clock()
-        self._link.send(self._request)
+        self._link.send(request)
+        return running
 
     def stop(self) -> None:
         """End the reply after the token in flight."""
@@ -289,22 +264,15 @@ class ChatSession:
         text, self.waiting = "\n\n".join(self.waiting), []
         return text
 
-    def last_user_message(self) -> Message | None:
-        """The last thing the user said in the current thread."""
-        for item in reversed(self.conversation.thread()):
-            if isinstance(item, Message) and item.role == "user":
-                return item
-        return None
-
     def regenerate(self) -> bool:
         """Answer the last message again, with a new seed. False when there is nothing to answer."""
-        message = self.last_user_message()
+        message = self.conversation.last_user_message()
         if message is None or self.state != "ready":
             return False
         seeds = [log.reply.seed for log in self.conversation.replies_to(message.id)]
         if seeds:
             self.sampling = self.sampling.model_copy(update={"seed": max(seeds) + 1})
-        if (self.system or "") != self._system_text(message.id):
+        if (self.system or "") != self.conversation.system_text(message.id):
             parent = message.parent
             self._say(message.text, parent)
         else:
@@ -314,7 +282,7 @@ class ChatSession:
 
     def edit(self) -> str | None:
         """Take the last message back; what is submitted next becomes its sibling."""
-        self.editing = self.last_user_message()
+        self.editing = self.conversation.last_user_message()
         if self.editing is None:
             return None
         self.stop()
@@ -325,10 +293,9 @@ class ChatSession:
     def set_alpha(self, alpha: float) -> None:
         """In force from the next token on."""
         self.alpha = round(alpha, 6)
-        if self.state == "busy" and self._request is not None:
-            for lane in self._request.lanes:
-                if lane.name == "amplified":
-                    self._link.send(SetAlpha(lane.reply, self.alpha))
+        if self.running is not None:
+            for reply in self.running.replies("amplified"):
+                self._link.send(SetAlpha(reply, self.alpha))
 
     def set_sampling(self, sampling: Sampling) -> None:
         """In force from the next token on."""
@@ -338,27 +305,23 @@ class ChatSession:
 
     # --- lanes ------------------------------------------------------------------
 
-    def last_reply(self) -> ReplyLog | None:
-        """The newest reply in the current thread."""
-        for item in reversed(self.conversation.thread()):
-            if isinstance(item, ReplyLog):
-                return item
-        return None
+    @property
+    def lanes(self) -> dict[str, float]:
+        """The lanes of a comparison by name: the fixed αs in order, and the live one last."""
+        return {lane_name(alpha): alpha for alpha in self.sweep} | {"amplified": self.alpha}
 
     def lanes_of(self, log: ReplyLog) -> dict[str, ReplyLog]:
-        """The replies that belong beside `log`: the same message, seed, sampling and beginning."""
-        found = {log.reply.lane: log}
-        for other in reversed(self.conversation.replies_to(log.reply.parent)):
-            if _conditions(other) == _conditions(log) and other.reply.lane not in found:
-                found[other.reply.lane] = other
-        return {lane: found[lane] for lane in LANES if lane in found}
+        """The replies that stand beside `log` in the comparison."""
+        found = self.conversation.beside(log)
+        return {lane: found[lane] for lane in self.lanes if lane in found}
 
     def complete_lanes(self, log: ReplyLog) -> bool:
         """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked."""
-        missing = [lane for lane in LANES if lane not in self.lanes_of(log)]
+        found = self.lanes_of(log)
+        missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
         if not missing or self.state != "ready" or log.reply.parent is None:
             return False
-        self._ask(log.reply.parent, missing, log.reply.sampling, self.alpha, log.forced)
+        self._ask(log.reply.parent, missing, log.reply.sampling, log.forced)
         return True
 
     def keep(self, reply: str) -> None:
@@ -387,13 +350,12 @@ class ChatSession:
         if self.state != "ready" or parent is None or not self.can_branch(log):
             return False
         self.conversation.leaf = parent
-        lanes = LANES if self.comparing else (log.reply.lane,)
+        lane = log.reply.lane
+        own = {lane: self.alpha if lane == "amplified" else log.reply.alpha}
         sampling = self.sampling.model_copy(update={"seed": log.reply.seed})
         forced = (*(step.token for step in log.steps[:place]), token)
-        self._ask(parent, lanes, sampling, self.alpha, forced)
-        history = "amplified" if self.comparing else log.reply.lane
-        if self._request is not None:
-            self._keep_next = next(x.reply for x in self._request.lanes if x.name == history)
+        running = self._ask(parent, self.lanes if self.comparing else own, sampling, forced)
+        self._keep_next = running.replies("amplified" if self.comparing else lane)[0]
         return True
 
     def turn_to(self, log: ReplyLog) -> None:
@@ -450,11 +412,11 @@ class ChatSession:
         self.recorder.go_on(transcript)
         self._forget(Conversation(records))
         saved = self.conversation.session
-        if (log := self.last_reply()) is not None:
+        if (log := self.conversation.last_reply()) is not None:
             self.sampling = log.reply.sampling
             if log.reply.lane == "amplified":
                 self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
-        self.system = self._system_text(self.conversation.leaf) or None
+        self.system = self.conversation.system_text(self.conversation.leaf) or None
         other = recorded_profile(saved) if saved else None
         if other is not None and _pair(other) != _pair(self.profile):
             return other
@@ -477,11 +439,6 @@ class ChatSession:
         self.editing = None
         self.waiting = []
         self._answer_when_ready = False
-
-
-def _conditions(log: ReplyLog) -> tuple[object, ...]:
-    """What lanes that are compared have in common."""
-    return log.reply.seed, log.reply.sampling, log.reply.forced, log.forced
 
 
 def _models(session: Session | None) -> tuple[str, ...]:

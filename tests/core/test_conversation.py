@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from core.conversation import Conversation, ReplyLog
 from core.records import Keep, Message, Name, Note, Step
 from tests.core.samples import conversation, finish, message, reply, session, step
@@ -129,3 +131,29 @@ def test_a_reply_can_be_named() -> None:
     assert state.replies["r-1"].name == "lighthouse"
     state.add(Name(reply="r-1", text=""))
     assert state.replies["r-1"].name == ""
+
+
+def test_beside_a_reply_stand_the_lanes_of_its_message_seed_and_sampling() -> None:
+    state = Conversation([message(), reply("r-1", lane="after", alpha=0), reply("r-2")])
+    other = reply("r-3", lane="before", alpha=-1)
+    state.add(dataclasses.replace(other, seed=other.seed + 1))
+    state.add(reply("r-4"))
+    assert {lane: log.id for lane, log in state.beside(state.replies["r-1"]).items()} == {
+        "after": "r-1",
+        "amplified": "r-4",
+    }
+    assert state.beside(state.replies["r-2"])["amplified"].id == "r-2"
+
+
+def test_a_request_says_the_last_system_prompt_and_the_turns() -> None:
+    state = Conversation(
+        [
+            Message(id="s-1", parent=None, role="system", text="Be brief."),
+            message("m-1", parent="s-1"),
+            Message(id="s-2", parent="m-1", role="system", text="Be long."),
+            message("m-2", parent="s-2", text="And crabs?"),
+        ]
+    )
+    assert [m.text for m in state.prompt("m-2")] == ["Be long.", "Otters?", "And crabs?"]
+    assert state.system_text("m-1") == "Be brief."
+    assert state.system_text(None) == ""

@@ -136,7 +136,7 @@ async def test_special_tokens_are_shown_and_no_part_of_the_text(tmp_path: Path) 
         await chat.say("Hi")
         await chat.finish()
         assert "<|end|>" in chat.log
-        log = chat.session.last_reply()
+        log = chat.session.conversation.last_reply()
         assert log is not None
         assert "<|end|>" not in log.text
 

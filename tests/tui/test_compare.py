@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,16 @@ async def test_lane_heads_carry_letter_name_and_alpha(tmp_path: Path) -> None:
         heads = [text_of(lane.head).split()[:3] for lane in chat.screen.lanes.lanes.values()]
         assert heads == [["B", "base", "−1"], ["A", "chat", "0"], ["α", "amplified", "+1"]]
         assert isinstance(chat.screen, ChatScreen)
+
+
+async def test_a_stranger_s_lane_is_shown_like_any_other(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(120, 30)) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        log.reply = dataclasses.replace(log.reply, lane="[/x] of another tool")
+        chat.screen.log_view.show([])
+        chat.screen.sync_thread()
+        await chat.frame()
+        assert "α at +1" in chat.log

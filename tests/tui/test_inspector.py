@@ -19,7 +19,7 @@ def shown(chat: Chat) -> str:
 
 
 def steps(chat: Chat) -> list[Step]:
-    log = chat.session.last_reply()
+    log = chat.session.conversation.last_reply()
     assert log is not None
     return log.steps
 

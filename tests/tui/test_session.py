@@ -179,8 +179,8 @@ def test_regenerate_takes_a_new_seed_and_the_same_parent(
         assert requests(engines.last)[-1].sampling.seed == seed
     parents = {request.parent for request in requests(engines.last)}
     assert len(parents) == 1
-    assert session.last_reply() is not None
-    assert session.last_reply().reply.seed == 2  # type: ignore[union-attr]
+    assert session.conversation.last_reply() is not None
+    assert session.conversation.last_reply().reply.seed == 2  # type: ignore[union-attr]
 
 
 def test_edit_makes_a_sibling(session: ChatSession, engines: Engines) -> None:
@@ -237,7 +237,7 @@ def test_stop_asks_the_engine(session: ChatSession, engines: Engines) -> None:
     session.drain()
     assert Stop() in engines.last.commands
     assert session.state == "ready"
-    assert session.last_reply().finish.reason == "cancelled"  # type: ignore[union-attr]
+    assert session.conversation.last_reply().finish.reason == "cancelled"  # type: ignore[union-attr]
 
 
 def test_a_dying_engine_leaves_a_finish_and_a_conversation(
@@ -248,7 +248,7 @@ def test_a_dying_engine_leaves_a_finish_and_a_conversation(
     engines.last.fail("The engine process was ended.", fatal=True)
     session.drain()
     assert session.state == "failed"
-    log = session.last_reply()
+    log = session.conversation.last_reply()
     assert log is not None
     assert log.finish is not None
     assert (log.finish.reason, log.finish.tokens) == ("error", 4)
@@ -376,7 +376,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_chat_goes_on(
     engines.last.finish()
     updates = session.drain()
     assert len([update for update in updates if isinstance(update, Unsaved)]) == 1
-    assert session.last_reply().text.startswith("Otters")  # type: ignore[union-attr]
+    assert session.conversation.last_reply().text.startswith("Otters")  # type: ignore[union-attr]
     assert not session.recorder.saved
 
 

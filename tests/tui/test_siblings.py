@@ -32,7 +32,7 @@ def answered(session: ChatSession, engines: Engines, text: str = "Hi") -> ReplyL
     session.submit(text)
     engines.last.finish()
     session.drain()
-    log = session.last_reply()
+    log = session.conversation.last_reply()
     assert log is not None
     return log
 
@@ -61,7 +61,7 @@ def test_a_branch_begins_like_the_reply_and_goes_on_from_another_token(
     assert [lane.name for lane in request.lanes] == ["amplified"]
     engines.last.finish()
     session.drain()
-    branch = session.last_reply()
+    branch = session.conversation.last_reply()
     assert branch is not None
     assert branch.id != log.id
     assert branch.forced == request.forced
@@ -92,7 +92,7 @@ def test_a_branch_of_a_kept_before_lane_stays_in_that_lane(
     session.branch(before, 3, rival(before, 3))
     engines.last.finish()
     session.drain()
-    shown = session.last_reply()
+    shown = session.conversation.last_reply()
     assert shown is not None
     assert (shown.reply.lane, shown.reply.alpha) == ("before", -1.0)
     assert shown.id != before.id
@@ -106,7 +106,7 @@ def test_in_a_comparison_every_lane_goes_on_from_the_branch(
     session.branch(log, 1, rival(log, 1))
     engines.last.finish()
     session.drain()
-    branch = session.last_reply()
+    branch = session.conversation.last_reply()
     assert branch is not None
     assert branch.reply.lane == "amplified"
     beside = session.lanes_of(branch)
@@ -120,7 +120,7 @@ def test_missing_lanes_of_a_branch_begin_as_it_does(session: ChatSession, engine
     session.branch(log, 1, rival(log, 1))
     engines.last.finish()
     session.drain()
-    branch = session.last_reply()
+    branch = session.conversation.last_reply()
     assert branch is not None
     assert session.complete_lanes(branch)
     assert engines.last.request is not None

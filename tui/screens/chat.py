@@ -89,7 +89,8 @@ class ChatScreen(Dialogs):
     def _complete_if_due(self) -> None:
         """After a reply during which the comparison was switched on: its missing lanes."""
         due, self._lanes_due = self._lanes_due, False
-        if due and self.session.comparing and (log := self.compared or self.session.last_reply()):
+        log = self.compared or self.session.conversation.last_reply()
+        if due and self.session.comparing and log is not None:
             self.session.complete_lanes(log)
 
     def _failed(self, failed: Failed) -> None:
@@ -234,7 +235,7 @@ class ChatScreen(Dialogs):
             # Without a cursor the comparison follows the newest turn.
             self.compared = session.conversation.replies.get(cursor.reply) if cursor else None
             self._lanes_due = session.state == "busy"
-            if (log := self.compared or session.last_reply()) is not None:
+            if (log := self.compared or session.conversation.last_reply()) is not None:
                 session.complete_lanes(log)
                 self.lanes.select(log.reply.lane)
             self._sync_lanes()

@@ -18,6 +18,7 @@ from core.records import Message
 from core.text import visible
 from tui import format, keymap
 from tui.session import ChatSession
+from tui.theme import lane_label
 from tui.widgets.alpha_bar import AlphaBar
 from tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from tui.widgets.composer import Composer
@@ -102,8 +103,8 @@ class ChatView(Screen[None]):
     def _sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""
         session = self.session
-        asked = session.last_user_message()
-        log = self.compared or session.last_reply()
+        asked = session.conversation.last_user_message()
+        log = self.compared or session.conversation.last_reply()
         if self.compared is None and asked and not session.conversation.replies_to(asked.id):
             log = None  # asked, and not answered yet
         parent = log.reply.parent if log else asked.id if asked else None
@@ -116,7 +117,7 @@ class ChatView(Screen[None]):
     def _block(self, item: Message | ReplyLog) -> Block:
         if isinstance(item, Message):
             return MessageBlock(item)
-        return ReplyBlock(item, item.reply.lane)
+        return ReplyBlock(item, lane_label(item.reply.lane))
 
     def _welcome(self) -> WelcomeBlock:
         return WelcomeBlock(
@@ -197,11 +198,13 @@ class ChatView(Screen[None]):
             self.loading_panel.show(
                 title, dict(stages[-1:] if self.has_class("-small") else stages)
             )
-        elif session.prefill is not None and session.prefill.total > LONG_PROMPT:
-            self.loading_panel.show_prefill(session.prefill)
-        self.loading_panel.display = session.state == "loading" or (
-            session.prefill is not None and session.prefill.total > LONG_PROMPT
-        )
+            self.loading_panel.display = True
+            return
+        prefill = session.running.prefill if session.running else None
+        long = prefill is not None and prefill.total > LONG_PROMPT
+        if prefill is not None and long:
+            self.loading_panel.show_prefill(prefill)
+        self.loading_panel.display = long
 
     def _refresh_composer(self) -> None:
         session = self.session

@@ -8,7 +8,7 @@ from core.conversation import ReplyLog, step_bytes
 from core.records import Finish, Message, Step
 from core.text import Utf8Stream, visible
 from tui import format
-from tui.theme import LETTERS
+from tui.theme import FIXED_ALPHA, LETTERS, tint
 from tui.widgets.flow import Flow
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
@@ -60,7 +60,7 @@ class ReplyBlock:
 
     def __init__(self, log: ReplyLog, label: str, *, heading: bool = True) -> None:
         self.id = log.id
-        self.lane = log.reply.lane
+        self.lane = tint(log.reply.lane)
         self.log = log
         self.label = label
         self.heading = heading
@@ -81,8 +81,9 @@ class ReplyBlock:
         self._ended = False
         if self.heading:
             reply = self.log.reply
-            self.flow.add(f"{LETTERS.get(self.lane, '?')} {self.label}", f"head-{self.lane}")
-            if self.lane == "amplified":
+            letter = LETTERS.get(reply.lane, LETTERS["amplified"])
+            self.flow.add(f"{letter} {self.label}", f"head-{self.lane}")
+            if reply.lane not in FIXED_ALPHA:
                 self.flow.add(f" {format.alpha(reply.alpha)}", f"head-{self.lane}")
             self.flow.add(f"  seed {reply.seed}", "finish")
             self.flow.new_line()

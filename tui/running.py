@@ -1,0 +1,39 @@
+"""The request in flight: what was asked, how far it is and how fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.events import Prefill, Request
+from core.records import Step
+
+
+@dataclass
+class Running:
+    """One request that the engine answers; times are seconds of the session's clock."""
+
+    request: Request
+    began: float
+    prefill: Prefill | None = None
+    tokens: int = 0
+
+    def take(self, event: Prefill | Step, now: float) -> None:
+        """Count what was reported; the clock of the tokens starts with the first one."""
+        if isinstance(event, Prefill):
+            self.prefill = event
+            return
+        if not self.tokens:
+            self.prefill = None
+            self.began = now
+        self.tokens += 1
+
+    def tokens_per_second(self, now: float) -> float | None:
+        """Tokens of one lane a second; None before there is anything to say."""
+        seconds = now - self.began
+        if self.tokens < 2 or seconds <= 0:
+            return None
+        return self.tokens / len(self.request.lanes) / seconds
+
+    def replies(self, lane: str) -> list[str]:
+        """The ids of the replies that are decoded in `lane`."""
+        return [each.reply for each in self.request.lanes if each.name == lane]
