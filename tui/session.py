@@ -1,4 +1,4 @@
-"""One chat without a screen: the conversation, its transcript and the engine."""
+"""One chat without a screen: what is said, and what is asked of the engine about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from core.conversation import Conversation, ReplyLog
+from core.conversation import ReplyLog
 from core.events import (
     Failed,
     Forget,
@@ -25,27 +25,23 @@ from core.profile import Profile, recorded_profile
 from core.records import (
     Change,
     Finish,
-    Keep,
     Message,
-    Name,
-    Note,
     Reply,
     Sampling,
     Session,
     Step,
     new_id,
 )
-from core.transcript import Transcript
 from tui.engine_link import EngineLink, MakeEngine, Update
-from tui.recorder import Recorder
 from tui.running import Running
+from tui.talk import Talk
 from tui.theme import FIXED_ALPHA, lane_name
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 
 
-class ChatSession:
-    """Owns what is said, what is saved and what is asked of the engine.
+class ChatSession(Talk):
+    """A talk with an engine, and how the engine is to answer.
 
     What the engine reports waits in a queue until `drain` takes it over. All
     methods belong to the app's thread, but for `open_engine`.
@@ -59,7 +55,7 @@ class ChatSession:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.profile = profile
-        self.conversation = Conversation()
+        super().__init__(transcripts, lambda error: self._link.unsaved(error))
         self.alpha = profile.alpha
         self.sampling = profile.sampling
         self.system: str | None = profile.system
@@ -71,8 +67,6 @@ class ChatSession:
         self.running: Running | None = None
         self.editing: Message | None = None
         self.waiting: list[str] = []
-        self.saved_as: Path | None = None  # known once the session is closed
-        self.recorder = Recorder(transcripts, lambda error: self._link.unsaved(error))
         self._link = EngineLink(make_engine, self.recorder)
         self._answer_when_ready = False
         self._keep_next = ""  # the reply that becomes the history as soon as it begins
@@ -111,8 +105,7 @@ class ChatSession:
     def close(self) -> None:
         """End the engine and the file; a reply in progress is saved as cancelled."""
         self._link.close()
-        self.saved_as = self.recorder.path or self.saved_as
-        self.recorder.close()
+        self.put_away()
 
     @property
     def pending(self) -> bool:
@@ -209,23 +202,8 @@ class ChatSession:
         parent = self.conversation.leaf
         if self.editing is not None:
             parent, self.editing = self.editing.parent, None
-        self._say(text, parent)
+        self.say(text, parent, self.system or "")
         self._answer_leaf()
-
-    def _say(self, text: str, parent: str | None) -> None:
-        """Record a user message, and before it the system prompt where that has changed."""
-        if (self.system or "") != self.conversation.system_text(parent):
-            parent = self._record_message("system", self.system or "", parent)
-        self._record_message("user", text, parent)
-
-    def _record_message(
-        self, role: Literal["user", "system"], text: str, parent: str | None
-    ) -> str:
-        message = Message(id=new_id("m"), parent=parent, role=role, text=text)
-        self.recorder.begin()
-        self.recorder.append(message)
-        self.conversation.add(message)
-        return message.id
 
     def _answer_leaf(self) -> None:
         leaf = self.conversation.leaf
@@ -274,7 +252,7 @@ class ChatSession:
             self.sampling = self.sampling.model_copy(update={"seed": max(seeds) + 1})
         if (self.system or "") != self.conversation.system_text(message.id):
             parent = message.parent
-            self._say(message.text, parent)
+            self.say(message.text, parent, self.system or "")
         else:
             self.conversation.leaf = message.id
         self._answer_leaf()
@@ -324,12 +302,6 @@ class ChatSession:
         self._ask(log.reply.parent, missing, log.reply.sampling, log.forced)
         return True
 
-    def keep(self, reply: str) -> None:
-        """Make this reply the history: what is said next follows it."""
-        record = Keep(reply=reply)
-        self.recorder.append(record)
-        self.conversation.add(record)
-
     # --- siblings and notes -----------------------------------------------------
 
     def can_branch(self, log: ReplyLog) -> bool:
@@ -358,26 +330,6 @@ class ChatSession:
         self._keep_next = running.replies("amplified" if self.comparing else lane)[0]
         return True
 
-    def turn_to(self, log: ReplyLog) -> None:
-        """Make this reply the history, with what was said after it."""
-        self.keep(log.id)
-        end = self.conversation.newest(log.id)
-        if end != log.id and end in self.conversation.replies:
-            self.keep(end)
-        self.conversation.leaf = end
-
-    def note(self, about: str, text: str, step: int | None = None) -> None:
-        """Write something about a message, a reply or one of its steps; nothing takes it back."""
-        self._record(Note(about=about, text=text, step=step))
-
-    def name(self, reply: str, text: str) -> None:
-        """Call a reply something."""
-        self._record(Name(reply=reply, text=text))
-
-    def _record(self, record: Note | Name) -> None:
-        self.recorder.append(record)
-        self.conversation.add(record)
-
     # --- other chats ------------------------------------------------------------
 
     def when_idle(self, then: Callable[[], None]) -> None:
@@ -390,27 +342,30 @@ class ChatSession:
 
     def new_chat(self) -> None:
         """Start over with an empty conversation and, with its first message, a new file."""
-        self.recorder.close()
-        self._forget(Conversation())
+        self.start_over()
+        self._forget()
         self._begin_session()
 
     def _begin_session(self) -> None:
         """Say in the file what made what follows; the engine starts from empty caches."""
         if self.opened is not None:
             self._link.send(Forget())
-            self.recorder.append(self.opened.session)
-            self.conversation.add(self.opened.session)
+            self.record(self.opened.session)
+
+    def _forget(self) -> None:
+        self.editing = None
+        self.waiting = []
+        self._answer_when_ready = False
 
     def resume(self, path: Path) -> Profile | None:
         """Go on with a saved chat. Raises TranscriptError and changes nothing if it cannot be.
 
         Returns the profile it was made with where that is another pair than the loaded one.
         """
-        if self.recorder.path is not None and path.resolve() == self.recorder.path.resolve():
+        if self.is_in(path):
             return None
-        transcript, records = Transcript.resume(path)
-        self.recorder.go_on(transcript)
-        self._forget(Conversation(records))
+        self.take_up(path)
+        self._forget()
         saved = self.conversation.session
         if (log := self.conversation.last_reply()) is not None:
             self.sampling = log.reply.sampling
@@ -433,12 +388,6 @@ class ChatSession:
             self.sampling = self.profile.sampling
         if saved is None or self.profile.system != saved.system:
             self.system = self.profile.system
-
-    def _forget(self, conversation: Conversation) -> None:
-        self.conversation = conversation
-        self.editing = None
-        self.waiting = []
-        self._answer_when_ready = False
 
 
 def _models(session: Session | None) -> tuple[str, ...]:

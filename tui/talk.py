@@ -1,0 +1,87 @@
+"""What is said in a chat, and saved as it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from core.conversation import Conversation, ReplyLog
+from core.errors import TranscriptError
+from core.records import Keep, Message, Name, Note, Record, new_id
+from core.transcript import Transcript
+from tui.recorder import Recorder
+
+
+class Talk:
+    """A conversation and its file: what the user does to it stands in both.
+
+    What an engine reports is saved where it arrives, before it is added here.
+    """
+
+    def __init__(self, folder: Path, trouble: Callable[[TranscriptError], None]) -> None:
+        self.conversation = Conversation()
+        self.recorder = Recorder(folder, trouble)
+        self.saved_as: Path | None = None  # known once the file is closed
+
+    def record(self, record: Record) -> None:
+        """Save a record, and let it count."""
+        self.recorder.append(record)
+        self.conversation.add(record)
+
+    def say(self, text: str, parent: str | None, system: str) -> None:
+        """Record a user message, and before it the system prompt where that has changed."""
+        if system != self.conversation.system_text(parent):
+            parent = self._message("system", system, parent)
+        self._message("user", text, parent)
+
+    def _message(self, role: Literal["user", "system"], text: str, parent: str | None) -> str:
+        message = Message(id=new_id("m"), parent=parent, role=role, text=text)
+        self.recorder.begin()
+        self.record(message)
+        return message.id
+
+    # --- replies ----------------------------------------------------------------
+
+    def keep(self, reply: str) -> None:
+        """Make this reply the history: what is said next follows it."""
+        self.record(Keep(reply=reply))
+
+    def turn_to(self, log: ReplyLog) -> None:
+        """Make this reply the history, with what was said after it."""
+        self.keep(log.id)
+        end = self.conversation.newest(log.id)
+        if end != log.id and end in self.conversation.replies:
+            self.keep(end)
+        self.conversation.leaf = end
+
+    def note(self, about: str, text: str, step: int | None = None) -> None:
+        """Write something about a message, a reply or one of its steps; nothing takes it back."""
+        self.record(Note(about=about, text=text, step=step))
+
+    def name(self, reply: str, text: str) -> None:
+        """Call a reply something."""
+        self.record(Name(reply=reply, text=text))
+
+    # --- files ------------------------------------------------------------------
+
+    def is_in(self, path: Path) -> bool:
+        """Whether this is the chat that is saved in `path`."""
+        own = self.recorder.path
+        return own is not None and path.resolve() == own.resolve()
+
+    def start_over(self) -> None:
+        """An empty conversation and, with its first message, a new file."""
+        self.recorder.close()
+        self.conversation = Conversation()
+
+    def take_up(self, path: Path) -> None:
+        """Go on with a saved chat. Raises TranscriptError and changes nothing if it cannot be."""
+        transcript, records = Transcript.resume(path)
+        self.recorder.go_on(transcript)
+        self.conversation = Conversation(records)
+
+    def put_away(self) -> None:
+        """Close the file; nothing more is saved in it."""
+        self.saved_as = self.recorder.path or self.saved_as
+        self.recorder.close()
