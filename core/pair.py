@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 
 from core.errors import PairError
 from core.events import Loading
+from core.linear import pack
 from core.profile import Profile, Side
 from core.progress import watch_loading
 from core.records import SideInfo
@@ -106,6 +107,8 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides = _load_sides(profile, origins, device, report)
+    for model in {id(side.model): side.model for side in sides}.values():
+        pack(model)
     return _assemble(profile, origins, sides, tokenizer, shared)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoModelForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     LogitsProcessorList,
@@ -90,16 +91,24 @@ def ours(engine: Engine, lanes: int, tokens: int) -> float:
     return (time.perf_counter() - began) / max(1, count)
 
 
-def theirs(engine: Engine, tokens: int) -> float:
+def plain_models(profile: Profile) -> tuple[Any, Any]:
+    """(before, after) as transformers loads them."""
+    dtype = torch.bfloat16 if profile.dtype == "bfloat16" else torch.float32
+    sides = (profile.before, profile.after)
+    before, after = (AutoModelForCausalLM.from_pretrained(s.model, dtype=dtype) for s in sides)
+    return before, after
+
+
+def theirs(engine: Engine, models: tuple[Any, Any], tokens: int) -> float:
     """Seconds a token of transformers' guided generation."""
-    pair = engine.pair
+    before, after = models
     prompt = engine._chat.prompts(request(1, 1).messages, raw=False).after
     ids = torch.tensor([prompt])
     guidance = UnbatchedClassifierFreeGuidanceLogitsProcessor(
-        1 + ALPHA, pair.before.model, unconditional_ids=ids
+        1 + ALPHA, before, unconditional_ids=ids
     )
     began = time.perf_counter()
-    out = pair.after.model.generate(
+    out = after.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         do_sample=True,
@@ -151,6 +160,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pair", choices=["demo", "smollm2-135m"], default="demo")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tokens", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="0: as the engine chooses")
@@ -158,6 +168,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         demo = args.pair == "demo"
         profile = load_profile("demo") if demo else random_pair(Path(folder))
+        profile = profile.model_copy(update={"dtype": args.dtype})
+        models = plain_models(profile)
         engine = Engine.open(profile)
         endless(engine)
         if args.threads:
@@ -167,7 +179,7 @@ def main() -> None:
             args.rounds,
             lambda: ours(engine, 1, tokens),
             lambda: ours(engine, 3, tokens),
-            lambda: theirs(engine, tokens),
+            lambda: theirs(engine, models, tokens),
         )
         turns: dict[int, list[float]] = {h: [] for h in (40, 400)}
         for history in turns:

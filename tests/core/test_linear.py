@@ -1,0 +1,64 @@
+"""Packed linear layers: the numbers of torch's own, on every kind of model that has them."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from core.linear import PackedLinear, pack
+from tests.models import ARCHITECTURES, tiny_model
+
+PRECISIONS = [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 100])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
+def test_it_gives_the_numbers_of_a_plain_layer(
+    rows: int, bias: bool, dtype: torch.dtype, tolerance: float
+) -> None:
+    torch.manual_seed(rows)
+    linear = nn.Linear(96, 160, bias=bias).to(dtype)
+    x = torch.randn(2, rows, 96).to(dtype)
+    with torch.inference_mode():
+        packed, plain = PackedLinear(linear)(x), linear(x)
+    torch.testing.assert_close(packed, plain, atol=tolerance, rtol=tolerance)
+
+
+def test_the_same_rows_give_the_same_bits() -> None:
+    layer, x = PackedLinear(nn.Linear(64, 64)), torch.randn(3, 64)
+    assert torch.equal(layer(x), layer(x))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_packed_model_has_the_logits_and_the_size_of_the_plain_one(architecture: str) -> None:
+    plain = tiny_model(architecture).eval()
+    packed = copy.deepcopy(plain)
+    pack(packed)
+    assert any(isinstance(module, PackedLinear) for module in packed.modules())
+    ids = torch.arange(12)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(ids).logits, plain(ids).logits, atol=1e-4, rtol=1e-4)
+    embedding = packed.get_input_embeddings().weight
+    head = embedding.numel() if plain.config.tie_word_embeddings else 0
+    assert packed.num_parameters() == plain.num_parameters() + head
+
+
+def test_only_plain_layers_in_a_precision_that_the_kernels_know_are_packed() -> None:
+    class Quantized(nn.Linear):
+        pass
+
+    model = nn.ModuleDict(
+        {
+            "quantized": Quantized(8, 8),
+            "16 bits": nn.Linear(8, 8).half(),
+            "elsewhere": nn.Linear(8, 8, device="meta"),
+            "plain": nn.Linear(8, 8),
+        }
+    )
+    pack(model)
+    kinds = {name for name, module in model.items() if isinstance(module, PackedLinear)}
+    assert kinds == {"plain"}
