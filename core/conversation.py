@@ -17,6 +17,7 @@ from core.records import (
     Reply,
     Session,
     Step,
+    Title,
 )
 from core.text import Utf8Stream
 
@@ -94,6 +95,7 @@ class Conversation:
         self.messages: dict[str, Message] = {}
         self.replies: dict[str, ReplyLog] = {}
         self.notes: list[Note] = []
+        self.title = ""
         self.leaf: str | None = None
         """Id of the message or kept reply from which the conversation goes on; may be set."""
         self._follows: defaultdict[str | None, list[Message]] = defaultdict(list)
@@ -122,6 +124,8 @@ class Conversation:
                     self.leaf = log.id
             case Note():
                 self._note(record)
+            case Title():
+                self.title = record.text
             case Name():
                 if log := self.replies.get(record.reply):
                     log.name = record.text

@@ -218,6 +218,14 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Title:
+    """What the user calls the conversation; an empty text takes the title back."""
+
+    type: Literal["title"] = "title"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """A record of a later version: carried along, never dropped."""
 
@@ -225,5 +233,5 @@ class Unknown:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-Known = Session | Message | Reply | Step | Change | Finish | Keep | Note | Name
+Known = Session | Message | Reply | Step | Change | Finish | Keep | Note | Name | Title
 Record = Known | Unknown

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from core.conversation import Conversation
 from core.errors import TranscriptError
 from core.profile import SUFFIXES
-from core.records import Message, Session
+from core.records import Message, Session, Title
 from core.transcript import from_line
 
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20
+PREVIEW_BYTES = 1 << 19
+TITLE_BYTES = 1 << 26  # 50 ms to look through
 _USER = b'"role":"user"'
+_TITLE = b'\n{"type":"title"'
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class SavedChat:
     size: int
     profile: str = ""
     first: str = ""
+    title: str = ""
     problem: str = ""
 
 
@@ -63,8 +69,25 @@ def count_turns(path: Path) -> int:
         return 0
 
 
+def preview(path: Path) -> list[tuple[str, str]]:
+    """How a transcript begins: role or lane, and text; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(PREVIEW_BYTES)
+    except OSError:
+        return []
+    lines = head.split(b"\n")
+    if len(head) == PREVIEW_BYTES:
+        lines.pop()
+    state = Conversation(from_line(line) for line in lines if line.strip())
+    return [
+        (item.role, item.text) if isinstance(item, Message) else (item.reply.lane, item.text)
+        for item in state.thread()
+    ]
+
+
 def _look_at(path: Path) -> SavedChat:
-    """The head of one file: its session and its first user message."""
+    """The head of one file, with its session and its first user message, and its last title."""
     changed, size = datetime.fromtimestamp(0), 0
     try:
         status = path.stat()
@@ -72,11 +95,12 @@ def _look_at(path: Path) -> SavedChat:
         if not stat.S_ISREG(status.st_mode):
             return SavedChat(path, changed, size, problem="not a file")
         profile, first = _head(path)
+        title = _title(path)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         return SavedChat(path, changed, size, problem=problem)
     problem = "" if first else "no message in it" if profile else "cut off, or not a transcript"
-    return SavedChat(path, changed, size, profile, first, problem)
+    return SavedChat(path, changed, size, profile, first, title, problem)
 
 
 def _head(path: Path) -> tuple[str, str]:
@@ -93,6 +117,21 @@ def _head(path: Path) -> tuple[str, str]:
             elif isinstance(record, Message) and record.role == "user":
                 return profile, record.text
     return profile, ""
+
+
+def _title(path: Path) -> str:
+    """What the last title in the file says; no step is parsed to find it."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            return ""
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            at = data.rfind(_TITLE, max(0, size - TITLE_BYTES))
+            if at < 0:
+                return ""
+            data.seek(at + 1)
+            record = from_line(data.readline())
+    return record.text if isinstance(record, Title) else ""
 
 
 def _short(name: str) -> str:

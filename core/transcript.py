@@ -181,8 +181,7 @@ class Transcript:
 
         Raises TranscriptError when that cannot be done.
         """
-        name = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{new_id('chat')}.jsonl"
-        path = folder / name
+        path = new_path(folder)
         with _explained(f"Cannot save the conversation in {folder}"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
@@ -190,24 +189,41 @@ class Transcript:
         return cls(path, descriptor)
 
     @classmethod
-    def resume(cls, path: Path) -> tuple[Transcript, list[Record]]:
-        """Go on with an existing file: its writer and what it holds so far.
+    def reopen(cls, path: Path) -> Transcript:
+        """The writer of an existing file, which is not read.
 
         A line that was cut off is closed, not removed. Raises TranscriptError
-        when the file is no transcript, cannot be written, or has a writer.
+        when the file cannot be written, or has a writer.
         """
         with _explained(f"Cannot continue the transcript {path}"):
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
             _lock_file(path, descriptor)
-            records = read_records(path)
         except TranscriptError:
             os.close(descriptor)
             raise
         transcript = cls(path, descriptor)
         if not _ends_with_newline(path):
             transcript._unwritten += b"\n"
-        return transcript, records
+        return transcript
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple[Transcript, list[Record]]:
+        """Go on with an existing file: its writer and what it holds so far.
+
+        Raises TranscriptError as `reopen` does, and when it is no transcript.
+        """
+        transcript = cls.reopen(path)
+        try:
+            return transcript, read_records(path)
+        except TranscriptError:
+            transcript.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Let the file go as it is."""
+        os.close(self._descriptor)
+        self._descriptor = -1
 
     def append(self, record: Record) -> None:
         """Write a record. Raises TranscriptError; the record is kept for the next attempt."""
@@ -248,6 +264,11 @@ class Transcript:
             if sync or now - self._synced >= SYNC_SECONDS:
                 os.fsync(self._descriptor)
                 self._synced = now
+
+
+def new_path(folder: Path) -> Path:
+    """Where a new conversation is saved: a name that sorts by time and is not taken."""
+    return folder / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{new_id('chat')}.jsonl"
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from core.conversation import Conversation, ReplyLog
 from core.errors import TranscriptError
-from core.records import Keep, Message, Name, Note, Record, new_id
+from core.records import Keep, Message, Name, Note, Record, Title, new_id
 from core.transcript import Transcript
 from tui.recorder import Recorder
 
@@ -62,6 +62,10 @@ class Talk:
     def name(self, reply: str, text: str) -> None:
         """Call a reply something."""
         self.record(Name(reply=reply, text=text))
+
+    def rename(self, title: str) -> None:
+        """Call the conversation something."""
+        self.record(Title(text=title))
 
     # --- files ------------------------------------------------------------------
 

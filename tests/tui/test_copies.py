@@ -61,7 +61,7 @@ async def test_y_and_a_letter_copy_and_say_where_to(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         path = tmp_path / FILE
-        assert await _copied(chat, "y") == chat.session.last_reply().text  # type: ignore[union-attr]
+        assert await _copied(chat, "y") == chat.session.conversation.last_reply().text  # type: ignore[union-attr]
         assert path.read_text(encoding="utf-8") == chat.app.clipboard
         assert chat.notice.split() == f"Copied the reply, also to {path}.".split()
         assert "## 1 · user" in await _copied(chat, "c")
