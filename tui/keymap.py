@@ -12,7 +12,7 @@ from typing import Literal
 
 from textual.binding import Binding
 
-Place = Literal["anywhere", "composer", "transcript"]
+Place = Literal["anywhere", "composer", "transcript", "chats"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", "help", "f1", "F1", "help", "Every key and what it does.", "Set", rank=10),
     Action("palette", "palette", "ctrl+p", "ctrl+p", "all commands", "Find a command by name.",
            "Set", rank=48, palette=False),
+    # --- the list of saved chats
+    Action("rename_chat", "rename_chat", "f2", "F2", "rename", "Give the chat a title.", "Chats",
+           "chats", 1, palette=False),
+    Action("duplicate_chat", "duplicate_chat", "f3", "F3", "copy",
+           "Copy the chat, to go on in the copy.", "Chats", "chats", 2, palette=False),
+    Action("delete_chat", "delete_chat", "f4", "F4", "delete", "Delete the chat.", "Chats",
+           "chats", 3, palette=False),
+    Action("undelete_chat", "undelete_chat", "f5", "F5", "undo",
+           "Bring back the chat that was deleted last.", "Chats", "chats", 4, palette=False),
     Action("quit", "quit", "ctrl+q,f10", "ctrl+q", "quit", "Save and quit.", "Set", rank=50),
     Action("interrupt", "interrupt", "ctrl+c", "ctrl+c", "stop or quit",
            "Copy the selection; stop the reply; twice: quit.", "Set", palette=False),
@@ -155,6 +164,17 @@ def bindings(place: Place) -> list[Binding]:
         for action in ACTIONS
         if action.place == place and action.keys
     ]
+
+
+def action(id: str) -> Action:
+    """The action of that id."""
+    return next(action for action in ACTIONS if action.id == id)
+
+
+def line(place: Place, first: str, last: str) -> str:
+    """The keys of a dialog in one line, most important first."""
+    own = sorted((a for a in ACTIONS if a.place == place and a.rank), key=lambda a: a.rank)
+    return " · ".join([first, *(f"{a.display} {a.label}" for a in own), last])
 
 
 def footer(place: Place, states: Iterable[str] = ()) -> tuple[Action, ...]:

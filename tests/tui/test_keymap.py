@@ -7,6 +7,7 @@ import pytest
 from tui import keymap
 from tui.keymap import ACTIONS, Action
 from tui.screens.chat import ChatScreen
+from tui.screens.chats import ChatsScreen
 
 # What a plain pty inside tmux cannot send, or keeps for itself.
 UNSENDABLE = {"ctrl+i", "ctrl+m", "ctrl+h", "ctrl+a", "ctrl+b", "alt+enter", "ctrl+enter", "f15"}
@@ -20,7 +21,8 @@ def keys_of(action: Action) -> list[str]:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_can_be_run_and_explains_itself(action: Action) -> None:
     name = action.run.partition("(")[0]
-    assert not name or hasattr(ChatScreen, f"action_{name}")
+    screen = ChatsScreen if action.place == "chats" else ChatScreen
+    assert not name or hasattr(screen, f"action_{name}")
     assert action.help.endswith(".")
     assert action.display
 

@@ -91,7 +91,7 @@ class Dialogs(ChatView):
             if path is not None:
                 self.session.when_idle(lambda: self._resume(path))
 
-        self.app.push_screen(ChatsScreen(self.session.recorder.folder), take)
+        self.app.push_screen(ChatsScreen(self.session.recorder.folder, self.session), take)
 
     def _resume(self, path: Path) -> None:
         try:

@@ -1,26 +1,38 @@
-"""Choosing a saved chat."""
+"""Choosing a saved chat, and putting the saved chats in order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from textual import on, work
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
+from textual.types import CSSPathType
 
+from core import archive
 from core.errors import TranscriptError
-from core.saved import SavedChat, count_turns, saved_chats
+from core.saved import SavedChat, count_turns, preview, saved_chats
 from core.text import visible
-from tui.format import count
+from tui import format, keymap
+from tui.screens.line import LineScreen
 from tui.screens.picker import Picker, Row, fit
+from tui.talk import Talk
+from tui.theme import LETTERS, tint
+
+SPEAKER_CHARS = 300
 
 
 class ChatsScreen(Picker[Path]):
     """The transcripts of a folder, last written first."""
 
+    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "picker.tcss", "chats.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("chats")]
     heading = "Saved chats"
+    keys = keymap.line("chats", "enter open", "esc cancel")
 
     @dataclass
     class Found(Message):
@@ -30,23 +42,28 @@ class ChatsScreen(Picker[Path]):
         problem: str = ""
 
     @dataclass
-    class Counted(Message):
-        """The turns of one chat were counted."""
+    class Read(Message):
+        """One chat was looked into."""
 
         row: Row[Path]
         turns: int
+        beginning: Sequence[tuple[str, str]]
 
-    def __init__(self, folder: Path) -> None:
-        """List the transcripts in `folder`."""
+    def __init__(self, folder: Path, own: Talk | None = None) -> None:
+        """List the transcripts in `folder`; one of them may be written by `own`."""
         super().__init__()
         self._folder = folder
+        self._own = own
+        self._chats: Sequence[SavedChat] = ()
+        self._next = 0  # where the cursor goes when the folder was read again
+        self._deleted: list[Path] = []
 
     def on_mount(self) -> None:
         """Read the folder beside the screen."""
         self.detail(Content("Reading …"))
         self._read()
 
-    @work(thread=True)
+    @work(thread=True, exclusive=True, group="list")
     def _read(self) -> None:
         try:
             self.post_message(self.Found(saved_chats(self._folder)))
@@ -58,35 +75,118 @@ class ChatsScreen(Picker[Path]):
         nothing = f"No saved chats in {visible(str(self._folder))} yet."
         names = [] if self.has_class("-narrow") else [chat.profile for chat in event.chats]
         width = min(16, max(map(len, names), default=0))
-        rows = [_row(chat, width) for chat in event.chats]
-        self.show(rows, nothing=event.problem or nothing)
+        self._chats = event.chats
+        rows = [self._row(chat, width) for chat in event.chats]
+        self.show(rows, at=self._next, nothing=event.problem or nothing)
+
+    def _row(self, chat: SavedChat, width: int) -> Row[Path]:
+        """`date  profile  title or first message`; more about it below."""
+        first = visible(" ".join(chat.first.split()), newlines=False)
+        title = visible(chat.title, newlines=False)
+        profile = visible(chat.profile or "–", newlines=False)
+        said = (title, "bold") if title else (first, "") if first else (chat.problem, "$warning")
+        open_now = self._own is not None and self._own.is_in(chat.path)
+        line = Content.assemble(
+            f"{chat.changed:%Y-%m-%d %H:%M}  ",
+            (fit(profile, width) + "  " if width else "", "$muted"),
+            ("open · " if open_now else "", "$muted"),
+            said,
+        )
+        facts = [profile, format.quantity(chat.size, "bytes"), visible(chat.path.name)]
+        if title and first:
+            facts.insert(0, first[:80])
+        heading = title or chat.problem
+        detail = Content.assemble((f"{heading}\n" if heading else "", "bold"), " · ".join(facts))
+        words = f"{line.plain} {first} {chat.path.name}"
+        return Row(chat.path if chat.profile else None, line, detail, words)
 
     def highlighted(self, row: Row[Path]) -> None:
-        """Count the turns of the chat under the cursor, which reads its whole file."""
+        """Look into the chat under the cursor, which reads its whole file."""
         if row.value:
-            self._count(row)
+            self._look(row)
 
-    @work(thread=True, exclusive=True, group="count")
-    def _count(self, row: Row[Path]) -> None:
+    @work(thread=True, exclusive=True, group="look")
+    def _look(self, row: Row[Path]) -> None:
         if row.value:
-            self.post_message(self.Counted(row, count_turns(row.value)))
+            self.post_message(self.Read(row, count_turns(row.value), preview(row.value)))
 
-    @on(Counted)
-    def _tell(self, event: Counted) -> None:
+    @on(Read)
+    def _tell(self, event: Read) -> None:
         if self.row is event.row:
-            self.detail(event.row.detail + Content(f" · {count(event.turns, 'turn')}"))
+            turns = format.count(event.turns, "turn")
+            lines = [_line(who, text) for who, text in event.beginning]
+            self.detail(Content("\n").join([event.row.detail + Content(f" · {turns}"), *lines]))
+
+    # --- putting in order -------------------------------------------------------
+
+    def action_rename_chat(self) -> None:
+        """Call the chat under the cursor something."""
+        if (chat := self._chosen()) is None:
+            return
+
+        def take(title: str | None) -> None:
+            if title is not None:
+                self._do(lambda: self._rename(chat.path, title), "")
+
+        hint = "An empty title shows the first message again."
+        self.app.push_screen(LineScreen("Rename", chat.title, hint), take)
+
+    def _rename(self, path: Path, title: str) -> None:
+        if self._own is not None and self._own.is_in(path):
+            self._own.rename(title)
+        else:
+            archive.rename(path, title)
+
+    def action_duplicate_chat(self) -> None:
+        """Copy the chat under the cursor, to go on in the copy."""
+        if (chat := self._chosen()) is not None:
+            title = f"{(chat.title or ' '.join(chat.first.split()))[:80]} (copy)"
+            self._do(lambda: archive.duplicate(chat.path, title), "This is the copy.", at=0)
+
+    def action_delete_chat(self) -> None:
+        """Put the chat under the cursor away."""
+        if (chat := self._chosen()) is None:
+            return
+        if self._own is not None and self._own.is_in(chat.path):
+            self.problem("This chat is open. Start a new one (ctrl+n) before you delete it.")
+            return
+        undo = keymap.action("undelete_chat").display
+        self._do(
+            lambda: self._deleted.append(archive.delete(chat.path)),
+            f"Deleted; {undo} brings it back. It stays in the folder {archive.DELETED}.",
+        )
+
+    def action_undelete_chat(self) -> None:
+        """Bring back the chat that was deleted last."""
+        if not self._deleted:
+            self.problem("Nothing was deleted since this list was opened.")
+            return
+        self._do(self._undelete, "It is back.")
+
+    def _undelete(self) -> None:
+        archive.restore(self._deleted[-1])
+        self._deleted.pop()
+
+    def _chosen(self) -> SavedChat | None:
+        return None if self.index is None else self._chats[self.index]
+
+    def _do(self, change: Callable[[], object], said: str, at: int | None = None) -> None:
+        """Change something in the folder, and read it again."""
+        self._next = self.place if at is None else at
+        try:
+            change()
+        except TranscriptError as error:
+            self.problem(str(error))
+        else:
+            self.say(said)
+            self._read()
 
 
-def _row(chat: SavedChat, width: int) -> Row[Path]:
-    """`date  profile  first message`, and more of that message below."""
-    first = visible(" ".join(chat.first.split()), newlines=False)
-    profile = visible(chat.profile or "–", newlines=False)
-    line = Content.assemble(
-        f"{chat.changed:%Y-%m-%d %H:%M}  ",
-        (fit(profile, width) + "  " if width else "", "$muted"),
-        (first, "") if first else (chat.problem, "$warning"),
-    )
-    detail = Content.assemble(
-        (first[:150] or chat.problem, "$foreground"), "\n", f"{profile} · {visible(chat.path.name)}"
-    )
-    return Row(chat.path if chat.profile else None, line, detail, f"{line.plain} {chat.path.name}")
+def _line(who: str, text: str) -> Content:
+    """What one of them said, on a line of its own."""
+    said = visible(" ".join(text[:SPEAKER_CHARS].split()), newlines=False)
+    if who == "user":
+        return Content.assemble(("you ", "bold"), said)
+    if who == "system":
+        return Content.assemble(("system prompt ", "$muted"), (said, "$muted"))
+    return Content.assemble((f"{LETTERS[tint(who)]} ", f"bold ${tint(who)}"), said)

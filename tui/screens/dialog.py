@@ -30,7 +30,7 @@ class Dialog(ModalScreen[T | None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
 
-    heading: ClassVar[str] = ""
+    heading: str = ""
     keys: ClassVar[str] = "enter accept · esc cancel"
 
     def compose(self) -> ComposeResult:
@@ -48,8 +48,14 @@ class Dialog(ModalScreen[T | None]):
     def problem(self, text: str) -> None:
         """Say what is wrong with the answer, in the dialog; an empty text takes it back."""
         line = self.query_one("#problem", Static)
+        line.set_class(False, "-said")
         line.update(Content(text))
         line.display = bool(text)
+
+    def say(self, text: str) -> None:
+        """Say in the same place what was done."""
+        self.problem(text)
+        self.query_one("#problem", Static).set_class(True, "-said")
 
     def action_cancel(self) -> None:
         """Close without an answer."""

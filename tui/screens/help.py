@@ -22,6 +22,7 @@ HEADINGS: dict[Place, str] = {
     "anywhere": "Anywhere",
     "composer": "While you write",
     "transcript": "In the transcript (esc takes you there)",
+    "chats": "In the list of saved chats",
 }
 ALPHA = (
     "α = −1 is exactly before, α = 0 exactly after.",

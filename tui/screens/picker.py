@@ -82,12 +82,23 @@ class Picker(Dialog[T]):
         at = self.query_one(Entries).highlighted
         return None if at is None else self._shown[at]
 
+    @property
+    def index(self) -> int | None:
+        """Which of all rows, as they were given, is under the cursor."""
+        return None if self.row is None else self._rows.index(self.row)
+
+    @property
+    def place(self) -> int:
+        """Where in the list the cursor is."""
+        return self.query_one(Entries).highlighted or 0
+
     def detail(self, text: Content) -> None:
         """Say more about the line under the cursor."""
         self.query_one("#detail", Static).update(text)
 
     @on(Input.Changed)
     def _typed(self) -> None:
+        self.problem("")
         self._filter()
 
     def _filter(self, at: int = 0) -> None:
@@ -108,7 +119,6 @@ class Picker(Dialog[T]):
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:
         if self.row:
-            self.problem("")
             self.detail(self.row.detail)
             self.highlighted(self.row)
 
@@ -117,6 +127,7 @@ class Picker(Dialog[T]):
 
     def action_move(self, action: str) -> None:
         """Move the cursor of the list."""
+        self.problem("")
         getattr(self.query_one(Entries), f"action_{action}")()
 
     @on(Input.Submitted)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.content import Content
@@ -14,10 +16,20 @@ from core.profile import BrokenProfile, Needs, Profile, list_profiles
 from core.text import visible
 from tui.screens.picker import Picker, Row, fit
 
+if TYPE_CHECKING:
+    from core.downloads import State
+
 FITS = {
     True: ("✓", "fits"),
     False: ("✗", "too big here"),
     None: ("?", "may not fit"),
+}
+
+
+DOWNLOADS: dict[State, tuple[str, str]] = {
+    "here": ("↓", "on this machine"),
+    "partly": ("◐", "partly downloaded"),
+    "missing": (" ", "to download"),
 }
 
 
@@ -32,18 +44,24 @@ class ProfileScreen(Picker[Profile]):
 
         profiles: Sequence[Profile | BrokenProfile]
         machine: Machine
+        downloads: Mapping[str, State]
 
     def __init__(
         self,
         current: str = "",
         profiles: Sequence[Profile | BrokenProfile] | None = None,
         machine: Machine | None = None,
+        cache: Path | None = None,
     ) -> None:
-        """List `profiles` (default: all) for `machine` (default: this one), from `current` on."""
+        """List `profiles` from `current` on, for a machine and its cache of models.
+
+        The default is all profiles, this machine and its own cache.
+        """
         super().__init__()
         self._current = current
         self._profiles = profiles
         self._machine = machine
+        self._cache = cache
 
     def on_mount(self) -> None:
         """Read the profiles beside the screen: asking for GPUs can take a second."""
@@ -53,7 +71,11 @@ class ProfileScreen(Picker[Profile]):
     @work(thread=True)
     def _read(self) -> None:
         profiles = list_profiles() if self._profiles is None else self._profiles
-        self.post_message(self.Found(profiles, self._machine or Machine.this()))
+        from core.downloads import download_state
+
+        usable = [profile for profile in profiles if isinstance(profile, Profile)]
+        downloads = {profile.name: download_state(profile, self._cache) for profile in usable}
+        self.post_message(self.Found(profiles, self._machine or Machine.this(), downloads))
 
     @on(Found)
     def _list(self, event: Found) -> None:
@@ -63,7 +85,7 @@ class ProfileScreen(Picker[Profile]):
             [
                 _broken(profile, width)
                 if isinstance(profile, BrokenProfile)
-                else _row(profile, event.machine, width)
+                else _row(profile, event.machine, event.downloads[profile.name], width)
                 for profile in event.profiles
             ],
             at=names.index(self._current) if self._current in names else 0,
@@ -71,8 +93,8 @@ class ProfileScreen(Picker[Profile]):
         )
 
 
-def _row(profile: Profile, machine: Machine, width: int) -> Row[Profile]:
-    """`name  memory  fits  gated  title`, and the two models below."""
+def _row(profile: Profile, machine: Machine, download: State, width: int) -> Row[Profile]:
+    """`name  memory  fits  here  gated  title`, and the two models below."""
     needs = profile.needs or Needs()
     fits = machine.fits(profile)
     mark, fitting = FITS[fits]
@@ -88,19 +110,27 @@ def _row(profile: Profile, machine: Machine, width: int) -> Row[Profile]:
         fit(name, width),
         f" {memory:>8} ",
         (mark, "" if fits else "$warning"),
+        (f" {DOWNLOADS[download][0]}", "$muted"),
         (" gated " if needs.gated else "       ", "$muted"),
         (title, "$muted"),
     )
     facts = [
         profile.dtype if profile.quantization == "none" else profile.quantization,
         f"{memory} of memory: {fitting}",
-        f"{needs.download_gb:.1f} GB to download" if needs.download_gb else "",
+        _download(needs, download),
         "gated on the Hub" if needs.gated else "",
     ]
     detail = Content.assemble(
         (title or name, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides
     )
     return Row(profile, line, detail, f"{name} {title} {sides}")
+
+
+def _download(needs: Needs, state: State) -> str:
+    said = DOWNLOADS[state][1]
+    if state == "here" or not needs.download_gb:
+        return said
+    return f"{said}: {needs.download_gb:.1f} GB in all"
 
 
 def _broken(profile: BrokenProfile, width: int) -> Row[Profile]:

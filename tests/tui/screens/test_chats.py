@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from textual.pilot import Pilot
+
+from tests.core.samples import session
 from tests.tui.screens.host import UNANSWERED, Host, until
 from tests.tui.screens.samples import save_chat
 from tui.screens.chats import ChatsScreen
+from tui.screens.line import LineScreen
+from tui.talk import Talk
 
 
 def saved(folder: Path) -> None:
@@ -56,3 +61,72 @@ async def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     app = Host(ChatsScreen(tmp_path / "none"))
     async with app.run_test(size=(200, 24)) as pilot:
         await until(pilot, lambda: "No saved chats in" in app.text)
+
+
+async def listed(pilot: Pilot[None], app: Host, count: int) -> None:
+    await until(pilot, lambda: f"{count} of {count}" in app.text and "Reading" not in app.text)
+
+
+async def test_a_chat_gets_a_title_and_is_found_by_it(tmp_path: Path) -> None:
+    saved(tmp_path)
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await listed(pilot, app, 3)
+        await pilot.press("down", "f2")
+        await until(pilot, lambda: isinstance(app.screen, LineScreen))
+        await pilot.press(*"Ca[/b]", "enter")
+        await until(pilot, lambda: "1970-01-01" in app.text and "Ca[/b]" in app.text)
+        await pilot.press(*"ca[", "enter")
+        await until(pilot, lambda: app.answer == tmp_path / "old.jsonl")
+
+
+async def test_the_chat_under_the_cursor_shows_how_it_begins(tmp_path: Path) -> None:
+    saved(tmp_path)
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await until(pilot, lambda: "2 turns" in app.text)
+        assert "you And seals?" in app.text
+
+
+async def test_a_deleted_chat_comes_back(tmp_path: Path) -> None:
+    saved(tmp_path)
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await listed(pilot, app, 3)
+        await pilot.press("f4")
+        await listed(pilot, app, 2)
+        assert "F5 brings it back" in app.words
+        assert not (tmp_path / "new.jsonl").exists()
+        await pilot.press("f5")
+        await listed(pilot, app, 3)
+        assert (tmp_path / "new.jsonl").exists()
+
+
+async def test_a_copy_is_the_first_of_the_list(tmp_path: Path) -> None:
+    saved(tmp_path)
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await listed(pilot, app, 3)
+        await pilot.press("down", "f3")
+        await listed(pilot, app, 4)
+        await until(pilot, lambda: "Where is Ottawa? (copy)" in app.text)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.answer, Path))
+        assert app.answer not in {tmp_path / "new.jsonl", tmp_path / "old.jsonl"}
+
+
+async def test_the_open_chat_is_renamed_by_its_writer_and_not_deleted(tmp_path: Path) -> None:
+    talk = Talk(tmp_path, lambda error: None)
+    talk.record(session())
+    talk.say("Hi", None, "")
+    app = Host(ChatsScreen(tmp_path, talk))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await listed(pilot, app, 1)
+        await pilot.press("f4")
+        await until(pilot, lambda: "This chat is open" in app.text)
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(app.screen, LineScreen))
+        await pilot.press(*"Greeting", "enter")
+        await until(pilot, lambda: "open · Greeting" in app.text)
+    assert talk.conversation.title == "Greeting"
+    talk.put_away()

@@ -69,6 +69,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
             broken_profile("torn"),
         ],
         MACHINE,
+        folder,
     ),
     "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
 }
@@ -106,3 +107,11 @@ async def test_esc_leaves_it_at_every_size(
 @pytest.mark.parametrize("name", DIALOGS)
 def test_it_looks_as_it_did(name: str, tmp_path: Path, snap_compare: Any) -> None:
     assert snap_compare(Host(DIALOGS[name](tmp_path)), terminal_size=(80, 24), run_before=ready)
+
+
+@pytest.mark.parametrize("size", [(40, 15), (120, 40), (200, 60)])
+@pytest.mark.parametrize("name", ["chats", "profiles"])
+def test_a_list_looks_as_it_did_at_other_sizes(
+    name: str, size: tuple[int, int], tmp_path: Path, snap_compare: Any
+) -> None:
+    assert snap_compare(Host(DIALOGS[name](tmp_path)), terminal_size=size, run_before=ready)

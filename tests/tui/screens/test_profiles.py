@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.machine import Machine
+from tests.core.test_downloads import cached
 from tests.tui.screens.host import UNANSWERED, Host, until
 from tests.tui.screens.samples import broken_profile, profile
 from tui.screens.profiles import ProfileScreen
@@ -12,8 +15,8 @@ HUGE = profile("huge", "Huge pair", memory_gb=80, gated=True)
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
 
 
-def listing(current: str = "") -> Host:
-    return Host(ProfileScreen(current, [SMALL, HUGE, broken_profile("torn")], MACHINE))
+def listing(current: str = "", cache: Path = Path("no cache")) -> Host:
+    return Host(ProfileScreen(current, [SMALL, HUGE, broken_profile("torn")], MACHINE, cache))
 
 
 async def test_memory_gating_and_fit_are_shown() -> None:
@@ -23,7 +26,20 @@ async def test_memory_gating_and_fit_are_shown() -> None:
         small, huge = (line for line in app.text.splitlines() if " pair" in line and "GB" in line)
         assert "2.5 GB ✓" in small
         assert "gated" not in small
-        assert "80.0 GB ✗ gated" in huge
+        assert "80.0 GB ✗   gated" in huge
+
+
+async def test_what_was_downloaded_is_shown(tmp_path: Path) -> None:
+    for name in ("lab/small", "lab/small-instruct", "lab/huge"):
+        cached(tmp_path, name, "model.safetensors")
+    app = listing(cache=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "on this machine" in app.text)
+        small, huge = (line for line in app.text.splitlines() if " pair" in line and "GB" in line)
+        assert "✓ ↓" in small
+        assert "✗ ◐" in huge
+        await pilot.press("down")
+        await until(pilot, lambda: "partly downloaded" in app.text)
 
 
 async def test_the_cursor_starts_on_the_profile_in_use() -> None:
