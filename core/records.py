@@ -94,7 +94,11 @@ class SideInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What the following records were made with."""
+    """What the following records were made with.
+
+    `vocabulary` is a hash of what the token ids mean, added tokens left out;
+    `context` is in tokens.
+    """
 
     type: Literal["session"] = "session"
     id: str
@@ -107,6 +111,7 @@ class Session:
     versions: dict[str, str]
     device: str
     context: int
+    vocabulary: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

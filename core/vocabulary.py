@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -38,6 +39,14 @@ class SharedVocabulary:
 
 def _tokens_by_id(tokenizer: Tokenizer) -> dict[int, str]:
     return {i: token for token, i in tokenizer.get_vocab().items()}
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """A hash of what the ids mean that text is made of; added tokens may differ."""
+    added = _added(tokenizer)
+    words = sorted(item for item in tokenizer.get_vocab().items() if item[1] not in added)
+    said = json.dumps(words).encode()
+    return hashlib.sha256(said).hexdigest()[:16]
 
 
 def _added(tokenizer: Tokenizer) -> dict[int, Any]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal, Protocol
 
 from core.errors import TranscriptError
-from core.events import Command, Event, Failed, Opened
+from core.events import Command, Event, Failed
 from core.profile import Profile
 from core.records import Change, Finish, Reply, Step
 from tui.recorder import Recorder
@@ -96,8 +96,6 @@ class EngineLink:
             return
         for event in events:
             match event:
-                case Opened():
-                    self.recorder.append(event.session)
                 case Reply():
                     self._running[event.id] = 0, time.monotonic()
                     self.recorder.append(event)

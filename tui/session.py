@@ -66,6 +66,8 @@ class ChatSession(Talk):
         self.loading: dict[str, Loading] = {}
         self.running: Running | None = None
         self.editing: Message | None = None
+        self.parted_from: Path | None = None
+        """The chat that did not fit the pair which was opened last."""
         self.waiting: list[str] = []
         self._link = EngineLink(make_engine, self.recorder)
         self._answer_when_ready = False
@@ -128,9 +130,7 @@ class ChatSession(Talk):
             case Opened():
                 self.state = "ready"
                 self.opened = update
-                self.conversation.add(update.session)
-                if self._answer_when_ready:
-                    self._answer_leaf()
+                self._go_on_with(update.session)
             case Prefill():
                 self._count(update)
             case Reply():
@@ -146,6 +146,20 @@ class ChatSession(Talk):
                 self._idle()
             case Failed():
                 self._fail(update)
+
+    def _go_on_with(self, session: Session) -> None:
+        """Take the conversation over to the pair, unless its tokens mean something else there."""
+        self.parted_from = None
+        unanswered = self.conversation.last_user_message() if self._answer_when_ready else None
+        if self.conversation.thread() and _other_vocabulary(self.conversation.session, session):
+            self.parted_from = self.recorder.path
+            self.start_over()
+            self._forget()
+        self.record(session)
+        if self.parted_from and unanswered:
+            self.submit(unanswered.text)
+        elif unanswered:
+            self._answer_leaf()
 
     def _count(self, update: Prefill | Step) -> None:
         if self.running is not None:
@@ -388,6 +402,13 @@ class ChatSession(Talk):
             self.sampling = self.profile.sampling
         if saved is None or self.profile.system != saved.system:
             self.system = self.profile.system
+
+
+def _other_vocabulary(a: Session | None, b: Session) -> bool:
+    """Whether the token ids of two sessions are known to mean different things."""
+    if a is None or a.vocabulary is None or b.vocabulary is None:
+        return False
+    return a.vocabulary != b.vocabulary
 
 
 def _models(session: Session | None) -> tuple[str, ...]:

@@ -88,6 +88,7 @@ class FakeEngine:
         self.request: Request | None = None
         self.texts = dict(TEXTS)
         self.context = 512
+        self.vocabulary: str | None = "words"
         self.closed = False
         self._place = 0
         self._alphas: dict[str, float] = {}
@@ -142,6 +143,7 @@ class FakeEngine:
             versions={"python": "3.11"},
             device="cpu",
             context=self.context,
+            vocabulary=self.vocabulary,
         )
         return Opened(session=session, notices=notices, memory=16_000_000)
 

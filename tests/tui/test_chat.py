@@ -439,3 +439,16 @@ async def test_the_cursor_survives_a_resize(tmp_path: Path) -> None:
         await chat.frame()
         assert cursor == chat.screen.log_view.cursor
         assert isinstance(cursor, Cursor)
+
+
+async def test_a_pair_of_another_vocabulary_says_that_a_new_chat_began(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        chat.screen.load(demo_profile(name="other"))
+        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile)
+        chat.engine.vocabulary = "other words"
+        chat.engine.load()
+        await chat.frame()
+        assert "another vocabulary" in chat.notice
+        assert "Hi" not in chat.log.split()

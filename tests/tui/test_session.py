@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -417,3 +418,88 @@ def test_the_command_line_beats_a_resumed_chat(tmp_path: Path, engines: Engines)
     told.resume(path)
     told.insist()
     assert told.alpha == 5.0
+
+
+def switch(session: ChatSession, engines: Engines, vocabulary: str) -> None:
+    """Load another pair that has this vocabulary."""
+    session.load(demo_profile(name="other", before={"model": "other/before"}))
+    engines.last.vocabulary = vocabulary
+    engines.last.load()
+    session.drain()
+
+
+def test_another_pair_of_the_same_vocabulary_keeps_the_conversation(
+    session: ChatSession, engines: Engines
+) -> None:
+    answer(session, engines, "one")
+    path = session.recorder.path
+    switch(session, engines, "words")
+    answer(session, engines, "two")
+    assert [m.text for m in requests(engines.last)[-1].messages if m.role == "user"] == [
+        "one",
+        "two",
+    ]
+    assert (session.recorder.path, session.parted_from) == (path, None)
+    assert types(session).count("session") == 2
+
+
+def test_another_vocabulary_begins_a_new_chat(session: ChatSession, engines: Engines) -> None:
+    answer(session, engines, "one")
+    path = session.recorder.path
+    assert path is not None
+    switch(session, engines, "other words")
+    assert session.parted_from == path
+    assert session.conversation.thread() == []
+    answer(session, engines, "two")
+    assert [m.text for m in requests(engines.last)[-1].messages] == ["two"]
+    assert session.recorder.path != path
+    assert [r.type for r in read_records(path)].count("session") == 1, "the old file stays whole"
+
+
+def test_what_was_asked_while_another_vocabulary_loads_is_asked_in_the_new_chat(
+    session: ChatSession, engines: Engines
+) -> None:
+    answer(session, engines, "one")
+    session.load(demo_profile(name="other"))
+    session.submit("two")
+    engines.last.vocabulary = "other words"
+    engines.last.load()
+    session.drain()
+    assert [m.text for m in requests(engines.last)[-1].messages] == ["two"]
+
+
+def test_an_old_file_without_a_vocabulary_goes_on(session: ChatSession, engines: Engines) -> None:
+    engines.last.vocabulary = None
+    session.new_chat()
+    answer(session, engines, "one")
+    assert session.conversation.session is not None
+    session.conversation.session = dataclasses.replace(
+        session.conversation.session, vocabulary=None
+    )
+    switch(session, engines, "other words")
+    assert session.parted_from is None
+
+
+def test_siblings_notes_and_the_title_survive_a_restart(tmp_path: Path, engines: Engines) -> None:
+    first = make_session(tmp_path, engines)
+    first.load()
+    engines.last.load()
+    first.drain()
+    answer(first, engines, "one")
+    again = first.conversation.last_reply()
+    assert again is not None
+    first.regenerate()
+    engines.last.finish()
+    first.drain()
+    first.note(again.id, "odd", 2)
+    first.rename("Otters")
+    first.turn_to(again)
+    path = first.recorder.path
+    assert path is not None
+    first.close()
+    second = make_session(tmp_path, engines)
+    second.resume(path)
+    log = second.conversation.last_reply()
+    assert log is not None
+    assert (log.id, log.notes, second.conversation.title) == (again.id, {2: "odd"}, "Otters")
+    assert len(second.conversation.siblings(log)) == 2

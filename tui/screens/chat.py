@@ -68,8 +68,7 @@ class ChatScreen(Dialogs):
                 case Idle():
                     self._complete_if_due()
                 case Opened():
-                    for sentence in update.notices:
-                        self.notice.say(sentence)
+                    self._opened(update)
                 case Failed():
                     self._failed(update)
                 case Unsaved():
@@ -85,6 +84,15 @@ class ChatScreen(Dialogs):
         if grown:
             self.refresh_inspector()
         self.refresh_status()
+
+    def _opened(self, opened: Opened) -> None:
+        for sentence in opened.notices:
+            self.notice.say(sentence)
+        if self.session.parted_from is not None:
+            self.notice.say(
+                "This pair has another vocabulary, so that a new chat was begun.",
+                f"The old one is saved as {self.session.parted_from.name}: F9 opens it.",
+            )
 
     def _complete_if_due(self) -> None:
         """After a reply during which the comparison was switched on: its missing lanes."""
