@@ -23,7 +23,7 @@ from core.events import (
     SetSampling,
     Stop,
 )
-from core.pair import Pair, choose_threads, load_pair
+from core.pair import Pair, load_pair, prepare
 from core.profile import Profile
 from core.records import Reply, Session, new_id
 
@@ -53,8 +53,7 @@ class Engine:
     def open(cls, profile: Profile, report: Callable[[Loading], None] = lambda _: None) -> Engine:
         """Load the profile's pair and warm it up. Raises LogitAmpError."""
         pair = load_pair(profile, report)
-        if pair.device.type == "cpu":
-            torch.set_num_threads(choose_threads(pair))
+        prepare(pair)
         engine = cls(profile, pair)
         report(Loading(stage="warm-up", detail="first token", done=0, total=1))
         engine._warm_up()

@@ -107,8 +107,6 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides = _load_sides(profile, origins, device, report)
-    for model in {id(side.model): side.model for side in sides}.values():
-        pack(model)
     return _assemble(profile, origins, sides, tokenizer, shared)
 
 
@@ -169,11 +167,16 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-def choose_threads(pair: Pair) -> int:
-    """CPU threads for this pair: one where it is tiny, else what this process may use."""
-    sides = {id(s.model): s.model for s in (pair.before, pair.after)}.values()
-    largest = max(sum(p.numel() for p in m.parameters()) for m in sides)
-    return 1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0))
+def prepare(pair: Pair) -> None:
+    """Make the most of a CPU: pack the weights; one thread for a tiny pair, else all it may use."""
+    if pair.device.type != "cpu":
+        return
+    models = {id(side.model): side.model for side in (pair.before, pair.after)}.values()
+    largest = max(sum(p.numel() for p in model.parameters()) for model in models)
+    tiny = largest < ONE_THREAD_BELOW
+    torch.set_num_threads(1 if tiny else len(os.sched_getaffinity(0)))
+    for model in models:
+        pack(model)
 
 
 def _look(side: Side, profile: Profile, report: Report) -> _Origin:
@@ -286,7 +289,7 @@ def _load_model(
         ):
             model, loaded = AutoModelForCausalLM.from_pretrained(
                 source.folder,
-                dtype=_dtype(profile),
+                dtype=choose_dtype(profile),
                 quantization_config=_quantization(profile),
                 device_map=device_map,
                 use_safetensors=True,
@@ -314,7 +317,8 @@ def _load_model(
     return model.eval()
 
 
-def _dtype(profile: Profile) -> torch.dtype | str:
+def choose_dtype(profile: Profile) -> torch.dtype | str:
+    """`auto` is fp32 on a CPU, elsewhere "auto": as the weights are stored."""
     if profile.dtype != "auto":
         dtype: torch.dtype = getattr(torch, profile.dtype)
         return dtype

@@ -269,6 +269,51 @@ def verify(
     raise typer.Exit(headless.run(file, chosen, _open_engine))
 
 
+@app.command(epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")
+def bench(
+    profile: options.ProfileName = None,
+    before: options.Before = None,
+    after: options.After = None,
+    adapter: options.Adapter = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Random weights in the shape of a known model, without a download: llama-3.1-8b,"
+            " qwen3-4b, smollm2-135m …",
+        ),
+    ] = None,
+    lanes: Annotated[
+        str, typer.Option(metavar="N,N…", help="How many lanes are decoded in one pass.")
+    ] = "1,2,3,5,8",
+    tokens: Annotated[int, typer.Option(metavar="N", min=2, help="Tokens a reply.")] = 32,
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds, each in turn.")] = 3,
+    history: Annotated[
+        int, typer.Option(metavar="N", min=128, help="Tokens of the long prompt.")
+    ] = 512,
+    peer: Annotated[
+        bool, typer.Option(help="Measure transformers' guided generate as well.")
+    ] = True,
+    quantization: options.Quantization = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Decode with one lane and several, beside transformers' own guided generation.
+
+    Ratios are medians over rounds in which the two take turns.
+    """
+    settings = {"quantization": quantization, "dtype": dtype, "device": device}
+    chosen = options.describe(profile, before, after, adapter, settings, {})
+    counts = options.counts(lanes, "--lanes")
+    from core.bench import Plan
+    from tui import bench as headless
+
+    plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)
+    raise typer.Exit(headless.run(chosen, shape, plan, with_peer=peer, as_json=as_json))
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
     from tui.output import ReaderGoneError, prepare, say

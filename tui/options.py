@@ -69,6 +69,14 @@ def finite(alphas: list[float]) -> list[float]:
     return alphas
 
 
+def counts(text: str, option: str) -> tuple[int, ...]:
+    """Comma-separated numbers from 1 on. Raises a usage error."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise typer.BadParameter(f"expected numbers like 1,3,8, found {text}", param_hint=option)
+    return tuple(map(int, parts))
+
+
 def describe(
     name: str | None,
     before: str | None,

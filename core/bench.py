@@ -1,0 +1,334 @@
+"""How fast a pair decodes on this machine, beside transformers' own guided generation."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLogitsProcessor
+
+from core.engine import Engine
+from core.errors import LogitAmpError
+from core.events import Event, Forget, Loading
+from core.linear import PackedLinear
+from core.pair import Pair, choose_device, choose_dtype, load_pair, prepare
+from core.profile import Profile
+from core.records import PromptIds, Reply, Sampling, Step
+from core.shapes import random_pair
+from core.side import LoadedSide
+
+ALPHA = 1.0
+TOP = 10
+PROMPT = 32
+COPIED_BYTES = 1 << 28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A median over rounds, with the least and the most."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Rate:
+        """The rate of a few measurements."""
+        return cls(median=statistics.median(values), low=min(values), high=max(values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneFigures:
+    """`lanes` lanes in one pass: tokens a second together, and how often a run of the peer a lane.
+
+    `bytes_a_step` are the weights and caches that a step must read, `bus_share` what part of
+    the measured bandwidth that makes.
+    """
+
+    lanes: int
+    tokens_a_second: Rate
+    against_peer: Rate | None
+    bytes_a_step: int
+    bus_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What `measure` found. Bytes, seconds, tokens a second."""
+
+    pair: str
+    device: str
+    threads: int
+    dtype: str
+    quantization: str
+    weights: int
+    bandwidth: float
+    peer_tokens_a_second: Rate | None
+    lanes: tuple[LaneFigures, ...]
+    prefill_tokens: int
+    prefill_tokens_a_second: Rate
+    next_turn: tuple[tuple[int, Rate], ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a pair, ready, and beside it (before, after) as transformers has them."""
+
+    profile: Profile
+    pair: Pair
+    peer: tuple[Any, Any] | None
+
+    @classmethod
+    def of(cls, profile: Profile, pair: Pair, with_peer: bool) -> Subject:
+        """Prepare `pair`; on a CPU the peer takes a copy of the weights, as its own are packed.
+
+        There is no peer to two sides that share one model.
+        """
+        peer: tuple[Any, Any] | None = None
+        if with_peer and pair.before.model is not pair.after.model:
+            peer = (pair.before.model, pair.after.model)
+            if pair.device.type == "cpu":
+                peer = copy.deepcopy(peer)
+        prepare(pair)
+        return cls(profile, pair, peer)
+
+    @classmethod
+    def opened(
+        cls, profile: Profile, with_peer: bool, report: Callable[[Loading], None]
+    ) -> Subject:
+        """The pair of a profile. Raises LogitAmpError."""
+        return cls.of(profile, load_pair(profile, report), with_peer)
+
+    @classmethod
+    def random(cls, shape: str, profile: Profile, with_peer: bool) -> Subject:
+        """A random pair of a known shape, on the device and in the precision of `profile`."""
+        device = choose_device(profile.device)
+        dtype = choose_dtype(profile)
+        stored = dtype if isinstance(dtype, torch.dtype) else torch.bfloat16
+        pair = random_pair(shape, device, stored, profile.quantization)
+        return cls.of(profile, pair, with_peer)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: lanes, rounds, tokens a reply, tokens of the long history."""
+
+    lanes: tuple[int, ...] = (1, 2, 3, 5, 8)
+    rounds: int = 3
+    tokens: int = 32
+    history: int = 512
+
+
+def measure(
+    subject: Subject, plan: Plan, report: Callable[[Loading], None] = lambda _: None
+) -> Figures:
+    """Measure `subject`; ours and the peer's rounds take turns, so that noise meets both.
+
+    Raises LogitAmpError where the context is too short for `plan`.
+    """
+    pair = replace(subject.pair, end_of_turn=frozenset())
+    profile, peer = subject.profile, subject.peer
+    engine = Engine(profile, pair)
+    sampling = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=plan.tokens)
+    history = min(plan.history, pair.context - plan.tokens - 2 * PROMPT)
+    if history < 4 * PROMPT:
+        raise LogitAmpError(
+            f"The context of {pair.context:,} tokens leaves no room for the measurement.",
+            "Take fewer --tokens.",
+        )
+    measures: list[Callable[[], float]] = [
+        lambda n=n: _decoding(engine, n, sampling)  # type: ignore[misc]
+        for n in plan.lanes
+    ]
+    measures.append(lambda: _first_token(engine, _ids(pair, history)))
+    measures += [
+        lambda h=h: _next_turn(engine, h)  # type: ignore[misc]
+        for h in (PROMPT, history)
+    ]
+    if peer is not None:
+        measures.append(lambda: _guided(peer, _ids(pair, PROMPT), plan.tokens))
+    taken = list(_rounds(plan.rounds, measures, report))
+    columns = [list(column) for column in zip(*taken, strict=True)]
+    peers = columns.pop() if peer is not None else None
+    bandwidth = bus(pair.device)
+    count = len(plan.lanes)
+    return Figures(
+        pair=profile.title or profile.name,
+        device=engine.opened.session.device,
+        threads=torch.get_num_threads(),
+        dtype=pair.infos[1].dtype,
+        quantization=pair.infos[1].quantization,
+        weights=pair.memory,
+        bandwidth=bandwidth,
+        peer_tokens_a_second=Rate.of([1 / s for s in peers]) if peers else None,
+        lanes=tuple(
+            _lane_figures(pair, n, seconds, peers, plan, bandwidth)
+            for n, seconds in zip(plan.lanes, columns[:count], strict=True)
+        ),
+        prefill_tokens=history,
+        prefill_tokens_a_second=Rate.of([history / s for s in columns[count]]),
+        next_turn=(
+            (PROMPT, Rate.of(columns[count + 1])),
+            (history, Rate.of(columns[count + 2])),
+        ),
+    )
+
+
+def _rounds(
+    count: int, measures: Sequence[Callable[[], float]], report: Callable[[Loading], None]
+) -> Iterator[list[float]]:
+    """Every measure in turn, `count` times; the first of all is for warming up."""
+    total = (count + 1) * len(measures)
+    for n in range(count + 1):
+        row = []
+        for i, one in enumerate(measures):
+            done = n * len(measures) + i
+            report(Loading(stage="measure", detail=f"round {n}", done=done, total=total))
+            row.append(one())
+        if n:
+            yield row
+
+
+def _lane_figures(
+    pair: Pair,
+    lanes: int,
+    seconds: Sequence[float],
+    peers: Sequence[float] | None,
+    plan: Plan,
+    bandwidth: float,
+) -> LaneFigures:
+    length = PROMPT + plan.tokens // 2
+    moved = sum(step_bytes(side, lanes, length) for side in (pair.before, pair.after))
+    ratios = [lanes * p / s for p, s in zip(peers, seconds, strict=True)] if peers else None
+    return LaneFigures(
+        lanes=lanes,
+        tokens_a_second=Rate.of([lanes / s for s in seconds]),
+        against_peer=Rate.of(ratios) if ratios else None,
+        bytes_a_step=moved,
+        bus_share=moved / statistics.median(seconds) / bandwidth,
+    )
+
+
+# --- what is timed ----------------------------------------------------------------
+
+
+def _ids(pair: Pair, count: int, start: int = 0) -> tuple[int, ...]:
+    """`count` usable token ids that look like nothing in particular."""
+    valid = range(pair.size) if pair.valid is None else pair.valid.nonzero().flatten().tolist()
+    return tuple(valid[(7919 * (start + n)) % len(valid)] for n in range(count))
+
+
+def _decode(
+    engine: Engine, prompt: tuple[int, ...], lanes: int, sampling: Sampling
+) -> Iterator[Event]:
+    replies = [
+        Reply(
+            id=f"r{n}",
+            parent=None,
+            lane="",
+            alpha=ALPHA,
+            seed=n,
+            turn=0,
+            sampling=sampling,
+            prompt=PromptIds(before=prompt, after=prompt),
+            top=TOP,
+        )
+        for n in range(lanes)
+    ]
+    for batch in engine.decode(replies):
+        yield from batch
+
+
+def _decoding(engine: Engine, lanes: int, sampling: Sampling) -> float:
+    """Seconds a step of `lanes` lanes, after the first step."""
+    began, steps = 0.0, 0
+    for event in _decode(engine, _ids(engine.pair, PROMPT), lanes, sampling):
+        if isinstance(event, Step) and event.reply == "r0":
+            began = began or time.perf_counter()
+            steps += 1
+    return (time.perf_counter() - began) / max(1, steps - 1)
+
+
+def _first_token(engine: Engine, prompt: tuple[int, ...]) -> float:
+    """Seconds to the first token of a new conversation."""
+    engine.apply(Forget())
+    began = time.perf_counter()
+    list(_decode(engine, prompt, 1, Sampling(max_new_tokens=1)))
+    return time.perf_counter() - began
+
+
+def _next_turn(engine: Engine, history: int) -> float:
+    """Seconds to the first token of a second turn of 16 tokens, after `history` tokens."""
+    _first_token(engine, _ids(engine.pair, history))
+    prompt = _ids(engine.pair, history) + _ids(engine.pair, 16, start=history)
+    began = time.perf_counter()
+    list(_decode(engine, prompt, 1, Sampling(max_new_tokens=1)))
+    return time.perf_counter() - began
+
+
+def _guided(peer: tuple[Any, Any], prompt: tuple[int, ...], tokens: int) -> float:
+    """Seconds a token of transformers' generate with its guidance processor."""
+    before, after = peer
+    ids = torch.tensor([prompt], device=after.device)
+    guidance = UnbatchedClassifierFreeGuidanceLogitsProcessor(
+        1 + ALPHA, before, unconditional_ids=ids
+    )
+    began = time.perf_counter()
+    out = after.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=True,
+        temperature=1.0,
+        top_p=0.9,
+        max_new_tokens=tokens,
+        min_new_tokens=tokens,
+        logits_processor=LogitsProcessorList([guidance]),
+        pad_token_id=0,
+    )
+    return (time.perf_counter() - began) / int(out.shape[1] - len(prompt))
+
+
+# --- the memory bus -----------------------------------------------------------------
+
+
+def step_bytes(side: LoadedSide, lanes: int, length: int) -> int:
+    """Bytes a decoding step of `side` must read: weights, and caches of `length` tokens a lane.
+
+    Of an embedding that is not the head as well, only a few rows are read.
+    """
+    model = side.model
+    embedding = model.get_input_embeddings().weight
+    head = model.get_output_embeddings()
+    apart = isinstance(head, PackedLinear) or head.weight is not embedding
+    weights = int(model.get_memory_footprint(return_buffers=False))
+    weights -= embedding.numel() * embedding.element_size() if apart else 0
+    config: Any = model.config.get_text_config()
+    heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size: int = (
+        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    )
+    cells = 2 * int(config.num_hidden_layers) * heads * size * length * lanes
+    return weights + cells * int(embedding.element_size())
+
+
+def bus(device: torch.device, rounds: int = 5) -> float:
+    """Bytes a second that a copy moves on `device`: read and written, the best of some rounds."""
+    source = torch.ones(COPIED_BYTES // 4, device=device)
+    target = torch.empty_like(source)
+    best = float("inf")
+    for _ in range(rounds):
+        began = _now(device)
+        target.copy_(source)
+        best = min(best, _now(device) - began)
+    return 2 * COPIED_BYTES / best
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

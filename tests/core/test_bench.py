@@ -1,0 +1,133 @@
+"""The benchmark: shapes that are what they are called, and figures that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from bitsandbytes.nn import Linear4bit
+
+from core import shapes
+from core.bench import Plan, Subject, measure, step_bytes
+from core.engine import Engine
+from core.errors import LogitAmpError, PairError
+from core.events import Loading
+from core.pair import load_pair
+from core.profile import Profile
+from core.shapes import SHAPES, Shape, random_model, random_pair
+from core.side import LoadedSide
+
+CPU = torch.device("cpu")
+TINY = Shape(512, 64, 128, 2, 2, 1, 32, False)
+PLAN = Plan(lanes=(1, 3), rounds=1, tokens=4, history=128)
+
+# as published with the models
+PARAMETERS = {
+    "smollm2-135m": 134_515_008,
+    "smollm2-360m": 361_821_120,
+    "smollm2-1.7b": 1_711_376_384,
+    "llama-3.2-1b": 1_235_814_400,
+    "llama-3.2-3b": 3_212_749_824,
+    "llama-3.1-8b": 8_030_261_248,
+    "qwen3-0.6b": 596_049_920,
+    "qwen3-4b": 4_022_468_096,
+    "qwen3-8b": 8_190_735_360,
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_has_the_parameters_of_the_model_it_is_called_after(name: str) -> None:
+    model = random_model(SHAPES[name], 0, torch.device("meta"), torch.bfloat16, "none")
+    assert model.num_parameters() == PARAMETERS[name]
+
+
+def test_an_unknown_shape_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(PairError, match=r"llama-3\.1-8b"):
+        random_pair("gpt-7", CPU, torch.float32)
+
+
+def test_a_random_nf4_model_is_quantized_but_for_its_head() -> None:
+    torch.manual_seed(0)
+    quantized = random_model(TINY, 0, CPU, torch.float32, "nf4")
+    kinds = {n: type(m) for n, m in quantized.named_modules() if n.endswith(("proj", "lm_head"))}
+    assert kinds.pop("lm_head") is torch.nn.Linear
+    assert set(kinds.values()) == {Linear4bit}
+    assert len(kinds) == 7 * TINY.layers
+    plain = random_model(TINY, 0, CPU, torch.float32, "none")
+    ids = torch.arange(1, 9)[None]
+    with torch.inference_mode():
+        near = torch.nn.functional.cosine_similarity(
+            quantized(ids).logits, plain(ids).logits, dim=-1
+        )
+    assert near.min() > 0.95
+
+
+def test_a_step_reads_every_weight_but_the_embedding_and_the_caches_of_all_lanes() -> None:
+    side = LoadedSide(random_model(TINY, 0, CPU, torch.float32, "none"))
+    embedding = TINY.vocabulary * TINY.hidden
+    weights = sum(p.numel() for p in side.model.parameters()) - embedding
+    # keys and values, two layers, one head of 32
+    a_token = 2 * 2 * 32
+    assert step_bytes(side, 3, 100) == 4 * (weights + 3 * 100 * a_token)
+
+
+def test_a_tied_head_is_read_once() -> None:
+    side = LoadedSide(random_model(replace(TINY, tied=True), 0, CPU, torch.float32, "none"))
+    assert step_bytes(side, 0, 0) == 4 * sum(p.numel() for p in side.model.parameters())
+
+
+def test_a_profile_is_measured_beside_transformers(
+    tiny_pair: Callable[..., Profile],
+) -> None:
+    seen: list[Loading] = []
+    profile = tiny_pair()
+    figures = measure(Subject.opened(profile, True, seen.append), PLAN, seen.append)
+    assert figures.pair == profile.title or figures.pair == profile.name
+    assert figures.peer_tokens_a_second is not None
+    assert [lane.lanes for lane in figures.lanes] == [1, 3]
+    for lane in figures.lanes:
+        assert lane.against_peer is not None
+        ratio = lane.tokens_a_second.median / figures.peer_tokens_a_second.median
+        assert lane.against_peer.median == pytest.approx(ratio)
+        seconds = lane.lanes / lane.tokens_a_second.median
+        assert lane.bus_share == pytest.approx(lane.bytes_a_step / seconds / figures.bandwidth)
+    assert [history for history, _ in figures.next_turn] == [32, figures.prefill_tokens]
+    assert seen[-1].stage == "measure"
+
+
+def test_the_peer_is_what_transformers_loads_and_ours_is_what_the_engine_opens(
+    tiny_pair: Callable[..., Profile],
+) -> None:
+    profile = tiny_pair()
+    subject = Subject.opened(profile, True, lambda _: None)
+    assert subject.peer is not None
+    ids = torch.arange(6)[None]
+    with torch.inference_mode():
+        for ours, theirs, engines in zip(
+            (subject.pair.before, subject.pair.after),
+            subject.peer,
+            (Engine.open(profile).pair.before, Engine.open(profile).pair.after),
+            strict=True,
+        ):
+            assert torch.equal(ours.model(ids).logits, engines.model(ids).logits)
+            torch.testing.assert_close(ours.model(ids).logits, theirs(ids).logits)
+            assert type(theirs.lm_head) is torch.nn.Linear
+
+
+def test_a_random_shape_needs_no_files(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
+    subject = Subject.random("tiny", tiny_pair(), with_peer=False)
+    figures = measure(subject, PLAN)
+    assert figures.peer_tokens_a_second is None
+    assert figures.lanes[0].against_peer is None
+
+
+def test_a_context_that_is_too_short_is_refused(tiny_pair: Callable[..., Profile]) -> None:
+    profile = tiny_pair()
+    pair = replace(load_pair(profile), context=100)
+    with pytest.raises(LogitAmpError, match="100 tokens"):
+        measure(Subject.of(profile, pair, with_peer=False), PLAN)

@@ -1,0 +1,54 @@
+"""`logit-amp-chat bench`: a table for reading, JSON for scripts, clear refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from core.profile import Profile
+from tui.cli import run
+
+SHORT = ["--lanes", "1,2", "--rounds", "1", "--tokens", "4", "--history", "128"]
+
+
+def sides(profile: Profile) -> list[str]:
+    return ["--before", profile.before.model, "--after", profile.after.model]
+
+
+def test_the_table_has_a_line_a_lane_and_names_the_peer(
+    tiny_pair: Callable[..., Profile], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["bench", *sides(tiny_pair()), *SHORT]) == 0
+    out, narration = capsys.readouterr()
+    lines = [line.split() for line in out.splitlines()]
+    assert [line[0] for line in lines if line and line[0].isdecimal()] == ["1", "2"]
+    assert "transformers' guided generate" in out
+    assert "measure" in narration
+
+
+def test_json_is_one_object_of_figures(
+    tiny_pair: Callable[..., Profile], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["bench", *sides(tiny_pair()), *SHORT, "--no-peer", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["peer_tokens_a_second"] is None
+    assert [lane["lanes"] for lane in figures["lanes"]] == [1, 2]
+    assert figures["weights"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--lanes", "1,x"], 2, "1,3,8"),
+        (["--lanes", "0"], 2, "1,3,8"),
+        (["--shape", "gpt-7"], 4, "llama-3.1-8b"),
+        (["--rounds", "0"], 2, "rounds"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["bench", *arguments]) == code
+    assert message in capsys.readouterr().err

@@ -1,0 +1,79 @@
+"""`logit-amp-chat bench`: how fast a pair decodes here, as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from core.text import visible
+from tui.format import quantity
+from tui.output import Progress, put, put_json
+
+if TYPE_CHECKING:
+    from core.bench import Figures, LaneFigures, Plan, Rate
+    from core.profile import Profile
+
+
+def run(profile: Profile, shape: str | None, plan: Plan, *, with_peer: bool, as_json: bool) -> int:
+    """Measure the profile's pair, or a random one of a shape; returns the exit code.
+
+    Raises LogitAmpError.
+    """
+    from core.bench import Subject, measure
+
+    progress = Progress()
+    try:
+        subject = (
+            Subject.random(shape, profile, with_peer)
+            if shape
+            else Subject.opened(profile, with_peer, progress)
+        )
+        figures = measure(subject, plan, progress)
+    finally:
+        progress.done()
+    if as_json:
+        put_json(json.dumps(asdict(figures), ensure_ascii=False))
+    else:
+        put(table(figures))
+    return 0
+
+
+def table(figures: Figures) -> str:
+    """The figures for reading."""
+    f = figures
+    threads = f", {f.threads} threads" if "cpu" in f.device else ""
+    kind = f.dtype if f.quantization == "none" else f"{f.quantization}, {f.dtype}"
+    lines = [
+        visible(f"{f.pair} · {kind} · {f.device}{threads}", newlines=False),
+        f"weights {quantity(f.weights, 'bytes')},"
+        f" memory copies at {quantity(f.bandwidth, 'bytes')}/s",
+        "",
+        f"{'lanes':>5}  {'tok/s together':>16}  {'against its runs':>20}  {'read a step':>11}"
+        f"  {'of the bus':>10}",
+        *map(_lane, f.lanes),
+        "",
+    ]
+    if f.peer_tokens_a_second:
+        lines += [f"transformers' guided generate  {_rate(f.peer_tokens_a_second)} tok/s"]
+    lines += [
+        f"reading a prompt of {f.prefill_tokens}  {_rate(f.prefill_tokens_a_second)} tok/s",
+        *(
+            f"next turn after {history:>4} tokens  {1000 * seconds.median:.0f} ms"
+            for history, seconds in f.next_turn
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _lane(figures: LaneFigures) -> str:
+    against = _rate(figures.against_peer, 2) + "×" if figures.against_peer else ""
+    return (
+        f"{figures.lanes:>5}  {_rate(figures.tokens_a_second):>16}  {against:>20}"
+        f"  {quantity(figures.bytes_a_step, 'bytes'):>11}  {figures.bus_share:>10.0%}"
+    )
+
+
+def _rate(rate: Rate, digits: int = 1) -> str:
+    """A median, with the least and the most."""
+    return f"{rate.median:.{digits}f} ({rate.low:.{digits}f}-{rate.high:.{digits}f})"
