@@ -120,6 +120,11 @@ class Prefill:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """A model is in the middle of reading tokens: said by the thread that computes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """The request is over; the engine can take the next one."""
 
@@ -134,4 +139,4 @@ class Failed:
     fatal: bool = False
 
 
-Event = Loading | Opened | Prefill | Reply | Step | Change | Finish | Idle | Failed
+Event = Loading | Opened | Prefill | Beat | Reply | Step | Change | Finish | Idle | Failed

@@ -18,20 +18,46 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING
 
 from core.errors import EngineError, LogitAmpError
-from core.events import Command, Event, Failed, Idle, Loading, Request
+from core.events import Beat, Command, Event, Failed, Idle, Loading, Request
 from core.profile import Profile
 
 if TYPE_CHECKING:
     from core.engine import Engine
 
 OnEvents = Callable[[Sequence[Event]], None]
+# What a process is still to be told; None ends it.
+Commands = SimpleQueue["Command | Profile | None"]
 
-CLOSE_SECONDS = 1.5
+CLOSE_SECONDS = 1.0
+KILL_SECONDS = 0.5
 LAST_WORDS_BYTES = 2000
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What the system says of a process: whether it was stopped (SIGSTOP, a debugger),
+    and the seconds of processor time that all its threads have used."""
+
+    pid: int
+    stopped: bool
+    seconds: float
+
+    @classmethod
+    def of(cls, pid: int) -> Signs | None:
+        """The signs of a process; None where there is no such process."""
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        ticks = int(fields[11]) + int(fields[12])
+        return cls(pid, fields[0] in "Tt", ticks / os.sysconf("SC_CLK_TCK"))
 
 
 class EngineProcess:
@@ -44,7 +70,7 @@ class EngineProcess:
     def __init__(self, on_events: OnEvents) -> None:
         self._on_events = on_events
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
+        self._commands: Commands | None = None
         self._lock = threading.Lock()
 
     @property
@@ -57,6 +83,11 @@ class EngineProcess:
     def pid(self) -> int | None:
         """The engine's process id."""
         return self._process.pid if self._process is not None else None
+
+    def signs(self) -> Signs | None:
+        """What the system says of the process; None where there is none."""
+        pid = self.pid
+        return Signs.of(pid) if pid is not None else None
 
     def open(self, profile: Profile) -> None:
         """Start the process, in place of one that runs; Loading…, then Opened or Failed."""
@@ -75,35 +106,53 @@ class EngineProcess:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         pipe = Connection(ours.detach())
+        commands: Commands = SimpleQueue()
         with self._lock:
-            self._process, self._pipe = process, pipe
+            self._process, self._commands = process, commands
         self.send(profile)
+        writer = threading.Thread(
+            target=_write, args=(pipe, commands), name="engine-writer", daemon=True
+        )
+        writer.start()
         threading.Thread(
-            target=self._read, args=(pipe, process, errors), name="engine-reader", daemon=True
+            target=self._read,
+            args=(pipe, commands, writer, process, errors),
+            name="engine-reader",
+            daemon=True,
         ).start()
 
     def send(self, command: Command | Profile) -> None:
-        """Hand over a command; nothing happens when the engine is gone."""
+        """Hand over a command and never wait; nothing happens when the engine is gone."""
         with self._lock:
-            if self._pipe is not None:
-                with contextlib.suppress(OSError, ValueError):
-                    self._pipe.send(command)
+            if self._commands is not None:
+                self._commands.put(command)
 
     def close(self) -> None:
-        """End the process; it holds nothing that is not already reported."""
+        """End the process, also one that is stopped or hangs; all it knew is reported."""
         with self._lock:
-            process, pipe = self._process, self._pipe
-            self._process = self._pipe = None
-        if process is None or pipe is None:
+            process, commands = self._process, self._commands
+            self._process = self._commands = None
+        if process is None or commands is None:
             return
+        commands.put(None)
         process.terminate()
+        process.send_signal(signal.SIGCONT)
         try:
             process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            # Inside a driver's call that never returns not even that ends it: leave it behind.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(KILL_SECONDS)
 
-    def _read(self, pipe: Connection, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    def _read(
+        self,
+        pipe: Connection,
+        commands: Commands,
+        writer: threading.Thread,
+        process: subprocess.Popen[bytes],
+        errors: IO[bytes],
+    ) -> None:
         """Pass events on until the process is gone; this thread alone reads and closes."""
         explained = False
         with pipe, errors:
@@ -114,14 +163,23 @@ class EngineProcess:
                     break
                 explained = any(isinstance(e, Failed) and e.fatal for e in events)
                 self._on_events(events)
+            commands.put(None)
+            writer.join()  # the other end is closed: a write fails at once
             with self._lock:
-                asked = self._pipe is not pipe
+                asked = self._commands is not commands
                 if not asked:
-                    self._process = self._pipe = None
+                    self._process = self._commands = None
             if not asked:
                 death = _death(process.wait(), errors)
                 if not explained:
                     self._on_events([death])
+
+
+def _write(pipe: Connection, commands: Commands) -> None:
+    """Hand commands over, on a thread: a process that is stopped takes none."""
+    with contextlib.suppress(OSError, ValueError):
+        while (command := commands.get()) is not None:
+            pipe.send(command)
 
 
 def _death(exitcode: int, errors: IO[bytes]) -> Failed:
@@ -154,8 +212,10 @@ def serve(pipe: Connection) -> None:
         profile = pipe.recv()
         pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
         from core.engine import Engine
+        from core.pulse import Pulse
 
         engine = Engine.open(profile, lambda loading: pipe.send([loading]))
+        Pulse(lambda: pipe.send([Beat()])).attach(engine.pair.before.model, engine.pair.after.model)
         pipe.send([engine.opened])
         waiting: deque[Request] = deque()
         while True:

@@ -11,10 +11,12 @@ from functools import partial
 from typing import Literal, Protocol
 
 from core.errors import TranscriptError
-from core.events import Command, Event, Failed
+from core.events import Beat, Command, Event, Failed
 from core.profile import Profile
 from core.records import Change, Finish, Reply, Step
+from core.worker import Signs
 from tui.recorder import Recorder
+from tui.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
 
 
 class Engine(Protocol):
@@ -29,6 +31,9 @@ class Engine(Protocol):
     def close(self) -> None:
         """End the process."""
 
+    def signs(self) -> Signs | None:
+        """What the system says of the process."""
+
 
 MakeEngine = Callable[[Callable[[Sequence[Event]], None]], Engine]
 
@@ -41,7 +46,7 @@ class Unsaved:
     remedy: str
 
 
-Update = Event | Unsaved
+Update = Event | Unsaved | Stalled | Recovered
 
 
 class EngineLink:
@@ -52,7 +57,14 @@ class EngineLink:
     to any more.
     """
 
-    def __init__(self, make_engine: MakeEngine, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        make_engine: MakeEngine,
+        recorder: Recorder,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = SILENCE_SECONDS,
+    ) -> None:
+        self.watchdog = Watchdog(self._signs, clock, patience)
         self.recorder = recorder
         self.queue: deque[Update] = deque()
         self._make_engine = make_engine
@@ -64,7 +76,9 @@ class EngineLink:
     def leave(self) -> None:
         """Stop listening to the engine; its replies are saved as cancelled."""
         self._generation += 1
-        self._end_running("cancelled", None)
+        stalled = self.watchdog.stalled
+        self._end_running("error" if stalled else "cancelled", stalled.message if stalled else None)
+        self.watchdog.heard()  # the next engine begins anew
 
     def open(self, profile: Profile) -> None:
         """End the old engine, start a new one; takes a moment."""
@@ -86,6 +100,9 @@ class EngineLink:
             self._close()
             self._end_running("cancelled", None)
 
+    def _signs(self) -> Signs | None:
+        return self._engine.signs() if self._engine is not None else None
+
     def _close(self) -> None:
         old, self._engine = self._engine, None
         if old is not None:
@@ -94,8 +111,11 @@ class EngineLink:
     def _receive(self, generation: int, events: Sequence[Event]) -> None:
         if generation != self._generation:
             return
+        self.watchdog.heard()
         for event in events:
             match event:
+                case Beat():
+                    continue
                 case Reply():
                     self._running[event.id] = 0, time.monotonic()
                     self.recorder.append(event)

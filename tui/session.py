@@ -36,6 +36,7 @@ from tui.engine_link import EngineLink, MakeEngine, Update
 from tui.running import Running
 from tui.talk import Talk
 from tui.theme import FIXED_ALPHA, lane_name
+from tui.watchdog import SILENCE_SECONDS
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 
@@ -53,6 +54,7 @@ class ChatSession(Talk):
         transcripts: Path,
         make_engine: MakeEngine,
         clock: Callable[[], float] = time.monotonic,
+        patience: float = SILENCE_SECONDS,
     ) -> None:
         self.profile = profile
         super().__init__(transcripts, lambda error: self._link.unsaved(error))
@@ -69,7 +71,7 @@ class ChatSession(Talk):
         self.parted_from: Path | None = None
         """The chat that did not fit the pair which was opened last."""
         self.waiting: list[str] = []
-        self._link = EngineLink(make_engine, self.recorder)
+        self._link = EngineLink(make_engine, self.recorder, clock, patience)
         self._answer_when_ready = False
         self._keep_next = ""  # the reply that becomes the history as soon as it begins
         self._after_idle: Callable[[], None] | None = None
@@ -121,7 +123,10 @@ class ChatSession(Talk):
             update = self._link.queue.popleft()
             updates.append(update)
             self._take(update)
-        return updates
+        watched = self._link.watchdog.tick(
+            computing=self.state == "busy", loading=self.state == "loading"
+        )
+        return [*updates, watched] if watched else updates
 
     def _take(self, update: Update) -> None:
         match update:
@@ -160,6 +165,8 @@ class ChatSession(Talk):
             self.submit(unanswered.text)
         elif unanswered:
             self._answer_leaf()
+        elif self.waiting:
+            self.submit(self.waiting.pop(0))
 
     def _count(self, update: Prefill | Step) -> None:
         if self.running is not None:
@@ -182,6 +189,12 @@ class ChatSession(Talk):
             self.state = "failed"
             self.running = None
             self._after_idle = None
+
+    @property
+    def silence(self) -> float | None:
+        """For how many seconds an engine that seems to hang has reported nothing."""
+        watchdog = self._link.watchdog
+        return watchdog.silence if watchdog.stalled else None
 
     @property
     def awaiting(self) -> bool:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from core import pulse
 from core.engine import Engine
 from core.events import Event, Failed, Idle, Lane, Loading, Opened, Request, SetAlpha, Stop
 from core.profile import Profile
+from core.pulse import Pulse
 from core.records import Finish, Message, Sampling, Step
-from core.worker import EngineProcess
+from core.worker import CLOSE_SECONDS, EngineProcess, Signs
 
 WAIT = 60
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=40)
@@ -116,6 +119,44 @@ def test_a_killed_engine_is_reported_and_can_be_opened_again(
     process.open(tiny_pair())
     listener.until(Opened, 2)
     assert process.alive
+
+
+def test_a_long_forward_gives_signs_of_life_and_changes_no_number(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From inside the layers, on the thread that computes."""
+    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.0)
+    engine, beats = Engine.open(tiny_pair()), list[str]()
+    plain = [e for e in engine.generate(request()) if isinstance(e, Step)]
+    engine = Engine.open(tiny_pair())
+    heart = Pulse(lambda: beats.append(threading.current_thread().name))
+    heart.attach(engine.pair.before.model, engine.pair.after.model)
+    assert [e for e in engine.generate(request()) if isinstance(e, Step)] == plain
+    layers = sum(
+        side.model.config.num_hidden_layers for side in (engine.pair.before, engine.pair.after)
+    )
+    assert len(beats) >= layers * len(plain) / 2
+    assert set(beats) == {threading.current_thread().name}
+
+
+def test_a_stopped_engine_blocks_nobody_and_can_be_ended(started: Started) -> None:
+    process, listener = started
+    pid = process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+    signs = process.signs()
+    assert signs is not None
+    assert signs.stopped
+    for _ in range(100):
+        process.send(request("otters " * 20_000))
+    began = time.monotonic()
+    process.close()
+    assert time.monotonic() - began < CLOSE_SECONDS
+    assert Signs.of(pid) is None
+    assert process.signs() is None
+    join_readers()
+    assert not any(isinstance(e, Failed) for e in listener.events)
 
 
 def test_closing_ends_the_process_and_is_no_failure(started: Started) -> None:

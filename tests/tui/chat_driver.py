@@ -66,9 +66,11 @@ def text_of(widget: Widget) -> str:
     return "\n".join(lines)
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], object]) -> None:
+async def until(
+    pilot: Pilot[int], condition: Callable[[], object], seconds: float = SECONDS
+) -> None:
     """Wait until something is true; fails after a while."""
-    deadline = asyncio.get_running_loop().time() + SECONDS
+    deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, "it never became true"
         await pilot.pause(0.005)

@@ -33,6 +33,7 @@ from core.records import (
     SideInfo,
     Step,
 )
+from core.worker import Signs
 
 END = "<|end|>"
 TEXTS = {
@@ -105,6 +106,9 @@ class FakeEngine:
 
     def close(self) -> None:
         self.closed = True
+
+    def signs(self) -> Signs | None:
+        return Signs(pid=1, stopped=False, seconds=0.0)
 
     def send(self, command: Command) -> None:
         self.commands.append(command)

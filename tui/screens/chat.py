@@ -12,6 +12,7 @@ from core.records import Finish, Reply, Step
 from tui.engine_link import Unsaved, Update
 from tui.screens.chat_dialogs import Dialogs
 from tui.session import ChatSession
+from tui.watchdog import Recovered, Stalled
 from tui.widgets.composer import Composer
 from tui.widgets.token_log import Cursor, TokenLog
 
@@ -73,6 +74,10 @@ class ChatScreen(Dialogs):
                     self._failed(update)
                 case Unsaved():
                     self.notice.say(update.message, update.remedy, error=True)
+                case Stalled():
+                    self.notice.say(update.message, update.remedy, error=True)
+                case Recovered(stalled):
+                    self.notice.take_back(stalled.message)
                 case _:
                     pass
         if structure or self._thread_ids() != self._shown_ids():

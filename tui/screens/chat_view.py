@@ -178,7 +178,9 @@ class ChatView(Screen[None]):
     def _refresh_figures(self) -> None:
         session = self.session
         figures: list[str] = []
-        if (rate := session.tokens_per_second) is not None:
+        if (silence := session.silence) is not None:
+            figures.append(f"silent for {silence:.0f} s")
+        elif (rate := session.tokens_per_second) is not None:
             figures.append(f"{rate:.0f} tok/s")
         if (used := session.context_used) is not None:
             figures.append(f"context {used[0]}/{used[1]}")
@@ -222,7 +224,7 @@ class ChatView(Screen[None]):
         """The footer: the keys that matter where the keyboard is."""
         states = {
             "streaming": self.session.state == "busy",
-            "failed": self.session.state == "failed",
+            "failed": self.session.state == "failed" or self.session.silence is not None,
             "comparing": self.session.comparing,
             "inspecting": self.inspector.display,
         }

@@ -111,6 +111,12 @@ class Notice(Widget):
         self._update()
         return True
 
+    def take_back(self, sentence: str) -> None:
+        """Take away a sentence that is no longer true."""
+        said = visible(sentence, newlines=False)
+        self._queue = [entry for entry in self._queue if entry[0] != said]
+        self._update()
+
     def clear(self) -> None:
         """Take away everything."""
         self._queue = []

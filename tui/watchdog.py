@@ -1,0 +1,100 @@
+"""Notices an engine that is there, has something to do, and reports nothing any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.worker import Signs
+
+SILENCE_SECONDS = 30.0
+# More than this between two ticks means that the app did not run either.
+TICK_SECONDS = 1.0
+# Share of one processor below which a process is idle.
+IDLE = 0.01
+
+RELOAD = "Everything shown is saved. Press ctrl+l to load the models again."
+
+
+@dataclass(frozen=True)
+class Stalled:
+    """The engine has been silent for too long: what is known of it, and what to do."""
+
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """The engine reports again: `stalled` is no longer so."""
+
+    stalled: Stalled
+
+
+class Watchdog:
+    """Counts the silence of an engine that is to be heard of.
+
+    From outside nobody can tell slow from dead: the watchdog says what it
+    sees, ends nothing, and takes it back at the next sign. Silence is counted
+    in ticks, each for a second at most, so that it does not pass while the app
+    is stopped or the machine is asleep.
+    """
+
+    def __init__(
+        self,
+        signs: Callable[[], Signs | None],
+        clock: Callable[[], float],
+        patience: float = SILENCE_SECONDS,
+    ) -> None:
+        self.stalled: Stalled | None = None
+        self.silence = 0.0
+        self._signs = signs
+        self._clock = clock
+        self._patience = patience
+        self._last = clock()
+        self._heard = False
+        self._halfway: Signs | None = None
+
+    def heard(self) -> None:
+        """The engine said something; may be called from any thread."""
+        self._heard = True
+
+    def tick(self, *, computing: bool, loading: bool) -> Stalled | Recovered | None:
+        """What has changed. Loading may be silent: it is doubted only where it is stopped."""
+        now = self._clock()
+        passed, self._last = min(now - self._last, TICK_SECONDS), now
+        if self._heard or not (computing or loading):
+            return self._reset()
+        self.silence += passed
+        if self._halfway is None and self.silence >= self._patience / 2:
+            self._halfway = self._signs()
+        if self.stalled is None and self.silence >= self._patience:
+            self.stalled = self._verdict(loading)
+            return self.stalled
+        return None
+
+    def _reset(self) -> Recovered | None:
+        self._heard = False
+        self.silence = 0.0
+        self._halfway = None
+        stalled, self.stalled = self.stalled, None
+        return Recovered(stalled) if stalled else None
+
+    def _verdict(self, loading: bool) -> Stalled | None:
+        signs = self._signs()
+        silence = f"reported nothing for {self._patience:g} s"
+        if signs is None:
+            return None  # it has ended: that is reported otherwise
+        if signs.stopped:
+            return Stalled(
+                f"The engine process was stopped and has {silence}.",
+                f"{RELOAD} kill -CONT {signs.pid} lets it go on.",
+            )
+        if loading:
+            return None
+        used = signs.seconds - self._halfway.seconds if self._halfway else 0.0
+        if used < IDLE * self._patience / 2:
+            return Stalled(f"The engine hangs: it has {silence} and computes nothing.", RELOAD)
+        return Stalled(
+            f"The engine may hang: it has {silence}, although it uses the processor.", RELOAD
+        )
