@@ -68,6 +68,17 @@ def _gpus() -> list[tuple[str, int]]:
     return gpus
 
 
+def available_ram() -> int | None:
+    """Bytes of main memory that can be taken without swapping; None where it is not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    amounts = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    total = _ram()
+    return min([*amounts, *([total] if total else [])], default=None)
+
+
 def _ram() -> int | None:
     """Bytes of main memory, or of what the container may use of it."""
     try:

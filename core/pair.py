@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from core.errors import PairError
 from core.events import Loading
 from core.linear import pack
+from core.memory import estimate, place
 from core.profile import Profile, Side
 from core.progress import watch_loading
 from core.records import SideInfo
@@ -226,7 +227,7 @@ def _load_sides(
     sources = [complete(o.source, report) for o in origins]
     same = sources[0].folder == sources[1].folder
     adapters = [o.adapter for o in origins]
-    spread = _device_map(profile, device, sources)
+    spread = _place(profile, origins, sources, device)
     first = _load_model(profile, origins[0], sources[0], spread, report, "before")
     if not same:
         second = _load_model(profile, origins[1], sources[1], spread, report, "after")
@@ -277,7 +278,7 @@ def _load_model(
     profile: Profile,
     origin: _Origin,
     source: Source,
-    device_map: dict[str, Any] | str,
+    device_map: Any,
     report: Report,
     name: str,
 ) -> Model:
@@ -339,30 +340,14 @@ def _quantization(profile: Profile) -> BitsAndBytesConfig | None:
     return None
 
 
-# Bytes a parameter takes; nf4 with its scales, and with embeddings left in 16 bits.
-PARAMETER_BYTES = {"nf4": 0.75, "int8": 1.2}
-# Caches, activations and what the driver keeps.
-HEADROOM = 1.15
-
-
-def _device_map(
-    profile: Profile, device: torch.device, sources: list[Source]
-) -> dict[str, Any] | str:
-    """One device where both sides fit or the profile names it, else accelerate's own spread."""
-    if device.type == "cuda" and profile.device == "auto":
-        free, _ = torch.cuda.mem_get_info(device)
-        if weight_bytes(profile, sources) * HEADROOM > free:
-            return "auto"
-    return {"": device}
-
-
-def weight_bytes(profile: Profile, sources: list[Source]) -> int:
-    """About how many bytes the weights of these sources take once loaded, each folder once."""
-    files = {f for s in sources for f in s.folder.glob("*.safetensors")}
-    stored = sum(f.stat().st_size for f in files)
-    # Checkpoints are nearly always stored in 16 bits.
-    wide = 4.0 if profile.dtype == "float32" else 2.0
-    return int(stored / 2 * PARAMETER_BYTES.get(profile.quantization, wide))
+def _place(
+    profile: Profile, origins: list[_Origin], sources: list[Source], device: torch.device
+) -> Any:
+    """Where the weights go, or PairError where they cannot."""
+    sides = [(s.folder, o.config) for s, o in zip(sources, origins, strict=True)]
+    in_4_bits = profile.model_copy(update={"quantization": "nf4"})
+    need, nf4 = (estimate(p, sides, device.type == "cuda") for p in (profile, in_4_bits))
+    return place(profile, need, nf4, device)
 
 
 def _info(profile: Profile, origin: _Origin, side: LoadedSide) -> SideInfo:
