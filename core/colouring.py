@@ -16,6 +16,12 @@ from typing import Literal, NamedTuple
 
 from core.records import Step
 
+LANE_COLOURS = {  # on dark ground, on light
+    "before": ("#5fafff", "#005faf"),
+    "after": ("#eeeeee", "#121212"),
+    "amplified": ("#ffaf5f", "#af5f00"),
+}
+
 Mark = Literal["", "bold", "underline"]
 
 

@@ -18,6 +18,7 @@ from textual.widgets import Input, TextArea
 from core.profile import Profile, load_profile
 from core.worker import EngineProcess
 from tui.app import ChatApp
+from tui.picture import picture
 from tui.session import ChatSession
 
 HERE = Path(__file__).parent
@@ -53,8 +54,9 @@ def draw(app: ChatApp, name: str) -> None:
         field.cursor_blink = False
     for area in app.screen.query(TextArea):
         area.cursor_blink = False
-    app.save_screenshot(f"{name}.svg", str(HERE))
-    print(HERE / f"{name}.svg")
+    path = HERE / f"{name}.svg"
+    path.write_text(picture(app), encoding="utf-8")
+    print(path)
 
 
 async def comparison(pilot: Pilot[int], app: ChatApp) -> None:

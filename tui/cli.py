@@ -218,15 +218,16 @@ def profiles(
 @app.command(epilog=EXIT_CODES)
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[str, typer.Option("--to", metavar="md|txt|json", help="What to make of it.")],
+    to: Annotated[str, typer.Option("--to", metavar="html|md|txt|json", help="As what.")],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: stdout]")
     ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Make a document of a saved conversation."""
-    from core.export import FORMATS, write_atomically
+    from core.export import FORMATS
     from core.export import export as make_document
+    from core.files import write_atomically
     from tui.output import put, put_json, say
 
     wanted = next((name for name in FORMATS if name == to), None)

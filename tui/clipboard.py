@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import TranscriptError
-from core.export import write_atomically
+from core.files import write_atomically
 from core.text import plain
 
 FILE = "clipboard.txt"

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.conversation import ReplyLog
+from core.numbers import signed
 from core.records import Step
 from core.text import visible
-from tui.format import alpha, count
+from tui.format import count
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n`]*)$")
 
@@ -74,7 +75,7 @@ def figures(log: ReplyLog, place: int) -> str:
     rows: list[tuple[object, ...]] = [
         ("token", visible(step.text, newlines=False), "id", step.token),
         ("place", f"{place + 1} of {len(log.steps)}", "lane", log.reply.lane),
-        ("alpha", alpha(step.alpha), "seed", log.reply.seed),
+        ("alpha", signed(step.alpha), "seed", log.reply.seed),
         ("", "before", "after", "amplified"),
         ("log p", step.logp.before, step.logp.after, step.logp.amplified),
         ("rank", step.rank.before, step.rank.after, step.rank.amplified),

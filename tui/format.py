@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-MINUS = "−"
+from core import numbers
+from core.numbers import MINUS
+
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -14,12 +16,6 @@ def number(value: float, digits: int = 3) -> str:
     if "e" in text and abs(value) < 1e6:
         text = f"{value:.0f}"
     return text.replace("-", MINUS)
-
-
-def alpha(value: float) -> str:
-    """An α with its sign: +1.5, −1, 0."""
-    value = round(value, 4)
-    return "0" if value == 0 else ("+" if value > 0 else "") + number(value, 5)
 
 
 def delta(value: float, width: int = 6) -> str:
@@ -34,9 +30,7 @@ def delta(value: float, width: int = 6) -> str:
 
 def nats(value: float, width: int = 6) -> str:
     """A log-probability, a divergence or an entropy, in nats."""
-    if math.isinf(value):
-        return ("∞" if value > 0 else "−∞").rjust(width)
-    return f"{value:.2f}".replace("-", MINUS).rjust(width)
+    return numbers.nats(value).rjust(width)
 
 
 def probability(log_prob: float) -> str:

@@ -121,6 +121,8 @@ ACTIONS: tuple[Action, ...] = (
            "transcript", palette=False),
     Action("copy", "copy", "y", "y", "copy", "Copy the reply, the token, code or the chat.", "Look",
            "transcript", 17),
+    Action("picture", "picture", "p", "p", "picture", "Save this screen as a picture (SVG).",
+           "Look", "transcript"),
     # --- settings and files
     Action("sampling", "sampling", "f7", "F7", "sampling",
            "System prompt, temperature, filters, seed, length.", "Set", rank=20),
@@ -128,7 +130,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("chats", "chats", "f9,ctrl+o", "F9", "chats", "Open a saved chat and go on with it.",
            "Set", rank=22),
     Action("export", "export", "ctrl+t", "ctrl+t", "export",
-           "Export this chat as Markdown, text or JSON.", "Set", rank=47),
+           "Export this chat as a page, Markdown, text or JSON.", "Set", rank=47),
     Action("reload", "reload", "ctrl+l", "ctrl+l", "reload", "Load the models again.", "Set",
            rank=3, when="failed"),
     Action("help", "help", "f1", "F1", "help", "Every key and what it does.", "Set", rank=10),

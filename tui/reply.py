@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.conversation import step_bytes
 from core.events import Event, Lane, Loading, Opened, Request, Stop
+from core.numbers import signed
 from core.records import Change, Finish, Message, Record, Reply, Step, new_id
 from core.text import Utf8Stream
 from core.transcript import to_line
-from tui.format import alpha as signed
 from tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:

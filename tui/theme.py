@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+from core.colouring import LANE_COLOURS
+
 LETTERS = {"before": "B", "after": "A", "amplified": "α"}
 LANES = ("before", "after", "amplified")
 FIXED_ALPHA = {"before": -1.0, "after": 0.0}  # amplified runs at the live value
@@ -46,9 +48,7 @@ DARK = Theme(
     panel="#1c1c1c",
     dark=True,
     variables={
-        "before": "#5fafff",
-        "after": "#eeeeee",
-        "amplified": "#ffaf5f",
+        **{lane: dark for lane, (dark, _) in LANE_COLOURS.items()},
         "muted": "#8a8a8a",
         "faint": "#4e4e4e",
         "raised": "#1c1c1c",
@@ -71,9 +71,7 @@ LIGHT = Theme(
     panel="#eeeeee",
     dark=False,
     variables={
-        "before": "#005faf",
-        "after": "#121212",
-        "amplified": "#af5f00",
+        **{lane: light for lane, (_, light) in LANE_COLOURS.items()},
         "muted": "#767676",
         "faint": "#bcbcbc",
         "raised": "#eeeeee",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from core.conversation import ReplyLog
 from core.errors import TranscriptError
 from core.events import Forget, Loading, Opened
+from core.numbers import signed
 from core.profile import Profile
 from core.records import Finish, Session, Step, Unknown
 from core.replay import Engine as Replayer
 from core.replay import Sitting, Verdict, pinned_profile, reasons, replay, sittings
 from core.text import visible
 from core.transcript import UNREADABLE, read_records
-from tui.format import alpha as signed
 from tui.format import count
 from tui.output import Progress, ReaderGoneError, put, say
 

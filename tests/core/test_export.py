@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import TranscriptError
-from core.export import FORMATS, export, to_document, write_atomically
+from core.export import FORMATS, export
+from core.export.document import to_document
+from core.files import write_atomically
 from core.records import Record
 from core.transcript import from_line, read_records, to_line
 from tests.core.samples import conversation, finish, message, reply, session, step
@@ -44,10 +46,9 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0.0 · plausibility 0.01"
         " · max new tokens 512 · stop after 4 tokens, 0.5 s\n\n"
         "```text\nBy the way‹α +2›é‹temperature 0.0, seed 0›\n```\n\n"
-        "Note on token 2: odd\n\n"
+        "Note on token 3 “\ufffd”: odd\n\n"
         "### before · α −1\n\n"
-        "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0.0 · plausibility 0.01"
-        " · max new tokens 512 · stop after 1 tokens, 0.5 s\n\n"
+        "seed 7 · sampling as above · stop after 1 tokens, 0.5 s\n\n"
         "```text\nOtters\n```\n\n"
         "## 2 · user\n\n"
         "```text\nAnd crabs?\n```\n\n"

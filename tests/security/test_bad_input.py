@@ -19,7 +19,8 @@ from core.conversation import Conversation
 from core.engine import Engine
 from core.errors import EngineError, LogitAmpError, ProfileError, TranscriptError, UsageError
 from core.events import Event, Forget, Lane, Loading, Request
-from core.export import FORMATS, export, write_atomically
+from core.export import FORMATS, export
+from core.files import write_atomically
 from core.profile import Profile, load_profile, recorded_profile, shipped_folder
 from core.records import Change, Finish, Message, Record, Reply, Sampling, Step
 from core.replay import replay, sittings

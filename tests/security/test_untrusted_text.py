@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from core import profile
 from core.errors import LogitAmpError
-from core.export import to_document, to_json
+from core.export import to_json
+from core.export.document import to_document
 from core.machine import Machine
 from core.records import (
     Candidate,

@@ -290,7 +290,7 @@ def test_ctrl_c_while_loading(pair: str, monkeypatch: pytest.MonkeyPatch, capsys
         (["reply", "--profile", "x.yaml", "--prompt", "x"], 3, "x.yaml does not exist"),
         (["--resume", "none.jsonl"], 6, "Cannot read the transcript none.jsonl"),
         (["export", "none.jsonl", "--to", "md"], 6, "Cannot read the transcript none.jsonl"),
-        (["export", "none.jsonl", "--to", "pdf"], 2, "--to: expected one of md, txt, json"),
+        (["export", "none.jsonl", "--to", "pdf"], 2, "--to: expected one of html, md, txt, json"),
     ],
 )
 def test_mistakes_are_one_message(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -61,7 +63,8 @@ async def test_y_and_a_letter_copy_and_say_where_to(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         path = tmp_path / FILE
-        assert await _copied(chat, "y") == chat.session.conversation.last_reply().text  # type: ignore[union-attr]
+        (log,) = chat.session.conversation.replies.values()
+        assert await _copied(chat, "y") == log.text
         assert path.read_text(encoding="utf-8") == chat.app.clipboard
         assert chat.notice.split() == f"Copied the reply, also to {path}.".split()
         assert "## 1 · user" in await _copied(chat, "c")
@@ -84,3 +87,23 @@ async def test_the_text_can_be_too_long_for_a_terminal(tmp_path: Path) -> None:
         await chat.frame()
         assert "Too long" in text_of(chat.screen.notice)
         assert (tmp_path / FILE).stat().st_size == 100_000
+
+
+async def test_p_saves_the_screen_as_a_picture_that_needs_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with open_chat(tmp_path / "chats") as chat:
+        chat.session.submit("Hi <b>&")
+        await chat.frame()
+        await chat.finish()
+        await chat.read()
+        await chat.press("p")
+        (path,) = tmp_path.glob("logit-amp-chat-*.svg")
+        assert path.name in chat.notice
+    svg = ElementTree.parse(path).getroot()
+    said = "".join(svg.itertext()).replace("\xa0", " ")
+    assert "Hi <b>&" in said
+    assert "wonderful" in said
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"url\((?!#)|@import|<image|<script", text)

@@ -10,15 +10,6 @@ from tui import format
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.0, "0"), (-0.0, "0"), (1.0, "+1"), (-1.0, "−1"), (1.5, "+1.5"), (64, "+64"),
-     (0.1 + 0.2, "+0.3"), (-0.00001, "0"), (12345, "+12345")],
-)  # fmt: skip
-def test_alpha_is_signed_and_short(value: float, shown: str) -> None:
-    assert format.alpha(value) == shown
-
-
-@pytest.mark.parametrize(
     ("p", "shown"), [(1.0, "1.000"), (0.932, "0.932"), (0.001, "0.001"), (2e-7, " 2e-7"),
                      (0.0, "    0"), (1e-45, "1e-45")],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from tui.format import MINUS
+from core.numbers import MINUS
 from tui.screens.dialog import Dialog
 
 

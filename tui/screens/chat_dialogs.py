@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from textual import work
@@ -115,7 +116,7 @@ class Dialogs(ChatView):
 
     def action_copy(self) -> None:
         """Choose what to copy: the reply, the token, a code block, the conversation."""
-        from core.export import to_document
+        from core.export.document import to_document
         from core.transcript import read_records
         from tui.copies import Copy, copies_of
         from tui.screens.copy import CopyScreen
@@ -157,8 +158,22 @@ class Dialogs(ChatView):
         else:
             self.notice.say(f"Too long for a terminal's clipboard: {name} is in {path}.")
 
+    def action_picture(self) -> None:
+        """Save what is on the screen as a picture, where exports go."""
+        from core.files import write_atomically
+        from tui.picture import picture
+
+        path = Path.cwd() / f"logit-amp-chat-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
+        self.notice.clear_information()
+        try:
+            write_atomically(path, picture(self.app))
+        except LogitAmpError as error:
+            self.notice.say(error.message, error=True)
+        else:
+            self.notice.say(f"This screen is saved as {short_path(path)}.")
+
     def action_export(self) -> None:
-        """Write the chat as Markdown, text or JSON."""
+        """Write the chat as a page, Markdown, text or JSON."""
         from core.export import Format
         from tui.screens.export import ExportScreen
 
@@ -171,10 +186,11 @@ class Dialogs(ChatView):
             if answer is not None:
                 self._export(path, *answer)
 
-        self.app.push_screen(ExportScreen(Path.cwd() / f"{path.stem}.md"), take)
+        self.app.push_screen(ExportScreen(Path.cwd() / f"{path.stem}.html"), take)
 
     def _export(self, path: Path, target: Path, to: str) -> None:
-        from core.export import FORMATS, export, write_atomically
+        from core.export import FORMATS, export
+        from core.files import write_atomically
 
         try:
             text = export(path, next(known for known in FORMATS if known == to))

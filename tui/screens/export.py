@@ -15,7 +15,7 @@ from core.export import FORMATS, Format
 from core.text import visible
 from tui.screens.dialog import Dialog
 
-NAMES: dict[Format, str] = {"md": "Markdown", "txt": "plain text", "json": "JSON"}
+NAMES: dict[Format, str] = {"html": "a page", "md": "Markdown", "txt": "text", "json": "JSON"}
 
 
 class ExportScreen(Dialog[tuple[Path, Format]]):
@@ -73,7 +73,7 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
     def _accept(self) -> None:
         path, chosen = self._path, self._format
         if chosen is None:
-            self.problem("The file must end in .md, .txt or .json.")
+            self.problem("The file must end in .html, .md, .txt or .json.")
         elif path.is_dir() or not path.parent.is_dir():
             folder = path if path.is_dir() else path.parent
             reason = "is a folder." if path.is_dir() else "does not exist. Make it first."

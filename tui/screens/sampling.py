@@ -15,8 +15,8 @@ from textual.message import Message
 from textual.types import CSSPathType
 from textual.widgets import Input, Static, TextArea
 
+from core.numbers import MINUS
 from core.records import Sampling
-from tui.format import MINUS
 from tui.screens.dialog import Dialog
 
 MEANING = {

@@ -11,6 +11,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from core.numbers import signed
 from core.records import Sampling
 from tui import format
 from tui.theme import LETTERS
@@ -44,7 +45,7 @@ class AlphaBar(Widget):
         width = self.size.width
         base = self.rich_style
         right = self._figures(width)
-        value = format.alpha(self.alpha).rjust(5)
+        value = signed(self.alpha).rjust(5)
         room = width - len(right) - len(value) - 8
         if room < 13:
             right = ""
@@ -102,7 +103,7 @@ class AlphaBar(Widget):
         styles = ["bar--muted"] * rail
         taken = -1
         for tick in TICKS:
-            text = names.get(tick, format.alpha(tick))
+            text = names.get(tick, signed(tick))
             at = self._cell(tick, rail)
             start = at if tick < 0 and tick == LOW else at - len(text) // 2
             start = max(0, min(rail - len(text), start))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.conversation import ReplyLog, step_bytes
+from core.numbers import signed
 from core.records import Finish, Message, Step
 from core.text import Utf8Stream, visible
 from tui import format
@@ -84,7 +85,7 @@ class ReplyBlock:
             letter = LETTERS.get(reply.lane, LETTERS["amplified"])
             self.flow.add(f"{letter} {self.label}", f"head-{self.lane}")
             if reply.lane not in FIXED_ALPHA:
-                self.flow.add(f" {format.alpha(reply.alpha)}", f"head-{self.lane}")
+                self.flow.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
             self.flow.add(f"  seed {reply.seed}", "finish")
             self.flow.new_line()
         self.grow()
@@ -115,7 +116,7 @@ class ReplyBlock:
         line = self.flow.lines[-1]
         if line and not line[-1].text.isspace():
             self.flow.add(" ", "mark")
-        self.flow.add_whole(f"‹α {format.alpha(step.alpha)}›", "mark")
+        self.flow.add_whole(f"‹α {signed(step.alpha)}›", "mark")
         if not step.text[:1].isspace():
             self.flow.add(" ", "mark")
 

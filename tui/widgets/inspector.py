@@ -12,6 +12,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from core.numbers import signed
 from core.records import Candidate, Step
 from core.text import visible
 from tui import format
@@ -104,7 +105,7 @@ class Inspector(Widget):
         muted, lane = self._style("muted"), self.inspected.lane
         if y == 0:
             place = f" token {self.inspected.place + 1} of {self.inspected.total}"
-            right = f"{LETTERS.get(lane, '?')} {format.alpha(step.alpha)} "
+            right = f"{LETTERS.get(lane, '?')} {signed(step.alpha)} "
             gap = max(1, width - cell_len(place) - cell_len(right))
             return [Segment(place + " " * gap, muted), Segment(right, self._lane_style(lane))]
         if y == 1:

@@ -15,8 +15,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from core.conversation import ReplyLog
+from core.numbers import signed
 from core.text import visible
-from tui import format
 from tui.theme import FIXED_ALPHA, LANES, LETTERS
 from tui.widgets.blocks import ReplyBlock, compare
 from tui.widgets.flow import clip
@@ -50,7 +50,7 @@ class LaneHead(Widget):
             return Strip.blank(width, base)
         muted = base + self.get_component_rich_style("head--muted", partial=True)
         left = clip(f" {LETTERS[self.lane]} {visible(self.label, newlines=False)}", width - 8)
-        left += f" {format.alpha(self.alpha)}"
+        left += f" {signed(self.alpha)}"
         right = self.note or ("✓ history" if self.kept else "")
         if cell_len(left) + cell_len(right) + 3 > width:
             right = "✓" if self.kept and not self.note else ""

@@ -19,7 +19,7 @@ async def test_enter_takes_the_suggestion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "ending"), [(["down"], "txt"), (["up"], "json"), (["down"] * 3, "md")]
+    ("keys", "ending"), [(["down"], "txt"), (["up"], "html"), (["down"] * 4, "md")]
 )
 async def test_the_arrows_change_format_and_ending(
     tmp_path: Path, keys: list[str], ending: str

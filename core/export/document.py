@@ -1,0 +1,122 @@
+"""Transcripts as text and as Markdown: every message, every lane of every reply, every note."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from core.conversation import Conversation, ReplyLog
+from core.export import facts
+from core.records import Record, Session, Unknown
+from core.text import visible
+
+
+def to_document(records: Iterable[Record], *, markdown: bool) -> str:
+    """A conversation to be read: every message, every lane of every reply, and what was noted."""
+    writer: _Text = _Markdown() if markdown else _Text()
+    records = list(records)
+    return writer.document(Conversation(records), records)
+
+
+class _Text:
+    """Plain text; `_Markdown` differs in how a heading, a line and a block look."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._settings = ""
+
+    def document(self, state: Conversation, records: list[Record]) -> str:
+        """The whole document, ending with a newline."""
+        first = next((record for record in records if isinstance(record, Session)), None)
+        parts = [*self._head(first), *self._body(state), *self._tail(state, records)]
+        return "\n\n".join(parts) + "\n"
+
+    def _head(self, session: Session | None) -> Iterator[str]:
+        self._session = session
+        yield self.heading(1, facts.title(session) or "Conversation")
+        if session:
+            yield self.items(*facts.pair(session), facts.circumstances(session))
+
+    def _body(self, state: Conversation) -> Iterator[str]:
+        follows: str | None = None
+        for number, message in enumerate(state.messages.values(), 1):
+            yield self.heading(2, f"{number} · {message.role}")
+            if message.parent != follows:
+                yield self.line(f"Follows {facts.place(state, message)}.")
+            yield self.block(visible(message.text))
+            yield from self._notes(state, message.id)
+            kept = state.kept(message.id)
+            for log in state.replies_to(message.id):
+                yield from self._reply(state, log, log is kept)
+            follows = kept.id if kept else message.id
+
+    def _reply(self, state: Conversation, log: ReplyLog, kept: bool) -> Iterator[str]:
+        siblings = len(state.replies_to(log.reply.parent)) > 1
+        mark = " · kept" if kept and siblings else ""
+        name = f" · {log.name}" if log.name else ""
+        yield self.heading(3, f"{log.reply.lane} · α {facts.alphas(log)}{mark}{name}")
+        if log.session and self._session and not facts.same_pair(log.session, self._session):
+            self._session = log.session
+            yield self.items(*facts.pair(log.session), facts.circumstances(log.session))
+        settings = facts.settings(log)
+        said = "sampling as above" if settings == self._settings else settings
+        self._settings = settings
+        yield self.line(f"seed {log.reply.seed} · {said} · {facts.ending(log)}")
+        yield self.block(facts.marked_text(log))
+        yield from self._notes(state, log.id)
+
+    def _notes(self, state: Conversation, about: str) -> Iterator[str]:
+        for note in state.notes:
+            if note.about == about:
+                yield self.line(facts.note(state, note))
+
+    def _tail(self, state: Conversation, records: list[Record]) -> Iterator[str]:
+        loose = [log for log in state.replies.values() if log.reply.parent not in state.messages]
+        if loose:
+            yield self.heading(2, "Replies to messages that are not in the file")
+            for log in loose:
+                yield from self._reply(state, log, kept=False)
+        if unknown := Counter(r.type for r in records if isinstance(r, Unknown)):
+            kinds = ", ".join(f"{count} {kind}" for kind, count in unknown.items())
+            yield self.line(f"Not shown, of a kind this version does not know: {kinds}.")
+
+    def heading(self, level: int, text: str) -> str:
+        """A heading; level 1 is the title."""
+        text = visible(text, newlines=False)
+        return text + "\n" + {1: "=", 2: "-", 3: "·"}[level] * min(len(text), 100)
+
+    def line(self, text: str) -> str:
+        """A line about what was said."""
+        return visible(text, newlines=False)
+
+    def items(self, *texts: str) -> str:
+        """Lines that belong together."""
+        return "\n".join(map(self.line, texts))
+
+    def block(self, text: str) -> str:
+        """What was said, set off from what is said about it."""
+        return textwrap.indent(text, "    ")
+
+
+class _Markdown(_Text):
+    """Markdown in which nothing that was said can become markup."""
+
+    def heading(self, level: int, text: str) -> str:
+        return f"{'#' * level} {_escaped(text)}"
+
+    def line(self, text: str) -> str:
+        return _escaped(text)
+
+    def items(self, *texts: str) -> str:
+        return "\n".join(f"- {_escaped(text)}" for text in texts)
+
+    def block(self, text: str) -> str:
+        longest = max(map(len, re.findall("`+", text)), default=0)
+        fence = "`" * max(3, longest + 1)
+        return f"{fence}text\n{text}\n{fence}"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>()#!|~&$])", r"\\\1", visible(text, newlines=False))

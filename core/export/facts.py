@@ -1,0 +1,142 @@
+"""What every document says of a conversation, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from core.conversation import Conversation, ReplyLog, step_bytes
+from core.numbers import signed
+from core.records import Message, Note, Sampling, Session, SideInfo
+from core.text import Utf8Stream, visible
+
+
+class Piece(NamedTuple):
+    """A part of a reply's text, safe to show: of the step at `place`, or a mark where None."""
+
+    text: str
+    place: int | None
+
+
+def pieces(log: ReplyLog) -> Iterator[Piece]:
+    """A reply's text, step by step, with marks where α or the sampling changed.
+
+    A special token's text is its name; a character that is split between
+    tokens belongs to the last of them.
+    """
+    changes = {change.index: change.sampling for change in log.changes}
+    alpha, sampling = log.reply.alpha, log.reply.sampling
+    stream = Utf8Stream()
+    for place, step in enumerate(log.steps):
+        if step.alpha != alpha:
+            alpha = step.alpha
+            yield Piece(f"‹α {signed(alpha)}›", None)
+        if new := changes.pop(step.index, None):
+            yield Piece(f"‹{_difference(sampling, new)}›", None)
+            sampling = new
+        if step.special:
+            yield Piece(visible(step.text, newlines=False), place)
+        else:
+            yield Piece(visible(stream.feed(step_bytes(step))), place)
+    if rest := stream.finish():
+        yield Piece(rest, None)
+
+
+def marked_text(log: ReplyLog) -> str:
+    """A reply's text with a mark where α or the sampling changed: `‹α +2›`.
+
+    Safe to show; special tokens are left out.
+    """
+    return "".join(
+        text for text, place in pieces(log) if place is None or not log.steps[place].special
+    )
+
+
+def _difference(old: Sampling, new: Sampling) -> str:
+    before, after = old.model_dump(), new.model_dump()
+    changed = [f"{_words(k)} {v}" for k, v in after.items() if v != before[k]]
+    return ", ".join(changed) or "sampling unchanged"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def alphas(log: ReplyLog) -> str:
+    """Every α the reply ran at, in order: `+1 → +2`."""
+    values = [log.reply.alpha]
+    for step in log.steps:
+        if step.alpha != values[-1]:
+            values.append(step.alpha)
+    return " → ".join(map(signed, values))
+
+
+def ending(log: ReplyLog) -> str:
+    """Why and when the reply ended."""
+    finish = log.finish
+    if finish is None:
+        return f"cut off after {len(log.steps)} tokens"
+    said = f"{finish.reason} after {finish.tokens} tokens, {finish.seconds:.1f} s"
+    return f"{said} ({finish.error})" if finish.error else said
+
+
+def settings(log: ReplyLog) -> str:
+    """How a reply was sampled, but for the seed, on one line."""
+    sampling = log.reply.sampling.model_dump(exclude={"seed"})
+    parts = [f"{_words(k)} {v}" for k, v in sampling.items()]
+    if log.reply.raw:
+        parts.append("raw prompt")
+    if log.reply.forced:
+        parts.append(f"first {log.reply.forced} tokens forced")
+    return " · ".join(parts)
+
+
+def note(state: Conversation, note: Note) -> str:
+    """What was noted, and on which token: counted from 1, as on the screen."""
+    if note.step is None:
+        return f"Note: {note.text}"
+    log = state.replies.get(note.about)
+    known = log is not None and 0 <= note.step < len(log.steps)
+    token = f" “{log.steps[note.step].text}”" if log is not None and known else ""
+    return f"Note on token {note.step + 1}{token}: {note.text}"
+
+
+def title(session: Session | None) -> str:
+    """What a document about a conversation with this pair is called."""
+    return str(session.profile.get("title") or "") if session else ""
+
+
+def pair(session: Session) -> tuple[str, str]:
+    """The two sides, as precisely as they can be named."""
+    return f"before: {_side(session.before)}", f"after: {_side(session.after)}"
+
+
+def same_pair(a: Session, b: Session) -> bool:
+    """Whether the same models answered, in the same precision, on the same machine."""
+    return (a.before, a.after, a.device, a.versions) == (b.before, b.after, b.device, b.versions)
+
+
+def circumstances(session: Session) -> str:
+    """When, on what, and with which software."""
+    versions = ", ".join(f"{name} {number}" for name, number in session.versions.items())
+    return f"{session.time} · {session.device} · {versions}"
+
+
+def _side(side: SideInfo) -> str:
+    model = f"{side.model}@{side.revision}" if side.revision else side.model
+    if side.adapter:
+        revision = f"@{side.adapter_revision}" if side.adapter_revision else ""
+        model += f" + {side.adapter}{revision}"
+    return f"{model} · {side.dtype} · {side.quantization}"
+
+
+def place(state: Conversation, message: Message) -> str:
+    """What a message follows, in words."""
+    numbers = {name: i for i, name in enumerate(state.messages, 1)}
+    parent = message.parent
+    if parent is None:
+        return "nothing: a new beginning"
+    if log := state.replies.get(parent):
+        number = numbers.get(log.reply.parent or "", "?")
+        return f"the {log.reply.lane} reply at α {alphas(log)} to message {number}"
+    return f"message {numbers[parent]}" if parent in numbers else "what is not in the file"

@@ -1,0 +1,360 @@
+"""A conversation as one page to look at: coloured tokens, and what each model wanted at each.
+
+The page needs nothing but itself: its policy names the one style and the one
+script that are in it and forbids everything else. All that was said is text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from core.colouring import COLOURINGS, LANE_COLOURS, Colouring
+from core.conversation import Conversation, ReplyLog
+from core.export import facts
+from core.numbers import nats, signed
+from core.records import Candidate, Message, Note, Record, Session, Step, Unknown
+from core.text import visible
+
+CANDIDATES = 10
+"""So many candidates of a step are in the page: the most probable under any of the three."""
+
+LETTERS = {"before": "B", "after": "A", "amplified": "α"}
+DEFAULT = "kl"
+CHROME = {  # dark, light
+    "ground": ("#121212", "#ffffff"),
+    "raised": ("#1c1c1c", "#f5f5f5"),
+    "line": ("#3a3a3a", "#d0d0d0"),
+    "text": ("#d0d0d0", "#303030"),
+    "muted": ("#949494", "#6c6c6c"),
+}
+
+
+def to_html(records: Iterable[Record]) -> str:
+    """A self-contained page: about half a megabyte for 1,000 tokens."""
+    return _Page(list(records)).whole()
+
+
+def _text(text: str, *, newlines: bool = False) -> str:
+    """Anything at all as HTML text or as a quoted attribute."""
+    return escape(visible(text, newlines=newlines))
+
+
+def _data(value: object) -> str:
+    """JSON that can stand inside a script element: no `<` can end it or begin another."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _number(value: float) -> float | str | None:
+    """A number as JSON has it: None for −∞, a word for what is no number."""
+    if math.isfinite(value):
+        return round(value, 6)
+    return None if value < 0 else "∞" if value > 0 else "–"
+
+
+# --- colours --------------------------------------------------------------------
+
+
+def _class(colouring: Colouring, what: int | str) -> str:
+    """The CSS class of a level or a mark: k3, s_2 for −2, ku."""
+    return colouring.id[0] + str(what).replace("-", "_")
+
+
+def _classes(step: Step) -> list[str]:
+    found = []
+    for colouring in COLOURINGS.values():
+        if level := colouring.level(step):
+            found.append(_class(colouring, level))
+        if mark := colouring.mark(step):
+            found.append(_class(colouring, mark[0]))
+    return found
+
+
+def _levels(colouring: Colouring) -> list[int]:
+    highest = len(colouring.bounds)
+    lowest = -highest if colouring.diverging else 1
+    return [level for level in range(lowest, highest + 1) if level]
+
+
+def _variables(*, dark: bool) -> str:
+    place = 0 if dark else 1
+    pairs = {name: colours[place] for name, colours in (CHROME | LANE_COLOURS).items()}
+    for colouring in COLOURINGS.values():
+        for level in _levels(colouring):
+            if colours := colouring.colours(level, dark=dark):
+                name = _class(colouring, level)
+                pairs |= {name: colours.ground, f"{name}t": colours.text}
+    scheme = "dark" if dark else "light"
+    return f"color-scheme:{scheme};" + "".join(f"--{k}:{v};" for k, v in pairs.items())
+
+
+def _colours() -> str:
+    """Variables for light and dark ground, and what each choice of colours shows."""
+    light, dark = _variables(dark=False), _variables(dark=True)
+    rules = [
+        f":root{{{light}}}",
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}",
+        f"@media screen{{:root:has(#light:checked){{{light}}}:root:has(#dark:checked){{{dark}}}}}",
+    ]
+    for colouring in COLOURINGS.values():
+        chosen = f":root:has(#by-{colouring.id}:checked)"
+        rules.append(f"{chosen} .legend-{colouring.id}{{display:block}}")
+        for level in _levels(colouring):
+            name = _class(colouring, level)
+            rules.append(f"{chosen} .{name}{{color:var(--{name}t);background:var(--{name})}}")
+        rules.append(f"{chosen} .{_class(colouring, 'u')}{{text-decoration:underline}}")
+        rules.append(f"{chosen} .{_class(colouring, 'b')}{{font-weight:700}}")
+    return "\n".join(rules)
+
+
+def _choices() -> str:
+    names = {"": "off", **{colouring.id: colouring.title for colouring in COLOURINGS.values()}}
+    return "".join(
+        f'<label><input type="radio" name="by" id="by-{name}" value="{name[:1]}"'
+        f"{' checked' if name == DEFAULT else ''}>{_text(title)}</label>"
+        for name, title in names.items()
+    )
+
+
+def _legends() -> str:
+    return "".join(map(_legend, COLOURINGS.values()))
+
+
+def _legend(colouring: Colouring) -> str:
+    def chip(level: int) -> str:
+        bound = f"{colouring.bounds[abs(level) - 1]:g}"
+        sign = "≤ −" if level < 0 else "≥ "
+        return f'<i class="{_class(colouring, level)}">{sign}{bound}</i>'
+
+    chips = "".join(map(chip, _levels(colouring)))
+    marks = "underlined or bold" if colouring.diverging else "underlined"
+    return (
+        f'<p class="legend-{colouring.id}">{chips} {_text(colouring.unit)}'
+        f" · {_text(colouring.help)} · {marks} from {colouring.hunk:g}</p>"
+    )
+
+
+# --- the page -------------------------------------------------------------------
+
+
+@cache
+def _file(name: str) -> str:
+    return files("core.export").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+@dataclass
+class _Page:
+    records: list[Record]
+    tokens: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.state = Conversation(self.records)
+        self.session = next((r for r in self.records if isinstance(r, Session)), None)
+        self.numbers = {name: i for i, name in enumerate(self.state.messages, 1)}
+        self.places = {name: i for i, name in enumerate(self.state.replies, 1)}
+        self.notes: dict[tuple[str, int | None], Note] = {
+            (note.about, note.step): note for note in self.state.notes
+        }
+
+    def whole(self) -> str:
+        """The page; its style and script are named by their hashes and nothing else may run."""
+        style = "\n" + _file("page.css").replace("$colours", _colours())
+        script = "\n" + _file("page.js")
+        return Template(_file("page.html")).substitute(
+            title=_text(facts.title(self.session) or "Conversation"),
+            about="".join(f"<li>{_text(line)}</li>" for line in self._about()),
+            choices=_choices(),
+            legends=_legends(),
+            body="\n".join(self._body()),
+            tokens=_data(list(self.tokens)),
+            style=style,
+            script=script,
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+
+    def _about(self) -> Sequence[str]:
+        if self.session is None:
+            return ()
+        return (*facts.pair(self.session), facts.circumstances(self.session))
+
+    def _body(self) -> Iterator[str]:
+        follows: str | None = None
+        for message in self.state.messages.values():
+            yield self._turn(message, follows)
+            kept = self.state.kept(message.id)
+            follows = kept.id if kept else message.id
+        loose = [r for r in self.state.replies.values() if r.reply.parent not in self.numbers]
+        if loose:
+            heading = "<h2>Replies to messages that are not in the file</h2>"
+            rows = "".join(self._lanes([log]) for log in loose)
+            yield f'<section class="turn">{heading}{rows}</section>'
+        unknown = {r.type for r in self.records if isinstance(r, Unknown)}
+        if unknown:
+            kinds = _text(", ".join(sorted(unknown)))
+            yield f"<p>Not shown, of a kind this version does not know: {kinds}.</p>"
+
+    def _turn(self, message: Message, follows: str | None) -> str:
+        number = self.numbers[message.id]
+        aside = ""
+        if message.parent != follows:
+            place = _text(facts.place(self.state, message))
+            target = self._number_of(message.parent)
+            aside = f' · follows <a href="#m{target}">{place}</a>' if target else f" · {place}"
+        parts = [
+            f'<section class="turn" id="m{number}">',
+            f"<h2>{number} · {_text(message.role)}{aside}</h2>",
+            f'<div class="said" dir="auto">{_text(message.text, newlines=True)}</div>',
+            self._note(message.id),
+        ]
+        groups = list(self._groups(message.id))
+        parts += map(self._lanes, groups[:1])
+        if others := groups[1:]:
+            count = sum(map(len, others))
+            also = f"{count} other {'reply' if count == 1 else 'replies'} to this message"
+            rows = "".join(map(self._lanes, others))
+            parts.append(f'<details class="others"><summary>{also}</summary>{rows}</details>')
+        return "\n".join([*filter(None, parts), "</section>"])
+
+    def _number_of(self, parent: str | None) -> int | None:
+        """The number of the message that something follows, itself or with its reply."""
+        if log := self.state.replies.get(parent or ""):
+            parent = log.reply.parent
+        return self.numbers.get(parent or "")
+
+    def _groups(self, message: str) -> Iterator[list[ReplyLog]]:
+        """The replies to a message, those that belong side by side together; the history first."""
+        left = {log.id: log for log in self.state.replies_to(message)}
+        kept = self.state.kept(message)
+        for log in [*([kept] if kept else []), *left.values()]:
+            if log.id in left:
+                beside = [one for one in self.state.beside(log).values() if one.id in left]
+                yield sorted(beside, key=lambda one: one.reply.alpha)
+                left = {k: v for k, v in left.items() if v not in beside}
+
+    # --- replies ----------------------------------------------------------------
+
+    def _lanes(self, logs: Sequence[ReplyLog]) -> str:
+        after = next((log for log in logs if log.reply.lane == "after"), None)
+        lanes = (self._lane(log, _fork(log, after, logs)) for log in logs)
+        shared = _text(f"seed {logs[0].reply.seed} · {facts.settings(logs[0])}")
+        return f'<p class="meta">{shared}</p><div class="lanes">{"".join(lanes)}</div>'
+
+    def _lane(self, log: ReplyLog, fork: int | None) -> str:
+        lane = log.reply.lane
+        kind = lane if lane in LANE_COLOURS else "before" if log.reply.alpha < 0 else "amplified"
+        kept = self.state.kept(log.reply.parent) is log
+        more = [*(["kept"] if kept and len(self.state.replies_to(log.reply.parent)) > 1 else [])]
+        more += [log.name] if log.name else []
+        name = _text(" · ".join(["", *more]))
+        letter = LETTERS.get(lane, LETTERS["amplified"])
+        models = ""
+        if log.session and self.session and not facts.same_pair(log.session, self.session):
+            models = f'<p class="meta">{_text(" · ".join(facts.pair(log.session)))}</p>'
+        data = f"r{self.places[log.id]}"
+        return (
+            f'<article class="lane {kind}"><h3><b>{letter}</b> {_text(lane)} {facts.alphas(log)}'
+            f"<small>{name}</small></h3>"
+            f'{models}<p class="meta">{_text(_summary(log))}</p>'
+            f'<div class="text" dir="auto" data-steps="{data}">{self._tokens(log, fork)}</div>'
+            f"{self._notes(log)}"
+            f'<script type="application/json" id="{data}">'
+            f"{_data([self._step(step) for step in log.steps])}</script></article>"
+        )
+
+    def _tokens(self, log: ReplyLog, fork: int | None) -> str:
+        parts = []
+        for text, place in facts.pieces(log):
+            if place is None:
+                parts.append(f"<mark>{escape(text)}</mark>")
+                continue
+            classes = _classes(step := log.steps[place])
+            classes += ["sp"] if step.special else []
+            classes += ["f"] if place < log.reply.forced else []
+            if fork is not None:
+                classes += ["c"] if place < fork else ["x"] if place == fork else []
+            classes += ["noted"] if (log.id, place) in self.notes else []
+            mark = f' class="{" ".join(classes)}"' if classes else ""
+            parts.append(f"<span{mark}>{escape(text)}</span>")
+        return "".join(parts)
+
+    def _step(self, step: Step) -> list[object]:
+        p, rank = step.logp, step.rank
+        candidates: list[object] = []
+        for one in _best(step):
+            candidates += [
+                self._token(one.id, one.text),
+                *map(_number, (one.before, one.after, one.amplified)),
+            ]
+        return [
+            signed(step.alpha),
+            self._token(step.token, step.text),
+            *map(_number, (step.kl, step.kl_amplified, step.entropy)),
+            [*map(_number, (p.before, p.after, p.amplified))],
+            [rank.before, rank.after, rank.amplified],
+            candidates,
+        ]
+
+    def _token(self, id: int, text: str) -> int:
+        """The place of a token in the page's list of them."""
+        return self.tokens.setdefault((id, visible(text)), len(self.tokens))
+
+    def _notes(self, log: ReplyLog) -> str:
+        places = sorted(
+            (step for about, step in self.notes if about == log.id), key=lambda step: step or -1
+        )
+        return "".join(self._note(log.id, step) for step in places)
+
+    def _note(self, about: str, step: int | None = None) -> str:
+        note = self.notes.get((about, step))
+        text = _text(facts.note(self.state, note)) if note else ""
+        return f'<p class="note">{text}</p>' if note else ""
+
+
+def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> int | None:
+    """The first step at which a lane leaves what after says; for after, the first of all."""
+    if after is None:
+        return None
+    if log is after:
+        forks = [_first_difference(other, after) for other in beside if other is not after]
+        return min((fork for fork in forks if fork is not None), default=None)
+    return _first_difference(log, after)
+
+
+def _first_difference(a: ReplyLog, b: ReplyLog) -> int | None:
+    pairs = enumerate(zip(a.steps, b.steps, strict=False))
+    return next((place for place, (one, two) in pairs if one.token != two.token), None)
+
+
+def _best(step: Step) -> list[Candidate]:
+    """The most probable candidates under any of the three, and the one that was chosen."""
+
+    def weight(one: Candidate) -> float:
+        known = [p for p in (one.before, one.after, one.amplified) if not math.isnan(p)]
+        return max(known, default=-math.inf)
+
+    best = sorted(step.top, key=weight, reverse=True)
+    return best[:CANDIDATES] + [c for c in best[CANDIDATES:] if c.id == step.token]
+
+
+def _summary(log: ReplyLog) -> str:
+    """How the reply ended, and how far it is from each model on average."""
+    if not (count := len(log.steps)):
+        return facts.ending(log)
+    kl = sum(step.kl for step in log.steps) / count
+    after = sum(step.logp.after for step in log.steps) / count
+    return f"{facts.ending(log)} · mean KL(after‖before) {nats(kl)}, log p after {nats(after)} nats"

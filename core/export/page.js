@@ -1,0 +1,151 @@
+"use strict";
+(() => {
+  const panel = document.getElementById("panel");
+  const hint = [...panel.childNodes];
+  const tokens = JSON.parse(document.getElementById("tokens").textContent);
+  const everyToken = [...document.querySelectorAll(".text > span")];
+  let shown = null;
+
+  // What is asked for once is kept: the page does not change, and a reply may be long.
+  const once = (make) => {
+    const made = new WeakMap();
+    return (text) => {
+      if (!made.has(text)) made.set(text, make(text));
+      return made.get(text);
+    };
+  };
+  const stepsOf = once((text) => JSON.parse(document.getElementById(text.dataset.steps).textContent));
+  const spansOf = once((text) => [...text.querySelectorAll(":scope > span")]);
+  const tokenAt = (node) => (node instanceof Element ? node.closest(".text > span") : null);
+
+  // --- numbers, as the app writes them: null is −∞, a string is what is no number
+  const minus = (text) => text.replace("-", "−");
+  const nats = (x) => (x === null ? "−∞" : typeof x === "string" ? x : minus(x.toFixed(2)));
+  const delta = (a, b) => {
+    if (typeof a !== "number" || typeof b !== "number") {
+      return a === null && typeof b === "number" ? "−∞" : b === null && typeof a === "number" ? "+∞" : "–";
+    }
+    const digits = Math.abs(a - b) < 100 ? 2 : 1;
+    return (a - b >= 0 ? "+" : "") + minus((a - b).toFixed(digits));
+  };
+  const share = (logp) => (typeof logp === "number" ? Math.exp(Math.min(0, logp)) : 0);
+  const probability = (logp) => {
+    const p = share(logp);
+    return p >= 0.0005 ? p.toFixed(3) : p < 1e-99 ? "0" : p.toExponential(0);
+  };
+  const quoted = (text) => "“" + text.replaceAll(" ", "·").replaceAll("\n", "␊").replaceAll("\t", "␉") + "”";
+
+  // --- the panel
+  const element = (name, options, ...children) => {
+    const made = document.createElement(name);
+    Object.assign(made, options);
+    made.append(...children);
+    return made;
+  };
+  const meter = (logp, side) => {
+    const bar = element("div");
+    bar.style.width = 100 * share(logp) + "%";
+    return element("td", { className: "meter " + side }, bar);
+  };
+  const row = (cells, options) =>
+    element("tr", options, ...cells.map((cell) => (cell instanceof Node ? cell : element("td", {}, cell))));
+  const head = (...names) => row(names.map((name) => element("th", {}, name)));
+
+  function show(span) {
+    if (span === shown) return;
+    shown?.classList.remove("shown");
+    shown = span;
+    if (!span) {
+      panel.replaceChildren(...hint);
+      return;
+    }
+    span.classList.add("shown");
+    const text = span.parentElement;
+    const place = spansOf(text).indexOf(span);
+    const all = stepsOf(text);
+    const [alpha, token, kl, klAmplified, entropy, logp, rank, candidates] = all[place];
+    const sides = ["before", "after", "amplified"];
+    const name = (side) => element("td", { className: side }, side);
+    const rows = sides.map((side, i) =>
+      row([name(side), probability(logp[i]), meter(logp[i], side), nats(logp[i]), String(rank[i])]));
+    const list = [];
+    for (let i = 0; i < candidates.length; i += 4) list.push(candidates.slice(i, i + 4));
+    const weight = (candidate) => (typeof candidate[3] === "number" ? candidate[3] : -Infinity);
+    list.sort((a, b) => weight(b) - weight(a));
+    const others = list.map(([which, before, after, amplified]) =>
+      row([
+        element("td", { className: "name" }, (which === token ? "▸" : " ") + quoted(tokens[which][1])),
+        element("td", { className: "before" }, probability(before)),
+        element("td", { className: "after" }, probability(after)),
+        element("td", { className: "amplified" }, probability(amplified)),
+        meter(amplified, "amplified"),
+        delta(after, before),
+      ], which === token ? { className: "chosen" } : {}));
+    panel.replaceChildren(
+      element("h2", {}, element("span", {}, `token ${place + 1} of ${all.length}`), element("span", {}, "α " + alpha)),
+      element("p", { className: "token" }, quoted(tokens[token][1])),
+      element("table", {}, head("", "p", "", "log p", "rank"), ...rows),
+      element("table", {},
+        row(["Δ after − before", delta(logp[1], logp[0]) + " nats"]),
+        row(["Δ amplified − after", delta(logp[2], logp[1]) + " nats"]),
+        row(["KL(after‖before)", nats(kl) + " nats"]),
+        row(["KL(amplified‖after)", nats(klAmplified) + " nats"]),
+        row(["entropy of amplified", nats(entropy) + " nats"])),
+      element("table", {}, head("candidate", "B", "A", "α", "", "Δ A−B"), ...others));
+  }
+
+  // --- pointer and keyboard: what has the focus stays, the pointer only looks
+  const focused = () => tokenAt(document.activeElement);
+  document.addEventListener("mouseover", (event) => {
+    const span = tokenAt(event.target);
+    if (span) show(span);
+    else if (!panel.contains(event.target)) show(focused());
+  });
+  document.addEventListener("click", (event) => {
+    const span = tokenAt(event.target);
+    if (span) go(span);
+  });
+  document.addEventListener("focusin", (event) => show(tokenAt(event.target)));
+
+  function go(span) {
+    if (!span) return;
+    for (const old of span.parentElement.querySelectorAll("[tabindex='0']")) old.tabIndex = -1;
+    span.tabIndex = 0;
+    span.focus();
+  }
+  const standsOut = () => {
+    const by = document.querySelector("input[name=by]:checked").value;
+    return by ? `span.${by}u, span.${by}b` : "span.x";
+  };
+  const beside = (selector, from, by) => {
+    const found = everyToken.filter((span) => span === from || span.matches(selector));
+    return found[found.indexOf(from) + by];
+  };
+  document.addEventListener("keydown", (event) => {
+    const span = focused();
+    if (!span || event.ctrlKey || event.metaKey || event.altKey) return;
+    const spans = spansOf(span.parentElement);
+    const place = spans.indexOf(span);
+    const moves = {
+      ArrowLeft: () => go(spans[place - 1]),
+      ArrowRight: () => go(spans[place + 1]),
+      Home: () => go(spans[0]),
+      End: () => go(spans[spans.length - 1]),
+      n: () => go(beside(standsOut(), span, 1)),
+      N: () => go(beside(standsOut(), span, -1)),
+      Escape: () => { span.blur(); show(null); },
+    };
+    if (Object.hasOwn(moves, event.key)) {
+      event.preventDefault();
+      moves[event.key]();
+    }
+  });
+  for (const text of document.querySelectorAll(".text")) {
+    const first = text.querySelector(":scope > span");
+    if (first) first.tabIndex = 0;
+  }
+  // Everything is on paper, whatever is folded here.
+  addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll("details")) folded.open = true;
+  });
+})();

@@ -1,0 +1,38 @@
+"""Writing a file at once or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from core.errors import TranscriptError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file at once or not at all, readable by its owner; into a device or pipe, directly.
+
+    Raises TranscriptError.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8", errors="replace")
+        else:
+            _replace(path, text)
+    except OSError as error:
+        raise TranscriptError(
+            f"Cannot write {path}: {error.strerror}.", "Choose another place with --out."
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
