@@ -53,6 +53,10 @@ class TranscriptError(LogitAmpError):
     exit_code = 6
 
 
+class ReadOnlyError(TranscriptError):
+    """A transcript that can be read but not written: another has it, or it may not be changed."""
+
+
 class EngineError(LogitAmpError):
     """The engine process ended without being asked to."""
 

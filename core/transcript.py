@@ -18,12 +18,15 @@ import platformdirs
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from core.errors import TranscriptError
+from core.errors import ReadOnlyError, TranscriptError
 from core.records import Known, Record, Step, Unknown, new_id
 
 SYNC_SECONDS = 1.0
 UNREADABLE = "unreadable"
 """Type of the `Unknown` that stands for a line that is no record."""
+
+# What a file says that may be read and not changed.
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 # How every line begins.
 _BEGINNING = b'{"type":'
@@ -193,7 +196,8 @@ class Transcript:
         """The writer of an existing file, which is not read.
 
         A line that was cut off is closed, not removed. Raises TranscriptError
-        when the file cannot be written, or has a writer.
+        when the file cannot be written: ReadOnlyError when it has a writer or
+        may not be changed.
         """
         with _explained(f"Cannot continue the transcript {path}"):
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -283,7 +287,7 @@ def _lock_file(path: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise TranscriptError(
+        raise ReadOnlyError(
             f"The transcript {path} is being written by another logit-amp-chat.",
             "Close that one first, or copy the file and continue the copy.",
         ) from None
@@ -302,4 +306,5 @@ def _explained(what: str) -> Iterator[None]:
             if error.errno in (errno.ENOSPC, errno.EDQUOT)
             else "Choose another folder with --transcripts."
         )
-        raise TranscriptError(f"{what}: {error.strerror}.", remedy) from error
+        kind = ReadOnlyError if error.errno in _FORBIDDEN else TranscriptError
+        raise kind(f"{what}: {error.strerror}.", remedy) from error

@@ -28,11 +28,14 @@ class Recorder:
         self._lock = threading.RLock()
         self._last_trouble = ""
         self._begun = False
+        self._read: Path | None = None
+        self.read_only: TranscriptError | None = None
+        """Why the file at hand is only read; nothing is written then."""
 
     @property
     def path(self) -> Path | None:
         """The file, once there is one."""
-        return self._transcript.path if self._transcript else None
+        return self._transcript.path if self._transcript else self._read
 
     @property
     def saved(self) -> bool:
@@ -47,6 +50,9 @@ class Recorder:
     def append(self, record: Record) -> None:
         """Save a record; before `begin` it waits."""
         with self._lock:
+            if self.read_only is not None:
+                self._trouble(self.read_only)
+                return
             if self._transcript is None:
                 self._backlog.append(record)
                 return
@@ -60,7 +66,7 @@ class Recorder:
         """Make the file, unless it is there, and write what waited."""
         with self._lock:
             self._begun = True
-            if self._transcript is None:
+            if self._transcript is None and self.read_only is None:
                 try:
                     self._transcript = Transcript.create(self.folder)
                 except TranscriptError as error:
@@ -77,6 +83,12 @@ class Recorder:
             self._transcript = transcript
             self._begun = True
 
+    def only_read(self, path: Path, why: TranscriptError) -> None:
+        """Stand on a file that is not to be written."""
+        with self._lock:
+            self.close()
+            self._read, self.read_only = path, why
+
     def close(self) -> None:
         """Write what is left and let the file go; the next `begin` makes another."""
         with self._lock:
@@ -84,6 +96,7 @@ class Recorder:
             self._backlog = []
             self._begun = False
             self._last_trouble = ""
+            self._read = self.read_only = None
             if transcript is not None:
                 try:
                     transcript.close()

@@ -155,6 +155,8 @@ class ChatSession(Talk):
     def _go_on_with(self, session: Session) -> None:
         """Take the conversation over to the pair, unless its tokens mean something else there."""
         self.parted_from = None
+        if self.read_only:
+            return
         unanswered = self.conversation.last_user_message() if self._answer_when_ready else None
         if self.conversation.thread() and _other_vocabulary(self.conversation.session, session):
             self.parted_from = self.recorder.path
@@ -221,8 +223,18 @@ class ChatSession(Talk):
         """How long the models have been loading."""
         return int(self._clock() - self._load_began)
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a request can be sent now."""
+        return self.state == "ready" and not self.read_only
+
     def submit(self, text: str) -> None:
-        """Say something; it waits its turn while a reply runs or the models load."""
+        """Say something; it waits its turn while a reply runs or the models load.
+
+        To a conversation that is only read nothing can be said.
+        """
+        if self.read_only:
+            return
         if self.state == "busy" or self._answer_when_ready:
             self.waiting.append(text)
             return
@@ -272,7 +284,7 @@ class ChatSession(Talk):
     def regenerate(self) -> bool:
         """Answer the last message again, with a new seed. False when there is nothing to answer."""
         message = self.conversation.last_user_message()
-        if message is None or self.state != "ready":
+        if message is None or not self.can_ask:
             return False
         seeds = [log.reply.seed for log in self.conversation.replies_to(message.id)]
         if seeds:
@@ -324,7 +336,7 @@ class ChatSession(Talk):
         """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked."""
         found = self.lanes_of(log)
         missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
-        if not missing or self.state != "ready" or log.reply.parent is None:
+        if not missing or not self.can_ask or log.reply.parent is None:
             return False
         self._ask(log.reply.parent, missing, log.reply.sampling, log.forced)
         return True
@@ -346,7 +358,7 @@ class ChatSession(Talk):
         the token and by α alone. In a comparison every lane goes on from there.
         """
         parent = log.reply.parent
-        if self.state != "ready" or parent is None or not self.can_branch(log):
+        if not self.can_ask or parent is None or not self.can_branch(log):
             return False
         self.conversation.leaf = parent
         lane = log.reply.lane
@@ -375,7 +387,7 @@ class ChatSession(Talk):
 
     def _begin_session(self) -> None:
         """Say in the file what made what follows; the engine starts from empty caches."""
-        if self.opened is not None:
+        if self.opened is not None and not self.read_only:
             self._link.send(Forget())
             self.record(self.opened.session)
 
@@ -400,7 +412,7 @@ class ChatSession(Talk):
                 self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
         self.system = self.conversation.system_text(self.conversation.leaf) or None
         other = recorded_profile(saved) if saved else None
-        if other is not None and _pair(other) != _pair(self.profile):
+        if other is not None and _pair(other) != _pair(self.profile) and not self.read_only:
             return other
         self._begin_session()
         return None

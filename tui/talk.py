@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from core.conversation import Conversation, ReplyLog
-from core.errors import TranscriptError
+from core.errors import ReadOnlyError, TranscriptError
 from core.records import Keep, Message, Name, Note, Record, Title, new_id
-from core.transcript import Transcript
+from core.transcript import Transcript, read_records
 from tui.recorder import Recorder
 
 
@@ -23,6 +23,11 @@ class Talk:
         self.conversation = Conversation()
         self.recorder = Recorder(folder, trouble)
         self.saved_as: Path | None = None  # known once the file is closed
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this conversation is only shown: its file is not this process's to write."""
+        return self.recorder.read_only is not None
 
     def record(self, record: Record) -> None:
         """Save a record, and let it count."""
@@ -71,7 +76,7 @@ class Talk:
 
     def is_in(self, path: Path) -> bool:
         """Whether this is the chat that is saved in `path`."""
-        own = self.recorder.path
+        own = None if self.read_only else self.recorder.path
         return own is not None and path.resolve() == own.resolve()
 
     def start_over(self) -> None:
@@ -80,12 +85,21 @@ class Talk:
         self.conversation = Conversation()
 
     def take_up(self, path: Path) -> None:
-        """Go on with a saved chat. Raises TranscriptError and changes nothing if it cannot be."""
-        transcript, records = Transcript.resume(path)
-        self.recorder.go_on(transcript)
+        """Go on with a saved chat, or show it where it can only be read.
+
+        Raises TranscriptError and changes nothing if it cannot be.
+        """
+        try:
+            transcript, records = Transcript.resume(path)
+        except ReadOnlyError as error:
+            records = read_records(path)
+            self.recorder.only_read(path, error)
+        else:
+            self.recorder.go_on(transcript)
         self.conversation = Conversation(records)
 
     def put_away(self) -> None:
         """Close the file; nothing more is saved in it."""
-        self.saved_as = self.recorder.path or self.saved_as
+        if not self.read_only:
+            self.saved_as = self.recorder.path or self.saved_as
         self.recorder.close()

@@ -93,3 +93,23 @@ def test_the_chat_outlives_its_engine(start: Start) -> None:
     assert [item.id for item in thread][1] == log.id
     assert len(thread) == 4
     assert chat.user_texts() == ["hello", "are you back?"]
+
+
+def test_a_second_process_looks_on_and_takes_over_when_the_first_is_gone(start: Start) -> None:
+    first = start()
+    first.until_ready()
+    first.say_and_stream("hello")
+    second = start(resume=first.path)
+    second.terminal.see("READ ONLY", "hello", "being written by another logit-amp-chat")
+    assert second.terminal.process.children() == [], "nothing is loaded for looking on"
+    second.say("may I?")
+    second.terminal.see("may I?", "ctrl+n")
+    kill(first, group=True)
+    second.terminal.press("ctrl+l")
+    second.until_ready()
+    second.terminal.until(lambda: "READ ONLY" not in second.terminal.text)
+    second.terminal.press("enter")
+    second.terminal.until(lambda: second.streaming)
+    assert second.user_texts() == ["hello", "may I?"]
+    second.terminal.press("esc")
+    second.terminal.see("Stopped by you")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.chat_driver import make_session, open_chat, text_of
+from tests.tui.chat_driver import open_chat, text_of
 
 
 async def test_an_engine_that_dies_is_said_and_can_be_loaded_again(tmp_path: Path) -> None:
@@ -91,20 +91,6 @@ async def test_a_transcript_that_cannot_be_written_is_said_at_once(tmp_path: Pat
         assert "NOT SAVED" in text_of(chat.screen.status)
         await chat.finish()
         assert "Otters" in chat.log
-
-
-async def test_a_chat_that_is_open_elsewhere_is_not_opened_twice(tmp_path: Path) -> None:
-    async with open_chat(tmp_path) as chat:
-        other = make_session(tmp_path)
-        other.submit("elsewhere")
-        await chat.say("Hi")
-        await chat.finish()
-        await chat.press("f9")
-        await chat.until(lambda: len(chat.app.screen_stack) == 2)
-        chat.app.screen.dismiss(other.recorder.path)
-        await chat.until(lambda: "another logit-amp-chat" in chat.notice)
-        assert "Otters" in chat.log, "the chat at hand goes on"
-        other.close()
 
 
 async def test_notices_of_a_pair_are_shown(tmp_path: Path) -> None:

@@ -41,8 +41,7 @@ class ChatScreen(Dialogs):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
-        if self.session.state == "closed":
-            self.load(None)
+        self._begin(None)
         self.refresh_status()
 
     # --- frames -----------------------------------------------------------------
@@ -145,6 +144,10 @@ class ChatScreen(Dialogs):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
+        if self.session.read_only:
+            self.composer.put(event.text)
+            self.say_read_only()
+            return
         self.notice.clear_information()
         self.log_view.set_cursor(None)
         self.compared = None
@@ -208,7 +211,9 @@ class ChatScreen(Dialogs):
         self.session.when_idle(self._regenerate)
 
     def _regenerate(self) -> None:
-        if self.session.awaiting:
+        if self.session.read_only:
+            self.say_read_only()
+        elif self.session.awaiting:
             self.notice.say("Your message is answered as soon as the models are ready.")
         elif self.session.regenerate():
             self.notice.clear_information()
@@ -220,6 +225,9 @@ class ChatScreen(Dialogs):
 
     def action_edit(self) -> None:
         """Take the last message back into the composer."""
+        if self.session.read_only:
+            self.say_read_only()
+            return
         text = self.session.edit()
         if text is None:
             self.notice.say("There is no message to edit yet.", "Write one first.")

@@ -12,6 +12,8 @@ from core.profile import Profile
 from core.records import Sampling
 from tui.screens.chat_view import ChatView, short_path
 
+READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
+
 
 class Dialogs(ChatView):
     """The chat screen's actions that open a dialog, each imported when it is asked for."""
@@ -70,8 +72,12 @@ class Dialogs(ChatView):
         self.app.push_screen(ProfileScreen(self.session.profile.name), take)
 
     def action_reload(self) -> None:
-        """Load the models again."""
-        self.load(None)
+        """Load the models again; where a chat is only read, try to open it for writing."""
+        path = self.session.recorder.path
+        if self.session.read_only and path is not None:
+            self._resume(path)
+        else:
+            self.load(None)
 
     def load(self, profile: Profile | None) -> None:
         """Open a pair; the engine that runs is ended beside the screen."""
@@ -102,8 +108,19 @@ class Dialogs(ChatView):
             return
         self.notice.clear()
         self.refresh_all()
-        if other is not None:
+        self._begin(other)
+
+    def _begin(self, other: Profile | None) -> None:
+        """Load what the chat at hand needs; one that is only read needs no models."""
+        if self.session.read_only:
+            self.say_read_only()
+        elif other is not None or self.session.state == "closed":
             self.load(other)
+
+    def say_read_only(self) -> None:
+        """Why nothing can be said here, and what can be done."""
+        if (why := self.session.recorder.read_only) is not None:
+            self.notice.say(f"Read only: {why.message}", READ_ONLY, error=True)
 
     def action_new_chat(self) -> None:
         """Start over; what was said stays in its file."""
@@ -113,6 +130,7 @@ class Dialogs(ChatView):
         self.session.new_chat()
         self.notice.clear()
         self.refresh_all()
+        self._begin(None)
 
     def action_copy(self) -> None:
         """Choose what to copy: the reply, the token, a code block, the conversation."""

@@ -186,7 +186,9 @@ class ChatView(Screen[None]):
             figures.append(f"context {used[0]}/{used[1]}")
         if session.state == "failed":
             figures.append("not loaded")
-        if session.recorder.asked:
+        if session.read_only:
+            figures.append("READ ONLY")
+        elif session.recorder.asked:
             figures.append("saved" if session.recorder.saved else "NOT SAVED")
         self.status.figures = tuple(figures)
 
@@ -211,7 +213,9 @@ class ChatView(Screen[None]):
     def _refresh_composer(self) -> None:
         session = self.session
         title = ""
-        if session.editing is not None:
+        if session.read_only:
+            title = "read only: nothing can be sent · ctrl+l tries again"
+        elif session.editing is not None:
             title = "editing your last message · esc to leave it"
         elif session.waiting:
             title = f"{len(session.waiting)} waiting · esc to take back"
@@ -224,7 +228,9 @@ class ChatView(Screen[None]):
         """The footer: the keys that matter where the keyboard is."""
         states = {
             "streaming": self.session.state == "busy",
-            "failed": self.session.state == "failed" or self.session.silence is not None,
+            "failed": self.session.state == "failed"
+            or self.session.silence is not None
+            or self.session.read_only,
             "comparing": self.session.comparing,
             "inspecting": self.inspector.display,
         }
