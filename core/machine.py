@@ -57,11 +57,11 @@ def _gpus() -> list[tuple[str, int]]:
     """Name and bytes of every GPU that the driver reports."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=5, check=True)
+        answer = subprocess.run(query, capture_output=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
     gpus: list[tuple[str, int]] = []
-    for line in answer.stdout.splitlines():
+    for line in answer.stdout.decode("utf-8", "replace").splitlines():
         name, _, mebibytes = line.rpartition(",")
         if mebibytes.strip().isdigit():
             gpus.append((name.strip(), int(mebibytes) * 2**20))

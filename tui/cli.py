@@ -315,6 +315,31 @@ def bench(
     raise typer.Exit(headless.run(chosen, shape, plan, with_peer=peer, as_json=as_json))
 
 
+@app.command(epilog=EXIT_CODES, short_help="Say what this terminal and machine can do.")
+def doctor(
+    profile: options.ProfileName = None,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Try keys and clipboard, on a terminal.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Say what this terminal and this machine can do, and which profiles run here.
+
+    Ends with 0 where the chosen profile (demo, unless named) can run, with 4 where it cannot.
+    """
+    from core.profile import DEFAULT, load_profile
+    from tui import doctor as headless
+
+    chosen = load_profile(profile or DEFAULT)
+    if keys:
+        from tui.key_probe import try_keys
+        from tui.output import say
+
+        say(try_keys())
+    raise typer.Exit(headless.run(chosen, as_json=as_json))
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
     from tui.output import ReaderGoneError, prepare, say

@@ -1,0 +1,123 @@
+"""`logit-amp-chat doctor`: what terminal and machine can do, and which profiles run here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from core.diagnosis import Diagnosis
+from core.downloads import download_state
+from core.errors import PairError
+from core.machine import GB
+from core.profile import Profile, list_profiles
+from core.text import visible
+from tui import terminal
+from tui.output import put, put_json, say
+from tui.terminal import Finding
+
+SIGNS = {"good": "✓", "odd": "!", "bad": "✗"}
+CANNOT = PairError.exit_code
+
+
+def run(chosen: Profile, *, as_json: bool) -> int:
+    """Print what was found; 0 where the chosen profile can run here as far as is known."""
+    found = terminal.here()
+    say("Asking torch and bitsandbytes …")
+    diagnosis = Diagnosis.this()
+    machine = list(machine_findings(diagnosis))
+    can_run = diagnosis.can_run(chosen)
+    profiles = [entry for entry in list_profiles() if isinstance(entry, Profile)]
+    if as_json:
+        put_json(json.dumps({
+            "terminal": [asdict(one) for one in found],
+            "machine": [asdict(one) for one in machine],
+            "profiles": [_record(diagnosis, profile) for profile in profiles],
+            "profile": _record(diagnosis, chosen),
+        }, indent=2))  # fmt: skip
+    else:
+        put("".join(f"{line}\n" for line in _report(diagnosis, found, machine, profiles, chosen)))
+    return 0 if can_run is not False else CANNOT
+
+
+def machine_findings(diagnosis: Diagnosis) -> Iterator[Finding]:
+    """The machine, in the order in which it matters."""
+    machine, torch = diagnosis.machine, diagnosis.torch
+    if machine.gpus:
+        memory = f", {machine.gpu_memory / GB:.0f} GB" if machine.gpu_memory else ""
+        driver = f", driver {diagnosis.driver}" if diagnosis.driver else ""
+        yield Finding("GPU", f"{', '.join(machine.gpus)}{memory}{driver}")
+    else:
+        yield Finding("GPU", "none: small pairs run on the CPU")
+    yield Finding("memory", f"{machine.ram / GB:.0f} GB" if machine.ram else "not known")
+    if torch.trouble:
+        yield Finding("torch", torch.trouble, "bad", ("./setup.sh",))
+    else:
+        yield from _torch(diagnosis)
+    free = "not known" if diagnosis.free is None else f"{diagnosis.free / GB:.0f} GB free"
+    yield Finding("disk", f"{free} for downloads, in {diagnosis.cache}")
+    token = "there is one" if diagnosis.token else "none: gated models need one (HF_TOKEN)"
+    yield Finding("Hub token", token)
+
+
+def _torch(diagnosis: Diagnosis) -> Iterator[Finding]:
+    torch = diagnosis.torch
+    if torch.devices:
+        devices = ", ".join(torch.devices)
+        yield Finding("torch", f"{torch.version}, CUDA {torch.cuda}: {devices}")
+        if not torch.bfloat16:
+            yield Finding("bfloat16", "not on this GPU", "odd", ("--dtype float16",))
+    elif diagnosis.machine.gpus:
+        advice = "Install torch for CUDA: set TORCH_INDEX_URL and run ./setup.sh."
+        yield Finding("torch", f"{torch.version}: it does not see the GPU", "bad", (advice,))
+    else:
+        yield Finding("torch", f"{torch.version}, on the CPU")
+    for name, trouble in (("nf4", torch.nf4), ("int8", torch.int8)):
+        yield Finding(f"4 bit ({name})" if name == "nf4" else f"8 bit ({name})",
+                      trouble or "works", "odd" if trouble else "good")  # fmt: skip
+
+
+def _report(
+    diagnosis: Diagnosis,
+    found: Iterable[Finding],
+    machine: Iterable[Finding],
+    profiles: Iterable[Profile],
+    chosen: Profile,
+) -> Iterator[str]:
+    for title, findings in (("Terminal", found), ("Machine", machine)):
+        yield title
+        for one in findings:
+            yield f"  {SIGNS[one.state]} {one.name:<15} {visible(one.value, newlines=False)}"
+            yield from (f"    {'':<15} {line}" for line in one.advice)
+    yield "Profiles"
+    for profile in profiles:
+        yield _row(diagnosis, profile)
+    can_run = diagnosis.can_run(chosen)
+    said = {True: "can run here", False: "cannot run here", None: "may run: its needs are unknown"}
+    yield f"{visible(chosen.name, newlines=False)} {said[can_run]}."
+    for obstacle in diagnosis.obstacles(chosen):
+        yield f"  {visible(obstacle.message, newlines=False)} {obstacle.remedy}"
+
+
+def _row(diagnosis: Diagnosis, profile: Profile) -> str:
+    needs = profile.needs
+    memory = f"{needs.memory_gb:.1f} GB" if needs and needs.memory_gb is not None else "?"
+    size = f"{needs.download_gb:.1f} GB" if needs and needs.download_gb else ""
+    state = download_state(profile, diagnosis.cache)
+    download = {"here": "here", "partly": f"{size} partly here"}.get(state, f"{size} to download")
+    sign = {True: "✓", False: "✗", None: "?"}[diagnosis.can_run(profile)]
+    first = next(iter(diagnosis.obstacles(profile)), None)
+    why = f"· {visible(first.message, newlines=False)}" if first else ""
+    name = visible(profile.name, newlines=False)
+    return f"  {sign} {name:<24} {memory:>8}  {download:<19} {why}".rstrip()
+
+
+def _record(diagnosis: Diagnosis, profile: Profile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "needs": profile.needs.model_dump(mode="json") if profile.needs else None,
+        "download": download_state(profile, diagnosis.cache),
+        "can_run": diagnosis.can_run(profile),
+        "obstacles": [asdict(one) for one in diagnosis.obstacles(profile)],
+    }
