@@ -79,12 +79,13 @@ class Figures:
 class Subject:
     """What is measured: a pair, ready, and beside it (before, after) as transformers has them."""
 
+    name: str
     profile: Profile
     pair: Pair
     peer: tuple[Any, Any] | None
 
     @classmethod
-    def of(cls, profile: Profile, pair: Pair, with_peer: bool) -> Subject:
+    def of(cls, profile: Profile, pair: Pair, with_peer: bool, name: str = "") -> Subject:
         """Prepare `pair`; on a CPU the peer takes a copy of the weights, as its own are packed.
 
         There is no peer to two sides that share one model.
@@ -95,7 +96,7 @@ class Subject:
             if pair.device.type == "cpu":
                 peer = copy.deepcopy(peer)
         prepare(pair)
-        return cls(profile, pair, peer)
+        return cls(name or profile.title or profile.name, profile, pair, peer)
 
     @classmethod
     def opened(
@@ -111,7 +112,7 @@ class Subject:
         dtype = choose_dtype(profile)
         stored = dtype if isinstance(dtype, torch.dtype) else torch.bfloat16
         pair = random_pair(shape, device, stored, profile.quantization)
-        return cls.of(profile, pair, with_peer)
+        return cls.of(profile, pair, with_peer, f"random weights, {shape}")
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ def measure(
     Raises LogitAmpError where the context is too short for `plan`.
     """
     pair = replace(subject.pair, end_of_turn=frozenset())
-    profile, peer = subject.profile, subject.peer
-    engine = Engine(profile, pair)
+    peer = subject.peer
+    engine = Engine(subject.profile, pair)
     sampling = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=plan.tokens)
     history = min(plan.history, pair.context - plan.tokens - 2 * PROMPT)
     if history < 4 * PROMPT:
@@ -158,7 +159,7 @@ def measure(
     bandwidth = bus(pair.device)
     count = len(plan.lanes)
     return Figures(
-        pair=profile.title or profile.name,
+        pair=subject.name,
         device=engine.opened.session.device,
         threads=torch.get_num_threads(),
         dtype=pair.infos[1].dtype,

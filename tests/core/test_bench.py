@@ -84,7 +84,7 @@ def test_a_profile_is_measured_beside_transformers(
     seen: list[Loading] = []
     profile = tiny_pair()
     figures = measure(Subject.opened(profile, True, seen.append), PLAN, seen.append)
-    assert figures.pair == profile.title or figures.pair == profile.name
+    assert figures.pair == (profile.title or profile.name)
     assert figures.peer_tokens_a_second is not None
     assert [lane.lanes for lane in figures.lanes] == [1, 3]
     for lane in figures.lanes:
@@ -122,6 +122,7 @@ def test_a_random_shape_needs_no_files(
     monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
     subject = Subject.random("tiny", tiny_pair(), with_peer=False)
     figures = measure(subject, PLAN)
+    assert figures.pair == "random weights, tiny"
     assert figures.peer_tokens_a_second is None
     assert figures.lanes[0].against_peer is None
 
