@@ -88,6 +88,8 @@ def visible(text: str, *, newlines: bool = True) -> str:
     and become ␊ and ␉ otherwise. Works character by character, so that the
     pieces of a stream join up: visible(a) + visible(b) == visible(a + b).
     """
+    if text.isascii() and text.isprintable():
+        return text
     return text.translate(_BLOCK if newlines else _LINE)
 
 

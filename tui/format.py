@@ -18,6 +18,19 @@ def number(value: float, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def near_alpha(value: float, width: int) -> str:
+    """An α with its sign and at most two digits, in at most `width` cells: +2.30, −41.5, +1e6."""
+    for digits in (2, 1, 0):
+        text = f"{value:+.{digits}f}"
+        if len(text) <= width:
+            break
+    else:
+        text = f"{value:+.0e}".replace("e+0", "e").replace("e+", "e")
+    if not float(text):
+        return "0"
+    return text.replace("-", MINUS)
+
+
 def delta(value: float, width: int = 6) -> str:
     """A difference of log-probabilities in nats, signed, two digits."""
     if math.isnan(value):

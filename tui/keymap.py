@@ -12,7 +12,7 @@ from typing import Literal
 
 from textual.binding import Binding
 
-Place = Literal["anywhere", "composer", "transcript", "chats"]
+Place = Literal["anywhere", "composer", "transcript", "candidates", "search", "chats"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Action:
     `run` is the Textual action of the chat screen, `keys` a comma-separated
     list, `display` the first key as people write it, `label` a word for the
     footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
-    narrows it to a state: streaming, comparing, inspecting, failed.
+    narrows it to a state: streaming, comparing, inspecting, jumping, failed.
     """
 
     id: str
@@ -49,7 +49,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("to_transcript", "to_transcript", "", "esc", "transcript",
            "Go up to the transcript (also: up on the first line).", "Chat", "composer", 30,
            palette=False),
-    Action("to_composer", "to_composer", "enter", "enter", "write",
+    Action("to_composer", "to_composer", "", "esc", "write",
            "Go back to the composer; so does any letter without a meaning here.", "Chat",
            "transcript", 9, palette=False),
     Action("regenerate", "regenerate", "r", "r", "again", "Another reply, with a new seed.",
@@ -91,8 +91,34 @@ ACTIONS: tuple[Action, ...] = (
            "Look", rank=14),
     Action("inspect_letter", "inspect", "i", "i", "inspect",
            "What each model wanted at a token.", "Look", "transcript", 12, palette=False),
-    Action("sort", "sort", "s", "s", "sort", "Sort the candidates by amplified or by |Δ|.",
+    Action("sort", "sort", "s", "s", "sort",
+           "Sort the candidates by amplified, by |Δ|, or by which is next to overtake.",
            "Look", "transcript", 16, when="inspecting"),
+    Action("choose", "choose", "enter", "enter", "branch …",
+           "What else could have been said at this token: choose, and go on from there.", "Look",
+           "transcript", 7),
+    Action("older", "sibling(-1)", "less_than_sign", "<", "sibling",
+           "The reply before this one to the same message.", "Look", "transcript", 18,
+           palette=False),
+    Action("newer", "sibling(1)", "greater_than_sign", ">", "sibling",
+           "The next reply to the same message.", "Look", "transcript", palette=False),
+    Action("name", "name", "l", "l", "label", "Give this reply a name.", "Look", "transcript"),
+    Action("note", "note", "m", "m", "note", "Note something about this token.", "Look",
+           "transcript", 19),
+    Action("note_reply", "note_reply", "M", "M", "note", "Note something about this reply.",
+           "Look", "transcript"),
+    Action("colour", "colour", "f6", "F6", "colour",
+           "Colour tokens by KL, by Δ log p, by rank change, by entropy, or not.", "Look",
+           rank=15),
+    Action("search", "search", "slash", "/", "search", "Find words in this chat.", "Look",
+           "transcript", 18),
+    Action("next", "next(1)", "n", "n", "next",
+           "The next place found, or else the next token that stands out.", "Look", "transcript",
+           6, when="jumping", palette=False),
+    Action("previous", "next(-1)", "N", "N", "previous", "The place before.", "Look",
+           "transcript", 6, when="jumping", palette=False),
+    Action("rendered", "rendered", "v", "v", "Markdown",
+           "Read finished replies as Markdown, or as tokens again.", "Look", "transcript", 43),
     Action("keep", "keep", "k", "k", "keep", "Go on from this lane's reply.", "Look",
            "transcript", 8, when="comparing"),
     Action("next_lane", "lane(1)", "tab", "tab", "next lane", "Go to the next lane.", "Look",
@@ -107,6 +133,11 @@ ACTIONS: tuple[Action, ...] = (
            "transcript", palette=False),
     Action("word_right", "word(1)", "ctrl+right", "ctrl+→", "word", "To the next word.", "Look",
            "transcript", palette=False),
+    Action("reply_left", "reply(-1)", "left_curly_bracket", "{", "reply",
+           "To the beginning of this reply, and of the one before.", "Look", "transcript",
+           palette=False),
+    Action("reply_right", "reply(1)", "right_curly_bracket", "}", "reply",
+           "To the next reply.", "Look", "transcript", palette=False),
     Action("line_up", "line(-1)", "up", "↑", "line", "To the line above.", "Look", "transcript",
            palette=False),
     Action("line_down", "line(1)", "down", "↓", "line", "To the line below.", "Look",
@@ -123,6 +154,33 @@ ACTIONS: tuple[Action, ...] = (
            "transcript", 17),
     Action("picture", "picture", "p", "p", "picture", "Save this screen as a picture (SVG).",
            "Look", "transcript"),
+    # --- what else could have been said
+    Action("branch", "branch", "enter", "enter", "go on here",
+           "Say this token instead and go on: a sibling of the reply, with the present α.",
+           "Branch", "candidates", 1, palette=False),
+    Action("candidate_up", "candidate(-1)", "up", "↑↓", "choose", "The candidate above.",
+           "Branch", "candidates", 2, palette=False),
+    Action("candidate_down", "candidate(1)", "down", "↓", "choose", "The candidate below.",
+           "Branch", "candidates", palette=False),
+    Action("candidate_left", "token(-1)", "left", "←→", "token", "The token before.",
+           "Branch", "candidates", 3, palette=False),
+    Action("candidate_right", "token(1)", "right", "→", "token", "The next token.", "Branch",
+           "candidates", palette=False),
+    Action("candidate_sort", "sort", "s", "s", "sort",
+           "Sort by amplified, by |Δ|, or by which is next to overtake.", "Branch", "candidates",
+           4, palette=False),
+    Action("candidate_back", "", "", "esc", "back", "Back to the transcript.", "Branch",
+           "candidates", 5, palette=False),
+    # --- searching
+    Action("search_go", "search_go", "enter", "enter", "go there",
+           "Stay there; n and N go on to the other places.", "Search", "search", 1,
+           palette=False),
+    Action("search_up", "next(-1)", "up", "↑↓", "other places", "The place before.", "Search",
+           "search", 2, palette=False),
+    Action("search_down", "next(1)", "down", "↓", "next", "The next place.", "Search", "search",
+           palette=False),
+    Action("search_end", "", "", "esc", "end the search", "End the search.", "Search", "search",
+           3, palette=False),
     # --- settings and files
     Action("sampling", "sampling", "f7", "F7", "sampling",
            "System prompt, temperature, filters, seed, length.", "Set", rank=20),

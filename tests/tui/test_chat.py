@@ -13,7 +13,7 @@ from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat
 from tui.screens.alpha import AlphaScreen
 from tui.screens.help import HelpScreen
 from tui.screens.sampling import SamplingScreen
-from tui.widgets.token_log import Cursor
+from tui.widgets.navigation import Cursor
 
 
 async def test_loading_is_shown_with_numbers(tmp_path: Path) -> None:
@@ -288,11 +288,11 @@ async def test_what_is_typed_fast_after_it_goes_there_too(tmp_path: Path) -> Non
         await chat.say("Hi")
         await chat.finish()
         await chat.read()
-        for character in "lorem beaches":
+        for character in "quiet beaches":
             key = "space" if character == " " else character
             chat.app.post_message(events.Key(key, character))
         await chat.until(lambda: len(chat.screen.composer.text) >= 13)
-        assert chat.screen.composer.text == "lorem beaches"
+        assert chat.screen.composer.text == "quiet beaches"
 
 
 async def test_a_paste_goes_to_the_composer_without_control_characters(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from core.records import Step
 from tests.tui.chat_driver import Chat, open_chat, text_of
 from tui import format
-from tui.widgets.inspector import quoted
-from tui.widgets.token_log import Cursor
+from tui.widgets.candidates import quoted
+from tui.widgets.navigation import Cursor
 
 
 def shown(chat: Chat) -> str:

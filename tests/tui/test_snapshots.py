@@ -1,4 +1,4 @@
-"""What the chat looks like, at three sizes."""
+"""What the chat looks like, at four sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from tests.tui.chat_driver import Chat, Engines, make_session
 from tui.app import ChatApp
 
-SIZES = [(80, 24), (120, 40), (40, 15)]
+SIZES = [(80, 24), (120, 40), (200, 60), (40, 15)]
 
 
 async def empty(chat: Chat) -> None:
@@ -48,6 +48,32 @@ async def both(chat: Chat) -> None:
     await chat.press("home", "right", "right")
 
 
+async def choosing(chat: Chat) -> None:
+    await inspecting(chat)
+    await chat.press("home", "right", "right", "enter", "down", "s", "s")
+
+
+async def branched(chat: Chat) -> None:
+    await choosing(chat)
+    await chat.press("down", "enter")
+    await chat.finish()
+    await chat.press("M", *"odd", "enter")
+
+
+async def coloured(chat: Chat) -> None:
+    await streaming(chat)
+    await chat.finish()
+    await chat.read()
+    await chat.press("f6", "f6", "left", "left")
+
+
+async def searching(chat: Chat) -> None:
+    await streaming(chat)
+    await chat.finish()
+    await chat.read()
+    await chat.press("slash", "o", "t")
+
+
 async def dead(chat: Chat) -> None:
     await streaming(chat)
     chat.engine.fail("The engine process was ended by signal SIGKILL.", fatal=True)
@@ -57,7 +83,10 @@ async def dead(chat: Chat) -> None:
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize(
     "scene",
-    [empty, streaming, comparing, inspecting, both, dead],
+    [
+        *(empty, streaming, comparing, inspecting, both, dead),
+        *(choosing, branched, coloured, searching),
+    ],
     ids=lambda scene: scene.__name__,
 )
 def test_looks(

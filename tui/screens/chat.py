@@ -14,7 +14,8 @@ from tui.screens.chat_dialogs import Dialogs
 from tui.session import ChatSession
 from tui.watchdog import Recovered, Stalled
 from tui.widgets.composer import Composer
-from tui.widgets.token_log import Cursor, TokenLog
+from tui.widgets.navigation import Cursor
+from tui.widgets.token_log import TokenLog
 
 FRAME_SECONDS = 1 / 15
 RELOAD = "Press ctrl+l to load again, F8 for another profile."
@@ -35,6 +36,7 @@ class ChatScreen(Dialogs):
     def on_mount(self) -> None:
         """Start loading once the first frame is there."""
         self.lanes.display = self.prompt.display = self.inspector.display = False
+        self.legend.display = False
         self.set_focus(self.composer)
         self.refresh_all()
         self.set_interval(FRAME_SECONDS, self.take_frame)
@@ -139,7 +141,7 @@ class ChatScreen(Dialogs):
             self._quit_armed = self._quit_armed and event.key == "ctrl+c"
             if not event.is_printable or event.key in self.active_bindings:
                 return
-        if self.place == "transcript":
+        if self.place in ("transcript", "candidates"):
             self.set_focus(self.composer)
 
     @on(Composer.Submitted)
@@ -169,6 +171,7 @@ class ChatScreen(Dialogs):
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self) -> None:
         self.refresh_inspector()
+        self.refresh_legend()
 
     # --- actions ----------------------------------------------------------------
 
@@ -187,7 +190,9 @@ class ChatScreen(Dialogs):
     def action_escape(self) -> None:
         """Whatever is nearest: stop, read a notice, leave an edit, change places."""
         session = self.session
-        if session.state == "busy":
+        if self.leave():
+            pass
+        elif session.state == "busy":
             self._lanes_due = False
             self._give_back()
             session.stop()

@@ -10,12 +10,13 @@ from textual import work
 from core.errors import LogitAmpError
 from core.profile import Profile
 from core.records import Sampling
-from tui.screens.chat_view import ChatView, short_path
+from tui.screens.chat_view import short_path
+from tui.screens.reading import Reading
 
 READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
 
 
-class Dialogs(ChatView):
+class Dialogs(Reading):
     """The chat screen's actions that open a dialog, each imported when it is asked for."""
 
     def set_alpha(self, alpha: float) -> None:

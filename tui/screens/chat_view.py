@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -24,9 +24,13 @@ from tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from tui.widgets.composer import Composer
 from tui.widgets.inspector import Inspected, Inspector
 from tui.widgets.lanes import Lanes
+from tui.widgets.legend import Legend
 from tui.widgets.lines import KeyLine, Notice, StatusLine
 from tui.widgets.loading import LoadingPanel
 from tui.widgets.token_log import TokenLog
+
+if TYPE_CHECKING:
+    from tui.widgets.search_line import SearchBar
 
 WIDE = 110
 LOW, NARROW = 18, 50
@@ -46,12 +50,16 @@ class ChatView(Screen[None]):
         self.prompt = Static(id="prompt", markup=False)
         self.lanes = Lanes(id="lanes")
         self.inspector = Inspector(id="inspector")
+        self.legend = Legend(id="legend")
+        self.search_bar: SearchBar | None = None  # made when it is first asked for
         self.loading_panel = LoadingPanel(id="loading")
         self.notice = Notice(id="notice")
         self.alpha_bar = AlphaBar(id="alpha")
         self.composer = Composer(id="composer")
         self.keys = KeyLine(id="keys")
         self.compared: ReplyLog | None = None  # the turn that the comparison shows
+        self._had_inspector = False  # before a candidate was to be chosen
+        self._search_forwards = False
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -62,6 +70,7 @@ class ChatView(Screen[None]):
                 yield self.prompt
                 yield self.lanes
             yield self.inspector
+        yield self.legend
         yield self.loading_panel
         yield self.notice
         yield self.alpha_bar
@@ -97,6 +106,7 @@ class ChatView(Screen[None]):
         else:
             thread = self.session.conversation.thread()
             self.log_view.show([self._block(item) for item in thread] or [self._welcome()])
+        self.colour_logs()
         if self.session.comparing:
             self._sync_lanes()
 
@@ -115,9 +125,19 @@ class ChatView(Screen[None]):
         self.lanes.set_kept(kept.id if kept else None)
 
     def _block(self, item: Message | ReplyLog) -> Block:
+        """The block of a message or reply; one that is shown already stays, as it is wrapped."""
         if isinstance(item, Message):
-            return MessageBlock(item)
-        return ReplyBlock(item, lane_label(item.reply.lane))
+            place = self.log_view.page.place_of(item.id)
+            return MessageBlock(item) if place is None else self.log_view.blocks[place]
+        siblings = self.session.conversation.siblings(item)
+        which = siblings.index(item) + 1, len(siblings)
+        shown = self.log_view.block_of(item.id)
+        if shown is not None and shown.siblings == which:
+            return shown
+        block = ReplyBlock(item, lane_label(item.reply.lane), siblings=which)
+        if item.reply.forced:  # what a branch has in common with its sibling
+            block.common = block.fork = item.reply.forced - 1
+        return block
 
     def _welcome(self) -> WelcomeBlock:
         return WelcomeBlock(
@@ -143,7 +163,23 @@ class ChatView(Screen[None]):
             return
         total = len(block.log.steps)
         place = min(log.cursor.step, total - 1) if log.cursor else total - 1
-        self.inspector.show(Inspected(block.log.steps[place], block.lane, place, total))
+        note = block.log.notes.get(place, "")
+        self.inspector.show(Inspected(block.log.steps[place], block.lane, place, total, note))
+
+    def refresh_legend(self) -> None:
+        """What the colours mean, what is looked for, and the cursor's token."""
+        log, legend = self.current_log, self.legend
+        legend.sought = log.finder.query
+        legend.found = log.finder.count() if legend.sought else (0, 0)
+        legend.step = log.step_under_cursor()
+        if typing := self.search_bar is not None and self.search_bar.display:
+            self.search_bar.show_count(*legend.found)
+        legend.display = bool(legend.sought or legend.colouring) and not typing
+
+    def colour_logs(self) -> None:
+        """Give every log the colours that were chosen."""
+        for log in self.query(TokenLog):
+            log.colour_by(self.legend.colouring)
 
     @staticmethod
     def _last_block(log: TokenLog) -> ReplyBlock | None:
@@ -233,6 +269,7 @@ class ChatView(Screen[None]):
             or self.session.read_only,
             "comparing": self.session.comparing,
             "inspecting": self.inspector.display,
+            "jumping": bool(self.legend.colouring or self.current_log.finder.query),
         }
         actions = keymap.footer(self.place, (name for name, on in states.items() if on))
         if states["streaming"]:
@@ -242,7 +279,12 @@ class ChatView(Screen[None]):
     @property
     def place(self) -> keymap.Place:
         """Where the keyboard is."""
-        return "transcript" if isinstance(self.focused, TokenLog) else "composer"
+        if isinstance(self.focused, TokenLog):
+            return "transcript"
+        if self.focused is self.inspector:
+            return "candidates"
+        bar = self.search_bar
+        return "search" if bar is not None and self.focused is bar.line else "composer"
 
     @property
     def current_log(self) -> TokenLog:

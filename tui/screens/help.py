@@ -22,6 +22,8 @@ HEADINGS: dict[Place, str] = {
     "anywhere": "Anywhere",
     "composer": "While you write",
     "transcript": "In the transcript (esc takes you there)",
+    "candidates": "Among the candidates (enter on a token takes you there)",
+    "search": "While you search (/ in the transcript)",
     "chats": "In the list of saved chats",
 }
 ALPHA = (

@@ -13,6 +13,10 @@ from tui.theme import FIXED_ALPHA, LETTERS, tint
 from tui.widgets.flow import Flow
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
+NOTE = "✎"
+RENDERED = "md:"
+"""How the kind of a rendered span begins; what follows are the attributes it is drawn with."""
+CELLS_PER_TOKEN = 5  # about; for the height of a reply that was not wrapped yet
 
 
 def finish_sentence(finish: Finish) -> str:
@@ -35,21 +39,23 @@ def finish_sentence(finish: Finish) -> str:
 class MessageBlock:
     """Something the user or the system prompt said."""
 
-    def __init__(self, message: Message, *, note: str = "") -> None:
+    def __init__(self, message: Message) -> None:
         self.id = message.id
         self.message = message
-        self.note = note
         self.flow = Flow(80)
+
+    @property
+    def size(self) -> int:
+        """About how many cells it takes."""
+        return len(self.message.text)
 
     def lay_out(self, width: int) -> None:
         """Wrap everything again to `width` cells."""
         self.flow = flow = Flow(width)
         role = self.message.role
         flow.add(ROLES[role], "system" if role == "system" else "you")
-        if self.note:
-            flow.add(f"  {self.note}", "finish")
         flow.new_line()
-        flow.add(visible(self.message.text), "said" if role == "user" else "finish")
+        flow.add(visible(self.message.text), "said" if role == "user" else "told")
 
 
 class ReplyBlock:
@@ -57,38 +63,76 @@ class ReplyBlock:
 
     The first `common` steps are the same in the lane it is compared with, and
     shown muted; `fork` is the step at which the two part, once they do.
+    `siblings` says which of how many it is. `rendered` shows it as Markdown
+    once it is finished.
     """
 
-    def __init__(self, log: ReplyLog, label: str, *, heading: bool = True) -> None:
+    def __init__(
+        self,
+        log: ReplyLog,
+        label: str,
+        *,
+        heading: bool = True,
+        siblings: tuple[int, int] = (1, 1),
+    ) -> None:
         self.id = log.id
         self.lane = tint(log.reply.lane)
         self.log = log
         self.label = label
         self.heading = heading
+        self.siblings = siblings
+        self.rendered = False
         self.common = 0
         self.fork: int | None = None
-        self.flow = Flow(80)
+        self._begin(80)
+
+    @property
+    def size(self) -> int:
+        """About how many cells it takes."""
+        return len(self.log.steps) * CELLS_PER_TOKEN
+
+    def _begin(self, width: int) -> None:
+        self.flow = Flow(width)
         self._stream = Utf8Stream()
-        self._alpha = log.reply.alpha
+        self._split = False  # whether a character may be waiting for its other bytes
+        self._alpha = self.log.reply.alpha
         self._shown = 0
         self._ended = False
 
     def lay_out(self, width: int) -> None:
         """Wrap everything again to `width` cells."""
-        self.flow = Flow(width)
-        self._stream = Utf8Stream()
-        self._alpha = self.log.reply.alpha
-        self._shown = 0
-        self._ended = False
+        self._begin(width)
         if self.heading:
-            reply = self.log.reply
-            letter = LETTERS.get(reply.lane, LETTERS["amplified"])
-            self.flow.add(f"{letter} {self.label}", f"head-{self.lane}")
-            if reply.lane not in FIXED_ALPHA:
-                self.flow.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
-            self.flow.add(f"  seed {reply.seed}", "finish")
-            self.flow.new_line()
-        self.grow()
+            self._head()
+        if self.rendered and self.log.finish is not None:
+            self._render()
+        else:
+            self.grow()
+
+    def _render(self) -> None:
+        """What was said as Markdown; there is no token to stand on."""
+        from tui.widgets.rendered import add_markdown  # heavy, and seldom needed
+
+        add_markdown(self.flow, self.log.text)
+        self._shown = len(self.log.steps)
+        self._end()
+
+    def _head(self) -> None:
+        reply, log = self.log.reply, self.log
+        letter = LETTERS.get(reply.lane, LETTERS["amplified"])
+        self.flow.add(f"{letter} {self.label}", f"head-{self.lane}")
+        if reply.lane not in FIXED_ALPHA:
+            self.flow.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
+        place, total = self.siblings
+        details = [
+            f"seed {reply.seed}",
+            f"‹ {place}/{total} ›" if total > 1 else "",
+            f"branched at token {reply.forced}" if reply.forced else "",
+            f"“{visible(log.name, newlines=False)}”" if log.name else "",
+        ]
+        for detail in filter(None, details):
+            self.flow.add(f"  {detail}", "finish")
+        self.flow.new_line()
 
     def grow(self) -> None:
         """Take in the steps, and the finish, that came since the last time."""
@@ -97,11 +141,16 @@ class ReplyBlock:
             self._add(place, steps[place])
         self._shown = len(steps)
         if self.log.finish is not None and not self._ended:
-            self._ended = True
             self.flow.add(visible(self._stream.finish()), "text", self._shown - 1)
-            if sentence := finish_sentence(self.log.finish):
-                self.flow.new_line()
-                self.flow.add(sentence, "finish")
+            self._end()
+
+    def _end(self) -> None:
+        """Why it ended, and what was noted."""
+        self._ended = True
+        if self.log.finish and (sentence := finish_sentence(self.log.finish)):
+            self.flow.new_line()
+            self.flow.add(sentence, "finish")
+        self._notes()
 
     def _add(self, place: int, step: Step) -> None:
         if step.alpha != self._alpha:
@@ -110,7 +159,16 @@ class ReplyBlock:
         if step.special:
             self.flow.add(visible(step.text, newlines=False), "special", place)
         else:
-            self.flow.add(visible(self._stream.feed(step_bytes(step))), "text", place)
+            self.flow.add(visible(self._text(step)), "text", place)
+        if place in self.log.notes:
+            self.flow.add(NOTE, "note")
+
+    def _text(self, step: Step) -> str:
+        """The characters that a step completes."""
+        if step.bytes is None and not self._split:
+            return step.text
+        self._split = step.bytes is not None
+        return self._stream.feed(step_bytes(step))
 
     def _mark(self, step: Step) -> None:
         line = self.flow.lines[-1]
@@ -120,11 +178,20 @@ class ReplyBlock:
         if not step.text[:1].isspace():
             self.flow.add(" ", "mark")
 
+    def _notes(self) -> None:
+        """What was noted, below the reply: about the whole of it first."""
+        notes = self.log.notes
+        for place in sorted(notes, key=lambda place: -1 if place is None else place):
+            where = "" if place is None else f"token {place + 1}: "
+            self.flow.new_line()
+            self.flow.add(f"{NOTE} {where}{visible(notes[place])}", "note")
+
 
 class WelcomeBlock:
     """What an empty chat says."""
 
     id = "welcome"
+    size = 0
 
     def __init__(self, paragraphs: Sequence[tuple[str, str]]) -> None:
         self.paragraphs = paragraphs

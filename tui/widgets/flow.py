@@ -7,9 +7,11 @@ not depend on how much text is already there.
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_left
 from typing import NamedTuple
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, split_graphemes
 
 _FRAGMENT = re.compile(r"\n|[^\S\n]+|\S+")
 TAB = "    "
@@ -34,11 +36,17 @@ class Flow:
     def __init__(self, width: int) -> None:
         self.width = max(2, width)
         self.lines: list[list[Span]] = [[]]
+        self.last_step = -1
+        self._above = array("i", [-1])  # by line: the last step above it
         self._used = 0
         self._break = 0  # where the current line may be broken: spans from here on move
 
     def add(self, text: str, kind: str = "text", step: int | None = None) -> None:
         """Append `text`; it may break at white space, and inside words that are too long."""
+        if text[:1] == " " and text[1:].isalnum():  # most tokens: a word with the space before it
+            self._add_space(" ", kind, step)
+            self._add_word(text[1:], kind, step)
+            return
         for fragment in _FRAGMENT.findall(text.replace("\t", TAB)):
             if fragment == "\n":
                 self._end_line(kind, step)
@@ -53,6 +61,10 @@ class Flow:
         self._add_word(text, kind, step)
         self._break = len(self.lines[-1])
 
+    def line_of(self, step: int) -> int:
+        """The line in which a step begins, or where the nearest one before it ends."""
+        return max(0, bisect_left(self._above, step) - 1)
+
     def new_line(self) -> None:
         """Start a new line unless the last one is still empty."""
         if self.lines[-1]:
@@ -61,14 +73,18 @@ class Flow:
     def _put(self, text: str, width: int, kind: str, step: int | None) -> None:
         self.lines[-1].append(Span(text, width, kind, step))
         self._used += width
+        if step is not None:
+            self.last_step = step
 
     def _open_line(self, spans: list[Span]) -> None:
+        first = next((span.step for span in spans if span.step is not None), None)
+        self._above.append(self.last_step if first is None else first - 1)
         self.lines.append(spans)
         self._used = sum(span.width for span in spans)
         self._break = 0
 
     def _end_line(self, kind: str, step: int | None) -> None:
-        if step is not None and self._used < self.width:
+        if self._used < self.width:
             self._put(" ", 1, "newline", step)
         self._open_line([])
 
@@ -83,42 +99,46 @@ class Flow:
         self._break = len(self.lines[-1])
 
     def _add_word(self, word: str, kind: str, step: int | None) -> None:
+        if self._used and not word.isascii():
+            word = self._join(word)
         width = cell_len(word)
         limit = self.width - 1
-        if self._used + width > limit and self._used:
+        if self._used + width > limit and self._used and self._break:
             line = self.lines[-1]
             moved = line[self._break :]
-            if self._break:
-                del line[self._break :]
-                self._open_line(moved)
+            del line[self._break :]
+            self._open_line(moved)
         if self._used + width <= limit:
             self._put(word, width, kind, step)
-            return
-        self._cut_word(word, limit, kind, step)
+        else:
+            self._cut_word(word, limit, kind, step)
+
+    def _join(self, word: str) -> str:
+        """Give what has no cells of its own to the character it sits on; returns the rest."""
+        line = self.lines[-1]
+        size = 0
+        while size < len(word) and not cell_len(word[size]):
+            size += 1
+        if size and not line[-1].text.isspace():
+            last = line.pop()
+            text = last.text + word[:size]
+            line.append(Span(text, cell_len(text), last.kind, last.step))
+            self._used += line[-1].width - last.width
+            return word[size:]
+        return word
 
     def _cut_word(self, word: str, limit: int, kind: str, step: int | None) -> None:
-        for char in _clusters(word):
-            width = cell_len(char)
-            if self._used + width > limit and self._used:
+        piece, used = "", 0
+        for start, end, width in split_graphemes(word)[0]:
+            if self._used + used + width > limit and self._used + used:
+                if piece:
+                    self._put(piece, used, kind, step)
                 self._open_line([])
-            line = self.lines[-1]
-            if line and line[-1].step == step and line[-1].kind == kind:
-                last = line.pop()
-                line.append(Span(last.text + char, last.width + width, kind, step))
-                self._used += width
-            else:
-                self._put(char, width, kind, step)
-
-
-def _clusters(word: str) -> list[str]:
-    """Characters with the zero-width ones joined to what they sit on."""
-    clusters: list[str] = []
-    for char in word:
-        if clusters and cell_len(char) == 0:
-            clusters[-1] += char
-        else:
-            clusters.append(char)
-    return clusters
+                piece, used = "", 0
+            piece += word[start:end]
+            used += width
+        if piece:
+            self._put(piece, used, kind, step)
 
 
 def clip(text: str, width: int) -> str:

@@ -1,25 +1,26 @@
-"""The inspector: what before, after and amplified wanted at one token."""
+"""The inspector: what before, after and amplified wanted at one token, and what else to say."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import BindingType
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from core.numbers import signed
 from core.records import Candidate, Step
 from core.text import visible
-from tui import format
+from tui import format, keymap
 from tui.theme import LANES, LETTERS
+from tui.widgets.candidates import ORDERS, CandidateTable, Line, ordered, quoted, share
 from tui.widgets.flow import clip
 
-Line = list[Segment]
 STACKED_ROWS = 15
 SIDE_BY_SIDE = 74
 LEFT = 36
@@ -30,21 +31,22 @@ COMPACT_BELOW = 10
 
 @dataclass(frozen=True)
 class Inspected:
-    """A step, and where it stands: token `place` of `total` in `lane`."""
+    """A step, and where it stands: token `place` of `total` in `lane`; what was noted about it."""
 
     step: Step
     lane: str
     place: int
     total: int
+    note: str = ""
 
 
-def quoted(text: str) -> str:
-    """A token as it is, between quotes, with its white space visible."""
-    return f"“{visible(text, newlines=False).replace(' ', '·')}”"
+class Inspector(Widget, can_focus=False):
+    """Figures in fixed places, so that nothing jumps while text streams.
 
+    While it has the keyboard one candidate is selected, to go on from it.
+    """
 
-class Inspector(Widget):
-    """Figures in fixed places, so that nothing jumps while text streams."""
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("candidates")]
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "inspector--before",
@@ -53,25 +55,108 @@ class Inspector(Widget):
         "inspector--muted",
         "inspector--token",
         "inspector--chosen",
+        "inspector--note",
+        "inspector--selected",
     }
+
+    @dataclass
+    class Left(Message):
+        """The keyboard goes elsewhere: no candidate is selected any more."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.inspected: Inspected | None = None
-        self.by_delta = False
+        self.order = ORDERS[0]
+        self.selected: int | None = None
+        self._top = 0  # the first candidate in view
+        self._candidates: list[Candidate] = []
 
     def show(self, inspected: Inspected | None) -> None:
         """Show another step."""
-        if inspected != self.inspected:
-            self.inspected = inspected
-            self.refresh()
-
-    def sort(self) -> None:
-        """Sort the candidates the other way."""
-        self.by_delta = not self.by_delta
+        if inspected == self.inspected:
+            return
+        moved = (
+            self.inspected is None
+            or inspected is None
+            or (inspected.step is not self.inspected.step)
+        )
+        self.inspected = inspected
+        if moved:
+            self._candidates = ordered(inspected.step, self.order) if inspected else []
+            self._top = 0
+            if self.selected is not None:
+                self.selected = 0
         self.refresh()
 
+    def sort(self) -> None:
+        """Sort the candidates the next way; the selection stays on its token."""
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        candidate = self.candidate
+        if self.inspected is not None:
+            self._candidates = ordered(self.inspected.step, self.order)
+        if candidate is not None:
+            self.selected = self._candidates.index(candidate)
+            self._reveal()
+        self.refresh()
+
+    # --- choosing ---------------------------------------------------------------
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The selected candidate."""
+        if self.selected is None or self.selected >= len(self._candidates):
+            return None
+        return self._candidates[self.selected]
+
+    def choose(self) -> bool:
+        """Select the first candidate and take the keyboard. False where there is none."""
+        if not self._candidates:
+            return False
+        self.selected, self._top = 0, 0
+        self.can_focus = True
+        self.focus()
+        self.refresh()
+        return True
+
+    def on_blur(self) -> None:
+        """Without the keyboard nothing is selected."""
+        self.selected, self._top = None, 0
+        self.can_focus = False
+        self.refresh()
+        self.post_message(self.Left())
+
+    def select_by(self, by: int) -> None:
+        """Move the selection."""
+        if self.selected is not None:
+            last = len(self._candidates) - 1
+            self.selected = max(0, min(last, self.selected + by))
+            self._reveal()
+            self.refresh()
+
+    @property
+    def rows(self) -> int:
+        """How many candidates fit."""
+        width, height = self.size
+        if self._beside(width - 1, height):
+            return max(1, height - 1)
+        return max(1, height - self._above(height) - 1)
+
+    def _reveal(self) -> None:
+        if self.selected is not None:
+            self._top = max(min(self._top, self.selected), self.selected - self.rows + 1)
+
     # --- lines ------------------------------------------------------------------
+
+    @staticmethod
+    def _beside(width: int, height: int) -> bool:
+        """Whether the candidates stand beside the token's figures."""
+        return width >= SIDE_BY_SIDE and height < STACKED_ROWS
+
+    @staticmethod
+    def _above(height: int) -> int:
+        """How many lines stand above the head of the candidates."""
+        order = FULL if height >= COMPACT_BELOW else COMPACT
+        return len(order) + (height >= STACKED_ROWS)
 
     def render_line(self, y: int) -> Strip:
         """Token above candidates, or beside them where the panel is wide and low."""
@@ -83,7 +168,7 @@ class Inspector(Widget):
             return Strip([Segment(clip(text, width), self._style("muted"))]).adjust_cell_length(
                 full, base
             )
-        if width >= SIDE_BY_SIDE and height < STACKED_ROWS:
+        if self._beside(width, height):
             left = Strip(self._token_line(y, LEFT)).adjust_cell_length(LEFT, base)
             rule = Strip([Segment(" │ ", self._style("muted"))])
             right = self._candidate_line(y, width - LEFT - 3)
@@ -92,11 +177,13 @@ class Inspector(Widget):
         if y < len(order):
             line = self._token_line(order[y], width)
         else:
-            below = y - len(order) - (height >= STACKED_ROWS)
+            below = y - self._above(height)
             line = self._candidate_line(below, width) if below >= 0 else []
         return Strip(line).adjust_cell_length(full, base)
 
     def _style(self, name: str) -> Style:
+        if name == "plain":
+            return self.rich_style
         return self.rich_style + self.get_component_rich_style(f"inspector--{name}", partial=True)
 
     def _token_line(self, y: int, width: int) -> Line:
@@ -109,9 +196,7 @@ class Inspector(Widget):
             gap = max(1, width - cell_len(place) - cell_len(right))
             return [Segment(place + " " * gap, muted), Segment(right, self._lane_style(lane))]
         if y == 1:
-            special = "  special" if step.special else ""
-            text = clip(quoted(step.text), width - 2 - len(special))
-            return [Segment(" " + text, self._style("token")), Segment(special, muted)]
+            return self._name_line(width)
         if y == 2:
             room = self._bar_width(width)
             return [Segment(f" {'':12}{'p':>5} {'':{room}} {'log p':>6} {'rank':>6}", muted)]
@@ -126,6 +211,22 @@ class Inspector(Widget):
             return [Segment(f" KL A‖B{kl}  α‖A{boosted}  H{format.nats(step.entropy, 5)}", muted)]
         return []
 
+    def _name_line(self, width: int) -> Line:
+        """The token, and beside it what was noted."""
+        assert self.inspected is not None
+        step, note = self.inspected.step, self.inspected.note
+        special = "  special" if step.special else ""
+        text = clip(quoted(step.text), width - 2 - len(special))
+        line = [
+            Segment(" " + text, self._style("token")),
+            Segment(special, self._style("muted")),
+        ]
+        room = width - cell_len(text) - len(special) - 3
+        if note and room > 3:
+            said = clip(f"✎ {visible(note, newlines=False)}", room)
+            line.append(Segment(f"  {said}", self._style("note")))
+        return line
+
     def _lane_style(self, lane: str) -> Style:
         return self._style(lane if lane in LANES else "muted")
 
@@ -139,7 +240,7 @@ class Inspector(Widget):
         log_p: float = getattr(step.logp, lane)
         rank: int = getattr(step.rank, lane)
         style = self._lane_style(lane)
-        bar = format.bar(_share(log_p), self._bar_width(width))
+        bar = format.bar(share(log_p), self._bar_width(width))
         return [
             Segment(f" {LETTERS[lane]} {lane:<10}", style),
             Segment(format.probability(log_p), self.rich_style),
@@ -148,52 +249,14 @@ class Inspector(Widget):
         ]
 
     def _candidate_line(self, y: int, width: int) -> Line:
-        """Head, then one candidate a line: token, B, A, α with a bar, Δ."""
+        """Head, then one candidate a line."""
         assert self.inspected is not None
-        free = max(4, width - 28)
-        bar = min(24, free // 3) if free >= 12 else 0
-        room = min(28, free - bar)
+        table = CandidateTable(
+            self.inspected.step, self._candidates, self.order, width, self._style
+        )
         if y == 0:
-            order = "|Δ|" if self.by_delta else "α"
-            return [
-                Segment(
-                    f" {clip('by ' + order + ' ↓', room + 1):<{room + 1}}", self._style("muted")
-                ),
-                Segment(f" {'B':>5}", self._style("before")),
-                Segment(f" {'A':>5}", self._style("after")),
-                Segment(f" {'':{bar}} {'α':>5}", self._style("amplified")),
-                Segment(f" {'Δ A−B':>6}", self._style("muted")),
-            ]
-        candidates = self._sorted()
-        if y > len(candidates):
+            return table.head()
+        place = self._top + y - 1
+        if place >= len(self._candidates):
             return []
-        candidate = candidates[y - 1]
-        chosen = candidate.id == self.inspected.step.token
-        text = clip(quoted(candidate.text), room)
-        name = self._style("chosen") if chosen else self.rich_style
-        return [
-            Segment("▸" if chosen else " ", self._style("amplified")),
-            Segment(text + " " * (room + 1 - cell_len(text)), name),
-            Segment(f" {format.probability(candidate.before)}", self._style("before")),
-            Segment(f" {format.probability(candidate.after)}", self._style("after")),
-            Segment(
-                f" {format.bar(_share(candidate.amplified), bar)} "
-                f"{format.probability(candidate.amplified)}",
-                self._style("amplified"),
-            ),
-            Segment(f" {format.delta(candidate.after - candidate.before)}", self.rich_style),
-        ]
-
-    def _sorted(self) -> list[Candidate]:
-        assert self.inspected is not None
-
-        def weight(candidate: Candidate) -> tuple[float, int]:
-            shift = abs(candidate.after - candidate.before)
-            value = shift if self.by_delta else candidate.amplified
-            return (-value if value == value else float("inf"), candidate.id)
-
-        return sorted(self.inspected.step.top, key=weight)
-
-
-def _share(log_prob: float) -> float:
-    return math.exp(min(0.0, log_prob))
+        return table.row(place, selected=place == self.selected)

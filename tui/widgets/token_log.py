@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
@@ -17,46 +15,27 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from core.colouring import Colouring
 from core.records import Step
 from tui import keymap
+from tui.widgets import navigation
 from tui.widgets.blocks import Block, ReplyBlock
-from tui.widgets.flow import Span
+from tui.widgets.finder import Finder
+from tui.widgets.navigation import Cursor
+from tui.widgets.page import Page
+from tui.widgets.painting import Painter
 
 MARGIN = 1
 READABLE = 110  # cells: longer lines are hard to read
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """A token of a reply."""
-
-    reply: str
-    step: int
+SLICE_SECONDS = 0.01  # of every PAUSE_SECONDS, for wrapping what is out of sight
+PAUSE_SECONDS = 0.03
 
 
 class TokenLog(ScrollView, can_focus=True):
     """Messages and replies as lines; only the last lines change while a reply grows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("transcript")]
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "log--you",
-        "log--said",
-        "log--system",
-        "log--head-before",
-        "log--head-after",
-        "log--head-amplified",
-        "log--text",
-        "log--special",
-        "log--newline",
-        "log--mark",
-        "log--finish",
-        "log--common",
-        "log--fork-before",
-        "log--fork-after",
-        "log--fork-amplified",
-        "log--cursor",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = Painter.CLASSES
 
     @dataclass
     class CursorMoved(Message):
@@ -72,56 +51,60 @@ class TokenLog(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.blocks: list[Block] = []
+        self.page = Page()
+        self.finder = Finder(self.page)
         self.cursor: Cursor | None = None
-        self._starts: list[int] = []  # the first line of each block
-        self._height = 0
-        self._wrapped = 0
+        self.colouring: Colouring | None = None
+        self.rendered = False
+        self._painter = Painter(self)
         self._follows = True
+        self._wrapping = False
+        self._settling = False
         self._goal: int | None = None  # the column that moving by line tries to keep
+
+    @property
+    def blocks(self) -> list[Block]:
+        """What is shown, from the top."""
+        return self.page.blocks
 
     # --- content ----------------------------------------------------------------
 
     def show(self, blocks: Sequence[Block]) -> None:
         """Show these blocks instead of what was there, from the bottom."""
-        self.blocks = list(blocks)
-        if self.cursor and not any(block.id == self.cursor.reply for block in self.blocks):
+        for block in blocks:
+            if isinstance(block, ReplyBlock):
+                block.rendered = self.rendered
+        self.page.show(blocks)
+        if self.cursor and self.page.place_of(self.cursor.reply) is None:
             self.cursor = None
+        self._follows = True
         self._lay_out()
         self.scroll_end(animate=False, immediate=True)
 
     def append(self, block: Block) -> None:
         """Add one block at the end."""
-        follow = self.at_end
-        self.blocks.append(block)
-        if self._wrapped:
-            block.lay_out(self._wrapped)
-            self._place(len(self.blocks) - 1)
+        if isinstance(block, ReplyBlock):
+            block.rendered = self.rendered
+        self.page.append(block)
         self.refresh()
-        self._grown(follow)
+        self._fit()
 
     def grow(self, reply: str) -> None:
         """A reply has new steps or a finish: wrap its tail only."""
-        for index in range(len(self.blocks) - 1, -1, -1):
-            block = self.blocks[index]
-            if block.id == reply and isinstance(block, ReplyBlock):
-                break
-        else:
+        block, place = self.block_of(reply), self.page.place_of(reply)
+        if block is None or place is None or not self.page.is_wrapped(place):
             return
-        if not self._wrapped:
-            return
-        follow = self.at_end
-        before = len(block.flow.lines)
-        block.grow()
-        last = index == len(self.blocks) - 1
-        if not last and len(block.flow.lines) != before:
-            for later in range(index + 1, len(self.blocks)):
-                self._place(later)
-        self._height = self._starts[-1] + len(self.blocks[-1].flow.lines)
-        tail = self._starts[index] + before - 1
-        # A word that is wrapped takes its beginning from the line before.
-        self.refresh_lines(max(0, tail), self.size.height + 1)
-        self._grown(follow)
+        row = self.page.grow(place)
+        self.refresh_lines(max(0, row), self.size.height + 1)
+        self._fit()
+
+    def renew(self, id: str) -> None:
+        """Something about a block was changed, so that it has to be wrapped again."""
+        if (place := self.page.place_of(id)) is not None:
+            self.page.forget(place)
+            self._lay_out()
+
+    # --- wrapping and following -------------------------------------------------
 
     @property
     def at_end(self) -> bool:
@@ -131,47 +114,85 @@ class TokenLog(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolling up stops following, scrolling to the end takes it up again."""
         super().watch_scroll_y(old_value, new_value)
-        self._follows = new_value >= self.max_scroll_y
+        if not self._wrapping:
+            self._follows = new_value >= self.max_scroll_y
+            self._wrap_view()
 
-    def _grown(self, follow: bool) -> None:
-        if self._height != self.virtual_size.height:
-            self.virtual_size = Size(self.size.width, self._height)
-        if follow and self.cursor is None:
+    def _fit(self) -> None:
+        """The page may have another height: keep to its end where the view follows."""
+        if self.page.height != self.virtual_size.height:
+            self.virtual_size = Size(self.size.width, self.page.height)
+        if self._follows and self.cursor is None:
             self.scroll_end(animate=False, immediate=True)
 
     def _lay_out(self) -> None:
-        self._wrapped = width = self._text_width()
-        if width <= 0:
-            return
-        for block in self.blocks:
-            block.lay_out(width)
-        self._starts = []
-        self._height = 0
-        for index in range(len(self.blocks)):
-            self._place(index)
-        self.virtual_size = Size(self.size.width, self._height)
-        self.refresh()
+        self.page.set_width(self._text_width())
+        if self.page.width:
+            self._wrap_view()
+            self._fit()
+            self._settle()
+            self.refresh()
 
     def _text_width(self) -> int:
         """Cells a line may take; 0 while the log is not on the screen."""
         return max(0, min(READABLE, self.scrollable_content_region.width - MARGIN))
 
-    def _place(self, index: int) -> None:
-        """Fix where a block starts, one blank line below the one above it."""
-        start = 0
-        if index:
-            start = self._starts[index - 1] + len(self.blocks[index - 1].flow.lines) + 1
-        if index < len(self._starts):
-            self._starts[index] = start
-        else:
-            self._starts.append(start)
-        self._height = start + len(self.blocks[index].flow.lines)
+    def _wrap_view(self) -> None:
+        """Wrap what is in view, so that it is never painted as it was."""
+        if self._wrapping or not self.page.width:
+            return
+        height = self.size.height
+        follow = self._follows and self.cursor is None
+        while True:
+            top = self.page.height - height if follow else self.scroll_offset.y
+            places = self.page.places_in(max(0, top), top + height)
+            stale = [place for place in places if not self.page.is_wrapped(place)]
+            if not stale:
+                return
+            self._wrap(stale[-1] if follow else stale[0])
+
+    def _wrap(self, place: int) -> None:
+        """Wrap a block; what is in view stays where it is."""
+        page, top = self.page, self.scroll_offset.y
+        follow = self._follows and self.cursor is None
+        seen = page.place_at(top)
+        inside, tall = top - page.start_of(seen), page.height_of(seen)
+        page.wrap(place)
+        if seen == place:
+            inside = inside * page.height_of(seen) // max(1, tall)
+        self._wrapping = True
+        try:
+            self.virtual_size = Size(self.size.width, page.height)
+            if follow:
+                self.scroll_end(animate=False, immediate=True)
+            elif (row := page.start_of(seen) + inside) != top:
+                self.scroll_to(y=row, animate=False, immediate=True)
+        finally:
+            self._wrapping = False
+
+    def _settle(self) -> None:
+        """Wrap what is out of sight bit by bit, so that heights become exact."""
+        if not self._settling and next(self.page.unwrapped, None) is not None:
+            self._settling = True
+            self.set_timer(PAUSE_SECONDS, self._wrap_some)
+
+    def _wrap_some(self) -> None:
+        self._settling = False
+        until = time.monotonic() + SLICE_SECONDS
+        while self.page.width and (place := next(self.page.unwrapped, None)) is not None:
+            self._wrap(place)
+            if time.monotonic() > until:
+                break
+        self._settle()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Wrap to the new width, and keep the end or the cursor in view."""
-        follow = self.at_end or not self._wrapped
-        if self._text_width() != self._wrapped:
+        """Wrap to the new width, and keep the end, the cursor or what was in view there."""
+        follow = self._follows or not self.page.width
+        if self._text_width() != self.page.width:
+            seen = self.page.place_at(self.scroll_offset.y)
             self._lay_out()
+            if self.page.width and self.blocks and not follow:
+                self.scroll_to(y=self.page.start_of(seen), animate=False, immediate=True)
         if self.cursor is not None:
             self._reveal()
         elif follow:
@@ -181,70 +202,29 @@ class TokenLog(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
-        width = self.size.width
-        base = self.rich_style
         row = self.scroll_offset.y + y
-        found = self._line_at(row)
-        if found is None:
-            return Strip.blank(width, base)
-        block, spans = found
-        segments = [Segment(" " * MARGIN, base)]
-        segments += [Segment(self._glyphs(block, span), self._style(block, span)) for span in spans]
-        strip = Strip(segments).adjust_cell_length(width, base)
-        selection = self.text_selection
-        if selection is not None and (marked := selection.get_span(row)) is not None:
-            start, end = marked
-            end = width if end == -1 else end
-            style = self.screen.get_component_rich_style("screen--selection")
-            parts = strip.divide([start, end, width])
-            strip = Strip.join(
-                [part.apply_style(style) if i == 1 else part for i, part in enumerate(parts)]
-            )
+        strip = self._painter.line(row, self.size.width)
         return strip.apply_offsets(self.scroll_offset.x, row)
 
-    def _line_at(self, row: int) -> tuple[Block, list[Span]] | None:
-        if not self.blocks or not self._starts or row >= self._height:
-            return None
-        index = bisect_right(self._starts, row) - 1
-        lines = self.blocks[index].flow.lines
-        line = row - self._starts[index]
-        return (self.blocks[index], lines[line]) if line < len(lines) else None
+    def notify_style_update(self) -> None:
+        """Other colours: nothing is wrapped again, the next paint asks for them."""
+        super().notify_style_update()
+        self._painter.forget()
 
-    def _under_cursor(self, block: Block, span: Span) -> bool:
-        cursor = self.cursor
-        return (
-            cursor is not None
-            and span.step is not None
-            and cursor.reply == block.id
-            and span.step == cursor.step
-        )
-
-    def _glyphs(self, block: Block, span: Span) -> str:
-        if not self._under_cursor(block, span):
-            return span.text
-        return "⏎" if span.kind == "newline" else span.text.replace(" ", "·")
-
-    def _style(self, block: Block, span: Span) -> Style:
-        base = self.rich_style
-        style = base + self.get_component_rich_style(f"log--{span.kind}", partial=True)
-        if span.step is None or not isinstance(block, ReplyBlock):
-            return style
-        if span.step == block.fork:
-            style += self.get_component_rich_style(f"log--fork-{block.lane}", partial=True)
-        elif span.step < block.common:
-            style += self.get_component_rich_style("log--common", partial=True)
-        if self._under_cursor(block, span):
-            style += self.get_component_rich_style("log--cursor", partial=True)
-        return style
+    def colour_by(self, colouring: Colouring | None) -> None:
+        """Colour tokens by a number of their steps."""
+        if colouring is not self.colouring:
+            self.colouring = colouring
+            self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text a mouse selection covers."""
-        text = "\n".join(self._text_of(row) for row in range(self._height))
+        text = "\n".join(self._text_of(row) for row in range(self.page.height))
         return selection.extract(text), "\n"
 
     def _text_of(self, row: int) -> str:
-        found = self._line_at(row)
-        return "" if found is None else " " * MARGIN + "".join(span.text for span in found[1])
+        found = self.page.line_at(row)
+        return "" if found is None else " " * MARGIN + "".join(span.text for span in found[2])
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw the selection."""
@@ -254,10 +234,9 @@ class TokenLog(ScrollView, can_focus=True):
 
     def block_of(self, reply: str) -> ReplyBlock | None:
         """The block of a reply, if it is shown."""
-        for block in self.blocks:
-            if block.id == reply and isinstance(block, ReplyBlock):
-                return block
-        return None
+        place = self.page.place_of(reply)
+        block = None if place is None else self.blocks[place]
+        return block if isinstance(block, ReplyBlock) else None
 
     def step_under_cursor(self) -> Step | None:
         """The record of the token the cursor stands on."""
@@ -270,66 +249,68 @@ class TokenLog(ScrollView, can_focus=True):
         """Put the cursor on a token, or take it away and follow the text again."""
         if cursor == self.cursor:
             return
-        self.cursor = cursor
+        if cursor is not None:
+            self.render_markdown(False)
+        old, self.cursor = self._cursor_place(), cursor
         self._goal = None
-        self.refresh()
         if cursor is None:
+            self.refresh()
+            self._follows = True
             self.scroll_end(animate=False, immediate=True)
         else:
             self._reveal()
+            for place in (old, self._cursor_place()):
+                if place is not None:  # a token may be broken over two lines
+                    self.refresh_lines(max(0, place[0] - 1), 3)
         self.post_message(self.CursorMoved(self, cursor))
+
+    def _from_the_end(self, by: int) -> bool:
+        """Without a cursor, going back puts it on the last token. Whether that is all."""
+        if self.cursor is not None:
+            return False
+        found = navigation.replies(self.blocks)
+        if by < 0 and found:
+            self.set_cursor(Cursor(found[-1].id, len(found[-1].log.steps) - 1))
+        return True
 
     def move_by_token(self, by: int) -> None:
         """Move along the tokens, from reply to reply; past the last one the view follows again."""
-        replies = [b for b in self.blocks if isinstance(b, ReplyBlock) and b.log.steps]
-        if not replies:
-            return
-        if self.cursor is None:
-            if by < 0:
-                self.set_cursor(Cursor(replies[-1].id, len(replies[-1].log.steps) - 1))
-            return
-        place = next(i for i, block in enumerate(replies) if block.id == self.cursor.reply)
-        step = self.cursor.step + by
-        while step < 0 and place > 0:
-            place -= 1
-            step += len(replies[place].log.steps)
-        while step >= len(replies[place].log.steps) and place < len(replies) - 1:
-            step -= len(replies[place].log.steps)
-            place += 1
-        if step >= len(replies[place].log.steps):
-            self.set_cursor(None)
-        else:
-            self.set_cursor(Cursor(replies[place].id, max(0, step)))
-
-    def move_to_first(self) -> None:
-        """Move to the first token of the first reply."""
-        for block in self.blocks:
-            if isinstance(block, ReplyBlock) and block.log.steps:
-                self.set_cursor(Cursor(block.id, 0))
-                return
+        if not self._from_the_end(by) and self.cursor:
+            self.set_cursor(navigation.by_token(self.blocks, self.cursor, by))
 
     def move_by_word(self, direction: int) -> None:
         """Move to the next token that begins a word."""
-        for _ in range(64):
-            before = self.cursor
-            self.move_by_token(direction)
-            step = self.step_under_cursor()
-            if step is None or self.cursor == before or step.text[:1].isspace():
-                return
+        if not self._from_the_end(direction) and self.cursor:
+            self.set_cursor(navigation.by_word(self.blocks, self.cursor, direction))
+
+    def move_by_reply(self, direction: int) -> None:
+        """Move to the first token of another reply."""
+        if not self._from_the_end(direction) and self.cursor:
+            self.set_cursor(navigation.by_reply(self.blocks, self.cursor, direction))
+
+    def move_by_hunk(self, direction: int) -> bool:
+        """Move to the next tokens that stand out. False where there are no more."""
+        if self.colouring is None:
+            return False
+        found = navigation.by_hunk(self.blocks, self.cursor, direction, self.colouring)
+        if found is not None:
+            self.set_cursor(found)
+        return found is not None
+
+    def move_to_first(self) -> None:
+        """Move to the first token of the first reply."""
+        if found := navigation.replies(self.blocks):
+            self.set_cursor(Cursor(found[0].id, 0))
 
     def move_by_line(self, by: int) -> None:
         """Move to the nearest token in a line above or below that has one."""
-        if self.cursor is None:
-            if by < 0:
-                self.move_by_token(-1)
-            return
-        place = self._cursor_place()
-        if place is None:
+        if self._from_the_end(by) or (place := self._cursor_place()) is None:
             return
         row, column = place
         column = self._goal = column if self._goal is None else self._goal
         row += by
-        while 0 <= row < self._height:
+        while 0 <= row < self.page.height:
+            self.page.wrap(self.page.place_at(row))
             if (cursor := self._token_near(row, column)) is not None:
                 self.set_cursor(cursor)
                 self._goal = column
@@ -339,10 +320,10 @@ class TokenLog(ScrollView, can_focus=True):
             self.set_cursor(None)
 
     def _token_near(self, row: int, column: int) -> Cursor | None:
-        found = self._line_at(row)
+        found = self.page.line_at(row)
         if found is None:
             return None
-        block, spans = found
+        block, _, spans = found
         best: Cursor | None = None
         x = MARGIN
         for span in spans:
@@ -352,30 +333,32 @@ class TokenLog(ScrollView, can_focus=True):
         return best
 
     def _cursor_place(self) -> tuple[int, int] | None:
-        """Line and column of the cursor's token."""
-        if self.cursor is None:
+        """Row and column of the cursor's token."""
+        if self.cursor is None or (place := self.page.place_of(self.cursor.reply)) is None:
             return None
-        for start, block in zip(self._starts, self.blocks, strict=False):
-            if block.id != self.cursor.reply:
-                continue
-            nearest: tuple[int, int] | None = None
-            for line, spans in enumerate(block.flow.lines):
-                x = MARGIN
-                for span in spans:
-                    if span.step is not None and span.step <= self.cursor.step:
-                        nearest = start + line, x
-                        # The space before a word may have stayed on the line above.
-                        if span.step == self.cursor.step and not span.text.isspace():
-                            return nearest
-                    x += span.width
-            return nearest or (start, MARGIN)
-        return None
+        self.page.wrap(place)
+        start, flow = self.page.start_of(place), self.blocks[place].flow
+        step, line = self.cursor.step, flow.line_of(self.cursor.step)
+        nearest = start + line, MARGIN
+        # The space before a word may have stayed on the line above.
+        for number in range(line, min(line + 2, len(flow.lines))):
+            x = MARGIN
+            for span in flow.lines[number]:
+                if span.step is not None and span.step <= step:
+                    nearest = start + number, x
+                    if span.step == step and not span.text.isspace():
+                        return nearest
+                x += span.width
+        return nearest
 
     def _reveal(self) -> None:
-        place = self._cursor_place()
-        if place is None:
-            return
-        row, top, height = place[0], self.scroll_offset.y, self.size.height
+        if (place := self._cursor_place()) is not None:
+            self.reveal_row(place[0])
+
+    def reveal_row(self, row: int) -> None:
+        """Scroll as little as it takes to have a row in view."""
+        self._fit()
+        top, height = self.scroll_offset.y, self.size.height
         if row < top:
             self.scroll_to(y=row, animate=False, immediate=True)
         elif row >= top + height:
@@ -386,3 +369,46 @@ class TokenLog(ScrollView, can_focus=True):
         row = self.scroll_offset.y + event.y
         if (cursor := self._token_near(row, event.x)) is not None:
             self.set_cursor(cursor)
+
+    # --- Markdown ---------------------------------------------------------------
+
+    def render_markdown(self, rendered: bool) -> None:
+        """Show finished replies as Markdown, or token by token; the cursor needs tokens."""
+        if rendered == self.rendered:
+            return
+        if rendered:
+            self.set_cursor(None)
+        self.rendered = rendered
+        for place, block in enumerate(self.blocks):
+            if isinstance(block, ReplyBlock):
+                block.rendered = rendered
+                self.page.forget(place)
+        self._lay_out()
+
+    # --- searching --------------------------------------------------------------
+
+    def search(self, query: str) -> None:
+        """Mark what is looked for; nothing ends it."""
+        self.finder.look_for(query)
+        self.refresh()
+
+    def move_to_hit(self, direction: int, *, from_here: bool = False) -> bool:
+        """Go to the next hit, from the last one to the first. False where there is none.
+
+        `from_here` takes one that begins where the search began.
+        """
+        row = self.scroll_offset.y + (self.size.height if direction < 0 else 0)
+        if self.cursor is not None and (place := self._cursor_place()) is not None:
+            row = place[0]
+        hit = self.finder.next(direction, row, self.cursor, stay=from_here)
+        if hit is None:
+            return False
+        place_of_hit, found = hit
+        block = self.blocks[place_of_hit]
+        if found.step is not None and isinstance(block, ReplyBlock):
+            self.set_cursor(Cursor(block.id, found.step))
+        else:
+            self.set_cursor(None)
+        self.reveal_row(self.page.start_of(place_of_hit) + found.line)
+        self.refresh()
+        return True

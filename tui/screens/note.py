@@ -1,0 +1,40 @@
+"""Writing a line about a token or a reply, or its name."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from core.text import visible
+from tui.screens.dialog import Dialog
+
+
+class NoteScreen(Dialog[str]):
+    """Asks for one line; an empty one takes back what was there."""
+
+    CSS_PATH = "dialog.tcss"
+    heading = "Note"
+    keys = "enter save · an empty line takes it back · esc cancel"
+
+    def __init__(self, about: str, text: str) -> None:
+        """Ask about something, with what was written before."""
+        super().__init__()
+        self._about = about
+        self._text = text
+
+    def body(self) -> ComposeResult:
+        """What it is about, and one line to write on."""
+        yield Static(Content(visible(self._about, newlines=False)), classes="muted", markup=False)
+        yield Input(self._text, compact=True, select_on_focus=False)
+
+    @on(Input.Submitted)
+    def _accept(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+
+class NameScreen(NoteScreen):
+    """The same for the name of a reply."""
+
+    heading = "Label"

@@ -1,0 +1,145 @@
+"""The table of candidates: what else could have been said, and when it would have been."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from core.crossover import Overtaking, overtaking
+from core.records import Candidate, Step
+from core.text import visible
+from tui import format
+from tui.widgets.flow import clip
+
+ORDERS = ("α", "|Δ|", "next")
+NEAR, DELTA = 7, 6  # cells of a crossover, of a Δ
+Line = list[Segment]
+
+
+def quoted(text: str) -> str:
+    """A token as it is, between quotes, with its white space visible."""
+    return f"“{visible(text, newlines=False).replace(' ', '·')}”"
+
+
+def share(log_prob: float) -> float:
+    """A probability, for the length of a bar."""
+    return math.exp(min(0.0, log_prob))
+
+
+def chosen_of(step: Step) -> Candidate:
+    """The token that was chosen, as a candidate."""
+    logp = step.logp
+    return Candidate(step.token, step.text, logp.before, logp.after, logp.amplified)
+
+
+def ordered(step: Step, order: str) -> list[Candidate]:
+    """The candidates: most probable first, most moved first, or next to overtake first."""
+    chosen = chosen_of(step)
+
+    def weight(candidate: Candidate) -> tuple[float, ...]:
+        if order == "next":
+            found = overtaking(candidate, chosen)
+            far = abs(found.at - step.alpha) if found.at is not None else math.inf
+            rank = 0 if candidate.id == step.token else 1 if not found.ahead else 2
+            return rank, far, -candidate.amplified, candidate.id
+        shift = abs(candidate.after - candidate.before)
+        value = shift if order == "|Δ|" else candidate.amplified
+        return -value if value == value else math.inf, candidate.id
+
+    return sorted(step.top, key=weight)
+
+
+def crossover(found: Overtaking) -> str:
+    """From which α on a candidate is ahead, in NEAR cells: ≥ +2.30, ≤ −0.40, always, never."""
+    if found.at is None:
+        return ("always" if found.ahead else "never").rjust(NEAR)
+    sign = "≥" if found.above else "≤"
+    return f"{sign}{format.near_alpha(found.at, NEAR - 1)}".rjust(NEAR)
+
+
+class CandidateTable:
+    """Lines of one step's candidates, for a width; the columns go where there is no room."""
+
+    def __init__(
+        self,
+        step: Step,
+        candidates: Sequence[Candidate],
+        order: str,
+        width: int,
+        style: Callable[[str], Style],
+    ) -> None:
+        self.step = step
+        self.candidates = candidates
+        self.order = order
+        self.style = style
+        self._chosen = chosen_of(step)
+        figures = 21 + NEAR + 1  # before, after, amplified; Δ or crossover
+        self.wide = width - figures - DELTA - 1 >= 8
+        if self.wide:
+            figures += DELTA + 1
+        self.delta = DELTA if self.wide else NEAR
+        free = max(4, width - figures)
+        self.bar = min(24, free // 3) if free >= 12 else 0
+        self.room = min(28, free - self.bar)
+
+    @property
+    def shows_crossover(self) -> bool:
+        """Whether the last column is the crossover: always where it is wide, else when asked."""
+        return self.wide or self.order == "next"
+
+    @property
+    def shows_delta(self) -> bool:
+        """Whether there is a column for Δ."""
+        return self.wide or self.order != "next"
+
+    def head(self) -> Line:
+        """The names of the columns, and what they are sorted by."""
+        line = [
+            Segment(
+                f" {clip('by ' + self.order + ' ↓', self.room + 1):<{self.room + 1}}",
+                self.style("muted"),
+            ),
+            Segment(f" {'B':>5}", self.style("before")),
+            Segment(f" {'A':>5}", self.style("after")),
+            Segment(f" {'':{self.bar}} {'α':>5}", self.style("amplified")),
+        ]
+        if self.shows_delta:
+            line.append(Segment(f" {'Δ A−B':>{self.delta}}", self.style("muted")))
+        if self.shows_crossover:
+            line.append(Segment(f" {'ahead α':>{NEAR}}", self.style("muted")))
+        return line
+
+    def row(self, place: int, *, selected: bool = False) -> Line:
+        """One candidate: token, B, A, α with a bar, Δ, crossover."""
+        candidate = self.candidates[place]
+        chosen = candidate.id == self.step.token
+        text = clip(quoted(candidate.text), self.room)
+        bar = format.bar(share(candidate.amplified), self.bar)
+        line = [
+            Segment("▸" if chosen else " ", self.style("amplified")),
+            Segment(
+                text + " " * (self.room + 1 - cell_len(text)),
+                self.style("chosen" if chosen else "plain"),
+            ),
+            Segment(f" {format.probability(candidate.before)}", self.style("before")),
+            Segment(f" {format.probability(candidate.after)}", self.style("after")),
+            Segment(
+                f" {bar} {format.probability(candidate.amplified)}",
+                self.style("amplified"),
+            ),
+        ]
+        if self.shows_delta:
+            shift = format.delta(candidate.after - candidate.before, self.delta)
+            line.append(Segment(f" {shift}", self.style("plain")))
+        if self.shows_crossover:
+            found = overtaking(candidate, self._chosen)
+            text = " " * NEAR if chosen else crossover(found)
+            line.append(Segment(f" {text}", self.style("muted" if found.ahead else "plain")))
+        if selected:
+            pick = self.style("selected")
+            line = [Segment(part.text, (part.style or Style()) + pick) for part in line]
+        return line

@@ -1,0 +1,110 @@
+"""What the colours mean, what the cursor's token says, and what is looked for: one line."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from core.colouring import Colouring
+from core.records import Step
+from core.text import visible
+from tui import format
+from tui.widgets.flow import clip
+
+
+def bounds_of(colouring: Colouring) -> list[tuple[int, float]]:
+    """Every level with the value it begins at, from the lowest."""
+    rising = list(enumerate(colouring.bounds, 1))
+    falling = [(-level, -bound) for level, bound in reversed(rising)]
+    return [*falling, *rising] if colouring.diverging else rising
+
+
+def reading(colouring: Colouring, step: Step) -> str:
+    """What the token says, in numbers."""
+    if colouring.id == "rank":
+        return f"rank A {step.rank.after:,} → α {step.rank.amplified:,}"
+    value = colouring.value(step)
+    number = format.delta(value) if colouring.diverging else format.nats(value)
+    return f"{number.strip()} {colouring.unit}"
+
+
+class Legend(Widget):
+    """A scale from low to high in the colours of the text; what is left out first is its ends."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"legend--muted", "legend--title", "legend--value"}
+
+    colouring: reactive[Colouring | None] = reactive(None)
+    step: reactive[Step | None] = reactive(None)
+    sought: reactive[str] = reactive("")
+    found: reactive[tuple[int, int]] = reactive((0, 0))
+    said: reactive[str] = reactive("")
+
+    def render_line(self, y: int) -> Strip:
+        """What is looked for, or the scale; on the right the cursor's token."""
+        width, base = self.size.width, self.rich_style
+        if y:
+            return Strip.blank(width, base)
+        title, muted = self._style("title"), self._style("muted")
+        right = self._right()
+        line = [Segment(" ", base)]
+        if self.sought:
+            here, total = self.found
+            count = f"{here}/{total}" if total else "nothing found"
+            query = clip(visible(self.sought, newlines=False), max(4, width - len(count) - 12))
+            line += [Segment(f"/{query}", title), Segment(f"  {count}  n N", muted)]
+        elif self.colouring is not None:
+            line += self._scale(self.colouring, width - cell_len(right) - 2)
+        used = sum(part.cell_length for part in line)
+        if right and used + cell_len(right) + 2 <= width:
+            gap = width - used - cell_len(right) - 1
+            line += [Segment(" " * gap, base), Segment(right + " ", self._style("value"))]
+        return Strip(line).adjust_cell_length(width, base)
+
+    def _right(self) -> str:
+        if self.said or self.colouring is None or self.step is None:
+            return self.said
+        return reading(self.colouring, self.step)
+
+    def _scale(self, colouring: Colouring, room: int) -> list[Segment]:
+        """Title, swatches, and how one sees without colours what stands out."""
+        line = [Segment(clip(colouring.title, room), self._style("title"))]
+        room -= cell_len(colouring.title)
+        swatches = self._swatches(colouring, room - 1)
+        if swatches:
+            line += [Segment(" ", self.rich_style), *swatches]
+            room -= 1 + sum(part.cell_length for part in swatches)
+        hunk = format.number(colouring.hunk)
+        marks = f"  underlined ≥ {hunk}"
+        if colouring.diverging:
+            marks = f"  bold ≥ +{hunk} · underlined ≤ −{hunk}"
+        for text in (f" {colouring.unit}", marks, "  n N next"):
+            if cell_len(text) <= room:
+                line.append(Segment(text, self._style("muted")))
+                room -= cell_len(text)
+        return line
+
+    def _swatches(self, colouring: Colouring, room: int) -> list[Segment]:
+        """The levels in their colours: all of them, or those from which on a token stands out."""
+        if self.app.no_color:
+            return []
+        dark = self.app.current_theme.dark
+        levels = bounds_of(colouring)
+        ends = (colouring.hunk, colouring.bounds[-1])
+        for shown in (levels, [pair for pair in levels if abs(pair[1]) in ends]):
+            swatches = []
+            for level, bound in shown:
+                if (colours := colouring.colours(level, dark=dark)) is not None:
+                    style = self.rich_style + Style(color=colours.text, bgcolor=colours.ground)
+                    swatches.append(Segment(f" {format.number(bound)} ", style))
+            if sum(part.cell_length for part in swatches) <= room:
+                return swatches
+        return []
+
+    def _style(self, name: str) -> Style:
+        return self.rich_style + self.get_component_rich_style(f"legend--{name}", partial=True)

@@ -1,0 +1,152 @@
+"""How a token log looks: from the spans of a line to what the terminal is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from core.colouring import Colouring
+from core.records import Step
+from tui.widgets.blocks import RENDERED, Block, ReplyBlock
+from tui.widgets.flow import Span
+
+if TYPE_CHECKING:
+    from tui.widgets.token_log import TokenLog
+
+
+class Painter:
+    """Draws the lines of one log; styles are asked for once and remembered."""
+
+    CLASSES: ClassVar[set[str]] = {
+        f"log--{kind}"
+        for kind in (
+            *("you", "said", "system", "told", "text", "special", "newline", "mark", "finish"),
+            *("head-before", "head-after", "head-amplified", "note"),
+            *("common", "fork-before", "fork-after", "fork-amplified"),
+            *("cursor", "found", "hit"),
+        )
+    }
+
+    def __init__(self, log: TokenLog) -> None:
+        self.log = log
+        self._styles: dict[tuple[str, ...], Style] = {}
+        self._tints: dict[tuple[str, int, str], Style] = {}
+
+    def forget(self) -> None:
+        """The theme is another."""
+        self._styles.clear()
+        self._tints.clear()
+
+    def line(self, row: int, width: int) -> Strip:
+        """The whole line at a row of the page."""
+        log = self.log
+        base = self._style()
+        found = log.page.line_at(row)
+        if found is None:
+            return Strip.blank(width, base)
+        block, number, spans = found
+        ranges = log.finder.finds(block).ranges.get(number) if log.finder.query else None
+        segments = [Segment(" ", base)]
+        column = 0
+        for span in spans:
+            text, style = self._glyphs(block, span), self._look(block, span)
+            if ranges and not self._under_cursor(block, span):
+                segments += self._marked(block, number, column, text, style, ranges)
+            else:
+                segments.append(Segment(text, style))
+            column += len(span.text)
+        strip = Strip(segments).adjust_cell_length(width, base)
+        return self._selected(strip, row, width)
+
+    def _style(self, *names: str) -> Style:
+        """The log's style with those of some component classes on top."""
+        style = self._styles.get(names)
+        if style is None:
+            style = self.log.rich_style
+            for name in names:
+                if name.startswith(RENDERED):
+                    style += Style.parse(name.removeprefix(RENDERED) or "none")
+                elif f"log--{name}" in self.CLASSES:
+                    style += self.log.get_component_rich_style(f"log--{name}", partial=True)
+            self._styles[names] = style
+        return style
+
+    def _under_cursor(self, block: Block, span: Span) -> bool:
+        cursor = self.log.cursor
+        return cursor is not None and span.step == cursor.step and cursor.reply == block.id
+
+    def _glyphs(self, block: Block, span: Span) -> str:
+        if not self._under_cursor(block, span):
+            return span.text
+        return "⏎" if span.kind == "newline" else span.text.replace(" ", "·")
+
+    def _look(self, block: Block, span: Span) -> Style:
+        if span.step is None or not isinstance(block, ReplyBlock):
+            return self._style(span.kind)
+        if self._under_cursor(block, span):
+            return self._style(span.kind) + self._style_of("cursor")
+        colouring, steps = self.log.colouring, block.log.steps
+        if colouring is not None and span.step < len(steps):
+            return self._style(span.kind) + self._tint(colouring, steps[span.step])
+        if span.step == block.fork:
+            return self._style(span.kind, f"fork-{block.lane}")
+        if span.step < block.common:
+            return self._style(span.kind, "common")
+        return self._style(span.kind)
+
+    def _style_of(self, name: str) -> Style:
+        return self.log.get_component_rich_style(f"log--{name}", partial=True)
+
+    def _tint(self, colouring: Colouring, step: Step) -> Style:
+        """What a colouring adds to a token's look."""
+        key = colouring.id, colouring.level(step), colouring.mark(step)
+        tint = self._tints.get(key)
+        if tint is None:
+            colours = colouring.colours(key[1], dark=self.log.app.current_theme.dark)
+            tint = Style(
+                color=colours.text if colours else None,
+                bgcolor=colours.ground if colours else None,
+                bold=key[2] == "bold" or None,
+                underline=key[2] == "underline" or None,
+            )
+            self._tints[key] = tint
+        return tint
+
+    def _marked(
+        self,
+        block: Block,
+        number: int,
+        column: int,
+        text: str,
+        style: Style,
+        ranges: list[tuple[int, int]],
+    ) -> list[Segment]:
+        """A span's text with what was found in it set off."""
+        segments: list[Segment] = []
+        at = 0
+        for start, end in ranges:
+            first, last = max(at, start - column), min(len(text), end - column)
+            if first >= last:
+                continue
+            visited = self.log.finder.is_visited(block, number, start)
+            name = "hit" if visited else "found"
+            segments += [
+                Segment(text[at:first], style),
+                Segment(text[first:last], style + self._style_of(name)),
+            ]
+            at = last
+        return [*segments, Segment(text[at:], style)]
+
+    def _selected(self, strip: Strip, row: int, width: int) -> Strip:
+        """With what the mouse has selected set off."""
+        selection = self.log.text_selection
+        if selection is None or (marked := selection.get_span(row)) is None:
+            return strip
+        start, end = marked
+        end = width if end == -1 else end
+        style = self.log.screen.get_component_rich_style("screen--selection")
+        parts = strip.divide([start, end, width])
+        return Strip.join([p.apply_style(style) if i == 1 else p for i, p in enumerate(parts)])

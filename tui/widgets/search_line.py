@@ -1,0 +1,39 @@
+"""Where the words are typed that are looked for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from tui import keymap
+
+
+class SearchLine(Input):
+    """The words; its keys are the registry's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("search")]
+
+
+class SearchBar(Horizontal):
+    """One line at the bottom of the text: the words, and how often they are there."""
+
+    def __init__(self) -> None:
+        super().__init__(id="search-bar")
+        self.line = SearchLine(id="search", placeholder="Find", compact=True)
+        self.count = Static(id="search-count", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """A slash, the words, the count."""
+        yield Static("/", id="search-slash", markup=False)
+        yield self.line
+        yield self.count
+
+    def show_count(self, here: int, total: int) -> None:
+        """Say which of how many is shown."""
+        text = f"{here}/{total}" if total else "nothing found" if self.line.value else ""
+        self.count.update(Content(text))
