@@ -71,7 +71,10 @@ async def searching(chat: Chat) -> None:
     await streaming(chat)
     await chat.finish()
     await chat.read()
-    await chat.press("slash", "o", "t")
+    await chat.press("slash")
+    assert chat.screen.search_bar is not None
+    chat.screen.search_bar.line.cursor_blink = False
+    await chat.press("o", "t")
 
 
 async def dead(chat: Chat) -> None:
