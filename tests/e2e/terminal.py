@@ -30,6 +30,7 @@ KEYS = {
     "ctrl+l": "\x0c",
     "ctrl+n": "\x0e",
     "ctrl+q": "\x11",
+    "ctrl+r": "\x12",
     "ctrl+z": "\x1a",
 }
 ALTERNATE_SCREEN = 1049 << 5  # as pyte keeps private modes
