@@ -6,7 +6,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ from core.transcript import Transcript, from_line
 from tests.core import samples
 
 TOKEN = "hf_secretsecretsecretsecretsecret1234"
+
+# A command in a network namespace of its own.
+ALONE = ("unshare", "--map-root-user", "--net")
 
 # Loaded by Python itself before anything else: every way out is noted and closed.
 GUARD = """
@@ -63,14 +66,23 @@ class Guarded:
             "OMP_NUM_THREADS": "1",
         }
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, wrapper: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "tui.cli", *arguments],
+            [*wrapper, sys.executable, "-m", "tui.cli", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
             timeout=300,
         )
+
+    def describe(self, profile: Profile) -> Path:
+        """A file that describes this pair."""
+        pair = self.folder / "pair.yaml"
+        pair.write_text(
+            f"before: {{model: {profile.before.model}}}\nafter: {{model: {profile.after.model}}}\n"
+            "dtype: float32\ndevice: cpu\n"
+        )
+        return pair
 
     @property
     def tried(self) -> str:
@@ -94,12 +106,7 @@ def test_a_local_pair_needs_no_network_and_shows_no_token(
     guarded: Guarded, tiny_pair: Callable[..., Profile]
 ) -> None:
     """Answer, verify, export: nothing is looked up, and the token is in no output and no file."""
-    profile = tiny_pair()
-    pair = guarded.folder / "pair.yaml"
-    pair.write_text(
-        f"before: {{model: {profile.before.model}}}\nafter: {{model: {profile.after.model}}}\n"
-        "dtype: float32\ndevice: cpu\n"
-    )
+    pair = guarded.describe(tiny_pair())
     prompt = ["--prompt", "Hi", "--max-new-tokens", "3", "--jsonl", "--debug"]
     answered = guarded.run("reply", "--profile", str(pair), *prompt)
     assert answered.returncode == 0, answered.stderr
@@ -114,6 +121,26 @@ def test_a_local_pair_needs_no_network_and_shows_no_token(
     assert guarded.tried == ""
     assert not any(TOKEN in done.stdout + done.stderr for done in outputs)
     assert guarded.files_with(TOKEN) == []
+
+
+def test_a_local_pair_works_where_there_is_no_network_at_all(
+    guarded: Guarded, tiny_pair: Callable[..., Profile]
+) -> None:
+    """In a network namespace with nothing in it, which no library can get around."""
+    (guarded.folder / "guard/sitecustomize.py").unlink()
+    interfaces = subprocess.run(
+        [*ALONE, "cat", "/proc/net/dev"], capture_output=True, text=True, check=False
+    )
+    if interfaces.returncode:
+        pytest.skip(f"no network namespace can be made here: {interfaces.stderr.strip()}")
+    assert [line.split(":")[0].strip() for line in interfaces.stdout.splitlines()[2:]] == ["lo"]
+    pair = guarded.describe(tiny_pair())
+    prompt = ["--prompt", "Hi", "--max-new-tokens", "3", "--jsonl"]
+    answered = guarded.run("reply", "--profile", str(pair), *prompt, wrapper=ALONE)
+    assert answered.returncode == 0, answered.stderr
+    saved = guarded.folder / "chat.jsonl"
+    saved.write_text(answered.stdout)
+    assert guarded.run("verify", str(saved), wrapper=ALONE).returncode == 0
 
 
 @pytest.mark.parametrize("more", [[], ["--debug"]])
