@@ -218,6 +218,10 @@ class Conversation:
         said = (i for i in self._ancestors(self.leaf) if isinstance(i, Message))
         return next((message for message in said if message.role == "user"), None)
 
+    def said(self) -> list[str]:
+        """What the user said in the current thread, oldest first."""
+        return [m.text for m in self.thread() if isinstance(m, Message) and m.role == "user"]
+
     def system_text(self, leaf: str | None) -> str:
         """The system prompt in force at a place of the conversation."""
         if leaf is None:

@@ -26,6 +26,8 @@ Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULT = "demo"
+PRESETS = (-1.0, 0.0, 0.5, 1.0, 2.0)
+"""The αs that one key goes through, unless a profile names others."""
 
 
 class _Part(BaseModel):
@@ -69,6 +71,7 @@ class ProfileFile(_Part):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
     system: str | None = None
     alpha: float = 0.0
+    presets: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = PRESETS
     sampling: Sampling = Sampling()
     trust_remote_code: bool = False
     needs: Needs | None = None

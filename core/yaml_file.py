@@ -157,6 +157,7 @@ _EXPECTED = {
     "alpha": "a finite number",
     "device": "auto, cpu, cuda or cuda:N",
     "labels": "a mapping with the keys before and after",
+    "presets": "a list of numbers such as [-1, 0, 0.5, 1, 2]",
     "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
     "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
 }

@@ -18,11 +18,12 @@ from textual.app import App, SystemCommand
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
-from core.errors import UsageError
+from core.errors import LogitAmpError, UsageError
 from core.profile import Profile
 from core.worker import EngineProcess
 from tui import keymap
 from tui.engine_link import MakeEngine
+from tui.keymap_file import keymap_path, read_keymap
 from tui.screens.chat import ChatScreen
 from tui.session import ChatSession
 from tui.theme import DARK, LIGHT
@@ -38,14 +39,29 @@ class ChatApp(App[int]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
-    def __init__(self, session: ChatSession) -> None:
+    def __init__(self, session: ChatSession, keys: Path | None = None) -> None:
+        """Show `session`, with the user's keys from the file `keys`."""
         super().__init__()
         self.session = session
+        self.actions = keymap.ACTIONS
+        self._problem: LogitAmpError | None = None
+        if keys is not None:
+            self._take_keys(keys)
         self.backstop: threading.Timer | None = None
         self._handlers: dict[signal.Signals, Any] = {}
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
+
+    def _take_keys(self, path: Path) -> None:
+        """Use the keys of a file; where it cannot be used, the usual ones and a notice."""
+        try:
+            keys = read_keymap(path)
+        except LogitAmpError as error:
+            self._problem = error
+        else:
+            self.actions = keymap.changed(keys)
+            self.set_keymap(keys)
 
     async def on_event(self, event: events.Event) -> None:
         """Let the chat meet a key first: focus has to move before the next key arrives."""
@@ -61,7 +77,7 @@ class ChatApp(App[int]):
 
     def get_default_screen(self) -> Screen[None]:
         """The chat is all there is below the dialogs."""
-        return ChatScreen(self.session)
+        return ChatScreen(self.session, self.actions, self._problem)
 
     def on_mount(self) -> None:
         """A terminal that goes away must not take the conversation with it."""
@@ -103,7 +119,7 @@ class ChatApp(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette's commands, from the registry of actions."""
         if isinstance(screen, ChatScreen):
-            for action in keymap.commands():
+            for action in keymap.commands(self.actions):
                 run = self._runner(screen, action.run)
                 yield SystemCommand(
                     action.help.rstrip("."), f"{action.group} · {action.display}", run
@@ -140,7 +156,7 @@ def run_chat(
         if resume is not None:
             session.resume(resume)
             session.insist()
-        app = ChatApp(session)
+        app = ChatApp(session, keymap_path())
         app.run()
     finally:
         session.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from core import numbers
 from core.numbers import MINUS
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
+SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -74,3 +76,10 @@ def quantity(value: float, unit: str) -> str:
 def count(number: int, noun: str) -> str:
     """1 token, 2 tokens."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def spark(values: Iterable[float], low: float, high: float) -> str:
+    """One cell a value, as high as it stands between `low` and `high`."""
+    top = len(SPARKS) - 1
+    span = (high - low) or 1.0
+    return "".join(SPARKS[round(max(0.0, min(1.0, (v - low) / span)) * top)] for v in values)

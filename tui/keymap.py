@@ -6,11 +6,12 @@ the transcript; in the composer they are text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from textual.binding import Binding
+from textual.keys import key_to_character
 
 Place = Literal["anywhere", "composer", "transcript", "candidates", "search", "chats"]
 
@@ -38,16 +39,26 @@ class Action:
     palette: bool = True
 
 
-ACTIONS: tuple[Action, ...] = (
+Actions = tuple[Action, ...]
+
+ACTIONS: Actions = (
     # --- the conversation
     Action("send", "send", "", "enter", "send", "Send the message.", "Chat", "composer", 1,
            palette=False),
     Action("newline", "", "", "ctrl+j", "new line", "Start a new line in the message.", "Chat",
            "composer", 60, palette=False),
+    Action("older_message", "", "", "↑", "sent before",
+           "From the first line: what was sent before; past that to the transcript.", "Chat",
+           "composer", palette=False),
+    Action("newer_message", "", "", "↓", "sent later",
+           "From the last line: back towards what you were writing.", "Chat", "composer",
+           palette=False),
+    Action("editor", "editor", "ctrl+x", "ctrl+x", "editor",
+           "Write the message in $EDITOR.", "Chat", "anywhere", 61),
     Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; read a notice; change"
            " between composer and transcript.", "Chat", rank=2, when="streaming", palette=False),
     Action("to_transcript", "to_transcript", "", "esc", "transcript",
-           "Go up to the transcript (also: up on the first line).", "Chat", "composer", 30,
+           "Go up to the transcript.", "Chat", "composer", 30,
            palette=False),
     Action("to_composer", "to_composer", "", "esc", "write",
            "Go back to the composer; so does any letter without a meaning here.", "Chat",
@@ -80,8 +91,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("alpha_after", "alpha_to(0)", "a", "a", "after", "α = 0: exactly after.", "α",
            "transcript", 41),
     Action("alpha_one", "alpha_to(1)", "1", "1", "α 1", "α = 1.", "α", "transcript", 42),
-    Action("alpha_enter", "alpha_enter", "ctrl+g", "ctrl+g", "α …", "Enter any α.", "α",
-           rank=46),
+    Action("alpha_preset", "alpha_preset", "g", "g", "preset",
+           "α to the next of the profile's presets.", "α", "transcript", 39),
+    Action("alpha_enter", "alpha_enter", "ctrl+g", "ctrl+g", "α …",
+           "Enter any α, or choose a preset.", "α", rank=46),
     # --- looking
     Action("compare", "compare", "f4", "F4", "compare",
            "Before, after and amplified side by side.", "Look", rank=13),
@@ -119,6 +132,12 @@ ACTIONS: tuple[Action, ...] = (
            "transcript", 6, when="jumping", palette=False),
     Action("rendered", "rendered", "v", "v", "Markdown",
            "Read finished replies as Markdown, or as tokens again.", "Look", "transcript", 43),
+    Action("sweep", "sweep", "w", "w", "which αs",
+           "Compare before, after and any αs you name with the live one.", "Look", "transcript",
+           17, when="comparing"),
+    Action("together", "together", "t", "t", "together",
+           "Lanes scroll together by token, or each on its own.", "Look", "transcript", 19,
+           when="comparing"),
     Action("keep", "keep", "k", "k", "keep", "Go on from this lane's reply.", "Look",
            "transcript", 8, when="comparing"),
     Action("next_lane", "lane(1)", "tab", "tab", "next lane", "Go to the next lane.", "Look",
@@ -191,6 +210,8 @@ ACTIONS: tuple[Action, ...] = (
            "Export this chat as a page, Markdown, text or JSON.", "Set", rank=47),
     Action("reload", "reload", "ctrl+l", "ctrl+l", "reload", "Load the models again.", "Set",
            rank=3, when="failed"),
+    Action("help_letter", "help", "question_mark", "?", "help", "Every key and what it does.",
+           "Set", "transcript", 49, palette=False),
     Action("help", "help", "f1", "F1", "help", "Every key and what it does.", "Set", rank=10),
     Action("palette", "palette", "ctrl+p", "ctrl+p", "all commands", "Find a command by name.",
            "Set", rank=48, palette=False),
@@ -226,23 +247,43 @@ def bindings(place: Place) -> list[Binding]:
     ]
 
 
-def action(id: str) -> Action:
+def changed(keys: Mapping[str, str]) -> Actions:
+    """All actions, some of them with other keys: comma-separated, by the action's id."""
+    return tuple(
+        replace(action, keys=keys[action.id], display=_display(keys[action.id]))
+        if action.id in keys
+        else action
+        for action in ACTIONS
+    )
+
+
+def _display(keys: str) -> str:
+    """The first of some keys as people write it."""
+    key = keys.partition(",")[0]
+    *modifiers, bare = key.split("+")
+    bare = (
+        bare.upper() if bare[:1] == "f" and bare[1:].isdigit() else key_to_character(bare) or bare
+    )
+    return "+".join([*modifiers, bare])
+
+
+def action(id: str, actions: Actions = ACTIONS) -> Action:
     """The action of that id."""
-    return next(action for action in ACTIONS if action.id == id)
+    return next(action for action in actions if action.id == id)
 
 
-def line(place: Place, first: str, last: str) -> str:
+def line(place: Place, first: str, last: str, actions: Actions = ACTIONS) -> str:
     """The keys of a dialog in one line, most important first."""
-    own = sorted((a for a in ACTIONS if a.place == place and a.rank), key=lambda a: a.rank)
+    own = sorted((a for a in actions if a.place == place and a.rank), key=lambda a: a.rank)
     return " · ".join([first, *(f"{a.display} {a.label}" for a in own), last])
 
 
-def footer(place: Place, states: Iterable[str] = ()) -> tuple[Action, ...]:
+def footer(place: Place, states: Iterable[str] = (), actions: Actions = ACTIONS) -> Actions:
     """The actions for the footer where the keyboard is `place`, most important first."""
     states = set(states)
     found = [
         action
-        for action in ACTIONS
+        for action in actions
         if action.rank
         and action.place in (place, "anywhere")
         and (not action.when or action.when in states)
@@ -253,6 +294,6 @@ def footer(place: Place, states: Iterable[str] = ()) -> tuple[Action, ...]:
     return tuple(sorted(found, key=lambda action: action.rank))
 
 
-def commands() -> tuple[Action, ...]:
+def commands(actions: Actions = ACTIONS) -> Actions:
     """What the palette offers: every action once."""
-    return tuple(action for action in ACTIONS if action.palette and action.run)
+    return tuple(action for action in actions if action.palette and action.run)

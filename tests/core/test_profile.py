@@ -37,6 +37,7 @@ dtype: bfloat16          # auto | bfloat16 | float16 | float32
 device: cuda:0           # auto | cpu | cuda | cuda:0
 system: null
 alpha: 1e-1
+presets: [-1, 0.5, 3]
 sampling: {temperature: 1, top_p: 0.9, top_k: 0, min_p: 0.0, plausibility: 0.01, seed: 3}
 trust_remote_code: true
 needs: {memory_gb: 12.5, gated: true}
@@ -94,6 +95,7 @@ def test_everything_can_be_said(write: Write) -> None:
     assert profile.before == Side(model="meta-llama/Llama-3.1-8B", revision="abc", system="Go on.")
     assert profile.after.subfolder == "last"
     assert profile.alpha == 0.1
+    assert profile.presets == (-1, 0.5, 3)
     assert profile.sampling == Sampling(temperature=1, seed=3)
     assert profile.needs == Needs(memory_gb=12.5, gated=True)
 
@@ -120,6 +122,8 @@ def test_any_finite_alpha(write: Write, alpha: float) -> None:
         (PAIR + "alpha: lots\n", 3, "alpha", 'expected a finite number, found "lots"'),
         (PAIR + "alpha: .nan\n", 3, "alpha", "expected a finite number, found nan"),
         (PAIR + "alpha: true\n", 3, "alpha", "expected a finite number, found true"),
+        (PAIR + "presets: []\n", 3, "presets", "a list of numbers such as [-1, 0, 0.5"),
+        (PAIR + "presets: [1, two]\n", 3, "presets.1", 'found "two"'),
         (PAIR + "quantization: int4\n", 3, "quantization", "expected 'nf4', 'int8' or 'none'"),
         (PAIR + "device: gpu\n", 3, "device", "expected auto, cpu, cuda or cuda:N"),
         (PAIR + "labels: {before: no}\n", 3, "labels.before", "a valid string, found false"),

@@ -192,7 +192,9 @@ class FakeEngine:
         self._place = 0
         self._alphas = {lane.reply: lane.alpha for lane in request.lanes}
         self._open = [lane.reply for lane in request.lanes]
-        texts = {lane.reply: self.texts[lane.name] for lane in request.lanes}
+        texts = {
+            lane.reply: self.texts.get(lane.name, self.texts["amplified"]) for lane in request.lanes
+        }
         self._tokens = {reply: [*tokens_of(text), END] for reply, text in texts.items()}
         for tokens in self._tokens.values():
             tokens[: len(request.forced)] = [self._words[token] for token in request.forced]

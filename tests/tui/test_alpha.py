@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.events import SetAlpha
-from tests.tui.chat_driver import open_chat, text_of
+from core.gauges import Gauges
+from tests.tui.chat_driver import demo_profile, open_chat, text_of
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,61 @@ async def test_the_lanes_that_are_before_and_after_stay_where_they_are(tmp_path:
         await chat.step(2)
         assert "‹α" not in chat.lane("before") + chat.lane("after")
         assert "‹α +2›" in chat.lane("amplified")
+
+
+async def test_the_gauges_look_at_the_newest_tokens(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        assert "log pA" not in text_of(chat.screen.alpha_bar)
+        await chat.step(3)
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        mean = sum(step.logp.after for step in log.steps) / 3
+        said = text_of(chat.screen.alpha_bar).splitlines()[1]
+        assert f"log pA {mean:.2f}  H 0.80  KL 2.20".replace("-", "−") in said
+
+
+async def test_the_gauges_are_those_of_the_token_under_the_cursor(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("home")
+        assert "KL 2.10" in text_of(chat.screen.alpha_bar)
+
+
+async def test_a_text_that_after_would_not_write_is_marked_also_without_colour(
+    tmp_path: Path,
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        bar = chat.screen.alpha_bar
+        bar.gauges = Gauges(tokens=32, logp_after=-4.2, entropy=1.0, kl=6.0)
+        assert "!log pA −4.20" in text_of(bar)
+        bar.gauges = Gauges(tokens=32, logp_after=-1.2, entropy=1.0, kl=6.0)
+        assert "!" not in text_of(bar)
+
+
+async def test_a_reply_whose_alpha_changed_has_a_timeline(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(120, 30)) as chat:
+        await chat.say("Hi")
+        await chat.step(4)
+        assert "▁" not in text_of(chat.screen.alpha_bar)
+        await chat.press("ctrl+up")
+        await chat.step(4)
+        assert "+1 ▁▁▁▁▁▁██████ +2" in text_of(chat.screen.alpha_bar)
+
+
+async def test_presets_are_gone_through_and_round(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, profile=demo_profile(presets=[2, -1, 0.5])) as chat:
+        await chat.read()
+        seen = []
+        for _ in range(4):
+            await chat.press("g")
+            seen.append(chat.session.alpha)
+        assert seen == [2, -1, 0.5, 2]
+
+
+async def test_a_preset_is_chosen_from_the_composer(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("ctrl+g", "up", "up", "down", "enter")
+        assert chat.session.alpha == 2

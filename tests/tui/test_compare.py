@@ -6,10 +6,12 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input, Static
 
 from core.records import Keep
 from tests.tui.chat_driver import Chat, open_chat, text_of
 from tui.screens.chat import ChatScreen
+from tui.screens.sweep import SweepScreen
 from tui.widgets.token_log import TokenLog
 
 
@@ -204,3 +206,166 @@ async def test_a_stranger_s_lane_is_shown_like_any_other(tmp_path: Path) -> None
         chat.screen.sync_thread()
         await chat.frame()
         assert "α at +1" in chat.log
+
+
+async def sweep(chat: Chat, alphas: str) -> None:
+    """Choose the αs that are compared."""
+    if chat.screen.place == "composer":
+        await chat.read()
+    await chat.press("w")
+    assert isinstance(chat.app.screen, SweepScreen)
+    chat.app.screen.query_one(Input).value = alphas
+    await chat.press("enter")
+    await chat.frame()
+
+
+async def test_any_alphas_stand_beside_the_live_one(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40)) as chat:
+        chat.engine.texts["+0.5"] = "Otters are playful, my friend."
+        await chat.press("f4")
+        await sweep(chat, "2, -1 0;0.5")
+        await chat.say("Hi")
+        assert chat.engine.request is not None
+        lanes = {lane.name: lane.alpha for lane in chat.engine.request.lanes}
+        assert lanes == {"before": -1, "after": 0, "+0.5": 0.5, "+2": 2, "amplified": 1}
+        await chat.finish()
+        assert "my friend" in " ".join(chat.lane("+0.5").split())
+        heads = [text_of(lane.head).split()[:3] for lane in chat.screen.lanes.lanes.values()]
+        assert heads[2:] == [["α", "at", "+0.5"], ["α", "at", "+2"], ["α", "amplified", "+1"]]
+
+
+async def test_alphas_that_are_named_later_are_asked_for_alone(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40)) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        await sweep(chat, "-1, 0, 3")
+        assert chat.engine.request is not None
+        assert [lane.alpha for lane in chat.engine.request.lanes] == [3]
+        await chat.finish()
+        await sweep(chat, "0")
+        assert list(chat.screen.lanes.lanes) == ["after", "amplified"]
+        assert chat.engine.request is None
+
+
+@pytest.mark.parametrize(("said", "problem"), [("1, x", "are numbers"), ("inf", "are numbers")])
+async def test_what_is_no_list_of_alphas_is_refused(
+    tmp_path: Path, said: str, problem: str
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await sweep(chat, said)
+        assert isinstance(chat.app.screen, SweepScreen)
+        assert problem in str(chat.app.screen.query_one("#problem", Static).content)
+        assert chat.session.sweep == (-1.0, 0.0)
+
+
+async def test_the_live_alpha_moves_the_amplified_lane_alone(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40)) as chat:
+        await chat.press("f4")
+        await sweep(chat, "-1, 0, 1")
+        await chat.say("Hi")
+        await chat.step(2)
+        await chat.press("f3")
+        await chat.step(2)
+        heads = {name: lane.head.alpha for name, lane in chat.screen.lanes.lanes.items()}
+        assert heads == {"before": -1, "after": 0, "+1": 1, "amplified": 1.1}
+
+
+async def test_lanes_that_find_no_room_are_a_page_further(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await sweep(chat, "-1, 0, 0.5, 2")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+
+        def shown() -> list[str]:
+            return [name for name, lane in chat.screen.lanes.lanes.items() if lane.display]
+
+        assert shown() == ["+0.5", "+2", "amplified"]
+        assert text_of(chat.screen.lanes.lanes["+0.5"].head).startswith("‹2 ")
+        await chat.press("tab")
+        assert shown() == ["before", "after", "+0.5"]
+        assert text_of(chat.screen.lanes.lanes["+0.5"].head).splitlines()[0].endswith("2›")
+
+
+async def test_a_lane_is_summed_up(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40)) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        lane = chat.screen.lanes.lanes["amplified"]
+        assert lane.block is not None
+        steps = lane.block.log.steps
+        kl = sum(step.kl for step in steps) / len(steps)
+        logp = sum(step.logp.after for step in steps) / len(steps)
+        assert lane.head.summary == (
+            f"{len(steps)} tokens",
+            "fork at 3",
+            f"KL {kl:.2f}",
+            f"log pA {logp:.2f}".replace("-", "−"),
+        )
+        assert "fork at 3" in text_of(lane.head)
+
+
+async def test_a_fixed_lane_can_be_kept(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.engine.texts["+2"] = "Crabs."
+        await chat.press("f4")
+        await sweep(chat, "0, 2")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("shift+tab", "k")
+        await chat.say("more")
+        assert chat.engine.request is not None
+        assert chat.engine.request.messages[1].text == "Crabs."
+        await chat.press("f4")
+        assert "α at +2" in chat.log
+
+
+def long_lanes(chat: Chat) -> None:
+    """Lanes of many lines, with words of different lengths."""
+    for name, word in (("before", "a"), ("after", "otters"), ("amplified", "lighthouses")):
+        chat.engine.texts[name] = " ".join([word] * 120)
+
+
+async def test_the_cursor_stands_on_the_same_token_in_every_lane(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        long_lanes(chat)
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("home", "right", "right")
+        cursors = [lane.log_view.cursor for lane in chat.screen.lanes.lanes.values()]
+        assert [cursor.step for cursor in cursors if cursor] == [2, 2, 2]
+        assert chat.screen.lanes.selected == "amplified"
+        await chat.press("t", "right")
+        cursors = [lane.log_view.cursor for lane in chat.screen.lanes.lanes.values()]
+        assert [cursor.step for cursor in cursors if cursor] == [2, 2, 3]
+
+
+async def test_lanes_scroll_together_by_token(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        long_lanes(chat)
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("pageup", "pageup", "pageup")
+        current = chat.screen.lanes.current
+        step = current.step_at(round(current.log_view.scroll_offset.y))
+        assert step
+        after = chat.screen.lanes.lanes["after"]
+        await chat.until(
+            lambda: (
+                round(after.log_view.scroll_offset.y)
+                == min(after.row_of(step or 0), after.log_view.max_scroll_y)
+            )
+        )
+        await chat.press("t")
+        place = after.log_view.scroll_offset.y
+        await chat.press("pageup")
+        assert after.log_view.scroll_offset.y == place

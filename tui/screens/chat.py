@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from textual import events, on
 from textual.widgets import TextArea
 
+from core.errors import LogitAmpError
 from core.events import Failed, Idle, Opened
 from core.records import Finish, Reply, Step
+from tui import keymap
 from tui.engine_link import Unsaved, Update
 from tui.screens.chat_dialogs import Dialogs
 from tui.session import ChatSession
@@ -28,8 +30,15 @@ class ChatScreen(Dialogs):
     depends on what is new, not on how long the reply is.
     """
 
-    def __init__(self, session: ChatSession) -> None:
-        super().__init__(session)
+    def __init__(
+        self,
+        session: ChatSession,
+        actions: keymap.Actions = keymap.ACTIONS,
+        problem: LogitAmpError | None = None,
+    ) -> None:
+        """Show `session`; `problem` is something to say once the screen is there."""
+        super().__init__(session, actions)
+        self._problem = problem
         self._lanes_due = False
         self._quit_armed = False
 
@@ -38,12 +47,15 @@ class ChatScreen(Dialogs):
         self.lanes.display = self.prompt.display = self.inspector.display = False
         self.legend.display = False
         self.set_focus(self.composer)
+        self.composer.remember(*self.session.conversation.said())
         self.refresh_all()
         self.set_interval(FRAME_SECONDS, self.take_frame)
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
         self._begin(None)
+        if self._problem is not None:
+            self.notice.say(self._problem.message, self._problem.remedy, error=True)
         self.refresh_status()
 
     # --- frames -----------------------------------------------------------------
@@ -249,8 +261,16 @@ class ChatScreen(Dialogs):
         """Set α."""
         self.set_alpha(alpha)
 
+    def action_alpha_preset(self) -> None:
+        """Set α to the next of the profile's presets."""
+        from tui.screens.alpha import next_preset
+
+        preset = next_preset(self.session.alpha, self.session.profile.presets, 1)
+        if preset is not None:
+            self.set_alpha(preset)
+
     def action_compare(self) -> None:
-        """Show or hide the three lanes; missing ones are asked for."""
+        """Show or hide the comparison; missing lanes are asked for."""
         session = self.session
         cursor = self.log_view.cursor
         had_place = self.place == "transcript"
@@ -275,6 +295,18 @@ class ChatScreen(Dialogs):
         self.refresh_inspector()
         self.refresh_status()
 
+    def compare_sweep(self) -> None:
+        """Show the lanes that were chosen; missing ones are asked for as soon as that can be."""
+        if not self.session.comparing:
+            self.action_compare()
+            return
+        log = self.compared or self.session.conversation.last_reply()
+        self._lanes_due = self.session.state == "busy"
+        if log is not None:
+            self.session.complete_lanes(log)
+        self._sync_lanes()
+        self.refresh_status()
+
     def action_keep(self) -> None:
         """Make the selected lane's reply the history."""
         block = self.lanes.current.block
@@ -284,6 +316,13 @@ class ChatScreen(Dialogs):
         self.session.keep(block.id)
         self.sync_thread()
         self.refresh_status()
+
+    def action_together(self) -> None:
+        """Let the lanes scroll together by token, or each on its own."""
+        self.lanes.together = not self.lanes.together
+        self.notice.say(
+            "The lanes move together." if self.lanes.together else "Each lane moves on its own."
+        )
 
     def action_lane(self, by: int) -> None:
         """Go to another lane; without a comparison, to the composer."""

@@ -28,7 +28,7 @@ class Dialogs(Reading):
         """Every key and what it does."""
         from tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen(self.actions))
 
     def action_palette(self) -> None:
         """Find a command by its name."""
@@ -42,7 +42,38 @@ class Dialogs(Reading):
             if alpha is not None:
                 self.set_alpha(alpha)
 
-        self.app.push_screen(AlphaScreen(self.session.alpha), take)
+        self.app.push_screen(AlphaScreen(self.session.alpha, self.session.profile.presets), take)
+
+    def action_sweep(self) -> None:
+        """Choose the αs that are compared, besides the live one."""
+        from tui.screens.sweep import SweepScreen
+
+        def take(alphas: tuple[float, ...] | None) -> None:
+            if alphas is not None:
+                self.session.sweep = alphas
+                self.compare_sweep()
+
+        self.app.push_screen(SweepScreen(self.session.sweep, self.session.profile.presets), take)
+
+    def compare_sweep(self) -> None:
+        """Show the lanes that were chosen."""
+
+    def action_editor(self) -> None:
+        """Write the message in the user's editor; what is decoded meanwhile is shown after it."""
+        from textual.app import SuspendNotSupported
+
+        from tui.editor import edit
+
+        try:
+            with self.app.suspend():
+                text = edit(self.composer.text)
+        except SuspendNotSupported:
+            self.notice.say("This terminal cannot be handed to an editor.")
+        except LogitAmpError as error:
+            self.notice.say(error.message, error.remedy, error=True)
+        else:
+            self.composer.put(text)
+        self.set_focus(self.composer)
 
     def action_sampling(self) -> None:
         """System prompt and sampling."""
@@ -99,7 +130,8 @@ class Dialogs(Reading):
             if path is not None:
                 self.session.when_idle(lambda: self._resume(path))
 
-        self.app.push_screen(ChatsScreen(self.session.recorder.folder, self.session), take)
+        folder = self.session.recorder.folder
+        self.app.push_screen(ChatsScreen(folder, self.session, self.actions), take)
 
     def _resume(self, path: Path) -> None:
         try:
@@ -108,6 +140,7 @@ class Dialogs(Reading):
             self.notice.say(error.message, error.remedy, error=True)
             return
         self.notice.clear()
+        self.composer.remember(*self.session.conversation.said())
         self.refresh_all()
         self._begin(other)
 

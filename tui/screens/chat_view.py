@@ -14,12 +14,13 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.conversation import ReplyLog
+from core.gauges import gauges
 from core.records import Message
 from core.text import visible
 from tui import format, keymap
 from tui.session import ChatSession
 from tui.theme import lane_label
-from tui.widgets.alpha_bar import AlphaBar
+from tui.widgets.alpha_bar import AlphaBar, timeline
 from tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from tui.widgets.composer import Composer
 from tui.widgets.inspector import Inspected, Inspector
@@ -42,8 +43,9 @@ class ChatView(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("anywhere")]
 
-    def __init__(self, session: ChatSession) -> None:
+    def __init__(self, session: ChatSession, actions: keymap.Actions = keymap.ACTIONS) -> None:
         super().__init__()
+        self.actions = actions
         self.session = session
         self.status = StatusLine(id="status")
         self.log_view = TokenLog(id="log")
@@ -120,7 +122,7 @@ class ChatView(Screen[None]):
         parent = log.reply.parent if log else asked.id if asked else None
         message = session.conversation.messages.get(parent or "")
         self.prompt.update(Content(visible(message.text if message else "", newlines=False)))
-        self.lanes.show(session.lanes_of(log) if log else {})
+        self.lanes.show(session.lanes_of(log) if log else {}, session.lanes)
         kept = session.conversation.kept(parent)
         self.lanes.set_kept(kept.id if kept else None)
 
@@ -152,8 +154,18 @@ class ChatView(Screen[None]):
             )
         )
 
+    def refresh_gauges(self) -> None:
+        """What the reply under the cursor, or the last one, has come to."""
+        log = self.current_log
+        block = log.block_of(log.cursor.reply) if log.cursor else self._last_block(log)
+        steps = block.log.steps if block else []
+        end = min(log.cursor.step + 1, len(steps)) if log.cursor else len(steps)
+        self.alpha_bar.gauges = gauges(steps, end)
+        self.alpha_bar.timeline = timeline(steps)
+
     def refresh_inspector(self) -> None:
         """The step under the cursor, or the last one."""
+        self.refresh_gauges()
         if not self.inspector.display:
             return
         log = self.current_log
@@ -271,7 +283,9 @@ class ChatView(Screen[None]):
             "inspecting": self.inspector.display,
             "jumping": bool(self.legend.colouring or self.current_log.finder.query),
         }
-        actions = keymap.footer(self.place, (name for name, on in states.items() if on))
+        actions = keymap.footer(
+            self.place, (name for name, on in states.items() if on), self.actions
+        )
         if states["streaming"]:
             actions = tuple(a for a in actions if a.id not in ("send", "to_transcript"))
         self.keys.actions = actions

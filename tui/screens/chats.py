@@ -32,7 +32,6 @@ class ChatsScreen(Picker[Path]):
     CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "picker.tcss", "chats.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("chats")]
     heading = "Saved chats"
-    keys = keymap.line("chats", "enter open", "esc cancel")
 
     @dataclass
     class Found(Message):
@@ -49,9 +48,13 @@ class ChatsScreen(Picker[Path]):
         turns: int
         beginning: Sequence[tuple[str, str]]
 
-    def __init__(self, folder: Path, own: Talk | None = None) -> None:
+    def __init__(
+        self, folder: Path, own: Talk | None = None, actions: keymap.Actions = keymap.ACTIONS
+    ) -> None:
         """List the transcripts in `folder`; one of them may be written by `own`."""
         super().__init__()
+        self.keys = keymap.line("chats", "enter open", "esc cancel", actions)
+        self._undo = keymap.action("undelete_chat", actions).display
         self._folder = folder
         self._own = own
         self._chats: Sequence[SavedChat] = ()
@@ -150,10 +153,9 @@ class ChatsScreen(Picker[Path]):
         if self._own is not None and self._own.is_in(chat.path):
             self.problem("This chat is open. Start a new one (ctrl+n) before you delete it.")
             return
-        undo = keymap.action("undelete_chat").display
         self._do(
             lambda: self._deleted.append(archive.delete(chat.path)),
-            f"Deleted; {undo} brings it back. It stays in the folder {archive.DELETED}.",
+            f"Deleted; {self._undo} brings it back. It stays in the folder {archive.DELETED}.",
         )
 
     def action_undelete_chat(self) -> None:

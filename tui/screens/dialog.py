@@ -31,7 +31,7 @@ class Dialog(ModalScreen[T | None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
 
     heading: str = ""
-    keys: ClassVar[str] = "enter accept · esc cancel"
+    keys: str = "enter accept · esc cancel"
 
     def compose(self) -> ComposeResult:
         """The frame around the body."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import ClassVar
 
@@ -11,20 +12,34 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.numbers import signed
-from core.records import Sampling
+from core.gauges import Gauges
+from core.numbers import nats, signed
+from core.records import Sampling, Step
 from tui import format
 from tui.theme import LETTERS
 
 LOW, HIGH = -2.0, 4.0
+SIDES = ((110, 60), (76, 34), (40, 14))
+"""From which width on how many cells at the right are for figures."""
+SPARK = 12
 TICKS = (-2, -1, 0, 1, 2, 3, 4)
+
+
+def timeline(steps: Sequence[Step]) -> tuple[float, ...]:
+    """α at a few places from the first step to the last; nothing where it is the same at all."""
+    if not steps:
+        return ()
+    last = len(steps) - 1
+    found = tuple(steps[round(i * last / (SPARK - 1))].alpha for i in range(SPARK))
+    return found if len(set(found)) > 1 else ()
 
 
 class AlphaBar(Widget):
     """A scale from −2 to 4 with before and after marked and the live value as a knob.
 
-    A value off the scale shows as an arrow at its end. Two lines where there
-    is room, one otherwise.
+    A value off the scale shows as an arrow at its end. At the right stands how
+    it is sampled, and what came of it: mean log p under after, entropy and KL
+    of the newest tokens, and α along the reply. Two lines where there is room.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -34,43 +49,81 @@ class AlphaBar(Widget):
         "bar--rail",
         "bar--muted",
         "bar--value",
+        "bar--warning",
     }
 
     alpha: reactive[float] = reactive(0.0)
     sampling: reactive[Sampling] = reactive(Sampling())
     labels: reactive[tuple[str, str]] = reactive(("before", "after"))
+    gauges: reactive[Gauges | None] = reactive(None)
+    timeline: reactive[tuple[float, ...]] = reactive(())
+    """α along the reply, at equal distances; nothing where it never changed."""
 
     def render_line(self, y: int) -> Strip:
         """The rail on the first line, its labels on the second."""
         width = self.size.width
         base = self.rich_style
-        right = self._figures(width)
         value = signed(self.alpha).rjust(5)
-        room = width - len(right) - len(value) - 8
-        if room < 13:
-            right = ""
-            room = width - len(value) - 8
+        side = next((cells for least, cells in SIDES if width >= least), 0)
+        room = width - side - len(value) - 8
         rail = max(7, min(room, 97))
+        used = rail + len(value) + 6
         if y == 0:
             warm = self._style("bar--value")
-            strip = [Segment(" α ", warm), *self._rail(rail)]
-            strip += [Segment(f" {value}  ", warm), Segment(" " * max(0, room - rail), base)]
-            strip.append(Segment(right, self._style("bar--muted")))
-            return Strip(strip).adjust_cell_length(width, base)
-        if y == 1:
-            return Strip([Segment("   ", base), *self._labels(rail)]).adjust_cell_length(
-                width, base
-            )
-        return Strip.blank(width, base)
+            left = [Segment(" α ", warm), *self._rail(rail), Segment(f" {value}  ", warm)]
+            right = self._figures(side) if self.size.height > 1 else self._short_figures(side)
+        elif y == 1:
+            left = [Segment("   ", base), *self._labels(rail)]
+            used, right = 3 + rail, self._readings(side)
+        else:
+            return Strip.blank(width, base)
+        gap = Segment(" " * max(0, width - side - used), base)
+        return Strip([*left, gap, *right]).adjust_cell_length(width, base)
 
     def _style(self, name: str) -> Style:
         return self.rich_style + self.get_component_rich_style(name, partial=True)
 
-    def _figures(self, width: int) -> str:
+    def _figures(self, side: int) -> list[Segment]:
+        """How it is sampled; where that leaves room, α along the reply."""
         sampling = self.sampling
-        tau = f"τ {format.number(sampling.plausibility)}  T {format.number(sampling.temperature)}"
-        full = f"{tau}  top-p {format.number(sampling.top_p)}  seed {sampling.seed} "
-        return full if width >= 110 else f"{tau} "
+        said = f"τ {format.number(sampling.plausibility)}  T {format.number(sampling.temperature)}"
+        if side >= 40:
+            said += f"  top-p {format.number(sampling.top_p)}  seed {sampling.seed}"
+        spark = self._spark(side - len(said) - 2) if 14 < side < 40 else ""
+        muted = self._style("bar--muted")
+        return [Segment(f"{said}  ", muted), Segment(spark, muted)]
+
+    def _short_figures(self, side: int) -> list[Segment]:
+        """For a bar of one line: a warning is worth more than how it is sampled."""
+        if self.gauges is not None and self.gauges.left_after and side > 14:
+            return self._readings(side)
+        return self._figures(side)
+
+    def _readings(self, side: int) -> list[Segment]:
+        """Whether the text is still one that after would write."""
+        if self.gauges is None or side <= 14:
+            return []
+        found = self.gauges
+        mark = "!" if found.left_after else " "
+        warning = self._style("bar--warning" if found.left_after else "bar--muted")
+        muted = self._style("bar--muted")
+        rest = f"  H {nats(found.entropy)}  KL {nats(found.kl)}"
+        said = f"{mark}log pA {nats(found.logp_after)}"
+        spark = self._spark(side - len(said) - len(rest) - 2) if side >= 40 else ""
+        return [
+            Segment(said, warning),
+            Segment(f"{rest}  ", muted),
+            Segment(spark, muted),
+        ]
+
+    def _spark(self, width: int) -> str:
+        """α from the reply's first token to its newest, with both values where they fit."""
+        if not self.timeline:
+            return ""
+        first, last = signed(self.timeline[0]), signed(self.timeline[-1])
+        line = format.spark(self.timeline, min(self.timeline), max(self.timeline))
+        whole = f"{first} {line} {last}"
+        return whole if len(whole) <= width else line[: max(0, width)]
 
     @staticmethod
     def _cell(value: float, rail: int) -> int:

@@ -12,7 +12,11 @@ NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")
 
 
 class Composer(TextArea):
-    """A text area in which enter sends and ctrl+j makes a new line."""
+    """A text area in which enter sends and ctrl+j makes a new line.
+
+    From the first line up, and from the last one down, go what was sent before
+    and what was being written when that was looked for.
+    """
 
     @dataclass
     class Submitted(Message):
@@ -33,6 +37,9 @@ class Composer(TextArea):
             compact=True,
             placeholder="Message",
         )
+        self.sent: list[str] = []
+        self._draft = ""
+        self._looked_at: int | None = None  # place in the history; None: at the draft
 
     async def _on_key(self, event: events.Key) -> None:
         # Not as bindings: those would overtake the letters typed just before.
@@ -50,21 +57,56 @@ class Composer(TextArea):
         if text := self.text.rstrip():
             # Emptied here and not by who takes the message: letters may follow at once.
             self.put("")
+            self.remember(text)
             self.post_message(self.Submitted(text))
+
+    def remember(self, *texts: str) -> None:
+        """Have these found by going up, the last one first."""
+        for text in texts:
+            if not self.sent or self.sent[-1] != text:
+                self.sent.append(text)
+        self._looked_at = None
 
     def action_newline(self) -> None:
         """Break the line at the cursor."""
         self.insert("\n")
 
     def action_cursor_up(self, select: bool = False) -> None:
-        """Up, and out of the composer from its first line."""
-        if not select and self.cursor_at_first_line:
-            self.post_message(self.Left())
-        else:
+        """Up; from the first line to what was sent before, and past that out of the composer."""
+        if select or self._row > 0:
             super().action_cursor_up(select)
+        elif not self._look_at(-1):
+            self.post_message(self.Left())
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        """Down; from the last line towards what was being written."""
+        last = self.wrapped_document.height - 1
+        if select or self._row < last or not self._look_at(1):
+            super().action_cursor_down(select)
+
+    @property
+    def _row(self) -> int:
+        """The row of the cursor, counted as lines are wrapped."""
+        return self.wrapped_document.location_to_offset(self.cursor_location).y
+
+    def _look_at(self, by: int) -> bool:
+        """Show an older or a newer message. False where there is none."""
+        draft = len(self.sent)
+        at = draft if self._looked_at is None else self._looked_at
+        to = at + by
+        if not 0 <= to <= draft:
+            return False
+        if at == draft:
+            self._draft = self.text
+        self.load_text(_plain(self._draft if to == draft else self.sent[to]))
+        self._looked_at = None if to == draft else to
+        # Further in the same direction is the next one.
+        self.move_cursor((0, 0) if by < 0 else self.document.end)
+        return True
 
     def put(self, text: str) -> None:
         """Replace what is there, with the cursor at the end."""
+        self._looked_at = None
         self.load_text(_plain(text))
         self.move_cursor(self.document.end)
 

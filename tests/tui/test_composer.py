@@ -1,0 +1,134 @@
+"""Writing: many lines, what was sent before, long pastes, and an editor."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from core.errors import UsageError
+from tests.tui.chat_driver import Chat, Engines, make_session, open_chat
+from tui import editor
+
+
+async def sent(chat: Chat, *texts: str) -> None:
+    for text in texts:
+        await chat.say(text)
+        await chat.finish()
+
+
+async def test_up_goes_through_what_was_sent_and_past_it_to_the_transcript(
+    tmp_path: Path,
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        await sent(chat, "one", "two")
+        await chat.press(*"dra", "up")
+        assert chat.screen.composer.text == "two"
+        await chat.press("up")
+        assert chat.screen.composer.text == "one"
+        await chat.press("down", "down")
+        assert chat.screen.composer.text == "dra"
+        await chat.press("up", "up", "up")
+        assert chat.screen.place == "transcript"
+
+
+async def test_up_and_down_move_inside_a_message_first(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await sent(chat, "one")
+        await chat.press("a", "ctrl+j", "b", "up")
+        assert chat.screen.composer.text == "a\nb"
+        await chat.press("up")
+        assert chat.screen.composer.text == "one"
+        await chat.press("down")
+        assert chat.screen.composer.text == "a\nb"
+
+
+async def test_a_line_that_is_wrapped_is_walked_row_by_row(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await sent(chat, "one")
+        long = "word " * 30
+        chat.screen.composer.put(long)
+        await chat.press("up")
+        assert chat.screen.composer.text == long
+        await chat.press("up")
+        assert chat.screen.composer.text == "one"
+
+
+async def test_what_was_sent_again_is_there_once(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await sent(chat, "one", "one")
+        await chat.press("up", "up")
+        assert chat.screen.place == "transcript"
+
+
+async def test_a_resumed_chat_knows_what_was_said_in_it(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await sent(chat, "one")
+        path = chat.session.recorder.path
+        assert path is not None
+    engines = Engines()
+    session = make_session(tmp_path, engines)
+    session.resume(path)
+    async with open_chat(tmp_path, session=session, engines=engines, loaded=False) as again:
+        await again.press("up")
+        assert again.screen.composer.text == "one"
+
+
+async def test_a_long_paste_is_taken_whole(tmp_path: Path) -> None:
+    text = "word and more words\n" * 5000
+    async with open_chat(tmp_path) as chat:
+        chat.app.post_message(events.Paste(text))
+        await chat.until(lambda: len(chat.screen.composer.text) == len(text))
+        await chat.press("x")
+        assert chat.screen.composer.text == text + "x"
+
+
+# --- the editor -----------------------------------------------------------------
+
+
+def script(folder: Path, body: str) -> str:
+    """An editor that does this with the file in $1."""
+    path = folder / "my editor"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return f"'{path}' --wait"
+
+
+def test_the_editor_gets_the_text_and_gives_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", script(tmp_path, 'echo "more é" >> "$2"'))
+    monkeypatch.setenv("EDITOR", "no-such-editor")
+    assert editor.edit("one\n") == "one\nmore é"
+
+
+def test_an_editor_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", script(tmp_path, "exit 3"))
+    with pytest.raises(UsageError, match="ended with code 3"):
+        editor.edit("one")
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [("", "No editor is set"), ("vi 'x", "is no command"), ("no-such-editor", "Cannot edit with")],
+)
+def test_without_an_editor_it_is_said_how_to_set_one(
+    said: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", said)
+    with pytest.raises(UsageError, match=problem) as caught:
+        editor.edit("one")
+    assert "export EDITOR" in caught.value.remedy
+
+
+async def test_a_terminal_that_cannot_be_handed_over_says_so(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press(*"abc", "ctrl+x")
+        assert "cannot be handed" in chat.notice
+        assert chat.screen.composer.text == "abc"

@@ -1,0 +1,59 @@
+"""A long prompt written in the user's own editor."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.errors import UsageError
+
+REMEDY = "Set EDITOR, for example with: export EDITOR=nano"
+
+
+def edit(text: str) -> str:
+    """What the user makes of `text` in $VISUAL or $EDITOR, without its last line break.
+
+    Waits until the editor ends; the terminal has to be free for it. Raises
+    UsageError where there is no editor, or it failed.
+    """
+    command = editor()
+    try:
+        with tempfile.TemporaryDirectory(prefix="logit-amp-chat-") as folder:
+            path = Path(folder) / "prompt.md"
+            path.write_text(text, encoding="utf-8", errors="replace")
+            with _interrupts_left_to_the_editor():
+                code = subprocess.run([*command, str(path)]).returncode
+            if code:
+                raise UsageError(f"{command[0]} ended with code {code}; the message is unchanged.")
+            return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+    except OSError as error:
+        raise UsageError(f"Cannot edit with {command[0]}: {error.strerror}.", REMEDY) from error
+
+
+def editor() -> list[str]:
+    """The command of the user's editor. Raises UsageError where none is set."""
+    for name in ("VISUAL", "EDITOR"):
+        if said := os.environ.get(name, "").strip():
+            with contextlib.suppress(ValueError):  # an open quote
+                return shlex.split(said)
+            raise UsageError(f"{name} is no command: {said}", REMEDY)
+    raise UsageError("No editor is set.", REMEDY)
+
+
+@contextlib.contextmanager
+def _interrupts_left_to_the_editor() -> Iterator[None]:
+    """ctrl+c in the editor also reaches this process, which must not end of it.
+
+    A handler and not SIG_IGN, which the editor would inherit.
+    """
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,108 @@
+"""A user's own keys: a YAML file in the config folder that names actions and keys."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import platformdirs
+from textual.keys import Keys, _character_to_key
+
+from core.errors import ProfileError, UsageError
+from core.text import visible
+from core.yaml_file import YamlFile
+from tui.keymap import ACTIONS, Action, Place, changed
+
+# What a plain terminal sends as something else.
+ARRIVES_AS = {
+    "ctrl+i": "tab",
+    "ctrl+m": "enter",
+    "ctrl+h": "backspace",
+    "ctrl+left_square_bracket": "escape",
+    "ctrl+enter": "enter",
+    "alt+enter": "escape and enter",
+}
+PLACES: tuple[Place, ...] = ("composer", "transcript", "candidates", "search", "chats")
+
+
+def keymap_path() -> Path:
+    """Where a user's keys are looked for."""
+    return platformdirs.user_config_path("logit-amp-chat") / "keys.yaml"
+
+
+def read_keymap(path: Path) -> dict[str, str]:
+    """The keys of a file by action, comma-separated; nothing where there is no file.
+
+    A line is `action: key` or `action: [key, key]`. Raises UsageError that
+    names file, line and key.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return _checked(YamlFile.read(path))
+    except ProfileError as error:
+        raise UsageError(
+            error.message, f"Until then the keys are the usual ones; {path.name} was left out."
+        ) from None
+
+
+def _checked(file: YamlFile) -> dict[str, str]:
+    if file.data is None:
+        return {}
+    if not isinstance(file.data, dict):
+        raise file.error((), "expected lines such as alpha_up: f9")
+    known = {action.id: action for action in ACTIONS if action.keys}
+    overrides: dict[str, str] = {}
+    for name, value in file.data.items():
+        if name not in known:
+            raise file.error((name,), _unknown(name, known))
+        keys = value if isinstance(value, list) else [value]
+        if not keys:
+            raise file.error((name,), "no key; leave the line out to keep the usual one")
+        overrides[name] = ",".join(_key(file, known[name], key) for key in keys)
+    _refuse_clashes(file, overrides)
+    return overrides
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {close[0]}?" if close else "docs/keys.md lists them all"
+    return f"no action of that name; {hint}"
+
+
+def _key(file: YamlFile, action: Action, said: object) -> str:
+    """The key as Textual calls it."""
+    key = str(said) if isinstance(said, str | int) and not isinstance(said, bool) else ""
+    key = _character_to_key(key) if len(key) == 1 else key.strip().lower()
+    shown = visible(str(said), newlines=False)
+    where = (action.id,)
+    if key in ARRIVES_AS:
+        raise file.error(where, f"{shown} arrives as {ARRIVES_AS[key]} on a plain terminal")
+    bare = key.rpartition("+")[2]
+    if bare not in _NAMED:
+        raise file.error(where, f"{shown} is no key; expected one such as f9, ctrl+k or x")
+    if action.place in ("anywhere", "composer") and "+" not in key and key not in _WITHOUT_TEXT:
+        raise file.error(where, f"{shown} is needed for writing: this action works in the composer")
+    return key
+
+
+_NAMED = {key.value for key in Keys} | {_character_to_key(chr(code)) for code in range(33, 127)}
+_WITHOUT_TEXT = {key.value for key in Keys if key.value.startswith("f") and key.value[1:].isdigit()}
+_WITHOUT_TEXT |= {"escape", "tab", "pageup", "pagedown", "insert"}
+
+
+def _refuse_clashes(file: YamlFile, overrides: Mapping[str, str]) -> None:
+    """No key may mean two things in one place."""
+    actions = changed(overrides)
+    for place in PLACES:
+        taken: dict[str, str] = {}
+        for action in actions:
+            if action.place != place and (action.place != "anywhere" or place == "chats"):
+                continue  # the list of chats covers what is anywhere else
+            for key in filter(None, action.keys.split(",")):
+                other = taken.setdefault(key, action.id)
+                if other != action.id:
+                    mine = action.id if action.id in overrides else other
+                    theirs = other if mine == action.id else action.id
+                    raise file.error((mine,), f"{key} is already the key of {theirs}")

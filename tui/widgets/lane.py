@@ -1,0 +1,169 @@
+"""One lane of a comparison: a head that sums it up above its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from core.conversation import ReplyLog
+from core.gauges import Tally
+from core.numbers import nats, signed
+from core.text import visible
+from tui import format
+from tui.theme import FIXED_ALPHA, LETTERS, lane_label, tint
+from tui.widgets.blocks import ReplyBlock
+from tui.widgets.flow import clip
+from tui.widgets.token_log import TokenLog
+
+
+class LaneHead(Widget):
+    """Letter, name, α and whether this reply is the history; below it what the lane comes to."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"head--muted"}
+
+    alpha: reactive[float] = reactive(0.0)
+    kept: reactive[bool] = reactive(False)
+    note: reactive[str] = reactive("")
+    label: reactive[str] = reactive("")
+    summary: reactive[tuple[str, ...]] = reactive(())
+    more: reactive[tuple[int, int]] = reactive((0, 0))
+    """How many lanes are hidden to the left of this one, and to the right."""
+
+    def __init__(self, lane: str) -> None:
+        super().__init__(classes=f"head-{tint(lane)}")
+        self.lane = lane
+        self.set_reactive(LaneHead.label, lane_label(lane))
+        self.set_reactive(LaneHead.alpha, FIXED_ALPHA.get(lane, 0.0))
+
+    def render_line(self, y: int) -> Strip:
+        """The name first; then as much of the summary as there are lines for."""
+        width = self.size.width
+        base = self.rich_style
+        muted = base + self.get_component_rich_style("head--muted", partial=True)
+        muted += Style(bold=False)
+        if y:
+            text = _packed(self.summary, width - 2, self.size.height - 1)
+            line = text[y - 1] if y <= len(text) else ""
+            return Strip([Segment(f" {line}", muted)]).adjust_cell_length(width, base)
+        return self._first_line(width, base, muted)
+
+    def _first_line(self, width: int, base: Style, muted: Style) -> Strip:
+        before, after = self.more
+        letter = LETTERS.get(self.lane, LETTERS["amplified"])
+        left = f"‹{before} " if before else " "
+        left += clip(f"{letter} {visible(self.label, newlines=False)}", width - 9)
+        left += f" {signed(self.alpha)}"
+        right = self.note or ("✓ history" if self.kept else "")
+        tail = f" {after}›" if after else " "
+        if cell_len(left) + cell_len(right) + cell_len(tail) + 2 > width:
+            right = "✓" if self.kept and not self.note else ""
+        gap = max(1, width - cell_len(left) - cell_len(right) - cell_len(tail))
+        return Strip(
+            [Segment(left, base), Segment(" " * gap, base), Segment(right + tail, muted)]
+        ).adjust_cell_length(width, base)
+
+
+def _packed(parts: Iterable[str], width: int, lines: int) -> list[str]:
+    """Parts side by side in at most `lines` lines; what does not fit is left out."""
+    packed: list[str] = []
+    for part in parts:
+        joined = f"{packed[-1]}  {part}" if packed else part
+        if packed and cell_len(joined) <= width:
+            packed[-1] = joined
+        elif len(packed) < lines and cell_len(part) <= width:
+            packed.append(part)
+    return packed
+
+
+class Lane(Container):
+    """A head above a token log."""
+
+    def __init__(self, lane: str) -> None:
+        super().__init__(classes="lane")
+        self.lane = lane
+        self.head = LaneHead(lane)
+        self.log_view = TokenLog(classes="lane-log")
+        self.tally = Tally()
+
+    def compose(self) -> ComposeResult:
+        """Head, then log."""
+        yield self.head
+        yield self.log_view
+
+    @dataclass
+    class Scrolled(Message):
+        """Another part of a lane is in view."""
+
+        lane: Lane
+
+    def on_mount(self) -> None:
+        """Tell when the log is scrolled, by whatever."""
+        self.watch(self.log_view, "scroll_y", self._scrolled, init=False)
+
+    def _scrolled(self) -> None:
+        self.post_message(self.Scrolled(self))
+
+    @property
+    def block(self) -> ReplyBlock | None:
+        """The reply that is shown."""
+        blocks = self.log_view.blocks
+        return blocks[0] if blocks and isinstance(blocks[0], ReplyBlock) else None
+
+    def show(self, log: ReplyLog | None) -> None:
+        """Show a reply, or nothing while there is none."""
+        if log is None:
+            self.log_view.show([])
+            self.head.summary = ()
+            self.head.note = ""
+        elif self.block is None or self.block.id != log.id:
+            self.tally = Tally()
+            self.head.note = ""
+            self.log_view.show([ReplyBlock(log, self.lane, heading=False)])
+
+    def grow(self) -> None:
+        """The reply has new steps: wrap its tail, and count them."""
+        block = self.block
+        if block is None:
+            return
+        steps = block.log.steps
+        self.head.alpha = steps[-1].alpha if steps else block.log.reply.alpha
+        self.log_view.grow(block.id)
+        self.tally.take(steps)
+        if steps:
+            fork = "no fork" if block.fork is None else f"fork at {block.fork + 1}"
+            self.head.summary = (
+                format.count(self.tally.tokens, "token"),
+                fork,
+                f"KL {nats(self.tally.kl)}",
+                f"log pA {nats(self.tally.logp_after)}",
+            )
+
+    # --- places that lanes have in common ---------------------------------------
+
+    def step_at(self, row: int) -> int | None:
+        """The first step in this line or below it."""
+        if self.block is not None:
+            for spans in self.block.flow.lines[max(0, row) :]:
+                for span in spans:
+                    if span.step is not None:
+                        return span.step
+        return None
+
+    def row_of(self, step: int) -> int:
+        """The line that a step begins in, or the last one."""
+        lines = self.block.flow.lines if self.block is not None else []
+        for row, spans in enumerate(lines):
+            if any(span.step is not None and span.step >= step for span in spans):
+                return row
+        return max(0, len(lines) - 1)
