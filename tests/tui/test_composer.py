@@ -132,3 +132,13 @@ async def test_a_terminal_that_cannot_be_handed_over_says_so(tmp_path: Path) -> 
         await chat.press(*"abc", "ctrl+x")
         assert "cannot be handed" in chat.notice
         assert chat.screen.composer.text == "abc"
+
+
+async def test_tab_goes_to_the_transcript_also_while_a_reply_streams(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(2)
+        await chat.press("tab")
+        assert chat.screen.place == "transcript"
+        assert chat.session.state == "busy"
+        assert "tab" not in chat.screen.composer.text

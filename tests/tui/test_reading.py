@@ -106,7 +106,7 @@ class TestBranching:
         async with open_chat(tmp_path) as chat:
             await chat.say("Hi")
             await chat.step(4)
-            await chat.press("up", "left", "left", "enter", "down", "enter")
+            await chat.press("tab", "left", "left", "enter", "down", "enter")
             assert chat.engine.request is not None
             assert len(chat.engine.request.forced) == 3
             first, branch = chat.session.conversation.replies.values()

@@ -26,7 +26,7 @@ class Composer(TextArea):
 
     @dataclass
     class Left(Message):
-        """The cursor went up past the first line."""
+        """The user goes to the transcript: with tab, or up past what was sent first."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
@@ -44,11 +44,13 @@ class Composer(TextArea):
     async def _on_key(self, event: events.Key) -> None:
         # Not as bindings: those would overtake the letters typed just before.
         # Textual calls the text area's own handler after this one.
-        if event.key == "enter" or event.key in NEWLINE:
+        if event.key in ("enter", "tab", *NEWLINE):
             event.stop()
             event.prevent_default()
             if event.key == "enter":
                 self.action_submit()
+            elif event.key == "tab":
+                self.post_message(self.Left())
             else:
                 self.action_newline()
 
