@@ -26,6 +26,7 @@ from core.events import (
 from core.pair import Pair, load_pair, prepare
 from core.profile import Profile
 from core.records import Reply, Session, new_id
+from core.vocabulary import fingerprint
 
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 
@@ -157,4 +158,5 @@ def _session(profile: Profile, pair: Pair) -> Session:
         versions={"python": platform.python_version(), **versions},
         device=device_name(pair.device),
         context=pair.context,
+        vocabulary=fingerprint(pair.tokenizer),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
-from core.vocabulary import TokenBytes
+from core.vocabulary import TokenBytes, fingerprint
 from tests.models import tiny_tokenizer
 
 TEXTS = ["naïve café 日本語 🙂 привет", "  two  spaces\n\ttab", "plain", "½ ﬁ \u200b x"]
@@ -61,3 +62,13 @@ def test_special_tokens_are_marked_and_ordinary_ones_are_not() -> None:
 
 def test_an_id_without_a_token_is_empty() -> None:
     assert TokenBytes(tiny_tokenizer()).raw(100_000) == b""
+
+
+def test_the_fingerprint_is_that_of_the_words_and_not_of_added_tokens() -> None:
+    """A tokenizer of another family differs, one with another chat token does not."""
+    more = tiny_tokenizer()
+    assert fingerprint(more) == fingerprint(tiny_tokenizer())
+    more = copy.deepcopy(more)
+    more.add_tokens(["<|thought|>"], special_tokens=True)
+    assert fingerprint(more) == fingerprint(tiny_tokenizer())
+    assert fingerprint(sentencepiece_like()) != fingerprint(tiny_tokenizer())
