@@ -124,7 +124,7 @@ class Diagnosis:
             )
         if needs and needs.gated and not self.token:
             yield Obstacle(
-                "its models are gated, and there is no Hub token.",
+                "it is gated, and there is no Hub token.",
                 "Accept the licence on the model's page and set HF_TOKEN.",
             )
 

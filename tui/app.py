@@ -109,12 +109,8 @@ class ChatApp(App[int]):
         from tui import clipboard
 
         self._clipboard = text
-        inside = clipboard.multiplexer(os.environ)
-        sequence = clipboard.sequence(text, inside)
-        if self._driver is not None and sequence is not None:
-            self._driver.write(sequence)
-        if inside == "tmux" and not self.is_headless:
-            self.run_worker(partial(clipboard.give_to_tmux, text), thread=True)
+        if self._driver is not None and not self.is_headless:
+            clipboard.give(text, self._driver.write)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette's commands, from the registry of actions."""

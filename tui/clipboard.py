@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -78,6 +80,15 @@ def keep(text: str, folder: Path) -> Path:
         raise TranscriptError(f"Cannot make the folder {folder}: {error.strerror}.") from error
     write_atomically(path, plain(text))
     return path
+
+
+def give(text: str, write: Callable[[str], object]) -> None:
+    """Put `text` on the terminal's clipboard by way of `write`; inside tmux, on tmux's too."""
+    inside = multiplexer(os.environ)
+    if said := sequence(text, inside):
+        write(said)
+    if inside == "tmux":
+        threading.Thread(target=give_to_tmux, args=(text,), daemon=True).start()
 
 
 def give_to_tmux(text: str) -> None:

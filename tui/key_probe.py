@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import ClassVar
 
@@ -36,9 +35,8 @@ class KeyProbe(App[None]):
 
     def on_mount(self) -> None:
         """Copy the word as the chat copies, and say what to do."""
-        sequence = clipboard.sequence(self.word, clipboard.multiplexer(os.environ))
-        if self._driver is not None and sequence is not None:
-            self._driver.write(sequence)
+        if self._driver is not None and not self.is_headless:
+            clipboard.give(self.word, self._driver.write)
         self._show()
 
     async def on_event(self, event: events.Event) -> None:
