@@ -1,7 +1,8 @@
 """Makes the README's pictures from the running app: `python docs/pictures.py`.
 
 The app is driven as a user would drive it, with a real engine and the demo
-profile (or `--profile`), and drawn as SVG into this folder.
+profile (or `--profile`), and drawn as SVG into this folder. The exported page
+is pictured by Chromium, where there is one.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+from core.export import export
+from core.files import write_atomically
 from core.profile import Profile, load_profile
 from core.worker import EngineProcess
+from tests.browser import CHROMIUM, Browser
 from tui.app import ChatApp
 from tui.picture import picture
 from tui.session import ChatSession
@@ -76,9 +80,31 @@ async def inspection(pilot: Pilot[int], app: ChatApp) -> None:
     draw(app, "inspect")
 
 
+async def page(pilot: Pilot[int], app: ChatApp) -> None:
+    """The export of a comparison, with the pointer on a word of the habit."""
+    await set_alpha(pilot, "2")
+    await pilot.press("f4")
+    await say(pilot, app.session, PROMPT)
+    if CHROMIUM is None:
+        print("There is no Chromium: page.png is not made.")
+        return
+    path = app.session.recorder.path
+    assert path is not None
+    exported = path.with_suffix(".html")
+    write_atomically(exported, export(path, "html"))
+    browser = Browser(path.parent / "chromium", width=1280, height=720)
+    try:
+        browser.open(exported)
+        browser.point(".lane.amplified .text span")
+        browser.picture(HERE / "page.png")
+    finally:
+        browser.close()
+    print(HERE / "page.png")
+
+
 async def make(profile: Profile) -> None:
     """Every picture in an app of its own."""
-    for scene in (comparison, inspection):
+    for scene in (comparison, inspection, page):
         with tempfile.TemporaryDirectory() as folder:
             session = ChatSession(profile, Path(folder), EngineProcess)
             app = ChatApp(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from core.conversation import Conversation, ReplyLog, step_bytes
@@ -123,11 +124,18 @@ def circumstances(session: Session) -> str:
 
 
 def _side(side: SideInfo) -> str:
-    model = f"{side.model}@{side.revision}" if side.revision else side.model
+    model = _model(side.model, side.revision)
     if side.adapter:
-        revision = f"@{side.adapter_revision}" if side.adapter_revision else ""
-        model += f" + {side.adapter}{revision}"
+        model += f" + {_model(side.adapter, side.adapter_revision)}"
     return f"{model} · {side.dtype} · {side.quantization}"
+
+
+def _model(name: str, revision: str | None) -> str:
+    """A model as others can find it; of a local folder, no more than they need to know."""
+    folder = PurePosixPath(name)
+    if folder.is_absolute():
+        name = "/".join(("…", *folder.parts[-2:]))
+    return f"{name}@{revision}" if revision else name
 
 
 def place(state: Conversation, message: Message) -> str:

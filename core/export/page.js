@@ -74,7 +74,7 @@
     list.sort((a, b) => weight(b) - weight(a));
     const others = list.map(([which, before, after, amplified]) =>
       row([
-        element("td", { className: "name" }, (which === token ? "▸" : " ") + quoted(tokens[which][1])),
+        element("td", { className: "name" }, quoted(tokens[which][1])),
         element("td", { className: "before" }, probability(before)),
         element("td", { className: "after" }, probability(after)),
         element("td", { className: "amplified" }, probability(amplified)),

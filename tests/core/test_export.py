@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import stat
@@ -61,6 +62,16 @@ def test_text_says_the_same_without_markup() -> None:
     for said in ("A pair\n======", "    Otters?", "amplified · α +1 → +2", "    By the way‹α +2›é"):
         assert said in text
     assert "```" not in text
+
+
+def test_a_local_folder_is_named_without_the_way_there() -> None:
+    opened = session()
+    side = dataclasses.replace(
+        opened.before, model="/home/someone/models/demo/before", revision=None, adapter="org/lora"
+    )
+    said = markdown(dataclasses.replace(opened, before=side))
+    assert "- before: …/demo/before + org/lora · bfloat16 · nf4\n" in said
+    assert "someone" not in said
 
 
 def test_an_edit_says_what_it_follows() -> None:
