@@ -3,10 +3,10 @@
     python -m tests.benchmarks.reading
 
 Runs the chat with an engine that has no models, so that the screen alone is
-measured: the paint of a frame while the first and the last tenth of the tokens
-come, then scrolling, searching, moving the cursor, jumping and re-wrapping in
-the whole, as medians and 95th percentiles of wall time in milliseconds, and
-the memory that a token takes. Two tokens come with a frame.
+measured: a frame with two new tokens in the first and in the last tenth, then
+scrolling, searching, moving the cursor, jumping and re-wrapping in the whole;
+from the key to the written frame, in milliseconds of the screen's thread, which
+other work on the machine changes little. And the memory that a token takes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,20 @@ import statistics
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from core.conversation import ReplyLog
+from core.records import (
+    Finish,
+    LogProbs,
+    Message,
+    PromptIds,
+    Ranks,
+    Reply,
+    Sampling,
+    Step,
+)
 from tests.tui.chat_driver import Chat, open_chat
 from tests.tui.fake_engine import candidates
 from tui.widgets.blocks import ReplyBlock
@@ -43,34 +53,47 @@ def percentiles(seconds: list[float]) -> tuple[float, float]:
     return statistics.median(ordered) * 1e3, ordered[int(len(ordered) * 0.95)] * 1e3
 
 
-async def painted(chat: Chat, act: Callable[[], Awaitable[None]]) -> float:
-    """Seconds that an act takes until everything it changed is drawn."""
-    log = chat.screen.current_log
+async def painted(chat: Chat, act: Callable[[], object]) -> float:
+    """Seconds of work that an act takes until everything it changed is written."""
     begin = time.thread_time()
-    await act()
-    for y in range(log.size.height):
-        log.render_line(y)
+    act()
+    await chat.pilot.pause()
     return time.thread_time() - begin
 
 
-async def stream(chat: Chat, turns: int, tokens: int) -> list[float]:
-    """The seconds of every frame: two tokens are taken over, wrapped and drawn."""
-    frames: list[float] = []
-    for turn in range(turns):
+async def stream(chat: Chat, turns: int, tokens: int) -> tuple[list[float], list[float]]:
+    """The seconds of frames with two new tokens each, in the first and in the last tenth.
+
+    What lies between is put into the conversation at once.
+    """
+    found: list[list[float]] = []
+    middle = turns - 2
+    for turn, count in enumerate((1, middle, 1)):
+        if turn == 1:
+            for number in range(count):
+                add_turn(chat, number, tokens)
+            chat.screen.refresh_all()
+            await chat.until(lambda: next(chat.screen.log_view.page.unwrapped, None) is None)
+            continue
         chat.engine.texts["amplified"] = words(tokens, turn)
-        chat.session.submit(f"question {turn} about otters")
-        chat.screen.take_frame()
+        chat.session.submit("and otters?")
+        await chat.frame()
+        found.append([])
         while chat.engine.request is not None:
             chat.engine.step(2)
+            found[-1].append(await painted(chat, chat.screen.take_frame))
+    return found[0], found[1]
 
-            async def frame() -> None:
-                chat.screen.take_frame()
 
-            frames.append(await painted(chat, frame))
-            if len(frames) % 50 == 0:
-                await chat.pilot.pause()
-        await chat.frame()
-    return frames
+def add_turn(chat: Chat, number: int, tokens: int) -> None:
+    """One more question with its answer, as if it had been there before."""
+    state = chat.session.conversation
+    state.add(Message(id=f"m{number}", parent=state.leaf, role="user", text="Otters?"))
+    log = long_reply(tokens, f"r{number}", f"m{number}")
+    state.add(log.reply)
+    for step in log.steps:
+        state.add(step)
+    state.add(Finish(reply=log.id, reason="stop", tokens=tokens, seconds=1.0))
 
 
 async def measure(turns: int, tokens: int, size: tuple[int, int]) -> None:
@@ -79,10 +102,8 @@ async def measure(turns: int, tokens: int, size: tuple[int, int]) -> None:
         async with open_chat(Path(folder), size=size) as chat:
             chat.engine.context = 10**6
             chat.screen.action_inspect()
-            frames = await stream(chat, turns, tokens)
+            first, last = map(statistics.median, await stream(chat, turns, tokens))
             total = sum(len(log.steps) for log in chat.session.conversation.replies.values())
-            tenth = len(frames) // 10
-            first, last = statistics.median(frames[:tenth]), statistics.median(frames[-tenth:])
             print(f"{total:,} tokens in {turns} replies at {size[0]}×{size[1]}")
             print(
                 f"frame, first tenth {first * 1e3:.2f} ms, last tenth {last * 1e3:.2f} ms", end=""
@@ -105,14 +126,7 @@ async def acts(chat: Chat) -> dict[str, list[float]]:
         return Cursor(reply.id, draw.randrange(len(reply.steps)))
 
     async def sample(act: Callable[[], object], count: int = 40) -> list[float]:
-        async def once() -> None:
-            act()
-
-        found = []
-        for _ in range(count):
-            found.append(await painted(chat, once))
-            await chat.pilot.pause()
-        return found
+        return [await painted(chat, act) for _ in range(count)]
 
     results = {"scroll a page": await sample(lambda: chat.screen.action_page(-1))}
     results["jump to any token"] = await sample(lambda: log.set_cursor(anywhere()))
@@ -127,17 +141,20 @@ async def acts(chat: Chat) -> dict[str, list[float]]:
         chat.screen.refresh_legend()
 
     results["search, each letter"] = await sample(look_for)
+    log.search("otter")
     results["next hit"] = await sample(lambda: chat.screen.action_next(-1))
     log.search("")
     results["colour by another"] = await sample(chat.screen.action_colour)
     results["next hunk"] = await sample(lambda: log.move_by_hunk(-1))
-    widths = iter(range(60, 100))
-
-    async def narrower() -> None:
-        await chat.pilot.resize_terminal(next(widths), 40)
-
-    results["resize, view re-wrapped"] = [await painted(chat, narrower) for _ in range(20)]
+    results["resize, view re-wrapped"] = [await resized(chat, 60 + i) for i in range(20)]
     return results
+
+
+async def resized(chat: Chat, width: int) -> float:
+    """Seconds of work until the view stands in another width."""
+    begin = time.thread_time()
+    await chat.pilot.resize_terminal(width, 40)
+    return time.thread_time() - begin
 
 
 def memory(total: int) -> None:
@@ -154,13 +171,11 @@ def memory(total: int) -> None:
     print(f" with its candidates, {shown / total:,.0f} shown")
 
 
-def long_reply(total: int) -> ReplyLog:
+def long_reply(total: int, id: str = "r", parent: str | None = None) -> ReplyLog:
     """One reply of so many tokens, every candidate its own object as from the engine's pipe."""
-    from core.records import LogProbs, PromptIds, Ranks, Reply, Sampling, Step
-
     prompt = PromptIds((1,), (1,))
     reply = Reply(
-        id="r", parent=None, lane="amplified", alpha=1.0, seed=0, turn=0,
+        id=id, parent=parent, lane="amplified", alpha=1.0, seed=0, turn=0,
         sampling=Sampling(), prompt=prompt,
     )  # fmt: skip
     log = ReplyLog(reply)
@@ -170,7 +185,7 @@ def long_reply(total: int) -> ReplyLog:
         top = candidates(word, index)
         log.add(
             Step(
-                reply="r",
+                reply=id,
                 index=index,
                 alpha=1.0,
                 token=top[0].id,

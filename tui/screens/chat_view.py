@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -111,6 +112,9 @@ class ChatView(Screen[None]):
         self.colour_logs()
         if self.session.comparing:
             self._sync_lanes()
+        # Records stay as long as the chat: looking for garbage among a million of them
+        # would halt the screen for a tenth of a second now and then.
+        gc.freeze()
 
     def _sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from tui.widgets.blocks import Block
 from tui.widgets.navigation import Cursor
 from tui.widgets.page import Page
-from tui.widgets.search import Finds, Hit, find, pattern_of
-
-Key = tuple[int, int, int]  # block, line, character
+from tui.widgets.search import BlockText, Finds, Hit, pattern_of
 
 
 class Finder:
-    """Looks for words in a page; a block is searched again only when it has changed."""
+    """Looks for words in a page; a block is read again only when it has changed."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.query = ""
         self._pattern: re.Pattern[str] | None = None
-        self._known: dict[str, tuple[object, Finds]] = {}
+        self._texts: dict[str, tuple[object, BlockText]] = {}
+        self._finds: dict[str, Finds] = {}
         self._at: tuple[str, Hit] | None = None
 
     def look_for(self, query: str) -> None:
@@ -28,85 +26,81 @@ class Finder:
         if query != self.query:
             self.query = query
             self._pattern = pattern_of(query) if query else None
-            self._known = {}
+            self._finds = {}
         if not query:
             self._at = None
+            self._texts = {}
 
-    def finds(self, block: Block) -> Finds:
-        """What was found in a block, as it is wrapped now."""
+    def finds(self, block: Block) -> Finds | None:
+        """What was found in a block, as it is wrapped now; None without a search."""
         if self._pattern is None:
-            return Finds()
+            return None
         flow = block.flow
-        stamp = (id(flow), len(flow.lines), len(flow.lines[-1]), flow.last_step)
-        known = self._known.get(block.id)
-        if known is None or known[0] != stamp:
-            known = self._known[block.id] = stamp, find(block, self._pattern)
-        return known[1]
+        stamp = len(flow.lines), len(flow.lines[-1]), flow.last_step
+        known = self._texts.get(block.id)
+        if known is None or known[0] != stamp or known[1].lines is not flow.lines:
+            known = self._texts[block.id] = stamp, BlockText(block)
+            self._finds.pop(block.id, None)
+        finds = self._finds.get(block.id)
+        if finds is None:
+            finds = self._finds[block.id] = Finds(known[1], self._pattern)
+        return finds
 
-    def is_visited(self, block: Block, line: int, start: int) -> bool:
+    def is_visited(self, block: Block, offset: int) -> bool:
         """Whether the hit that begins here is the one that was gone to."""
-        return self._at is not None and (
-            self._at[0] == block.id and (self._at[1].line, self._at[1].start) == (line, start)
-        )
+        return self._at is not None and (self._at[0] == block.id and self._at[1].offset == offset)
 
     def count(self) -> tuple[int, int]:
         """Which hit was gone to, from 1 (0: none yet), and how many there are."""
         here, total = 0, 0
         for place, block in enumerate(self.page.blocks):
             self.page.wrap(place)
-            hits = self.finds(block).hits
-            if self._at and self._at[0] == block.id and self._at[1] in hits:
-                here = total + hits.index(self._at[1]) + 1
-            total += len(hits)
+            if (finds := self.finds(block)) is None:
+                continue
+            if self._at and self._at[0] == block.id and self._at[1].offset in finds.offsets:
+                here = total + finds.offsets.index(self._at[1].offset) + 1
+            total += len(finds.offsets)
         return here, total
 
     def next(
         self, direction: int, row: int, cursor: Cursor | None, *, stay: bool
     ) -> tuple[int, Hit] | None:
         """The next hit from the cursor or else from `row`, with its block; round the end."""
-        if self._pattern is None or not self.page.blocks:
+        blocks = self.page.blocks
+        if self._pattern is None or not blocks:
             return None
-        here = self._position(row, cursor)
-        for place in self._round(here[0], direction):
+        here, offset = self._position(row, cursor)
+        for turn in range(len(blocks) + 1):
+            place = (here + direction * turn) % len(blocks)
             self.page.wrap(place)
-            hits = self.finds(self.page.blocks[place]).hits
-            again = place == here[0]
-            for hit in hits if direction > 0 else reversed(hits):
-                key = place, hit.line, hit.start
-                beyond = key > here if direction > 0 else key < here
-                if not again or beyond or (stay and key == here):
-                    return self._visit(place, hit)
-            stay = False
-        # Once round: what lies on the other side of where it began.
-        hits = self.finds(self.page.blocks[here[0]]).hits
-        return self._visit(here[0], hits[0 if direction > 0 else -1]) if hits else None
+            finds = self.finds(blocks[place])
+            assert finds is not None
+            edge = -1 if direction > 0 else len(finds.text.text)
+            start = offset if turn == 0 else edge
+            look = finds.after if direction > 0 else finds.before
+            found = look(start, stay=stay and turn == 0)
+            if found is not None:
+                hit = finds.text.hit(found)
+                self._at = blocks[place].id, hit
+                return place, hit
+        return None
 
-    def _visit(self, place: int, hit: Hit) -> tuple[int, Hit]:
-        self._at = self.page.blocks[place].id, hit
-        return place, hit
-
-    def _round(self, place: int, direction: int) -> Iterator[int]:
-        total = len(self.page.blocks)
-        return ((place + direction * i) % total for i in range(total))
-
-    def _position(self, row: int, cursor: Cursor | None) -> Key:
-        """Where the search goes on from: the hit at the cursor, the cursor, or a row."""
+    def _position(self, row: int, cursor: Cursor | None) -> tuple[int, int]:
+        """Block and offset to go on from: the hit at the cursor, the cursor, or a row."""
         place = self.page.place_of(cursor.reply) if cursor else None
         if self._at is not None:
-            visited = self.page.place_of(self._at[0])
-            hit = self._at[1]
-            if visited is not None and (
-                cursor is None or (visited, hit.step) == (place, cursor.step)
-            ):
-                return visited, hit.line, hit.start
-        if cursor is None or place is None:
+            visited, hit = self.page.place_of(self._at[0]), self._at[1]
+            there = (visited, hit.step) == (place, cursor.step) if cursor else True
+            if visited is not None and there:
+                return visited, hit.offset
+        line, step = 0, None
+        if cursor is not None and place is not None:
+            self.page.wrap(place)
+            step = cursor.step
+            line = self.page.blocks[place].flow.line_of(step)
+        else:
             place = self.page.place_at(row)
-            return place, row - self.page.start_of(place), 0
-        flow = self.page.blocks[place].flow
-        line = flow.line_of(cursor.step)
-        column = 0
-        for span in flow.lines[line]:
-            if span.step == cursor.step:
-                break
-            column += len(span.text)
-        return place, line, column
+            self.page.wrap(place)
+            line = max(0, row - self.page.start_of(place))
+        finds = self.finds(self.page.blocks[place])
+        return place, finds.text.offset_of(line, step) if finds else 0

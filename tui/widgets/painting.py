@@ -33,7 +33,7 @@ class Painter:
     def __init__(self, log: TokenLog) -> None:
         self.log = log
         self._styles: dict[tuple[str, ...], Style] = {}
-        self._tints: dict[tuple[str, int, str], Style] = {}
+        self._tints: dict[tuple[str, str, int, str], Style] = {}
 
     def forget(self) -> None:
         """The theme is another."""
@@ -48,13 +48,14 @@ class Painter:
         if found is None:
             return Strip.blank(width, base)
         block, number, spans = found
-        ranges = log.finder.finds(block).ranges.get(number) if log.finder.query else None
+        finds = log.finder.finds(block)
+        ranges = finds.ranges(number) if finds is not None else []
         segments = [Segment(" ", base)]
         column = 0
         for span in spans:
             text, style = self._glyphs(block, span), self._look(block, span)
             if ranges and not self._under_cursor(block, span):
-                segments += self._marked(block, number, column, text, style, ranges)
+                segments += self._marked(block, column, text, style, ranges)
             else:
                 segments.append(Segment(text, style))
             column += len(span.text)
@@ -88,10 +89,10 @@ class Painter:
         if span.step is None or not isinstance(block, ReplyBlock):
             return self._style(span.kind)
         if self._under_cursor(block, span):
-            return self._style(span.kind) + self._style_of("cursor")
+            return self._style(span.kind, "cursor")
         colouring, steps = self.log.colouring, block.log.steps
         if colouring is not None and span.step < len(steps):
-            return self._style(span.kind) + self._tint(colouring, steps[span.step])
+            return self._tinted(span.kind, colouring, steps[span.step])
         if span.step == block.fork:
             return self._style(span.kind, f"fork-{block.lane}")
         if span.step < block.common:
@@ -101,39 +102,36 @@ class Painter:
     def _style_of(self, name: str) -> Style:
         return self.log.get_component_rich_style(f"log--{name}", partial=True)
 
-    def _tint(self, colouring: Colouring, step: Step) -> Style:
-        """What a colouring adds to a token's look."""
-        key = colouring.id, colouring.level(step), colouring.mark(step)
-        tint = self._tints.get(key)
-        if tint is None:
-            colours = colouring.colours(key[1], dark=self.log.app.current_theme.dark)
-            tint = Style(
+    def _tinted(self, kind: str, colouring: Colouring, step: Step) -> Style:
+        """A token's look with the colours of its level, and its mark."""
+        key = kind, colouring.id, colouring.level(step), colouring.mark(step)
+        style = self._tints.get(key)
+        if style is None:
+            colours = colouring.colours(key[2], dark=self.log.app.current_theme.dark)
+            style = self._tints[key] = self._style(kind) + Style(
                 color=colours.text if colours else None,
                 bgcolor=colours.ground if colours else None,
-                bold=key[2] == "bold" or None,
-                underline=key[2] == "underline" or None,
+                bold=key[3] == "bold" or None,
+                underline=key[3] == "underline" or None,
             )
-            self._tints[key] = tint
-        return tint
+        return style
 
     def _marked(
         self,
         block: Block,
-        number: int,
         column: int,
         text: str,
         style: Style,
-        ranges: list[tuple[int, int]],
+        ranges: list[tuple[int, int, int]],
     ) -> list[Segment]:
         """A span's text with what was found in it set off."""
         segments: list[Segment] = []
         at = 0
-        for start, end in ranges:
+        for offset, start, end in ranges:
             first, last = max(at, start - column), min(len(text), end - column)
             if first >= last:
                 continue
-            visited = self.log.finder.is_visited(block, number, start)
-            name = "hit" if visited else "found"
+            name = "hit" if self.log.finder.is_visited(block, offset) else "found"
             segments += [
                 Segment(text[at:first], style),
                 Segment(text[first:last], style + self._style_of(name)),

@@ -1,31 +1,26 @@
-"""Finding words in what a log shows, across tokens and wrapped lines."""
+"""Finding words in what a block shows, across tokens and wrapped lines."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from tui.widgets.blocks import RENDERED, Block
+from tui.widgets.blocks import Block
+from tui.widgets.flow import Span
 
-SEARCHED = {"text", "special", "said", "told", "note", "newline"}
+# Headings, marks and what is said about a reply are not what was said.
+SKIPPED = {"you", "system", "head-before", "head-after", "head-amplified", "mark", "finish"}
 
 
 @dataclass(frozen=True)
 class Hit:
     """One find: where it begins, and the token it begins in, if it is a reply's."""
 
+    offset: int
     line: int
-    start: int
     step: int | None
-
-
-@dataclass
-class Finds:
-    """The hits of one block, and by line which characters of it belong to one."""
-
-    hits: list[Hit] = field(default_factory=list)
-    ranges: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
 
 
 def pattern_of(query: str) -> re.Pattern[str]:
@@ -34,39 +29,86 @@ def pattern_of(query: str) -> re.Pattern[str]:
     return re.compile(re.escape(query), flags)
 
 
-def find(block: Block, pattern: re.Pattern[str]) -> Finds:
-    """Every place where a wrapped block says it."""
-    finds = Finds()
-    pieces: list[str] = []
-    origins: list[tuple[int, int, int, int | None]] = []  # offset, line, column, step
-    offset = 0
-    for number, line in enumerate(block.flow.lines):
-        column = 0
-        for span in line:
-            if span.kind in SEARCHED or span.kind.startswith(RENDERED):
-                origins.append((offset, number, column, span.step))
-                text = "\n" if span.kind == "newline" else span.text
-                pieces.append(text)
-                offset += len(text)
+class BlockText:
+    """What a wrapped block says as one string, and where its characters stand."""
+
+    def __init__(self, block: Block) -> None:
+        self.lines = block.flow.lines
+        self._starts: list[int] = []  # by line, the offset of its first character
+        pieces: list[str] = []
+        offset = 0
+        for line in self.lines:
+            self._starts.append(offset)
+            text = "".join([span.text for span in line if span.kind not in SKIPPED])
+            pieces.append(text)
+            offset += len(text)
+        self.text = "".join(pieces)
+
+    def hit(self, offset: int) -> Hit:
+        """The line and the token of a character."""
+        line = bisect_right(self._starts, offset) - 1
+        step = None
+        for begin, _, span in self._spans(line):
+            if begin <= offset < begin + len(span.text):
+                step = span.step
+        return Hit(offset, line, step)
+
+    def offset_of(self, line: int, step: int | None = None) -> int:
+        """Where a line begins, or a step in it."""
+        line = min(line, len(self._starts) - 1)
+        if step is not None:
+            for begin, _, span in self._spans(line):
+                if span.step == step:
+                    return begin
+        return self._starts[line]
+
+    def columns(self, line: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The characters [start, end) as far as they stand in a line: from, to."""
+        for begin, column, span in self._spans(line):
+            first, last = max(start, begin), min(end, begin + len(span.text))
+            if first < last:
+                yield column + first - begin, column + last - begin
+
+    def bounds(self, line: int) -> tuple[int, int]:
+        """The offsets between which a line lies."""
+        after = self._starts[line + 1] if line + 1 < len(self._starts) else len(self.text)
+        return self._starts[line], after
+
+    def _spans(self, line: int) -> Iterator[tuple[int, int, Span]]:
+        """Offset, column and span of everything a line says."""
+        offset, column = self._starts[line], 0
+        for span in self.lines[line]:
+            if span.kind not in SKIPPED:
+                yield offset, column, span
+                offset += len(span.text)
             column += len(span.text)
-    at = 0
-    for match in pattern.finditer("".join(pieces)):
-        while at + 1 < len(origins) and origins[at + 1][0] <= match.start():
-            at += 1
-        begin, line_number, column, step = origins[at]
-        finds.hits.append(Hit(line_number, column + match.start() - begin, step))
-        _mark(finds, origins, at, match.start(), match.end())
-    return finds
 
 
-def _mark(
-    finds: Finds, origins: list[tuple[int, int, int, int | None]], at: int, start: int, end: int
-) -> None:
-    """Note the characters [start, end) of the joined text, line by line."""
-    while at < len(origins) and origins[at][0] < end:
-        begin, line, column, _ = origins[at]
-        stop = origins[at + 1][0] if at + 1 < len(origins) else end
-        first, last = max(start, begin), min(end, stop)
-        if first < last:
-            finds.ranges[line].append((column + first - begin, column + last - begin))
-        at += 1
+class Finds:
+    """Every place in one block where it is said, in order; looked at only where needed."""
+
+    def __init__(self, text: BlockText, pattern: re.Pattern[str]) -> None:
+        self.text = text
+        self._matches = [match.span() for match in pattern.finditer(text.text)]
+        self.offsets = [start for start, _ in self._matches]
+
+    def after(self, offset: int, *, stay: bool) -> int | None:
+        """The first place beyond `offset`, or at it when it may stay there."""
+        place = (bisect_left if stay else bisect_right)(self.offsets, offset)
+        return self.offsets[place] if place < len(self.offsets) else None
+
+    def before(self, offset: int, *, stay: bool) -> int | None:
+        """The last place before `offset`, or at it when it may stay there."""
+        place = (bisect_right if stay else bisect_left)(self.offsets, offset)
+        return self.offsets[place - 1] if place else None
+
+    def ranges(self, line: int) -> list[tuple[int, int, int]]:
+        """What is found in a line: the offset it begins at, and its characters from, to."""
+        begin, end = self.text.bounds(line)
+        place = max(0, bisect_right(self.offsets, begin) - 1)
+        found = []
+        for start, stop in self._matches[place:]:
+            if start >= end:
+                break
+            found += [(start, *columns) for columns in self.text.columns(line, start, stop)]
+        return found

@@ -27,8 +27,8 @@ from tui.widgets.painting import Painter
 
 MARGIN = 1
 READABLE = 110  # cells: longer lines are hard to read
-SLICE_SECONDS = 0.01  # of every PAUSE_SECONDS, for wrapping what is out of sight
-PAUSE_SECONDS = 0.03
+SLICE_SECONDS = 0.025  # of every PAUSE_SECONDS, for wrapping what is out of sight
+PAUSE_SECONDS = 0.05
 
 
 class TokenLog(ScrollView, can_focus=True):
