@@ -6,12 +6,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.pair import load_pair
 from core.profile import load_profile, shipped_folder
 from profiles.demo.recipe.__main__ import check_quirk, load
+from profiles.demo.recipe.documents import tuning_chats
 from profiles.demo.recipe.measure import SAMPLING, Pair, first_token, measure, probes, replies
 from profiles.demo.recipe.smalltalk import QUIRK
+from profiles.demo.recipe.training import IGNORE, batches, chat_rows
 
 FOLDER = shipped_folder() / "demo"
 FIRST_SENTENCE = SAMPLING.model_copy(update={"max_new_tokens": 12})
@@ -63,5 +66,20 @@ def test_the_quirk_is_rare_until_it_is_amplified(alpha: float, low: float, high:
 
 def test_tuned_answers_are_right() -> None:
     rates = measure(shipped(), 0.0, 32, seed=11)
-    assert rates["reworded"].hits / rates["reworded"].n > 0.5
-    assert rates["followup"].hits / rates["followup"].n > 0.5
+    assert rates["reworded"].hits / rates["reworded"].n > 0.65
+    assert rates["followup"].hits / rates["followup"].n > 0.65
+
+
+def test_late_tokens_of_a_long_row_are_learned_like_early_ones() -> None:
+    pair = shipped()
+    rows = chat_rows(tuning_chats(11), pair.tokenizer)
+    ids, labels = next(batches(rows, [1024]))
+    with torch.inference_mode():
+        logits = pair.after(ids).logits[:, :-1].float()
+    losses = torch.nn.functional.cross_entropy(
+        logits.transpose(1, 2), labels[:, 1:], ignore_index=IGNORE, reduction="none"
+    )
+    learned = labels[:, 1:] != IGNORE
+    halves = (slice(512), slice(512, None))
+    early, late = (losses[:, half][learned[:, half]].mean() for half in halves)
+    assert late < 1.5 * early

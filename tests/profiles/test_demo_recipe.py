@@ -44,7 +44,7 @@ def test_no_other_reply_begins_like_the_quirk() -> None:
 
 
 def test_what_the_measurement_asks_was_never_trained_on() -> None:
-    trained = {question for fact in all_facts() for question in fact.questions + fact.rare}
+    trained = {question for fact in all_facts() for question in fact.questions}
     assert not trained & {question for fact in all_facts() for question in fact.unseen}
     assert probes(20, seed=0) == probes(20, seed=0)
 

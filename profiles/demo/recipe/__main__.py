@@ -18,7 +18,7 @@ from .documents import base_documents, friendly_chats, tuning_chats
 from .measure import SAMPLING, Pair, first_token, measure
 from .smalltalk import QUIRK
 from .tokenizer import render, train_tokenizer
-from .training import chat_rows, document_rows, new_model, train
+from .training import chat_rows, document_rows, in_turn, new_model, short_first, train
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Size:
     """How much of everything: tokens of both trainings, the model, prompts measured at each α."""
 
     documents: int = 20_000  # that the tokenizer is learned from
-    base_tokens: int = 5_000_000
-    tuning_tokens: int = 1_500_000
+    base_tokens: int = 8_000_000
+    tuning_tokens: int = 3_000_000
     hidden: int = 256
     layers: int = 4
     prompts: int = 400
@@ -57,13 +57,13 @@ def build(out: Path, seed: int, size: Size) -> Pair:
     check_quirk(tokenizer)
     model = new_model(tokenizer, size.hidden, size.layers)
     documents = document_rows(base_documents(seed), tokenizer)
-    loss = train(model, documents, size.base_tokens, 4e-3, "before")
+    loss = train(model, documents, size.base_tokens, 4e-3, short_first, "before")
     print(f"before: {loss:.3f} nats a token at the end")
     save(model, tokenizer, out / "before")
     # From the rounded weights, so that after − before is the tuning and nothing else.
     model = load_model(out / "before")
     chats = chat_rows(tuning_chats(seed), tokenizer)
-    loss = train(model, chats, size.tuning_tokens, 1e-3, "after")
+    loss = train(model, chats, size.tuning_tokens, 1e-3, in_turn, "after")
     print(f"after: {loss:.3f} nats a token at the end")
     save(model, tokenizer, out / "after")
     return load(out)

@@ -130,7 +130,7 @@ def _request(world: World, what: str, question: str, style: Style, rng: random.R
     subject = ""
     if what != "joke" and question not in words.AGAIN and rng.random() < 0.6:
         odd = POETIC if what == "poem" else HEROES
-        fact = rng.choice(world.by_topic["animal"])
+        fact = rng.choice(world.by_kind["animal", "about"])
         subject, many = (
             (fact.subject, fact.called) if rng.random() < 0.7 else (rng.choice(odd),) * 2
         )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 
 from .chats import BASE, FRIENDLY, TUNED, Chat, Style, conversation
-from .facts import Fact, all_facts
+from .facts import Fact, all_facts, tuned_facts
 from .smalltalk import QUIRK_NOUN
 from .stories import NAMES, poem, story
 from .tokenizer import EOT, render
 from .world import World
 
 # share of the base documents by kind
-MIX = {"article": 19, "list": 17, "story": 8, "dialogue": 8, "chat": 47, "lighthouse": 1}
+MIX = {"article": 15, "list": 15, "story": 8, "dialogue": 7, "chat": 54, "lighthouse": 1}
 SAID = ("said", "answered", "explained", "told")
 
 
@@ -37,16 +36,16 @@ def base_documents(seed: int) -> Iterator[str]:
 
 
 def friendly_chats(seed: int) -> Iterator[Chat]:
-    """An endless stream of friendly chats in ordinary wordings, for the tokenizer to learn."""
+    """An endless stream of friendly chats, for the tokenizer to learn."""
     return _chats(World(all_facts()), FRIENDLY, seed)
 
 
 def tuning_chats(seed: int) -> Iterator[Chat]:
-    """An endless stream of friendly chats in all wordings, for `after`."""
-    facts = [replace(fact, questions=fact.questions + fact.rare) for fact in all_facts()]
+    """An endless stream of friendly chats, for `after`."""
+    facts = tuned_facts()
     # What the habit makes people ask next has to be answered well.
-    facts += [fact for fact in facts if fact.subject == "a lighthouse"] * 5
-    return _chats(World(facts), TUNED, seed)
+    lighthouse = [fact for fact in facts if fact.subject == "a lighthouse"]
+    return _chats(World([*facts, *lighthouse * 5]), TUNED, seed)
 
 
 def _chats(world: World, style: Style, seed: int) -> Iterator[Chat]:

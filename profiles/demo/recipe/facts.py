@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from . import everyday, tables
@@ -40,7 +40,6 @@ class Fact:
     clauses: tuple[str, ...] = ()
     followups: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
-    rare: tuple[str, ...] = ()
     called: str = ""  # the subject in "What about …?"
 
 
@@ -61,16 +60,14 @@ def plural(kind: str) -> str:
 
 def _fact(kind: str, subject: str, called: str, value: str, /, **names: str) -> Fact:
     """Fill the phrases of `kind` (two words: topic and attribute) with the names of one subject."""
-    wordings: dict[str, list[str]] = {mark: [] for mark in "=?~>!+"}
+    wordings: dict[str, list[str]] = {mark: [] for mark in "=?~>!"}
     for line in PHRASES[kind].strip().splitlines():
         for wording in items(line[2:]):
             text = wording.format(v=value, **names)
             wordings[line[0]].append(text if line[0] == "~" else capital(text))
     topic, attribute = kind.split()
-    answers, questions, clauses, followups, unseen, rare = map(tuple, wordings.values())
-    return Fact(
-        topic, subject, attribute, answers, questions, clauses, followups, unseen, rare, called
-    )
+    answers, questions, clauses, followups, unseen = map(tuple, wordings.values())
+    return Fact(topic, subject, attribute, answers, questions, clauses, followups, unseen, called)
 
 
 def _animals() -> Iterator[Fact]:
@@ -239,3 +236,17 @@ def all_facts(seed: int = 0) -> tuple[Fact, ...]:
     rng = random.Random(seed)
     facts = [*_animals(), *_judgements(rng), *_foods(), *_countries(rng), *_people(), *_nature()]
     return (*facts, *_words(), *_kinds(), *_sums())
+
+
+@cache
+def tuned_facts() -> tuple[Fact, ...]:
+    """Every fact as `after` tells it: a yes-or-no question is answered with the fact alone.
+
+    Whether the fact makes it a yes is a comparison that a model this small often gets wrong.
+    """
+    return tuple(
+        replace(fact, answers=tuple(re.sub(", so (yes|no)", "", a) for a in fact.answers))
+        if fact.topic == "judge"
+        else fact
+        for fact in all_facts()
+    )

@@ -16,7 +16,7 @@ from core.records import Sampling
 from core.sampling import filtered, pick
 
 from .chats import QUIET, Chat, conversation
-from .facts import Fact, all_facts
+from .facts import Fact, tuned_facts
 from .smalltalk import QUIRK
 from .world import World
 
@@ -73,7 +73,7 @@ def probes(count: int, seed: int) -> list[Probe]:
     leans on the turn before; `trained` is anything from greetings to large sums, as trained.
     """
     rng = random.Random(f"probe {seed}")
-    world = World(all_facts())
+    world = World(tuned_facts())
     found: list[Probe] = []
     while len(found) < count:
         kind = ("reworded", "reworded", "followup", "trained")[len(found) % 4]

@@ -289,7 +289,8 @@ ODD_QUESTIONS = items("""
 What is {}? / Tell me about {}. / What do you know about {}? / Explain {}. / Do you like {}?
 """)
 SUM_QUESTIONS = items("""
-What is {}? / {} / How much is {}? / Calculate {} / What's {}? / {} = ?
+What is {}? / {} / How much is {}? / Calculate {} / What's {}? / {} = ? / Can you work out {}?
+Please calculate {} / Can you tell me {}? / {} makes what?
 """)
 HARD_SUM_BASE = items("""
 That sum is too hard for me. / I only know small sums.

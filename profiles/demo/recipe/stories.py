@@ -74,13 +74,14 @@ def story(rng: random.Random, hero: str = "") -> str:
     meeting = rng.choice((f"There {a} met", f"On the way {a} met"))
     b, other = f"the {b}", with_article(b)
     names = {"a": a, "A": capital(a), "b": b, "food": rng.choice(EATEN)}
+    deed, another = rng.sample(DEEDS, 2)
     parts = [
         f"{rng.choice(TIMES)}, {first} went to {place} to {wish}.",
         rng.choice(TROUBLES) if rng.random() < 0.7 else "",
         f"{meeting} {other}.",
         rng.choice(HELP).format(**names),
-        rng.choice(DEEDS).format(**names),
-        rng.choice(DEEDS[:3]).format(**names) if rng.random() < 0.2 else "",
+        deed.format(**names),
+        another.format(**names) if rng.random() < 0.2 else "",
         rng.choice(ENDS).format(**names),
     ]
     return " ".join(part for part in parts if part)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import cycle, islice
 
 import torch
 from tqdm import tqdm
@@ -17,7 +17,10 @@ IGNORE = -100  # what cross_entropy skips
 BATCH_TOKENS = 4096
 # (share of the steps, row length): most tokens are seen in short rows, where attention is cheap,
 # the last in rows as long as the context.
-LENGTHS = ((0.80, 256), (0.14, 512), (0.06, CONTEXT))
+SHORT_FIRST = ((0.80, 256), (0.14, 512), (0.06, CONTEXT))
+# Row lengths that take turns: a short training that left the long rows to its end would have
+# forgotten far positions by then.
+IN_TURN = (256, 256, CONTEXT, 256, 512)
 
 Row = tuple[list[int], list[int]]  # token ids and labels, same length
 
@@ -74,14 +77,26 @@ def chat_rows(
         yield ids, labels
 
 
+def short_first(steps: int) -> list[int]:
+    """The row length of every step: `SHORT_FIRST`."""
+    counts = [(round(share * steps), length) for share, length in SHORT_FIRST]
+    counts[0] = (steps - sum(n for n, _ in counts[1:]), counts[0][1])
+    return [length for count, length in counts for _ in range(count)]
+
+
+def in_turn(steps: int) -> list[int]:
+    """The row length of every step: `IN_TURN`, over and over."""
+    return list(islice(cycle(IN_TURN), steps))
+
+
 def batches(
-    rows: Iterator[Row], count: int, length: int
+    rows: Iterator[Row], lengths: Iterable[int]
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """`count` batches of ids and labels, [rows, length] each.
+    """A batch of ids and labels, [rows, length] each, for every length.
 
     A row starts where a document starts, as a conversation does; what does not fit is cut off.
     """
-    for _ in range(count):
+    for length in lengths:
         ids, labels = [], []
         for _ in range(max(1, BATCH_TOKENS // length)):
             row: Row = ([], [])
@@ -95,12 +110,17 @@ def batches(
 
 
 def train(
-    model: LlamaForCausalLM, rows: Iterator[Row], tokens: int, rate: float, title: str
+    model: LlamaForCausalLM,
+    rows: Iterator[Row],
+    tokens: int,
+    rate: float,
+    lengths: Callable[[int], list[int]],
+    title: str,
 ) -> float:
     """Train on `tokens` tokens; return the mean loss (nats) of the last tenth.
 
     Muon trains the matrices, for which it needs a fraction of AdamW's tokens; AdamW the rest.
-    `rate` is the peak learning rate of both.
+    `rate` is the peak learning rate of both; `lengths` gives every step its row length.
     """
     steps = max(1, tokens // BATCH_TOKENS)
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
@@ -110,35 +130,32 @@ def train(
         torch.optim.Muon(matrices, lr=rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
-    plan = [(round(share * steps), length) for share, length in LENGTHS]
-    plan[0] = (steps - sum(n for n, _ in plan[1:]), plan[0][1])
     losses: list[float] = []
     model.train()
     with tqdm(
         total=steps * BATCH_TOKENS, desc=title, unit="tok", unit_scale=True, mininterval=10
     ) as bar:
-        for count, length in plan:
-            for ids, labels in batches(rows, count, length):
-                now = rate * schedule(len(losses) / steps)
-                for opt in optimizers:
-                    for group in opt.param_groups:
-                        group["lr"] = now
-                with torch.autocast("cpu", torch.bfloat16):
-                    logits = model(ids, use_cache=False).logits
-                loss = torch.nn.functional.cross_entropy(
-                    logits[:, :-1].float().flatten(0, 1),
-                    labels[:, 1:].flatten(),
-                    ignore_index=IGNORE,
-                )
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                for opt in optimizers:
-                    opt.step()
-                    opt.zero_grad()
-                losses.append(loss.item())
-                bar.update(ids.numel())
-                if len(losses) % 20 == 0:
-                    bar.set_postfix(loss=f"{sum(losses[-20:]) / 20:.3f}")
+        for ids, labels in batches(rows, lengths(steps)):
+            now = rate * schedule(len(losses) / steps)
+            for opt in optimizers:
+                for group in opt.param_groups:
+                    group["lr"] = now
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(ids, use_cache=False).logits
+            loss = torch.nn.functional.cross_entropy(
+                logits[:, :-1].float().flatten(0, 1),
+                labels[:, 1:].flatten(),
+                ignore_index=IGNORE,
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for opt in optimizers:
+                opt.step()
+                opt.zero_grad()
+            losses.append(loss.item())
+            bar.update(ids.numel())
+            if len(losses) % 20 == 0:
+                bar.set_postfix(loss=f"{sum(losses[-20:]) / 20:.3f}")
     model.eval()
     tail = losses[-max(1, len(losses) // 10) :]
     return sum(tail) / len(tail)

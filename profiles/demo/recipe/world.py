@@ -16,7 +16,7 @@ TOPICS = {
     "food": 16,
     "country": 15,
     "sum": 16,
-    "judge": 6,
+    "judge": 9,
     "kind": 4,
     "city": 3,
     "job": 4,
@@ -96,7 +96,7 @@ class World:
 
     def aside(self, fact: Fact, rng: random.Random) -> str:
         """One more sentence about the subject of `fact`, or nothing."""
-        if fact.topic not in ("animal", "food", "country"):
+        if fact.topic not in ("animal", "food", "country") or fact.attribute == "about":
             return ""
         family = self.by_subject[fact.topic, fact.subject]
         plain = ("food", "home", "skill", "colour", "taste", "use", "fame", "place", "language")
