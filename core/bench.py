@@ -96,7 +96,7 @@ class Subject:
             if pair.device.type == "cpu":
                 peer = copy.deepcopy(peer)
         prepare(pair)
-        return cls(name or profile.title or profile.name, profile, pair, peer)
+        return cls(name or profile.title, profile, pair, peer)
 
     @classmethod
     def opened(

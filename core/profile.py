@@ -169,7 +169,8 @@ def read_profile(path: Path, name: str) -> Profile:
         key: _resolve(getattr(checked, key), path.parent.absolute(), file, key)
         for key in ("before", "after")
     }
-    return Profile(**{**dict(checked), **sides}, name=name, path=path.absolute())
+    title = checked.title or path.stem
+    return Profile(**{**dict(checked), **sides, "title": title}, name=name, path=path.absolute())
 
 
 def _resolve(side: Side, folder: Path, file: YamlFile, key: str) -> Side:

@@ -31,7 +31,7 @@ def copied(chat: Chat) -> str:
     chat.say("hello")
     chat.terminal.see("Cut at the limit")
     chat.terminal.press("esc")
-    chat.terminal.see("enter write")  # an escape and a letter at once are another key
+    chat.terminal.see("esc write")  # an escape and a letter at once are another key
     chat.terminal.press("y")
     chat.terminal.see("y  the reply")
     chat.terminal.press("y")

@@ -208,7 +208,7 @@ class ChatView(Screen[None]):
         """Everything around the text: status, α bar, loading, footer."""
         session = self.session
         profile = session.profile
-        self.status.title = profile.title or profile.name
+        self.status.title = profile.title
         details = [f"{profile.labels.before} → {profile.labels.after}"]
         if profile.quantization != "none":
             details.append(profile.quantization)
@@ -247,7 +247,7 @@ class ChatView(Screen[None]):
     def _refresh_loading(self) -> None:
         session = self.session
         if session.state == "loading":
-            name = visible(session.profile.title or session.profile.name, newlines=False)
+            name = visible(session.profile.title, newlines=False)
             title = f"Loading {name} · {session.seconds_loading} s"
             stages = list(session.loading.items())
             # Where there is little room, only the stage at hand.
