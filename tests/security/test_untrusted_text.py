@@ -12,7 +12,6 @@ import io
 import json
 import os
 import tempfile
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,39 +37,13 @@ from core.records import (
 )
 from core.transcript import from_line, to_line
 from tests.core import samples
+from tests.security.hostile import hostile, raw_controls
 from tests.tui.test_cli import FakeEngine
 from tui import cli, output
 from tui.listing import list_profiles
 
-SEQUENCES = [
-    "\x1b[2J\x1b[H",
-    "\x1b]52;c;cm0gLXJm\x07",
-    "\x1b]8;;http://x\x1b\\",
-    "\x9b31m",
-    "\x90q\x9c",
-    "\r\n",
-    "\x08\x7f\x00",
-    "\u202etxt.exe\u202c",
-    "\u2066\u2069\u200b\u200d\ufeff",
-    "\u2028\u2029\x85\x0b\x0c",
-    "\udcff\ud800",
-    "[/red][b]",
-    "```\n<script>alert(1)</script>",
-    "\U000e0041\U0010ffff",
-]
 # The one sequence of our own: begin the line of progress anew.
 REWRITE = "\r\x1b[K"
-anything = st.characters(exclude_categories=())
-
-
-def joined(parts: list[str]) -> str:
-    """One text, in which two surrogates that make a character are that character, as in JSON."""
-    return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-
-
-hostile = st.lists(st.text(anything, max_size=6) | st.sampled_from(SEQUENCES), max_size=3).map(
-    joined
-)
 # What a file can be called.
 names = hostile.map(lambda text: text.replace("/", "").replace("\0", "")).filter(
     lambda name: _encodable(name) and 0 < len(os.fsencode(name)) < 200
@@ -88,16 +61,6 @@ def _encodable(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return name not in (".", "..")
-
-
-def raw_controls(text: str, allowed: str = "\n\t") -> list[str]:
-    """Characters of `text` that a terminal obeys or that cannot be seen."""
-    return [
-        character
-        for character in text
-        if character not in allowed
-        and unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    ]
 
 
 class Terminal(io.StringIO):
