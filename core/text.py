@@ -102,6 +102,21 @@ def plain(text: str) -> str:
     return clean(text.translate(_PLAIN))
 
 
+# Invisible, and part of how words and emoji are written: they stay in what is edited.
+_JOINERS = "\u200c\u200d"
+
+
+def editable(text: str) -> str:
+    """`text` as it can stand in a field that is typed into.
+
+    Newlines, tabs and joiners stay, control characters are left out, and what
+    else could not be seen (bidirectional controls among them) becomes visible.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    kept = "".join(c for c in text if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))
+    return "".join(c if c in _JOINERS else visible(c) for c in kept)
+
+
 def clean(text: str) -> str:
     """`text` as valid Unicode: a lone surrogate, which cannot be encoded, becomes U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -181,7 +181,7 @@ class ChatSession(Talk):
         if (then := self._after_idle) is not None:
             self._after_idle = None
             then()
-        elif self.waiting and self.state == "ready":
+        if self.waiting and self.can_ask:
             self.submit(self.waiting.pop(0))
 
     def _fail(self, failed: Failed) -> None:
@@ -393,7 +393,6 @@ class ChatSession(Talk):
 
     def _forget(self) -> None:
         self.editing = None
-        self.waiting = []
         self._answer_when_ready = False
 
     def resume(self, path: Path) -> Profile | None:

@@ -37,6 +37,7 @@ from tests.tui.chat_driver import Engines, demo_profile
 from tui import keymap
 from tui.app import ChatApp
 from tui.screens.chat import ChatScreen
+from tui.screens.line import LineScreen
 from tui.session import ChatSession
 
 LANES = {"before": -1.0, "after": 0.0, "amplified": 1.0}
@@ -154,6 +155,10 @@ class Tour:
                 await pilot.pause()
             if app.session.state == "busy":
                 self.engines.last.finish()
+        for text in self.texts[::5]:
+            app.push_screen(LineScreen("A name", text))
+            await self.look(pilot)
+            app.pop_screen()
         self.engines.last.fail(" ".join(self.texts), self.texts[0])
         await self.look(pilot)
         app.exit()

@@ -33,6 +33,9 @@ CASES = int(os.environ.get("LOGIT_AMP_HOSTILE", "100"))
 BATCH = 100
 COLUMNS, ROWS = 120, 240
 
+# Parts of words and emoji, which stay in a text that is edited.
+JOINERS = "\u200c\u200d"
+
 # Everything that the app itself may send: colours, places on this screen, modes, and questions
 # to the terminal that it asks when it starts.
 OURS = re.compile(
@@ -41,7 +44,7 @@ OURS = re.compile(
     r"|\x1b\[\?(?:1000|1002|1003|1004|1006|1015|1016|1049|2004|2026|2031|2048|25|7)[hl]"
     r"|\x1b\[\?(?:2026|2048)\$p"
     r"|\x1b\[[<>][0-9;]*u"
-    r"|\x1b\[\?1u|\x1b\[c|\x1b\[6n|\x1b\[\?996n|\x1b\[16t|\x1b\[H"
+    r"|\x1b\]22;[a-z]*\x07|\x1b\[\?1u|\x1b\[c|\x1b\[6n|\x1b\[\?996n|\x1b\[16t|\x1b\[H"
 )
 
 
@@ -56,7 +59,7 @@ def left_over(raw: bytes) -> list[str]:
     return [
         f"{found!r} in {plain[max(0, at - 30) : at + 30]!r}"
         for at, found in enumerate(plain)
-        if raw_controls(found, allowed="\r\n")
+        if raw_controls(found, allowed=f"\r\n{JOINERS}")
     ]
 
 

@@ -452,3 +452,19 @@ async def test_a_pair_of_another_vocabulary_says_that_a_new_chat_began(tmp_path:
         await chat.frame()
         assert "another vocabulary" in chat.notice
         assert "Hi" not in chat.log.split()
+
+
+async def test_what_is_said_while_a_new_chat_begins_is_said_there(tmp_path: Path) -> None:
+    """Faster than the old reply can be stopped; what waited for it goes back to the composer."""
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(2)
+        await chat.say("and then")
+        await chat.press("ctrl+n", "enter", *"quick", "enter")
+        await chat.until(lambda: "and then" in chat.log)
+        await chat.finish()
+        await chat.until(lambda: "quick" in chat.log)
+        await chat.finish()
+        assert "Hi" not in chat.log
+        said = [r.text for r in chat.saved if isinstance(r, Message)]
+        assert said == ["and then", "quick"]

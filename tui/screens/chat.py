@@ -124,12 +124,7 @@ class ChatScreen(Dialogs):
         if failed.fatal:
             remedy = f"{remedy} {RELOAD}".strip()
         self.notice.say(failed.message, remedy, error=True)
-        self._give_back()
-
-    def _give_back(self) -> None:
-        """Put what was submitted but never sent back into the composer."""
-        if text := self.session.take_waiting():
-            self.composer.put("\n\n".join(filter(None, [self.composer.text, text])))
+        self.give_back()
 
     # --- the keyboard's two places ----------------------------------------------
 
@@ -206,12 +201,12 @@ class ChatScreen(Dialogs):
             pass
         elif session.state == "busy":
             self._lanes_due = False
-            self._give_back()
+            self.give_back()
             session.stop()
         elif self.notice.dismiss():
             pass
         elif session.waiting:
-            self._give_back()
+            self.give_back()
         elif session.editing is not None:
             session.editing = None
             self.composer.put("")

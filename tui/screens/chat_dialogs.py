@@ -128,6 +128,7 @@ class Dialogs(Reading):
 
         def take(path: Path | None) -> None:
             if path is not None:
+                self.give_back()
                 self.session.when_idle(lambda: self._resume(path))
 
         folder = self.session.recorder.folder
@@ -148,8 +149,14 @@ class Dialogs(Reading):
         """Load what the chat at hand needs; one that is only read needs no models."""
         if self.session.read_only:
             self.say_read_only()
+            self.give_back()
         elif other is not None or self.session.state == "closed":
             self.load(other)
+
+    def give_back(self) -> None:
+        """Put what was submitted but never sent back into the composer."""
+        if text := self.session.take_waiting():
+            self.composer.put("\n\n".join(filter(None, [self.composer.text, text])))
 
     def say_read_only(self) -> None:
         """Why nothing can be said here, and what can be done."""
@@ -158,6 +165,7 @@ class Dialogs(Reading):
 
     def action_new_chat(self) -> None:
         """Start over; what was said stays in its file."""
+        self.give_back()
         self.session.when_idle(self._new_chat)
 
     def _new_chat(self) -> None:

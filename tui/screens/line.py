@@ -6,6 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
+from core.text import editable
 from tui.screens.dialog import Dialog
 
 
@@ -25,7 +26,7 @@ class LineScreen(Dialog[str]):
         """The line, and what is asked for."""
         if self._hint:
             yield Static(self._hint, classes="muted", markup=False)
-        yield Input(self._text, compact=True)
+        yield Input(" ".join(editable(self._text).split()), compact=True)
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static, TextArea
 
 from core.numbers import MINUS
 from core.records import Sampling
+from core.text import editable
 from tui.screens.dialog import Dialog
 
 MEANING = {
@@ -93,7 +94,9 @@ class SystemPrompt(TextArea):
 
     def __init__(self, text: str) -> None:
         """Start from `text`."""
-        super().__init__(text, compact=True, placeholder="none", highlight_cursor_line=False)
+        super().__init__(
+            editable(text), compact=True, placeholder="none", highlight_cursor_line=False
+        )
 
     def action_accept(self) -> None:
         """Accept the whole dialog."""

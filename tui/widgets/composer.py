@@ -8,6 +8,8 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
+from core.text import editable
+
 NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")
 
 
@@ -100,7 +102,7 @@ class Composer(TextArea):
             return False
         if at == draft:
             self._draft = self.text
-        self.load_text(_plain(self._draft if to == draft else self.sent[to]))
+        self.load_text(editable(self._draft if to == draft else self.sent[to]))
         self._looked_at = None if to == draft else to
         # Further in the same direction is the next one.
         self.move_cursor((0, 0) if by < 0 else self.document.end)
@@ -109,14 +111,8 @@ class Composer(TextArea):
     def put(self, text: str) -> None:
         """Replace what is there, with the cursor at the end."""
         self._looked_at = None
-        self.load_text(_plain(text))
+        self.load_text(editable(text))
         self.move_cursor(self.document.end)
 
     async def _on_paste(self, event: events.Paste) -> None:
-        event.text = _plain(event.text)
-
-
-def _plain(text: str) -> str:
-    """Without the control characters that a terminal would act on."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in text if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))
+        event.text = editable(event.text)
