@@ -31,6 +31,7 @@ from tests.tui.chat_driver import demo_profile
 
 CASES = int(os.environ.get("LOGIT_AMP_HOSTILE", "100"))
 BATCH = 100
+ROOT = Path(__file__).parents[2]
 COLUMNS, ROWS = 120, 240
 
 # Parts of words and emoji, which stay in a text that is edited.
@@ -83,7 +84,10 @@ def texts() -> list[str]:
     return hostile_texts(CASES)
 
 
-def test_every_widget_in_a_terminal(texts: list[str], tmp_path: Path) -> None:
+def test_every_widget_in_a_terminal(
+    texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where pictures of the screen are put
     seen: set[str] = set()
     for number in range(0, len(texts), BATCH):
         folder = tmp_path / str(number)
@@ -92,7 +96,7 @@ def test_every_widget_in_a_terminal(texts: list[str], tmp_path: Path) -> None:
         (folder / "texts.json").write_text(json.dumps(batch + ["x"] * max(0, 3 - len(batch))))
         terminal = Terminal(
             [sys.executable, "-m", "tests.security.hostile_app", str(folder)],
-            environment(XDG_CONFIG_HOME=str(folder / "config"), PYTHONPATH=str(Path.cwd())),
+            environment(XDG_CONFIG_HOME=str(folder / "config"), PYTHONPATH=str(ROOT)),
             columns=COLUMNS,
             rows=ROWS,
         )
@@ -132,7 +136,7 @@ def test_every_export(texts: list[str], tmp_path: Path) -> None:
         lines = [to_line(record) for record in conversation(words, demo_profile(title=words[0]))]
         path.write_text("".join(f"{line}\n" for line in lines))
 
-    write(["plain", "words", "and", "nothing", "else"] * 20)
+    write([*["plain", "words", "and", "nothing", "else"] * (BATCH // 5), "x"])
     harmless = page(export(path, "html"))
     for number in range(0, len(texts), BATCH):
         write([*texts[number : number + BATCH], "x"])

@@ -130,7 +130,10 @@ async def test_a_key_sorts_the_candidates_the_other_way(tmp_path: Path) -> None:
 
         by_amplified = sorted(top, key=lambda c: (-c.amplified, c.id))
         assert listed() == [quoted(c.text) for c in by_amplified]
-        await chat.press("escape", "escape", "s")
+        await chat.press("escape")
+        await chat.until(lambda: chat.session.state == "ready")
+        await chat.read()
+        await chat.press("s")
         by_shift = sorted(top, key=lambda c: (-abs(c.after - c.before), c.id))
         assert listed() == [quoted(c.text) for c in by_shift]
 

@@ -62,18 +62,24 @@ class Dialogs(Reading):
         """Write the message in the user's editor; what is decoded meanwhile is shown after it."""
         from textual.app import SuspendNotSupported
 
-        from tui.editor import edit
-
         try:
             with self.app.suspend():
-                text = edit(self.composer.text)
+                text = self._edited()  # Textual does not come back where this block raises
         except SuspendNotSupported:
             self.notice.say("This terminal cannot be handed to an editor.")
-        except LogitAmpError as error:
-            self.notice.say(error.message, error.remedy, error=True)
         else:
             self.composer.put(text)
         self.set_focus(self.composer)
+
+    def _edited(self) -> str:
+        """The message as the user's editor leaves it; as it was where that fails."""
+        from tui.editor import edit
+
+        try:
+            return edit(self.composer.text)
+        except LogitAmpError as error:
+            self.notice.say(error.message, error.remedy, error=True)
+            return self.composer.text
 
     def action_sampling(self) -> None:
         """System prompt and sampling."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.reactive import reactive
@@ -15,8 +16,10 @@ from textual.widget import Widget
 from core.gauges import Gauges
 from core.numbers import nats, signed
 from core.records import Sampling, Step
+from core.text import visible
 from tui import format
 from tui.theme import LETTERS
+from tui.widgets.flow import clip
 
 LOW, HIGH = -2.0, 4.0
 SIDES = ((110, 60), (76, 34), (40, 14))
@@ -152,23 +155,24 @@ class AlphaBar(Widget):
     def _labels(self, rail: int) -> list[Segment]:
         """Names under −1 and 0, numbers under the rest, as far as they fit."""
         line = [" "] * rail
-        names = {-1: self.labels[0], 0: self.labels[1]}
+        before, after = (clip(visible(x, newlines=False), rail // 4) for x in self.labels)
+        names = {-1: before, 0: after}
         styles = ["bar--muted"] * rail
         taken = -1
         for tick in TICKS:
             text = names.get(tick, signed(tick))
-            at = self._cell(tick, rail)
-            start = at if tick < 0 and tick == LOW else at - len(text) // 2
-            start = max(0, min(rail - len(text), start))
-            if tick == -1 and start + len(text) > self._cell(0, rail) - len(names[0]) // 2 - 1:
+            at, width = self._cell(tick, rail), cell_len(text)
+            start = at if tick < 0 and tick == LOW else at - width // 2
+            start = max(0, min(rail - width, start))
+            if tick == -1 and start + width > self._cell(0, rail) - cell_len(after) // 2 - 1:
                 continue
-            if start <= taken or start < 0:
+            if not width or start <= taken or start + width > rail:
                 continue
-            for offset, char in enumerate(text[: rail - start]):
-                line[start + offset] = char
-                if tick in names:
-                    styles[start + offset] = "bar--before" if tick == -1 else "bar--after"
-            taken = start + len(text)
+            end = start + width
+            line[start:end] = [text, *[""] * (width - 1)]
+            if tick in names:
+                styles[start:end] = ["bar--before" if tick == -1 else "bar--after"] * width
+            taken = end
         return self._runs(list(zip(line, styles, strict=True)))
 
     def _runs(self, cells: list[tuple[str, str]]) -> list[Segment]:
