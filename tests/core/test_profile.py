@@ -65,7 +65,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 def test_two_models_are_enough(write: Write) -> None:
     path = write(PAIR)
     assert load_profile(path) == Profile(
-        title="",
+        title="p",  # the file's name
         before=Side(model="org/base"),
         after=Side(model="org/chat"),
         labels=Labels(before="before", after="after"),

@@ -30,7 +30,7 @@ def test_the_editor_has_the_terminal_and_the_chat_comes_back(start: Start, tmp_p
     chat.terminal.write(TO_EDITOR)
     chat.terminal.see("in the editor")
     chat.terminal.write("by hand\r")
-    chat.terminal.see("by hand", "enter send")
+    chat.terminal.see("┃ by hand")  # the composer's, not what the editor echoed
     chat.terminal.press("enter")
     chat.terminal.see("Cut at the limit")
     (said,) = chat.conversation.messages.values()

@@ -50,6 +50,7 @@ async def test_a_line_that_is_wrapped_is_walked_row_by_row(tmp_path: Path) -> No
         await sent(chat, "one")
         long = "word " * 30
         chat.screen.composer.put(long)
+        await chat.frame()  # it grows, and wraps elsewhere
         await chat.press("up")
         assert chat.screen.composer.text == long
         await chat.press("up")
