@@ -27,6 +27,7 @@ from core.records import (
     Name,
     Note,
     Record,
+    Role,
     Step,
     Title,
     Unknown,
@@ -65,7 +66,7 @@ def conversation(texts: list[str], profile: Profile) -> list[Record]:
     groups = [texts[i : i + STEPS] for i in range(0, len(texts), STEPS)]
     for turn, group in enumerate(groups):
         asked = f"m-{turn}"
-        role = "system" if turn % 7 == 6 else "user"
+        role: Role = "system" if turn % 7 == 6 else "user"
         records.append(Message(id=asked, parent=parent, role=role, text=group[0]))
         for lane, alpha in LANES.items():
             name = f"r-{turn}-{lane}"
@@ -106,8 +107,8 @@ class Tour:
         profiles.mkdir(parents=True)
         for number, text in enumerate(self.texts):
             said = Message(id="m", parent=None, role="user", text=text)
-            lines = [samples.session(), said, Title(text=text)][: 2 + number % 2]
-            self._write(self.chats / f"{number}.jsonl", lines)
+            lines: list[Record] = [samples.session(), said, Title(text=text)]
+            self._write(self.chats / f"{number}.jsonl", lines[: 2 + number % 2])
             (profiles / f"p{number}.yaml").write_text(
                 f"title: {json.dumps(text)}\nbefore: {{model: a/b}}\nafter: {{model: a/c}}\n"
                 + ("oops: 1\n" if number % 5 == 0 else "")
