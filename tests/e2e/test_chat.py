@@ -46,8 +46,18 @@ def streams(chat: Chat) -> None:
     first = chat.reply_on_screen
     chat.terminal.until(lambda: len(chat.reply_on_screen) > len(first) > 0)
     chat.terminal.until(lambda: chat.reply_on_screen.startswith(first))
+    paints_no_more_than_what_changed(chat)
     (said,) = chat.conversation.messages.values()
     assert said.text == "typed while it loads"
+
+
+def paints_no_more_than_what_changed(chat: Chat) -> None:
+    screen, before = chat.terminal.screen, len(chat.reply_on_screen)
+    screen.dirty.clear()
+    chat.terminal.until(lambda: len(chat.reply_on_screen) > before + 40)
+    blank = {row for row, line in enumerate(screen.display) if not line.strip()}
+    assert len(blank) > 20
+    assert not blank & screen.dirty
 
 
 def takes_a_new_alpha_in_mid_reply(chat: Chat) -> None:

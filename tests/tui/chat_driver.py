@@ -129,6 +129,7 @@ class Chat:
     async def frame(self) -> None:
         """Let everything that was reported reach the screen."""
         await self.pilot.pause()
+        self.screen.figures_seconds = 0.0
         self.screen.take_frame()
         await self.pilot.pause()
 

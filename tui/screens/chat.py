@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 
 from textual import events, on
 from textual.widgets import TextArea
@@ -20,6 +21,7 @@ from tui.widgets.navigation import Cursor
 from tui.widgets.token_log import TokenLog
 
 FRAME_SECONDS = 1 / 15
+FIGURES_SECONDS = 1 / 4  # for slow lines and for eyes
 RELOAD = "Press ctrl+l to load again, F8 for another profile."
 
 
@@ -41,6 +43,8 @@ class ChatScreen(Dialogs):
         self._problem = problem
         self._lanes_due = False
         self._quit_armed = False
+        self.figures_seconds = FIGURES_SECONDS
+        self._figures_moved = 0.0
 
     def on_mount(self) -> None:
         """Start loading once the first frame is there."""
@@ -65,14 +69,25 @@ class ChatScreen(Dialogs):
         updates = self.session.drain()
         if updates:
             self._take(updates)
-        elif self.session.state == "busy":
-            self._refresh_figures()
-        elif self.session.state == "loading":
+        if self.session.state == "busy":
+            self._move_figures()
+        elif not updates and self.session.state == "loading":
             self._refresh_loading()
 
-    def _take(self, updates: Iterable[Update]) -> None:
+    def _move_figures(self) -> None:
+        """What changes with every token, less often than the text."""
+        now = time.monotonic()
+        if now - self._figures_moved >= self.figures_seconds:
+            self._figures_moved = now
+            self._refresh_figures()
+            self.refresh_inspector()
+            self.lanes.sum_up()
+
+    def _take(self, updates: Sequence[Update]) -> None:
         grown: set[str] = set()
         structure = False
+        streaming = all(isinstance(update, Step) for update in updates)
+        streaming &= not self.loading_panel.display  # the first step takes it away
         for update in updates:
             match update:
                 case Step() | Finish():
@@ -99,9 +114,10 @@ class ChatScreen(Dialogs):
             self.log_view.grow(reply)
         if grown and self.session.comparing:
             self.lanes.grow()
-        if grown:
+        if not streaming:
             self.refresh_inspector()
-        self.refresh_status()
+            self.lanes.sum_up()
+            self.refresh_status()
 
     def _opened(self, opened: Opened) -> None:
         for sentence in opened.notices:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -58,7 +59,7 @@ class AlphaBar(Widget):
     alpha: reactive[float] = reactive(0.0)
     sampling: reactive[Sampling] = reactive(Sampling())
     labels: reactive[tuple[str, str]] = reactive(("before", "after"))
-    gauges: reactive[Gauges | None] = reactive(None)
+    gauges: reactive[Gauges | None] = reactive(None, repaint=False)
     timeline: reactive[tuple[float, ...]] = reactive(())
     """α along the reply, at equal distances; nothing where it never changed."""
 
@@ -82,6 +83,10 @@ class AlphaBar(Widget):
             return Strip.blank(width, base)
         gap = Segment(" " * max(0, width - side - used), base)
         return Strip([*left, gap, *right]).adjust_cell_length(width, base)
+
+    def watch_gauges(self) -> None:
+        """The readings move all the time: repaint their line alone."""
+        self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
     def _style(self, name: str) -> Style:
         return self.rich_style + self.get_component_rich_style(name, partial=True)

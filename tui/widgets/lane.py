@@ -140,7 +140,10 @@ class Lane(Container):
         self.head.alpha = steps[-1].alpha if steps else block.log.reply.alpha
         self.log_view.grow(block.id)
         self.tally.take(steps)
-        if steps:
+
+    def sum_up(self) -> None:
+        """Say in the head what the reply has come to."""
+        if (block := self.block) is not None and block.log.steps:
             fork = "no fork" if block.fork is None else f"fork at {block.fork + 1}"
             self.head.summary = (
                 format.count(self.tally.tokens, "token"),

@@ -96,6 +96,11 @@ class Lanes(Container):
         for lane in self.lanes.values():
             lane.grow()
 
+    def sum_up(self) -> None:
+        """Say in every head what its reply has come to."""
+        for lane in self.lanes.values():
+            lane.sum_up()
+
     def _compare(self, lane: Lane, reference: ReplyBlock) -> None:
         block = lane.block
         if block is None:

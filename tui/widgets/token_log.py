@@ -26,6 +26,7 @@ from tui.widgets.page import Page
 from tui.widgets.painting import Painter
 
 MARGIN = 1
+STRIDE = 6  # a scroll of streaming text is this part of the view, in lines
 READABLE = 110  # cells: longer lines are hard to read
 SLICE_SECONDS = 0.025  # of every PAUSE_SECONDS, for wrapping what is out of sight
 PAUSE_SECONDS = 0.05
@@ -94,8 +95,9 @@ class TokenLog(ScrollView, can_focus=True):
         block, place = self.block_of(reply), self.page.place_of(reply)
         if block is None or place is None or not self.page.is_wrapped(place):
             return
-        row = self.page.grow(place)
-        self.refresh_lines(max(0, row), self.size.height + 1)
+        before = self.page.height
+        row = max(0, self.page.grow(place))
+        self.refresh_lines(row, max(before, self.page.height) - row)
         self._fit()
 
     def renew(self, id: str) -> None:
@@ -118,10 +120,20 @@ class TokenLog(ScrollView, can_focus=True):
             self._follows = new_value >= self.max_scroll_y
             self._wrap_view()
 
+    @property
+    def _height(self) -> int:
+        """Rows that can be scrolled over: the page, and a few empty ones below it.
+
+        A scroll repaints everything, so that text which streams is scrolled by
+        several lines at a time; the taller the view, the more.
+        """
+        stride = max(1, self.size.height // STRIDE)
+        return -(-self.page.height // stride) * stride
+
     def _fit(self) -> None:
         """The page may have another height: keep to its end where the view follows."""
-        if self.page.height != self.virtual_size.height:
-            self.virtual_size = Size(self.size.width, self.page.height)
+        if self._height != self.virtual_size.height:
+            self.virtual_size = Size(self.size.width, self._height)
         if self._follows and self.cursor is None:
             self.scroll_end(animate=False, immediate=True)
 
@@ -144,7 +156,7 @@ class TokenLog(ScrollView, can_focus=True):
         height = self.size.height
         follow = self._follows and self.cursor is None
         while True:
-            top = self.page.height - height if follow else self.scroll_offset.y
+            top = self._height - height if follow else self.scroll_offset.y
             places = self.page.places_in(max(0, top), top + height)
             stale = [place for place in places if not self.page.is_wrapped(place)]
             if not stale:
@@ -162,7 +174,7 @@ class TokenLog(ScrollView, can_focus=True):
             inside = inside * page.height_of(seen) // max(1, tall)
         self._wrapping = True
         try:
-            self.virtual_size = Size(self.size.width, page.height)
+            self.virtual_size = Size(self.size.width, self._height)
             if follow:
                 self.scroll_end(animate=False, immediate=True)
             elif (row := page.start_of(seen) + inside) != top:
