@@ -27,7 +27,7 @@ from tui.session import ChatSession
 
 HERE = Path(__file__).parent
 SIZE = (112, 26)
-PROMPT = "Tell me about otters."
+PROMPT = "Tell me about penguins."
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
