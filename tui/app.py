@@ -80,7 +80,9 @@ class ChatApp(App[int]):
         return ChatScreen(self.session, self.actions, self._problem)
 
     def on_mount(self) -> None:
-        """A terminal that goes away must not take the conversation with it."""
+        """Come back whole from a shell, and keep the conversation when the terminal goes away."""
+        # Textual paints what changed, and a terminal that was left is blank.
+        self.app_resume_signal.subscribe(self, lambda _app: self.screen.refresh())
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _frame: object) -> None:

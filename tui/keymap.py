@@ -53,6 +53,8 @@ ACTIONS: Actions = (
     Action("newer_message", "", "", "↓", "sent later",
            "From the last line: back towards what you were writing.", "Chat", "composer",
            palette=False),
+    Action("undo", "undo", "ctrl+underscore", "ctrl+_", "undo",
+           "Undo what was last done to the message.", "Chat", "composer", palette=False),
     Action("editor", "editor", "ctrl+x", "ctrl+x", "editor",
            "Write the message in $EDITOR.", "Chat", "anywhere", 61),
     Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; read a notice; change"
@@ -227,6 +229,8 @@ ACTIONS: Actions = (
            "chats", 3, palette=False),
     Action("undelete_chat", "undelete_chat", "f5", "F5", "undo",
            "Bring back the chat that was deleted last.", "Chats", "chats", 4, palette=False),
+    Action("suspend", "suspend", "ctrl+z", "ctrl+z", "to the shell",
+           "Leave the chat for the shell; `fg` brings it back.", "Set", rank=63),
     Action("quit", "quit", "ctrl+q,f10", "ctrl+q", "quit", "Save and quit.", "Set", rank=50),
     Action("interrupt", "interrupt", "ctrl+c", "ctrl+c", "stop or quit",
            "Copy the selection; stop the reply; twice: quit.", "Set", palette=False),

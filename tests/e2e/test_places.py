@@ -19,7 +19,7 @@ SGR = re.compile(rb"\x1b\[([\d;:]*)m")
 COLOURS = {*range(30, 50), *range(90, 108)} - {39, 49}  # those two take colour away
 
 
-@pytest.mark.parametrize("term", ["tmux-256color", "screen-256color"])
+@pytest.mark.parametrize("term", ["tmux-256color", "screen-256color", "screen", "xterm"])
 def test_the_chat_runs_in_tmux(start: Start, tmux: Tmux, term: str) -> None:
     chat = start(wrapper=tmux.start_in(term))
     terminal = chat.terminal

@@ -97,18 +97,28 @@ def test_a_stopped_chat_goes_on_where_it_was(chat: Chat) -> None:
     assert_cancelled(chat, seen)
 
 
-def test_a_suspended_chat_leaves_the_terminal_to_the_shell_until_fg(start: Start) -> None:
-    shell = ("bash", "--norc", "-imc", '"$@"; echo "status $?"; read -r; fg', "bash")
-    chat = start(wrapper=shell)
-    terminal = chat.terminal
+SHELL = ("bash", "--norc", "-imc", '"$@"; echo "status $?"; read -r; fg', "bash")
+
+
+def suspended(start: Start) -> tuple[Chat, Process, Process]:
+    """A chat that a shell had to stop in mid-reply, its app and its engine."""
+    chat = start(wrapper=SHELL)
     chat.until_ready()
     chat.say_and_stream("hello")
-    (app,) = terminal.process.children()
+    (app,) = chat.terminal.process.children()
     (engine,) = app.children()
-    app.send(signal.SIGTSTP)
-    terminal.see(f"status {128 + signal.SIGSTOP}")
+    chat.terminal.press("ctrl+z")
+    chat.terminal.see(f"status {128 + signal.SIGSTOP}")
+    return chat, app, engine
+
+
+def test_ctrl_z_leaves_the_terminal_to_the_shell_until_fg(start: Start) -> None:
+    chat, app, engine = suspended(start)
+    terminal = chat.terminal
     assert app.stopped
+    assert engine.stopped
     assert not terminal.drawn_on
+    terminal.screen.reset()  # as a real terminal's other screen is empty
     terminal.press("enter")
     terminal.until(lambda: terminal.drawn_on and chat.streaming)
     terminal.press("esc")
@@ -118,3 +128,33 @@ def test_a_suspended_chat_leaves_the_terminal_to_the_shell_until_fg(start: Start
     assert terminal.exit_code() == 0
     assert terminal.restored
     assert engine.gone
+
+
+def test_a_chat_that_rests_is_drawn_anew_after_fg(start: Start) -> None:
+    chat = start(wrapper=SHELL)
+    terminal = chat.terminal
+    chat.until_ready()
+    chat.say_and_stream("hello")
+    terminal.press("esc")
+    terminal.see("Stopped by you")
+    before = chat.stage
+    (app,) = terminal.process.children()
+    app.send(signal.SIGTSTP)
+    terminal.see(f"status {128 + signal.SIGSTOP}")
+    assert not terminal.drawn_on
+    terminal.screen.reset()
+    terminal.press("enter")
+    terminal.until(lambda: chat.stage == before)
+
+
+def test_a_suspended_chat_ends_with_its_terminal(start: Start) -> None:
+    chat, app, engine = suspended(start)
+    chat.terminal.hang_up()
+    assert chat.terminal.until_gone([app, engine], 10) < SECONDS_TO_LEAVE
+    assert_cancelled(chat, "erk")
+
+
+def test_without_a_shell_a_chat_is_not_suspended(chat: Chat) -> None:
+    chat.terminal.press("ctrl+z")
+    chat.terminal.see("No shell waits for this chat")
+    assert not chat.terminal.process.stopped

@@ -34,6 +34,12 @@ async def test_up_goes_through_what_was_sent_and_past_it_to_the_transcript(
         assert chat.screen.place == "transcript"
 
 
+async def test_what_was_done_to_a_message_can_be_undone(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press(*"ab", "left", "x", "ctrl+underscore")
+        assert chat.screen.composer.text == "ab"
+
+
 async def test_up_and_down_move_inside_a_message_first(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await sent(chat, "one")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -80,6 +82,19 @@ class Dialogs(Reading):
         except LogitAmpError as error:
             self.notice.say(error.message, error.remedy, error=True)
             return self.composer.text
+
+    def action_undo(self) -> None:
+        """Undo what was last done to the message."""
+        self.composer.undo()
+
+    def action_suspend(self) -> None:
+        """Stop, engine and all, until the shell continues this chat."""
+        from tui.job import is_shell_job
+
+        if is_shell_job():
+            os.killpg(0, signal.SIGTSTP)
+        else:
+            self.notice.say("No shell waits for this chat, so that it cannot be suspended.")
 
     def action_sampling(self) -> None:
         """System prompt and sampling."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
 from core.text import editable
+from tui import keymap
 
 NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")
 
@@ -19,6 +22,8 @@ class Composer(TextArea):
     From the first line up, and from the last one down, go what was sent before
     and what was being written when that was looked for.
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("composer")]
 
     @dataclass
     class Submitted(Message):
