@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from core.linear import PackedLinear, pack
+from core.linear import KERNEL_CACHES, PackedLinear, pack
 from tests.models import ARCHITECTURES, tiny_model
 
 PRECISIONS = [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)]
@@ -62,3 +65,36 @@ def test_only_plain_layers_in_a_precision_that_the_kernels_know_are_packed() -> 
     pack(model)
     kinds = {name for name, module in model.items() if isinstance(module, PackedLinear)}
     assert kinds == {"plain"}
+
+
+PROMPTS_OF_EVERY_LENGTH = """
+import resource, torch
+from torch import nn
+from core.linear import pack
+
+model = nn.Sequential(nn.Linear(64, 64), nn.Linear(64, 64))
+pack(model)
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+with torch.inference_mode():
+    for length in range(1, 101):
+        model(torch.zeros(length, 64))
+    before = most()
+    for length in range(101, 501):
+        model(torch.zeros(length, 64))
+print(most() - before)
+"""
+
+
+def test_prompts_of_every_length_leave_no_memory_behind() -> None:
+    """In a process of its own: the bounds are read once."""
+    unbounded = {name: value for name, value in os.environ.items() if name not in KERNEL_CACHES}
+    done = subprocess.run(
+        [sys.executable, "-c", PROMPTS_OF_EVERY_LENGTH],
+        env=unbounded,
+        capture_output=True,
+        check=True,
+    )
+    assert int(done.stdout) < 50e6
