@@ -1,8 +1,9 @@
 """Soak of the whole chat: the real app in a pty with its real engine, driven by keys.
 
-    python -m tests.benchmarks.soak_app --tokens 200000 [--seed 0]
+    python -m tests.benchmarks.soak_app --tokens 200000 [--profile demo] [--seed 0]
 
-Memory of both processes is read from outside, each time a new chat begins.
+Without --profile a tiny random pair is made for the run. Memory of both
+processes is read from outside, each time a new chat begins.
 """
 
 from __future__ import annotations
@@ -231,6 +232,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--profile", help="default: a tiny random pair")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     last = 0.0
@@ -242,7 +244,7 @@ def main() -> int:
             print(figures(seen), flush=True)
 
     try:
-        profile = make_profile(folder)
+        profile = options.profile or make_profile(folder)
         seen = soak(profile, folder / "chats", options.tokens, options.seed, report)
     finally:
         shutil.rmtree(folder)
