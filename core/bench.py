@@ -16,11 +16,12 @@ from core.engine import Engine
 from core.errors import LogitAmpError
 from core.events import Event, Forget, Loading
 from core.linear import PackedLinear
-from core.pair import Pair, choose_device, choose_dtype, load_pair, prepare
+from core.pair import Pair, load_pair, prepare
 from core.profile import Profile
 from core.records import PromptIds, Reply, Sampling, Step
 from core.shapes import random_pair
 from core.side import LoadedSide
+from core.weights import choose_device, choose_dtype
 
 ALPHA = 1.0
 TOP = 10

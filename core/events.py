@@ -91,8 +91,8 @@ Command = Request | SetAlpha | SetSampling | Stop | Forget
 class Loading:
     """Progress of opening a pair; `total` None where it is not known.
 
-    `stage` is one of start, download, vocabulary, weights, warm-up; `unit` says what
-    `done` and `total` count (bytes, tensors, steps).
+    `stage` is one of start, download, vocabulary, weights, copy, warm-up; `unit` says what
+    `done` and `total` count (bytes, tokens).
     """
 
     stage: str

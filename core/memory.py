@@ -94,7 +94,7 @@ def _refuse_beyond(
 
 
 def _weights(profile: Profile, folder: Path, config: Any, on_gpu: bool) -> int:
-    prequantized = getattr(config, "quantization_config", None) is not None
+    prequantized = _is_quantized(folder)
     total, embedding = 0.0, 0.0
     for name, dtype, shape in _tensors(folder):
         count = math.prod(shape)
@@ -113,6 +113,13 @@ def _weights(profile: Profile, folder: Path, config: Any, on_gpu: bool) -> int:
     return int(total + (embedding if tied and not on_gpu else 0))
 
 
+def _is_quantized(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "config.json").read_text()).get("quantization_config"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _cache(profile: Profile, config: Any, on_gpu: bool) -> int:
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -125,6 +132,12 @@ def _width(profile: Profile, stored: int, on_gpu: bool) -> int:
     """Bytes of a number that is not quantized."""
     named = {"float32": 4, "bfloat16": 2, "float16": 2}
     return named.get(profile.dtype, stored if on_gpu else 4)
+
+
+def tensor_bytes(folder: Path) -> Iterator[tuple[str, int]]:
+    """(name, bytes in the file) of every tensor of a model."""
+    for name, dtype, shape in _tensors(folder):
+        yield name, math.prod(shape) * STORED_BYTES.get(dtype, 2)
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:

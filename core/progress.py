@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -29,12 +30,25 @@ def watched_bar(watch: Watcher, unit: str | None = None) -> type[Any]:
 
 
 @contextlib.contextmanager
-def watch_loading(watch: Watcher) -> Iterator[None]:
-    """Report transformers' weight loading to `watch`, and keep it silent otherwise."""
+def watch_weights(watch: Watcher, sizes: Mapping[str, int]) -> Iterator[None]:
+    """Report transformers' reading of tensors to `watch`, in bytes by their `sizes`.
+
+    What it counts otherwise is reported as it is; it prints nothing.
+    """
     from transformers.utils import logging
 
-    bar = watched_bar(watch)
-    previous = logging.set_tqdm_hook(lambda _factory, args, kwargs: bar(*args, **kwargs))
+    def bar(_factory: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        loaded = [0, *itertools.accumulate(_sizes(args, sizes))]
+
+        def weigh(done: float, total: float | None) -> None:
+            if loaded[-1]:
+                watch(loaded[min(int(done), len(loaded) - 1)], loaded[-1])
+            else:
+                watch(done, total)
+
+        return watched_bar(weigh)(*args, **kwargs)
+
+    previous = logging.set_tqdm_hook(bar)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
@@ -42,3 +56,10 @@ def watch_loading(watch: Watcher) -> Iterator[None]:
     finally:
         logging.set_tqdm_hook(previous)
         logging.set_verbosity(verbosity)
+
+
+def _sizes(args: Sequence[Any], sizes: Mapping[str, int]) -> Iterator[int]:
+    """Bytes of what a bar counts: (name, …) each, as transformers names tensors."""
+    for item in args[0] if args and isinstance(args[0], Collection) else ():
+        if isinstance(item, tuple) and isinstance(item[0], str):
+            yield sizes.get(item[0], 0)

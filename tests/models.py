@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoModelForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     GPT2Config,
@@ -136,3 +137,19 @@ def save_pair(folder: Path, architecture: str = "llama") -> tuple[Path, Path]:
     model.save_pretrained(folder / "after")
     tiny_tokenizer().save_pretrained(folder / "after")
     return before, folder / "after"
+
+
+def save_adapter(base: Path, folder: Path, seed: int) -> Path:
+    """A LoRA adapter with random, non-zero weights for both of its factors."""
+    from peft import LoraConfig, get_peft_model
+
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"])
+    adapted = get_peft_model(model, config)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_" in name:
+                weight.normal_(std=0.2)
+    adapted.save_pretrained(folder)
+    return folder

@@ -12,6 +12,7 @@ from core.downloads import download_state
 from core.errors import PairError
 from core.machine import GB
 from core.profile import Profile, list_profiles
+from core.quantized import copies_folder, copies_size
 from core.text import visible
 from tui import terminal
 from tui.output import put, put_json, say
@@ -57,6 +58,11 @@ def machine_findings(diagnosis: Diagnosis) -> Iterator[Finding]:
         yield from _torch(diagnosis)
     free = "not known" if diagnosis.free is None else f"{diagnosis.free / GB:.0f} GB free"
     yield Finding("disk", f"{free} for downloads, in {diagnosis.cache}")
+    copies = copies_folder()
+    kept = (
+        f"{copies_size(copies) / GB:.1f} GB of quantized models, in {copies}" if copies else "off"
+    )
+    yield Finding("copies", kept)
     token = "there is one" if diagnosis.token else "none: gated models need one (HF_TOKEN)"
     yield Finding("Hub token", token)
 

@@ -127,7 +127,7 @@ class App:
         """A new chat of some turns."""
         assert self._ready.wait(SECONDS), "the models are not loaded"
         self._press("ctrl+n", "chats")
-        for turn in range(self._random.randint(2, 10)):
+        for turn in range(self._random.randint(2, 6)):  # the demo pair reads 1,024 tokens
             if self._chance(0.15):
                 self._press("F4", "comparisons")
             if self._chance(0.1):

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from core.engine import Engine
 from core.errors import PairError
 from core.events import Lane, Loading, Request
-from core.pair import choose_device, load_pair
+from core.pair import load_pair
 from core.profile import Profile
 from core.records import Message, Sampling, Step
-from tests.models import save_pair, save_side, tiny_model, tiny_tokenizer
+from core.weights import choose_device
+from tests.models import save_adapter, save_pair, save_side, tiny_model, tiny_tokenizer
 
 MakeProfile = Callable[..., Profile]
 QUESTION = Message(id="m0", parent=None, role="user", text="Tell me about otters")
@@ -51,20 +51,6 @@ def answer(subject: Profile, *alphas: float, count: int = 12) -> list[Step]:
         sampling=Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=count),
     )
     return [e for e in Engine.open(subject).generate(request) if isinstance(e, Step)]
-
-
-def save_adapter(base: Path, folder: Path, seed: int) -> Path:
-    """A LoRA adapter with random, non-zero weights for both of its factors."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"])
-    adapted = get_peft_model(model, config)
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in adapted.named_parameters():
-            if "lora_" in name:
-                weight.normal_(std=0.2)
-    adapted.save_pretrained(folder)
-    return folder
 
 
 def merged(base: Path, adapter: Path, folder: Path) -> Path:
@@ -138,6 +124,17 @@ class TestAdapters:
         (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
         with pytest.raises(PairError, match=r"no adapter_model\.safetensors"):
             load_pair(profile(base, {"model": str(base), "adapter": str(adapter)}))
+
+
+def test_loading_is_counted_in_bytes(tiny_pair: MakeProfile) -> None:
+    subject, seen = tiny_pair(), list[Loading]()
+    load_pair(subject, seen.append)
+    for name, side in (("before", subject.before), ("after", subject.after)):
+        counted = [one for one in seen if (one.stage, one.detail) == ("weights", name)]
+        size = sum(t.nbytes for t in load_file(Path(side.model) / "model.safetensors").values())
+        done = [one.done for one in counted]
+        assert done == sorted(done)
+        assert (counted[-1].done, counted[-1].total, counted[-1].unit) == (size, size, "bytes")
 
 
 class TestPrecision:

@@ -41,7 +41,7 @@ class FakeEngine:
         self.between: Callable[[int], None] = lambda index: None
 
     def open(self, profile: Profile, report: Callable[[Loading], None]) -> FakeEngine:
-        report(Loading(stage="weights", detail="before", done=1, total=2, unit="tensors"))
+        report(Loading(stage="weights", detail="before", done=1, total=2, unit="bytes"))
         self.profile = profile
         return self
 

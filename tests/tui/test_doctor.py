@@ -57,6 +57,18 @@ def test_it_ends_with_4_and_the_reasons_where_it_cannot(tmp_path: Path, capsys: 
     assert "no Hub token" in said
 
 
+@pytest.mark.usefixtures("here")
+def test_it_says_what_quantized_copies_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    (tmp_path / "one").mkdir()
+    with (tmp_path / "one" / "model.safetensors").open("wb") as file:
+        file.truncate(5_600_000_000)
+    monkeypatch.setenv("LOGIT_AMP_QUANTIZED", str(tmp_path))
+    assert cli.run(["doctor"]) == 0
+    assert f"5.6 GB, in {tmp_path}" in capsys.readouterr().out
+
+
 def test_json_says_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
