@@ -66,7 +66,7 @@ def test_it_says_what_quantized_copies_take(
         file.truncate(5_600_000_000)
     monkeypatch.setenv("LOGIT_AMP_QUANTIZED", str(tmp_path))
     assert cli.run(["doctor"]) == 0
-    assert f"5.6 GB, in {tmp_path}" in capsys.readouterr().out
+    assert f"5.6 GB of quantized models, in {tmp_path}" in capsys.readouterr().out
 
 
 def test_json_says_the_same(
