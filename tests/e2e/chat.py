@@ -16,7 +16,7 @@ from tests.e2e.terminal import Process, Terminal
 
 COMMAND = str(Path(sys.executable).with_name("logit-amp-chat"))
 STREAMING = "tok/s"
-BELOW = re.compile(r" α .*┼| token \d+ of| [✗•] | Loading | Reading the prompt")
+BELOW = re.compile(r" α .*┼| token \d+ of| [✗•] | +(Loading |Reading the prompt)")
 FINISHED = re.compile(r"  (Stopped by you|Cut at the limit|Broken off|The context is full)")
 MARK = re.compile(r"‹α [^›]*›")
 UNWANTED = ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TEXTUAL", "TMUX", "COLUMNS", "LINES")
