@@ -102,6 +102,7 @@ class App:
         self.saved = Saved(folder)
         self.done: Counter[str] = Counter()
         self._random = random.Random(seed)
+        self._stopped = False
         self._ready = threading.Event()
         threading.Thread(target=self._drain, daemon=True).start()
 
@@ -137,9 +138,16 @@ class App:
                 self._press("ctrl+r", "regenerated")
             else:
                 words = self._random.choices(WORDS.split(), k=self._random.randint(1, 12))
-                self._press("".join(c for c in " ".join(words) if c.isprintable()) + "\r")
+                self._say("".join(c for c in " ".join(words) if c.isprintable()))
             self._wait(began)
             self.done["turns"] += 1
+
+    def _say(self, text: str) -> None:
+        # An esc that came after the end went to the transcript, where letters are
+        # commands; a paste always goes to the composer.
+        self._press(f"\x1b[200~{text}\x1b[201~" if self._stopped else text)
+        self._press("enter")
+        self._stopped = False
 
     def _wait(self, began: int) -> None:
         """Until every lane that was begun has ended, with some keys meanwhile."""
@@ -155,6 +163,7 @@ class App:
                 self._press(self._random.choice(("F2", "F3")), "α changes")
             if self._chance(0.004) and kinds["reply"] > kinds["finish"]:
                 self._press("esc", "stops")
+                self._stopped = True
             time.sleep(LOOK_SECONDS)
 
     @property
