@@ -30,8 +30,8 @@ def copied(chat: Chat) -> str:
     chat.until_ready()
     chat.say("hello")
     chat.terminal.see("Cut at the limit")
-    chat.terminal.press("esc")
-    chat.terminal.see("esc write")  # an escape and a letter at once are another key
+    chat.terminal.press("tab")
+    chat.terminal.see("esc write")
     chat.terminal.press("y")
     chat.terminal.see("y  the reply")
     chat.terminal.press("y")

@@ -130,6 +130,7 @@ class Chat:
         """Let everything that was reported reach the screen."""
         await self.pilot.pause()
         self.screen.figures_seconds = 0.0
+        self.screen.late_seconds = 0.0
         self.screen.take_frame()
         await self.pilot.pause()
 

@@ -256,6 +256,19 @@ async def test_editing_takes_the_last_message_back(tmp_path: Path) -> None:
         assert "one" not in chat.log.split()
 
 
+async def test_an_escape_that_came_too_late_to_stop_the_reply_does_nothing_else(
+    tmp_path: Path,
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("hello")
+        await chat.finish()
+        places = []
+        for chat.screen.late_seconds in (60.0, 0.0):
+            await chat.pilot.press("escape")
+            places.append(chat.screen.place)
+        assert places == ["composer", "transcript"]
+
+
 async def test_escape_leaves_an_edit(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -13,19 +14,19 @@ from core.events import Failed, Idle, Opened
 from core.records import Finish, Reply, Step
 from tui import keymap
 from tui.engine_link import Unsaved, Update
-from tui.screens.chat_dialogs import Dialogs
+from tui.screens.comparing import Comparing
 from tui.session import ChatSession
 from tui.watchdog import Recovered, Stalled
 from tui.widgets.composer import Composer
-from tui.widgets.navigation import Cursor
 from tui.widgets.token_log import TokenLog
 
 FRAME_SECONDS = 1 / 15
 FIGURES_SECONDS = 1 / 4  # for slow lines and for eyes
+LATE_SECONDS = 0.3  # an esc so soon after the end was meant to stop the reply
 RELOAD = "Press ctrl+l to load again, F8 for another profile."
 
 
-class ChatScreen(Dialogs):
+class ChatScreen(Comparing):
     """Shows a session and passes on what the user wants.
 
     The session is asked once a frame what happened; the work of a frame
@@ -41,10 +42,11 @@ class ChatScreen(Dialogs):
         """Show `session`; `problem` is something to say once the screen is there."""
         super().__init__(session, actions)
         self._problem = problem
-        self._lanes_due = False
         self._quit_armed = False
         self.figures_seconds = FIGURES_SECONDS
         self._figures_moved = 0.0
+        self.late_seconds = LATE_SECONDS
+        self._ended = -math.inf
 
     def on_mount(self) -> None:
         """Start loading once the first frame is there."""
@@ -90,12 +92,16 @@ class ChatScreen(Dialogs):
         streaming &= not self.loading_panel.display  # the first step takes it away
         for update in updates:
             match update:
-                case Step() | Finish():
+                case Step():
                     grown.add(update.reply)
+                case Finish():
+                    grown.add(update.reply)
+                    if update.reason != "cancelled":
+                        self._ended = time.monotonic()
                 case Reply():
                     structure = True
                 case Idle():
-                    self._complete_if_due()
+                    self.complete_if_due()
                 case Opened():
                     self._opened(update)
                 case Failed():
@@ -127,13 +133,6 @@ class ChatScreen(Dialogs):
                 "This pair has another vocabulary, so that a new chat was begun.",
                 f"The old one is saved as {self.session.parted_from.name}: F9 opens it.",
             )
-
-    def _complete_if_due(self) -> None:
-        """After a reply during which the comparison was switched on: its missing lanes."""
-        due, self._lanes_due = self._lanes_due, False
-        log = self.compared or self.session.conversation.last_reply()
-        if due and self.session.comparing and log is not None:
-            self.session.complete_lanes(log)
 
     def _failed(self, failed: Failed) -> None:
         remedy = failed.remedy
@@ -216,7 +215,7 @@ class ChatScreen(Dialogs):
         if self.leave():
             pass
         elif session.state == "busy":
-            self._lanes_due = False
+            self.lanes_due = False
             self.give_back()
             session.stop()
         elif self.notice.dismiss():
@@ -227,7 +226,8 @@ class ChatScreen(Dialogs):
             session.editing = None
             self.composer.put("")
         elif self.place == "composer":
-            self.action_to_transcript()
+            if time.monotonic() - self._ended > self.late_seconds:
+                self.action_to_transcript()
         else:
             self.current_log.set_cursor(None)
             self.action_to_composer()
@@ -279,61 +279,6 @@ class ChatScreen(Dialogs):
         preset = next_preset(self.session.alpha, self.session.profile.presets, 1)
         if preset is not None:
             self.set_alpha(preset)
-
-    def action_compare(self) -> None:
-        """Show or hide the comparison; missing lanes are asked for."""
-        session = self.session
-        cursor = self.log_view.cursor
-        had_place = self.place == "transcript"
-        session.comparing = not session.comparing
-        self.lanes.display = self.prompt.display = session.comparing
-        self.log_view.display = not session.comparing
-        if session.comparing:
-            # Without a cursor the comparison follows the newest turn.
-            self.compared = session.conversation.replies.get(cursor.reply) if cursor else None
-            self._lanes_due = session.state == "busy"
-            if (log := self.compared or session.conversation.last_reply()) is not None:
-                session.complete_lanes(log)
-                self.lanes.select(log.reply.lane)
-            self._sync_lanes()
-            if cursor is not None and self.compared is not None:
-                self.lanes.current.log_view.set_cursor(Cursor(self.compared.id, cursor.step))
-        else:
-            self.compared = None
-            self.sync_thread()
-        if had_place:
-            self.set_focus(self.current_log)
-        self.refresh_inspector()
-        self.refresh_status()
-
-    def compare_sweep(self) -> None:
-        """Show the lanes that were chosen; missing ones are asked for as soon as that can be."""
-        if not self.session.comparing:
-            self.action_compare()
-            return
-        log = self.compared or self.session.conversation.last_reply()
-        self._lanes_due = self.session.state == "busy"
-        if log is not None:
-            self.session.complete_lanes(log)
-        self._sync_lanes()
-        self.refresh_status()
-
-    def action_keep(self) -> None:
-        """Make the selected lane's reply the history."""
-        block = self.lanes.current.block
-        if not self.session.comparing or block is None:
-            self.notice.say("Nothing to keep: compare first (F4), then choose a lane with tab.")
-            return
-        self.session.keep(block.id)
-        self.sync_thread()
-        self.refresh_status()
-
-    def action_together(self) -> None:
-        """Let the lanes scroll together by token, or each on its own."""
-        self.lanes.together = not self.lanes.together
-        self.notice.say(
-            "The lanes move together." if self.lanes.together else "Each lane moves on its own."
-        )
 
     def action_lane(self, by: int) -> None:
         """Go to another lane; without a comparison, to the composer."""
