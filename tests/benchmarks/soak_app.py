@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pexpect
+import pyte
 
 from tests.benchmarks.soak import WARM, WORDS
 from tests.e2e.chat import environment
@@ -32,6 +33,7 @@ from tests.e2e.terminal import KEYS, Process
 CONTEXT = 4096
 SECONDS = 300.0  # for one turn; a longer one is a failure
 LOOK_SECONDS = 0.02
+LAST = 1 << 17  # bytes of what was painted
 
 
 def resident(pid: int) -> int:
@@ -103,18 +105,24 @@ class App:
         self.done: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._stopped = False
+        self._shown = b""
         self._ready = threading.Event()
         threading.Thread(target=self._drain, daemon=True).start()
 
     def _drain(self) -> None:
-        shown = b""
         while True:
             try:
-                shown = shown[-20:] + os.read(self._child.fileno(), 1 << 16)
+                self._shown = self._shown[-LAST:] + os.read(self._child.fileno(), 1 << 16)
             except OSError:
                 return
-            if b"cpu (" in shown:
+            if not self._ready.is_set() and b"cpu (" in self._shown:
                 self._ready.set()
+
+    def _screen(self) -> str:
+        """About what the terminal shows: what was painted lately."""
+        screen = pyte.Screen(100, 30)
+        pyte.ByteStream(screen).feed(self._shown)
+        return "\n".join(screen.display)
 
     def _chance(self, probability: float) -> bool:
         return self._random.random() < probability
@@ -133,13 +141,13 @@ class App:
                 self._press("F4", "comparisons")
             if self._chance(0.1):
                 self._press("F5", "inspections")
-            began = self.saved.kinds["finish"]
             if turn and self._chance(0.2):
                 self._press("ctrl+r", "regenerated")
+                self._wait("reply")
             else:
                 words = self._random.choices(WORDS.split(), k=self._random.randint(1, 12))
                 self._say("".join(c for c in " ".join(words) if c.isprintable()))
-            self._wait(began)
+                self._wait("message")
             self.done["turns"] += 1
 
     def _say(self, text: str) -> None:
@@ -149,16 +157,21 @@ class App:
         self._press("enter")
         self._stopped = False
 
-    def _wait(self, began: int) -> None:
-        """Until every lane that was begun has ended, with some keys meanwhile."""
+    def _wait(self, first: str) -> None:
+        """Until a record of this kind has come and every lane has ended, with keys meanwhile.
+
+        What came before may still run: a comparison's lanes, for one.
+        """
+        began, finished, kinds = self.saved.kinds[first], -1, self.saved.kinds
         deadline = time.monotonic() + SECONDS
         while True:
             self.saved.look()
-            kinds = self.saved.kinds
-            if kinds["finish"] > began and kinds["finish"] == kinds["reply"]:
+            if finished < 0 and kinds[first] > began:
+                finished = kinds["finish"]
+            if 0 <= finished < kinds["finish"] and kinds["finish"] == kinds["reply"]:
                 return
             if self.process.gone or time.monotonic() > deadline:
-                raise AssertionError(f"no end of a turn: {kinds}, {self.done}")
+                raise AssertionError(f"no end of a turn: {kinds}, {self.done}\n{self._screen()}")
             if self._chance(0.05):
                 self._press(self._random.choice(("F2", "F3")), "α changes")
             if self._chance(0.004) and kinds["reply"] > kinds["finish"]:
