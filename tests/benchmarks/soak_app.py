@@ -158,17 +158,15 @@ class App:
         self._stopped = False
 
     def _wait(self, first: str) -> None:
-        """Until a record of this kind has come and every lane has ended, with keys meanwhile.
-
-        What came before may still run: a comparison's lanes, for one.
-        """
-        began, finished, kinds = self.saved.kinds[first], -1, self.saved.kinds
+        """Until a record of this kind has come and lanes have ended, all of them; with keys
+        meanwhile."""
+        kinds = self.saved.kinds
+        began, finished = kinds[first], kinds["finish"]
         deadline = time.monotonic() + SECONDS
         while True:
             self.saved.look()
-            if finished < 0 and kinds[first] > began:
-                finished = kinds["finish"]
-            if 0 <= finished < kinds["finish"] and kinds["finish"] == kinds["reply"]:
+            new = kinds[first] > began and kinds["finish"] > finished
+            if new and kinds["finish"] == kinds["reply"]:
                 return
             if self.process.gone or time.monotonic() > deadline:
                 raise AssertionError(f"no end of a turn: {kinds}, {self.done}\n{self._screen()}")
