@@ -158,8 +158,7 @@ class App:
         self._stopped = False
 
     def _wait(self, first: str) -> None:
-        """Until a record of this kind has come and lanes have ended, all of them; with keys
-        meanwhile."""
+        """Until a record of this kind has come and every lane has ended, with keys meanwhile."""
         kinds = self.saved.kinds
         began, finished = kinds[first], kinds["finish"]
         deadline = time.monotonic() + SECONDS
@@ -172,7 +171,9 @@ class App:
                 raise AssertionError(f"no end of a turn: {kinds}, {self.done}\n{self._screen()}")
             if self._chance(0.05):
                 self._press(self._random.choice(("F2", "F3")), "α changes")
-            if self._chance(0.004) and kinds["reply"] > kinds["finish"]:
+            # Stopped earlier, the message would be given back to the composer.
+            running = kinds[first] > began and kinds["reply"] > kinds["finish"]
+            if running and self._chance(0.004):
                 self._press("esc", "stops")
                 self._stopped = True
             time.sleep(LOOK_SECONDS)
