@@ -146,7 +146,8 @@ class App:
                 self._wait("reply")
             else:
                 words = self._random.choices(WORDS.split(), k=self._random.randint(1, 12))
-                self._say("".join(c for c in " ".join(words) if c.isprintable()))
+                text = "".join(c for c in " ".join(words) if c.isprintable())
+                self._say(text or "?")  # blank ones are not sent
                 self._wait("message")
             self.done["turns"] += 1
 
