@@ -11,15 +11,13 @@ import torch
 from torch import Tensor
 
 from core.amplification import log_probs, mix
+from core.both import BothSides
 from core.errors import ContextError, LogitAmpError
 from core.events import Prefill
 from core.measurement import Measured, measure
 from core.pair import Pair
-from core.prefix import Prefixes
 from core.records import Change, Finish, FinishReason, PromptIds, Reply, Sampling, Step
 from core.sampling import Noise, filtered, pick
-
-PREFILL_CHUNK = 256
 
 # What happened at one token of all lanes.
 Batch = list[Prefill | Step | Change | Finish]
@@ -47,15 +45,12 @@ class Progress:
 class Decoder:
     """Decodes any number of lanes over one pair, a row each, in lock-step.
 
-    Caches of what was decoded stay, so that the next prompt with a common
-    prefix reads only what is new. They depend on tokens alone: changing α,
-    temperature or filters costs nothing.
+    Changing α, temperature or filters costs nothing.
     """
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
-        self._before = Prefixes(pair.before)
-        self._after = Prefixes(pair.after)
+        self.sides = BothSides(pair)
 
     def decode(
         self,
@@ -88,13 +83,11 @@ class Decoder:
             yield run.abort(f"{type(error).__name__}: {error}")
             raise
         finally:
-            self._before.release()
-            self._after.release()
+            self.sides.release()
 
     def forget(self) -> None:
         """Drop every cached prefix."""
-        self._before.clear()
-        self._after.clear()
+        self.sides.forget()
 
     def reachable(self, forced: tuple[int, ...], sampling: Sampling) -> tuple[int, ...]:
         """What of a forced prefix can be said: up to the longest reply, or an end of turn."""
@@ -123,29 +116,15 @@ class Decoder:
 
     def _prefill(self, run: Run, prompt: PromptIds, forced: tuple[int, ...]) -> Iterator[Batch]:
         """Read the prompt and what is forced; afterwards `run` holds the next token's logits."""
-        rows = len(run.lanes)
-        ids = (prompt.before + forced, prompt.after + forced)
-        # One more row of logits than forced tokens: each predicts the token after it.
-        wanted = len(forced) + 1
-        spare = [
-            self._before.start(ids[0], len(ids[0]) - wanted),
-            self._after.start(ids[1], len(ids[1]) - wanted),
-        ]
-        total, done = sum(spare), 0
-        logits: list[Tensor] = []
-        for side in (self._before, self._after):
-            parts: list[Tensor] = []
-            for read, part in side.read(wanted, PREFILL_CHUNK):
-                done += read
-                parts.append(part)
-                yield [Prefill(done, total)]
-            logits.append(torch.cat(parts, dim=1)[0, -wanted:])
+        for done, total in self.sides.read(prompt, forced):
+            yield [Prefill(done, total)]
+        logits = self.sides.logits
         if forced:
             yield self._forced(run, forced, logits)
         if not run.active:
             return
-        self._before.spread(rows)
-        self._after.spread(rows)
+        rows = len(run.lanes)
+        self.sides.spread(rows)
         run.before, run.after = (side[-1:].expand(rows, -1) for side in logits)
 
     @staticmethod
@@ -169,8 +148,7 @@ class Decoder:
             yield batch
             if run.active:
                 # Rows of lanes that have ended go along: cheaper than cutting caches.
-                run.after = self._after.step(run.tokens)
-                run.before = self._before.step(run.tokens)
+                run.before, run.after = self.sides.step(run.tokens)
 
 
 class Run:

@@ -1,4 +1,4 @@
-"""Key-value caches of one side, kept from turn to turn."""
+"""Key-value caches of what reads a prompt, kept from turn to turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.cache import GrowingLayer, KVCache
-from core.side import LoadedSide
+from core.side import Reader
 
 # The reply just decoded and the one before it: regenerating and comparing
 # afterwards find their prompt, and memory stays bounded.
@@ -19,7 +19,7 @@ DEPTH = 2
 
 @dataclass
 class Kept:
-    """A cache of equally long rows, and the token ids each row holds."""
+    """A cache of equally long rows, and the token ids each lane holds."""
 
     cache: KVCache
     rows: list[list[int]]
@@ -34,9 +34,12 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 class Prefixes:
-    """One side's caches: `start`, `read`, `spread`, any number of `step`s, `release`."""
+    """The caches of a side, or of twins: `start`, `read`, `spread`, `step`s, `release`.
 
-    def __init__(self, side: LoadedSide) -> None:
+    A lane is a row of one side; of twins it is two, all of before's come first.
+    """
+
+    def __init__(self, side: Reader) -> None:
         self._side = side
         self._kept: list[Kept] = []
         self._live: Kept | None = None
@@ -66,14 +69,14 @@ class Prefixes:
         return len(self._pending)
 
     def _cut(self, kept: Kept, row: int, length: int) -> Kept:
-        """A one-row copy of the first `length` tokens; the original stays as it is."""
+        """A copy of one lane's first `length` tokens; the original stays as it is."""
         cache = copy.copy(kept.cache)
         cache.layers = [
             layer.detached() if isinstance(layer, GrowingLayer) else copy.copy(layer)
             for layer in kept.cache.layers
         ]
-        if len(kept.rows) > 1:
-            cache.reorder_cache(torch.tensor([row]))
+        if (lanes := len(kept.rows)) > 1:
+            cache.reorder_cache(torch.arange(self._side.width) * lanes + row)
         surplus = len(kept.rows[row]) - length
         if surplus:
             cache.crop(-surplus)
@@ -82,7 +85,7 @@ class Prefixes:
     def read(self, wanted: int, chunk: int) -> Iterator[tuple[int, Tensor]]:
         """Prefill in chunks of tokens; yields (tokens read, logits of the last `wanted`).
 
-        Logits are (1, up to `wanted`, V), none for chunks that end before.
+        Logits are (sides, up to `wanted`, V), none for chunks that end before.
         """
         live = self._require()
         size = len(self._pending)
@@ -97,11 +100,11 @@ class Prefixes:
         """Give every lane a row of its own."""
         live = self._require()
         if rows > 1:
-            live.cache.reorder_cache(torch.zeros(rows, dtype=torch.long))
+            live.cache.reorder_cache(torch.arange(self._side.width).repeat_interleave(rows))
             live.rows = [list(live.rows[0]) for _ in range(rows)]
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Feed one token a row (R,); logits (R, V) of the next."""
+        """Feed one token a lane (R,); logits (sides · R, V) of the next."""
         live = self._require()
         logits = self._side.logits(tokens.unsqueeze(-1), live.cache, 1)
         for row, token in zip(live.rows, tokens.tolist(), strict=True):

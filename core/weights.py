@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from core.errors import PairError
 from core.events import Loading
+from core.lora import with_rows
 from core.memory import estimate, place, tensor_bytes
 from core.profile import Profile, Side
 from core.progress import watch_weights
@@ -88,8 +89,7 @@ def load_sides(
         return [side, side], loader.notices
     loaded = _with_adapters(first, wanted, "after")
     sides = [
-        LoadedSide(loaded.model, name if name in wanted else None, shared=bool(wanted))
-        for name in ("before", "after")
+        replace(loaded, adapter=name if name in wanted else None) for name in ("before", "after")
     ]
     return sides, loader.notices
 
@@ -212,7 +212,10 @@ def _with_adapters(model: Model, adapters: dict[str, Any], name: str) -> LoadedS
                 what = problem.replace("_", " ")
                 raise _misfit(source, f"{len(keys)} {what}, {keys[0]} first")
     model.eval()
-    return LoadedSide(model, name, shared=True)
+    if (by_rows := with_rows(model)) is None:
+        return LoadedSide(model, name, shared=True)
+    model, rows = by_rows
+    return LoadedSide(model, name, shared=True, rows=rows)
 
 
 def _misfit(adapter: Source, why: str) -> PairError:

@@ -331,8 +331,9 @@ class TestRecords:
         self, talkative: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         subject = talkative
-        original = subject._decoder._after.step
-        monkeypatch.setattr(subject._decoder._after, "step", lambda t: original(t) * math.nan)
+        sides = subject._decoder.sides
+        original = sides.step
+        monkeypatch.setattr(sides, "step", lambda t: [side * math.nan for side in original(t)])
         events = list(subject.generate(ask(0, sampling=FREE)))
         assert finish(events).reason == "error"
         assert "NaN" in (finish(events).error or "")

@@ -1,0 +1,78 @@
+"""Both sides read one conversation: each on its own, or in one forward where that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from core.pair import Pair
+from core.prefix import Prefixes
+from core.records import PromptIds
+from core.side import Twins
+
+PREFILL_CHUNK = 256
+
+
+class BothSides:
+    """Caches of what was read stay, so that the next prompt reads only what is new.
+
+    They depend on tokens alone: changing α, temperature or filters costs nothing.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        twins = Twins.of(pair.before, pair.after)
+        self._apart = (Prefixes(pair.before), Prefixes(pair.after))
+        self._together = Prefixes(twins) if twins else None
+        self._live: tuple[Prefixes, ...] = self._apart
+        self.logits: list[Tensor] = []
+
+    @property
+    def caches(self) -> tuple[Prefixes, ...]:
+        """Everything that holds what was read."""
+        return (*self._apart, self._together) if self._together else self._apart
+
+    def forget(self) -> None:
+        """Drop every cached prefix."""
+        for caches in self.caches:
+            caches.clear()
+
+    def read(self, prompt: PromptIds, forced: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+        """Read the prompt and what is forced; yields how many tokens were read, and of how many.
+
+        Afterwards `logits` are before's and after's, (1 + forced, V) each: a row
+        for every token that follows the prompt.
+        """
+        together = self._together if prompt.before == prompt.after else None
+        self._live = (together,) if together else self._apart
+        wanted = len(forced) + 1
+        prompts = (prompt.before + forced, prompt.after + forced)
+        total = sum(
+            caches.start(ids, len(ids) - wanted)
+            for caches, ids in zip(self._live, prompts, strict=False)
+        )
+        done, self.logits = 0, []
+        for caches in self._live:
+            parts: list[Tensor] = []
+            for read, part in caches.read(wanted, PREFILL_CHUNK):
+                done += read
+                parts.append(part)
+                yield done, total
+            self.logits += torch.cat(parts, dim=1)[:, -wanted:].unbind()
+
+    def spread(self, lanes: int) -> None:
+        """Give every lane its own rows."""
+        for caches in self._live:
+            caches.spread(lanes)
+
+    def step(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Feed one token a lane (R,); before's and after's logits (R, V) of the next."""
+        read = [caches.step(tokens) for caches in self._live]
+        before, after = read if len(read) == 2 else read[0].chunk(2)
+        return before, after
+
+    def release(self) -> None:
+        """Keep what was decoded for the next request."""
+        for caches in self._live:
+            caches.release()

@@ -1,0 +1,105 @@
+"""LoRA layers whose adapter is chosen for rows of a batch, all of a model's layers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+# transformers' and PEFT's models, typed loosely, as they are.
+Model = Any
+
+
+class Rows:
+    """Which rows of a batch go through which adapter: one record that all layers read."""
+
+    def __init__(self) -> None:
+        self.parts: tuple[tuple[slice, str], ...] = ()
+
+
+class Update(nn.Module):
+    """The low-rank update s·B·A of one adapter: `down` A (r, in), `up` B (out, r), `scaling` s."""
+
+    down: Tensor
+    up: Tensor
+
+    def __init__(self, down: Tensor, up: Tensor, scaling: float) -> None:
+        super().__init__()
+        self.register_buffer("down", down)
+        self.register_buffer("up", up)
+        self.scaling = scaling
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, in) to (…, out), in the precision of the factors."""
+        low = functional.linear(x.to(self.down.dtype), self.down)
+        return functional.linear(low, self.up) * self.scaling
+
+
+class LoraLinear(nn.Module):
+    """W x, and for the rows of an adapter W x + s·B·A x (Hu et al. 2021, LoRA, section 4.1).
+
+    PEFT's own layers ask in Python which adapter is meant, and changing that goes
+    through all of them: at every token, for both sides.
+    """
+
+    def __init__(self, base: nn.Module, updates: Mapping[str, Update], rows: Rows) -> None:
+        super().__init__()
+        self.base = base
+        self.updates = nn.ModuleDict(updates)
+        self._rows = rows
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(R, T, in) to (R, T, out)."""
+        out: Tensor = self.base(x)
+        for part, adapter in self._rows.parts:
+            if adapter in self.updates:
+                out[part] += self.updates[adapter](x[part])
+        return out
+
+
+def with_rows(model: Model) -> tuple[Model, Rows] | None:
+    """The transformers model inside a PEFT one, its adapters chosen by rows from now on.
+
+    None, and nothing is changed, where an adapter is more than pairs of factors
+    on linear layers (DoRA, biases, embeddings, modules of its own).
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils import AuxiliaryTrainingWrapper
+
+    places = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, BaseTunerLayer | AuxiliaryTrainingWrapper)
+    ]
+    if not all(_is_plain(layer) for _, _, layer in places):
+        return None
+    rows = Rows()
+    for parent, name, layer in places:
+        setattr(parent, name, LoraLinear(layer.base_layer, _updates(layer), rows))
+    return model.get_base_model(), rows
+
+
+def _is_plain(layer: Any) -> bool:
+    from peft.tuners import lora
+
+    kinds = [lora.Linear, *(getattr(lora, n, None) for n in ("Linear4bit", "Linear8bitLt"))]
+    return (
+        type(layer) in kinds
+        and not layer.lora_variant
+        and not any(layer.lora_bias.values())
+        and not layer.merged
+    )
+
+
+def _updates(layer: Any) -> dict[str, Update]:
+    return {
+        name: Update(
+            layer.lora_A[name].weight.detach(),
+            layer.lora_B[name].weight.detach(),
+            float(layer.scaling[name]),
+        )
+        for name in layer.lora_A
+    }

@@ -1,0 +1,100 @@
+"""A pair of one model and its adapter: what a step costs, read in three ways, and as two models.
+
+    python -m tests.benchmarks.lora [--shape smollm2-135m] [--lanes 1] [--rounds 5]
+
+Random weights on the CPU in float32, an adapter of rank 16 on every linear layer.
+`PEFT` switches its adapter on and off at every step, as a pair would with its own
+layers; `by rows` reads the sides one after the other, `in one` both at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+
+from core.linear import pack
+from core.lora import with_rows
+from core.prefix import Prefixes
+from core.shapes import SHAPES, random_model
+from core.side import LoadedSide, Twins
+
+PROMPT = list(range(5, 37))
+STEPS = 12
+CPU = torch.device("cpu")
+
+
+def adapted(shape: str) -> Any:
+    """A random model with an adapter that is named after."""
+    config = LoraConfig(r=16, target_modules="all-linear")
+    model = random_model(shape, 0, CPU, torch.float32, "none")
+    return get_peft_model(model, config, adapter_name="after").eval()
+
+
+def readers(shape: str) -> dict[str, list[Prefixes]]:
+    """Each way by its name, before's reading first."""
+    peft = adapted(shape)
+    pack(peft)
+    found = with_rows(adapted(shape))
+    assert found is not None
+    model, rows = found
+    pack(model)
+    sides = [LoadedSide(model, name, shared=True, rows=rows) for name in (None, "after")]
+    two = [random_model(shape, seed, CPU, torch.float32, "none") for seed in (0, 1)]
+    for one in two:
+        pack(one)
+    return {
+        "PEFT": [Prefixes(LoadedSide(peft, name, shared=True)) for name in (None, "after")],
+        "by rows": [Prefixes(side) for side in sides],
+        "in one": [Prefixes(Twins(*sides))],
+        "two models": [Prefixes(LoadedSide(one)) for one in two],
+    }
+
+
+def seconds(way: list[Prefixes], lanes: int) -> float:
+    """Seconds of a step of both sides."""
+    for caches in way:
+        caches.clear()
+        caches.start(PROMPT, len(PROMPT) - 1)
+        list(caches.read(1, 256))
+        caches.spread(lanes)
+    tokens = torch.full((lanes,), 7)
+    for caches in way:
+        caches.step(tokens)
+    began = time.perf_counter()
+    for _ in range(STEPS):
+        for caches in way:
+            caches.step(tokens)
+    return (time.perf_counter() - began) / STEPS
+
+
+def main() -> None:
+    """Measure in rounds that take turns, and print medians with the least and the most."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shape", choices=SHAPES, default="smollm2-135m")
+    parser.add_argument("--lanes", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    ways = readers(options.shape)
+    taken = {name: list[float]() for name in ways}
+    for _ in range(options.rounds):
+        for name, way in ways.items():
+            taken[name].append(seconds(way, options.lanes))
+    for name, times in taken.items():
+        line = f"{name:<11}{1000 * statistics.median(times):8.1f} ms a step"
+        for peer in ("PEFT", "two models"):
+            ratios = [b / a for a, b in zip(times, taken[peer], strict=True)]
+            median, low, high = statistics.median(ratios), min(ratios), max(ratios)
+            line += f"   {median:.2f} ({low:.2f} to {high:.2f}) of {peer}"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
