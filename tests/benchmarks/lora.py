@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 def adapted(shape: str) -> Any:
     """A random model with an adapter that is named after."""
     config = LoraConfig(r=16, target_modules="all-linear")
-    model = random_model(shape, 0, CPU, torch.float32, "none")
+    model = random_model(SHAPES[shape], 0, CPU, torch.float32, "none")
     return get_peft_model(model, config, adapter_name="after").eval()
 
 
@@ -45,7 +45,7 @@ def readers(shape: str) -> dict[str, list[Prefixes]]:
     model, rows = found
     pack(model)
     sides = [LoadedSide(model, name, shared=True, rows=rows) for name in (None, "after")]
-    two = [random_model(shape, seed, CPU, torch.float32, "none") for seed in (0, 1)]
+    two = [random_model(SHAPES[shape], seed, CPU, torch.float32, "none") for seed in (0, 1)]
     for one in two:
         pack(one)
     return {
