@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -254,6 +256,26 @@ async def test_editing_takes_the_last_message_back(tmp_path: Path) -> None:
         await chat.finish()
         assert "ones" in chat.log.split()
         assert "one" not in chat.log.split()
+
+
+async def test_records_are_spared_by_the_garbage_collector_and_garbage_is_not(
+    tmp_path: Path,
+) -> None:
+    class Knot:
+        def __init__(self) -> None:
+            self.itself = self
+
+    async with open_chat(tmp_path) as chat:
+        gc.disable()  # so that nothing else finds the knot
+        try:
+            garbage = weakref.ref(Knot())
+            await chat.say("hello")
+            await chat.finish()
+        finally:
+            gc.enable()
+        gc.collect()
+        assert garbage() is None
+        assert gc.get_freeze_count() > 0
 
 
 async def test_an_escape_that_came_too_late_to_stop_the_reply_does_nothing_else(

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from core.conversation import ReplyLog
+from core.conversation import Conversation, ReplyLog
 from core.gauges import gauges
 from core.records import Message
 from core.text import visible
@@ -63,6 +63,7 @@ class ChatView(Screen[None]):
         self.compared: ReplyLog | None = None  # the turn that the comparison shows
         self._had_inspector = False  # before a candidate was to be chosen
         self._search_forwards = False
+        self._spared: Conversation | None = None
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -112,8 +113,17 @@ class ChatView(Screen[None]):
         self.colour_logs()
         if self.session.comparing:
             self._sync_lanes()
-        # Records stay as long as the chat: looking for garbage among a million of them
-        # would halt the screen for a tenth of a second now and then.
+        self._spare_records()
+
+    def _spare_records(self) -> None:
+        """Keep the garbage collector off the records, which stay as long as the chat.
+
+        Looking at a million of them would halt the screen for a tenth of a second now and then.
+        """
+        if self.session.conversation is not self._spared:
+            self._spared = self.session.conversation
+            gc.unfreeze()
+        gc.collect()  # what is garbage now would stay as well
         gc.freeze()
 
     def _sync_lanes(self) -> None:
