@@ -120,10 +120,12 @@ class ChatView(Screen[None]):
 
         Looking at a million of them would halt the screen for a tenth of a second now and then.
         """
-        if self.session.conversation is not self._spared:
-            self._spared = self.session.conversation
+        conversation = self.session.conversation
+        if conversation is not self._spared:
             gc.unfreeze()
-        gc.collect()  # what is garbage now would stay as well
+        if self._spared is not None:  # not before the first paint
+            gc.collect()  # what is garbage now would stay as well
+        self._spared = conversation
         gc.freeze()
 
     def _sync_lanes(self) -> None:
