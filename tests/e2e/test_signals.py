@@ -20,6 +20,7 @@ def chat(start: Start) -> Chat:
     chat = start()
     chat.until_ready()
     chat.say_and_stream("hello")
+    chat.terminal.until(lambda: chat.reply_on_screen)
     return chat
 
 
@@ -105,6 +106,7 @@ def suspended(start: Start) -> tuple[Chat, Process, Process]:
     chat = start(wrapper=SHELL)
     chat.until_ready()
     chat.say_and_stream("hello")
+    chat.terminal.until(lambda: chat.reply_on_screen)
     (app,) = chat.terminal.process.children()
     (engine,) = app.children()
     chat.terminal.press("ctrl+z")
