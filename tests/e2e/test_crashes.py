@@ -80,7 +80,7 @@ def test_the_chat_outlives_its_engine(start: Start) -> None:
     log = chat.last_reply
     assert log.finish is not None
     assert (log.finish.reason, log.finish.tokens) == ("error", len(log.steps))
-    assert squeezed(log.text) == chat.reply_on_screen
+    terminal.until(lambda: squeezed(log.text) == chat.reply_on_screen)
 
     terminal.press("ctrl+l")
     terminal.see("Loading")
