@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from core.memory import PREFILL_CHUNK
 from core.pair import Pair
 from core.prefix import Prefixes
 from core.records import PromptIds
 from core.side import Twins
-
-PREFILL_CHUNK = 256
 
 
 class BothSides:

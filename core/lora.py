@@ -8,9 +8,6 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-# transformers' and PEFT's models, typed loosely, as they are.
-Model = Any
-
 
 class Rows:
     """Which rows of a batch go through which adapter: one record that all layers read."""
@@ -59,7 +56,7 @@ class LoraLinear(nn.Module):
         return out
 
 
-def with_rows(model: Model) -> tuple[Model, Rows] | None:
+def with_rows(model: Any) -> tuple[Any, Rows] | None:
     """The transformers model inside a PEFT one, its adapters chosen by rows from now on.
 
     None, and nothing is changed, where an adapter is more than pairs of factors

@@ -13,10 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from core.errors import PairError
-from core.machine import available_ram
+from core.machine import GB, available_ram
 from core.profile import Profile
 
-GB = 1e9
 # Tokens of one conversation that must fit beside the weights.
 CACHED_TOKENS = 4096
 PREFILL_CHUNK = 256

@@ -6,6 +6,7 @@ of their size and is read by many threads. It holds the same bits.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,9 +22,9 @@ from typing import Any
 
 import platformdirs
 
+from core.machine import GB
 from core.source import Source
 
-GB = 1e9
 FOLDER = "LOGIT_AMP_QUANTIZED"  # a folder, or "off"
 MADE_BY = ("transformers", "bitsandbytes")
 RESERVE = 2e9  # bytes that stay free on the disk
@@ -43,7 +44,11 @@ def copies_folder() -> Path | None:
 
 def copies_size(folder: Path) -> int:
     """Bytes of all copies in a folder; 0 where there is none."""
-    return sum(path.stat().st_size for path in folder.glob("*/*"))
+    size = 0
+    for path in folder.glob("*/*"):
+        with contextlib.suppress(OSError):  # another process may just have taken it away
+            size += path.stat().st_size
+    return size
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,10 @@ class QuantizedCopy:
             if need + RESERVE > free:
                 return self._refusal(f"it needs {need / GB:.1f} GB and {free / GB:.1f} are free")
             self._write(model)
-        except OSError as error:
-            return self._refusal(error.strerror or type(error).__name__)
-        self._tidy()
+            self._tidy()
+        except Exception as error:  # whatever it is: the model is loaded, and that is what counts
+            why = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+            return self._refusal(why or type(error).__name__)
         return None
 
     def _tidy(self) -> None:

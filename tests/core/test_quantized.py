@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
+from transformers import LlamaForCausalLM
 
 from core.events import Loading
 from core.pair import Pair, load_pair
@@ -170,3 +172,15 @@ def test_a_folder_that_cannot_be_made_costs_a_notice(
     (tmp_path / "file").touch()
     monkeypatch.setenv("LOGIT_AMP_QUANTIZED", str(tmp_path / "file" / "copies"))
     assert "Not a directory" in load(profile)[0].notices[0]
+
+
+def test_whatever_keeps_a_copy_from_being_written_costs_a_notice(
+    folder: Path, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", fail)
+    pair, _ = load(profile)
+    assert "No space left on device" in pair.notices[0]
+    assert list(folder.iterdir()) == []
