@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from core.numbers import MINUS, signed
 from tui.screens.dialog import Dialog
+from tui.widgets.line_input import LineInput
 
 
 def next_preset(value: float, presets: Sequence[float], by: int) -> float | None:
@@ -41,7 +42,7 @@ class AlphaScreen(Dialog[float]):
     def body(self) -> ComposeResult:
         """One line to type into, and what the number means."""
         yield Static("after + α · (after − before)", classes="muted", markup=False)
-        yield Input(f"{self._value:.6g}", compact=True)
+        yield LineInput(f"{self._value:.6g}", compact=True)
         yield Static(
             "−1 is before · 0 is after · above 0 exaggerates", classes="muted", markup=False
         )

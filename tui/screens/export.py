@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 from core.export import FORMATS, Format
 from core.text import visible
 from tui.screens.dialog import Dialog
+from tui.widgets.line_input import LineInput
 
 NAMES: dict[Format, str] = {"html": "a page", "md": "Markdown", "txt": "text", "json": "JSON"}
 
@@ -38,7 +39,7 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
     def body(self) -> ComposeResult:
         """The file, and the formats with the chosen one marked."""
         yield Static("Write this chat to the file", classes="muted", markup=False)
-        yield Input(str(self._suggested), compact=True, select_on_focus=False)
+        yield LineInput(str(self._suggested), compact=True, select_on_focus=False)
         yield Static(id="formats", markup=False)
 
     @property

@@ -8,6 +8,7 @@ from textual.widgets import Input, Static
 
 from core.text import editable
 from tui.screens.dialog import Dialog
+from tui.widgets.line_input import LineInput
 
 
 class LineScreen(Dialog[str]):
@@ -26,7 +27,7 @@ class LineScreen(Dialog[str]):
         """The line, and what is asked for."""
         if self._hint:
             yield Static(self._hint, classes="muted", markup=False)
-        yield Input(" ".join(editable(self._text).split()), compact=True)
+        yield LineInput(" ".join(editable(self._text).split()), compact=True)
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:

@@ -9,6 +9,7 @@ from textual.widgets import Input, Static
 
 from core.text import visible
 from tui.screens.dialog import Dialog
+from tui.widgets.line_input import LineInput
 
 
 class NoteScreen(Dialog[str]):
@@ -27,7 +28,7 @@ class NoteScreen(Dialog[str]):
     def body(self) -> ComposeResult:
         """What it is about, and one line to write on."""
         yield Static(Content(visible(self._about, newlines=False)), classes="muted", markup=False)
-        yield Input(self._text, compact=True, select_on_focus=False)
+        yield LineInput(self._text, compact=True, select_on_focus=False)
 
     @on(Input.Submitted)
     def _accept(self, event: Input.Submitted) -> None:

@@ -16,6 +16,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.screens.dialog import Dialog
+from tui.widgets.line_input import LineInput
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class Picker(Dialog[T]):
 
     def body(self) -> ComposeResult:
         """The filter, the list, and more about the line under the cursor."""
-        yield Input(placeholder="Type to filter", compact=True)
+        yield LineInput(placeholder="Type to filter", compact=True)
         yield Entries(id="entries", markup=False, compact=True)
         yield Static(id="detail", markup=False)
 

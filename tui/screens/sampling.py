@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -19,6 +19,7 @@ from core.numbers import MINUS
 from core.records import Sampling
 from core.text import editable
 from tui.screens.dialog import Dialog
+from tui.widgets.line_input import LineInput, edit
 
 MEANING = {
     "temperature": "0 always takes the likeliest",
@@ -53,7 +54,7 @@ class Field(Horizontal):
     def compose(self) -> ComposeResult:
         """Name, input and hint side by side."""
         yield Static(self.number.replace("_", " "), classes="name", markup=False)
-        yield Input(f"{self._value}", compact=True)
+        yield LineInput(f"{self._value}", compact=True)
         yield Static(classes="hint", markup=False)
         yield Static(MEANING[self.number], classes="meaning", markup=False)
 
@@ -85,7 +86,6 @@ class SystemPrompt(TextArea):
     """A text in which enter accepts the dialog and ctrl+j makes a new line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "Accept", id="system.accept", show=False, priority=True),
         Binding("ctrl+j,shift+enter", "newline", "New line", id="system.newline", show=False),
     ]
 
@@ -98,9 +98,13 @@ class SystemPrompt(TextArea):
             editable(text), compact=True, placeholder="none", highlight_cursor_line=False
         )
 
-    def action_accept(self) -> None:
-        """Accept the whole dialog."""
-        self.post_message(self.Accepted())
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":  # the text area would make it a new line
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Accepted())
+        else:
+            await edit(self, event)
 
     def action_newline(self) -> None:
         """Break the line at the cursor."""

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from core.numbers import MINUS, signed
 from tui.screens.dialog import Dialog
+from tui.widgets.line_input import LineInput
 
 MOST = 12
 
@@ -35,7 +36,7 @@ class SweepScreen(Dialog[tuple[float, ...]]):
             classes="muted",
             markup=False,
         )
-        yield Input(", ".join(map(signed, self._alphas)), compact=True)
+        yield LineInput(", ".join(map(signed, self._alphas)), compact=True)
         example = ", ".join(map(signed, self._example))
         yield Static(f"for example {example}", classes="muted", markup=False)
 

@@ -12,6 +12,7 @@ from textual.widgets import TextArea
 
 from core.text import editable
 from tui import keymap
+from tui.widgets.line_input import edit
 
 NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")
 
@@ -49,17 +50,17 @@ class Composer(TextArea):
         self._looked_at: int | None = None  # place in the history; None: at the draft
 
     async def _on_key(self, event: events.Key) -> None:
-        # Not as bindings: those would overtake the letters typed just before.
-        # Textual calls the text area's own handler after this one.
-        if event.key in ("enter", "tab", *NEWLINE):
-            event.stop()
-            event.prevent_default()
-            if event.key == "enter":
-                self.action_submit()
-            elif event.key == "tab":
-                self.post_message(self.Left())
-            else:
-                self.action_newline()
+        if event.key not in ("enter", "tab", *NEWLINE):
+            await edit(self, event)
+            return
+        event.stop()
+        event.prevent_default()  # nor the text area's own handler
+        if event.key == "enter":
+            self.action_submit()
+        elif event.key == "tab":
+            self.post_message(self.Left())
+        else:
+            self.action_newline()
 
     def action_submit(self) -> None:
         """Send the text, unless it is blank."""

@@ -8,12 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from tui import keymap
+from tui.widgets.line_input import LineInput
 
 
-class SearchLine(Input):
+class SearchLine(LineInput):
     """The words; its keys are the registry's."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("search")]
