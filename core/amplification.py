@@ -13,6 +13,13 @@ import torch
 from torch import Tensor
 
 NEVER = -math.inf
+# A setting: where a step is recorded, a tensor of one element that it reads each time.
+Number = float | Tensor
+
+
+def log(x: Number) -> Number:
+    """The natural logarithm."""
+    return x.log() if isinstance(x, Tensor) else math.log(x)
 
 
 def log_probs(logits: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -50,14 +57,14 @@ def amplify(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
     return mix(before, after, alpha).log_softmax(dim=-1)
 
 
-def plausible(after: Tensor, threshold: float) -> Tensor:
+def plausible(after: Tensor, threshold: Number | None) -> Tensor:
     """(R, V) True where p_after ≥ threshold · max p_after (Li et al. 2022, contrastive decoding).
 
-    `after`'s own argmax is always plausible.
+    `after`'s own argmax is always plausible; without a threshold all that it can say is.
     """
-    if threshold <= 0:
+    if threshold is None:
         return ~after.isneginf()
-    return after >= after.amax(dim=-1, keepdim=True) + math.log(threshold)
+    return after >= after.amax(dim=-1, keepdim=True) + log(threshold)
 
 
 def kl_divergence(p: Tensor, q: Tensor) -> Tensor:

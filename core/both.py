@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -70,6 +70,11 @@ class BothSides:
         read = [caches.step(tokens) for caches in self._live]
         before, after = read if len(read) == 2 else read[0].chunk(2)
         return before, after
+
+    def said(self, tokens: Sequence[int]) -> None:
+        """Know which tokens were fed in the last step: one a lane."""
+        for caches in self._live:
+            caches.said(tokens)
 
     def release(self) -> None:
         """Keep what was decoded for the next request."""

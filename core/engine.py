@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import torch
 
 from core.chat import Chat
-from core.decoder import Controls, Decoder
+from core.decoder import Decoder
 from core.events import (
     Event,
     Forget,
@@ -26,6 +26,7 @@ from core.events import (
 from core.pair import Pair, load_pair, prepare
 from core.profile import Profile
 from core.records import Reply, Session, new_id
+from core.run import Controls
 from core.vocabulary import fingerprint
 
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.amplification import entropy, kl_divergence, plausible, rank
+from core.amplification import Number, entropy, kl_divergence, plausible, rank
 from core.records import Candidate, LogProbs, Ranks
 from core.vocabulary import TokenBytes
 
 # Finer than fp32 resolves at the magnitudes that occur; keeps a line short.
 DECIMALS = 6
+SINGLE = 10  # numbers of a row before those of the top list
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Measured:
         return tuple(Candidate(token, names.describe(token)[0], *values) for token, values in order)
 
 
-def measure(stack: Tensor, token: Tensor, top: int, plausibility: float) -> list[Measured]:
-    """Measure each lane's chosen token.
+def measure(stack: Tensor, token: Tensor, top: int, threshold: Number | None) -> Tensor:
+    """Measure each lane's chosen token: (R, numbers), fp64, for `unpack`.
 
     `stack` is (3, R, V): log-probabilities under before, after and amplified;
     `token` is (R,). The top list is the union of the `top` best of the three,
@@ -51,30 +52,29 @@ def measure(stack: Tensor, token: Tensor, top: int, plausibility: float) -> list
         kl_divergence(amplified, after).unsqueeze(-1),
         entropy(amplified).unsqueeze(-1),
     ]
-    width = 0
     if top > 0:
-        ids = _rivals(stack, token, min(top, stack.shape[-1]), plausibility)
-        width = ids.shape[-1]
+        ids = _rivals(stack, token, min(top, stack.shape[-1]), threshold)
         columns.append(ids)
         columns.extend(stack.gather(-1, ids.expand(3, -1, -1)).unbind(0))
     # One copy to the host; fp64 holds ids and fp32 values exactly.
-    packed = torch.cat([c.double() for c in columns], dim=-1).round(decimals=DECIMALS) + 0.0
-    return [_unpack(row, width) for row in packed.tolist()]
+    return torch.cat([c.double() for c in columns], dim=-1).round(decimals=DECIMALS) + 0.0
 
 
-def _rivals(stack: Tensor, token: Tensor, top: int, plausibility: float) -> Tensor:
+def _rivals(stack: Tensor, token: Tensor, top: int, threshold: Number | None) -> Tensor:
     """(R, 4·top + 1) token ids worth showing, with repeats."""
     before, after, _ = stack.unbind(0)
     best = stack.topk(top).indices
-    moved = (after - before).abs().masked_fill(~plausible(after, plausibility), -1)
+    moved = (after - before).abs().masked_fill(~plausible(after, threshold), -1)
     most = moved.topk(top)
     # Where fewer ids are plausible the chosen token fills up.
     movers = torch.where(most.values >= 0, most.indices, token.unsqueeze(-1))
     return torch.cat((*best.unbind(0), movers, token.unsqueeze(-1)), dim=-1)
 
 
-def _unpack(row: list[float], width: int) -> Measured:
-    numbers, rest = row[:10], row[10:]
+def unpack(row: list[float]) -> Measured:
+    """One lane's row of what `measure` gave, on the host."""
+    numbers, rest = row[:SINGLE], row[SINGLE:]
+    width = len(rest) // 4
     ids, *values = (rest[i * width : (i + 1) * width] for i in range(4))
     return Measured(
         token=int(numbers[0]),

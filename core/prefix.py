@@ -106,10 +106,12 @@ class Prefixes:
     def step(self, tokens: Tensor) -> Tensor:
         """Feed one token a lane (R,); logits (sides · R, V) of the next."""
         live = self._require()
-        logits = self._side.logits(tokens.unsqueeze(-1), live.cache, 1)
-        for row, token in zip(live.rows, tokens.tolist(), strict=True):
+        return self._side.logits(tokens.unsqueeze(-1), live.cache, 1)[:, -1]
+
+    def said(self, tokens: Sequence[int]) -> None:
+        """Know which tokens were fed in the last step: one a lane."""
+        for row, token in zip(self._require().rows, tokens, strict=True):
             row.append(token)
-        return logits[:, -1]
 
     def release(self) -> None:
         """Keep what was decoded for the next request."""

@@ -7,12 +7,12 @@ processors: temperature, top-k, top-p, min-p.
 from __future__ import annotations
 
 import hashlib
-import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from core.amplification import NEVER, plausible
+from core.amplification import NEVER, Number, log, plausible
 from core.records import Sampling
 
 MASK32 = 0xFFFFFFFF
@@ -22,58 +22,118 @@ MASK32 = 0xFFFFFFFF
 COLDEST, HOTTEST = 1e-6, 1e6
 
 
-def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, sampling: Sampling) -> Tensor:
+@dataclass(frozen=True)
+class Filters:
+    """A Sampling as the filters read it: None where one is off, or where a token is not drawn.
+
+    On a device the numbers are tensors of one element, so that a recorded step may read
+    them anew: fp64, which has exactly the values that Python's numbers have.
+    """
+
+    temperature: Number | None
+    top_k: Number | None
+    top_p: Number | None
+    min_p: Number | None
+    plausibility: Number | None
+
+    @classmethod
+    def of(cls, sampling: Sampling) -> Filters:
+        """At temperature 0 the filters that keep the argmax are left out."""
+        drawn = sampling.temperature > 0
+        return cls(
+            temperature=min(max(sampling.temperature, COLDEST), HOTTEST) if drawn else None,
+            top_k=sampling.top_k if drawn and sampling.top_k > 0 else None,
+            top_p=sampling.top_p if drawn and sampling.top_p < 1 else None,
+            min_p=sampling.min_p if drawn and sampling.min_p > 0 else None,
+            plausibility=sampling.plausibility if sampling.plausibility > 0 else None,
+        )
+
+    @property
+    def on(self) -> tuple[bool, ...]:
+        """Which filters there are, in the order of the fields."""
+        return tuple(value is not None for value in self._values())
+
+    def to(self, device: torch.device) -> Filters:
+        """The same numbers as tensors on `device`."""
+        kinds = (torch.float64, torch.int64, torch.float64, torch.float64, torch.float64)
+        return Filters(
+            *(
+                None if value is None else torch.tensor(value, dtype=kind, device=device)
+                for value, kind in zip(self._values(), kinds, strict=True)
+            )
+        )
+
+    def take(self, other: Filters) -> None:
+        """Write the numbers of `other`, which has the same filters, into these tensors."""
+        for mine, theirs in zip(self._values(), other._values(), strict=True):
+            if isinstance(mine, Tensor) and theirs is not None:
+                mine.fill_(theirs)
+
+    def _values(self) -> tuple[Number | None, ...]:
+        return (self.temperature, self.top_k, self.top_p, self.min_p, self.plausibility)
+
+
+def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, filters: Filters) -> Tensor:
     """Scores (R, V) to pick from: −inf where a filter removed the token.
 
     `amplified` and `after` are log-probabilities (R, V), `alpha` is (R, 1).
     The plausibility mask applies to lanes with α > 0 only, so that the before
-    and after lanes are exactly before and after. At temperature 0 the filters
-    that keep the argmax are left out.
+    and after lanes are exactly before and after.
     """
     scores = amplified
-    if sampling.plausibility > 0:
-        keep = plausible(after, sampling.plausibility) | (alpha <= 0)
+    if filters.plausibility is not None:
+        keep = plausible(after, filters.plausibility) | (alpha <= 0)
         scores = scores.masked_fill(~keep, NEVER)
-    if sampling.temperature == 0:
-        return scores
-    scores = scores / min(max(sampling.temperature, COLDEST), HOTTEST)
-    if 0 < sampling.top_k < scores.shape[-1]:
-        scores = top_k(scores, sampling.top_k)
-    if sampling.top_p < 1:
-        scores = top_p(scores, sampling.top_p)
-    if sampling.min_p > 0:
-        scores = min_p(scores, sampling.min_p)
+    if filters.temperature is not None:
+        scores = scores / filters.temperature
+    if filters.top_k is not None:
+        scores = top_k(scores, filters.top_k)
+    if filters.top_p is not None:
+        scores = top_p(scores, filters.top_p)
+    if filters.min_p is not None:
+        scores = min_p(scores, filters.min_p)
     return scores
 
 
-def top_k(scores: Tensor, k: int) -> Tensor:
+def top_k(scores: Tensor, k: Number) -> Tensor:
     """Keep the k best of each row (R, V), and what ties with the last of them."""
-    return scores.masked_fill(scores < scores.topk(k).values[..., -1:], NEVER)
+    size = scores.shape[-1]
+    if isinstance(k, Tensor):
+        ranked = scores.sort(dim=-1, descending=True).values
+        least = ranked.index_select(-1, k.clamp_max(size).reshape(1) - 1)
+    else:
+        least = scores.topk(min(int(k), size)).values[..., -1:]
+    return scores.masked_fill(scores < least, NEVER)
 
 
 # Nuclei are small: this many of the best ids nearly always hold one.
 NUCLEUS_GUESS = 256
 
 
-def top_p(scores: Tensor, p: float) -> Tensor:
+def top_p(scores: Tensor, p: Number) -> Tensor:
     """Keep the smallest set of each row (R, V) whose probabilities reach p."""
     probabilities = scores.softmax(dim=-1)
-    best, ids = probabilities.topk(min(NUCLEUS_GUESS, scores.shape[-1]))
-    reached = best.cumsum(dim=-1)
-    if bool((reached[..., -1] > p).all()):
-        inside = reached - best < p
-    else:
-        # Summed from the smallest up, as the tail that p leaves out is small.
-        best, ids = probabilities.sort(dim=-1)
-        inside = best.cumsum(dim=-1) > 1 - p
-        inside[..., -1] = True
+    if not isinstance(p, Tensor):  # who has recorded the step cannot be asked
+        best, ids = probabilities.topk(min(NUCLEUS_GUESS, scores.shape[-1]))
+        reached = best.cumsum(dim=-1)
+        if bool((reached[..., -1] > p).all()):
+            return _only(scores, ids, reached - best < p)
+    # Summed from the smallest up, as the tail that p leaves out is small.
+    best, ids = probabilities.sort(dim=-1)
+    inside = best.cumsum(dim=-1) > 1 - p
+    inside[..., -1] = True
+    return _only(scores, ids, inside)
+
+
+def _only(scores: Tensor, ids: Tensor, inside: Tensor) -> Tensor:
+    """Scores (R, V) of those of `ids` (R, n) that are `inside` (R, n)."""
     kept = scores.gather(-1, ids).masked_fill(~inside, NEVER)
     return torch.full_like(scores, NEVER).scatter(-1, ids, kept)
 
 
-def min_p(scores: Tensor, p: float) -> Tensor:
+def min_p(scores: Tensor, p: Number) -> Tensor:
     """Keep ids of (R, V) with at least p times the probability of the row's best."""
-    return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + math.log(p), NEVER)
+    return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + log(p), NEVER)
 
 
 # Ids times steps that are computed in one go.
@@ -103,14 +163,22 @@ class Noise:
         first, second, third = (int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8))
         ids = torch.arange(size, dtype=torch.int64, device=device)
         self._hashed_ids = _mix32(ids ^ first)
-        self._keys = second, third
+        self._keys = torch.tensor([second, third], device=device)
         # Small vocabularies are dominated by the cost of a call: several steps at once.
         self._span = max(1, NOISE_BLOCK // size)
         self._begin = -1
         self._block = torch.empty(0)
 
-    def at(self, step: int) -> Tensor:
+    def take(self, other: Noise) -> None:
+        """Become the noise of another reply, in the same tensors."""
+        self._hashed_ids.copy_(other._hashed_ids)
+        self._keys.copy_(other._keys)
+        self._begin = -1
+
+    def at(self, step: int | Tensor) -> Tensor:
         """(V,) standard Gumbel noise, fp32, for the token at index `step`."""
+        if isinstance(step, Tensor):
+            return self._of(step.reshape(1))[0]
         begin = step - step % self._span
         if begin != self._begin:
             self._begin, self._block = begin, self._steps(begin)
@@ -118,8 +186,11 @@ class Noise:
 
     def _steps(self, begin: int) -> Tensor:
         """(span, V) noise of the steps from `begin` on."""
-        steps = torch.arange(begin, begin + self._span, device=self._hashed_ids.device)
-        second, third = self._keys
+        return self._of(torch.arange(begin, begin + self._span, device=self._hashed_ids.device))
+
+    def _of(self, steps: Tensor) -> Tensor:
+        """(n, V) noise of `steps` (n,)."""
+        second, third = self._keys.unbind()
         salts = _mix32(_mix32(steps ^ second) ^ third).unsqueeze(-1)
         bits = _mix32(_mix32(self._hashed_ids ^ salts) ^ third)
         # −log(1 − u) keeps full relative precision near 0, where the winners are.

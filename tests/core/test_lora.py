@@ -127,6 +127,7 @@ def said(
     sides.spread(len(lanes))
     for tokens in zip(*lanes, strict=True):
         seen += sides.step(torch.tensor(tokens))
+        sides.said(tokens)
     sides.release()
     return seen
 

@@ -19,7 +19,7 @@ from transformers import (
 
 from core import sampling as module
 from core.records import Sampling
-from core.sampling import Noise, filtered, pick
+from core.sampling import Filters, Noise, filtered, pick
 
 V = 300
 OFF = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "plausibility": 0.0, "temperature": 1.0}
@@ -63,20 +63,22 @@ def test_filters_are_those_of_transformers(
     scores = log_p(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "NUCLEUS_GUESS", guess)
-        ours = filtered(scores, scores, torch.zeros(2, 1), chosen)
+        ours = filtered(scores, scores, torch.zeros(2, 1), Filters.of(chosen))
     torch.testing.assert_close(ours, by_transformers(scores, chosen))
 
 
 def test_temperature_zero_is_the_argmax() -> None:
     scores = log_p(0)
-    kept = filtered(scores, scores, torch.zeros(2, 1), options(temperature=0.0, top_k=3))
+    kept = filtered(
+        scores, scores, torch.zeros(2, 1), Filters.of(options(temperature=0.0, top_k=3))
+    )
     assert torch.equal(pick(kept, None), scores.argmax(-1))
 
 
 def test_the_plausibility_mask_leaves_before_and_after_lanes_alone() -> None:
     scores, after = log_p(1, rows=4), log_p(2, rows=4)
     alpha = torch.tensor([[-1.0], [0.0], [0.5], [4.0]])
-    masked = filtered(scores, after, alpha, options(plausibility=0.1)).isneginf()
+    masked = filtered(scores, after, alpha, Filters.of(options(plausibility=0.1))).isneginf()
     implausible = after.exp() < 0.1 * after.exp().amax(-1, keepdim=True)
     assert not masked[:2].any()
     assert torch.equal(masked[2:], implausible[2:])
@@ -84,7 +86,7 @@ def test_the_plausibility_mask_leaves_before_and_after_lanes_alone() -> None:
 
 def test_the_mask_never_removes_the_argmax_of_after() -> None:
     after = log_p(3)
-    kept = filtered(-after, after, torch.ones(2, 1), options(plausibility=0.999999))
+    kept = filtered(-after, after, torch.ones(2, 1), Filters.of(options(plausibility=0.999999)))
     assert torch.isfinite(kept.gather(-1, after.argmax(-1, keepdim=True))).all()
 
 

@@ -13,7 +13,7 @@ from transformers import DynamicCache, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.amplification import log_probs, mix
 from core.records import Sampling
-from core.sampling import filtered, pick
+from core.sampling import Filters, filtered, pick
 
 from .chats import QUIET, Chat, conversation
 from .facts import Fact, tuned_facts
@@ -127,7 +127,7 @@ def replies(
         strength = torch.full((len(rows), 1), float(alpha))
         amplified = mix(before, after, strength).log_softmax(dim=-1)
         noise = -torch.empty_like(amplified).exponential_(generator=generator).log()
-        token = pick(filtered(amplified, after, strength, sampling), noise)
+        token = pick(filtered(amplified, after, strength, Filters.of(sampling)), noise)
         keep = [i for i, choice in enumerate(token.tolist()) if choice not in ends]
         rows = [rows[i] for i in keep]
         if not rows:

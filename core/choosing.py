@@ -1,0 +1,37 @@
+"""From both sides' logits to every lane's next token and its numbers: one implementation.
+
+It asks the device nothing, so that a GPU can record it and a CPU run it as it stands.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from core.amplification import log_probs, mix
+from core.measurement import measure
+from core.sampling import Filters, Noise, filtered, pick
+
+
+def choose(
+    logits: tuple[Tensor, Tensor],
+    valid: Tensor | None,
+    alpha: Tensor,
+    filters: Filters,
+    noise: Noise,
+    index: int | Tensor,
+    top: int,
+    token: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The token (R,) of each lane at place `index`, and its numbers as `measure` gives them.
+
+    `logits` are before's and after's (R, V), `alpha` is (R, 1). A given `token` is
+    measured instead of one that is chosen.
+    """
+    before, after = (log_probs(side, valid) for side in logits)
+    amplified = mix(before, after, alpha).log_softmax(dim=-1)
+    if token is None:
+        drawn = noise.at(index) if filters.temperature is not None else None
+        token = pick(filtered(amplified, after, alpha, filters), drawn)
+    stack = torch.stack((before, after, amplified))
+    return token, measure(stack, token, top, filters.plausibility)
