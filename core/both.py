@@ -32,6 +32,11 @@ class BothSides:
         """Everything that holds what was read."""
         return (*self._apart, self._together) if self._together else self._apart
 
+    @property
+    def live(self) -> tuple[Prefixes, ...]:
+        """What holds the conversation that is being decoded."""
+        return self._live
+
     def forget(self) -> None:
         """Drop every cached prefix."""
         for caches in self.caches:

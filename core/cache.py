@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import Tensor
@@ -65,6 +66,14 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         super().reset()
         self._room = None
 
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor) -> GrowingLayer:
+        """A layer that holds (R, heads, T, head size)."""
+        layer = cls()
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+        return layer
+
     def detached(self) -> GrowingLayer:
         """A layer of the same tokens that will write elsewhere."""
         layer = GrowingLayer()
@@ -93,3 +102,10 @@ def new_cache(config: Any) -> KVCache:
         for layer in cache.layers
     ]
     return cache
+
+
+def with_layers(cache: KVCache, layers: list[Any]) -> KVCache:
+    """A cache of the same kind with other layers."""
+    other = copy.copy(cache)
+    other.layers = layers
+    return other

@@ -10,6 +10,7 @@ from core.both import BothSides
 from core.errors import ContextError, LogitAmpError
 from core.events import Prefill
 from core.pair import Pair
+from core.recorded import Recorded, Studio, recordable
 from core.records import PromptIds, Reply, Sampling
 from core.run import Batch, Controls, Flight, Run
 from core.stepper import Direct, Stepper
@@ -21,21 +22,26 @@ class Decoder:
     Changing α, temperature or filters costs nothing.
     """
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, recorded: bool | None = None) -> None:
+        """`recorded`: whether to decode in recorded steps; by default where that can be."""
         self.pair = pair
         self.sides = BothSides(pair)
+        wanted = recordable(pair) if recorded is None else recorded
+        self.studio = Studio(pair, self.sides) if wanted else None
 
     def decode(
         self,
         replies: Sequence[Reply],
         controls: Controls,
         forced: tuple[int, ...] = (),
+        ahead: bool = True,
     ) -> Iterator[Batch]:
         """Stream what happens, a batch a token; `replies` are the lanes' records.
 
-        All replies have one prompt and one seed. Between two batches the
-        caller may change `controls`; it is in force with the next token. Every
-        lane ends with a Finish.
+        All replies have one prompt and one seed. Between two batches the caller
+        may change `controls`: in force with the next token or, where a device
+        may compute that one already (`ahead`), with the one after it. Every lane
+        ends with a Finish.
         """
         run = Run(self.pair, replies, controls)
         try:
@@ -45,13 +51,13 @@ class Decoder:
             if forced:
                 yield self._forced(run, direct, forced)
             if run.active:
-                self.sides.spread(len(replies))
-                direct.begin()
-                yield from self._steps(run, direct)
+                yield from self._steps(run, self._stepper(direct, replies, run.index), ahead)
         except LogitAmpError as error:
             yield run.abort(str(error))
         except torch.OutOfMemoryError:
             self.forget()
+            if self.studio:
+                self.studio.forget()
             yield run.abort(
                 "The GPU's memory is used up. Compare fewer lanes, shorten the"
                 " conversation, or choose a smaller pair or quantization."
@@ -62,6 +68,8 @@ class Decoder:
             yield run.abort(f"{type(error).__name__}: {error}")
             raise
         finally:
+            if self.studio:
+                self.studio.leave()
             self.sides.release()
 
     def forget(self) -> None:
@@ -103,7 +111,15 @@ class Decoder:
                 batch += run.land(Flight(terms, direct.force(terms, place, token)))
         return batch
 
-    def _steps(self, run: Run, stepper: Stepper) -> Iterator[Batch]:
+    def _stepper(self, direct: Direct, replies: Sequence[Reply], index: int) -> Stepper:
+        """Where the replies go on from what was read: recorded if that can be."""
+        if self.studio and self.studio.can_record():
+            return Recorded(self.studio, replies, index)
+        self.sides.spread(len(replies))
+        direct.begin()
+        return direct
+
+    def _steps(self, run: Run, stepper: Stepper, ahead: bool) -> Iterator[Batch]:
         """Choose, feed, and choose again; with a stepper that works ahead, while one looks."""
 
         def fly() -> Flight:
@@ -115,17 +131,15 @@ class Decoder:
             batch: Batch = [*run.stopped()]
             following = None
             if run.active:
-                if stepper.ahead and run.room():
+                if ahead and stepper.ahead and run.room():
                     stepper.feed()
                     following = fly()
                 batch += run.land(flight)
-                if following is not None:
-                    self.sides.said(run.tokens)
             yield batch
             if run.active:
                 # Rows of lanes that have ended go along: cheaper than cutting caches.
                 if following is None:
                     stepper.feed()
-                    self.sides.said(run.tokens)
                     following = fly()
+                self.sides.said(run.tokens)
                 flight = following

@@ -6,6 +6,7 @@ import importlib.metadata
 import itertools
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import torch
@@ -25,7 +26,7 @@ from core.events import (
 )
 from core.pair import Pair, load_pair, prepare
 from core.profile import Profile
-from core.records import Reply, Session, new_id
+from core.records import PromptIds, Reply, Sampling, Session, new_id
 from core.run import Controls
 from core.vocabulary import fingerprint
 
@@ -36,7 +37,8 @@ class Engine:
     """One open pair and one decoder; answers one request at a time.
 
     `generate` is a generator: between two of its events the caller may `apply`
-    commands, which are in force with the next token.
+    commands, which are in force with the next token; on a GPU, which computes that
+    one already, with the one after it.
     """
 
     def __init__(self, profile: Profile, pair: Pair) -> None:
@@ -96,12 +98,13 @@ class Engine:
         yield from self.decode(replies, forced)
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = ()
+        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
     ) -> Iterator[Sequence[Event]]:
         """Decode what the records say: the lanes of one request, with the ids of its prompt.
 
         Yields and raises as `batches` does, LogitAmpError also for ids that the
-        pair does not have.
+        pair does not have. Without `ahead` a command is in force with the next
+        token whatever the device; with it that may be the one after.
         """
         prompt, sampling = replies[0].prompt, replies[0].sampling
         self._decoder.check(prompt, forced)
@@ -111,7 +114,7 @@ class Engine:
         self._controls = controls = Controls({r.id: r.alpha for r in replies}, sampling)
         try:
             yield replies
-            yield from self._decoder.decode(replies, controls, forced)
+            yield from self._decoder.decode(replies, controls, forced, ahead)
             yield [Idle()]
         finally:
             self._controls = None
@@ -133,10 +136,32 @@ class Engine:
                 controls.stopped.update(controls.alphas if reply is None else [reply])
 
     def _warm_up(self) -> None:
-        """Touch every weight once, so that the first reply is as fast as the others."""
-        token = torch.tensor([[min(self.pair.end_of_turn, default=0)]])
-        for side in (self.pair.before, self.pair.after):
-            side.logits(token, side.new_cache(), 1)
+        """Touch every weight once, so that the first reply is as fast as the others.
+
+        Where steps are recorded, those of one lane are now; if they cannot be, it is said.
+        """
+        token = min(self.pair.end_of_turn, default=0)
+        sampling = Sampling(max_new_tokens=1)
+        reply = Reply(
+            id="warm-up",
+            parent=None,
+            lane="after",
+            alpha=0.0,
+            seed=0,
+            turn=0,
+            sampling=sampling,
+            prompt=PromptIds(before=(token,), after=(token,)),
+        )
+        for _ in self._decoder.decode([reply], Controls({reply.id: 0.0}, sampling)):
+            pass
+        self._decoder.forget()
+        studio = self._decoder.studio
+        if studio and studio.graphs.trouble:
+            notice = (
+                f"Decoding steps could not be recorded as CUDA graphs ({studio.graphs.trouble}):"
+                " they run slower, with the same numbers."
+            )
+            self.opened = replace(self.opened, notices=(*self.opened.notices, notice))
 
 
 def device_name(device: torch.device) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.cache import GrowingLayer, KVCache
+from core.cache import GrowingLayer, KVCache, with_layers
 from core.side import Reader
 
 # The reply just decoded and the one before it: regenerating and comparing
@@ -70,11 +70,13 @@ class Prefixes:
 
     def _cut(self, kept: Kept, row: int, length: int) -> Kept:
         """A copy of one lane's first `length` tokens; the original stays as it is."""
-        cache = copy.copy(kept.cache)
-        cache.layers = [
-            layer.detached() if isinstance(layer, GrowingLayer) else copy.copy(layer)
-            for layer in kept.cache.layers
-        ]
+        cache = with_layers(
+            kept.cache,
+            [
+                layer.detached() if isinstance(layer, GrowingLayer) else copy.copy(layer)
+                for layer in kept.cache.layers
+            ],
+        )
         if (lanes := len(kept.rows)) > 1:
             cache.reorder_cache(torch.arange(self._side.width) * lanes + row)
         surplus = len(kept.rows[row]) - length
@@ -96,12 +98,22 @@ class Prefixes:
             live.rows[0].extend(part)
             yield len(part), logits if keep else logits[:, :0]
 
-    def spread(self, rows: int) -> None:
+    def spread(self, lanes: int) -> None:
         """Give every lane a row of its own."""
         live = self._require()
-        if rows > 1:
-            live.cache.reorder_cache(torch.arange(self._side.width).repeat_interleave(rows))
-            live.rows = [list(live.rows[0]) for _ in range(rows)]
+        if lanes > 1:
+            live.cache.reorder_cache(torch.arange(self._side.width).repeat_interleave(lanes))
+            live.rows = [list(live.rows[0]) for _ in range(lanes)]
+
+    @property
+    def live(self) -> Kept | None:
+        """What is being decoded."""
+        return self._live
+
+    @property
+    def width(self) -> int:
+        """Rows of a cache for every lane."""
+        return self._side.width
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed one token a lane (R,); logits (sides · R, V) of the next."""

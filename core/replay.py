@@ -22,7 +22,7 @@ class Engine(Protocol):
     """What a replay needs of `core.engine.Engine`."""
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = ()
+        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
     ) -> Iterator[Sequence[Event]]:
         """Decode what the records say."""
 
@@ -138,7 +138,7 @@ def replay(engine: Engine, request: Sequence[ReplyLog]) -> list[Verdict]:
     most = max(request, key=lambda log: len(log.steps))
     forced = tuple(step.token for step in most.steps[: most.reply.forced])
     try:
-        for batch in engine.decode([log.reply for log in request], forced):
+        for batch in engine.decode([log.reply for log in request], forced, ahead=False):
             for event in batch:
                 if isinstance(event, Step | Finish):
                     lanes[event.reply].take(event)

@@ -1,0 +1,218 @@
+"""Decoding with recorded steps: two launches a token, and the host one token behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from core.both import BothSides
+from core.choosing import choose
+from core.fixed import FixedCache, can_be_fixed, fill, room_for, taken
+from core.graph import Graphs, Mailbox
+from core.pair import Pair
+from core.prefix import Prefixes
+from core.records import Reply, Sampling
+from core.run import Rows, Terms
+from core.sampling import Filters, Noise
+from core.side import Model
+
+Work = Callable[[], None]
+SWITCH = "LOGIT_AMP_GRAPHS"
+
+
+def recordable(pair: Pair) -> bool:
+    """Whether this pair's steps can be recorded: on one GPU, by models that ask it nothing.
+
+    Set `SWITCH` to 0 and nothing is recorded.
+    """
+    models = (pair.before.model, pair.after.model)
+    devices = {parameter.device for model in models for parameter in model.parameters()}
+    return (
+        pair.device.type == "cuda"
+        and devices == {pair.device}
+        and os.environ.get(SWITCH, "1") != "0"
+        and all(getattr(_bare(model), "_can_compile_fullgraph", False) for model in models)
+        # int8 looks for outliers at every product
+        and not any(
+            type(module).__name__ == "Linear8bitLt"
+            for model in models
+            for module in model.modules()
+        )
+        and all(side.rows is not None or not side.shared for side in (pair.before, pair.after))
+    )
+
+
+def _bare(model: Model) -> Model:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+class Board:
+    """The tensors of R lanes that recorded work reads and writes."""
+
+    def __init__(self, size: int, device: torch.device, lanes: int) -> None:
+        self.tokens = torch.zeros(lanes, dtype=torch.int64, device=device)
+        self.logits = tuple(torch.zeros(lanes, size, device=device) for _ in range(2))
+        self.alpha = torch.zeros(lanes, 1, device=device)
+        self.index = torch.zeros(1, dtype=torch.int64, device=device)
+        self.noise = Noise(0, 0, size, device)
+
+    def show(self, logits: Sequence[Tensor]) -> None:
+        """Take over both sides' logits (R, V)."""
+        for mine, theirs in zip(self.logits, logits, strict=True):
+            mine.copy_(theirs[:, : mine.shape[-1]])
+
+
+class Choice:
+    """The recorded choice of a token a lane, for filters of which only the numbers may change."""
+
+    def __init__(
+        self, pair: Pair, board: Board, filters: Filters, top: int, graphs: Graphs
+    ) -> None:
+        self.filters = filters.to(pair.device)
+
+        def chosen() -> tuple[Tensor, Tensor]:
+            logits = board.logits[0], board.logits[1]
+            return choose(
+                logits, pair.valid, board.alpha, self.filters, board.noise, board.index, top
+            )
+
+        self.numbers = torch.zeros_like(chosen()[1])
+        self.mailbox = Mailbox(self.numbers)
+
+        def work() -> None:
+            tokens, numbers = chosen()
+            board.tokens.copy_(tokens)
+            self.numbers.copy_(numbers)
+            board.index.add_(1)
+
+        state = (board.index, board.tokens)
+        self.run = graphs.record(work, state, (board.tokens, self.numbers))
+
+
+class Studio:
+    """Records the steps of a pair, and keeps what was recorded."""
+
+    def __init__(self, pair: Pair, sides: BothSides) -> None:
+        self.pair = pair
+        self.sides = sides
+        self.graphs = Graphs(pair.device)
+        self._boards: dict[int, Board] = {}
+        self._choices: dict[tuple[object, ...], Choice] = {}
+        self._caches: dict[Prefixes, FixedCache] = {}
+        self._forwards: dict[tuple[object, ...], Work] = {}
+
+    def can_record(self) -> bool:
+        """Whether the conversation that was read can go on in recorded steps."""
+        lives = [caches.live for caches in self.sides.live]
+        return all(live is not None and can_be_fixed(live.cache) for live in lives)
+
+    def forget(self) -> None:
+        """Give back all memory."""
+        for kept in (self._boards, self._choices, self._caches, self._forwards):
+            kept.clear()
+
+    def board(self, lanes: int) -> Board:
+        """The board of so many lanes."""
+        if lanes not in self._boards:
+            self._boards[lanes] = Board(self.pair.size, self.pair.device, lanes)
+        return self._boards[lanes]
+
+    def choice(self, lanes: int, filters: Filters, top: int) -> Choice:
+        """How to choose with these filters, whose numbers are in force from now on."""
+        key = (lanes, filters.on, top)
+        if key not in self._choices:
+            board = self.board(lanes)
+            self._choices[key] = Choice(self.pair, board, filters, top, self.graphs)
+        found = self._choices[key]
+        found.filters.take(filters)
+        return found
+
+    def enter(self, lanes: int, copies: int) -> int:
+        """Bring what is live into fixed caches, every row `copies` times; returns their room."""
+        room = max(room_for(self._length(caches) + 1) for caches in self.sides.live)
+        for caches in self.sides.live:
+            live = caches.live
+            assert live is not None
+            fixed = self._caches.setdefault(caches, FixedCache(self.pair.device))
+            rows = lanes * caches.width
+            if not fixed.holds(rows, room):
+                self._forwards.clear()
+                fixed.allocate(live.cache, rows, room)
+            view = fixed.view(live.cache, rows, room)
+            fill(view, live.cache, copies)
+            fixed.place.fill_(self._length(caches))
+            live.cache = view
+            live.rows = [list(row) for row in live.rows for _ in range(copies)]
+        return room
+
+    def leave(self) -> None:
+        """Give what is live caches of its own again; only what was said is in them."""
+        for caches in self.sides.live:
+            live = caches.live
+            if live is not None and not can_be_fixed(live.cache):
+                live.cache = taken(live.cache, len(live.rows[0]))
+
+    def forward(self, lanes: int, room: int) -> Work:
+        """How to feed the board's tokens and show the logits of what comes next."""
+        key = (lanes, room, self.sides.live)
+        if key not in self._forwards:
+            board = self.board(lanes)
+            places = [self._caches[caches].place for caches in self.sides.live]
+
+            def work() -> None:
+                board.show(self.sides.step(board.tokens))
+                for place in places:
+                    place.add_(1)
+
+            self._forwards[key] = self.graphs.record(work, (*places, *board.logits), board.logits)
+        return self._forwards[key]
+
+    @staticmethod
+    def _length(caches: Prefixes) -> int:
+        live = caches.live
+        assert live is not None
+        return len(live.rows[0])
+
+
+class Recorded:
+    """Decodes with what a studio has recorded, or records now."""
+
+    ahead = True
+
+    def __init__(self, studio: Studio, replies: Sequence[Reply], index: int) -> None:
+        """Start at the token `index` of the replies, from what was read last."""
+        self._studio = studio
+        self._lanes = len(replies)
+        self._top = replies[0].top
+        self._board = board = studio.board(self._lanes)
+        board.show([side[-1:].expand(self._lanes, -1) for side in studio.sides.logits])
+        pair = studio.pair
+        board.noise.take(Noise(replies[0].seed, replies[0].turn, pair.size, pair.device))
+        board.index.fill_(index)
+        self._room = studio.enter(self._lanes, self._lanes)
+        self._fed = max(len(p.live.rows[0]) for p in studio.sides.live if p.live)
+        self._sampling: Sampling | None = None
+        self._choice: Choice | None = None
+        self._alphas: tuple[float, ...] = ()
+
+    def choose(self, terms: Terms) -> Rows:
+        """Choose a token a lane."""
+        if terms.sampling is not self._sampling or self._choice is None:
+            self._sampling, filters = terms.sampling, Filters.of(terms.sampling)
+            self._choice = self._studio.choice(self._lanes, filters, self._top)
+        if terms.alphas != self._alphas:
+            self._alphas = terms.alphas
+            self._board.alpha.copy_(torch.tensor(terms.alphas).unsqueeze(-1))
+        self._choice.run()
+        return self._choice.mailbox.send(self._choice.numbers)
+
+    def feed(self) -> None:
+        """Feed the tokens that were chosen last."""
+        if self._fed == self._room:
+            self._studio.leave()
+            self._room = self._studio.enter(self._lanes, 1)
+        self._studio.forward(self._lanes, self._room)()
+        self._fed += 1

@@ -1,0 +1,311 @@
+"""Recorded steps against direct ones: the same function, run in three ways.
+
+Here nothing can be recorded, so that the work is done as it stands: in the tensors,
+in the caches and in the order in which a GPU would do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from core import fixed
+from core.choosing import choose
+from core.decoder import Decoder
+from core.engine import Engine
+from core.events import Event, Lane, Prefill, Request, SetAlpha, SetSampling, Stop
+from core.graph import Graphs
+from core.pair import Pair, load_pair
+from core.profile import Profile
+from core.recorded import Board, Recorded, recordable
+from core.records import Change, Finish, Message, Record, Sampling, Step
+from core.replay import replay, sittings
+from core.sampling import Filters
+from core.side import LoadedSide
+from tests.benchmarks.soak import User
+from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
+
+MakeProfile = Callable[..., Profile]
+FREE = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=40, seed=3)
+ALL = FREE.model_copy(update={"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.01})
+COLD = Sampling(temperature=0.0, max_new_tokens=40)
+
+
+@pytest.fixture(autouse=True)
+def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replies outgrow their caches."""
+    monkeypatch.setattr(fixed, "LEAST_ROOM", 16)
+
+
+def engine_of(profile: Profile, pair: Pair, recorded: bool) -> Engine:
+    engine = Engine(profile, replace(pair, end_of_turn=frozenset()))
+    engine._decoder = Decoder(engine.pair, recorded=recorded)
+    return engine
+
+
+@pytest.fixture(scope="module")
+def lora(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    folder = tmp_path_factory.mktemp("lora")
+    base, _ = save_pair(folder)
+    adapter = save_adapter(base, folder / "adapter", seed=1)
+    sides = {"before": {"model": str(base)}, "after": {"model": str(base), "adapter": str(adapter)}}
+    return Profile.model_validate({**sides, "name": "l", "dtype": "float32", "device": "cpu"})
+
+
+@pytest.fixture(params=[*ARCHITECTURES, "lora"])
+def engines(
+    request: pytest.FixtureRequest, tiny_pair: MakeProfile, lora: Profile
+) -> tuple[Engine, Engine]:
+    """One that decodes directly, and one in recorded steps."""
+    profile = lora if request.param == "lora" else tiny_pair(request.param)
+    pair = load_pair(profile)
+    return engine_of(profile, pair, False), engine_of(profile, pair, True)
+
+
+def ask(*alphas: float, text: str = "Tell me about otters", sampling: Sampling = FREE) -> Request:
+    return Request(
+        messages=(Message(id="m", parent=None, role="user", text=text),),
+        lanes=tuple(Lane(reply=f"r{n}", name=f"{n}", alpha=a) for n, a in enumerate(alphas)),
+        sampling=sampling,
+    )
+
+
+def told(events: list[Event]) -> list[tuple[object, ...]]:
+    """What has to be the same to the last bit."""
+    found: list[tuple[object, ...]] = []
+    for event in events:
+        match event:
+            case Step():
+                found.append((event.reply, event.index, event.alpha, event.token))
+            case Finish():
+                found.append((event.reply, event.reason, event.tokens))
+            case Prefill():
+                found.append((event.done, event.total))
+    return found
+
+
+def numbers(events: list[Event]) -> list[float]:
+    steps = [event for event in events if isinstance(event, Step)]
+    return [
+        x
+        for s in steps
+        for x in (s.logp.before, s.logp.after, s.logp.amplified, s.kl, s.kl_amplified, s.entropy)
+    ]
+
+
+@pytest.mark.parametrize("sampling", [FREE, ALL, COLD], ids=["free", "all filters", "greedy"])
+def test_turns_of_one_lane_and_of_three(engines: tuple[Engine, Engine], sampling: Sampling) -> None:
+    """The second turn reads what the first has not, from caches that steps have written."""
+    for request in (
+        ask(1.0, sampling=sampling),
+        ask(-1.0, 0.0, 2.0, text="Tell me about otters and crabs", sampling=sampling),
+        ask(1.0, sampling=sampling.model_copy(update={"seed": 4})),
+    ):
+        direct, recorded = ([*engine.generate(request)] for engine in engines)
+        assert told(recorded) == told(direct)
+        assert numbers(recorded) == pytest.approx(numbers(direct), abs=2e-4)
+
+
+def test_it_is_recorded_steps_that_are_compared(engines: tuple[Engine, Engine]) -> None:
+    made: list[Recorded] = []
+    original = Recorded.__init__
+
+    def count(self: Recorded, *arguments: object) -> None:
+        made.append(self)
+        original(self, *arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recorded, "__init__", count)
+        for engine in engines:
+            list(engine.generate(ask(1.0)))
+    assert len(made) == 1
+
+
+def test_changes_are_in_force_one_token_later_and_recorded_as_they_were(
+    tiny_pair: MakeProfile,
+) -> None:
+    profile = tiny_pair()
+    engine = engine_of(profile, load_pair(profile), True)
+    seen: list[Event] = []
+    for event in engine.generate(ask(1.0, 0.0)):
+        seen.append(event)
+        if isinstance(event, Step) and (event.reply, event.index) == ("r1", 5):
+            engine.apply(SetAlpha("r0", 3.0))
+            engine.apply(SetSampling(ALL))
+        if isinstance(event, Step) and (event.reply, event.index) == ("r1", 9):
+            engine.apply(Stop())
+    alphas = {e.index: e.alpha for e in seen if isinstance(e, Step) and e.reply == "r0"}
+    assert [alphas[index] for index in (5, 6, 7)] == [1.0, 1.0, 3.0]
+    changes = [e for e in seen if isinstance(e, Change)]
+    assert [(c.reply, c.index) for c in changes] == [("r0", 7), ("r1", 7)]
+    ends = [e for e in seen if isinstance(e, Finish)]
+    assert [(e.reason, e.tokens) for e in ends] == [("cancelled", 10)] * 2
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_a_user_did_can_be_verified(tiny_pair: MakeProfile, seed: int) -> None:
+    """Number by number: a replay has the same caches as the chat that worked ahead."""
+    profile = tiny_pair()
+    pair = load_pair(profile)
+    engine = engine_of(profile, pair, True)
+    records: list[Record] = []
+    user = User(engine, seed, records.append, leaves=False)
+    while user.done["turns"] < 8:
+        user.turn()
+    other = engine_of(profile, pair, True)
+    for sitting in sittings(records):
+        other._decoder.forget()
+        for request in sitting.requests:
+            for verdict in replay(other, request):
+                assert verdict.identical, (verdict.first, verdict.problem)
+
+
+def test_the_context_is_used_to_its_last_token(tiny_pair: MakeProfile) -> None:
+    profile = tiny_pair()
+    pair = replace(load_pair(profile), context=48)
+    long = FREE.model_copy(update={"max_new_tokens": 200})
+    direct, recorded = (
+        [*engine_of(profile, pair, how).generate(ask(1.0, sampling=long))] for how in (False, True)
+    )
+    assert told(recorded) == told(direct)
+    assert told(direct)[-1][1] == "context"
+
+
+def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> None:
+    """The token under way when the user went is in no cache."""
+    profile = tiny_pair()
+    pair = load_pair(profile)
+    read = []
+    for how in (False, True):
+        engine = engine_of(profile, pair, how)
+        batches = engine.batches(ask(1.0))
+        for batch in batches:
+            if any(isinstance(event, Step) and event.index == 6 for event in batch):
+                break
+        batches.close()  # type: ignore[attr-defined]
+        (kept,) = engine._decoder.sides.caches[0]._kept
+        read.append((kept.rows, kept.cache.get_seq_length()))
+    assert read[0] == read[1]
+    assert read[1][1] == len(read[1][0][0])
+
+
+# --- what a GPU may be asked --------------------------------------------------------
+
+
+# A device whose tensors have no values: whoever asks for one fails, as while recording.
+MUTE = torch.device("meta")
+
+
+@pytest.mark.parametrize("sampling", [FREE, ALL, COLD], ids=["free", "all filters", "greedy"])
+def test_choosing_asks_the_device_nothing(sampling: Sampling) -> None:
+    board, valid = Board(500, MUTE, 3), torch.ones(500, device=MUTE).bool()
+    logits = board.logits[0], board.logits[1]
+    filters = Filters.of(sampling).to(MUTE)
+    token, row = choose(logits, valid, board.alpha, filters, board.noise, board.index, top=5)
+    assert (token.device, row.device) == (MUTE, MUTE)
+    with pytest.raises(RuntimeError):
+        choose(logits, valid, board.alpha, Filters.of(ALL), board.noise, board.index, top=5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_reading_a_token_asks_the_device_nothing(architecture: str) -> None:
+    model = tiny_model(architecture).to(MUTE)
+    side = LoadedSide(model)
+    held = side.new_cache()
+    side.logits(torch.zeros(1, 5, dtype=torch.int64, device=MUTE), held, 1)
+    cache = fixed.FixedCache(MUTE)
+    cache.allocate(held, 3, 16)
+    view = cache.view(held, 3, 16)
+    logits = side.logits(torch.zeros(3, 1, dtype=torch.int64, device=MUTE), view, 1)
+    assert logits.shape == (3, 1, 512)
+
+
+def test_on_a_cpu_nothing_is_recorded(tiny_pair: MakeProfile) -> None:
+    assert not recordable(load_pair(tiny_pair()))
+
+
+class Recorder(Graphs):
+    """Records on a GPU that is not there."""
+
+    def __init__(self, outcome: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+        super().__init__(torch.device("cuda"))
+        self._outcome = outcome
+
+    def _capture(
+        self, work: Callable[[], None], again: Callable[..., object]
+    ) -> Callable[[], None]:
+        again(work)
+        return self._outcome(work)
+
+
+@pytest.fixture
+def counter() -> tuple[Tensor, Tensor, Callable[[], None]]:
+    """A place, what is found there, and work that moves on."""
+    place, found = torch.zeros(1), torch.zeros(1)
+
+    def work() -> None:
+        found.copy_(10 * place)
+        place.add_(1)
+
+    return place, found, work
+
+
+def test_recording_moves_nothing(counter: tuple[Tensor, Tensor, Callable[[], None]]) -> None:
+    place, found, work = counter
+    graphs = Recorder(lambda work: work)
+    recorded = graphs.record(work, [place], [found])
+    assert graphs.trouble is None
+    assert place.item() == 0
+    recorded()
+    recorded()
+    assert (place.item(), found.item()) == (2, 10)
+
+
+def test_what_cannot_be_recorded_is_done_as_it_stands(
+    counter: tuple[Tensor, Tensor, Callable[[], None]],
+) -> None:
+    place, found, work = counter
+
+    def refuse(_: Callable[[], None]) -> Callable[[], None]:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    graphs = Recorder(refuse)
+    assert graphs.record(work, [place], [found]) is work
+    assert graphs.trouble == "operation not permitted when stream is capturing"
+    assert place.item() == 0
+
+
+def test_a_recording_with_other_numbers_is_not_used(
+    counter: tuple[Tensor, Tensor, Callable[[], None]],
+) -> None:
+    place, found, work = counter
+
+    def wrong() -> None:
+        found.fill_(3)
+
+    graphs = Recorder(lambda work: wrong)
+    assert graphs.record(work, [place], [found]) is work
+    assert graphs.trouble == "what was recorded gives other numbers"
+    assert place.item() == 0
+
+
+def test_steps_are_recorded_when_a_pair_is_opened(
+    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Callable[[], None]] = []
+
+    def record(self: Graphs, work: Callable[[], None], *_: object) -> Callable[[], None]:
+        kept.append(work)
+        self.trouble = "the driver is too old"
+        return work
+
+    monkeypatch.setattr("core.decoder.recordable", lambda pair: True)
+    monkeypatch.setattr(Graphs, "record", record)
+    engine = Engine.open(tiny_pair())
+    assert len(kept) == 2
+    assert "(the driver is too old)" in engine.opened.notices[-1]
+    assert next(e for e in engine.generate(ask(1.0)) if isinstance(e, Finish)).tokens > 0
