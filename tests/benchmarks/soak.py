@@ -181,16 +181,15 @@ def cached(side: Prefixes) -> tuple[int, int]:
 @torch.inference_mode()
 def drift(engine: Engine, log: ReplyLog) -> float:
     """The largest difference, in nats, of a reply's recorded log-probabilities to those
-    of the whole sequence at once, without any cache."""
+    of the whole sequence read at once."""
     prompt, said = log.reply.prompt, [step.token for step in log.steps]
     worst = 0.0
     for name, side, ids in (
         ("before", engine.pair.before, prompt.before),
         ("after", engine.pair.after, prompt.after),
     ):
-        whole = torch.tensor([[*ids, *said]], device=side.device)
-        logits = side.model(input_ids=whole, use_cache=False).logits[0, len(ids) - 1 : -1]
-        logits = logits[:, : engine.pair.size].float()
+        whole = torch.tensor([[*ids, *said[:-1]]])
+        logits = side.logits(whole, side.new_cache(), len(said))[0, :, : engine.pair.size]
         if engine.pair.valid is not None:
             logits = logits.masked_fill(~engine.pair.valid, -torch.inf)
         expected = logits.log_softmax(-1).cpu()

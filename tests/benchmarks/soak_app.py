@@ -3,7 +3,9 @@
     python -m tests.benchmarks.soak_app --tokens 200000 [--profile demo] [--seed 0]
 
 Without --profile a tiny random pair is made for the run. Memory of both
-processes is read from outside, each time a new chat begins.
+processes is read from outside, each time a new chat begins. The first chat is
+the longest there can be: what it takes is not given back to the system, and
+would else come step by step, with every chat that is longer than all before.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from tests.e2e.terminal import KEYS, Process
 CONTEXT = 4096
 SECONDS = 300.0  # for one turn; a longer one is a failure
 LOOK_SECONDS = 0.02
+TURNS = 6  # the demo pair reads 1,024 tokens
 LAST = 1 << 17  # bytes of what was painted
 
 
@@ -132,11 +135,20 @@ class App:
         if what:
             self.done[what] += 1
 
+    def longest_chat(self) -> None:
+        """A new chat of as many turns as there may be, all of them compared."""
+        assert self._ready.wait(SECONDS), "the models are not loaded"
+        self._press("F4", "comparisons")
+        for _ in range(TURNS):
+            self._say("Tell me all that you know.")
+            self._wait("message")
+            self.done["turns"] += 1
+        self._press("F4", "comparisons")
+
     def chat(self) -> None:
         """A new chat of some turns."""
-        assert self._ready.wait(SECONDS), "the models are not loaded"
         self._press("ctrl+n", "chats")
-        for turn in range(self._random.randint(2, 6)):  # the demo pair reads 1,024 tokens
+        for turn in range(self._random.randint(2, TURNS)):
             if self._chance(0.15):
                 self._press("F4", "comparisons")
             if self._chance(0.1):
@@ -205,6 +217,7 @@ def soak(
     """Let a user chat for `tokens` tokens of all lanes and watch both processes."""
     seen, app = Seen(), App(profile, folder, seed)
     began = time.monotonic()
+    app.longest_chat()
     while seen.tokens < tokens:
         app.chat()
         seen.tokens = app.saved.kinds["step"]

@@ -110,6 +110,19 @@ def test_turns_of_one_lane_and_of_three(engines: tuple[Engine, Engine], sampling
         assert numbers(recorded) == pytest.approx(numbers(direct), abs=2e-4)
 
 
+def test_weights_in_4_bits(tiny_pair: MakeProfile) -> None:
+    """Their products are in bf16, also here: the numbers are nearly the same."""
+    profile = tiny_pair(quantization="nf4")
+    pair = load_pair(profile)
+    short = COLD.model_copy(update={"max_new_tokens": 8})
+    direct, recorded = (
+        [*engine_of(profile, pair, how).generate(ask(0.0, 1.0, sampling=short))]
+        for how in (False, True)
+    )
+    assert told(recorded) == told(direct)
+    assert numbers(recorded) == pytest.approx(numbers(direct), abs=0.05)
+
+
 def test_it_is_recorded_steps_that_are_compared(engines: tuple[Engine, Engine]) -> None:
     made: list[Recorded] = []
     original = Recorded.__init__
