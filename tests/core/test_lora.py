@@ -51,7 +51,7 @@ def peft_logits(model: PeftModel, adapter: str | None) -> Any:
     return model(IDS).logits
 
 
-def assert_peft_agrees(model: Model) -> None:
+def assert_peft_agrees(model: Model, within: float = 1e-5) -> None:
     reference = copy.deepcopy(model)
     found = with_rows(model)
     assert found is not None
@@ -60,12 +60,19 @@ def assert_peft_agrees(model: Model) -> None:
         side = LoadedSide(converted, adapter, shared=True, rows=rows)
         ours = side.logits(IDS, side.new_cache(), IDS.shape[1])
         theirs = peft_logits(reference, adapter)
-        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours, theirs.float(), atol=within, rtol=within)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "qwen3"])
 def test_each_adapter_gives_peft_s_numbers(architecture: str) -> None:
     assert_peft_agrees(adapted(copy.deepcopy(tiny_model(architecture))))
+
+
+def test_factors_are_more_precise_than_the_weights() -> None:
+    """As PEFT has them: in fp32 on a model in bf16."""
+    model = adapted(copy.deepcopy(tiny_model()).to(torch.bfloat16))
+    assert {p.dtype for n, p in model.named_parameters() if "lora_" in n} == {torch.float32}
+    assert_peft_agrees(model, within=0.02)
 
 
 def test_rank_stabilized_scaling_is_peft_s() -> None:
