@@ -38,7 +38,7 @@ from core.records import (
 from core.transcript import from_line, to_line
 from tests.core import samples
 from tests.security.hostile import hostile, raw_controls
-from tests.tui.test_cli import FakeEngine
+from tests.tui.scripted_engine import ScriptedEngine
 from tui import cli, output
 from tui.listing import list_profiles
 
@@ -139,7 +139,7 @@ def test_documents_show_it_and_files_keep_it(words: list[str]) -> None:
 def test_a_reply_on_a_terminal(words: str, as_records: bool) -> None:
     """Whatever bytes the tokens are, cut anywhere."""
     data = words.encode("utf-8", "surrogatepass")
-    engine = FakeEngine()
+    engine = ScriptedEngine()
     engine.says = [data[:3], data[3:]]
     engine.reason = "error"
     pair = profile.pair_profile("org/a", "org/b")

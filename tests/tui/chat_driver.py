@@ -11,6 +11,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from core.events import Request
 from core.profile import Profile
 from core.records import Record
 from core.transcript import read_records
@@ -58,6 +59,24 @@ def make_session(
 ) -> ChatSession:
     """A session over fake engines, at a clock that stands still."""
     return ChatSession(profile or demo_profile(), folder, engines or Engines(), clock=lambda: 0.0)
+
+
+def requests(engine: FakeEngine) -> list[Request]:
+    """What was asked of an engine."""
+    return [command for command in engine.commands if isinstance(command, Request)]
+
+
+def answer(session: ChatSession, engines: Engines, text: str) -> None:
+    """Say something, and have it answered to the end."""
+    session.submit(text)
+    engines.last.finish()
+    session.drain()
+
+
+def types(session: ChatSession) -> list[str]:
+    """The types of the records in the file."""
+    assert session.recorder.path is not None
+    return [record.type for record in read_records(session.recorder.path)]
 
 
 def text_of(widget: Widget) -> str:

@@ -1,0 +1,50 @@
+"""An engine for the command that says what it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from core.events import Event, Idle, Loading, Opened, Request, Stop
+from core.profile import Profile
+from core.records import Finish, FinishReason
+from tests.core import samples
+
+
+class ScriptedEngine:
+    """Says each lane's α, or what it is told to say, a token a lane in turn."""
+
+    opened = Opened(session=samples.session(), notices=("the head is in 16 bit",))
+
+    def __init__(self) -> None:
+        self.profile: Profile | None = None
+        self.request: Request | None = None
+        self.says: list[bytes] = [b"one", b" two"]
+        self.reason: FinishReason = "stop"
+        self.stopped = False
+        self.between: Callable[[int], None] = lambda index: None
+
+    def open(self, profile: Profile, report: Callable[[Loading], None]) -> ScriptedEngine:
+        report(Loading(stage="weights", detail="before", done=1, total=2, unit="bytes"))
+        self.profile = profile
+        return self
+
+    def apply(self, command: Stop) -> None:
+        self.stopped = True
+
+    def generate(self, request: Request) -> Iterator[Event]:
+        self.request = request
+        for lane in request.lanes:
+            yield samples.reply(lane.reply, request.messages[-1].id, lane.name, lane.alpha)
+        for index, data in enumerate(self.says):
+            for lane in request.lanes:
+                text = data.decode("utf-8", "replace")
+                yield samples.step(index, text, reply=lane.reply, alpha=lane.alpha, data=data)
+            self.between(index)
+            if self.stopped:
+                self.reason = "cancelled"
+                break
+        for lane in request.lanes:
+            yield Finish(
+                reply=lane.reply, reason=self.reason, tokens=2, seconds=0.1, error="no luck"
+            )
+        yield Idle()

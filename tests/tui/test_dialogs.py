@@ -1,0 +1,179 @@
+"""The chat driven by keys: its dialogs, other chats, other pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.records import Message, Sampling
+from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
+from tui.screens.alpha import AlphaScreen
+from tui.screens.help import HelpScreen
+from tui.screens.sampling import SamplingScreen
+from tui.widgets.navigation import Cursor
+
+
+async def test_help_is_a_key_away(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f1")
+        await chat.until(lambda: isinstance(chat.app.screen, HelpScreen))
+        await chat.press("escape")
+        assert chat.app.screen is chat.screen
+
+
+async def test_sampling_and_system_prompt_are_taken_over(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f7")
+        await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
+        assert isinstance(chat.app.screen, SamplingScreen)
+        chat.app.screen.dismiss((Sampling(temperature=0.0), "Be brief."))
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        assert "T 0" in text_of(chat.screen.alpha_bar)
+        await chat.say("Hi")
+        assert chat.engine.request is not None
+        assert [m.role for m in chat.engine.request.messages] == ["system", "user"]
+        assert "Be brief." in chat.log
+
+
+async def test_any_alpha_can_be_entered(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("ctrl+g")
+        await chat.until(lambda: isinstance(chat.app.screen, AlphaScreen))
+        await chat.press("6", "4", "enter")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        assert chat.session.alpha == 64
+        assert "▶" in text_of(chat.screen.alpha_bar)
+        assert "+64" in text_of(chat.screen.alpha_bar)
+
+
+async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.press("ctrl+n")
+        assert "one" not in chat.log.split()
+        assert "Chats are saved in" in chat.log
+
+
+async def test_a_new_chat_stops_the_reply_first(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.step(2)
+        path = chat.session.recorder.path
+        await chat.press("ctrl+n")
+        assert chat.session.recorder.path is None
+        assert path is not None
+        assert '"cancelled"' in path.read_text()
+
+
+async def test_a_saved_chat_is_opened_and_gone_on_with(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("first chat")
+        await chat.finish()
+        first = chat.session.recorder.path
+        await chat.press("ctrl+n")
+        await chat.press("f9")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        chat.app.screen.dismiss(first)
+        await chat.until(lambda: "first chat" in chat.log)
+        await chat.say("second message")
+        await chat.finish()
+        texts = [r.text for r in chat.saved if isinstance(r, Message)]
+        assert texts == ["first chat", "second message"]
+        assert chat.session.recorder.path == first
+
+
+async def test_a_chat_is_resumed_at_the_start(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("before the break")
+        await chat.finish()
+        path = chat.session.recorder.path
+    assert path is not None
+    engines = Engines()
+    session = make_session(tmp_path, engines)
+    session.resume(path)
+    async with open_chat(tmp_path, session=session, engines=engines) as chat:
+        assert "before the break" in chat.log
+        assert "Otters are wonderful!" in chat.log
+
+
+async def test_another_profile_is_loaded_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.press("f8")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        chat.app.screen.dismiss(demo_profile(name="other", title="Other pair", alpha=0.5))
+        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile is not None)
+        assert chat.engines.made[0].closed
+        chat.engine.load()
+        await chat.frame()
+        assert "Other pair" in text_of(chat.screen.status)
+        assert chat.session.alpha == 0.5
+        await chat.say("two")
+        assert chat.engine.request is not None
+        assert len(chat.engine.request.messages) == 3
+
+
+async def test_the_chat_is_exported(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("one")
+        await chat.finish()
+        await chat.press("ctrl+t")
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        chat.app.screen.dismiss((tmp_path / "chat.md", "md"))
+        await chat.until(lambda: (tmp_path / "chat.md").exists())
+        await chat.until(lambda: "Exported" in chat.notice)
+        assert "Otters are wonderful!" in (tmp_path / "chat.md").read_text()
+
+
+async def test_the_palette_runs_actions(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        titles = [c.title for c in chat.app.get_system_commands(chat.screen)]
+        assert any("side by side" in title for title in titles)
+        command = next(
+            c for c in chat.app.get_system_commands(chat.screen) if "side by side" in c.title
+        )
+        await command.callback()
+        assert chat.session.comparing
+
+
+async def test_the_cursor_survives_a_resize(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("left", "left", "left")
+        cursor = chat.screen.log_view.cursor
+        await chat.pilot.resize_terminal(40, 15)
+        await chat.frame()
+        assert cursor == chat.screen.log_view.cursor
+        assert isinstance(cursor, Cursor)
+
+
+async def test_a_pair_of_another_vocabulary_says_that_a_new_chat_began(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        chat.screen.load(demo_profile(name="other"))
+        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile)
+        chat.engine.vocabulary = "other words"
+        chat.engine.load()
+        await chat.frame()
+        assert "another vocabulary" in chat.notice
+        assert "Hi" not in chat.log.split()
+
+
+async def test_what_is_said_while_a_new_chat_begins_is_said_there(tmp_path: Path) -> None:
+    """Faster than the old reply can be stopped; what waited for it goes back to the composer."""
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(2)
+        await chat.say("and then")
+        await chat.press("ctrl+n", "enter", *"quick", "enter")
+        await chat.until(lambda: "and then" in chat.log)
+        await chat.finish()
+        await chat.until(lambda: "quick" in chat.log)
+        await chat.finish()
+        assert "Hi" not in chat.log
+        said = [r.text for r in chat.saved if isinstance(r, Message)]
+        assert said == ["and then", "quick"]
