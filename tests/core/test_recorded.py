@@ -1,7 +1,8 @@
 """Recorded steps against direct ones: the same function, run in three ways.
 
-Here nothing can be recorded, so that the work is done as it stands: in the tensors,
-in the caches and in the order in which a GPU would do it.
+On a CPU nothing can be recorded, and the work is done as it stands: in the tensors, in
+the caches and in the order in which a GPU does it. On a machine with a GPU the same
+tests record.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tests.benchmarks.soak import User
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
 
 MakeProfile = Callable[..., Profile]
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 FREE = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=40, seed=3)
 ALL = FREE.model_copy(update={"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.01})
 COLD = Sampling(temperature=0.0, max_new_tokens=40)
@@ -53,7 +55,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     base, _ = save_pair(folder)
     adapter = save_adapter(base, folder / "adapter", seed=1)
     sides = {"before": {"model": str(base)}, "after": {"model": str(base), "adapter": str(adapter)}}
-    return Profile.model_validate({**sides, "name": "l", "dtype": "float32", "device": "cpu"})
+    return Profile.model_validate({**sides, "name": "l", "dtype": "float32", "device": DEVICE})
 
 
 @pytest.fixture(params=[*ARCHITECTURES, "lora"])
@@ -61,7 +63,7 @@ def engines(
     request: pytest.FixtureRequest, tiny_pair: MakeProfile, lora: Profile
 ) -> tuple[Engine, Engine]:
     """One that decodes directly, and one in recorded steps."""
-    profile = lora if request.param == "lora" else tiny_pair(request.param)
+    profile = lora if request.param == "lora" else tiny_pair(request.param, device=DEVICE)
     pair = load_pair(profile)
     return engine_of(profile, pair, False), engine_of(profile, pair, True)
 
@@ -112,7 +114,7 @@ def test_turns_of_one_lane_and_of_three(engines: tuple[Engine, Engine], sampling
 
 def test_weights_in_4_bits(tiny_pair: MakeProfile) -> None:
     """Their products are in bf16, also here: the numbers are nearly the same."""
-    profile = tiny_pair(quantization="nf4")
+    profile = tiny_pair(quantization="nf4", device=DEVICE)
     pair = load_pair(profile)
     short = COLD.model_copy(update={"max_new_tokens": 8})
     direct, recorded = (
@@ -136,12 +138,15 @@ def test_it_is_recorded_steps_that_are_compared(engines: tuple[Engine, Engine]) 
         for engine in engines:
             list(engine.generate(ask(1.0)))
     assert len(made) == 1
+    studio = engines[1]._decoder.studio
+    assert studio is not None
+    assert studio.graphs.trouble is None
 
 
 def test_changes_are_in_force_one_token_later_and_recorded_as_they_were(
     tiny_pair: MakeProfile,
 ) -> None:
-    profile = tiny_pair()
+    profile = tiny_pair(device=DEVICE)
     engine = engine_of(profile, load_pair(profile), True)
     seen: list[Event] = []
     for event in engine.generate(ask(1.0, 0.0)):
@@ -162,7 +167,7 @@ def test_changes_are_in_force_one_token_later_and_recorded_as_they_were(
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_a_user_did_can_be_verified(tiny_pair: MakeProfile, seed: int) -> None:
     """Number by number: a replay has the same caches as the chat that worked ahead."""
-    profile = tiny_pair()
+    profile = tiny_pair(device=DEVICE)
     pair = load_pair(profile)
     engine = engine_of(profile, pair, True)
     records: list[Record] = []
@@ -178,7 +183,7 @@ def test_whatever_a_user_did_can_be_verified(tiny_pair: MakeProfile, seed: int) 
 
 
 def test_the_context_is_used_to_its_last_token(tiny_pair: MakeProfile) -> None:
-    profile = tiny_pair()
+    profile = tiny_pair(device=DEVICE)
     pair = replace(load_pair(profile), context=48)
     long = FREE.model_copy(update={"max_new_tokens": 200})
     direct, recorded = (
@@ -190,7 +195,7 @@ def test_the_context_is_used_to_its_last_token(tiny_pair: MakeProfile) -> None:
 
 def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> None:
     """The token under way when the user went is in no cache."""
-    profile = tiny_pair()
+    profile = tiny_pair(device=DEVICE)
     pair = load_pair(profile)
     read = []
     for how in (False, True):
