@@ -68,13 +68,20 @@ class Decoder:
             yield run.abort(f"{type(error).__name__}: {error}")
             raise
         finally:
-            if self.studio:
-                self.studio.leave()
-            self.sides.release()
+            self._keep()
 
     def forget(self) -> None:
         """Drop every cached prefix."""
         self.sides.forget()
+
+    def _keep(self) -> None:
+        """Keep what was decoded for the next request, if there is memory for it."""
+        try:
+            if self.studio:
+                self.studio.leave()
+            self.sides.release()
+        except torch.OutOfMemoryError:
+            self.forget()
 
     def reachable(self, forced: tuple[int, ...], sampling: Sampling) -> tuple[int, ...]:
         """What of a forced prefix can be said: up to the longest reply, or an end of turn."""
@@ -131,7 +138,7 @@ class Decoder:
             batch: Batch = [*run.stopped()]
             following = None
             if run.active:
-                if ahead and stepper.ahead and run.room():
+                if ahead and stepper.ahead and run.goes_on():
                     stepper.feed()
                     following = fly()
                 batch += run.land(flight)

@@ -141,7 +141,7 @@ class Engine:
         Where steps are recorded, those of one lane are now; if they cannot be, it is said.
         """
         token = min(self.pair.end_of_turn, default=0)
-        sampling = Sampling(max_new_tokens=1)
+        sampling = Sampling(max_new_tokens=2)
         reply = Reply(
             id="warm-up",
             parent=None,

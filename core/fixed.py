@@ -105,6 +105,11 @@ def can_be_fixed(cache: KVCache) -> bool:
     return all(type(layer) is GrowingLayer and layer.is_initialized for layer in cache.layers)
 
 
+def is_fixed(cache: KVCache) -> bool:
+    """Whether a cache is at a fixed address."""
+    return all(type(layer) is FixedLayer for layer in cache.layers)
+
+
 def _flat(like: Tensor, cells: int) -> Tensor:
     _, heads, _, size = like.shape
     # Zeros: what is masked is multiplied with 0 all the same, and NaN would stay NaN.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.both import BothSides
 from core.choosing import choose
-from core.fixed import FixedCache, can_be_fixed, fill, room_for, taken
+from core.fixed import FixedCache, can_be_fixed, fill, is_fixed, room_for, taken
 from core.graph import Graphs, Mailbox
 from core.pair import Pair
 from core.prefix import Prefixes
@@ -152,7 +152,7 @@ class Studio:
         """Give what is live caches of its own again; only what was said is in them."""
         for caches in self.sides.live:
             live = caches.live
-            if live is not None and not can_be_fixed(live.cache):
+            if live is not None and is_fixed(live.cache):
                 live.cache = taken(live.cache, len(live.rows[0]))
 
     def forward(self, lanes: int, room: int) -> Work:

@@ -85,9 +85,10 @@ class Run:
         self.index += 1
         return terms
 
-    def room(self) -> bool:
-        """Whether the context holds one token more than those that were asked for."""
-        return self._prompt + self.index < self.pair.context
+    def goes_on(self) -> bool:
+        """Whether there may be one token more than those that were asked for."""
+        in_context = self._prompt + self.index < self.pair.context
+        return in_context and self.index < self._sampling.max_new_tokens
 
     def stopped(self) -> list[Finish]:
         """End the lanes that were stopped since the last token."""

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from core import fixed
+from core.cache import GrowingLayer
 from core.choosing import choose
 from core.decoder import Decoder
 from core.engine import Engine
+from core.errors import LogitAmpError
 from core.events import Event, Lane, Prefill, Request, SetAlpha, SetSampling, Stop
 from core.graph import Graphs
 from core.pair import Pair, load_pair
@@ -35,6 +37,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 FREE = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=40, seed=3)
 ALL = FREE.model_copy(update={"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.01})
 COLD = Sampling(temperature=0.0, max_new_tokens=40)
+SHORT = COLD.model_copy(update={"max_new_tokens": 8})  # never outgrows a cache
 
 
 @pytest.fixture(autouse=True)
@@ -116,9 +119,8 @@ def test_weights_in_4_bits(tiny_pair: MakeProfile) -> None:
     """Their products are in bf16, also here: the numbers are nearly the same."""
     profile = tiny_pair(quantization="nf4", device=DEVICE)
     pair = load_pair(profile)
-    short = COLD.model_copy(update={"max_new_tokens": 8})
     direct, recorded = (
-        [*engine_of(profile, pair, how).generate(ask(0.0, 1.0, sampling=short))]
+        [*engine_of(profile, pair, how).generate(ask(0.0, 1.0, sampling=SHORT))]
         for how in (False, True)
     )
     assert told(recorded) == told(direct)
@@ -209,6 +211,52 @@ def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> No
         read.append((kept.rows, kept.cache.get_seq_length()))
     assert read[0] == read[1]
     assert read[1][1] == len(read[1][0][0])
+
+
+def test_other_caches_than_keys_and_values_are_read_directly(tiny_pair: MakeProfile) -> None:
+    """As recurrent states are, which have no place for a token."""
+
+    class Other(GrowingLayer):
+        pass
+
+    profile = tiny_pair(device=DEVICE)
+    pair = load_pair(profile)
+    direct, recorded = (engine_of(profile, pair, how) for how in (False, True))
+    expected = told([*direct.generate(ask(1.0, 0.0))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.cache.GrowingLayer", Other)
+        assert told([*recorded.generate(ask(1.0, 0.0))]) == expected
+
+
+def test_a_request_that_is_left_before_anything_was_read_does_no_harm(
+    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = tiny_pair(device=DEVICE)
+    engine = engine_of(profile, load_pair(profile), True)
+
+    def fail(*_: object) -> None:
+        raise LogitAmpError("no luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LoadedSide, "logits", fail)
+        events = [*engine.generate(ask(1.0))]
+    assert [e.error for e in events if isinstance(e, Finish)] == ["no luck"]
+    assert told([*engine.generate(ask(1.0))])[-1][1] == "length"
+
+
+def test_without_memory_to_keep_them_caches_are_dropped(
+    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = tiny_pair(device=DEVICE)
+    engine = engine_of(profile, load_pair(profile), True)
+
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.recorded.taken", refuse)
+        first = told([*engine.generate(ask(1.0, sampling=SHORT))])
+    assert first == told([*engine.generate(ask(1.0, sampling=SHORT))])
 
 
 # --- what a GPU may be asked --------------------------------------------------------
