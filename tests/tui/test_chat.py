@@ -7,7 +7,10 @@ import weakref
 from pathlib import Path
 
 import pytest
+from rich.color import ColorSystem
+from rich.style import Style
 from textual import events
+from textual.strip import Strip
 
 from core.events import Prefill
 from tests.tui.chat_driver import open_chat, text_of
@@ -271,6 +274,18 @@ async def test_records_are_spared_by_the_garbage_collector_and_garbage_is_not(
         gc.collect()
         assert garbage() is None
         assert gc.get_freeze_count() > 0
+
+
+async def test_a_new_chat_forgets_where_the_words_of_the_last_one_stood(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        for column in range(500):  # as a line with many tokens is painted
+            style = Style.from_meta({"offset": (column, 0)})
+            Strip.render_ansi(style, ColorSystem.TRUECOLOR)
+        assert Strip.render_ansi.cache_info().currsize >= 500
+        await chat.press("ctrl+n")
+        assert Strip.render_ansi.cache_info().currsize < 500
 
 
 async def test_an_escape_that_came_too_late_to_stop_the_reply_does_nothing_else(

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widgets import Static
 
 from core.conversation import Conversation, ReplyLog
@@ -123,6 +124,7 @@ class ChatView(Screen[None]):
         conversation = self.session.conversation
         if conversation is not self._spared:
             gc.unfreeze()
+            Strip.render_ansi.cache_clear()  # Textual's; an entry for every place of every word
         if self._spared is not None:  # not before the first paint
             gc.collect()  # what is garbage now would stay as well
         self._spared = conversation
