@@ -159,7 +159,7 @@ class App:
             else:
                 words = self._random.choices(WORDS.split(), k=self._random.randint(1, 12))
                 text = "".join(c for c in " ".join(words) if c.isprintable())
-                self._say(text or "?")  # blank ones are not sent
+                self._say(text.strip() or "?")  # blank ones are not sent
                 self._wait("message")
             self.done["turns"] += 1
 
