@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,14 +28,10 @@ class Update(nn.Module):
         self.register_buffer("up", up)
         self.scaling = scaling
 
-    def forward(self, x: Tensor, out: Tensor) -> None:
-        """Add to `out` (R, T, out) what comes of x (R, T, in), in the precision of the factors."""
-        low = functional.linear(x.to(self.down.dtype), self.down).flatten(0, 1)
-        total = out.view(-1, out.shape[-1])
-        if total.dtype == low.dtype:
-            total.addmm_(low, self.up.T, alpha=self.scaling)
-        else:
-            total += torch.addmm(low.new_zeros(()), low, self.up.T, beta=0, alpha=self.scaling)
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, in) to (…, out), in the precision of the factors."""
+        low = functional.linear(x.to(self.down.dtype), self.down)
+        return functional.linear(low, self.up) * self.scaling
 
 
 class LoraLinear(nn.Module):
@@ -57,7 +52,7 @@ class LoraLinear(nn.Module):
         out: Tensor = self.base(x)
         for part, adapter in self._rows.parts:
             if adapter in self.updates:
-                self.updates[adapter](x[part], out[part])
+                out[part] += self.updates[adapter](x[part])
         return out
 
 
