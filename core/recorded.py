@@ -17,7 +17,6 @@ from core.prefix import Prefixes
 from core.records import Reply, Sampling
 from core.run import Rows, Terms
 from core.sampling import Filters, Noise
-from core.side import Model
 
 Work = Callable[[], None]
 SWITCH = "LOGIT_AMP_GRAPHS"
@@ -34,7 +33,7 @@ def recordable(pair: Pair) -> bool:
         pair.device.type == "cuda"
         and devices == {pair.device}
         and os.environ.get(SWITCH, "1") != "0"
-        and all(getattr(_bare(model), "_can_compile_fullgraph", False) for model in models)
+        and all(getattr(model, "_can_compile_fullgraph", False) for model in models)
         # int8 looks for outliers at every product
         and not any(
             type(module).__name__ == "Linear8bitLt"
@@ -43,10 +42,6 @@ def recordable(pair: Pair) -> bool:
         )
         and all(side.rows is not None or not side.shared for side in (pair.before, pair.after))
     )
-
-
-def _bare(model: Model) -> Model:
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 class Board:

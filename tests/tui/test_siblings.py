@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-
-import pytest
 
 from core.conversation import Conversation, ReplyLog
 from core.records import Keep, Name, Note
 from core.transcript import read_records
-from tests.tui.chat_driver import Engines, make_session
+from tests.tui.chat_driver import Engines, answer
 from tui.session import ChatSession
 
 
-@pytest.fixture
-def engines() -> Engines:
-    return Engines()
-
-
-@pytest.fixture
-def session(tmp_path: Path, engines: Engines) -> ChatSession:
-    session = make_session(tmp_path, engines)
-    session.load()
-    engines.last.load()
-    session.drain()
-    return session
-
-
 def answered(session: ChatSession, engines: Engines, text: str = "Hi") -> ReplyLog:
-    session.submit(text)
-    engines.last.finish()
-    session.drain()
+    answer(session, engines, text)
     log = session.conversation.last_reply()
     assert log is not None
     return log
