@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.linear import KERNEL_CACHES, PackedLinear, pack
+from core.linear import KERNEL_CACHES, PackedLinear, Part, Together, pack
 from tests.models import ARCHITECTURES, tiny_model
 
 PRECISIONS = [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)]
@@ -65,6 +65,61 @@ def test_only_plain_layers_in_a_precision_that_the_kernels_know_are_packed() -> 
     pack(model)
     kinds = {name for name, module in model.items() if isinstance(module, PackedLinear)}
     assert kinds == {"plain"}
+
+
+SIZES = (96, 32, 32)
+
+
+@pytest.fixture
+def three() -> tuple[Together, list[PackedLinear]]:
+    """Layers of one input as one, and one by one."""
+    torch.manual_seed(0)
+    linears = [nn.Linear(64, size) for size in SIZES]
+    return Together(linears), [PackedLinear(linear) for linear in linears]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_layers_of_one_input_give_together_what_each_gives(
+    three: tuple[Together, list[PackedLinear]], order: tuple[int, ...]
+) -> None:
+    together, alone = three
+    with torch.inference_mode():
+        for x in torch.randn(2, 1, 5, 64):
+            for place in order:
+                torch.testing.assert_close(together.take(place, x), alone[place](x))
+
+
+def test_a_part_that_is_asked_again_or_for_another_input_computes_anew(
+    three: tuple[Together, list[PackedLinear]],
+) -> None:
+    together, alone = three
+    one, other = torch.randn(2, 1, 64)
+    with torch.inference_mode():
+        for x in (one, one, other):
+            out = together.take(0, x)
+            torch.testing.assert_close(out, alone[0](x))
+            out += 1  # as an adapter's update does
+
+
+class Attention(nn.Module):
+    def __init__(self, key: nn.Linear) -> None:
+        super().__init__()
+        self.q_proj, self.k_proj, self.v_proj = nn.Linear(8, 16), key, nn.Linear(8, 8)
+
+
+@pytest.mark.parametrize(
+    ("key", "as_one"),
+    [
+        (nn.Linear(8, 8), True),
+        (nn.Linear(8, 8, bias=False), False),
+        (nn.Linear(8, 8).bfloat16(), False),
+        (nn.Linear(8, 8, device="meta"), False),
+    ],
+)
+def test_layers_of_one_input_that_are_alike_become_one(key: nn.Linear, as_one: bool) -> None:
+    attention = Attention(key)
+    pack(attention)
+    assert [isinstance(child, Part) for child in attention.children()] == [as_one] * 3
 
 
 PROMPTS_OF_EVERY_LENGTH = """

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from core.both import BothSides
+from core.linear import pack
 from core.lora import with_rows
 from core.pair import Pair, load_pair
 from core.profile import Profile
@@ -51,11 +52,13 @@ def peft_logits(model: PeftModel, adapter: str | None) -> Any:
     return model(IDS).logits
 
 
-def assert_peft_agrees(model: Model, within: float = 1e-5) -> None:
+def assert_peft_agrees(model: Model, within: float = 1e-5, packed: bool = False) -> None:
     reference = copy.deepcopy(model)
     found = with_rows(model)
     assert found is not None
     converted, rows = found
+    if packed:
+        pack(converted)
     for adapter in (None, "a", "b", None):
         side = LoadedSide(converted, adapter, shared=True, rows=rows)
         ours = side.logits(IDS, side.new_cache(), IDS.shape[1])
@@ -63,9 +66,15 @@ def assert_peft_agrees(model: Model, within: float = 1e-5) -> None:
         torch.testing.assert_close(ours, theirs.float(), atol=within, rtol=within)
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "qwen3"])
-def test_each_adapter_gives_peft_s_numbers(architecture: str) -> None:
-    assert_peft_agrees(adapted(copy.deepcopy(tiny_model(architecture))))
+def test_each_adapter_gives_peft_s_numbers(architecture: str, packed: bool) -> None:
+    assert_peft_agrees(adapted(copy.deepcopy(tiny_model(architecture))), packed=packed)
+
+
+def test_so_it_does_where_it_changes_some_of_the_layers_of_one_input() -> None:
+    model = adapted(copy.deepcopy(tiny_model()), target_modules=["k_proj", "up_proj"])
+    assert_peft_agrees(model, packed=True)
 
 
 def test_factors_are_more_precise_than_the_weights() -> None:
