@@ -18,6 +18,7 @@ from core.events import (
     Forget,
     Idle,
     Loading,
+    Noticed,
     Opened,
     Request,
     SetAlpha,
@@ -52,6 +53,7 @@ class Engine:
         self._decoder = Decoder(pair)
         self._controls: Controls | None = None
         self._stale = False
+        self._told: str | None = None
 
     @classmethod
     def open(cls, profile: Profile, report: Callable[[Loading], None] = lambda _: None) -> Engine:
@@ -66,6 +68,8 @@ class Engine:
 
     def generate(self, request: Request) -> Iterator[Event]:
         """Decode every lane of `request`: Replies, Prefill, Steps, a Finish a lane, Idle.
+
+        Before Idle comes what was Noticed.
 
         The batches of `batches`, one event after the other.
         """
@@ -115,7 +119,7 @@ class Engine:
         try:
             yield replies
             yield from self._decoder.decode(replies, controls, forced, ahead)
-            yield [Idle()]
+            yield [*self._noticed(), Idle()]
         finally:
             self._controls = None
 
@@ -155,13 +159,22 @@ class Engine:
         for _ in self._decoder.decode([reply], Controls({reply.id: 0.0}, sampling)):
             pass
         self._decoder.forget()
+        notices = (*self.opened.notices, *(noticed.sentence for noticed in self._noticed()))
+        self.opened = replace(self.opened, notices=notices)
+
+    def _noticed(self) -> list[Noticed]:
+        """Why steps are not recorded any more, once."""
         studio = self._decoder.studio
-        if studio and studio.graphs.trouble:
-            notice = (
-                f"Decoding steps could not be recorded as CUDA graphs ({studio.graphs.trouble}):"
+        trouble = studio.graphs.trouble if studio else None
+        if trouble == self._told:
+            return []
+        self._told = trouble
+        return [
+            Noticed(
+                f"Decoding steps could not be recorded as CUDA graphs ({trouble}):"
                 " they run slower, with the same numbers."
             )
-            self.opened = replace(self.opened, notices=(*self.opened.notices, notice))
+        ]
 
 
 def device_name(device: torch.device) -> str:

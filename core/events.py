@@ -125,6 +125,13 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """The user should know this of the engine; it came up while a request was answered."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """The request is over; the engine can take the next one."""
 
@@ -139,4 +146,4 @@ class Failed:
     fatal: bool = False
 
 
-Event = Loading | Opened | Prefill | Beat | Reply | Step | Change | Finish | Idle | Failed
+Event = Loading | Opened | Prefill | Beat | Reply | Step | Change | Finish | Noticed | Idle | Failed

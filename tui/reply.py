@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from core.conversation import step_bytes
-from core.events import Event, Lane, Loading, Opened, Request, Stop
+from core.events import Event, Lane, Loading, Noticed, Opened, Request, Stop
 from core.numbers import signed
 from core.records import Change, Finish, Message, Record, Reply, Step, new_id
 from core.text import Utf8Stream
@@ -85,8 +85,11 @@ def run(profile: Profile, request: Request, open_engine: Opener, *, jsonl: bool)
     try:
         with _interruptible(engine):
             for event in engine.generate(request):
-                if isinstance(event, Reply | Step | Change | Finish):
-                    output.take(event)
+                match event:
+                    case Noticed(sentence):
+                        say(f"note: {sentence}")
+                    case Reply() | Step() | Change() | Finish():
+                        output.take(event)
                 if isinstance(event, Finish):
                     ended.append(event)
     finally:

@@ -20,7 +20,7 @@ from core.choosing import choose
 from core.decoder import Decoder
 from core.engine import Engine
 from core.errors import LogitAmpError
-from core.events import Event, Lane, Prefill, Request, SetAlpha, SetSampling, Stop
+from core.events import Event, Lane, Noticed, Prefill, Request, SetAlpha, SetSampling, Stop
 from core.graph import Graphs
 from core.pair import Pair, load_pair
 from core.profile import Profile
@@ -374,4 +374,18 @@ def test_steps_are_recorded_when_a_pair_is_opened(
     engine = Engine.open(tiny_pair())
     assert len(kept) == 2
     assert "(the driver is too old)" in engine.opened.notices[-1]
-    assert next(e for e in engine.generate(ask(1.0)) if isinstance(e, Finish)).tokens > 0
+    answer = [*engine.generate(ask(1.0))]
+    assert next(e for e in answer if isinstance(e, Finish)).tokens > 0
+    assert not any(isinstance(e, Noticed) for e in answer)
+
+
+def test_steps_that_cannot_be_recorded_later_are_noticed_once(tiny_pair: MakeProfile) -> None:
+    profile = tiny_pair(device=DEVICE)
+    engine = engine_of(profile, load_pair(profile), True)
+    studio = engine._decoder.studio
+    assert studio is not None
+    list(engine.generate(ask(1.0)))
+    studio.graphs.trouble = "three lanes are too many"
+    said = [[e.sentence for e in engine.generate(ask(1.0)) if isinstance(e, Noticed)] for _ in "ab"]
+    assert "(three lanes are too many)" in said[0][0]
+    assert said[1] == []

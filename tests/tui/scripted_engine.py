@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from core.events import Event, Idle, Loading, Opened, Request, Stop
+from core.events import Event, Idle, Loading, Noticed, Opened, Request, Stop
 from core.profile import Profile
 from core.records import Finish, FinishReason
 from tests.core import samples
@@ -21,6 +21,7 @@ class ScriptedEngine:
         self.says: list[bytes] = [b"one", b" two"]
         self.reason: FinishReason = "stop"
         self.stopped = False
+        self.notice = ""
         self.between: Callable[[int], None] = lambda index: None
 
     def open(self, profile: Profile, report: Callable[[Loading], None]) -> ScriptedEngine:
@@ -47,4 +48,6 @@ class ScriptedEngine:
             yield Finish(
                 reply=lane.reply, reason=self.reason, tokens=2, seconds=0.1, error="no luck"
             )
+        if self.notice:
+            yield Noticed(self.notice)
         yield Idle()

@@ -28,6 +28,16 @@ def test_one_lane_is_the_text_alone(engine: ScriptedEngine, pair: str, capsys: C
     assert err == "weights: before\nnote: the head is in 16 bit\n"
 
 
+def test_what_an_engine_notices_while_it_answers_is_said(
+    engine: ScriptedEngine, pair: str, capsys: Capture
+) -> None:
+    engine.notice = "steps run slower"
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "one two\n"
+    assert err.endswith("note: steps run slower\n")
+
+
 def test_without_alpha_the_profile_decides(engine: ScriptedEngine, pair: str) -> None:
     cli.run(["reply", "--profile", pair, "--prompt", "Hi"])
     assert engine.request is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.events import Noticed
 from tests.tui.chat_driver import open_chat, text_of
 
 
@@ -100,6 +101,14 @@ async def test_notices_of_a_pair_are_shown(tmp_path: Path) -> None:
         assert "128 rows" in text_of(chat.screen.notice)
         await chat.say("Hi")
         assert chat.notice == "", "information goes with the next message"
+
+
+async def test_what_an_engine_notices_later_is_shown(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        chat.engine.emit([Noticed("Steps run slower now.")])
+        await chat.finish()
+        assert "Steps run slower now." in text_of(chat.screen.notice)
 
 
 async def test_hostile_errors_are_shown_safely(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from textual import events, on
 from textual.widgets import TextArea
 
 from core.errors import LogitAmpError
-from core.events import Failed, Idle, Opened
+from core.events import Failed, Idle, Noticed, Opened
 from core.records import Finish, Reply, Step
 from tui import keymap
 from tui.engine_link import Unsaved, Update
@@ -106,6 +106,8 @@ class ChatScreen(Comparing):
                     self._opened(update)
                 case Failed():
                     self._failed(update)
+                case Noticed(sentence):
+                    self.notice.say(sentence)
                 case Unsaved():
                     self.notice.say(update.message, update.remedy, error=True)
                 case Stalled():
