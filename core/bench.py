@@ -10,17 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLogitsProcessor
 
 from core.engine import Engine
 from core.errors import LogitAmpError
-from core.events import Event, Forget, Loading
+from core.events import Event, Forget, Loading, Noticed
 from core.linear import PackedLinear
+from core.lora import Update
 from core.pair import Pair, load_pair, prepare
 from core.profile import Profile
 from core.records import PromptIds, Reply, Sampling, Step
 from core.shapes import random_pair
-from core.side import LoadedSide
+from core.side import Twins
 from core.weights import choose_device, choose_dtype
 
 ALPHA = 1.0
@@ -60,7 +62,10 @@ class LaneFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What `measure` found. Bytes, seconds, tokens a second."""
+    """What `measure` found. Bytes, seconds, tokens a second.
+
+    `recorded`: whether steps were launched whole, as CUDA graphs; `notices` say why not.
+    """
 
     pair: str
     device: str
@@ -71,9 +76,11 @@ class Figures:
     bandwidth: float
     peer_tokens_a_second: Rate | None
     lanes: tuple[LaneFigures, ...]
+    recorded: bool
     prefill_tokens: int
     prefill_tokens_a_second: Rate
     next_turn: tuple[tuple[int, Rate], ...]
+    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -143,8 +150,9 @@ def measure(
             f"The context of {pair.context:,} tokens leaves no room for the measurement.",
             "Take fewer --tokens.",
         )
+    notices: list[str] = []
     measures: list[Callable[[], float]] = [
-        lambda n=n: _decoding(engine, n, sampling)  # type: ignore[misc]
+        lambda n=n: _decoding(engine, n, sampling, notices)  # type: ignore[misc]
         for n in plan.lanes
     ]
     measures.append(lambda: _first_token(engine, _ids(pair, history)))
@@ -172,12 +180,14 @@ def measure(
             _lane_figures(pair, n, seconds, peers, plan, bandwidth)
             for n, seconds in zip(plan.lanes, columns[:count], strict=True)
         ),
+        recorded=engine.recorded,
         prefill_tokens=history,
         prefill_tokens_a_second=Rate.of([history / s for s in columns[count]]),
         next_turn=(
             (PROMPT, Rate.of(columns[count + 1])),
             (history, Rate.of(columns[count + 2])),
         ),
+        notices=tuple(notices),
     )
 
 
@@ -205,7 +215,7 @@ def _lane_figures(
     bandwidth: float,
 ) -> LaneFigures:
     length = PROMPT + plan.tokens // 2
-    moved = sum(step_bytes(side, lanes, length) for side in (pair.before, pair.after))
+    moved = step_bytes(pair, lanes, length)
     ratios = [lanes * p / s for p, s in zip(peers, seconds, strict=True)] if peers else None
     return LaneFigures(
         lanes=lanes,
@@ -246,14 +256,15 @@ def _decode(
         yield from batch
 
 
-def _decoding(engine: Engine, lanes: int, sampling: Sampling) -> float:
+def _decoding(engine: Engine, lanes: int, sampling: Sampling, notices: list[str]) -> float:
     """Seconds a step of `lanes` lanes, after the first step."""
-    began, steps = 0.0, 0
+    times = []
     for event in _decode(engine, _ids(engine.pair, PROMPT), lanes, sampling):
         if isinstance(event, Step) and event.reply == "r0":
-            began = began or time.perf_counter()
-            steps += 1
-    return (time.perf_counter() - began) / max(1, steps - 1)
+            times.append(time.perf_counter())
+        elif isinstance(event, Noticed):
+            notices.append(event.sentence)
+    return (times[-1] - times[0]) / max(1, len(times) - 1)
 
 
 def _first_token(engine: Engine, prompt: tuple[int, ...]) -> float:
@@ -298,36 +309,64 @@ def _guided(peer: tuple[Any, Any], prompt: tuple[int, ...], tokens: int) -> floa
 # --- the memory bus -----------------------------------------------------------------
 
 
-def step_bytes(side: LoadedSide, lanes: int, length: int) -> int:
-    """Bytes a decoding step of `side` must read: weights, and caches of `length` tokens a lane.
+def step_bytes(pair: Pair, lanes: int, length: int) -> int:
+    """Bytes a decoding step must read: weights, and caches of `length` tokens a lane and side.
 
-    Of an embedding that is not the head as well, only a few rows are read.
+    Weights that both sides share are read once, where one forward is both sides'.
     """
-    model = side.model
+    models = [side.model for side in (pair.before, pair.after)]
+    caches = sum(_token_bytes(model) for model in models) * lanes * length
+    once = Twins.of(pair.before, pair.after) is not None
+    return caches + sum(_weight_bytes(model) for model in (models[:1] if once else models))
+
+
+def _weight_bytes(model: Any) -> int:
+    """Of an embedding that is not the head as well, only a few rows are read."""
     embedding = model.get_input_embeddings().weight
     head = model.get_output_embeddings()
     apart = isinstance(head, PackedLinear) or head.weight is not embedding
-    weights = int(model.get_memory_footprint(return_buffers=False))
-    weights -= embedding.numel() * embedding.element_size() if apart else 0
+    weights = sum(_size(p) + _scale_bytes(p) for p in model.parameters())
+    updates = [module for module in model.modules() if isinstance(module, Update)]
+    weights += sum(_size(factor) for update in updates for factor in update.buffers())
+    return weights - (_size(embedding) if apart else 0)
+
+
+def _scale_bytes(weight: Any) -> int:
+    """What the scales of a 4-bit weight take, and their own scales."""
+    state, scales = getattr(weight, "quant_state", None), 0
+    while state is not None:
+        scales += _size(state.absmax)
+        state = state.state2 if state.nested else None
+    return scales
+
+
+def _token_bytes(model: Any) -> int:
+    """What one token takes in a cache."""
     config: Any = model.config.get_text_config()
     heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size: int = (
         getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     )
-    cells = 2 * int(config.num_hidden_layers) * heads * size * length * lanes
-    return weights + cells * int(embedding.element_size())
+    width: int = model.get_input_embeddings().weight.element_size()
+    return 2 * int(config.num_hidden_layers) * heads * size * width
+
+
+def _size(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
 
 
 def bus(device: torch.device, rounds: int = 5) -> float:
-    """Bytes a second that a copy moves on `device`: read and written, the best of some rounds."""
+    """Bytes a second that copies move on `device`: read and written, the best of some rounds."""
     source = torch.ones(COPIED_BYTES // 4, device=device)
     target = torch.empty_like(source)
+    copies = 16 if device.type == "cuda" else 1  # one is over as soon as it is launched
     best = float("inf")
     for _ in range(rounds):
         began = _now(device)
-        target.copy_(source)
+        for _ in range(copies):
+            target.copy_(source)
         best = min(best, _now(device) - began)
-    return 2 * COPIED_BYTES / best
+    return 2 * copies * COPIED_BYTES / best
 
 
 def _now(device: torch.device) -> float:

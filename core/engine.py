@@ -66,6 +66,12 @@ class Engine:
         report(Loading(stage="warm-up", detail="first token", done=1, total=1))
         return engine
 
+    @property
+    def recorded(self) -> bool:
+        """Whether decoding steps are launched whole, as CUDA graphs."""
+        studio = self._decoder.studio
+        return studio is not None and studio.graphs.trouble is None
+
     def generate(self, request: Request) -> Iterator[Event]:
         """Decode every lane of `request`: Replies, Prefill, Steps, a Finish a lane, Idle.
 

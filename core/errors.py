@@ -61,3 +61,9 @@ class EngineError(LogitAmpError):
     """The engine process ended without being asked to."""
 
     exit_code = 7
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

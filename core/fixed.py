@@ -62,12 +62,12 @@ class FixedCache:
 
     def allocate(self, like: KVCache, rows: int, room: int) -> None:
         """New storage; what was recorded with the old one must not be used any more."""
-        self._storage = []  # before the new one is asked for
-        self._cells = rows * room
+        self._storage, self._cells = [], 0  # before new memory is asked for
+        cells = rows * room
         self._storage = [
-            (_flat(layer.keys, self._cells), _flat(layer.values, self._cells))
-            for layer in like.layers
+            (_flat(layer.keys, cells), _flat(layer.values, cells)) for layer in like.layers
         ]
+        self._cells = cells
 
     def view(self, like: KVCache, rows: int, room: int) -> KVCache:
         """A cache of `rows` rows with room for `room` tokens, on the storage."""
@@ -80,11 +80,15 @@ class FixedCache:
 
 
 def fill(fixed: KVCache, held: KVCache, lanes: int) -> None:
-    """Give every lane a copy of what is held: (sides, …) to (sides · lanes, …)."""
+    """Give every lane a copy of what is held: (sides, …) to (sides · lanes, …).
+
+    The rest is zeros: what is masked is multiplied with 0 all the same, and NaN would stay NaN.
+    """
     for mine, theirs in zip(fixed.layers, held.layers, strict=True):
         for to, what in ((mine.keys, theirs.keys), (mine.values, theirs.values)):
             length = what.shape[-2]
             to[..., :length, :] = what.repeat_interleave(lanes, dim=0)
+            to[..., length:, :] = 0
 
 
 def taken(fixed: KVCache, length: int) -> KVCache:
@@ -112,8 +116,7 @@ def is_fixed(cache: KVCache) -> bool:
 
 def _flat(like: Tensor, cells: int) -> Tensor:
     _, heads, _, size = like.shape
-    # Zeros: what is masked is multiplied with 0 all the same, and NaN would stay NaN.
-    return like.new_zeros(cells * heads * size)
+    return like.new_empty(cells * heads * size)
 
 
 def _shaped(flat: Tensor, like: Tensor, rows: int, room: int) -> Tensor:

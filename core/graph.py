@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.errors import first_line
+
 WARM_UPS = 3
 # Recorded and not, the kernels are the same; libraries may choose others for their workspace.
 TOLERANCE = 0.02
@@ -27,9 +29,14 @@ class Graphs:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.trouble: str | None = None
-        self._pool: Any = None
+        # One stream as well as one pool: freed blocks of a pool go to the stream they came from.
+        self._place: tuple[Any, torch.cuda.Stream] | None = None
         if device.type == "cuda" and torch.cuda.is_available():
             torch.cuda.set_device(device)  # streams and events are those of the current one
+
+    def forget(self) -> None:
+        """Take new memory from now on; nothing that was recorded may be used any more."""
+        self._place = None
 
     def record(
         self, work: Callable[[], None], state: Sequence[Tensor], results: Sequence[Tensor]
@@ -58,7 +65,7 @@ class Graphs:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self.trouble = str(error).strip().splitlines()[0]
+            self.trouble = first_line(_cause(error))
             return work
         if not all(map(_same, expected, found)):
             self.trouble = "what was recorded gives other numbers"
@@ -68,20 +75,31 @@ class Graphs:
     def _capture(
         self, work: Callable[[], None], again: Callable[[Callable[[], None]], object]
     ) -> Callable[[], None]:
-        if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
+        if self._place is None:
+            stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+            self._place = torch.cuda.graph_pool_handle(), stream
+        pool, aside = self._place
         current = torch.cuda.current_stream(self.device)
-        aside = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         aside.wait_stream(current)
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):
                 again(work)
         current.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=aside):
-            work()
+        try:
+            with torch.cuda.graph(graph, pool=pool, stream=aside):
+                work()
+        finally:
+            torch.cuda.set_stream(current)  # torch leaves the other one where it fails
         replay: Callable[[], None] = graph.replay
         return replay
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong first: that a recording was broken off is said on top of it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

@@ -18,7 +18,8 @@ from core.profile import Profile
 
 # Tokens of one conversation that must fit beside the weights.
 CACHED_TOKENS = 4096
-PREFILL_CHUNK = 256
+# Rows of logits at once: lanes, and tokens that are forced.
+LOGITS_ROWS = 256
 # Bytes a quantized weight takes, its scales with it.
 QUANTIZED_BYTES = {"nf4": 0.52, "int8": 1.01}
 # Never quantized: embeddings and heads.
@@ -50,7 +51,7 @@ def estimate(profile: Profile, sides: Sequence[tuple[Path, Any]], on_gpu: bool) 
     cache = sum(_cache(profile, config, on_gpu) for config in configs)
     rows = max(int(config.vocab_size) for config in configs)
     # both sides' logits in fp32, and as much again while they are mixed
-    workspace = 4 * PREFILL_CHUNK * rows * 4 + int(SPARE * weights)
+    workspace = 4 * LOGITS_ROWS * rows * 4 + int(SPARE * weights)
     return Estimate(weights, cache, workspace)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
-from core.errors import PairError
+from core.errors import PairError, first_line
 from core.events import Loading
 from core.linear import pack
 from core.profile import Profile, Side
@@ -23,7 +23,7 @@ from core.vocabulary import (
     end_of_turn_ids,
     share,
 )
-from core.weights import Origin, Report, choose_device, first_line, load_sides
+from core.weights import Origin, Report, choose_device, load_sides
 
 # Below this many parameters a second thread costs more than it brings.
 ONE_THREAD_BELOW = 50_000_000

@@ -50,6 +50,10 @@ class Prefixes:
         self._kept.clear()
         self._live = None
 
+    def forget_kept(self) -> None:
+        """Forget all but what is being decoded."""
+        self._kept.clear()
+
     def start(self, ids: Sequence[int], most: int) -> int:
         """Open the longest held prefix of `ids`, at most `most` tokens of it.
 

@@ -23,7 +23,7 @@ def probe() -> dict[str, Any]:
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "bfloat16": not cuda or torch.cuda.is_bf16_supported(),
+        "bfloat16": not cuda or torch.cuda.is_bf16_supported(including_emulation=False),
         "nf4": _trouble(lambda: _nf4(device)),
         "int8": _trouble(lambda: _int8(device)),
     }

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.both import BothSides
+from core.cache import KVCache
 from core.choosing import choose
 from core.fixed import FixedCache, can_be_fixed, fill, is_fixed, room_for, taken
 from core.graph import Graphs, Mailbox
@@ -108,6 +109,7 @@ class Studio:
         """Give back all memory."""
         for kept in (self._boards, self._choices, self._caches, self._forwards):
             kept.clear()
+        self.graphs.forget()
 
     def board(self, lanes: int) -> Board:
         """The board of so many lanes."""
@@ -135,7 +137,7 @@ class Studio:
             rows = lanes * caches.width
             if not fixed.holds(rows, room):
                 self._forwards.clear()
-                fixed.allocate(live.cache, rows, room)
+                self._allocate(fixed, live.cache, rows, room)
             view = fixed.view(live.cache, rows, room)
             fill(view, live.cache, copies)
             fixed.place.fill_(self._length(caches))
@@ -164,6 +166,13 @@ class Studio:
 
             self._forwards[key] = self.graphs.record(work, (*places, *board.logits), board.logits)
         return self._forwards[key]
+
+    def _allocate(self, fixed: FixedCache, like: KVCache, rows: int, room: int) -> None:
+        try:
+            fixed.allocate(like, rows, room)
+        except torch.OutOfMemoryError:
+            self.sides.forget_kept()
+            fixed.allocate(like, rows, room)
 
     @staticmethod
     def _length(caches: Prefixes) -> int:

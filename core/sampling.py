@@ -111,16 +111,19 @@ NUCLEUS_GUESS = 256
 
 
 def top_p(scores: Tensor, p: Number) -> Tensor:
-    """Keep the smallest set of each row (R, V) whose probabilities reach p."""
+    """Keep the smallest set of each row (R, V) whose probabilities reach p.
+
+    Sums are fp64: in fp32 they end in digits that differ from one run on a GPU to the next.
+    """
     probabilities = scores.softmax(dim=-1)
     if not isinstance(p, Tensor):  # who has recorded the step cannot be asked
         best, ids = probabilities.topk(min(NUCLEUS_GUESS, scores.shape[-1]))
-        reached = best.cumsum(dim=-1)
+        reached = best.cumsum(dim=-1, dtype=torch.float64)
         if bool((reached[..., -1] > p).all()):
             return _only(scores, ids, reached - best < p)
     # Summed from the smallest up, as the tail that p leaves out is small.
     best, ids = probabilities.sort(dim=-1)
-    inside = best.cumsum(dim=-1) > 1 - p
+    inside = best.cumsum(dim=-1, dtype=torch.float64) > 1 - p
     inside[..., -1] = True
     return _only(scores, ids, inside)
 

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from core.errors import PairError
+from core.errors import PairError, first_line
 from core.events import Loading
 from core.lora import with_rows
 from core.memory import estimate, place, tensor_bytes
@@ -53,17 +53,22 @@ class Origin:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises PairError for a GPU that is not there."""
+    """`auto` is CUDA where there is one; a GPU has its number, as its tensors name it.
+
+    Raises PairError for a GPU that is not there.
+    """
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(wanted)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if device.type != "cuda":
+        return device
+    if (device.index or 0) >= torch.cuda.device_count():
         raise PairError(
             f"The profile asks for {wanted}, and this machine has"
             f" {torch.cuda.device_count()} usable GPUs.",
             "Set device: auto, or check nvidia-smi and the torch build.",
         )
-    return device
+    return torch.device("cuda", device.index or 0)
 
 
 def load_sides(
@@ -245,9 +250,3 @@ def _quantization(profile: Profile) -> BitsAndBytesConfig | None:
             bnb_4bit_use_double_quant=True,
         )
     return None
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

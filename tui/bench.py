@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.text import visible
 from tui.format import quantity
-from tui.output import Progress, put, put_json
+from tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
     from core.bench import Figures, LaneFigures, Plan, Rate
@@ -36,6 +36,8 @@ def run(profile: Profile, shape: str | None, plan: Plan, *, with_peer: bool, as_
         put_json(json.dumps(asdict(figures), ensure_ascii=False))
     else:
         put(table(figures))
+    for notice in figures.notices:
+        say(f"note: {notice}")
     return 0
 
 
@@ -44,8 +46,9 @@ def table(figures: Figures) -> str:
     f = figures
     threads = f", {f.threads} threads" if "cpu" in f.device else ""
     kind = f.dtype if f.quantization == "none" else f"{f.quantization}, {f.dtype}"
+    steps = ", steps recorded as CUDA graphs" if f.recorded else ""
     lines = [
-        visible(f"{f.pair} · {kind} · {f.device}{threads}", newlines=False),
+        visible(f"{f.pair} · {kind} · {f.device}{threads}{steps}", newlines=False),
         f"weights {quantity(f.weights, 'bytes')},"
         f" memory copies at {quantity(f.bandwidth, 'bytes')}/s",
         "",

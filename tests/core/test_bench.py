@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from core.bench import Plan, Subject, measure, step_bytes
 from core.engine import Engine
 from core.errors import LogitAmpError, PairError
 from core.events import Loading
-from core.pair import load_pair
+from core.lora import Rows
+from core.pair import Pair, load_pair
 from core.profile import Profile
 from core.shapes import SHAPES, Shape, random_model, random_pair
 from core.side import LoadedSide
@@ -64,18 +66,56 @@ def test_a_random_nf4_model_is_quantized_but_for_its_head() -> None:
     assert near.min() > 0.95
 
 
-def test_a_step_reads_every_weight_but_the_embedding_and_the_caches_of_all_lanes() -> None:
-    side = LoadedSide(random_model(TINY, 0, CPU, torch.float32, "none"))
-    embedding = TINY.vocabulary * TINY.hidden
-    weights = sum(p.numel() for p in side.model.parameters()) - embedding
+MakePair = Callable[..., Pair]
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> MakePair:
+    """A random pair of a shape that is TINY but for what is said."""
+
+    def make(quantization: Literal["none", "nf4"] = "none", **but: object) -> Pair:
+        monkeypatch.setitem(shapes.SHAPES, "tiny", replace(TINY, **but))  # type: ignore[arg-type]
+        return random_pair("tiny", CPU, torch.float32, quantization)
+
+    return make
+
+
+def numbers_of(pair: Pair) -> int:
+    return sum(p.numel() for p in pair.before.model.parameters())
+
+
+def test_a_step_reads_every_weight_but_the_embedding_and_the_caches_of_all_lanes(
+    tiny: MakePair,
+) -> None:
+    pair = tiny()
+    weights = numbers_of(pair) - TINY.vocabulary * TINY.hidden
     # keys and values, two layers, one head of 32
     a_token = 2 * 2 * 32
-    assert step_bytes(side, 3, 100) == 4 * (weights + 3 * 100 * a_token)
+    assert step_bytes(pair, 3, 100) == 2 * 4 * (weights + 3 * 100 * a_token)
 
 
-def test_a_tied_head_is_read_once() -> None:
-    side = LoadedSide(random_model(replace(TINY, tied=True), 0, CPU, torch.float32, "none"))
-    assert step_bytes(side, 0, 0) == 4 * sum(p.numel() for p in side.model.parameters())
+def test_a_tied_head_is_read_once(tiny: MakePair) -> None:
+    pair = tiny(tied=True)
+    assert step_bytes(pair, 0, 0) == 2 * 4 * numbers_of(pair)
+
+
+def test_of_4_bit_weights_the_scales_are_read_as_well(tiny: MakePair) -> None:
+    pair = tiny("nf4", mlp=256)
+    linear = TINY.layers * (64 * (64 + 32 + 32 + 64) + 3 * 64 * 256)
+    half_a_byte, a_block, blocks_of_blocks = linear // 2, linear // 64, linear // 64 // 256
+    norms = (2 * TINY.layers + 1) * TINY.hidden
+    head = TINY.vocabulary * TINY.hidden
+    found = step_bytes(pair, 0, 0) / 2 - 4 * (norms + head) - half_a_byte - a_block
+    assert 0 < found <= 4 * (blocks_of_blocks + 7 * TINY.layers)
+
+
+def test_weights_that_two_sides_share_are_read_once(tiny: MakePair) -> None:
+    pair = tiny()
+    model, rows = pair.before.model, Rows()
+    sides = [LoadedSide(model, name, shared=True, rows=rows) for name in (None, "after")]
+    shared = replace(pair, before=sides[0], after=sides[1])
+    assert step_bytes(shared, 0, 0) == step_bytes(pair, 0, 0) / 2
+    assert step_bytes(shared, 2, 50) - step_bytes(shared, 0, 0) == 2 * 2 * 50 * 2 * 2 * 32 * 4
 
 
 def test_a_profile_is_measured_beside_transformers(

@@ -173,6 +173,13 @@ class TestPrecision:
     def test_auto_is_float32_on_the_cpu(self, tiny_pair: MakeProfile) -> None:
         assert load_pair(tiny_pair(dtype="auto")).infos[0].dtype == "float32"
 
+    def test_a_gpu_has_its_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tensors say theirs, and a device without one is not equal to theirs."""
+        monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+        monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+        found = [choose_device(wanted) for wanted in ("auto", "cuda", "cuda:1", "cpu")]
+        assert [str(device) for device in found] == ["cuda:0", "cuda:0", "cuda:1", "cpu"]
+
     def test_a_gpu_that_is_not_there_is_named(self) -> None:
         with pytest.raises(PairError, match=r"asks for cuda:63"):
             choose_device("cuda:63")

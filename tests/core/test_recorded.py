@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,8 @@ from core.choosing import choose
 from core.decoder import Decoder
 from core.engine import Engine
 from core.errors import LogitAmpError
-from core.events import Event, Lane, Noticed, Prefill, Request, SetAlpha, SetSampling, Stop
+from core.events import Event, Forget, Lane, Noticed, Prefill, Request, SetAlpha, SetSampling, Stop
+from core.fixed import FixedCache
 from core.graph import Graphs
 from core.pair import Pair, load_pair
 from core.profile import Profile
@@ -259,6 +261,47 @@ def test_without_memory_to_keep_them_caches_are_dropped(
     assert first == told([*engine.generate(ask(1.0, sampling=SHORT))])
 
 
+def test_a_cache_that_grows_takes_the_memory_of_what_was_kept(
+    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = tiny_pair(device=DEVICE)
+    pair = load_pair(profile)
+    engine, other = (engine_of(profile, pair, True) for _ in range(2))
+    for each in (engine, other):
+        list(each.generate(ask(1.0, sampling=SHORT)))
+    expected = told([*other.generate(ask(1.0))])
+    kept = engine._decoder.sides.caches[0]
+    allocate, refused = FixedCache.allocate, []
+
+    def refuse(self: FixedCache, *arguments: Any) -> None:
+        if kept._kept:
+            refused.append(self)
+            raise torch.OutOfMemoryError
+        allocate(self, *arguments)
+
+    monkeypatch.setattr(FixedCache, "allocate", refuse)
+    assert told([*engine.generate(ask(1.0))]) == expected
+    assert refused
+
+
+def test_what_one_reply_left_in_fixed_caches_does_not_reach_the_next(
+    tiny_pair: MakeProfile,
+) -> None:
+    """A masked NaN would: 0 times NaN is NaN."""
+    profile = tiny_pair(device=DEVICE)
+    pair = load_pair(profile)
+    fresh, used = (engine_of(profile, pair, True) for _ in range(2))
+    list(used.generate(ask(1.0)))
+    studio = used._decoder.studio
+    assert studio is not None
+    for cache in studio._caches.values():
+        for keys, values in cache._storage:
+            keys.fill_(torch.nan)
+            values.fill_(torch.nan)
+    used.apply(Forget())
+    assert told([*used.generate(ask(1.0))]) == told([*fresh.generate(ask(1.0))])
+
+
 # --- what a GPU may be asked --------------------------------------------------------
 
 
@@ -298,7 +341,7 @@ class Recorder(Graphs):
     """Records on a GPU that is not there."""
 
     def __init__(self, outcome: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
-        super().__init__(torch.device("cuda"))
+        super().__init__(torch.device("cuda", 0))
         self._outcome = outcome
 
     def _capture(
@@ -337,7 +380,10 @@ def test_what_cannot_be_recorded_is_done_as_it_stands(
     place, found, work = counter
 
     def refuse(_: Callable[[], None]) -> Callable[[], None]:
-        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+        try:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+        finally:
+            raise RuntimeError("and so the recording was broken off")
 
     graphs = Recorder(refuse)
     assert graphs.record(work, [place], [found]) is work
