@@ -12,6 +12,8 @@ from core.records import Keep
 from tests.tui.chat_driver import Chat, open_chat, text_of
 from tui.screens.chat import ChatScreen
 from tui.screens.sweep import SweepScreen
+from tui.widgets.lanes import Lanes
+from tui.widgets.navigation import Cursor
 from tui.widgets.token_log import TokenLog
 
 
@@ -345,6 +347,32 @@ async def test_the_cursor_stands_on_the_same_token_in_every_lane(tmp_path: Path)
         await chat.press("t", "right")
         cursors = [lane.log_view.cursor for lane in chat.screen.lanes.lanes.values()]
         assert [cursor.step for cursor in cursors if cursor] == [2, 2, 3]
+
+
+async def test_moves_that_come_at_once_end_on_the_same_token_in_every_lane(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key repeat on a slow line. Lanes that answered each other's moves would never end."""
+    taken = []
+    take_along = Lanes._take_along
+
+    def count(self: Lanes, cursor: Cursor | None) -> None:
+        taken.append(cursor)
+        assert len(taken) < 20
+        take_along(self, cursor)
+
+    monkeypatch.setattr(Lanes, "_take_along", count)
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("tab", "home")
+        log = chat.screen.current_log
+        for _ in range(3):
+            log.move_by_token(1)
+        await chat.frame()
+        cursors = [lane.log_view.cursor for lane in chat.screen.lanes.lanes.values()]
+        assert [cursor.step for cursor in cursors if cursor] == [3, 3, 3]
 
 
 async def test_lanes_scroll_together_by_token(tmp_path: Path) -> None:

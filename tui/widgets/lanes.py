@@ -33,7 +33,6 @@ class Lanes(Container):
         self.selected = "amplified"
         self.together = True
         self._first = 0  # of the lanes in view
-        self._moved: dict[TokenLog, Cursor | None] = {}  # cursors that followed another
 
     def compose(self) -> ComposeResult:
         """From the smallest α to the largest, and the live one last."""
@@ -199,13 +198,12 @@ class Lanes(Container):
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self, event: TokenLog.CursorMoved) -> None:
-        if self._moved.pop(event.log, event) == event.cursor:
-            return
+        cursor = event.log.cursor  # there may be later moves than this one
         for name, lane in self.lanes.items():
-            if lane.log_view is event.log and event.cursor is not None:
+            if lane.log_view is event.log and cursor is not None:
                 self.select(name)
         if self.together and event.log is self.current.log_view:
-            self._take_along(event.cursor)
+            self._take_along(cursor)
 
     def _take_along(self, cursor: Cursor | None) -> None:
         """Put every lane's cursor on the same token, counted from the start."""
@@ -213,9 +211,7 @@ class Lanes(Container):
             assert lane.block is not None
             steps = len(lane.block.log.steps)
             own = Cursor(lane.block.id, min(cursor.step, steps - 1)) if cursor and steps else None
-            if own != lane.log_view.cursor:
-                self._moved[lane.log_view] = own
-                lane.log_view.set_cursor(own)
+            lane.log_view.place_cursor(own)
 
 
 def _head_lines(width: int, height: int) -> int:

@@ -40,10 +40,9 @@ class TokenLog(ScrollView, can_focus=True):
 
     @dataclass
     class CursorMoved(Message):
-        """The token cursor stands on another token, or on none."""
+        """The token cursor was moved to another token, or taken away."""
 
         log: TokenLog
-        cursor: Cursor | None
 
         @property
         def control(self) -> TokenLog:
@@ -258,7 +257,13 @@ class TokenLog(ScrollView, can_focus=True):
         return steps[self.cursor.step] if self.cursor.step < len(steps) else None
 
     def set_cursor(self, cursor: Cursor | None) -> None:
-        """Put the cursor on a token, or take it away and follow the text again."""
+        """Put the cursor on a token, or take it away and follow the text again, and say so."""
+        if cursor != self.cursor:
+            self.place_cursor(cursor)
+            self.post_message(self.CursorMoved(self))
+
+    def place_cursor(self, cursor: Cursor | None) -> None:
+        """The same without a word, for a cursor that follows another one."""
         if cursor == self.cursor:
             return
         if cursor is not None:
@@ -274,7 +279,6 @@ class TokenLog(ScrollView, can_focus=True):
             for place in (old, self._cursor_place()):
                 if place is not None:  # a token may be broken over two lines
                     self.refresh_lines(max(0, place[0] - 1), 3)
-        self.post_message(self.CursorMoved(self, cursor))
 
     def _from_the_end(self, by: int) -> bool:
         """Without a cursor, going back puts it on the last token. Whether that is all."""
