@@ -24,7 +24,7 @@ from core.text import Utf8Stream
 
 @dataclass
 class ReplyLog:
-    """One reply and all that happened in it; `finish` is None while it runs or was cut off.
+    """One reply and all that happened in it; `finish` is None while it runs or was `cut_off`.
 
     `session` is what it was made with; `notes` are by step, None for the whole reply.
     """
@@ -34,6 +34,7 @@ class ReplyLog:
     steps: list[Step] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     finish: Finish | None = None
+    cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
     _stream: Utf8Stream = field(default_factory=Utf8Stream, repr=False)

@@ -104,8 +104,11 @@ def _look_at(path: Path) -> SavedChat:
 
 
 def _head(path: Path) -> tuple[str, str]:
-    """Name of the profile and first user message, each "" where there is none."""
-    profile = ""
+    """Name of the profile and first user message, each "" where there is none.
+
+    A message that was sent while the models were loading comes before the session.
+    """
+    profile = first = ""
     with path.open("rb") as file:
         for _ in range(HEAD_LINES):
             line = file.readline(HEAD_BYTES)
@@ -113,10 +116,12 @@ def _head(path: Path) -> tuple[str, str]:
                 break
             record = from_line(line)
             if isinstance(record, Session):
-                profile = _short(str(record.profile.get("name") or "?"))
+                profile = profile or _short(str(record.profile.get("name") or "?"))
             elif isinstance(record, Message) and record.role == "user":
-                return profile, record.text
-    return profile, ""
+                first = first or record.text
+            if profile and first:
+                break
+    return profile, first
 
 
 def _title(path: Path) -> str:

@@ -176,6 +176,7 @@ class Transcript:
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._unwritten = bytearray()
+        self._torn = False  # whether the last line in the file was cut off
         self._synced = time.monotonic()
 
     @classmethod
@@ -207,8 +208,7 @@ class Transcript:
             os.close(descriptor)
             raise
         transcript = cls(path, descriptor)
-        if not _ends_with_newline(path):
-            transcript._unwritten += b"\n"
+        transcript._torn = not _ends_with_newline(path)
         return transcript
 
     @classmethod
@@ -233,7 +233,8 @@ class Transcript:
         """Write a record. Raises TranscriptError; the record is kept for the next attempt."""
         line = to_line(record).encode() + b"\n"
         with self._lock:
-            self._unwritten += line
+            self._unwritten += b"\n" + line if self._torn else line
+            self._torn = False
             self._write(sync=not isinstance(record, Step))
 
     def retry(self) -> None:

@@ -25,6 +25,7 @@ from tui import keymap
 from tui.engine_link import MakeEngine
 from tui.keymap_file import keymap_path, read_keymap
 from tui.screens.chat import ChatScreen
+from tui.screens.dialog import Dialog
 from tui.session import ChatSession
 from tui.theme import DARK, LIGHT
 
@@ -69,6 +70,8 @@ class ChatApp(App[int]):
             screen = self.screen_stack[-1] if self.screen_stack else None
             if isinstance(screen, ChatScreen):
                 screen.meet(event)
+            elif isinstance(screen, Dialog) and screen.meet(event):
+                return
         await super().on_event(event)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -105,6 +108,14 @@ class ChatApp(App[int]):
         self.backstop.daemon = True
         self.backstop.start()
         loop.call_soon_threadsafe(partial(self.exit, return_code=128 + number))
+
+    async def action_quit(self) -> None:
+        """Textual's own ctrl+q: the chat decides."""
+        chat = self.screen_stack[0] if self.screen_stack else None
+        if isinstance(chat, ChatScreen):
+            chat.action_quit()
+        else:
+            self.exit()
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy through tmux and screen too, which Textual does not, and no more than fits."""

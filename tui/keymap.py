@@ -294,11 +294,21 @@ def footer(place: Place, states: Iterable[str] = (), actions: Actions = ACTIONS)
         if action.rank
         and action.place in (place, "anywhere")
         and (not action.when or action.when in states)
+        and action.id not in _out_of_force(place, states)
     ]
     if place == "transcript":  # a plain letter beats the same action on a longer key
         short = {action.run for action in found if action.place == "transcript"}
         found = [a for a in found if a.place == "transcript" or a.run not in short]
     return tuple(sorted(found, key=lambda action: action.rank))
+
+
+def _out_of_force(place: Place, states: set[str]) -> tuple[str, ...]:
+    """What a key would mean if it did not mean something nearer: while a reply streams, esc."""
+    if "streaming" not in states:
+        return ()
+    if place in ("candidates", "search"):
+        return ("stop",)
+    return ("send", "to_transcript", "to_composer")
 
 
 def commands(actions: Actions = ACTIONS) -> Actions:

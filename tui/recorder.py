@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import TranscriptError
 from core.records import Record
-from core.transcript import Transcript
+from core.transcript import Transcript, default_folder
 
 
 class Recorder:
@@ -63,18 +64,50 @@ class Recorder:
                 self._report(error)
 
     def begin(self) -> None:
-        """Make the file, unless it is there, and write what waited."""
+        """Make the file, unless it is there, and write what waited.
+
+        Where the folder takes none, the usual one and then the system's for what is
+        temporary may.
+        """
         with self._lock:
             self._begun = True
-            if self._transcript is None and self.read_only is None:
+            if self._transcript is not None or self.read_only is not None:
+                return
+            if (transcript := self._create()) is None:
+                return
+            self._transcript = transcript
+            waiting, self._backlog = self._backlog, []
+            for record in waiting:
+                self.append(record)
+
+    def _create(self) -> Transcript | None:
+        refusal: TranscriptError | None = None
+        for folder in (self.folder, default_folder(), Path(tempfile.gettempdir())):
+            try:
+                transcript = Transcript.create(folder)
+            except TranscriptError as error:
+                refusal = refusal or error
+                continue
+            if refusal is not None:
+                self._report(TranscriptError(refusal.message, f"It is saved in {folder} instead."))
+                self.folder = folder
+            return transcript
+        assert refusal is not None
+        self._report(refusal)
+        return None
+
+    def save(self) -> bool:
+        """Try once more to write what is not in the file. Whether nothing is missing in it."""
+        with self._lock:
+            if not self._begun:
+                return True
+            self.begin()
+            if self._transcript is not None:
                 try:
-                    self._transcript = Transcript.create(self.folder)
+                    self._transcript.retry()
                 except TranscriptError as error:
                     self._report(error)
-                    return
-                waiting, self._backlog = self._backlog, []
-                for record in waiting:
-                    self.append(record)
+            return self.saved
 
     def go_on(self, transcript: Transcript) -> None:
         """Append to an existing file from here on."""

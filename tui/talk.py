@@ -97,6 +97,8 @@ class Talk:
         else:
             self.recorder.go_on(transcript)
         self.conversation = Conversation(records)
+        for log in self.conversation.replies.values():
+            log.cut_off = log.finish is None
 
     def put_away(self) -> None:
         """Close the file; nothing more is saved in it."""

@@ -25,6 +25,17 @@ def test_the_head_tells_profile_and_first_message(tmp_path: Path) -> None:
     assert (chat.profile, chat.first, chat.problem) == ("llama-3.1-8b", "Tell me.", "")
 
 
+def test_a_message_that_was_sent_while_the_models_loaded_comes_before_the_profile(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.jsonl"
+    save_chat(path, "Tell me.", profile="llama-3.1-8b")
+    session, message, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([message, session, *rest]))
+    (chat,) = saved_chats(tmp_path)
+    assert (chat.profile, chat.first, chat.problem) == ("llama-3.1-8b", "Tell me.", "")
+
+
 def test_a_profile_given_as_a_file_is_called_by_the_files_name(tmp_path: Path) -> None:
     save_chat(tmp_path / "a.jsonl", "Tell me.", profile="/models/mine.yaml")
     assert saved_chats(tmp_path)[0].profile == "mine"

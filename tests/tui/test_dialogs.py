@@ -49,7 +49,9 @@ async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("one")
         await chat.finish()
+        await chat.read()
         await chat.press("ctrl+n")
+        assert chat.screen.place == "composer", "where the first message is written"
         assert "one" not in chat.log.split()
         assert "Chats are saved in" in chat.log
 
@@ -94,6 +96,23 @@ async def test_a_chat_is_resumed_at_the_start(tmp_path: Path) -> None:
     async with open_chat(tmp_path, session=session, engines=engines) as chat:
         assert "before the break" in chat.log
         assert "Otters are wonderful!" in chat.log
+
+
+async def test_a_reply_whose_end_was_lost_says_so(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(3)
+        assert chat.session.recorder.path is not None
+        torn = tmp_path / "torn.jsonl"
+        torn.write_bytes(chat.session.recorder.path.read_bytes())
+        assert "Cut off" not in chat.log
+    engines = Engines()
+    session = make_session(tmp_path, engines)
+    session.resume(torn)
+    async with open_chat(tmp_path, session=session, engines=engines) as chat:
+        assert "Cut off after 3 tokens: no more was saved." in chat.log
+        await chat.press("f4")
+        assert "Cut off after 3 tokens" in chat.lane("amplified")
 
 
 async def test_another_profile_is_loaded_and_the_conversation_goes_on(tmp_path: Path) -> None:

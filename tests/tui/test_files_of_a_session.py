@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from core.events import Forget, Request
 from core.records import Message, Reply, Session, Step
 from core.transcript import read_records
@@ -88,11 +90,14 @@ def test_a_new_chat_takes_a_new_file(session: ChatSession, engines: Engines) -> 
     assert types(session)[0] == "session"
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_the_chat_goes_on(
-    tmp_path: Path, engines: Engines
+def test_where_nothing_can_be_written_it_is_said_and_the_chat_goes_on(
+    tmp_path: Path, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").write_text("")
-    session = make_session(tmp_path / "file", engines)
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("XDG_DATA_HOME", str(file))
+    monkeypatch.setattr("tempfile.tempdir", str(file))
+    session = make_session(file, engines)
     session.load()
     engines.last.load()
     session.drain()

@@ -62,6 +62,16 @@ def test_the_footer_shows_what_the_state_allows() -> None:
     assert "keep" in {action.id for action in keymap.footer("transcript", {"comparing"})}
 
 
+@pytest.mark.parametrize(
+    ("place", "esc"),
+    [("composer", "stop"), ("transcript", "stop"), ("candidates", "back"),
+     ("search", "end the search")],
+)  # fmt: skip
+def test_while_a_reply_streams_esc_has_one_meaning(place: keymap.Place, esc: str) -> None:
+    footer = keymap.footer(place, {"streaming"})
+    assert [action.label for action in footer if action.display == "esc"] == [esc]
+
+
 def test_the_palette_offers_every_action_once() -> None:
     runs = [action.run for action in keymap.commands()]
     assert len(set(runs)) == len(runs)

@@ -278,6 +278,18 @@ class TestSearch:
             await chat.frame()
             assert found(chat) == "1/1"
 
+    async def test_in_a_comparison_it_finds_in_every_lane(self, tmp_path: Path) -> None:
+        async with open_chat(tmp_path) as chat:
+            await chat.press("f4")
+            await ask(chat, "Hi")
+            await chat.press("slash", *"playful")
+            assert chat.screen.lanes.selected == "after"
+            assert found(chat) == "1/1"
+            await chat.press("enter")
+            step = chat.screen.current_log.step_under_cursor()
+            assert step is not None
+            assert step.text == " playful"
+
     async def test_what_the_user_said_is_found_too(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
             chat.engine.texts["amplified"] = " ".join(f"word{i}" for i in range(400))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.events import Noticed
+from core.transcript import default_folder, read_records
 from tests.tui.chat_driver import open_chat, text_of
 
 
@@ -84,14 +85,62 @@ async def test_errors_stay_until_they_are_read(tmp_path: Path) -> None:
         assert not chat.screen.notice.display
 
 
-async def test_a_transcript_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+@pytest.fixture
+def no_folder(tmp_path: Path) -> Path:
+    """Where no transcript can be made."""
     (tmp_path / "file").write_text("")
-    async with open_chat(tmp_path / "file") as chat:
+    return tmp_path / "file"
+
+
+@pytest.fixture
+def nowhere(no_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where none can be made, and nowhere else either."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(no_folder))
+    monkeypatch.setattr("tempfile.tempdir", str(no_folder))
+    return no_folder
+
+
+async def test_what_one_folder_refuses_is_saved_in_another(no_folder: Path) -> None:
+    async with open_chat(no_folder) as chat:
+        await chat.say("Hi")
+        assert "Cannot save the conversation" in chat.notice
+        assert f"It is saved in {default_folder()} instead." in chat.notice
+        await chat.finish()
+        assert "NOT SAVED" not in text_of(chat.screen.status)
+        assert [record.type for record in chat.saved][-1] == "finish"
+
+
+async def test_a_transcript_that_cannot_be_written_is_said_at_once(nowhere: Path) -> None:
+    async with open_chat(nowhere) as chat:
         await chat.say("Hi")
         assert "Cannot save the conversation" in chat.notice
         assert "NOT SAVED" in text_of(chat.screen.status)
         await chat.finish()
         assert "Otters" in chat.log
+
+
+async def test_what_is_not_saved_is_not_left_without_a_word(nowhere: Path) -> None:
+    async with open_chat(nowhere) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("ctrl+q")
+        assert "not saved" in chat.notice
+        assert chat.app.is_running
+        await chat.press("ctrl+q")
+        assert not chat.app.is_running
+
+
+async def test_quitting_saves_what_can_be_saved_by_then(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with open_chat(nowhere) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        await chat.press("ctrl+q")
+        assert not chat.app.is_running
+    (path,) = tmp_path.glob("*.jsonl")
+    assert [record.type for record in read_records(path)][-1] == "finish"
 
 
 async def test_notices_of_a_pair_are_shown(tmp_path: Path) -> None:

@@ -54,6 +54,16 @@ async def test_in_the_system_prompt(tmp_path: Path) -> None:
         assert chat.session.system == "Be\nkind"
 
 
+async def test_from_field_to_field(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f7")
+        await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
+        number = ("ctrl+u", "ctrl+k")
+        await bunch(chat, *number, *"0.9", "tab", "tab", "shift+tab", *number, *"0.5", "enter")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        assert (chat.session.sampling.temperature, chat.session.sampling.top_p) == (0.9, 0.5)
+
+
 async def test_filtering_a_list_and_moving_in_it(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f8")

@@ -23,6 +23,10 @@ from tui.widgets.token_log import TokenLog
 FRAME_SECONDS = 1 / 15
 FIGURES_SECONDS = 1 / 4  # for slow lines and for eyes
 LATE_SECONDS = 0.3  # an esc so soon after the end was meant to stop the reply
+UNSAVED = (
+    "This chat is not saved whole.",
+    "Make room, or copy what matters (y in the transcript); ctrl+q again quits all the same.",
+)
 RELOAD = "Press ctrl+l to load again, F8 for another profile."
 
 
@@ -43,6 +47,7 @@ class ChatScreen(Comparing):
         super().__init__(session, actions)
         self._problem = problem
         self._quit_armed = False
+        self._unsaved_said = False
         self.figures_seconds = FIGURES_SECONDS
         self._figures_moved = 0.0
         self.late_seconds = LATE_SECONDS
@@ -345,5 +350,9 @@ class ChatScreen(Comparing):
             self.notice.say("Press ctrl+c again, or ctrl+q, to quit.")
 
     def action_quit(self) -> None:
-        """Save and quit."""
-        self.app.exit()
+        """Save and quit; what cannot be saved is not left without a word."""
+        if self._unsaved_said or self.session.recorder.save():
+            self.app.exit()
+        else:
+            self._unsaved_said = True
+            self.notice.say(*UNSAVED, error=True)

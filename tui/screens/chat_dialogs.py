@@ -192,6 +192,7 @@ class Dialogs(Reading):
     def _new_chat(self) -> None:
         self.session.new_chat()
         self.notice.clear()
+        self.set_focus(self.composer)
         self.refresh_all()
         self._begin(None)
 

@@ -301,12 +301,9 @@ class ChatView(Screen[None]):
             "inspecting": self.inspector.display,
             "jumping": bool(self.legend.colouring or self.current_log.finder.query),
         }
-        actions = keymap.footer(
+        self.keys.actions = keymap.footer(
             self.place, (name for name, on in states.items() if on), self.actions
         )
-        if states["streaming"]:
-            actions = tuple(a for a in actions if a.id not in ("send", "to_transcript"))
-        self.keys.actions = actions
 
     @property
     def place(self) -> keymap.Place:

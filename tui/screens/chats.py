@@ -101,7 +101,8 @@ class ChatsScreen(Picker[Path]):
         heading = title or chat.problem
         detail = Content.assemble((f"{heading}\n" if heading else "", "bold"), " · ".join(facts))
         words = f"{line.plain} {first} {chat.path.name}"
-        return Row(chat.path if chat.profile else None, line, detail, words)
+        readable = chat.profile or chat.first
+        return Row(chat.path if readable else None, line, detail, words)
 
     def highlighted(self, row: Row[Path]) -> None:
         """Look into the chat under the cursor, which reads its whole file."""

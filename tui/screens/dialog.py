@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -40,6 +41,18 @@ class Dialog(ModalScreen[T | None]):
             yield from self.body()
             yield Static(id="problem", markup=False)
             yield Static(self.keys, id="keys", markup=False)
+
+    def meet(self, event: events.Key | events.Paste) -> bool:
+        """Called before a key goes to the focused widget. Whether it was all that was meant.
+
+        What is typed right after tab belongs into the next field.
+        """
+        key = event.key if isinstance(event, events.Key) else ""
+        if key == "tab":
+            self.focus_next()
+        elif key == "shift+tab":
+            self.focus_previous()
+        return key in ("tab", "shift+tab")
 
     def body(self) -> ComposeResult:
         """What is asked."""

@@ -39,6 +39,14 @@ def fit(text: str, width: int) -> str:
     return set_cell_size(text if cell_len(text) <= width else text[: width - 1] + "…", width)
 
 
+def _distance(words: str, wanted: Sequence[str]) -> int:
+    """How far from the beginning, where names stand, the first word that was typed is."""
+    name = words.partition(" ")[0]
+    if not wanted or name == wanted[0]:
+        return 0
+    return 1 if name.startswith(wanted[0]) else 2
+
+
 class Entries(OptionList):
     """The list itself: the keyboard stays in the filter."""
 
@@ -104,9 +112,8 @@ class Picker(Dialog[T]):
 
     def _filter(self, at: int = 0) -> None:
         wanted = self.query_one(Input).value.casefold().split()
-        self._shown = [
-            row for row in self._rows if all(word in row.words.casefold() for word in wanted)
-        ]
+        found = [row for row in self._rows if all(word in row.words.casefold() for word in wanted)]
+        self._shown = sorted(found, key=lambda row: _distance(row.words.casefold(), wanted))
         entries = self.query_one(Entries)
         entries.clear_options()
         entries.add_options(Option(row.line) for row in self._shown)

@@ -182,7 +182,7 @@ class Reading(ChatView):
         """The next place that was found, or else the next token that stands out."""
         log, legend = self.current_log, self.legend
         if log.finder.query:
-            log.move_to_hit(direction)
+            self._to_hit(direction)
         elif legend.colouring is None:
             self.notice.say("Nothing to go to.", "Search with /, or colour the tokens with F6.")
         elif not log.move_by_hunk(direction):
@@ -202,17 +202,30 @@ class Reading(ChatView):
         self._search_forwards = self.current_log.cursor is not None
         self.search_bar.line.value = ""
         self.search_bar.display = True
-        self.current_log.search("")
+        self._look_for("")
         self.refresh_legend()
         self.set_focus(self.search_bar.line)
 
     @on(Input.Changed, "#search")
     def _search_typed(self, event: Input.Changed) -> None:
-        log = self.current_log
-        log.search(event.value)
+        self._look_for(event.value)
         if event.value:
-            log.move_to_hit(1 if self._search_forwards else -1, from_here=True)
+            self._to_hit(1 if self._search_forwards else -1, from_here=True)
         self.refresh_legend()
+
+    def _look_for(self, query: str) -> None:
+        for log in self.query(TokenLog):
+            log.search(query)
+
+    def _to_hit(self, direction: int, *, from_here: bool = False) -> None:
+        """The next hit in this log, or in the first other lane where there is one."""
+        if self.current_log.move_to_hit(direction, from_here=from_here):
+            return
+        for name, lane in self.lanes.lanes.items() if self.session.comparing else ():
+            if lane.log_view.finder.count()[1]:
+                self.lanes.select(name)
+                lane.log_view.move_to_hit(direction, from_here=from_here)
+                return
 
     def action_search_go(self) -> None:
         """Leave the words; what was found stays marked."""
@@ -229,11 +242,11 @@ class Reading(ChatView):
         """What esc ends first: choosing, searching. False where there is nothing of it."""
         if self.place in ("candidates", "search"):
             if self.place == "search":
-                self.current_log.search("")
+                self._look_for("")
             self._close_search()
             return True
         if self.place == "transcript" and self.current_log.finder.query:
-            self.current_log.search("")
+            self._look_for("")
             self.refresh_legend()
             return True
         return False

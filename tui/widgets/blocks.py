@@ -36,6 +36,14 @@ def finish_sentence(finish: Finish) -> str:
             return f"Broken off after {tokens}{why}"
 
 
+def ending_sentence(log: ReplyLog) -> str:
+    """The same of a reply, whose end may be missing in the file it was read from."""
+    if log.finish is not None:
+        return finish_sentence(log.finish)
+    tokens = format.count(len(log.steps), "token")
+    return f"Cut off after {tokens}: no more was saved." if log.cut_off else ""
+
+
 class MessageBlock:
     """Something the user or the system prompt said."""
 
@@ -104,10 +112,14 @@ class ReplyBlock:
         self._begin(width)
         if self.heading:
             self._head()
-        if self.rendered and self.log.finish is not None:
+        if self.rendered and self._over:
             self._render()
         else:
             self.grow()
+
+    @property
+    def _over(self) -> bool:
+        return self.log.finish is not None or self.log.cut_off
 
     def _render(self) -> None:
         """What was said as Markdown; there is no token to stand on."""
@@ -140,14 +152,14 @@ class ReplyBlock:
         for place in range(self._shown, len(steps)):
             self._add(place, steps[place])
         self._shown = len(steps)
-        if self.log.finish is not None and not self._ended:
+        if self._over and not self._ended:
             self.flow.add(visible(self._stream.finish()), "text", self._shown - 1)
             self._end()
 
     def _end(self) -> None:
         """Why it ended, and what was noted."""
         self._ended = True
-        if self.log.finish and (sentence := finish_sentence(self.log.finish)):
+        if sentence := ending_sentence(self.log):
             self.flow.new_line()
             self.flow.add(sentence, "finish")
         self._notes()

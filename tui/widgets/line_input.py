@@ -12,15 +12,16 @@ async def edit(widget: Widget, event: events.Key) -> None:
 
     Textual inserts a letter at once, but lets any other key travel up to the app before its
     binding is looked for: of a bunch of keys, as slow lines bring them, the letters came first.
-    Enter travels: what else was typed before it has arrived by then.
+    Enter travels: what else was typed before it has arrived by then. The widget's own bindings
+    count and not those in force: a key behind this one may have moved the focus.
     """
-    active = None if event.is_printable else widget.screen.active_bindings.get(event.key)
-    if active is None or active.node is not widget or event.key == "enter":
+    if event.is_printable or event.key == "enter":
         return
-    own = "." not in active.binding.action
-    if own and active.enabled and await widget.app.run_action(active.binding.action, widget):
-        event.stop()
-        event.prevent_default()  # nor the handler of Textual's own class
+    for binding in widget._bindings.key_to_bindings.get(event.key, ()):
+        if "." not in binding.action and await widget.app.run_action(binding.action, widget):
+            event.stop()
+            event.prevent_default()  # nor the handler of Textual's own class
+            return
 
 
 class LineInput(Input):

@@ -57,6 +57,17 @@ async def test_a_torn_file_is_listed_and_cannot_be_opened(tmp_path: Path) -> Non
         assert app.answer is UNANSWERED
 
 
+async def test_a_chat_that_never_had_models_can_be_opened(tmp_path: Path) -> None:
+    path = tmp_path / "early.jsonl"
+    save_chat(path, "Anyone there?")
+    path.write_bytes(path.read_bytes().split(b"\n", 1)[1])  # without its session
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "Anyone there?" in app.text)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == path)
+
+
 async def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     app = Host(ChatsScreen(tmp_path / "none"))
     async with app.run_test(size=(200, 24)) as pilot:

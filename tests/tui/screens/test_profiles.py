@@ -60,6 +60,17 @@ async def test_typing_narrows_the_list_by_name_title_or_model() -> None:
         await until(pilot, lambda: app.answer is HUGE)
 
 
+async def test_names_come_before_what_only_mentions_them() -> None:
+    rows = [profile("aardvark", "Huge ears"), profile("huge-chat", "Talks"), HUGE]
+    app = Host(ProfileScreen("", rows, MACHINE, Path("no cache")))
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "3 of 3" in app.text)
+        await pilot.press(*"huge")
+        await until(pilot, lambda: app.text.find("Huge ears") > app.text.find("Talks"))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer is HUGE)
+
+
 async def test_a_filter_that_matches_nothing_says_so() -> None:
     app = listing()
     async with app.run_test() as pilot:
