@@ -32,6 +32,15 @@ ALPHA = (
     "τ keeps out what after itself finds far-fetched, in lanes with α > 0.",
 )
 
+FIGURES = (
+    "log pA: the mean log-probability of what was said under after, in nats a token; with a !"
+    " where after would hardly write such a text (below −3).",
+    "H: the entropy of the amplified distribution. KL: of after from before, KL(after‖before).",
+    "Above the composer they are means over 32 tokens, the newest or those up to the cursor; in"
+    " the head of a lane over its whole reply; in the inspector they are one token's.",
+    "fork at n: the token from which on a lane says something else than after.",
+)
+
 
 class HelpScreen(Dialog[None]):
     """The keys by where they act, from the one registry of actions."""
@@ -72,8 +81,7 @@ class HelpText(Widget):
 
     def _lines(self, width: int) -> Iterable[Content]:
         yield Content.styled("What α is", "bold")
-        for sentence in ALPHA:
-            yield from map(Content, textwrap.wrap(sentence, max(10, width)))
+        yield from _paragraphs(ALPHA, width)
         for place, heading in HEADINGS.items():
             here = [action for action in self._actions if action.place == place]
             if not here:
@@ -82,6 +90,14 @@ class HelpText(Widget):
             yield Content.styled(heading, "bold")
             for action in here:
                 yield from _explain(action, width)
+        yield Content("")
+        yield Content.styled("What the figures are", "bold")
+        yield from _paragraphs(FIGURES, width)
+
+
+def _paragraphs(sentences: Iterable[str], width: int) -> Iterable[Content]:
+    for sentence in sentences:
+        yield from map(Content, textwrap.wrap(sentence, max(10, width)))
 
 
 def _explain(action: Action, width: int) -> Iterable[Content]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.tui.screens.host import Host, until
 from tui.keymap import ACTIONS
-from tui.screens.help import ALPHA, HelpScreen
+from tui.screens.help import ALPHA, FIGURES, HelpScreen
 
 
 async def test_every_action_and_the_meaning_of_alpha_are_in_it() -> None:
@@ -13,6 +13,13 @@ async def test_every_action_and_the_meaning_of_alpha_are_in_it() -> None:
         app.screen.query_one("#frame").styles.max_height = "100%"
         wanted = [*ALPHA, *(action.help for action in ACTIONS)]
         await until(pilot, lambda: all(sentence in app.words for sentence in wanted))
+
+
+async def test_what_the_figures_are_is_in_it() -> None:
+    app = Host(HelpScreen())
+    async with app.run_test(size=(160, 160)) as pilot:
+        app.screen.query_one("#frame").styles.max_height = "100%"
+        await until(pilot, lambda: all(sentence in app.words for sentence in FIGURES))
 
 
 async def test_it_scrolls_by_keyboard_at_the_smallest_size() -> None:
