@@ -50,7 +50,7 @@ class LaneFigures:
     """`lanes` lanes in one pass: tokens a second together, and how often a run of the peer a lane.
 
     `bytes_a_step` are the weights and caches that a step must read, `bus_share` what part of
-    the measured bandwidth that makes.
+    the measured bandwidth that makes; `at_once`: whether a GPU computed both sides at once.
     """
 
     lanes: int
@@ -58,6 +58,7 @@ class LaneFigures:
     against_peer: Rate | None
     bytes_a_step: int
     bus_share: float
+    at_once: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +178,7 @@ def measure(
         bandwidth=bandwidth,
         peer_tokens_a_second=Rate.of([1 / s for s in peers]) if peers else None,
         lanes=tuple(
-            _lane_figures(pair, n, seconds, peers, plan, bandwidth)
+            _lane_figures(engine, n, seconds, peers, plan, bandwidth)
             for n, seconds in zip(plan.lanes, columns[:count], strict=True)
         ),
         recorded=engine.recorded,
@@ -207,7 +208,7 @@ def _rounds(
 
 
 def _lane_figures(
-    pair: Pair,
+    engine: Engine,
     lanes: int,
     seconds: Sequence[float],
     peers: Sequence[float] | None,
@@ -215,7 +216,7 @@ def _lane_figures(
     bandwidth: float,
 ) -> LaneFigures:
     length = PROMPT + plan.tokens // 2
-    moved = step_bytes(pair, lanes, length)
+    moved = step_bytes(engine.pair, lanes, length)
     ratios = [lanes * p / s for p, s in zip(peers, seconds, strict=True)] if peers else None
     return LaneFigures(
         lanes=lanes,
@@ -223,6 +224,7 @@ def _lane_figures(
         against_peer=Rate.of(ratios) if ratios else None,
         bytes_a_step=moved,
         bus_share=moved / statistics.median(seconds) / bandwidth,
+        at_once=engine.at_once(lanes),
     )
 
 

@@ -72,6 +72,11 @@ class Engine:
         studio = self._decoder.studio
         return studio is not None and studio.graphs.trouble is None
 
+    def at_once(self, lanes: int) -> bool:
+        """Whether recorded steps of so many lanes compute both sides at once."""
+        studio = self._decoder.studio
+        return studio is not None and studio.at_once(lanes)
+
     def generate(self, request: Request) -> Iterator[Event]:
         """Decode every lane of `request`: Replies, Prefill, Steps, a Finish a lane, Idle.
 

@@ -6,7 +6,9 @@ host far longer than computing them takes a GPU.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +16,9 @@ from torch import Tensor
 
 from core.errors import first_line
 
+Work = Callable[[], None]
 WARM_UPS = 3
+TIMES = 5
 # Recorded and not, the kernels are the same; libraries may choose others for their workspace.
 TOLERANCE = 0.02
 
@@ -39,42 +43,65 @@ class Graphs:
         self._place = None
 
     def record(
-        self, work: Callable[[], None], state: Sequence[Tensor], results: Sequence[Tensor]
-    ) -> Callable[[], None]:
-        """Something to call instead of `work`.
+        self, ways: Sequence[Work], state: Sequence[Tensor], results: Sequence[Tensor]
+    ) -> Work:
+        """Something to call instead of the first of some `ways` to do one work: the fastest.
 
-        To warm up and to be checked the work is done some times; each time `state`
-        is put back. What it leaves in `results` must be the same when it was recorded.
+        To warm up, to be checked and timed the work is done some times; each time `state`
+        is put back. What it leaves in `results` must be the same when it was recorded, in
+        whichever way.
         """
+        first, *others = ways
         if self.device.type != "cuda" or self.trouble is not None:
-            return work
+            return first
         saved = [tensor.clone() for tensor in state]
 
-        def again(how: Callable[[], None]) -> list[Tensor]:
-            for tensor, value in zip(state, saved, strict=True):
-                tensor.copy_(value)
-            how()
-            found = [tensor.clone() for tensor in results]
-            for tensor, value in zip(state, saved, strict=True):
-                tensor.copy_(value)
-            return found
+        def again(how: Work) -> list[Tensor]:
+            try:
+                how()
+                return [tensor.clone() for tensor in results]
+            finally:
+                for tensor, value in zip(state, saved, strict=True):
+                    tensor.copy_(value)
 
         try:
-            recorded = self._capture(work, again)
-            expected, found = again(work), again(recorded)
+            recorded = [self._capture(first, again)]
+            expected = again(first)
+            same = all(map(_same, expected, again(recorded[0])))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             self.trouble = first_line(_cause(error))
-            return work
-        if not all(map(_same, expected, found)):
+            return first
+        if not same:
             self.trouble = "what was recorded gives other numbers"
-            return work
-        return recorded
+            return first
+        for other in others:
+            with contextlib.suppress(RuntimeError):  # out of memory too: it can be done without
+                way = self._capture(other, again)
+                if all(map(_same, expected, again(way))):
+                    recorded.append(way)
+        times = [self._seconds(way, again) for way in recorded] if others else [0.0]
+        # All are kept while one of them is in use: they share memory to work in.
+        return Recording(recorded[times.index(min(times))], tuple(recorded))
 
-    def _capture(
-        self, work: Callable[[], None], again: Callable[[Callable[[], None]], object]
-    ) -> Callable[[], None]:
+    def _seconds(self, way: Work, again: Callable[[Work], object]) -> float:
+        """What it takes on the device, the best of some times."""
+        times: list[float] = []
+        for _ in range(TIMES):
+            began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+
+            def timed(began: Any = began, ended: Any = ended) -> None:
+                began.record()
+                way()
+                ended.record()
+
+            again(timed)
+            ended.synchronize()
+            times.append(began.elapsed_time(ended) / 1000)
+        return min(times)
+
+    def _capture(self, work: Work, again: Callable[[Work], object]) -> Work:
         if self._place is None:
             stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
             self._place = torch.cuda.graph_pool_handle(), stream
@@ -91,8 +118,25 @@ class Graphs:
                 work()
         finally:
             torch.cuda.set_stream(current)  # torch leaves the other one where it fails
-        replay: Callable[[], None] = graph.replay
+        replay: Work = graph.replay
         return replay
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Recorded work; the ways that were not the fastest stay beside it."""
+
+    run: Work
+    ways: tuple[Work, ...]
+
+    def __call__(self) -> None:
+        """Do the work."""
+        self.run()
+
+    @property
+    def way(self) -> int:
+        """Which of the ways is the fastest here."""
+        return self.ways.index(self.run)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -12,14 +12,13 @@ from core.both import BothSides
 from core.cache import KVCache
 from core.choosing import choose
 from core.fixed import FixedCache, can_be_fixed, fill, is_fixed, room_for, taken
-from core.graph import Graphs, Mailbox
+from core.graph import Graphs, Mailbox, Recording, Work
 from core.pair import Pair
 from core.prefix import Prefixes
 from core.records import Reply, Sampling
 from core.run import Rows, Terms
 from core.sampling import Filters, Noise
 
-Work = Callable[[], None]
 SWITCH = "LOGIT_AMP_GRAPHS"
 
 
@@ -85,7 +84,7 @@ class Choice:
             board.index.add_(1)
 
         state = (board.index, board.tokens)
-        self.run = graphs.record(work, state, (board.tokens, self.numbers))
+        self.run = graphs.record([work], state, (board.tokens, self.numbers))
 
 
 class Studio:
@@ -159,13 +158,25 @@ class Studio:
             board = self.board(lanes)
             places = [self._caches[caches].place for caches in self.sides.live]
 
-            def work() -> None:
-                board.show(self.sides.step(board.tokens))
+            def work(step: Callable[[Tensor], tuple[Tensor, Tensor]] = self.sides.step) -> None:
+                board.show(step(board.tokens))
                 for place in places:
                     place.add_(1)
 
-            self._forwards[key] = self.graphs.record(work, (*places, *board.logits), board.logits)
+            ways: list[Work] = [work]
+            if len(places) == 2:
+                ways.append(lambda: work(self.sides.step_at_once))
+            state = (*places, *board.logits)
+            self._forwards[key] = self.graphs.record(ways, state, board.logits)
         return self._forwards[key]
+
+    def at_once(self, lanes: int) -> bool:
+        """Whether steps of so many lanes compute both sides at once, as that was faster."""
+        return any(
+            isinstance(forward, Recording) and forward.way == 1
+            for (rows, *_), forward in self._forwards.items()
+            if rows == lanes
+        )
 
     def _allocate(self, fixed: FixedCache, like: KVCache, rows: int, room: int) -> None:
         try:

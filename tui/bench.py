@@ -57,6 +57,8 @@ def table(figures: Figures) -> str:
         *map(_lane, f.lanes),
         "",
     ]
+    if at_once := ", ".join(str(lane.lanes) for lane in f.lanes if lane.at_once):
+        lines += [f"both sides at once, as that is faster here: with {at_once} lanes"]
     if f.peer_tokens_a_second:
         lines += [f"transformers' guided generate  {_rate(f.peer_tokens_a_second)} tok/s"]
     lines += [

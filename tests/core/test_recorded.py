@@ -7,15 +7,16 @@ tests record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from core import fixed
+from core.both import BothSides
 from core.cache import GrowingLayer
 from core.choosing import choose
 from core.decoder import Decoder
@@ -23,11 +24,11 @@ from core.engine import Engine
 from core.errors import LogitAmpError
 from core.events import Event, Forget, Lane, Noticed, Prefill, Request, SetAlpha, SetSampling, Stop
 from core.fixed import FixedCache
-from core.graph import Graphs
+from core.graph import Graphs, Work
 from core.pair import Pair, load_pair
 from core.profile import Profile
 from core.recorded import Board, Recorded, recordable
-from core.records import Change, Finish, Message, Record, Sampling, Step
+from core.records import Change, Finish, Message, PromptIds, Record, Sampling, Step
 from core.replay import replay, sittings
 from core.sampling import Filters
 from core.side import LoadedSide
@@ -337,72 +338,35 @@ def test_on_a_cpu_nothing_is_recorded(tiny_pair: MakeProfile) -> None:
     assert not recordable(load_pair(tiny_pair()))
 
 
-class Recorder(Graphs):
-    """Records on a GPU that is not there."""
-
-    def __init__(self, outcome: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
-        super().__init__(torch.device("cuda", 0))
-        self._outcome = outcome
-
-    def _capture(
-        self, work: Callable[[], None], again: Callable[..., object]
-    ) -> Callable[[], None]:
-        again(work)
-        return self._outcome(work)
-
-
-@pytest.fixture
-def counter() -> tuple[Tensor, Tensor, Callable[[], None]]:
-    """A place, what is found there, and work that moves on."""
-    place, found = torch.zeros(1), torch.zeros(1)
-
-    def work() -> None:
-        found.copy_(10 * place)
-        place.add_(1)
-
-    return place, found, work
-
-
-def test_recording_moves_nothing(counter: tuple[Tensor, Tensor, Callable[[], None]]) -> None:
-    place, found, work = counter
-    graphs = Recorder(lambda work: work)
-    recorded = graphs.record(work, [place], [found])
-    assert graphs.trouble is None
-    assert place.item() == 0
-    recorded()
-    recorded()
-    assert (place.item(), found.item()) == (2, 10)
-
-
-def test_what_cannot_be_recorded_is_done_as_it_stands(
-    counter: tuple[Tensor, Tensor, Callable[[], None]],
+def test_both_sides_at_once_give_the_numbers_of_one_after_the_other(
+    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, found, work = counter
+    """Streams are a GPU's; the order, and whose numbers are whose, are not."""
+    waited: list[tuple[str, str]] = []
+    if DEVICE == "cpu":
+        monkeypatch.setattr("torch.cuda.Stream", lambda device: Stream("beside", waited))
+        monkeypatch.setattr("torch.cuda.current_stream", lambda device: Stream("own", waited))
+        monkeypatch.setattr("torch.cuda.stream", lambda stream: contextlib.nullcontext())
+    pair = load_pair(tiny_pair(device=DEVICE))
+    ids, token = (5, 6, 7), torch.tensor([9], device=DEVICE)
+    steps = []
+    for at_once in (False, True):
+        sides = BothSides(pair)
+        list(sides.read(PromptIds(before=ids, after=ids), ()))
+        steps.append((sides.step_at_once if at_once else sides.step)(token))
+    for one, other in zip(*steps, strict=True):
+        torch.testing.assert_close(one, other)
+    assert waited == ([("beside", "own"), ("own", "beside")] if DEVICE == "cpu" else [])
 
-    def refuse(_: Callable[[], None]) -> Callable[[], None]:
-        try:
-            raise RuntimeError("operation not permitted when stream is capturing\nmore")
-        finally:
-            raise RuntimeError("and so the recording was broken off")
 
-    graphs = Recorder(refuse)
-    assert graphs.record(work, [place], [found]) is work
-    assert graphs.trouble == "operation not permitted when stream is capturing"
-    assert place.item() == 0
+class Stream:
+    """Says who waited for whom."""
 
+    def __init__(self, name: str, waited: list[tuple[str, str]]) -> None:
+        self.name, self._waited = name, waited
 
-def test_a_recording_with_other_numbers_is_not_used(
-    counter: tuple[Tensor, Tensor, Callable[[], None]],
-) -> None:
-    place, found, work = counter
-
-    def wrong() -> None:
-        found.fill_(3)
-
-    graphs = Recorder(lambda work: wrong)
-    assert graphs.record(work, [place], [found]) is work
-    assert graphs.trouble == "what was recorded gives other numbers"
-    assert place.item() == 0
+    def wait_stream(self, other: Stream) -> None:
+        self._waited.append((self.name, other.name))
 
 
 def test_steps_are_recorded_when_a_pair_is_opened(
@@ -410,10 +374,10 @@ def test_steps_are_recorded_when_a_pair_is_opened(
 ) -> None:
     kept: list[Callable[[], None]] = []
 
-    def record(self: Graphs, work: Callable[[], None], *_: object) -> Callable[[], None]:
-        kept.append(work)
+    def record(self: Graphs, ways: Sequence[Work], *_: object) -> Work:
+        kept.append(ways[0])
         self.trouble = "the driver is too old"
-        return work
+        return ways[0]
 
     monkeypatch.setattr("core.decoder.recordable", lambda pair: True)
     monkeypatch.setattr(Graphs, "record", record)
