@@ -5,48 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 from core.conversation import ReplyLog
-from core.events import (
-    Failed,
-    Forget,
-    Idle,
-    Lane,
-    Loading,
-    Opened,
-    Prefill,
-    Request,
-    SetAlpha,
-    SetSampling,
-    Stop,
-)
+from core.events import Forget, Lane, Request, SetAlpha, SetSampling
 from core.profile import Profile, recorded_profile
-from core.records import (
-    Change,
-    Finish,
-    Message,
-    Reply,
-    Sampling,
-    Session,
-    Step,
-    new_id,
-)
-from tui.engine_link import EngineLink, MakeEngine, Update
+from core.records import Message, Sampling, Session, new_id
+from tui.engine_link import MakeEngine
+from tui.live_talk import LiveTalk
 from tui.running import Running
-from tui.talk import Talk
 from tui.theme import FIXED_ALPHA, lane_name
 from tui.watchdog import SILENCE_SECONDS
 
-State = Literal["closed", "loading", "ready", "busy", "failed"]
 
-
-class ChatSession(Talk):
-    """A talk with an engine, and how the engine is to answer.
-
-    What the engine reports waits in a queue until `drain` takes it over. All
-    methods belong to the app's thread, but for `open_engine`.
-    """
+class ChatSession(LiveTalk):
+    """A talk with an engine, and how the engine is to answer."""
 
     def __init__(
         self,
@@ -56,101 +28,20 @@ class ChatSession(Talk):
         clock: Callable[[], float] = time.monotonic,
         patience: float = SILENCE_SECONDS,
     ) -> None:
-        self.profile = profile
-        super().__init__(transcripts, lambda error: self._link.unsaved(error))
+        super().__init__(profile, transcripts, make_engine, clock, patience)
         self.alpha = profile.alpha
         self.sampling = profile.sampling
         self.system: str | None = profile.system
-        self.state: State = "closed"
         self.comparing = False
         self.sweep: tuple[float, ...] = tuple(FIXED_ALPHA.values())
-        self.opened: Opened | None = None
-        self.loading: dict[str, Loading] = {}
-        self.running: Running | None = None
         self.editing: Message | None = None
         self.parted_from: Path | None = None
         """The chat that did not fit the pair which was opened last."""
         self.waiting: list[str] = []
-        self._link = EngineLink(make_engine, self.recorder, clock, patience)
         self._answer_when_ready = False
         self._keep_next = ""  # the reply that becomes the history as soon as it begins
-        self._after_idle: Callable[[], None] | None = None
-        self._clock = clock
-        self._load_began = 0.0
 
-    # --- the engine -------------------------------------------------------------
-
-    def load(self, profile: Profile | None = None) -> None:
-        """Open a profile, or the current one again; replaces an engine that runs."""
-        self.begin_loading(profile)
-        self.open_engine()
-
-    def begin_loading(self, profile: Profile | None = None) -> None:
-        """The quick half of `load`: from now on the old engine is not listened to."""
-        if profile is not None:
-            self.profile = profile
-        self._link.leave()
-        self.state = "loading"
-        self._load_began = self._clock()
-        self.loading = {}
-        self.running = None
-        self._after_idle = None
-
-    def open_engine(self) -> None:
-        """The slow half of `load`: ends the old engine, starts the new one; for a thread."""
-        self._link.open(self.profile)
-
-    def adopt(self, profile: Profile) -> None:
-        """Take over a profile's defaults, as at the start of a chat."""
-        self.alpha = profile.alpha
-        self.sampling = profile.sampling
-        self.system = profile.system
-
-    def close(self) -> None:
-        """End the engine and the file; a reply in progress is saved as cancelled."""
-        self._link.close()
-        self.put_away()
-
-    @property
-    def pending(self) -> bool:
-        """Whether something happened that was not taken over yet."""
-        return bool(self._link.queue)
-
-    def drain(self) -> list[Update]:
-        """Take over everything that happened since the last call."""
-        updates: list[Update] = []
-        while self._link.queue:
-            update = self._link.queue.popleft()
-            updates.append(update)
-            self._take(update)
-        watched = self._link.watchdog.tick(
-            computing=self.state == "busy", loading=self.state == "loading"
-        )
-        return [*updates, watched] if watched else updates
-
-    def _take(self, update: Update) -> None:
-        match update:
-            case Loading():
-                self.loading[update.stage] = update
-            case Opened():
-                self.state = "ready"
-                self.opened = update
-                self._go_on_with(update.session)
-            case Prefill():
-                self._count(update)
-            case Reply():
-                self.conversation.add(update)
-                if update.id == self._keep_next:
-                    self.keep(update.id)
-            case Change() | Finish():
-                self.conversation.add(update)
-            case Step():
-                self._count(update)
-                self.conversation.add(update)
-            case Idle():
-                self._idle()
-            case Failed():
-                self._fail(update)
+    # --- what the engine does ---------------------------------------------------
 
     def _go_on_with(self, session: Session) -> None:
         """Take the conversation over to the pair, unless its tokens mean something else there."""
@@ -170,58 +61,20 @@ class ChatSession(Talk):
         elif self.waiting:
             self.submit(self.waiting.pop(0))
 
-    def _count(self, update: Prefill | Step) -> None:
-        if self.running is not None:
-            self.running.take(update, self._clock())
+    def _began(self, reply: str) -> None:
+        if reply == self._keep_next:
+            self.keep(reply)
 
-    def _idle(self) -> None:
-        if self.state == "busy":
-            self.state = "ready"
-        self.running = None
-        if (then := self._after_idle) is not None:
-            self._after_idle = None
-            then()
+    def _at_rest(self) -> None:
         if self.waiting and self.can_ask:
             self.submit(self.waiting.pop(0))
-
-    def _fail(self, failed: Failed) -> None:
-        if self.running is not None:
-            self.running.prefill = None
-        if failed.fatal:
-            self.state = "failed"
-            self.running = None
-            self._after_idle = None
-
-    @property
-    def silence(self) -> float | None:
-        """For how many seconds an engine that seems to hang has reported nothing."""
-        watchdog = self._link.watchdog
-        return watchdog.silence if watchdog.stalled else None
 
     @property
     def awaiting(self) -> bool:
         """Whether a message waits for the models to be ready."""
         return self._answer_when_ready
 
-    @property
-    def context_used(self) -> tuple[int, int] | None:
-        """Tokens of the newest reply with its prompt, and how many there may be."""
-        log, session = self.conversation.last_reply(), self.conversation.session
-        if log is None or session is None:
-            return None
-        return len(log.reply.prompt.after) + len(log.steps), session.context
-
     # --- talking ----------------------------------------------------------------
-
-    @property
-    def tokens_per_second(self) -> float | None:
-        """Tokens of one lane a second, while a reply streams."""
-        return self.running.tokens_per_second(self._clock()) if self.running else None
-
-    @property
-    def seconds_loading(self) -> int:
-        """How long the models have been loading."""
-        return int(self._clock() - self._load_began)
 
     @property
     def can_ask(self) -> bool:
@@ -271,11 +124,6 @@ class ChatSession(Talk):
         self._link.send(request)
         return running
 
-    def stop(self) -> None:
-        """End the reply after the token in flight."""
-        if self.state == "busy":
-            self._link.send(Stop())
-
     def take_waiting(self) -> str:
         """Hand back what was submitted and not sent yet."""
         text, self.waiting = "\n\n".join(self.waiting), []
@@ -306,6 +154,12 @@ class ChatSession(Talk):
         return self.editing.text
 
     # --- α and sampling ---------------------------------------------------------
+
+    def adopt(self, profile: Profile) -> None:
+        """Take over a profile's defaults, as at the start of a chat."""
+        self.alpha = profile.alpha
+        self.sampling = profile.sampling
+        self.system = profile.system
 
     def set_alpha(self, alpha: float) -> None:
         """In force from the next token on."""
@@ -370,14 +224,6 @@ class ChatSession(Talk):
         return True
 
     # --- other chats ------------------------------------------------------------
-
-    def when_idle(self, then: Callable[[], None]) -> None:
-        """Do something as soon as no reply runs; a running one is stopped."""
-        if self.state == "busy":
-            self._after_idle = then
-            self.stop()
-        else:
-            then()
 
     def new_chat(self) -> None:
         """Start over with an empty conversation and, with its first message, a new file."""
