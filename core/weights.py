@@ -120,25 +120,29 @@ class Loader:
 
     def load(self, origin: Origin, name: str) -> Model:
         """One model; where it is quantized here, its copy is kept. Raises PairError."""
-        copy = self._copy(origin)
-        if copy is not None and copy.there:
+        if (kept := self._kept(origin)) is not None:
             try:
-                return self._read(origin, copy.folder, None, name)
+                return self._read(origin, kept.folder, None, name)
             except PairError as error:
                 if isinstance(error.__cause__, torch.OutOfMemoryError):
                     raise
-                copy.discard()
+                kept.discard()
         folder = complete(origin.source, self._report).folder
         model = self._read(origin, folder, self._quantization, name)
+        copy = self._copy(origin)
         if copy is not None and (refusal := self._keep(copy, model, name)):
             self.notices.append(refusal)
         return model
 
     def _folder(self, origin: Origin) -> Path:
-        copy = self._copy(origin)
-        if copy is not None and copy.there:
-            return copy.folder
+        if (kept := self._kept(origin)) is not None:
+            return kept.folder
         return complete(origin.source, self._report).folder
+
+    def _kept(self, origin: Origin) -> QuantizedCopy | None:
+        """The quantized copy of a model, where there is one."""
+        copy = self._copy(origin)
+        return copy if copy is not None and copy.there else None
 
     def _copy(self, origin: Origin) -> QuantizedCopy | None:
         """Where the quantized copy of a model is or would be; None where there is to be none."""
