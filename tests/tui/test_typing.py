@@ -64,6 +64,21 @@ async def test_from_field_to_field(tmp_path: Path) -> None:
         assert (chat.session.sampling.temperature, chat.session.sampling.top_p) == (0.9, 0.5)
 
 
+async def test_searching_through_lanes(tmp_path: Path) -> None:
+    """The first letter is in the lane at hand, all of them in another one only."""
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("escape", "home", "slash")
+        await bunch(chat, *"yful", "enter")
+        await chat.until(lambda: chat.screen.place == "transcript")
+        assert chat.screen.lanes.selected == "after"
+        step = chat.screen.current_log.step_under_cursor()
+        assert step is not None
+        assert step.text == " playful"
+
+
 async def test_filtering_a_list_and_moving_in_it(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f8")

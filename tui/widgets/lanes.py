@@ -198,12 +198,11 @@ class Lanes(Container):
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self, event: TokenLog.CursorMoved) -> None:
-        cursor = event.log.cursor  # there may be later moves than this one
         for name, lane in self.lanes.items():
-            if lane.log_view is event.log and cursor is not None:
+            if lane.log_view is event.log and event.log.has_focus:  # it was clicked
                 self.select(name)
         if self.together and event.log is self.current.log_view:
-            self._take_along(cursor)
+            self._take_along(event.log.cursor)  # there may be later moves than this one
 
     def _take_along(self, cursor: Cursor | None) -> None:
         """Put every lane's cursor on the same token, counted from the start."""
