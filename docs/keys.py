@@ -37,9 +37,7 @@ def _labelled(place: Place) -> Iterator[str]:
     """Keys before the word for what they do."""
     keys: dict[str, list[str]] = {}
     for action in _own(place):
-        shown = keys.setdefault(action.label, [])
-        if not any(action.display in other for other in shown):
-            shown.append(action.display)
+        keys.setdefault(action.label, []).append(action.display)
     for label, displays in keys.items():
         yield f"{' '.join(f'`{display}`' for display in displays)} {label}"
 
@@ -61,11 +59,16 @@ def _reference() -> Iterator[str]:
     for place, name in PLACES.items():
         yield f"## {name.capitalize()}"
         rows = [
-            f"| `{a.display}` | {f'`{a.id}`' if a.keys else ''} | {a.help} |"
+            f"| `{a.display}` | {f'`{a.id}`' if a.keys else ''} | {_cell(a.help)} |"
             for a in ACTIONS
             if a.place == place
         ]
         yield "\n".join(["| key | name | what it does |", "| --- | --- | --- |", *rows])
+
+
+def _cell(text: str) -> str:
+    """Text of a table, in which a bare | would begin the next cell."""
+    return text.replace("|", r"\|")
 
 
 def reference() -> str:

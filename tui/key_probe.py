@@ -78,7 +78,7 @@ def _keys() -> list[tuple[str, str]]:
     for action in keymap.ACTIONS:
         first = action.keys.partition(",")[0]
         if len(first) > 1 and action.display:
-            found.setdefault(first, "←" if first == "left" else action.display)
+            found.setdefault(first, action.display)
     return list(found.items())
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from textual.binding import Binding
-from textual.keys import key_to_character
+from textual.keys import format_key
 
 Place = Literal["anywhere", "composer", "transcript", "candidates", "search", "chats"]
 
@@ -24,6 +24,8 @@ class Action:
     list, `display` the first key as people write it, `label` a word for the
     footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
     narrows it to a state: streaming, comparing, inspecting, jumping, failed.
+    `opposite` is the key of the action that goes the other way, where the
+    footer shows the two as one.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Action:
     rank: int = 0
     when: str = ""
     palette: bool = True
+    opposite: str = ""
 
 
 Actions = tuple[Action, ...]
@@ -149,9 +152,9 @@ ACTIONS: Actions = (
            "transcript", 8, when="comparing", palette=False),
     Action("previous_lane", "lane(-1)", "shift+tab", "shift+tab", "previous lane",
            "Go to the lane before.", "Look", "transcript", when="comparing", palette=False),
-    Action("token_left", "token(-1)", "left", "←→", "token", "Along the tokens.", "Look",
-           "transcript", 7, palette=False),
-    Action("token_right", "token(1)", "right", "→", "token", "Along the tokens.", "Look",
+    Action("token_left", "token(-1)", "left", "←", "token", "To the token before.", "Look",
+           "transcript", 7, palette=False, opposite="→"),
+    Action("token_right", "token(1)", "right", "→", "token", "To the next token.", "Look",
            "transcript", palette=False),
     Action("word_left", "word(-1)", "ctrl+left", "ctrl+←", "word", "To the word before.", "Look",
            "transcript", palette=False),
@@ -182,12 +185,12 @@ ACTIONS: Actions = (
     Action("branch", "branch", "enter", "enter", "go on here",
            "Say this token instead and go on: a sibling of the reply, with the present α.",
            "Branch", "candidates", 1, palette=False),
-    Action("candidate_up", "candidate(-1)", "up", "↑↓", "choose", "The candidate above.",
-           "Branch", "candidates", 2, palette=False),
+    Action("candidate_up", "candidate(-1)", "up", "↑", "choose", "The candidate above.",
+           "Branch", "candidates", 2, palette=False, opposite="↓"),
     Action("candidate_down", "candidate(1)", "down", "↓", "choose", "The candidate below.",
            "Branch", "candidates", palette=False),
-    Action("candidate_left", "token(-1)", "left", "←→", "token", "The token before.",
-           "Branch", "candidates", 3, palette=False),
+    Action("candidate_left", "token(-1)", "left", "←", "token", "The token before.",
+           "Branch", "candidates", 3, palette=False, opposite="→"),
     Action("candidate_right", "token(1)", "right", "→", "token", "The next token.", "Branch",
            "candidates", palette=False),
     Action("candidate_sort", "sort", "s", "s", "sort",
@@ -199,10 +202,10 @@ ACTIONS: Actions = (
     Action("search_go", "search_go", "enter", "enter", "go there",
            "Stay there; n and N go on to the other places.", "Search", "search", 1,
            palette=False),
-    Action("search_up", "next(-1)", "up", "↑↓", "other places", "The place before.", "Search",
-           "search", 2, palette=False),
-    Action("search_down", "next(1)", "down", "↓", "next", "The next place.", "Search", "search",
-           palette=False),
+    Action("search_up", "next(-1)", "up", "↑", "other places", "The place before.", "Search",
+           "search", 2, palette=False, opposite="↓"),
+    Action("search_down", "next(1)", "down", "↓", "other places", "The next place.", "Search",
+           "search", palette=False),
     Action("search_end", "", "", "esc", "end the search", "End the search.", "Search", "search",
            3, palette=False),
     # --- settings and files
@@ -257,7 +260,7 @@ def bindings(place: Place) -> list[Binding]:
 def changed(keys: Mapping[str, str]) -> Actions:
     """All actions, some of them with other keys: comma-separated, by the action's id."""
     return tuple(
-        replace(action, keys=keys[action.id], display=_display(keys[action.id]))
+        replace(action, keys=keys[action.id], display=_display(keys[action.id]), opposite="")
         if action.id in keys
         else action
         for action in ACTIONS
@@ -266,11 +269,11 @@ def changed(keys: Mapping[str, str]) -> Actions:
 
 def _display(keys: str) -> str:
     """The first of some keys as people write it."""
-    key = keys.partition(",")[0]
-    *modifiers, bare = key.split("+")
-    bare = (
-        bare.upper() if bare[:1] == "f" and bare[1:].isdigit() else key_to_character(bare) or bare
-    )
+    *modifiers, bare = keys.partition(",")[0].split("+")
+    if bare[:1] == "f" and bare[1:].isdigit():
+        bare = bare.upper()
+    elif bare != "enter":  # a word that every keyboard bears
+        bare = format_key(bare)
     return "+".join([*modifiers, bare])
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from tests.tui.chat_driver import open_chat, text_of
 from tui import keymap
 from tui.keymap import ACTIONS, Action
 from tui.screens.chat import ChatScreen
@@ -27,6 +29,27 @@ def test_every_action_can_be_run_and_explains_itself(action: Action) -> None:
     assert not name or hasattr(screen, f"action_{name}")
     assert action.help.endswith(".")
     assert action.display
+
+
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.keys], ids=lambda action: action.id)
+def test_the_key_that_is_told_is_the_first_of_the_action(action: Action) -> None:
+    """That one alone: in the tables what goes the other way has a row of its own."""
+    (same,) = (a for a in keymap.changed({action.id: action.keys}) if a.id == action.id)
+    assert action.display == same.display
+
+
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.opposite], ids=lambda action: action.id)
+def test_two_keys_in_the_footer_are_two_actions_of_one_name(action: Action) -> None:
+    (other,) = (a for a in ACTIONS if (a.place, a.display) == (action.place, action.opposite))
+    assert other.label == action.label
+
+
+async def test_the_footer_shows_keys_that_go_two_ways_as_one(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        assert "←→ token" in text_of(chat.screen.keys)
 
 
 def test_ids_are_unique() -> None:

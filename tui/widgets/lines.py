@@ -73,10 +73,11 @@ class KeyLine(Widget):
         segments = [Segment(" ", base)]
         used = 1
         for action in self.actions:
-            entry = cell_len(action.display) + 1 + cell_len(action.label) + 2
+            keys = action.display + action.opposite
+            entry = cell_len(keys) + 1 + cell_len(action.label) + 2
             if used + entry > width:
                 continue
-            segments += [Segment(action.display, key), Segment(f" {action.label}  ", label)]
+            segments += [Segment(keys, key), Segment(f" {action.label}  ", label)]
             used += entry
         return Strip(segments).adjust_cell_length(width, base)
 
