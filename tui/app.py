@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
+from textual.command import Provider
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
@@ -32,6 +33,12 @@ from tui.theme import DARK, LIGHT
 GIVE_UP_SECONDS = 1.0
 
 
+def _commands() -> type[Provider]:
+    from tui.palette import Commands  # the first frame needs no palette
+
+    return Commands
+
+
 class ChatApp(App[int]):
     """One chat screen over one session."""
 
@@ -39,6 +46,7 @@ class ChatApp(App[int]):
     TITLE = "logit-amp-chat"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
 
     def __init__(self, session: ChatSession, keys: Path | None = None) -> None:
         """Show `session`, with the user's keys from the file `keys`."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from textual.command import CommandList
+
 from core.records import Message, Sampling
 from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
+from tui.palette import Commands
 from tui.screens.alpha import AlphaScreen
 from tui.screens.help import HelpScreen
 from tui.screens.sampling import SamplingScreen
@@ -154,6 +158,35 @@ async def test_the_palette_runs_actions(tmp_path: Path) -> None:
         )
         await command.callback()
         assert chat.session.comparing
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("alpha", "α up by 1"),
+        ("alpha up", "α up by 0.1"),
+        ("α up", "α up by 0.1"),
+        ("enter any alpha", "Enter any α, or choose a preset"),
+        ("alphas you name", "Compare before, after and any αs you name with the live one"),
+    ],
+)
+async def test_the_palette_finds_what_is_typed_on_any_keyboard(
+    tmp_path: Path, typed: str, found: str
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        hits = [str(hit.text) async for hit in Commands(chat.screen).search(typed)]
+        assert found in hits
+        assert all("α" in hit for hit in hits)
+
+
+async def test_a_command_that_was_found_by_its_spelling_runs(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        alpha = chat.session.alpha
+        await chat.press("ctrl+p", *"alpha", "space", *"up", "space", *"by", "space", *"0.1")
+        found = chat.app.screen.query_one(CommandList)
+        await chat.until(lambda: found.highlighted is not None and found.option_count == 1)
+        await chat.press("enter")
+        await chat.until(lambda: chat.session.alpha == alpha + 0.1)
 
 
 async def test_the_cursor_survives_a_resize(tmp_path: Path) -> None:
