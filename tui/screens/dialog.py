@@ -39,8 +39,9 @@ class Dialog(ModalScreen[T | None]):
         with Vertical(id="frame") as frame:
             frame.border_title = self.heading
             yield from self.body()
-            yield Static(id="problem", markup=False)
-            yield Static(self.keys, id="keys", markup=False)
+            with Vertical(id="foot"):
+                yield Static(id="problem", markup=False)
+                yield Static(self.keys, id="keys", markup=False)
 
     def meet(self, event: events.Key | events.Paste) -> bool:
         """Called before a key goes to the focused widget. Whether it was all that was meant.

@@ -19,6 +19,18 @@ from tui.widgets.line_input import LineInput
 NAMES: dict[Format, str] = {"html": "a page", "md": "Markdown", "txt": "text", "json": "JSON"}
 
 
+def _format(path: Path) -> Format | None:
+    """The format that a file's ending says."""
+    ending = path.suffix.lower().removeprefix(".")
+    return next((known for known in FORMATS if known == ending), None)
+
+
+def _formats(chosen: Format | None) -> Content:
+    """All formats, the chosen one marked."""
+    marked = (f"{'●' if known == chosen else '○'} .{known} {name}" for known, name in NAMES.items())
+    return Content("   ".join(marked))
+
+
 class ExportScreen(Dialog[tuple[Path, Format]]):
     """Asks for a file; its ending says the format."""
 
@@ -40,30 +52,21 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
         """The file, and the formats with the chosen one marked."""
         yield Static("Write this chat to the file", classes="muted", markup=False)
         yield LineInput(str(self._suggested), compact=True, select_on_focus=False)
-        yield Static(id="formats", markup=False)
+        yield Static(_formats(_format(self._suggested)), id="formats", markup=False)
 
     @property
     def _path(self) -> Path:
         return Path(self.query_one(Input).value.strip()).expanduser()
 
-    @property
-    def _format(self) -> Format | None:
-        ending = self._path.suffix.lower().removeprefix(".")
-        return next((known for known in FORMATS if known == ending), None)
-
     @on(Input.Changed)
     def _show_format(self) -> None:
         self.problem("")
         self._replace = None
-        marked = [
-            f"{'●' if known == self._format else '○'} .{known} {name}"
-            for known, name in NAMES.items()
-        ]
-        self.query_one("#formats", Static).update(Content("   ".join(marked)))
+        self.query_one("#formats", Static).update(_formats(_format(self._path)))
 
     def action_format(self, step: int) -> None:
         """Give the file the ending of the next format."""
-        now = self._format
+        now = _format(self._path)
         new = FORMATS[(FORMATS.index(now) + step) % len(FORMATS)] if now else FORMATS[0]
         field = self.query_one(Input)
         name = field.value.strip()
@@ -72,7 +75,7 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
 
     @on(Input.Submitted)
     def _accept(self) -> None:
-        path, chosen = self._path, self._format
+        path, chosen = self._path, _format(self._path)
         if chosen is None:
             self.problem("The file must end in .html, .md, .txt or .json.")
         elif path.is_dir() or not path.parent.is_dir():

@@ -24,10 +24,13 @@ from tui.screens.copy import CopyScreen
 from tui.screens.dialog import Dialog
 from tui.screens.export import ExportScreen
 from tui.screens.help import HelpScreen
+from tui.screens.line import LineScreen
+from tui.screens.note import NoteScreen
 from tui.screens.profiles import ProfileScreen
 from tui.screens.sampling import SamplingScreen
+from tui.screens.sweep import SweepScreen
 
-SIZES = [(40, 15), (80, 24), (200, 60)]
+SIZES = [(40, 12), (40, 15), (60, 15), (80, 24), (200, 60)]
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
 
 
@@ -60,6 +63,8 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
             Action("sort", "", "", "[", "sort", "Sort the [/i] candidates.", "Look", "transcript"),
         ]
     ),
+    "line": lambda folder: LineScreen("Rename", "Otters", "An empty title shows the first again."),
+    "note": lambda folder: NoteScreen("token 3 of the reply, “ fish” [/INST]", "odd"),
     "profiles": lambda folder: ProfileScreen(
         "small",
         [
@@ -72,6 +77,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
         folder,
     ),
     "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
+    "sweep": lambda folder: SweepScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
 
 
@@ -95,13 +101,23 @@ async def test_esc_leaves_it_at_every_size(
     app = Host(DIALOGS[name](tmp_path))
     async with app.run_test(size=size) as pilot:
         await ready(pilot)
-        frame = app.screen.query_one("#frame").region
-        keys = app.screen.query_one("#keys").region
-        assert app.screen.region.contains_region(frame)
-        assert keys.height >= 1
-        assert frame.contains_region(keys)
+        assert app.screen.region.contains_region(app.screen.query_one("#frame").region)
+        assert app.dialog.keys in app.words
         await pilot.press("escape")
         await until(pilot, lambda: app.answer is None)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", DIALOGS)
+async def test_its_keys_stay_below_a_problem(
+    name: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    app = Host(DIALOGS[name](tmp_path))
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        app.dialog.problem("This is wrong, and that is wrong too; here is what to do. " * 3)
+        await pilot.pause()
+        assert app.dialog.keys in app.words
 
 
 @pytest.mark.parametrize("name", DIALOGS)

@@ -32,6 +32,16 @@ async def test_the_arrows_change_format_and_ending(
         await until(pilot, lambda: app.answer == (tmp_path / f"v1.2 otters.{ending}", ending))
 
 
+@pytest.mark.parametrize("size", [(40, 12), (60, 15)])
+async def test_all_formats_are_there_on_a_small_terminal(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app = Host(ExportScreen(tmp_path / "otters.md"))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        assert "○ .html a page ● .md Markdown ○ .txt text ○ .json JSON" in app.words
+
+
 async def test_a_file_that_exists_is_replaced_only_when_asked_twice(tmp_path: Path) -> None:
     (tmp_path / "otters.md").write_text("old")
     app = Host(ExportScreen(tmp_path / "otters.md"))
