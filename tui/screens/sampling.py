@@ -42,6 +42,11 @@ def allowed(name: str) -> str:
     return f"≥ {bounds[Ge].ge}"
 
 
+def kind(name: str) -> str:
+    """What one of Sampling's numbers is, in words."""
+    return "a whole number" if Sampling.model_fields[name].annotation is int else "a number"
+
+
 class Field(Horizontal):
     """A number with its name, and what it may be; turns red when it is something else."""
 
@@ -69,9 +74,10 @@ class Field(Horizontal):
                 pass
         return text
 
-    def refuse(self) -> None:
-        """Say what is allowed here."""
-        self._hint(f"! {allowed(self.number)}", wrong=True)
+    def refuse(self, *, outside: bool) -> None:
+        """Say what is allowed here; what is not `outside` of the range is no such number."""
+        wanted = allowed(self.number)
+        self._hint(f"! {wanted}" if outside else f"! {kind(self.number)} {wanted}", wrong=True)
 
     @on(Input.Changed)
     def _mend(self) -> None:
@@ -139,10 +145,10 @@ class SamplingScreen(Dialog[tuple[Sampling, str | None]]):
         try:
             sampling = Sampling.model_validate({field.number: field.value for field in fields})
         except ValidationError as error:
-            wrong = {str(problem["loc"][0]) for problem in error.errors()}
+            wrong = {str(problem["loc"][0]): problem["type"] for problem in error.errors()}
             refused = [field for field in fields if field.number in wrong]
             for field in refused:
-                field.refuse()
+                field.refuse(outside=wrong[field.number].startswith(("greater", "less")))
             refused[0].query_one(Input).focus()
         else:
             self.dismiss((sampling, self.query_one(SystemPrompt).text.strip() or None))
