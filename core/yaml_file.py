@@ -109,7 +109,8 @@ class YamlFile:
         line = line or self._line(where)
         key = ".".join(str(part) for part in where)
         at = f", key {_short(key)}" if key else ""
-        return ProfileError(f"{_short(str(self.path), 500)}, line {line}{at}: {what}.")
+        end = "" if what.endswith("?") else "."
+        return ProfileError(f"{_short(str(self.path), 500)}, line {line}{at}: {what}{end}")
 
     def _line(self, where: Location) -> int:
         """The line of the innermost part that is in the file."""

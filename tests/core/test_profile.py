@@ -143,6 +143,7 @@ def test_mistakes_name_line_key_and_expectation(
     assert said.startswith(f"{path}, line {line}" + (f", key {key}: " if key else ": "))
     assert expected in said
     assert "\n" not in said
+    assert "?." not in said
 
 
 @pytest.mark.parametrize(

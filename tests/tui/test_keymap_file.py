@@ -60,6 +60,8 @@ def test_mistakes_name_file_line_and_key(
     assert message.startswith(f"{path}, line {line}")
     assert not key or f"key {key}:" in message
     assert problem in message
+    assert message[-1] in ".?"
+    assert "?." not in message
 
 
 async def test_own_keys_act_and_stand_in_footer_and_help(tmp_path: Path) -> None:
