@@ -162,6 +162,7 @@ _EXPECTED = {
     "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
     "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
 }
+_KINDS = {"number": "a number", "integer": "a whole number"}
 
 
 def expectation(detail: ErrorDetails) -> str:
@@ -170,6 +171,7 @@ def expectation(detail: ErrorDetails) -> str:
     if known or detail["type"] == "missing":
         return known or "a value"
     said = detail["msg"].removeprefix("Input should be ")
+    said = re.sub(r"^a valid (number|integer)\b.*", lambda kind: _KINDS[kind[1]], said)
     return re.sub(r"^(greater|less) ", r"a number \1 ", said)
 
 

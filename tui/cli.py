@@ -351,7 +351,9 @@ def run(arguments: Sequence[str]) -> int:
         code = app(args=list(arguments), prog_name=NAME, standalone_mode=False)
         return int(code or 0)
     except typer.TyperException as error:
-        say(f"error: {error.format_message()}\nSee {NAME} --help.")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else NAME
+        say(f"error: {options.explain(error)}\nSee {command} --help.")
         return 2
     except LogitAmpError as error:
         if debug:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from core.profile import Profile
 
 ProfileName = Annotated[
@@ -121,19 +123,32 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
     """The profile with those options that were given. Raises a usage error."""
     from pydantic import ValidationError
 
-    from core.yaml_file import expectation
-
     given = {key: value for key, value in sampling.items() if value is not None}
     try:
         data = dict(profile) | {key: v for key, v in settings.items() if v is not None}
         data["sampling"] = profile.sampling.model_dump() | given
         return type(profile).model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = "--" + str(first["loc"][-1]).replace("_", "-")
-        raise typer.BadParameter(
-            f"expected {expectation(first)}, found {first['input']}", param_hint=option
-        ) from None
+        raise _refused(error.errors(include_url=False)[0]) from None
+
+
+def _refused(detail: ErrorDetails) -> typer.BadParameter:
+    """What pydantic found wrong with an option, in the words of someone who types it."""
+    from core.yaml_file import expectation
+
+    found = str(detail["input"]).strip() or "nothing"
+    option = "--" + str(detail["loc"][-1]).replace("_", "-")
+    return typer.BadParameter(f"expected {expectation(detail)}, found {found}", param_hint=option)
+
+
+def explain(error: typer.TyperException) -> str:
+    """What is wrong with a command line; what typer itself checks is said as we say it."""
+    from pydantic import ValidationError
+
+    cause, parameter = error.__cause__, getattr(error, "param", None)
+    if isinstance(cause, ValidationError) and parameter is not None:
+        error = _refused({**cause.errors(include_url=False)[0], "loc": (parameter.name,)})
+    return error.format_message()
 
 
 def of_transcript(path: Path) -> Profile:

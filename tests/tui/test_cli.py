@@ -34,11 +34,10 @@ Capture = pytest.CaptureFixture[str]
         (["reply"], 2, "Missing option '--prompt'"),
         (["bogus"], 2, "No such command 'bogus'"),
         (["reply", "--prompt", "x", "--alpha", "nan"], 2, "--alpha: expected a finite number"),
-        (
-            ["reply", "--prompt", "x", "--alpha", "many"],
-            2,
-            "'--alpha': Input should be a valid number",
-        ),
+        (["reply", "--prompt", "x", "--alpha", "many"], 2, "expected a finite number, found many"),
+        (["reply", "--prompt", "x", "--top-k", "1,5"], 2, "expected a whole number, found 1,5"),
+        (["reply", "--prompt", "x", "--temperature", ""], 2, "expected a number, found nothing"),
+        (["bench", "--tokens", "1"], 2, "a number greater than or equal to 2, found 1"),
         (["reply", "--profile", "P", "--prompt", "x", "--top-p", "3"], 2, "--top-p: expected"),
         (["reply", "--profile", "P", "--prompt", "x", "--device", "gpu"], 2, "auto, cpu, cuda"),
         (["reply", "--before", "a", "--prompt", "x"], 2, "--after: a pair has two sides"),
@@ -62,6 +61,29 @@ def test_mistakes_are_one_message(
     assert err.startswith("error: ")
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--bogus"], "logit-amp-chat"),
+        (["--alpha", "nan"], "logit-amp-chat"),
+        (["bogus"], "logit-amp-chat"),
+        (["reply"], "logit-amp-chat reply"),
+        (["reply", "--bogus"], "logit-amp-chat reply"),
+        (["reply", "--prompt", "x", "--alpha", "many"], "logit-amp-chat reply"),
+        (["reply", "--prompt", "x", "--alpha", "nan"], "logit-amp-chat reply"),
+        (["verify"], "logit-amp-chat verify"),
+        (["export", "x.jsonl", "--to", "pdf"], "logit-amp-chat export"),
+        (["bench", "--lanes", "x"], "logit-amp-chat bench"),
+    ],
+)
+def test_a_mistake_names_the_help_of_its_command(
+    capsys: Capture, arguments: list[str], told: str
+) -> None:
+    assert cli.run(arguments) == 2
+    assert capsys.readouterr().err.endswith(f"\nSee {told} --help.\n")
+    assert cli.run([*told.split()[1:], "--help"]) == 0
 
 
 def test_an_error_of_the_core_has_its_message_remedy_and_code(
