@@ -185,14 +185,16 @@ def run_chat(
     return app.return_code or 0
 
 
-def check_terminal() -> None:
-    """Refuse where no screen can be drawn. Raises UsageError."""
-    headless = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
+HEADLESS = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
+
+
+def check_terminal(what: str = "The chat", instead: str = HEADLESS) -> None:
+    """Refuse where no screen can be drawn for `what`. Raises UsageError, which says `instead`."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("The chat needs a terminal, and this is a pipe or a file.", headless)
+        raise UsageError(f"{what} needs a terminal, and this is a pipe or a file.", instead)
     if os.environ.get("TERM", "") in ("dumb", "unknown", ""):
         term = os.environ.get("TERM", "") or "not set"
         raise UsageError(
-            f"The chat needs a terminal that can move the cursor, and TERM is {term}.",
-            f"Set TERM (for example xterm-256color). {headless}",
+            f"{what} needs a terminal that can move the cursor, and TERM is {term}.",
+            f"Set TERM (for example xterm-256color). {instead}",
         )

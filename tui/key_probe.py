@@ -84,7 +84,7 @@ def _keys() -> list[tuple[str, str]]:
 
 def try_keys() -> str:
     """Let the user press keys until q; returns what was found. Raises UsageError."""
-    check_terminal()
+    check_terminal("doctor --keys", "Without --keys it works in scripts and pipes.")
     app = KeyProbe()
     app.run()
     return app.report

@@ -173,4 +173,7 @@ async def test_what_is_pasted_says_whether_copies_arrive(text: str, said: str) -
 
 def test_keys_need_a_terminal(capsys: Capture) -> None:
     assert cli.run(["doctor", "--keys"]) == 2
-    assert "terminal" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "error: doctor --keys needs a terminal, and this is a pipe or a file."
+        " Without --keys it works in scripts and pipes.\n"
+    )
