@@ -94,11 +94,11 @@ def read_records(path: Path) -> list[Record]:
     data = _read(path)
     complete, _, tail = data.rpartition(b"\n")
     records = [from_line(line) for line in complete.split(b"\n") if line.strip()]
-    if tail.strip() and not _is_unreadable(last := from_line(tail)):
+    if tail.strip() and not is_unreadable(last := from_line(tail)):
         records.append(last)
     if data.strip() and not _looks_like_transcript(records, data):
         raise TranscriptError(
-            f"{path} is not a transcript: its lines are no JSON records.",
+            f"{path} is not a transcript: none of its lines is a record of one.",
             "Choose a .jsonl file that logit-amp-chat wrote.",
         )
     return records
@@ -109,9 +109,8 @@ def read_lines(path: Path) -> list[str]:
 
     A record is left as it stands in the file, with whatever a later version put
     into it; a line that is no record becomes one of type `unreadable`. Raises
-    TranscriptError as `read_records` does.
+    TranscriptError for a file that cannot be read.
     """
-    read_records(path)
     return [_as_json(line) for line in _read(path).split(b"\n") if line.strip()]
 
 
@@ -146,14 +145,15 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _is_unreadable(record: Record) -> bool:
+def is_unreadable(record: Record) -> bool:
+    """Whether this stands for a line that is no record."""
     return isinstance(record, Unknown) and record.type == UNREADABLE
 
 
 def _looks_like_transcript(records: list[Record], data: bytes) -> bool:
     """Some line is a record, or all there is is a first line that was begun and cut off."""
     begun = data.strip()
-    if all(map(_is_unreadable, records)):
+    if all(map(is_unreadable, records)):
         return b"\n" not in begun and begun[: len(_BEGINNING)] == _BEGINNING[: len(begun)]
     return True
 

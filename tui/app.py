@@ -31,6 +31,7 @@ from tui.session import ChatSession
 from tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0
+HEADLESS = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
 
 
 def _commands() -> type[Provider]:
@@ -183,9 +184,6 @@ def run_chat(
     if app.backstop is not None:
         app.backstop.cancel()
     return app.return_code or 0
-
-
-HEADLESS = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
 
 
 def check_terminal(what: str = "The chat", instead: str = HEADLESS) -> None:

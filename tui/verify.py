@@ -11,11 +11,11 @@ from core.errors import TranscriptError
 from core.events import Forget, Loading, Opened
 from core.numbers import signed
 from core.profile import Profile
-from core.records import Finish, Session, Step, Unknown
+from core.records import Finish, Session, Step
 from core.replay import Engine as Replayer
 from core.replay import Sitting, Verdict, pinned_profile, reasons, replay, sittings
 from core.text import visible
-from core.transcript import UNREADABLE, read_records
+from core.transcript import is_unreadable, read_records
 from tui.format import count
 from tui.output import Progress, ReaderGoneError, put, say
 
@@ -42,7 +42,7 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     `chosen` takes the place of the profiles the file names. Raises LogitAmpError.
     """
     records = read_records(path)
-    damaged = sum(isinstance(r, Unknown) and r.type == UNREADABLE for r in records)
+    damaged = sum(map(is_unreadable, records))
     found = sittings(records)
     if not found:
         raise TranscriptError(

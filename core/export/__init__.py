@@ -6,17 +6,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
-from core.transcript import read_lines, read_records
+from core.errors import TranscriptError
+from core.transcript import is_unreadable, read_lines, read_records
 
 Format = Literal["html", "md", "txt", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def export(path: Path, to: Format) -> str:
-    """The transcript at `path` as one document. Raises TranscriptError."""
+    """The transcript at `path` as one document.
+
+    Raises TranscriptError where there is no transcript, or nothing in it.
+    """
+    records = read_records(path)
+    if all(map(is_unreadable, records)):
+        raise TranscriptError(
+            f"{path} holds no record: there is nothing to export.", "Choose another transcript."
+        )
     if to == "json":
         return to_json(read_lines(path))
-    records = read_records(path)
     if to == "html":
         from core.export.html import to_html
 
