@@ -84,23 +84,22 @@ def _unreadable(line: str | bytes) -> Unknown:
 # --- reading --------------------------------------------------------------------
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: Path, *, torn: bool = False) -> list[Record]:
     """All records of a transcript, in order.
 
-    A last line that was cut off is left out; lines of a later version and
-    damaged ones come back as `Unknown`. Raises TranscriptError for a file that
-    cannot be read or is no transcript.
+    Lines of a later version and damaged ones come back as `Unknown`; a last one
+    that was cut off, as a kill may leave it, only with `torn`. Raises
+    TranscriptError for a file that cannot be read or is no transcript.
     """
     data = _read(path)
-    complete, _, tail = data.rpartition(b"\n")
-    records = [from_line(line) for line in complete.split(b"\n") if line.strip()]
-    if tail.strip() and not is_unreadable(last := from_line(tail)):
-        records.append(last)
+    records = [from_line(line) for line in data.split(b"\n") if line.strip()]
     if data.strip() and not _looks_like_transcript(records, data):
         raise TranscriptError(
             f"{path} is not a transcript: none of its lines is a record of one.",
             "Choose a .jsonl file that logit-amp-chat wrote.",
         )
+    if not torn and data.rpartition(b"\n")[2].strip() and is_unreadable(records[-1]):
+        records.pop()
     return records
 
 

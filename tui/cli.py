@@ -261,7 +261,8 @@ def verify(
 ) -> None:
     """Decode every reply of a saved conversation again: the same seed, α timeline and sampling.
 
-    Ends with 0 only where every token and every number is the recorded one.
+    Ends with 0 only where every token and every number is the recorded one, and every line of
+    the file could be read.
     """
     from core.profile import load_profile
     from tui import verify as headless

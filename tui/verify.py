@@ -41,7 +41,7 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
 
     `chosen` takes the place of the profiles the file names. Raises LogitAmpError.
     """
-    records = read_records(path)
+    records = read_records(path, torn=True)
     damaged = sum(map(is_unreadable, records))
     found = sittings(records)
     if not found:
@@ -51,11 +51,13 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     try:
         verdicts = list(_replayed(path, found, chosen, open_engine))
         same = sum(verdict.identical for verdict in verdicts)
-        put(f"{same} of {len(verdicts)} replies are identical.\n")
+        cut = sum(verdict.log.finish is None for verdict in verdicts)
+        less = f"; {cut} cut off" if cut else ""
+        put(f"{same} of {len(verdicts)} replies are identical{less}.\n")
     except ReaderGoneError:
         return DIFFERS  # 0 is for what is known to be identical
     if damaged:
-        say(f"{count(damaged, 'line')} of the file cannot be read and could not be verified.")
+        say(f"{count(damaged, 'line')} of the file cannot be read: what it held is not verified.")
     return 0 if same == len(verdicts) and not damaged else DIFFERS
 
 
@@ -105,8 +107,10 @@ def _open(profile: Profile, open_engine: Opener) -> Engine:
 def report(verdict: Verdict) -> str:
     """What came of one reply, with both records of the first difference."""
     log = verdict.log
-    said = f"{log.id} · {log.reply.lane} · α {_alphas(log)}: {_outcome(verdict)}\n"
-    lines = [visible(said[:-1], newlines=False)]
+    said = f"{log.id} · {log.reply.lane} · α {_alphas(log)}: {_outcome(verdict)}"
+    if log.finish is None:
+        said += f", cut off after {count(len(log.steps), 'token')}"
+    lines = [visible(said, newlines=False)]
     if first := verdict.first:
         lines += [
             f"    recorded  {_record(first.recorded)}",
@@ -122,7 +126,7 @@ def _outcome(verdict: Verdict) -> str:
     if verdict.problem:
         return f"cannot be decoded here: {verdict.problem}"
     if verdict.first is None:
-        return f"identical, {tokens}"
+        return f"identical, {tokens}" if verdict.log.finish else "identical"
     if verdict.parted is not None:
         where = verdict.parted
         if isinstance(where.recorded, Step) and isinstance(where.replayed, Step):

@@ -24,7 +24,7 @@ from core.records import (
     Step,
 )
 from core.replay import deviation, pinned_profile, reasons, replay, sittings
-from core.transcript import from_line, read_records, to_line
+from core.transcript import Transcript, from_line, read_records, to_line
 from tests.benchmarks.soak import User
 from tests.core import samples
 from tui import cli
@@ -397,6 +397,37 @@ def test_verify_says_when_lines_cannot_be_read(
     path.write_text(path.read_text() + "noise\n")
     assert cli.run(["verify", str(path)]) == 8
     assert "1 line of the file cannot be read" in capsys.readouterr().err
+
+
+def test_verify_says_which_reply_has_no_end(
+    write: Write, chat: list[Record], capsys: Capture
+) -> None:
+    """Killed between two records: all that is there is verified."""
+    assert is_finish("r-4-0")(chat[-1])
+    assert cli.run(["verify", str(write(chat[:-1]))]) == 0
+    out, err = capsys.readouterr()
+    assert "r-4-0 · before · α −1: identical, cut off after 6 tokens" in out
+    assert out.count("cut off") == 2
+    assert out.endswith("\n7 of 7 replies are identical; 1 cut off.\n")
+    assert "cannot be read" not in err
+
+
+@pytest.mark.parametrize("resumed", [False, True], ids=["torn", "torn, and gone on with"])
+def test_a_torn_line_is_said_and_is_no_success(
+    write: Write, chat: list[Record], resumed: bool, capsys: Capture
+) -> None:
+    """Killed in mid-record: the numbers of that token are lost, before and after a resume."""
+    path = write(chat[:-1])
+    path.write_bytes(path.read_bytes()[:-100])
+    if resumed:
+        writer, _ = Transcript.resume(path)
+        writer.append(samples.message("m-9"))
+        writer.close()
+    assert cli.run(["verify", str(path)]) == 8
+    out, err = capsys.readouterr()
+    assert "r-4-0 · before · α −1: identical, cut off after 5 tokens" in out
+    assert out.endswith("\n7 of 7 replies are identical; 1 cut off.\n")
+    assert "1 line of the file cannot be read: what it held is not verified.\n" in err
 
 
 def test_verify_is_no_success_when_its_reader_leaves(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from core.errors import TranscriptError
 from core.records import Record, Unknown
-from core.transcript import UNREADABLE, Transcript, from_line, read_records, to_line
+from core.transcript import UNREADABLE, Transcript, from_line, is_unreadable, read_records, to_line
 from tests.core.samples import conversation, message, reply, step
 
 
@@ -73,6 +73,10 @@ def test_a_file_cut_at_any_byte_is_readable_and_loses_one_record_at_most(sample:
         got = read_records(sample)
         assert got == records[: len(got)]
         assert whole <= len(got) <= whole + 1
+        torn = read_records(sample, torn=True)
+        assert torn[: len(got)] == got
+        assert all(map(is_unreadable, torn[len(got) :]))
+        assert len(torn) == len(data[:cut].splitlines())
 
 
 def test_a_file_cut_at_any_byte_can_be_continued(sample: Path) -> None:
