@@ -13,7 +13,7 @@ from tui import cli
 
 SHAPE = ("--shape", "smollm2-135m", "--dtype")
 RUNS = (
-    ("--rounds", "5", "--tokens", "128"),
+    ("--rounds", "9", "--tokens", "128"),
     (*SHAPE, "float32"),
     (*SHAPE, "bfloat16"),
 )

@@ -17,8 +17,8 @@ import pytest
 
 from core.conversation import Conversation
 from core.engine import Engine
-from core.errors import EngineError, LogitAmpError, ProfileError, TranscriptError, UsageError
-from core.events import Event, Forget, Lane, Loading, Request
+from core.errors import ProfileError, TranscriptError, UsageError
+from core.events import Forget, Lane, Loading, Request
 from core.export import FORMATS, export
 from core.files import write_atomically
 from core.profile import Profile, load_profile, recorded_profile, shipped_folder
@@ -391,86 +391,6 @@ def test_a_context_overrun_by_one_token(pair: str, engine: Engine, capsys: Captu
     assert isinstance(finish, Finish)
     assert finish.tokens == 1
     assert finish.reason in ("context", "stop")
-
-
-# --- exit codes -----------------------------------------------------------------
-
-
-class Dying:
-    """An engine whose process is gone."""
-
-    def __init__(self, error: Exception) -> None:
-        self.opened = samples_opened()
-        self.error = error
-
-    def generate(self, request: Request) -> list[Event]:
-        raise self.error
-
-    def apply(self, command: object) -> None:
-        """Nothing is left to change."""
-
-
-def samples_opened() -> object:
-    from core.events import Opened
-
-    return Opened(session=samples.session())
-
-
-@pytest.mark.parametrize(
-    ("code", "arguments"),
-    [
-        (0, ["--version"]),
-        (2, ["reply"]),
-        (2, ["reply", "--prompt", "x", "--temperature", "-1"]),
-        (2, ["reply", "--prompt", "x", "--temperature", "nan"]),
-        (2, ["reply", "--prompt", "x", "--top-p", "inf"]),
-        (2, ["export", "x.jsonl", "--to", "pdf"]),
-        (3, ["reply", "--prompt", "x", "--profile", "no-such-profile"]),
-        (3, ["verify", "x.jsonl", "--profile", "no-such-profile"]),
-        (6, ["export", "none.jsonl", "--to", "md"]),
-        (6, ["verify", "none.jsonl"]),
-        (6, ["--resume", "none.jsonl"]),
-    ],
-)
-def test_exit_codes(code: int, arguments: list[str], capsys: Capture) -> None:
-    assert cli.run(arguments) == code
-    assert code == 0 or capsys.readouterr().err.count("\n") <= 2
-
-
-def test_exit_code_4_for_a_pair_that_cannot_be_loaded(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    both = ["--before", str(tmp_path), "--after", str(tmp_path)]
-    assert cli.run(["reply", "--prompt", "x", *both]) == 4
-    assert str(tmp_path) in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (LogitAmpError("no"), 1),
-        (RuntimeError("no"), 1),
-        (EngineError("gone"), 7),
-        (KeyboardInterrupt(), 130),
-    ],
-)
-def test_exit_codes_of_what_fails_later(
-    error: Exception, code: int, pair: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    monkeypatch.setattr(cli, "_open_engine", lambda *_: Dying(error))
-    assert answered(pair, "x") == code
-    assert "Traceback" not in capsys.readouterr().err
-
-
-def test_debug_shows_the_traceback(pair: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_open_engine", lambda *_: Dying(RuntimeError("no")))
-    with pytest.raises(RuntimeError, match="no"):
-        answered(pair, "x", "--debug")
-
-
-def test_every_documented_code_is_tested() -> None:
-    """8 stands in the tests of replay, 5 above."""
-    documented = set(map(int, re.findall(r"(\d+) [a-z]", cli.EXIT_CODES)))
-    assert documented == {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
 
 
 def test_messages_of_a_role_that_does_not_exist_are_kept_not_shown() -> None:

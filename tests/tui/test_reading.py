@@ -6,44 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from core.conversation import ReplyLog
 from core.records import Keep, Name, Note
 from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, text_of
+from tests.tui.reader import ask, last, legend
 from tui.widgets.inspector import Inspector
 from tui.widgets.navigation import Cursor
 from tui.widgets.token_log import TokenLog
 
 
-def last(chat: Chat) -> ReplyLog:
-    log = chat.session.conversation.last_reply()
-    assert log is not None
-    return log
-
-
 def panel(chat: Chat) -> str:
     return text_of(chat.screen.inspector)
-
-
-def legend(chat: Chat) -> str:
-    return text_of(chat.screen.legend)
-
-
-def found(chat: Chat) -> str:
-    """What is said beside the words that are being typed."""
-    bar = chat.screen.search_bar
-    assert bar is not None
-    assert bar.display
-    return str(bar.count.content)
-
-
-async def ask(chat: Chat, *texts: str) -> None:
-    """Ask, and read the last answer from its first token on."""
-    for text in texts:
-        await chat.say(text)
-        await chat.finish()
-    await chat.read()
-    chat.screen.current_log.set_cursor(Cursor(last(chat).id, 0))
-    await chat.frame()
 
 
 class TestBranching:
@@ -246,77 +218,6 @@ class TestNotes:
                 assert "\x1b" not in text
                 assert "\u202e" not in text
             assert "[/x]␛[2J" in chat.log
-
-
-class TestSearch:
-    async def test_it_finds_while_it_is_typed_and_goes_on(self, tmp_path: Path) -> None:
-        async with open_chat(tmp_path) as chat:
-            await ask(chat, "one", "two")
-            await chat.press("slash", *"light")
-            assert found(chat) == "2/2"
-            await chat.press("down")
-            assert found(chat) == "1/2", "round the end"
-            await chat.press("up", "enter")
-            assert "/light  2/2" in legend(chat)
-            step = chat.screen.log_view.step_under_cursor()
-            assert step is not None
-            assert step.text == " lighthouse"
-            place = chat.screen.log_view.cursor
-            await chat.press("N")
-            assert "/light  1/2" in legend(chat)
-            assert chat.screen.log_view.cursor != place
-            await chat.press("n")
-            assert chat.screen.log_view.cursor == place
-
-    async def test_it_finds_across_tokens_and_lines(self, tmp_path: Path) -> None:
-        async with open_chat(tmp_path, size=(40, 24)) as chat:
-            await ask(chat, "Hi")
-            await chat.press("slash", *"By the way, the lighthouse sees".replace(" ", "_"))
-            assert found(chat) == "nothing found"
-            assert chat.screen.search_bar is not None
-            chat.screen.search_bar.line.value = "By the way, the lighthouse sees"
-            await chat.frame()
-            assert found(chat) == "1/1"
-
-    async def test_in_a_comparison_it_finds_in_every_lane(self, tmp_path: Path) -> None:
-        async with open_chat(tmp_path) as chat:
-            await chat.press("f4")
-            await ask(chat, "Hi")
-            await chat.press("slash", *"playful")
-            assert chat.screen.lanes.selected == "after"
-            assert found(chat) == "1/1"
-            await chat.press("enter")
-            step = chat.screen.current_log.step_under_cursor()
-            assert step is not None
-            assert step.text == " playful"
-
-    async def test_what_the_user_said_is_found_too(self, tmp_path: Path) -> None:
-        async with open_chat(tmp_path) as chat:
-            chat.engine.texts["amplified"] = " ".join(f"word{i}" for i in range(400))
-            await ask(chat, "Marmots", "more")
-            await chat.press("slash", *"marmots", "enter")
-            assert "Marmots" in chat.log
-            assert chat.screen.log_view.cursor is None
-
-    async def test_capitals_count_once_there_is_one(self, tmp_path: Path) -> None:
-        async with open_chat(tmp_path) as chat:
-            await ask(chat, "Hi")
-            await chat.press("slash", "O", "T")
-            assert found(chat) == "nothing found"
-            await chat.press("backspace", "backspace", "o", "t")
-            assert found(chat) == "1/1"
-
-    async def test_escape_ends_it(self, tmp_path: Path) -> None:
-        async with open_chat(tmp_path) as chat:
-            await ask(chat, "Hi")
-            await chat.press("slash", "o", "escape")
-            assert isinstance(chat.screen.focused, TokenLog)
-            assert chat.screen.log_view.finder.query == ""
-            await chat.press("slash", "o", "enter")
-            assert chat.screen.legend.display
-            await chat.press("escape")
-            assert not chat.screen.legend.display
-            assert isinstance(chat.screen.focused, TokenLog)
 
 
 class TestColours:
