@@ -20,7 +20,7 @@ from core.linear import PackedLinear
 from core.lora import Update
 from core.pair import Pair, load_pair, prepare
 from core.profile import Profile
-from core.records import PromptIds, Reply, Sampling, Step
+from core.records import Finish, PromptIds, Reply, Sampling, Step
 from core.shapes import random_pair
 from core.side import Twins
 from core.weights import choose_device, choose_dtype
@@ -115,13 +115,17 @@ class Subject:
         return cls.of(profile, load_pair(profile, report), with_peer)
 
     @classmethod
-    def random(cls, shape: str, profile: Profile, with_peer: bool) -> Subject:
-        """A random pair of a known shape, on the device and in the precision of `profile`."""
+    def random(cls, shape: str, profile: Profile, with_peer: bool, *, lora: bool) -> Subject:
+        """A random pair of a known shape, on the device and in the precision of `profile`.
+
+        With `lora` one model and an adapter.
+        """
         device = choose_device(profile.device)
         dtype = choose_dtype(profile)
         stored = dtype if isinstance(dtype, torch.dtype) else torch.bfloat16
-        pair = random_pair(shape, device, stored, profile.quantization)
-        return cls.of(profile, pair, with_peer, f"random weights, {shape}")
+        pair = random_pair(shape, device, stored, profile.quantization, lora=lora)
+        name = f"random weights, {shape}" + (" and an adapter" if lora else "")
+        return cls.of(profile, pair, with_peer, name)
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def measure(
 ) -> Figures:
     """Measure `subject`; ours and the peer's rounds take turns, so that noise meets both.
 
-    Raises LogitAmpError where the context is too short for `plan`.
+    Raises LogitAmpError where the context is too short for `plan`, or memory for its lanes.
     """
     pair = replace(subject.pair, end_of_turn=frozenset())
     peer = subject.peer
@@ -255,7 +259,13 @@ def _decode(
         for n in range(lanes)
     ]
     for batch in engine.decode(replies):
-        yield from batch
+        for event in batch:
+            if isinstance(event, Finish) and event.error is not None:
+                raise LogitAmpError(
+                    f"With --lanes {lanes} a reply was broken off: {event.error}",
+                    "Take other --lanes or fewer --tokens.",
+                )
+            yield event
 
 
 def _decoding(engine: Engine, lanes: int, sampling: Sampling, notices: list[str]) -> float:

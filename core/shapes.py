@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from core.errors import PairError
+from core.lora import with_rows
 from core.pair import Pair
 from core.profile import Quantization
 from core.records import SideInfo
@@ -51,6 +52,7 @@ SHAPES = {
     "qwen3-8b": Shape(151_936, 4096, 12_288, 36, 32, 8, 128, False, Qwen3Config),
 }
 CONTEXT = 8192
+RANK = 16
 
 
 def random_pair(
@@ -58,9 +60,12 @@ def random_pair(
     device: torch.device,
     dtype: torch.dtype,
     quantization: Quantization = "none",
+    *,
+    lora: bool = False,
 ) -> Pair:
     """Two models of the shape `name` with random weights, quantized as a profile would have it.
 
+    With `lora` one model, and an adapter of rank 16 on every linear layer but the head.
     Raises PairError for a shape that is not known and for int8.
     """
     if name not in SHAPES:
@@ -68,7 +73,9 @@ def random_pair(
     if quantization == "int8":
         raise PairError("Random shapes are nf4 or not quantized.", "Leave int8 out.")
     shape = SHAPES[name]
-    sides = [LoadedSide(random_model(shape, seed, device, dtype, quantization)) for seed in (0, 1)]
+    seeds = (0,) if lora else (0, 1)
+    made = [random_model(shape, seed, device, dtype, quantization) for seed in seeds]
+    sides = _with_adapter(made[0]) if lora else [LoadedSide(model) for model in made]
     info = SideInfo(
         model=f"random {name}",
         revision=None,
@@ -117,6 +124,17 @@ def random_model(
     if quantization == "nf4":
         _quantize(model, dtype)
     return model
+
+
+def _with_adapter(model: Model) -> list[LoadedSide]:
+    """Both sides of one model: as it is, and with an adapter."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=RANK, target_modules="all-linear")
+    found = with_rows(get_peft_model(model, config, adapter_name="after").eval())
+    assert found is not None
+    model, rows = found
+    return [LoadedSide(model, name, shared=True, rows=rows) for name in (None, "after")]
 
 
 def _quantize(model: nn.Module, dtype: torch.dtype) -> None:

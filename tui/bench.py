@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from core.profile import Profile
 
 
-def run(profile: Profile, shape: str | None, plan: Plan, *, with_peer: bool, as_json: bool) -> int:
+def run(
+    profile: Profile,
+    shape: str | None,
+    plan: Plan,
+    *,
+    lora: bool,
+    with_peer: bool,
+    as_json: bool,
+) -> int:
     """Measure the profile's pair, or a random one of a shape; returns the exit code.
 
     Raises LogitAmpError.
@@ -25,7 +33,7 @@ def run(profile: Profile, shape: str | None, plan: Plan, *, with_peer: bool, as_
     progress = Progress()
     try:
         subject = (
-            Subject.random(shape, profile, with_peer)
+            Subject.random(shape, profile, with_peer, lora=lora)
             if shape
             else Subject.opened(profile, with_peer, progress)
         )

@@ -285,6 +285,9 @@ def bench(
             " qwen3-4b, smollm2-135m …",
         ),
     ] = None,
+    lora: Annotated[
+        bool, typer.Option("--lora", help="With --shape: one model and a random adapter on it.")
+    ] = False,
     lanes: Annotated[
         str, typer.Option(metavar="N,N…", help="How many lanes are decoded in one pass.")
     ] = "1,2,3,5,8",
@@ -309,11 +312,13 @@ def bench(
     settings = {"quantization": quantization, "dtype": dtype, "device": device}
     chosen = options.describe(profile, before, after, adapter, settings, {})
     counts = options.counts(lanes, "--lanes")
+    if lora and shape is None:
+        raise typer.BadParameter("is for --shape; a profile names its adapter", param_hint="--lora")
     from core.bench import Plan
     from tui import bench as headless
 
     plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)
-    raise typer.Exit(headless.run(chosen, shape, plan, with_peer=peer, as_json=as_json))
+    raise typer.Exit(headless.run(chosen, shape, plan, lora=lora, with_peer=peer, as_json=as_json))
 
 
 @app.command(epilog=EXIT_CODES, short_help="Say what this terminal and machine can do.")

@@ -15,11 +15,11 @@ from core.bench import Plan, Subject, measure, step_bytes
 from core.engine import Engine
 from core.errors import LogitAmpError, PairError
 from core.events import Loading
-from core.lora import Rows
+from core.lora import LoraLinear, Rows
 from core.pair import Pair, load_pair
 from core.profile import Profile
 from core.shapes import SHAPES, Shape, random_model, random_pair
-from core.side import LoadedSide
+from core.side import LoadedSide, Twins
 
 CPU = torch.device("cpu")
 TINY = Shape(512, 64, 128, 2, 2, 1, 32, False)
@@ -160,11 +160,39 @@ def test_a_random_shape_needs_no_files(
     tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
-    subject = Subject.random("tiny", tiny_pair(), with_peer=False)
+    subject = Subject.random("tiny", tiny_pair(), with_peer=False, lora=False)
     figures = measure(subject, PLAN)
     assert figures.pair == "random weights, tiny"
     assert figures.peer_tokens_a_second is None
     assert figures.lanes[0].against_peer is None
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_a_random_adapter_is_read_in_one_forward_with_its_model(
+    quantization: str, tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
+    profile = tiny_pair(quantization=quantization)
+    subject = Subject.random("tiny", profile, with_peer=True, lora=True)
+    assert Twins.of(subject.pair.before, subject.pair.after) is not None
+    adapted = [m for m in subject.pair.after.model.modules() if isinstance(m, LoraLinear)]
+    assert len(adapted) == 7 * TINY.layers
+    figures = measure(subject, PLAN)
+    assert figures.pair == "random weights, tiny and an adapter"
+    assert figures.peer_tokens_a_second is None
+
+
+def test_lanes_that_memory_does_not_hold_are_named(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    profile = tiny_pair()
+    subject = Subject.of(profile, load_pair(profile), with_peer=False)
+    monkeypatch.setattr("core.both.BothSides.step", refuse)
+    with pytest.raises(LogitAmpError, match=r"With --lanes 1 .* memory is used up"):
+        measure(subject, PLAN)
 
 
 def test_a_context_that_is_too_short_is_refused(tiny_pair: Callable[..., Profile]) -> None:

@@ -45,6 +45,7 @@ def test_json_is_one_object_of_figures(
         (["--lanes", "0"], 2, "1,3,8"),
         (["--shape", "gpt-7"], 4, "llama-3.1-8b"),
         (["--rounds", "0"], 2, "rounds"),
+        (["--lora"], 2, "--shape"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
