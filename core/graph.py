@@ -35,12 +35,15 @@ class Graphs:
         self.trouble: str | None = None
         # One stream as well as one pool: freed blocks of a pool go to the stream they came from.
         self._place: tuple[Any, torch.cuda.Stream] | None = None
+        # To take a graph away may free memory that others of its stream work in.
+        self._unused: list[object] = []
         if device.type == "cuda" and torch.cuda.is_available():
             torch.cuda.set_device(device)  # streams and events are those of the current one
 
     def forget(self) -> None:
         """Take new memory from now on; nothing that was recorded may be used any more."""
         self._place = None
+        self._unused.clear()
 
     def record(
         self, ways: Sequence[Work], state: Sequence[Tensor], results: Sequence[Tensor]
@@ -74,15 +77,15 @@ class Graphs:
             self.trouble = first_line(_cause(error))
             return first
         if not same:
+            self._unused += recorded
             self.trouble = "what was recorded gives other numbers"
             return first
         for other in others:
             with contextlib.suppress(RuntimeError):  # out of memory too: it can be done without
                 way = self._capture(other, again)
-                if all(map(_same, expected, again(way))):
-                    recorded.append(way)
+                agrees = all(map(_same, expected, again(way)))
+                (recorded if agrees else self._unused).append(way)
         times = [self._seconds(way, again) for way in recorded] if others else [0.0]
-        # All are kept while one of them is in use: they share memory to work in.
         return Recording(recorded[times.index(min(times))], tuple(recorded))
 
     def _seconds(self, way: Work, again: Callable[[Work], object]) -> float:
@@ -113,11 +116,13 @@ class Graphs:
                 again(work)
         current.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
+        self._unused.append(graph)
         try:
             with torch.cuda.graph(graph, pool=pool, stream=aside):
                 work()
         finally:
             torch.cuda.set_stream(current)  # torch leaves the other one where it fails
+        self._unused.remove(graph)
         replay: Work = graph.replay
         return replay
 

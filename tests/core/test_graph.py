@@ -120,4 +120,5 @@ def test_a_way_that_fails_or_gives_other_numbers_is_left_out(
     recorded = graphs.record([work, wrong, refused], [place], [found])
     assert isinstance(recorded, Recording)
     assert (recorded.ways, graphs.trouble) == ((work,), None)
+    assert graphs._unused == [wrong], "it may share memory with what is used"
     assert place.item() == 0
