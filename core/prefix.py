@@ -47,7 +47,7 @@ class Prefixes:
 
     def clear(self) -> None:
         """Forget everything, also what is being decoded."""
-        self._kept.clear()
+        self.forget_kept()
         self._live = None
 
     def forget_kept(self) -> None:

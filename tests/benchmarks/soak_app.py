@@ -189,7 +189,7 @@ class App:
             if running and self._chance(0.004):
                 self._press("esc", "stops")
                 self._stopped = True
-            time.sleep(LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)  # a user looks, and the file is read again
 
     @property
     def memory(self) -> tuple[int, int]:

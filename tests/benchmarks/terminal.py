@@ -183,13 +183,13 @@ def child() -> None:
 
         def play() -> None:
             while not engines.made or engines.last.profile is None:
-                time.sleep(0.01)
+                time.sleep(0.01)  # the app starts on another thread
             engine = engines.last
             engine.texts["amplified"] = "The otters of the river eat fish and crabs. " * 1000
             engine.load()
             began, said = time.perf_counter(), 0
             while not engine.closed:
-                time.sleep(1 / RATE)
+                time.sleep(1 / RATE)  # the pace of a model
                 if engine.request is None:
                     began, said = time.perf_counter() + 0.2, 0  # let the request begin
                     continue

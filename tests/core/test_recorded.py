@@ -7,7 +7,6 @@ tests record.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,6 @@ import pytest
 import torch
 
 from core import fixed
-from core.both import BothSides
 from core.cache import GrowingLayer
 from core.choosing import choose
 from core.decoder import Decoder
@@ -28,7 +26,7 @@ from core.graph import Graphs, Work
 from core.pair import Pair, load_pair
 from core.profile import Profile
 from core.recorded import Board, Recorded, recordable
-from core.records import Change, Finish, Message, PromptIds, Record, Sampling, Step
+from core.records import Change, Finish, Message, Record, Sampling, Step
 from core.replay import replay, sittings
 from core.sampling import Filters
 from core.side import LoadedSide
@@ -336,37 +334,6 @@ def test_reading_a_token_asks_the_device_nothing(architecture: str) -> None:
 
 def test_on_a_cpu_nothing_is_recorded(tiny_pair: MakeProfile) -> None:
     assert not recordable(load_pair(tiny_pair()))
-
-
-def test_both_sides_at_once_give_the_numbers_of_one_after_the_other(
-    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Streams are a GPU's; the order, and whose numbers are whose, are not."""
-    waited: list[tuple[str, str]] = []
-    if DEVICE == "cpu":
-        monkeypatch.setattr("torch.cuda.Stream", lambda device: Stream("beside", waited))
-        monkeypatch.setattr("torch.cuda.current_stream", lambda device: Stream("own", waited))
-        monkeypatch.setattr("torch.cuda.stream", lambda stream: contextlib.nullcontext())
-    pair = load_pair(tiny_pair(device=DEVICE))
-    ids, token = (5, 6, 7), torch.tensor([9], device=DEVICE)
-    steps = []
-    for at_once in (False, True):
-        sides = BothSides(pair)
-        list(sides.read(PromptIds(before=ids, after=ids), ()))
-        steps.append((sides.step_at_once if at_once else sides.step)(token))
-    for one, other in zip(*steps, strict=True):
-        torch.testing.assert_close(one, other)
-    assert waited == ([("beside", "own"), ("own", "beside")] if DEVICE == "cpu" else [])
-
-
-class Stream:
-    """Says who waited for whom."""
-
-    def __init__(self, name: str, waited: list[tuple[str, str]]) -> None:
-        self.name, self._waited = name, waited
-
-    def wait_stream(self, other: Stream) -> None:
-        self._waited.append((self.name, other.name))
 
 
 def test_steps_are_recorded_when_a_pair_is_opened(
