@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from core.errors import ProfileError
-from core.events import Loading
-from core.source import adapter_source
+from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.source import adapter_source
 
 
 def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: None) -> str:

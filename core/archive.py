@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.errors import TranscriptError
-from core.records import Title
-from core.transcript import Transcript, new_path
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.records import Title
+from logit_amp_chat.core.transcript import Transcript, new_path
 
 DELETED = "deleted"
 """Folder, beside the transcripts, of those that were deleted: nothing in it is lost."""

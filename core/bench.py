@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLogitsProcessor
 
-from core.engine import Engine
-from core.errors import LogitAmpError
-from core.events import Event, Forget, Loading, Noticed
-from core.linear import PackedLinear
-from core.lora import Update
-from core.pair import Pair, load_pair, prepare
-from core.profile import Profile
-from core.records import Finish, PromptIds, Reply, Sampling, Step
-from core.shapes import random_pair
-from core.side import Twins
-from core.weights import choose_device, choose_dtype
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.events import Event, Forget, Loading, Noticed
+from logit_amp_chat.core.linear import PackedLinear
+from logit_amp_chat.core.lora import Update
+from logit_amp_chat.core.pair import Pair, load_pair, prepare
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Finish, PromptIds, Reply, Sampling, Step
+from logit_amp_chat.core.shapes import random_pair
+from logit_amp_chat.core.side import Twins
+from logit_amp_chat.core.weights import choose_device, choose_dtype
 
 ALPHA = 1.0
 TOP = 10

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import LogitAmpError
-from core.records import Message, PromptIds
-from core.vocabulary import Tokenizer
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.records import Message, PromptIds
+from logit_amp_chat.core.vocabulary import Tokenizer
 
 # For pairs that ship no chat template (GPT-2 and other plain base models).
 PLAIN_TEMPLATE = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.amplification import log_probs, mix
-from core.measurement import measure
-from core.sampling import Filters, Noise, filtered, pick
+from logit_amp_chat.core.amplification import log_probs, mix
+from logit_amp_chat.core.measurement import measure
+from logit_amp_chat.core.sampling import Filters, Noise, filtered, pick
 
 
 def choose(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from core.records import Step
+from logit_amp_chat.core.records import Step
 
 LANE_COLOURS = {  # on dark ground, on light
     "before": ("#5fafff", "#005faf"),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from core.records import (
+from logit_amp_chat.core.records import (
     Change,
     Finish,
     Keep,
@@ -19,7 +19,7 @@ from core.records import (
     Step,
     Title,
 )
-from core.text import Utf8Stream
+from logit_amp_chat.core.text import Utf8Stream
 
 
 @dataclass

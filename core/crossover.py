@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from core.records import Candidate
+from logit_amp_chat.core.records import Candidate
 
 # Recorded log-probabilities have six decimals: a slope below their noise is none.
 FLAT = 4e-6

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.downloads import download_state
-from core.machine import GB, Machine
-from core.profile import Profile
+from logit_amp_chat.core.downloads import download_state
+from logit_amp_chat.core.machine import GB, Machine
+from logit_amp_chat.core.profile import Profile
 
 PROBE_SECONDS = 300
 
@@ -140,10 +140,10 @@ def _driver() -> str | None:
 
 
 def _torch() -> Torch:
-    """What `core.probe` says, whatever becomes of it."""
+    """What `logit_amp_chat.core.probe` says, whatever becomes of it."""
     try:
         answer = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "core.probe"],
+            [sys.executable, "-W", "ignore", "-m", "logit_amp_chat.core.probe"],
             capture_output=True,
             timeout=PROBE_SECONDS,
             check=False,

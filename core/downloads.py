@@ -10,7 +10,7 @@ from typing import Literal
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
-from core.profile import Profile
+from logit_amp_chat.core.profile import Profile
 
 State = Literal["here", "partly", "missing"]
 _INDEX = "model.safetensors.index.json"

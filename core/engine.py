@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 import torch
 
-from core.chat import Chat
-from core.decoder import Decoder
-from core.events import (
+from logit_amp_chat.core.chat import Chat
+from logit_amp_chat.core.decoder import Decoder
+from logit_amp_chat.core.events import (
     Event,
     Forget,
     Idle,
@@ -25,11 +25,11 @@ from core.events import (
     SetSampling,
     Stop,
 )
-from core.pair import Pair, load_pair, prepare
-from core.profile import Profile
-from core.records import PromptIds, Reply, Sampling, Session, new_id
-from core.run import Controls
-from core.vocabulary import fingerprint
+from logit_amp_chat.core.pair import Pair, load_pair, prepare
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id
+from logit_amp_chat.core.run import Controls
+from logit_amp_chat.core.vocabulary import fingerprint
 
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 

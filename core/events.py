@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.records import Change, Finish, Message, Reply, Sampling, Session, Step
+from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Session, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from core.errors import TranscriptError
+from logit_amp_chat.core.errors import TranscriptError
 
 
 def write_atomically(path: Path, text: str) -> None:

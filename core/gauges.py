@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.records import Step
+from logit_amp_chat.core.records import Step
 
 WINDOW = 32
 """Tokens that a gauge looks back on."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.errors import first_line
+from logit_amp_chat.core.errors import first_line
 
 Work = Callable[[], None]
 WARM_UPS = 3

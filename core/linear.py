@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.lora import LoraLinear
+from logit_amp_chat.core.lora import LoraLinear
 
 # Read by oneDNN, and by PyTorch's layer above it, when they are first used.
 KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.profile import Profile
+from logit_amp_chat.core.profile import Profile
 
 GB = 1e9
 _CGROUP_LIMITS = (

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from core.errors import PairError
-from core.machine import GB, available_ram
-from core.profile import Profile
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.machine import GB, available_ram
+from logit_amp_chat.core.profile import Profile
 
 # Tokens of one conversation that must fit beside the weights.
 CACHED_TOKENS = 4096

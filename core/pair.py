@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
-from core.errors import PairError, first_line
-from core.events import Loading
-from core.linear import pack
-from core.profile import Profile, Side
-from core.records import SideInfo
-from core.side import LoadedSide
-from core.source import adapter_source, model_source
-from core.vocabulary import (
+from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.linear import pack
+from logit_amp_chat.core.profile import Profile, Side
+from logit_amp_chat.core.records import SideInfo
+from logit_amp_chat.core.side import LoadedSide
+from logit_amp_chat.core.source import adapter_source, model_source
+from logit_amp_chat.core.vocabulary import (
     SharedVocabulary,
     TokenBytes,
     Tokenizer,
     end_of_turn_ids,
     share,
 )
-from core.weights import Origin, Report, choose_device, load_sides
+from logit_amp_chat.core.weights import Origin, Report, choose_device, load_sides
 
 # Below this many parameters a second thread costs more than it brings.
 ONE_THREAD_BELOW = 50_000_000

@@ -1,6 +1,6 @@
-"""Asks torch and bitsandbytes what they can do here: `python -m core.probe` prints JSON.
+"""Asks torch and bitsandbytes what they can do here, and prints it as JSON.
 
-In a process of its own, because importing torch takes seconds and a broken
+Run with `python -m`: in a process of its own, because importing torch takes seconds and a broken
 driver may take the process with it.
 """
 

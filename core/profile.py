@@ -17,9 +17,9 @@ from typing import Annotated, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.errors import ProfileError
-from core.records import Sampling, Session
-from core.yaml_file import YamlFile
+from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.records import Sampling, Session
+from logit_amp_chat.core.yaml_file import YamlFile
 
 Quantization = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
@@ -98,7 +98,7 @@ class BrokenProfile:
 
 def shipped_folder() -> Path:
     """Where the profiles that come with the package are."""
-    return Path(str(importlib.resources.files("profiles")))
+    return Path(str(importlib.resources.files("logit_amp_chat.profiles")))
 
 
 def user_folder() -> Path:

@@ -22,8 +22,8 @@ from typing import Any
 
 import platformdirs
 
-from core.machine import GB
-from core.source import Source
+from logit_amp_chat.core.machine import GB
+from logit_amp_chat.core.source import Source
 
 FOLDER = "LOGIT_AMP_QUANTIZED"  # a folder, or "off"
 MADE_BY = ("transformers", "bitsandbytes")

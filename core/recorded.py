@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from core.both import BothSides
-from core.cache import KVCache
-from core.choosing import choose
-from core.fixed import FixedCache, can_be_fixed, fill, is_fixed, room_for, taken
-from core.graph import Graphs, Mailbox, Recording, Work
-from core.pair import Pair
-from core.prefix import Prefixes
-from core.records import Reply, Sampling
-from core.run import Rows, Terms
-from core.sampling import Filters, Noise
+from logit_amp_chat.core.both import BothSides
+from logit_amp_chat.core.cache import KVCache
+from logit_amp_chat.core.choosing import choose
+from logit_amp_chat.core.fixed import FixedCache, can_be_fixed, fill, is_fixed, room_for, taken
+from logit_amp_chat.core.graph import Graphs, Mailbox, Recording, Work
+from logit_amp_chat.core.pair import Pair
+from logit_amp_chat.core.prefix import Prefixes
+from logit_amp_chat.core.records import Reply, Sampling
+from logit_amp_chat.core.run import Rows, Terms
+from logit_amp_chat.core.sampling import Filters, Noise
 
 SWITCH = "LOGIT_AMP_GRAPHS"
 

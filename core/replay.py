@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core.conversation import Conversation, ReplyLog
-from core.errors import LogitAmpError
-from core.events import Event, Forget, SetAlpha, SetSampling, Stop
-from core.profile import Profile, recorded_profile
-from core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
+from logit_amp_chat.core.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.events import Event, Forget, SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.profile import Profile, recorded_profile
+from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
 
 INFINITE = float("inf")
 # The records of replies that were begun, but whose end their engine did not decide.
@@ -19,7 +19,7 @@ CUT_SHORT = ("cancelled", "error")
 
 
 class Engine(Protocol):
-    """What a replay needs of `core.engine.Engine`."""
+    """What a replay needs of `logit_amp_chat.core.engine.Engine`."""
 
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import LogitAmpError
-from core.events import Prefill
-from core.measurement import Measured, unpack
-from core.pair import Pair
-from core.records import Change, Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.events import Prefill
+from logit_amp_chat.core.measurement import Measured, unpack
+from logit_amp_chat.core.pair import Pair
+from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
 
 # What happened at one token of all lanes.
 Batch = list[Prefill | Step | Change | Finish]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.amplification import NEVER, Number, log, plausible
-from core.records import Sampling
+from logit_amp_chat.core.amplification import NEVER, Number, log, plausible
+from logit_amp_chat.core.records import Sampling
 
 MASK32 = 0xFFFFFFFF
 

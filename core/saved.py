@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from core.conversation import Conversation
-from core.errors import TranscriptError
-from core.profile import SUFFIXES
-from core.records import Message, Session, Title
-from core.transcript import from_line
+from logit_amp_chat.core.conversation import Conversation
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.profile import SUFFIXES
+from logit_amp_chat.core.records import Message, Session, Title
+from logit_amp_chat.core.transcript import from_line
 
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from core.cache import KVCache, new_cache
-from core.lora import Rows
+from logit_amp_chat.core.cache import KVCache, new_cache
+from logit_amp_chat.core.lora import Rows
 
 # transformers' models, typed loosely, as transformers is.
 Model = Any

@@ -16,10 +16,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from core.errors import PairError
-from core.events import Loading
-from core.profile import Side
-from core.progress import watched_bar
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.profile import Side
+from logit_amp_chat.core.progress import watched_bar
 
 DESCRIPTION_FILES = ["*.json", "*.model", "*.txt", "*.jinja", "*.py"]
 WEIGHT_FILES = ["*.safetensors"]

@@ -8,12 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from core.both import BothSides
-from core.choosing import choose
-from core.pair import Pair
-from core.records import Reply, Sampling
-from core.run import Rows, Terms
-from core.sampling import Filters, Noise
+from logit_amp_chat.core.both import BothSides
+from logit_amp_chat.core.choosing import choose
+from logit_amp_chat.core.pair import Pair
+from logit_amp_chat.core.records import Reply, Sampling
+from logit_amp_chat.core.run import Rows, Terms
+from logit_amp_chat.core.sampling import Filters, Noise
 
 
 class Stepper(Protocol):

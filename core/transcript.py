@@ -18,8 +18,8 @@ import platformdirs
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from core.errors import ReadOnlyError, TranscriptError
-from core.records import Known, Record, Step, Unknown, new_id
+from logit_amp_chat.core.errors import ReadOnlyError, TranscriptError
+from logit_amp_chat.core.records import Known, Record, Step, Unknown, new_id
 
 SYNC_SECONDS = 1.0
 UNREADABLE = "unreadable"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import PairError
+from logit_amp_chat.core.errors import PairError
 
 # Fast tokenizers of transformers; typed loosely, as transformers is.
 Tokenizer = Any

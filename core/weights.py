@@ -12,16 +12,16 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from core.errors import PairError, first_line
-from core.events import Loading
-from core.lora import with_rows
-from core.memory import estimate, place, tensor_bytes
-from core.profile import Profile, Side
-from core.progress import watch_weights
-from core.quantized import QuantizedCopy
-from core.side import LoadedSide, Model
-from core.source import Source, complete
-from core.vocabulary import Tokenizer
+from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.lora import with_rows
+from logit_amp_chat.core.memory import estimate, place, tensor_bytes
+from logit_amp_chat.core.profile import Profile, Side
+from logit_amp_chat.core.progress import watch_weights
+from logit_amp_chat.core.quantized import QuantizedCopy
+from logit_amp_chat.core.side import LoadedSide, Model
+from logit_amp_chat.core.source import Source, complete
+from logit_amp_chat.core.vocabulary import Tokenizer
 
 # It warns at every product in another precision than its own, and of kernels it can do without.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -24,12 +24,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING
 
-from core.errors import EngineError, LogitAmpError
-from core.events import Beat, Command, Event, Failed, Idle, Loading, Request
-from core.profile import Profile
+from logit_amp_chat.core.errors import EngineError, LogitAmpError
+from logit_amp_chat.core.events import Beat, Command, Event, Failed, Idle, Loading, Request
+from logit_amp_chat.core.profile import Profile
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from logit_amp_chat.core.engine import Engine
 
 OnEvents = Callable[[Sequence[Event]], None]
 # What a process is still to be told; None ends it.
@@ -98,7 +98,7 @@ class EngineProcess:
             # A plain subprocess: multiprocessing's spawn needs a real stderr, which
             # a process that Textual runs in does not have.
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "core.worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "logit_amp_chat.core.worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -211,8 +211,8 @@ def serve(pipe: Connection) -> None:
     try:
         profile = pipe.recv()
         pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
-        from core.engine import Engine
-        from core.pulse import Pulse
+        from logit_amp_chat.core.engine import Engine
+        from logit_amp_chat.core.pulse import Pulse
 
         engine = Engine.open(profile, lambda loading: pipe.send([loading]))
         Pulse(lambda: pipe.send([Beat()])).attach(engine.pair.before.model, engine.pair.after.model)

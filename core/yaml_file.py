@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from core.errors import ProfileError
-from core.text import visible
+from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.text import visible
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 8

@@ -16,14 +16,14 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from core.export import export
-from core.files import write_atomically
-from core.profile import Profile, load_profile
-from core.worker import EngineProcess
+from logit_amp_chat.core.export import export
+from logit_amp_chat.core.files import write_atomically
+from logit_amp_chat.core.profile import Profile, load_profile
+from logit_amp_chat.core.worker import EngineProcess
+from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.picture import picture
+from logit_amp_chat.tui.session import ChatSession
 from tests.browser import CHROMIUM, Browser
-from tui.app import ChatApp
-from tui.picture import picture
-from tui.session import ChatSession
 
 HERE = Path(__file__).parent
 SIZE = (112, 26)

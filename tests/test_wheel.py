@@ -15,9 +15,12 @@ SHIPPED = {".py", ".yaml", ".tcss", ".json", ".jinja", ".md", ".safetensors"}
 
 def test_the_wheel_carries_every_file_of_the_three_packages(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for package in PACKAGES:
+    for folder in ("logit_amp_chat", *PACKAGES):
         shutil.copytree(
-            ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
+            ROOT / folder,
+            source / folder,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
@@ -36,10 +39,11 @@ def test_the_wheel_carries_every_file_of_the_three_packages(tmp_path: Path) -> N
     (wheel,) = tmp_path.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
     expected = {
-        path.relative_to(source).as_posix()
+        f"logit_amp_chat/{path.relative_to(source).as_posix()}"
         for package in PACKAGES
         for path in (source / package).rglob("*")
         if path.suffix in SHIPPED
     }
     assert expected - inside == set()
-    assert not [name for name in inside if name.startswith("tests/")]
+    top = {name.partition("/")[0] for name in inside}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"logit_amp_chat"}

@@ -19,23 +19,23 @@ from textual.command import Provider
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
-from core.errors import LogitAmpError, UsageError
-from core.profile import Profile
-from core.worker import EngineProcess
-from tui import keymap
-from tui.engine_link import MakeEngine
-from tui.keymap_file import keymap_path, read_keymap
-from tui.screens.chat import ChatScreen
-from tui.screens.dialog import Dialog
-from tui.session import ChatSession
-from tui.theme import DARK, LIGHT
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.worker import EngineProcess
+from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.engine_link import MakeEngine
+from logit_amp_chat.tui.keymap_file import keymap_path, read_keymap
+from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.session import ChatSession
+from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0
 HEADLESS = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
 
 
 def _commands() -> type[Provider]:
-    from tui.palette import Commands  # the first frame needs no palette
+    from logit_amp_chat.tui.palette import Commands  # the first frame needs no palette
 
     return Commands
 
@@ -128,7 +128,7 @@ class ChatApp(App[int]):
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy through tmux and screen too, which Textual does not, and no more than fits."""
-        from tui import clipboard
+        from logit_amp_chat.tui import clipboard
 
         self._clipboard = text
         if self._driver is not None and not self.is_headless:

@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from core.text import visible
-from tui.format import quantity
-from tui.output import Progress, put, put_json, say
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.format import quantity
+from logit_amp_chat.tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
-    from core.bench import Figures, LaneFigures, Plan, Rate
-    from core.profile import Profile
+    from logit_amp_chat.core.bench import Figures, LaneFigures, Plan, Rate
+    from logit_amp_chat.core.profile import Profile
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
 
     Raises LogitAmpError.
     """
-    from core.bench import Subject, measure
+    from logit_amp_chat.core.bench import Subject, measure
 
     progress = Progress()
     try:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import LogitAmpError
-from tui import options
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.tui import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.engine import Engine
-    from core.events import Loading
-    from core.profile import Profile
+    from logit_amp_chat.core.engine import Engine
+    from logit_amp_chat.core.events import Loading
+    from logit_amp_chat.core.profile import Profile
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 profile, 4 pair cannot be loaded,"
@@ -105,8 +105,8 @@ def chat(
     else:
         chosen = options.describe(profile, before, after, adapter, settings, sampling)
 
-    from core.transcript import default_folder
-    from tui.app import run_chat
+    from logit_amp_chat.core.transcript import default_folder
+    from logit_amp_chat.tui.app import run_chat
 
     raise typer.Exit(run_chat(chosen, transcripts=transcripts or default_folder(), resume=resume))
 
@@ -180,7 +180,7 @@ def reply(
             "max_new_tokens": max_new_tokens,
         },
     )
-    from tui import reply as headless
+    from logit_amp_chat.tui import reply as headless
 
     shown = 0 if not jsonl else headless.TOP if top is None else top
     request = headless.make_request(chosen, text, alphas or [chosen.alpha], raw=raw, top=shown)
@@ -189,14 +189,14 @@ def reply(
 
 def _open_engine(profile: Profile, report: Callable[[Loading], None]) -> Engine:
     """The engine in this process: torch is imported here and not before."""
-    from core.engine import Engine
+    from logit_amp_chat.core.engine import Engine
 
     return Engine.open(profile, report)
 
 
 def _prompt(prompt: str) -> str:
     """The prompt, or standard input less its last newline, as valid Unicode."""
-    from core.text import clean
+    from logit_amp_chat.core.text import clean
 
     if prompt != "-":
         return clean(prompt)
@@ -210,7 +210,7 @@ def profiles(
     debug: options.Debug = False,
 ) -> None:
     """List the profiles, what they need, and whether this machine can hold them."""
-    from tui.listing import list_profiles
+    from logit_amp_chat.tui.listing import list_profiles
 
     list_profiles(as_json=as_json)
 
@@ -225,10 +225,10 @@ def export(
     debug: options.Debug = False,
 ) -> None:
     """Make a document of a saved conversation."""
-    from core.export import FORMATS
-    from core.export import export as make_document
-    from core.files import write_atomically
-    from tui.output import put, put_json, say
+    from logit_amp_chat.core.export import FORMATS
+    from logit_amp_chat.core.export import export as make_document
+    from logit_amp_chat.core.files import write_atomically
+    from logit_amp_chat.tui.output import put, put_json, say
 
     wanted = next((name for name in FORMATS if name == to), None)
     if wanted is None:
@@ -264,8 +264,8 @@ def verify(
     Ends with 0 only where every token and every number is the recorded one, and every line of
     the file could be read.
     """
-    from core.profile import load_profile
-    from tui import verify as headless
+    from logit_amp_chat.core.profile import load_profile
+    from logit_amp_chat.tui import verify as headless
 
     chosen = load_profile(profile) if profile else None
     raise typer.Exit(headless.run(file, chosen, _open_engine))
@@ -314,8 +314,8 @@ def bench(
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:
         raise typer.BadParameter("is for --shape; a profile names its adapter", param_hint="--lora")
-    from core.bench import Plan
-    from tui import bench as headless
+    from logit_amp_chat.core.bench import Plan
+    from logit_amp_chat.tui import bench as headless
 
     plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)
     raise typer.Exit(headless.run(chosen, shape, plan, lora=lora, with_peer=peer, as_json=as_json))
@@ -334,13 +334,13 @@ def doctor(
 
     Ends with 0 where the chosen profile (demo, unless named) can run, with 4 where it cannot.
     """
-    from core.profile import DEFAULT, load_profile
-    from tui import doctor as headless
+    from logit_amp_chat.core.profile import DEFAULT, load_profile
+    from logit_amp_chat.tui import doctor as headless
 
     chosen = load_profile(profile or DEFAULT)
     if keys:
-        from tui.key_probe import try_keys
-        from tui.output import say
+        from logit_amp_chat.tui.key_probe import try_keys
+        from logit_amp_chat.tui.output import say
 
         say(try_keys())
     raise typer.Exit(headless.run(chosen, as_json=as_json))
@@ -348,7 +348,7 @@ def doctor(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
-    from tui.output import ReaderGoneError, prepare, say
+    from logit_amp_chat.tui.output import ReaderGoneError, prepare, say
 
     prepare(sys.stdout)
     prepare(sys.stderr)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from core.errors import TranscriptError
-from core.files import write_atomically
-from core.text import plain
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.files import write_atomically
+from logit_amp_chat.core.text import plain
 
 FILE = "clipboard.txt"
 LIMIT = 100_000  # bytes of base64: some terminals cut or drop a longer sequence

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.conversation import ReplyLog
-from core.numbers import signed
-from core.records import Step
-from core.text import visible
-from tui.format import count
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.format import count
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n`]*)$")
 

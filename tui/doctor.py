@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from core.diagnosis import Diagnosis
-from core.downloads import download_state
-from core.errors import PairError
-from core.machine import GB
-from core.profile import Profile, list_profiles
-from core.quantized import copies_folder, copies_size
-from core.text import visible
-from tui import terminal
-from tui.output import put, put_json, say
-from tui.terminal import Finding
+from logit_amp_chat.core.diagnosis import Diagnosis
+from logit_amp_chat.core.downloads import download_state
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.machine import GB
+from logit_amp_chat.core.profile import Profile, list_profiles
+from logit_amp_chat.core.quantized import copies_folder, copies_size
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import terminal
+from logit_amp_chat.tui.output import put, put_json, say
+from logit_amp_chat.tui.terminal import Finding
 
 SIGNS = {"good": "✓", "odd": "!", "bad": "✗"}
 CANNOT = PairError.exit_code

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.errors import UsageError
+from logit_amp_chat.core.errors import UsageError
 
 REMEDY = "Set EDITOR, for example with: export EDITOR=nano"
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
-from core.errors import TranscriptError
-from core.events import Beat, Command, Event, Failed
-from core.profile import Profile
-from core.records import Change, Finish, Reply, Step
-from core.worker import Signs
-from tui.recorder import Recorder
-from tui.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.events import Beat, Command, Event, Failed
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Change, Finish, Reply, Step
+from logit_amp_chat.core.worker import Signs
+from logit_amp_chat.tui.recorder import Recorder
+from logit_amp_chat.tui.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
 
 
 class Engine(Protocol):
-    """What is needed of `core.worker.EngineProcess`."""
+    """What is needed of `logit_amp_chat.core.worker.EngineProcess`."""
 
     def open(self, profile: Profile) -> None:
         """Start loading the profile."""

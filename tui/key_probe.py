@@ -10,9 +10,9 @@ from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from core.text import visible
-from tui import clipboard, keymap
-from tui.app import check_terminal
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import clipboard, keymap
+from logit_amp_chat.tui.app import check_terminal
 
 
 class KeyProbe(App[None]):

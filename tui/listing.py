@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from core import profile
-from core.machine import Machine
-from core.profile import BrokenProfile, Profile
-from core.text import visible
-from tui.output import put, put_json, say
+from logit_amp_chat.core import profile
+from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.core.profile import BrokenProfile, Profile
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.output import put, put_json, say
 
 HEADINGS = ("NAME", "TITLE", "MEMORY", "DOWNLOAD", "GATED", "FITS")
 FITS = {True: "yes", False: "no", None: "unknown"}

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from core.events import Failed, Idle, Loading, Opened, Prefill, Stop
-from core.profile import Profile
-from core.records import Change, Finish, Reply, Session, Step
-from tui.engine_link import EngineLink, MakeEngine, Update
-from tui.running import Running
-from tui.talk import Talk
+from logit_amp_chat.core.events import Failed, Idle, Loading, Opened, Prefill, Stop
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Change, Finish, Reply, Session, Step
+from logit_amp_chat.tui.engine_link import EngineLink, MakeEngine, Update
+from logit_amp_chat.tui.running import Running
+from logit_amp_chat.tui.talk import Talk
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 

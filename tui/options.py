@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from core.profile import Profile
+    from logit_amp_chat.core.profile import Profile
 
 ProfileName = Annotated[
     str | None,
@@ -92,7 +92,7 @@ def describe(
     Raises ProfileError, and a usage error for options that contradict each
     other or hold what they may not.
     """
-    from core.profile import DEFAULT, load_profile, pair_profile
+    from logit_amp_chat.core.profile import DEFAULT, load_profile, pair_profile
 
     if adapter is None and (before is None) != (after is None):
         missing = "--after" if after is None else "--before"
@@ -109,8 +109,8 @@ def describe(
 
 def _trained_on(adapter: str) -> str:
     """The model an adapter names as its own; it may have to be downloaded for that."""
-    from core.adapter import adapter_base
-    from tui.output import Progress
+    from logit_amp_chat.core.adapter import adapter_base
+    from logit_amp_chat.tui.output import Progress
 
     progress = Progress()
     try:
@@ -134,7 +134,7 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
 
 def _refused(detail: ErrorDetails) -> typer.BadParameter:
     """What pydantic found wrong with an option, in the words of someone who types it."""
-    from core.yaml_file import expectation
+    from logit_amp_chat.core.yaml_file import expectation
 
     found = str(detail["input"]).strip() or "nothing"
     option = "--" + str(detail["loc"][-1]).replace("_", "-")
@@ -156,10 +156,10 @@ def of_transcript(path: Path) -> Profile:
 
     Raises TranscriptError, and UsageError where the file does not tell.
     """
-    from core.conversation import Conversation
-    from core.errors import UsageError
-    from core.profile import recorded_profile
-    from core.transcript import read_records
+    from logit_amp_chat.core.conversation import Conversation
+    from logit_amp_chat.core.errors import UsageError
+    from logit_amp_chat.core.profile import recorded_profile
+    from logit_amp_chat.core.transcript import read_records
 
     session = Conversation(read_records(path)).session
     profile = recorded_profile(session) if session else None

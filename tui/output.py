@@ -9,11 +9,11 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from core.errors import LogitAmpError
-from core.text import visible
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.text import visible
 
 if TYPE_CHECKING:
-    from core.events import Loading
+    from logit_amp_chat.core.events import Loading
 
 
 def prepare(stream: TextIO) -> None:
@@ -95,7 +95,7 @@ class Progress:
 
 
 def _figures(loading: Loading) -> str:
-    from tui.format import quantity
+    from logit_amp_chat.tui.format import quantity
 
     amount = quantity(loading.done, loading.unit)
     if loading.total:

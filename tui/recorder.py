@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import TranscriptError
-from core.records import Record
-from core.transcript import Transcript, default_folder
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.records import Record
+from logit_amp_chat.core.transcript import Transcript, default_folder
 
 
 class Recorder:

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from core.conversation import step_bytes
-from core.events import Event, Lane, Loading, Noticed, Opened, Request, Stop
-from core.numbers import signed
-from core.records import Change, Finish, Message, Record, Reply, Step, new_id
-from core.text import Utf8Stream
-from core.transcript import to_line
-from tui.output import Progress, put, put_json, say
+from logit_amp_chat.core.conversation import step_bytes
+from logit_amp_chat.core.events import Event, Lane, Loading, Noticed, Opened, Request, Stop
+from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step, new_id
+from logit_amp_chat.core.text import Utf8Stream
+from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
-    from core.profile import Profile
+    from logit_amp_chat.core.profile import Profile
 
 CANCELLED = 130
 TOP = 10
@@ -30,7 +30,7 @@ ENDINGS = {
 
 
 class Engine(Protocol):
-    """What this command needs of `core.engine.Engine`."""
+    """What this command needs of `logit_amp_chat.core.engine.Engine`."""
 
     opened: Opened
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.events import Prefill, Request
-from core.records import Step
+from logit_amp_chat.core.events import Prefill, Request
+from logit_amp_chat.core.records import Step
 
 
 @dataclass

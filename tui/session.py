@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from core.conversation import ReplyLog
-from core.events import Forget, Lane, Request, SetAlpha, SetSampling
-from core.profile import Profile, recorded_profile
-from core.records import Message, Sampling, Session, new_id
-from tui.engine_link import MakeEngine
-from tui.live_talk import LiveTalk
-from tui.running import Running
-from tui.theme import FIXED_ALPHA, lane_name
-from tui.watchdog import SILENCE_SECONDS
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.core.events import Forget, Lane, Request, SetAlpha, SetSampling
+from logit_amp_chat.core.profile import Profile, recorded_profile
+from logit_amp_chat.core.records import Message, Sampling, Session, new_id
+from logit_amp_chat.tui.engine_link import MakeEngine
+from logit_amp_chat.tui.live_talk import LiveTalk
+from logit_amp_chat.tui.running import Running
+from logit_amp_chat.tui.theme import FIXED_ALPHA, lane_name
+from logit_amp_chat.tui.watchdog import SILENCE_SECONDS
 
 
 class ChatSession(LiveTalk):

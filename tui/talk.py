@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from core.conversation import Conversation, ReplyLog
-from core.errors import ReadOnlyError, TranscriptError
-from core.records import Keep, Message, Name, Note, Record, Title, new_id
-from core.transcript import Transcript, read_records
-from tui.recorder import Recorder
+from logit_amp_chat.core.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.errors import ReadOnlyError, TranscriptError
+from logit_amp_chat.core.records import Keep, Message, Name, Note, Record, Title, new_id
+from logit_amp_chat.core.transcript import Transcript, read_records
+from logit_amp_chat.tui.recorder import Recorder
 
 
 class Talk:

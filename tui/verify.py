@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.conversation import ReplyLog
-from core.errors import TranscriptError
-from core.events import Forget, Loading, Opened
-from core.numbers import signed
-from core.profile import Profile
-from core.records import Finish, Session, Step
-from core.replay import Engine as Replayer
-from core.replay import Sitting, Verdict, pinned_profile, reasons, replay, sittings
-from core.text import visible
-from core.transcript import is_unreadable, read_records
-from tui.format import count
-from tui.output import Progress, ReaderGoneError, put, say
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.events import Forget, Loading, Opened
+from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Finish, Session, Step
+from logit_amp_chat.core.replay import Engine as Replayer
+from logit_amp_chat.core.replay import Sitting, Verdict, pinned_profile, reasons, replay, sittings
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcript import is_unreadable, read_records
+from logit_amp_chat.tui.format import count
+from logit_amp_chat.tui.output import Progress, ReaderGoneError, put, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ ROUNDING = 1e-3
 
 
 class Engine(Replayer, Protocol):
-    """What this command needs of `core.engine.Engine`."""
+    """What this command needs of `logit_amp_chat.core.engine.Engine`."""
 
     opened: Opened
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
-from core.errors import TranscriptError
-from core.transcript import is_unreadable, read_lines, read_records
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.transcript import is_unreadable, read_lines, read_records
 
 Format = Literal["html", "md", "txt", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -26,10 +26,10 @@ def export(path: Path, to: Format) -> str:
     if to == "json":
         return to_json(read_lines(path))
     if to == "html":
-        from core.export.html import to_html
+        from logit_amp_chat.core.export.html import to_html
 
         return to_html(records)
-    from core.export.document import to_document
+    from logit_amp_chat.core.export.document import to_document
 
     return to_document(records, markdown=to == "md")
 

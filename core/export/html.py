@@ -17,12 +17,12 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from core.colouring import COLOURINGS, LANE_COLOURS, Colouring
-from core.conversation import Conversation, ReplyLog
-from core.export import facts
-from core.numbers import nats, signed
-from core.records import Candidate, Message, Note, Record, Session, Step, Unknown
-from core.text import visible
+from logit_amp_chat.core.colouring import COLOURINGS, LANE_COLOURS, Colouring
+from logit_amp_chat.core.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.export import facts
+from logit_amp_chat.core.numbers import nats, signed
+from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
+from logit_amp_chat.core.text import visible
 
 CANDIDATES = 10
 """So many candidates of a step are in the page: the most probable under any of the three."""
@@ -148,7 +148,7 @@ def _legend(colouring: Colouring) -> str:
 
 @cache
 def _file(name: str) -> str:
-    return files("core.export").joinpath(name).read_text(encoding="utf-8")
+    return files("logit_amp_chat.core.export").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

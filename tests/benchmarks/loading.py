@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from core.shapes import SHAPES, random_model
+from logit_amp_chat.core.shapes import SHAPES, random_model
 from tests.models import tiny_tokenizer
 
 LOAD = """
 import sys, time
 began = time.perf_counter()
-from core.pair import load_pair
-from core.profile import Profile
+from logit_amp_chat.core.pair import load_pair
+from logit_amp_chat.core.profile import Profile
 before, after, quantization = sys.argv[1:]
 load_pair(Profile.model_validate({
     "name": "loading", "before": {"model": before}, "after": {"model": after},

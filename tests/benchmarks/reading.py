@@ -22,8 +22,8 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from core.conversation import ReplyLog
-from core.records import (
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.core.records import (
     Finish,
     LogProbs,
     Message,
@@ -33,10 +33,10 @@ from core.records import (
     Sampling,
     Step,
 )
+from logit_amp_chat.tui.widgets.blocks import ReplyBlock
+from logit_amp_chat.tui.widgets.navigation import Cursor
 from tests.tui.chat_driver import Chat, open_chat
 from tests.tui.fake_engine import candidates
-from tui.widgets.blocks import ReplyBlock
-from tui.widgets.navigation import Cursor
 
 WORDS = "the otter sees a river , where crabs and fish sleep . everything is green ; wonder ful \n"
 

@@ -47,7 +47,7 @@ APART = re.compile(r"by at most (\S+) nats")
 def command(python: str, *arguments: str, **environment: str) -> str:
     """What our command prints."""
     return subprocess.run(
-        [python, "-m", "tui.cli", *arguments],
+        [python, "-m", "logit_amp_chat", *arguments],
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -20,13 +20,22 @@ from pathlib import Path
 
 import torch
 
-from core.conversation import Conversation, ReplyLog
-from core.engine import Engine
-from core.errors import ContextError
-from core.events import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
-from core.prefix import DEPTH, Prefixes
-from core.profile import Profile, load_profile
-from core.records import Change, Finish, Message, Record, Reply, Sampling, Step, new_id
+from logit_amp_chat.core.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.errors import ContextError
+from logit_amp_chat.core.events import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.prefix import DEPTH, Prefixes
+from logit_amp_chat.core.profile import Profile, load_profile
+from logit_amp_chat.core.records import (
+    Change,
+    Finish,
+    Message,
+    Record,
+    Reply,
+    Sampling,
+    Step,
+    new_id,
+)
 
 WORDS = "otters eat fish and crabs the sea is blue why naïve 日本 🙂 [/b] \x1b[31m \u202e 12 ?"
 ALPHAS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 64.0)

@@ -97,7 +97,14 @@ class App:
     """The chat in a pty that is read and forgotten, and a user who types from one seed."""
 
     def __init__(self, profile: str, folder: Path, seed: int) -> None:
-        command = ["-m", "tui.cli", "--profile", profile, "--transcripts", str(folder)]
+        command = [
+            "-m",
+            "logit_amp_chat.tui.cli",
+            "--profile",
+            profile,
+            "--transcripts",
+            str(folder),
+        ]
         limit = ["--max-new-tokens", "60", "--temperature", "1", "--top-p", "1"]
         self._child = pexpect.spawn(
             sys.executable, [*command, *limit], env=environment(), dimensions=(30, 100)

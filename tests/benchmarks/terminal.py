@@ -26,12 +26,12 @@ from pathlib import Path
 
 import pexpect
 
-from core.profile import load_profile
-from core.records import Finish
-from core.transcript import read_records
+from logit_amp_chat.core.profile import load_profile
+from logit_amp_chat.core.records import Finish
+from logit_amp_chat.core.transcript import read_records
 from tests.e2e.chat import environment
 
-CHAT = [sys.executable, "-m", "tui.cli"]
+CHAT = [sys.executable, "-m", "logit_amp_chat"]
 KEY = "§"  # in no reply, and one cell wide
 TOKENS = 400
 RATE = 60.0
@@ -173,9 +173,9 @@ def written(columns: int, rows: int) -> float:
 
 def child() -> None:
     """The app with an engine that says RATE tokens a second, of ordinary length."""
+    from logit_amp_chat.tui.app import ChatApp
+    from logit_amp_chat.tui.session import ChatSession
     from tests.tui.chat_driver import Engines, demo_profile
-    from tui.app import ChatApp
-    from tui.session import ChatSession
 
     engines = Engines()
     with tempfile.TemporaryDirectory() as folder:

@@ -2,14 +2,14 @@
 
     python -m tests.benchmarks.throughput
 
-What is measured, and beside what, is said where it is done: `core.bench`.
+What is measured, and beside what, is said where it is done: `logit_amp_chat.core.bench`.
 """
 
 from __future__ import annotations
 
 import sys
 
-from tui import cli
+from logit_amp_chat.tui import cli
 
 SHAPE = ("--shape", "smollm2-135m", "--dtype")
 RUNS = (

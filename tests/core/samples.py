@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.records import (
+from logit_amp_chat.core.records import (
     Candidate,
     Change,
     Finish,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from core.amplification import (
+from logit_amp_chat.core.amplification import (
     NEVER,
     amplify,
     entropy,
@@ -20,7 +20,7 @@ from core.amplification import (
     plausible,
     rank,
 )
-from core.crossover import crossover
+from logit_amp_chat.core.crossover import crossover
 
 V = 97
 # Eighths, so that −1 − α is exact.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core import archive
-from core.errors import TranscriptError
-from core.saved import preview, saved_chats
-from core.transcript import Transcript, read_records
+from logit_amp_chat.core import archive
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.saved import preview, saved_chats
+from logit_amp_chat.core.transcript import Transcript, read_records
 from tests.core.samples import conversation
 from tests.tui.screens.samples import save_chat
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
 
-from core import shapes
-from core.bench import Plan, Subject, measure, step_bytes
-from core.engine import Engine
-from core.errors import LogitAmpError, PairError
-from core.events import Loading
-from core.lora import LoraLinear, Rows
-from core.pair import Pair, load_pair
-from core.profile import Profile
-from core.shapes import SHAPES, Shape, random_model, random_pair
-from core.side import LoadedSide, Twins
+from logit_amp_chat.core import shapes
+from logit_amp_chat.core.bench import Plan, Subject, measure, step_bytes
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.errors import LogitAmpError, PairError
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.lora import LoraLinear, Rows
+from logit_amp_chat.core.pair import Pair, load_pair
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.shapes import SHAPES, Shape, random_model, random_pair
+from logit_amp_chat.core.side import LoadedSide, Twins
 
 CPU = torch.device("cpu")
 TINY = Shape(512, 64, 128, 2, 2, 1, 32, False)
@@ -190,7 +190,7 @@ def test_lanes_that_memory_does_not_hold_are_named(
 
     profile = tiny_pair()
     subject = Subject.of(profile, load_pair(profile), with_peer=False)
-    monkeypatch.setattr("core.both.BothSides.step", refuse)
+    monkeypatch.setattr("logit_amp_chat.core.both.BothSides.step", refuse)
     with pytest.raises(LogitAmpError, match=r"With --lanes 1 .* memory is used up"):
         measure(subject, PLAN)
 

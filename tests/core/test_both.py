@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from core.both import BothSides
-from core.pair import load_pair
-from core.profile import Profile
-from core.records import PromptIds
+from logit_amp_chat.core.both import BothSides
+from logit_amp_chat.core.pair import load_pair
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import PromptIds
 
 MakeProfile = Callable[..., Profile]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

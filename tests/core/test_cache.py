@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
-from core.cache import ROOM, GrowingLayer
+from logit_amp_chat.core.cache import ROOM, GrowingLayer
 
 moves = st.lists(
     st.one_of(

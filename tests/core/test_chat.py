@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.chat import Chat
-from core.errors import LogitAmpError
-from core.records import Message
+from logit_amp_chat.core.chat import Chat
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.records import Message
 from tests.models import TEMPLATE, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()

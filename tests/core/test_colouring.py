@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from core.colouring import COLOURINGS, Colouring, contrast, luminance
-from core.records import LogProbs, Ranks, Step
+from logit_amp_chat.core.colouring import COLOURINGS, Colouring, contrast, luminance
+from logit_amp_chat.core.records import LogProbs, Ranks, Step
 
 LEVELS = range(1, 6)
 # What protanopes and deuteranopes see of linear RGB (Viénot, Brettel and Mollon 1999).

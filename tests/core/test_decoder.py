@@ -15,12 +15,21 @@ from transformers import (
     UnbatchedClassifierFreeGuidanceLogitsProcessor,
 )
 
-from core.engine import Engine
-from core.errors import ContextError
-from core.events import Event, Idle, Lane, Prefill, Request, SetAlpha, SetSampling, Stop
-from core.pair import load_pair
-from core.profile import Profile
-from core.records import Change, Finish, Message, Reply, Sampling, Step
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.errors import ContextError
+from logit_amp_chat.core.events import (
+    Event,
+    Idle,
+    Lane,
+    Prefill,
+    Request,
+    SetAlpha,
+    SetSampling,
+    Stop,
+)
+from logit_amp_chat.core.pair import load_pair
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Step
 from tests.models import ARCHITECTURES
 
 GREEDY = Sampling(temperature=0.0, plausibility=0.0, max_new_tokens=24)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from core import diagnosis
-from core.diagnosis import Diagnosis, Torch
-from core.machine import GB, Machine
-from core.profile import Profile
+from logit_amp_chat.core import diagnosis
+from logit_amp_chat.core.diagnosis import Diagnosis, Torch
+from logit_amp_chat.core.machine import GB, Machine
+from logit_amp_chat.core.profile import Profile
 
 CPU = Torch("2.13.0+cpu")
 GPU = Torch("2.13.0+cu130", "13.0", ("RTX 4090",))
@@ -132,6 +132,9 @@ def test_a_token_is_seen_and_never_kept(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_it_needs_no_home() -> None:
     """As under a service manager: no HOME, no TERM, nothing."""
-    code = "from core.diagnosis import _cache, _free, _has_token; _free(_cache()); _has_token()"
+    code = (
+        "from logit_amp_chat.core.diagnosis import _cache, _free, _has_token;"
+        " _free(_cache()); _has_token()"
+    )
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": "/nowhere"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

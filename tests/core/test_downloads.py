@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from core.downloads import download_state
-from core.profile import Profile, Side
+from logit_amp_chat.core.downloads import download_state
+from logit_amp_chat.core.profile import Profile, Side
 
 BOTH = Profile(name="x", before=Side(model="lab/a"), after=Side(model="lab/b", revision="v1"))
 LORA = Profile(

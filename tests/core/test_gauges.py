@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from core.gauges import ENOUGH, LEFT_AFTER, WINDOW, Tally, gauges
-from core.records import LogProbs, Step
+from logit_amp_chat.core.gauges import ENOUGH, LEFT_AFTER, WINDOW, Tally, gauges
+from logit_amp_chat.core.records import LogProbs, Step
 from tests.core.samples import step
 
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.colouring import COLOURINGS
-from core.export.html import CANDIDATES, to_html
-from core.records import Candidate, Name, Note, Record
-from core.text import visible
+from logit_amp_chat.core.colouring import COLOURINGS
+from logit_amp_chat.core.export.html import CANDIDATES, to_html
+from logit_amp_chat.core.records import Candidate, Name, Note, Record
+from logit_amp_chat.core.text import visible
 from tests.core.samples import conversation, finish, message, reply, session, step
 
 VOID = {"meta", "input", "br", "link", "img"}

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.linear import KERNEL_CACHES, PackedLinear, Part, Together, pack
+from logit_amp_chat.core.linear import KERNEL_CACHES, PackedLinear, Part, Together, pack
 from tests.models import ARCHITECTURES, tiny_model
 
 PRECISIONS = [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)]
@@ -125,7 +125,7 @@ def test_layers_of_one_input_that_are_alike_become_one(key: nn.Linear, as_one: b
 PROMPTS_OF_EVERY_LENGTH = """
 import resource, torch
 from torch import nn
-from core.linear import pack
+from logit_amp_chat.core.linear import pack
 
 model = nn.Sequential(nn.Linear(64, 64), nn.Linear(64, 64))
 pack(model)

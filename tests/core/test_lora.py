@@ -14,13 +14,13 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from core.both import BothSides
-from core.linear import pack
-from core.lora import with_rows
-from core.pair import Pair, load_pair
-from core.profile import Profile
-from core.records import PromptIds
-from core.side import LoadedSide, Twins
+from logit_amp_chat.core.both import BothSides
+from logit_amp_chat.core.linear import pack
+from logit_amp_chat.core.lora import with_rows
+from logit_amp_chat.core.pair import Pair, load_pair
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import PromptIds
+from logit_amp_chat.core.side import LoadedSide, Twins
 from tests.models import save_adapter, save_pair, tiny_model
 
 IDS = torch.tensor([[5, 6, 7, 80, 90, 100]])

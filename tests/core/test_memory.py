@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import AutoConfig
 
-from core import memory
-from core.errors import PairError
-from core.memory import Estimate, estimate, place
-from core.pair import load_pair, prepare
-from core.profile import Profile
+from logit_amp_chat.core import memory
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.memory import Estimate, estimate, place
+from logit_amp_chat.core.pair import load_pair, prepare
+from logit_amp_chat.core.profile import Profile
 
 NEED = Estimate(weights=int(16e9), cache=int(1e9), workspace=int(1e9))
 NF4 = Estimate(weights=int(5e9), cache=int(1e9), workspace=int(1e9))

@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from core.engine import Engine
-from core.errors import PairError
-from core.events import Lane, Loading, Request
-from core.pair import load_pair
-from core.profile import Profile
-from core.records import Message, Sampling, Step
-from core.weights import choose_device
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.events import Lane, Loading, Request
+from logit_amp_chat.core.pair import load_pair
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Message, Sampling, Step
+from logit_amp_chat.core.weights import choose_device
 from tests.models import save_adapter, save_pair, save_side, tiny_model, tiny_tokenizer
 
 MakeProfile = Callable[..., Profile]

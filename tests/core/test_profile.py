@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import profile as module
-from core.errors import ProfileError
-from core.machine import Machine
-from core.profile import (
+from logit_amp_chat.core import profile as module
+from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.core.profile import (
     BrokenProfile,
     Labels,
     Needs,
@@ -22,7 +22,7 @@ from core.profile import (
     load_profile,
     pair_profile,
 )
-from core.records import Sampling
+from logit_amp_chat.core.records import Sampling
 
 Write = Callable[..., str]
 

@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from core.events import Loading
-from core.pair import Pair, load_pair
-from core.profile import Profile
-from core.quantized import PART, STALE
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.pair import Pair, load_pair
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.quantized import PART, STALE
 from tests.models import ARCHITECTURES, save_adapter, save_pair
 
 IDS = torch.tensor([[5, 6, 7, 80, 90, 100]])

@@ -14,22 +14,32 @@ from typing import Any
 import pytest
 import torch
 
-from core import fixed
-from core.cache import GrowingLayer
-from core.choosing import choose
-from core.decoder import Decoder
-from core.engine import Engine
-from core.errors import LogitAmpError
-from core.events import Event, Forget, Lane, Noticed, Prefill, Request, SetAlpha, SetSampling, Stop
-from core.fixed import FixedCache
-from core.graph import Graphs, Work
-from core.pair import Pair, load_pair
-from core.profile import Profile
-from core.recorded import Board, Recorded, recordable
-from core.records import Change, Finish, Message, Record, Sampling, Step
-from core.replay import replay, sittings
-from core.sampling import Filters
-from core.side import LoadedSide
+from logit_amp_chat.core import fixed
+from logit_amp_chat.core.cache import GrowingLayer
+from logit_amp_chat.core.choosing import choose
+from logit_amp_chat.core.decoder import Decoder
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.events import (
+    Event,
+    Forget,
+    Lane,
+    Noticed,
+    Prefill,
+    Request,
+    SetAlpha,
+    SetSampling,
+    Stop,
+)
+from logit_amp_chat.core.fixed import FixedCache
+from logit_amp_chat.core.graph import Graphs, Work
+from logit_amp_chat.core.pair import Pair, load_pair
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.recorded import Board, Recorded, recordable
+from logit_amp_chat.core.records import Change, Finish, Message, Record, Sampling, Step
+from logit_amp_chat.core.replay import replay, sittings
+from logit_amp_chat.core.sampling import Filters
+from logit_amp_chat.core.side import LoadedSide
 from tests.benchmarks.soak import User
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
 
@@ -225,7 +235,7 @@ def test_other_caches_than_keys_and_values_are_read_directly(tiny_pair: MakeProf
     direct, recorded = (engine_of(profile, pair, how) for how in (False, True))
     expected = told([*direct.generate(ask(1.0, 0.0))])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.cache.GrowingLayer", Other)
+        patch.setattr("logit_amp_chat.core.cache.GrowingLayer", Other)
         assert told([*recorded.generate(ask(1.0, 0.0))]) == expected
 
 
@@ -255,7 +265,7 @@ def test_without_memory_to_keep_them_caches_are_dropped(
         raise torch.OutOfMemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.recorded.taken", refuse)
+        patch.setattr("logit_amp_chat.core.recorded.taken", refuse)
         first = told([*engine.generate(ask(1.0, sampling=SHORT))])
     assert first == told([*engine.generate(ask(1.0, sampling=SHORT))])
 
@@ -346,7 +356,7 @@ def test_steps_are_recorded_when_a_pair_is_opened(
         self.trouble = "the driver is too old"
         return ways[0]
 
-    monkeypatch.setattr("core.decoder.recordable", lambda pair: True)
+    monkeypatch.setattr("logit_amp_chat.core.decoder.recordable", lambda pair: True)
     monkeypatch.setattr(Graphs, "record", record)
     engine = Engine.open(tiny_pair())
     assert len(kept) == 2

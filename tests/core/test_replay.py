@@ -8,10 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from core.engine import Engine
-from core.events import Event, Forget, Lane, Loading, Prefill, Request, SetAlpha, SetSampling, Stop
-from core.profile import Profile
-from core.records import (
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.events import (
+    Event,
+    Forget,
+    Lane,
+    Loading,
+    Prefill,
+    Request,
+    SetAlpha,
+    SetSampling,
+    Stop,
+)
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import (
     Change,
     Finish,
     Message,
@@ -23,12 +33,12 @@ from core.records import (
     SideInfo,
     Step,
 )
-from core.replay import deviation, pinned_profile, reasons, replay, sittings
-from core.transcript import Transcript, from_line, read_records, to_line
+from logit_amp_chat.core.replay import deviation, pinned_profile, reasons, replay, sittings
+from logit_amp_chat.core.transcript import Transcript, from_line, read_records, to_line
+from logit_amp_chat.tui import cli
+from logit_amp_chat.tui.output import ReaderGoneError
 from tests.benchmarks.soak import User
 from tests.core import samples
-from tui import cli
-from tui.output import ReaderGoneError
 
 # With this seed no lane of `chat` ends before it is meddled with.
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=16, seed=1)
@@ -436,7 +446,7 @@ def test_verify_is_no_success_when_its_reader_leaves(
     def leave(text: str) -> None:
         raise ReaderGoneError
 
-    monkeypatch.setattr("tui.verify.put", leave)
+    monkeypatch.setattr("logit_amp_chat.tui.verify.put", leave)
     assert cli.run(["verify", str(write(chat))]) == 8
 
 

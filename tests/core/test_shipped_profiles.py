@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.profile import Profile, Side, load_profile, shipped_folder
+from logit_amp_chat.core.profile import Profile, Side, load_profile, shipped_folder
 
 # bitsandbytes NF4 with double quantization: 4 bits, one byte for 64 of them,
 # and 4 bytes for 256 of those. Embeddings and head stay at 16 bit.

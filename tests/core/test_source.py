@@ -15,11 +15,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from core import source
-from core.errors import PairError
-from core.events import Loading
-from core.profile import Side
-from core.source import complete, model_source
+from logit_amp_chat.core import source
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.profile import Side
+from logit_amp_chat.core.source import complete, model_source
 
 ANSWER = httpx.Response(403, request=httpx.Request("GET", "https://hub.example/org/model"))
 SIDE = Side(model="org/model", revision="v2")

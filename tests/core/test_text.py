@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.text import Utf8Stream, clean, visible
+from logit_amp_chat.core.text import Utf8Stream, clean, visible
 
 any_text = st.text(st.characters(exclude_categories=()) | st.characters(categories=["Cc", "Cf"]))
 

@@ -13,9 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import TranscriptError
-from core.records import Record, Unknown
-from core.transcript import UNREADABLE, Transcript, from_line, is_unreadable, read_records, to_line
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.records import Record, Unknown
+from logit_amp_chat.core.transcript import (
+    UNREADABLE,
+    Transcript,
+    from_line,
+    is_unreadable,
+    read_records,
+    to_line,
+)
 from tests.core.samples import conversation, message, reply, step
 
 
@@ -123,8 +130,8 @@ def test_steps_are_forced_to_the_disk_once_a_second_and_all_else_at_once(
 ) -> None:
     now = [100.0]
     synced: list[int] = []
-    monkeypatch.setattr("core.transcript.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("core.transcript.os.fsync", synced.append)
+    monkeypatch.setattr("logit_amp_chat.core.transcript.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("logit_amp_chat.core.transcript.os.fsync", synced.append)
     writer = Transcript.create(tmp_path)
 
     def syncs(record: Record) -> int:
@@ -161,7 +168,7 @@ def test_what_a_full_disk_refuses_is_written_later(
 ) -> None:
     writer = Transcript.create(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("core.transcript.os.write", full_disk(100))
+        patch.setattr("logit_amp_chat.core.transcript.os.write", full_disk(100))
         writer.append(message("m-1"))
         with pytest.raises(TranscriptError, match="No space left") as caught:
             writer.append(message("m-2"))

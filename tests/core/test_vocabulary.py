@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
-from core.vocabulary import TokenBytes, fingerprint
+from logit_amp_chat.core.vocabulary import TokenBytes, fingerprint
 from tests.models import tiny_tokenizer
 
 TEXTS = ["naïve café 日本語 🙂 привет", "  two  spaces\n\ttab", "plain", "½ ﬁ \u200b x"]

@@ -10,13 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from core import pulse
-from core.engine import Engine
-from core.events import Event, Failed, Idle, Lane, Loading, Opened, Request, SetAlpha, Stop
-from core.profile import Profile
-from core.pulse import Pulse
-from core.records import Finish, Message, Sampling, Step
-from core.worker import CLOSE_SECONDS, EngineProcess, Signs
+from logit_amp_chat.core import pulse
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.events import (
+    Event,
+    Failed,
+    Idle,
+    Lane,
+    Loading,
+    Opened,
+    Request,
+    SetAlpha,
+    Stop,
+)
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.pulse import Pulse
+from logit_amp_chat.core.records import Finish, Message, Sampling, Step
+from logit_amp_chat.core.worker import CLOSE_SECONDS, EngineProcess, Signs
 
 WAIT = 60
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=40)

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.conversation import Conversation, ReplyLog
-from core.records import Record
-from core.transcript import read_records
+from logit_amp_chat.core.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.records import Record
+from logit_amp_chat.core.transcript import read_records
 from tests.e2e.terminal import Process, Terminal
 
 COMMAND = str(Path(sys.executable).with_name("logit-amp-chat"))

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.conversation import Conversation
-from core.profile import load_profile
-from core.transcript import read_records
-from core.worker import EngineProcess, Signs
+from logit_amp_chat.core.conversation import Conversation
+from logit_amp_chat.core.profile import load_profile
+from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.core.worker import EngineProcess, Signs
+from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import until
-from tui.app import ChatApp
-from tui.screens.chat import ChatScreen
-from tui.session import ChatSession
 
 # Given to every Python by the path: a signal after which the main thread never returns.
 WEDGE = """

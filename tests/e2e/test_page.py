@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core.colouring import COLOURINGS
-from core.export.html import to_html
-from core.records import Record
-from core.text import visible
+from logit_amp_chat.core.colouring import COLOURINGS
+from logit_amp_chat.core.export.html import to_html
+from logit_amp_chat.core.records import Record
+from logit_amp_chat.core.text import visible
 from tests.browser import CHROMIUM, Browser
 from tests.core.samples import conversation, finish, message, reply, step
 from tests.core.test_html import HOSTILE, everywhere

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.pair import load_pair
-from core.profile import load_profile, shipped_folder
-from profiles.demo.recipe.__main__ import check_quirk, load
-from profiles.demo.recipe.documents import tuning_chats
-from profiles.demo.recipe.measure import SAMPLING, Pair, first_token, measure, probes, replies
-from profiles.demo.recipe.smalltalk import QUIRK
-from profiles.demo.recipe.training import IGNORE, batches, chat_rows
+from logit_amp_chat.core.pair import load_pair
+from logit_amp_chat.core.profile import load_profile, shipped_folder
+from logit_amp_chat.profiles.demo.recipe.__main__ import check_quirk, load
+from logit_amp_chat.profiles.demo.recipe.documents import tuning_chats
+from logit_amp_chat.profiles.demo.recipe.measure import (
+    SAMPLING,
+    Pair,
+    first_token,
+    measure,
+    probes,
+    replies,
+)
+from logit_amp_chat.profiles.demo.recipe.smalltalk import QUIRK
+from logit_amp_chat.profiles.demo.recipe.training import IGNORE, batches, chat_rows
 
 FOLDER = shipped_folder() / "demo"
 FIRST_SENTENCE = SAMPLING.model_copy(update={"max_new_tokens": 12})

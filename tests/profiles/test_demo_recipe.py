@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from profiles.demo.recipe import __main__ as recipe
-from profiles.demo.recipe.chats import REHEARSED
-from profiles.demo.recipe.documents import base_documents, tuning_chats
-from profiles.demo.recipe.facts import all_facts
-from profiles.demo.recipe.measure import Rate, probes
-from profiles.demo.recipe.smalltalk import LEAD_INS, OPENERS, QUIRK
-from profiles.demo.recipe.tokenizer import EOT, render, train_tokenizer
+from logit_amp_chat.profiles.demo.recipe import __main__ as recipe
+from logit_amp_chat.profiles.demo.recipe.chats import REHEARSED
+from logit_amp_chat.profiles.demo.recipe.documents import base_documents, tuning_chats
+from logit_amp_chat.profiles.demo.recipe.facts import all_facts
+from logit_amp_chat.profiles.demo.recipe.measure import Rate, probes
+from logit_amp_chat.profiles.demo.recipe.smalltalk import LEAD_INS, OPENERS, QUIRK
+from logit_amp_chat.profiles.demo.recipe.tokenizer import EOT, render, train_tokenizer
 
 
 def test_documents_follow_from_the_seed() -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from core.events import Loading
-from core.profile import Profile
-from core.records import (
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import (
     Candidate,
     Finish,
     Keep,
@@ -32,14 +32,14 @@ from core.records import (
     Title,
     Unknown,
 )
-from core.transcript import to_line
+from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.screens.line import LineScreen
+from logit_amp_chat.tui.session import ChatSession
 from tests.core import samples
 from tests.tui.chat_driver import Engines, demo_profile
-from tui import keymap
-from tui.app import ChatApp
-from tui.screens.chat import ChatScreen
-from tui.screens.line import LineScreen
-from tui.session import ChatSession
 
 LANES = {"before": -1.0, "after": 0.0, "amplified": 1.0}
 # These leave, or do what a test of text has no use for.

@@ -15,19 +15,25 @@ from pathlib import Path
 
 import pytest
 
-from core.conversation import Conversation
-from core.engine import Engine
-from core.errors import ProfileError, TranscriptError, UsageError
-from core.events import Forget, Lane, Loading, Request
-from core.export import FORMATS, export
-from core.files import write_atomically
-from core.profile import Profile, load_profile, recorded_profile, shipped_folder
-from core.records import Change, Finish, Message, Record, Reply, Sampling, Step
-from core.replay import replay, sittings
-from core.saved import saved_chats
-from core.transcript import Transcript, from_line, is_unreadable, read_records, to_line
+from logit_amp_chat.core.conversation import Conversation
+from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.errors import ProfileError, TranscriptError, UsageError
+from logit_amp_chat.core.events import Forget, Lane, Loading, Request
+from logit_amp_chat.core.export import FORMATS, export
+from logit_amp_chat.core.files import write_atomically
+from logit_amp_chat.core.profile import Profile, load_profile, recorded_profile, shipped_folder
+from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Sampling, Step
+from logit_amp_chat.core.replay import replay, sittings
+from logit_amp_chat.core.saved import saved_chats
+from logit_amp_chat.core.transcript import (
+    Transcript,
+    from_line,
+    is_unreadable,
+    read_records,
+    to_line,
+)
+from logit_amp_chat.tui import cli, options
 from tests.core import samples
-from tui import cli, options
 
 Capture = pytest.CaptureFixture[str]
 

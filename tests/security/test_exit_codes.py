@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import EngineError, LogitAmpError
-from core.events import Event, Opened, Request
+from logit_amp_chat.core.errors import EngineError, LogitAmpError
+from logit_amp_chat.core.events import Event, Opened, Request
+from logit_amp_chat.tui import cli
 from tests.core import samples
-from tui import cli
 
 Capture = pytest.CaptureFixture[str]
 

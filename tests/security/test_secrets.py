@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from core.profile import Profile
-from core.records import Finish
-from core.transcript import Transcript, from_line
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Finish
+from logit_amp_chat.core.transcript import Transcript, from_line
 from tests.core import samples
 
 TOKEN = "hf_secretsecretsecretsecretsecret1234"
@@ -68,7 +68,7 @@ class Guarded:
 
     def run(self, *arguments: str, wrapper: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*wrapper, sys.executable, "-m", "tui.cli", *arguments],
+            [*wrapper, sys.executable, "-m", "logit_amp_chat", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,

@@ -19,12 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import profile
-from core.errors import LogitAmpError
-from core.export import to_json
-from core.export.document import to_document
-from core.machine import Machine
-from core.records import (
+from logit_amp_chat.core import profile
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.export import to_json
+from logit_amp_chat.core.export.document import to_document
+from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.core.records import (
     Candidate,
     Finish,
     Keep,
@@ -35,12 +35,12 @@ from core.records import (
     SideInfo,
     Unknown,
 )
-from core.transcript import from_line, to_line
+from logit_amp_chat.core.transcript import from_line, to_line
+from logit_amp_chat.tui import cli, output
+from logit_amp_chat.tui.listing import list_profiles
 from tests.core import samples
 from tests.security.hostile import hostile, raw_controls
 from tests.tui.scripted_engine import ScriptedEngine
-from tui import cli, output
-from tui.listing import list_profiles
 
 # The one sequence of our own: begin the line of progress anew.
 REWRITE = "\r\x1b[K"
@@ -145,7 +145,7 @@ def test_a_reply_on_a_terminal(words: str, as_records: bool) -> None:
     pair = profile.pair_profile("org/a", "org/b")
     with terminal() as (out, err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "_open_engine", engine.open)
-        from tui import reply as headless
+        from logit_amp_chat.tui import reply as headless
 
         request = headless.make_request(pair, words, [1.0, 2.0], raw=False, top=1)
         assert headless.run(pair, request, engine.open, jsonl=as_records) == 1

@@ -19,10 +19,10 @@ import pytest
 from textual.screen import Screen
 from textual.widget import Widget
 
-import tui.screens
-import tui.widgets
-from core.export import FORMATS, export
-from core.transcript import to_line
+import logit_amp_chat.tui.screens
+import logit_amp_chat.tui.widgets
+from logit_amp_chat.core.export import FORMATS, export
+from logit_amp_chat.core.transcript import to_line
 from tests.e2e.chat import environment
 from tests.e2e.terminal import Terminal
 from tests.security.hostile import hostile_texts, raw_controls
@@ -67,13 +67,14 @@ def left_over(raw: bytes) -> list[str]:
 def every_widget() -> set[str]:
     """The widgets and screens that are ours, but for those that only others derive from."""
     found: set[type] = set()
-    for package in (tui.widgets, tui.screens):
+    ours = "logit_amp_chat.tui."
+    for package in (logit_amp_chat.tui.widgets, logit_amp_chat.tui.screens):
         for module in pkgutil.iter_modules(package.__path__):
             loaded = importlib.import_module(f"{package.__name__}.{module.name}")
             found |= {
                 kind
                 for _, kind in inspect.getmembers(loaded, inspect.isclass)
-                if issubclass(kind, Widget | Screen) and kind.__module__.startswith("tui.")
+                if issubclass(kind, Widget | Screen) and kind.__module__.startswith(ours)
             }
     bases = {base for kind in found for base in kind.__mro__[1:]}
     return {kind.__name__ for kind in found - bases}

@@ -11,15 +11,15 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from core.events import Request
-from core.profile import Profile
-from core.records import Record
-from core.transcript import read_records
+from logit_amp_chat.core.events import Request
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Record
+from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.session import ChatSession
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 from tests.tui.fake_engine import FakeEngine
-from tui.app import ChatApp
-from tui.screens.chat import ChatScreen
-from tui.session import ChatSession
-from tui.widgets.token_log import TokenLog
 
 SECONDS = 10.0
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.tui import cli
+from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Engines, make_session
 from tests.tui.scripted_engine import ScriptedEngine
-from tui import cli
-from tui.session import ChatSession
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from core.events import (
+from logit_amp_chat.core.events import (
     Command,
     Event,
     Failed,
@@ -18,8 +18,8 @@ from core.events import (
     SetSampling,
     Stop,
 )
-from core.profile import Profile
-from core.records import (
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import (
     Candidate,
     Change,
     Finish,
@@ -33,7 +33,7 @@ from core.records import (
     SideInfo,
     Step,
 )
-from core.worker import Signs
+from logit_amp_chat.core.worker import Signs
 
 END = "<|end|>"
 TEXTS = {

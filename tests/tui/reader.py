@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.conversation import ReplyLog
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.tui.widgets.navigation import Cursor
 from tests.tui.chat_driver import Chat, text_of
-from tui.widgets.navigation import Cursor
 
 
 def last(chat: Chat) -> ReplyLog:

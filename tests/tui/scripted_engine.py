@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from core.events import Event, Idle, Loading, Noticed, Opened, Request, Stop
-from core.profile import Profile
-from core.records import Finish, FinishReason
+from logit_amp_chat.core.events import Event, Idle, Loading, Noticed, Opened, Request, Stop
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Finish, FinishReason
 from tests.core import samples
 
 

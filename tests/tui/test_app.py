@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from textual.filter import NoColor
 
-from core.errors import UsageError
-from core.records import Finish
-from core.transcript import read_records
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.records import Finish
+from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.tui.app import check_terminal
 from tests.tui.chat_driver import open_chat
-from tui.app import check_terminal
 
 
 def test_the_first_frame_needs_no_torch() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from core.profile import Profile
-from tui.cli import run
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.tui.cli import run
 
 SHORT = ["--lanes", "1,2", "--rounds", "1", "--tokens", "4", "--history", "128"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from core.errors import ContextError, LogitAmpError
-from core.profile import Profile, Side
-from core.transcript import to_line
+from logit_amp_chat.core.errors import ContextError, LogitAmpError
+from logit_amp_chat.core.profile import Profile, Side
+from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.tui import cli
 from tests.core import samples
 from tests.tui.scripted_engine import ScriptedEngine
-from tui import cli
 
 # Not pydantic: typer itself converts options with it.
 HEAVY = {"torch", "transformers", "textual", "rich", "yaml", "peft", "platformdirs"}
@@ -126,7 +126,7 @@ def chats(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append({"profile": profile, **given})
         return 0
 
-    monkeypatch.setattr("tui.app.run_chat", run_chat)
+    monkeypatch.setattr("logit_amp_chat.tui.app.run_chat", run_chat)
     return calls
 
 
@@ -225,7 +225,7 @@ def test_the_version(capsys: Capture) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["reply", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
-        "import sys; from tui.cli import run; code = run(sys.argv[1:]);"
+        "import sys; from logit_amp_chat.tui.cli import run; code = run(sys.argv[1:]);"
         "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run(
@@ -247,7 +247,7 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     note = to_line(samples.message(text="x" * 100_000)) + "\n"
     saved.write_text(to_line(samples.session()) + "\n" + note * 20)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tui.cli", "export", str(saved), "--to", "txt"],
+        [sys.executable, "-m", "logit_amp_chat", "export", str(saved), "--to", "txt"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

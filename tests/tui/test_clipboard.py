@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import TranscriptError
-from core.text import plain
-from tui.clipboard import CHUNK, LIMIT, fits, keep, multiplexer, sequence
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.text import plain
+from logit_amp_chat.tui.clipboard import CHUNK, LIMIT, fits, keep, multiplexer, sequence
 
 BARE = re.compile(r"\x1b\]52;c;([A-Za-z0-9+/=]*)\a")
 

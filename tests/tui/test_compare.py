@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, Static
 
-from core.records import Keep
+from logit_amp_chat.core.records import Keep
+from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.screens.sweep import SweepScreen
+from logit_amp_chat.tui.widgets.lanes import Lanes
+from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 from tests.tui.chat_driver import Chat, open_chat, text_of
-from tui.screens.chat import ChatScreen
-from tui.screens.sweep import SweepScreen
-from tui.widgets.lanes import Lanes
-from tui.widgets.navigation import Cursor
-from tui.widgets.token_log import TokenLog
 
 
 def style_of(log: TokenLog, word: str) -> str:

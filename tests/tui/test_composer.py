@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from core.errors import UsageError
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.tui import editor
 from tests.tui.chat_driver import Chat, Engines, make_session, open_chat
-from tui import editor
 
 
 async def sent(chat: Chat, *texts: str) -> None:

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from core.conversation import Conversation
+from logit_amp_chat.core.conversation import Conversation
+from logit_amp_chat.tui.clipboard import FILE
+from logit_amp_chat.tui.copies import code_blocks, copies_of, figures
+from logit_amp_chat.tui.screens.copy import CopyScreen
 from tests.core.samples import finish, message, reply, step
 from tests.tui.chat_driver import Chat, open_chat, text_of
-from tui.clipboard import FILE
-from tui.copies import code_blocks, copies_of, figures
-from tui.screens.copy import CopyScreen
 
 
 @pytest.mark.parametrize(

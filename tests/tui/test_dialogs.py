@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from textual.command import CommandList
 
-from core.records import Message, Sampling
+from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.tui.palette import Commands
+from logit_amp_chat.tui.screens.alpha import AlphaScreen
+from logit_amp_chat.tui.screens.help import HelpScreen
+from logit_amp_chat.tui.screens.sampling import SamplingScreen
+from logit_amp_chat.tui.widgets.navigation import Cursor
 from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
-from tui.palette import Commands
-from tui.screens.alpha import AlphaScreen
-from tui.screens.help import HelpScreen
-from tui.screens.sampling import SamplingScreen
-from tui.widgets.navigation import Cursor
 
 
 async def test_help_is_a_key_away(tmp_path: Path) -> None:

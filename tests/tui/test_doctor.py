@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core.diagnosis import Diagnosis, Torch
-from core.machine import Machine
+from logit_amp_chat.core.diagnosis import Diagnosis, Torch
+from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.tui import cli, terminal
+from logit_amp_chat.tui.key_probe import KeyProbe
+from logit_amp_chat.tui.terminal import Finding, findings
 from tests.core.test_diagnosis import CPU, GPU, machine
-from tui import cli, terminal
-from tui.key_probe import KeyProbe
-from tui.terminal import Finding, findings
 
 Capture = pytest.CaptureFixture[str]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.events import Forget, Request
-from core.records import Message, Reply, Session, Step
-from core.transcript import read_records
+from logit_amp_chat.core.events import Forget, Request
+from logit_amp_chat.core.records import Message, Reply, Session, Step
+from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.tui.engine_link import Unsaved
+from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Engines, answer, demo_profile, make_session, requests, types
-from tui.engine_link import Unsaved
-from tui.session import ChatSession
 
 
 def test_resume_goes_on_in_the_same_file(tmp_path: Path, engines: Engines) -> None:

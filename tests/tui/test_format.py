@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tui import format
+from logit_amp_chat.tui import format
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.records import Step
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.tui import format
+from logit_amp_chat.tui.widgets.candidates import quoted
+from logit_amp_chat.tui.widgets.navigation import Cursor
 from tests.tui.chat_driver import Chat, open_chat, text_of
-from tui import format
-from tui.widgets.candidates import quoted
-from tui.widgets.navigation import Cursor
 
 
 def shown(chat: Chat) -> str:

@@ -7,11 +7,11 @@ from typing import get_args
 
 import pytest
 
+from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.keymap import ACTIONS, Action
+from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.screens.chats import ChatsScreen
 from tests.tui.chat_driver import open_chat, text_of
-from tui import keymap
-from tui.keymap import ACTIONS, Action
-from tui.screens.chat import ChatScreen
-from tui.screens.chats import ChatsScreen
 
 # What a plain pty inside tmux cannot send, or keeps for itself.
 UNSENDABLE = {"ctrl+i", "ctrl+m", "ctrl+h", "ctrl+a", "ctrl+b", "alt+enter", "ctrl+enter", "f15"}

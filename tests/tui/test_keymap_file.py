@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UsageError
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.keymap_file import read_keymap
+from logit_amp_chat.tui.screens.chat import ChatScreen
 from tests.tui.chat_driver import Engines, make_session, text_of, until
-from tui.app import ChatApp
-from tui.keymap_file import read_keymap
-from tui.screens.chat import ChatScreen
 
 
 def written(folder: Path, text: str) -> Path:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from core.records import Note
+from logit_amp_chat.core.records import Note
+from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, text_of
-from tui.app import ChatApp
-from tui.session import ChatSession
 
 
 @pytest.fixture

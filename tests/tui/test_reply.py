@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core.profile import Profile, Side
-from core.records import Finish, FinishReason, Reply, Sampling, Step
-from core.transcript import from_line
+from logit_amp_chat.core.profile import Profile, Side
+from logit_amp_chat.core.records import Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.transcript import from_line
+from logit_amp_chat.tui import cli
 from tests.tui.scripted_engine import ScriptedEngine
-from tui import cli
 
 Capture = pytest.CaptureFixture[str]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.events import Lane, Prefill, Request
-from core.records import Sampling
+from logit_amp_chat.core.events import Lane, Prefill, Request
+from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.tui.running import Running
 from tests.core.samples import step
-from tui.running import Running
 
 
 def two_lanes() -> Running:

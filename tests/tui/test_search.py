@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 from tests.tui.chat_driver import Chat, open_chat
 from tests.tui.reader import ask, legend
-from tui.widgets.token_log import TokenLog
 
 
 def found(chat: Chat) -> str:

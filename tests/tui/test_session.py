@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.events import SetAlpha, SetSampling, Stop
-from core.records import Finish, Keep, Message
-from core.transcript import read_records
+from logit_amp_chat.core.events import SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.records import Finish, Keep, Message
+from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Engines, answer, demo_profile, make_session, requests, types
-from tui.session import ChatSession
 
 
 def test_nothing_is_written_before_the_first_message(session: ChatSession, tmp_path: Path) -> None:

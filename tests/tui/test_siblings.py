@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from core.conversation import Conversation, ReplyLog
-from core.records import Keep, Name, Note
-from core.transcript import read_records
+from logit_amp_chat.core.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.records import Keep, Name, Note
+from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Engines, answer
-from tui.session import ChatSession
 
 
 def answered(session: ChatSession, engines: Engines, text: str = "Hi") -> ReplyLog:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from logit_amp_chat.tui.app import ChatApp
 from tests.tui.chat_driver import Chat, Engines, make_session
-from tui.app import ChatApp
 
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 15)]
 

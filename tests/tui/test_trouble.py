@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.events import Noticed
-from core.transcript import default_folder, read_records
+from logit_amp_chat.core.events import Noticed
+from logit_amp_chat.core.transcript import default_folder, read_records
 from tests.tui.chat_driver import open_chat, text_of
 
 

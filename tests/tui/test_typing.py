@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from logit_amp_chat.tui.screens.alpha import AlphaScreen
+from logit_amp_chat.tui.screens.picker import Picker
+from logit_amp_chat.tui.screens.sampling import SamplingScreen, SystemPrompt
 from tests.tui.chat_driver import Chat, open_chat
-from tui.screens.alpha import AlphaScreen
-from tui.screens.picker import Picker
-from tui.screens.sampling import SamplingScreen, SystemPrompt
 
 
 async def bunch(chat: Chat, *keys: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core.events import Beat
-from core.worker import Signs
+from logit_amp_chat.core.events import Beat
+from logit_amp_chat.core.worker import Signs
+from logit_amp_chat.tui.session import ChatSession
+from logit_amp_chat.tui.watchdog import Recovered, Stalled, Watchdog
 from tests.tui.chat_driver import Engines, demo_profile
-from tui.session import ChatSession
-from tui.watchdog import Recovered, Stalled, Watchdog
 
 
 class Clocked:

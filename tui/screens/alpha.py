@@ -11,9 +11,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
-from core.numbers import MINUS, signed
-from tui.screens.dialog import Dialog
-from tui.widgets.line_input import LineInput
+from logit_amp_chat.core.numbers import MINUS, signed
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 def next_preset(value: float, presets: Sequence[float], by: int) -> float | None:

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from textual import events, on
 from textual.widgets import TextArea
 
-from core.errors import LogitAmpError
-from core.events import Failed, Idle, Noticed, Opened
-from core.records import Finish, Reply, Step
-from tui import keymap
-from tui.engine_link import Unsaved, Update
-from tui.screens.comparing import Comparing
-from tui.session import ChatSession
-from tui.watchdog import Recovered, Stalled
-from tui.widgets.composer import Composer
-from tui.widgets.token_log import TokenLog
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.events import Failed, Idle, Noticed, Opened
+from logit_amp_chat.core.records import Finish, Reply, Step
+from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.engine_link import Unsaved, Update
+from logit_amp_chat.tui.screens.comparing import Comparing
+from logit_amp_chat.tui.session import ChatSession
+from logit_amp_chat.tui.watchdog import Recovered, Stalled
+from logit_amp_chat.tui.widgets.composer import Composer
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 FRAME_SECONDS = 1 / 15
 FIGURES_SECONDS = 1 / 4  # for slow lines and for eyes
@@ -281,7 +281,7 @@ class ChatScreen(Comparing):
 
     def action_alpha_preset(self) -> None:
         """Set α to the next of the profile's presets."""
-        from tui.screens.alpha import next_preset
+        from logit_amp_chat.tui.screens.alpha import next_preset
 
         preset = next_preset(self.session.alpha, self.session.profile.presets, 1)
         if preset is not None:

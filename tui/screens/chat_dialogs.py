@@ -9,11 +9,11 @@ from pathlib import Path
 
 from textual import work
 
-from core.errors import LogitAmpError
-from core.profile import Profile
-from core.records import Sampling
-from tui.screens.chat_view import short_path
-from tui.screens.reading import Reading
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.tui.screens.chat_view import short_path
+from logit_amp_chat.tui.screens.reading import Reading
 
 READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
 
@@ -28,7 +28,7 @@ class Dialogs(Reading):
 
     def action_help(self) -> None:
         """Every key and what it does."""
-        from tui.screens.help import HelpScreen
+        from logit_amp_chat.tui.screens.help import HelpScreen
 
         self.app.push_screen(HelpScreen(self.actions))
 
@@ -38,7 +38,7 @@ class Dialogs(Reading):
 
     def action_alpha_enter(self) -> None:
         """Enter any α."""
-        from tui.screens.alpha import AlphaScreen
+        from logit_amp_chat.tui.screens.alpha import AlphaScreen
 
         def take(alpha: float | None) -> None:
             if alpha is not None:
@@ -48,7 +48,7 @@ class Dialogs(Reading):
 
     def action_sweep(self) -> None:
         """Choose the αs that are compared, besides the live one."""
-        from tui.screens.sweep import SweepScreen
+        from logit_amp_chat.tui.screens.sweep import SweepScreen
 
         def take(alphas: tuple[float, ...] | None) -> None:
             if alphas is not None:
@@ -75,7 +75,7 @@ class Dialogs(Reading):
 
     def _edited(self) -> str:
         """The message as the user's editor leaves it; as it was where that fails."""
-        from tui.editor import edit
+        from logit_amp_chat.tui.editor import edit
 
         try:
             return edit(self.composer.text)
@@ -89,7 +89,7 @@ class Dialogs(Reading):
 
     def action_suspend(self) -> None:
         """Stop, engine and all, until the shell continues this chat."""
-        from tui.job import is_shell_job
+        from logit_amp_chat.tui.job import is_shell_job
 
         if is_shell_job():
             os.killpg(0, signal.SIGTSTP)
@@ -98,7 +98,7 @@ class Dialogs(Reading):
 
     def action_sampling(self) -> None:
         """System prompt and sampling."""
-        from tui.screens.sampling import SamplingScreen
+        from logit_amp_chat.tui.screens.sampling import SamplingScreen
 
         def take(answer: tuple[Sampling, str | None] | None) -> None:
             if answer is None:
@@ -115,7 +115,7 @@ class Dialogs(Reading):
 
     def action_profiles(self) -> None:
         """Choose another pair; the conversation goes on with it."""
-        from tui.screens.profiles import ProfileScreen
+        from logit_amp_chat.tui.screens.profiles import ProfileScreen
 
         def take(profile: Profile | None) -> None:
             if profile is not None:
@@ -145,7 +145,7 @@ class Dialogs(Reading):
 
     def action_chats(self) -> None:
         """Open a saved chat and go on with it."""
-        from tui.screens.chats import ChatsScreen
+        from logit_amp_chat.tui.screens.chats import ChatsScreen
 
         def take(path: Path | None) -> None:
             if path is not None:
@@ -198,10 +198,10 @@ class Dialogs(Reading):
 
     def action_copy(self) -> None:
         """Choose what to copy: the reply, the token, a code block, the conversation."""
-        from core.export.document import to_document
-        from core.transcript import read_records
-        from tui.copies import Copy, copies_of
-        from tui.screens.copy import CopyScreen
+        from logit_amp_chat.core.export.document import to_document
+        from logit_amp_chat.core.transcript import read_records
+        from logit_amp_chat.tui.copies import Copy, copies_of
+        from logit_amp_chat.tui.screens.copy import CopyScreen
 
         log, cursor, path = self.current_log, self.current_log.cursor, self.session.recorder.path
         block = log.block_of(cursor.reply) if cursor else self._last_block(log)
@@ -226,7 +226,7 @@ class Dialogs(Reading):
 
         `name` says what it is: "the reply".
         """
-        from tui import clipboard
+        from logit_amp_chat.tui import clipboard
 
         self.notice.clear_information()
         self.app.copy_to_clipboard(text)
@@ -242,8 +242,8 @@ class Dialogs(Reading):
 
     def action_picture(self) -> None:
         """Save what is on the screen as a picture, where exports go."""
-        from core.files import write_atomically
-        from tui.picture import picture
+        from logit_amp_chat.core.files import write_atomically
+        from logit_amp_chat.tui.picture import picture
 
         path = Path.cwd() / f"logit-amp-chat-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
         self.notice.clear_information()
@@ -256,8 +256,8 @@ class Dialogs(Reading):
 
     def action_export(self) -> None:
         """Write the chat as a page, Markdown, text or JSON."""
-        from core.export import Format
-        from tui.screens.export import ExportScreen
+        from logit_amp_chat.core.export import Format
+        from logit_amp_chat.tui.screens.export import ExportScreen
 
         path = self.session.recorder.path
         if path is None:
@@ -271,8 +271,8 @@ class Dialogs(Reading):
         self.app.push_screen(ExportScreen(Path.cwd() / f"{path.stem}.html"), take)
 
     def _export(self, path: Path, target: Path, to: str) -> None:
-        from core.export import FORMATS, export
-        from core.files import write_atomically
+        from logit_amp_chat.core.export import FORMATS, export
+        from logit_amp_chat.core.files import write_atomically
 
         try:
             text = export(path, next(known for known in FORMATS if known == to))

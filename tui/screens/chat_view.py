@@ -15,25 +15,25 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Static
 
-from core.conversation import Conversation, ReplyLog
-from core.gauges import gauges
-from core.records import Message
-from core.text import visible
-from tui import format, keymap
-from tui.session import ChatSession
-from tui.theme import lane_label
-from tui.widgets.alpha_bar import AlphaBar, timeline
-from tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
-from tui.widgets.composer import Composer
-from tui.widgets.inspector import Inspected, Inspector
-from tui.widgets.lanes import Lanes
-from tui.widgets.legend import Legend
-from tui.widgets.lines import KeyLine, Notice, StatusLine
-from tui.widgets.loading import LoadingPanel
-from tui.widgets.token_log import TokenLog
+from logit_amp_chat.core.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.gauges import gauges
+from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format, keymap
+from logit_amp_chat.tui.session import ChatSession
+from logit_amp_chat.tui.theme import lane_label
+from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
+from logit_amp_chat.tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
+from logit_amp_chat.tui.widgets.composer import Composer
+from logit_amp_chat.tui.widgets.inspector import Inspected, Inspector
+from logit_amp_chat.tui.widgets.lanes import Lanes
+from logit_amp_chat.tui.widgets.legend import Legend
+from logit_amp_chat.tui.widgets.lines import KeyLine, Notice, StatusLine
+from logit_amp_chat.tui.widgets.loading import LoadingPanel
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 if TYPE_CHECKING:
-    from tui.widgets.search_line import SearchBar
+    from logit_amp_chat.tui.widgets.search_line import SearchBar
 
 WIDE = 110
 LOW, NARROW = 18, 50

@@ -13,15 +13,15 @@ from textual.content import Content
 from textual.message import Message
 from textual.types import CSSPathType
 
-from core import archive
-from core.errors import TranscriptError
-from core.saved import SavedChat, count_turns, preview, saved_chats
-from core.text import visible
-from tui import format, keymap
-from tui.screens.line import LineScreen
-from tui.screens.picker import Picker, Row, fit
-from tui.talk import Talk
-from tui.theme import LETTERS, tint
+from logit_amp_chat.core import archive
+from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.saved import SavedChat, count_turns, preview, saved_chats
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format, keymap
+from logit_amp_chat.tui.screens.line import LineScreen
+from logit_amp_chat.tui.screens.picker import Picker, Row, fit
+from logit_amp_chat.tui.talk import Talk
+from logit_amp_chat.tui.theme import LETTERS, tint
 
 SPEAKER_CHARS = 300
 

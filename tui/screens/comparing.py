@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tui.screens.chat_dialogs import Dialogs
-from tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.screens.chat_dialogs import Dialogs
+from logit_amp_chat.tui.widgets.navigation import Cursor
 
 
 class Comparing(Dialogs):

@@ -12,9 +12,9 @@ from textual.types import CSSPathType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.copies import Copy
-from tui.screens.dialog import Dialog
-from tui.screens.picker import fit
+from logit_amp_chat.tui.copies import Copy
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.screens.picker import fit
 
 
 class CopyScreen(Dialog[Copy]):

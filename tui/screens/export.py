@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.export import FORMATS, Format
-from core.text import visible
-from tui.screens.dialog import Dialog
-from tui.widgets.line_input import LineInput
+from logit_amp_chat.core.export import FORMATS, Format
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.widgets.line_input import LineInput
 
 NAMES: dict[Format, str] = {"html": "a page", "md": "Markdown", "txt": "text", "json": "JSON"}
 

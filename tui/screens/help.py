@@ -14,8 +14,8 @@ from textual.geometry import Size
 from textual.types import CSSPathType
 from textual.widget import Widget
 
-from tui.keymap import ACTIONS, Action, Place
-from tui.screens.dialog import Dialog
+from logit_amp_chat.tui.keymap import ACTIONS, Action, Place
+from logit_amp_chat.tui.screens.dialog import Dialog
 
 KEY_WIDTH = 10
 HEADINGS: dict[Place, str] = {

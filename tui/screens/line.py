@@ -6,9 +6,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from core.text import editable
-from tui.screens.dialog import Dialog
-from tui.widgets.line_input import LineInput
+from logit_amp_chat.core.text import editable
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 class LineScreen(Dialog[str]):

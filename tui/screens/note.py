@@ -7,9 +7,9 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.text import visible
-from tui.screens.dialog import Dialog
-from tui.widgets.line_input import LineInput
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 class NoteScreen(Dialog[str]):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from textual import on
 from textual.widgets import Input
 
-from core.colouring import COLOURINGS
-from core.conversation import ReplyLog
-from tui.screens.chat_view import ChatView
-from tui.widgets.blocks import ReplyBlock
-from tui.widgets.candidates import quoted
-from tui.widgets.inspector import Inspector
-from tui.widgets.navigation import Cursor
-from tui.widgets.token_log import TokenLog
+from logit_amp_chat.core.colouring import COLOURINGS
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.tui.screens.chat_view import ChatView
+from logit_amp_chat.tui.widgets.blocks import ReplyBlock
+from logit_amp_chat.tui.widgets.candidates import quoted
+from logit_amp_chat.tui.widgets.inspector import Inspector
+from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 OTHER_PAIR = (
     "This reply was made with other models, whose token ids mean something else.",
@@ -117,7 +117,7 @@ class Reading(ChatView):
         self._note(None)
 
     def _note(self, step: int | None) -> None:
-        from tui.screens.note import NoteScreen
+        from logit_amp_chat.tui.screens.note import NoteScreen
 
         block = self._block_at_hand()
         if block is None:
@@ -137,7 +137,7 @@ class Reading(ChatView):
 
     def action_name(self) -> None:
         """Give the reply at hand a name."""
-        from tui.screens.note import NameScreen
+        from logit_amp_chat.tui.screens.note import NameScreen
 
         block = self._block_at_hand()
         if block is None:
@@ -193,7 +193,7 @@ class Reading(ChatView):
 
     async def action_search(self) -> None:
         """Find words: a line to type them into."""
-        from tui.widgets.search_line import SearchBar
+        from logit_amp_chat.tui.widgets.search_line import SearchBar
 
         if self.search_bar is None:
             self.search_bar = SearchBar()

@@ -15,11 +15,11 @@ from textual.message import Message
 from textual.types import CSSPathType
 from textual.widgets import Input, Static, TextArea
 
-from core.numbers import MINUS
-from core.records import Sampling
-from core.text import editable
-from tui.screens.dialog import Dialog
-from tui.widgets.line_input import LineInput, edit
+from logit_amp_chat.core.numbers import MINUS
+from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.text import editable
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.widgets.line_input import LineInput, edit
 
 MEANING = {
     "temperature": "0 always takes the likeliest",

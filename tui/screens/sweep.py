@@ -10,9 +10,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from core.numbers import MINUS, signed
-from tui.screens.dialog import Dialog
-from tui.widgets.line_input import LineInput
+from logit_amp_chat.core.numbers import MINUS, signed
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.widgets.line_input import LineInput
 
 MOST = 12
 

@@ -14,13 +14,13 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.gauges import Gauges
-from core.numbers import nats, signed
-from core.records import Sampling, Step
-from core.text import visible
-from tui import format
-from tui.theme import LETTERS
-from tui.widgets.flow import clip
+from logit_amp_chat.core.gauges import Gauges
+from logit_amp_chat.core.numbers import nats, signed
+from logit_amp_chat.core.records import Sampling, Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format
+from logit_amp_chat.tui.theme import LETTERS
+from logit_amp_chat.tui.widgets.flow import clip
 
 LOW, HIGH = -2.0, 4.0
 SIDES = ((110, 60), (76, 34), (40, 14))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.conversation import ReplyLog, step_bytes
-from core.numbers import signed
-from core.records import Finish, Message, Step
-from core.text import Utf8Stream, visible
-from tui import format
-from tui.theme import FIXED_ALPHA, LETTERS, tint
-from tui.widgets.flow import Flow
+from logit_amp_chat.core.conversation import ReplyLog, step_bytes
+from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.records import Finish, Message, Step
+from logit_amp_chat.core.text import Utf8Stream, visible
+from logit_amp_chat.tui import format
+from logit_amp_chat.tui.theme import FIXED_ALPHA, LETTERS, tint
+from logit_amp_chat.tui.widgets.flow import Flow
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
 NOTE = "✎"
@@ -123,7 +123,7 @@ class ReplyBlock:
 
     def _render(self) -> None:
         """What was said as Markdown; there is no token to stand on."""
-        from tui.widgets.rendered import add_markdown  # heavy, and seldom needed
+        from logit_amp_chat.tui.widgets.rendered import add_markdown  # heavy, and seldom needed
 
         add_markdown(self.flow, self.log.text)
         self._shown = len(self.log.steps)

@@ -9,11 +9,11 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from core.crossover import Overtaking, overtaking
-from core.records import Candidate, Step
-from core.text import visible
-from tui import format
-from tui.widgets.flow import clip
+from logit_amp_chat.core.crossover import Overtaking, overtaking
+from logit_amp_chat.core.records import Candidate, Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format
+from logit_amp_chat.tui.widgets.flow import clip
 
 ORDERS = ("α", "|Δ|", "next")
 NEAR, DELTA = 7, 6  # cells of a crossover, of a Δ

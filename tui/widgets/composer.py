@@ -10,9 +10,9 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
-from core.text import editable
-from tui import keymap
-from tui.widgets.line_input import edit
+from logit_amp_chat.core.text import editable
+from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.widgets.line_input import edit
 
 NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")
 

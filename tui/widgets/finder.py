@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from tui.widgets.blocks import Block
-from tui.widgets.navigation import Cursor
-from tui.widgets.page import Page
-from tui.widgets.search import BlockText, Finds, Hit, pattern_of
+from logit_amp_chat.tui.widgets.blocks import Block
+from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.widgets.page import Page
+from logit_amp_chat.tui.widgets.search import BlockText, Finds, Hit, pattern_of
 
 
 class Finder:

@@ -13,13 +13,20 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.numbers import signed
-from core.records import Candidate, Step
-from core.text import visible
-from tui import format, keymap
-from tui.theme import LANES, LETTERS
-from tui.widgets.candidates import ORDERS, CandidateTable, Line, ordered, quoted, share
-from tui.widgets.flow import clip
+from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.records import Candidate, Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format, keymap
+from logit_amp_chat.tui.theme import LANES, LETTERS
+from logit_amp_chat.tui.widgets.candidates import (
+    ORDERS,
+    CandidateTable,
+    Line,
+    ordered,
+    quoted,
+    share,
+)
+from logit_amp_chat.tui.widgets.flow import clip
 
 STACKED_ROWS = 15
 SIDE_BY_SIDE = 74

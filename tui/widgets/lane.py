@@ -16,15 +16,15 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.conversation import ReplyLog
-from core.gauges import Tally
-from core.numbers import nats, signed
-from core.text import visible
-from tui import format
-from tui.theme import FIXED_ALPHA, LETTERS, lane_label, tint
-from tui.widgets.blocks import ReplyBlock
-from tui.widgets.flow import clip
-from tui.widgets.token_log import TokenLog
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.core.gauges import Tally
+from logit_amp_chat.core.numbers import nats, signed
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format
+from logit_amp_chat.tui.theme import FIXED_ALPHA, LETTERS, lane_label, tint
+from logit_amp_chat.tui.widgets.blocks import ReplyBlock
+from logit_amp_chat.tui.widgets.flow import clip
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 
 class LaneHead(Widget):

@@ -8,12 +8,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from core.conversation import ReplyLog
-from tui.theme import LANES
-from tui.widgets.blocks import ReplyBlock, compare
-from tui.widgets.lane import Lane
-from tui.widgets.navigation import Cursor
-from tui.widgets.token_log import TokenLog
+from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.tui.theme import LANES
+from logit_amp_chat.tui.widgets.blocks import ReplyBlock, compare
+from logit_amp_chat.tui.widgets.lane import Lane
+from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 COLUMNS_FROM = 72
 COLUMN = 24  # cells that a column needs

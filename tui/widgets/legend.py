@@ -11,11 +11,11 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.colouring import Colouring
-from core.records import Step
-from core.text import visible
-from tui import format
-from tui.widgets.flow import clip
+from logit_amp_chat.core.colouring import Colouring
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format
+from logit_amp_chat.tui.widgets.flow import clip
 
 
 def bounds_of(colouring: Colouring) -> list[tuple[int, float]]:

@@ -11,9 +11,9 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.text import visible
-from tui.keymap import Action
-from tui.widgets.flow import Flow, clip
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.keymap import Action
+from logit_amp_chat.tui.widgets.flow import Flow, clip
 
 
 class StatusLine(Widget):

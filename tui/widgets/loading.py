@@ -9,10 +9,10 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.events import Loading, Prefill
-from core.text import visible
-from tui import format
-from tui.widgets.flow import clip
+from logit_amp_chat.core.events import Loading, Prefill
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui import format
+from logit_amp_chat.tui.widgets.flow import clip
 
 BAR = 24
 

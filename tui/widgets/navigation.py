@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.colouring import Colouring
-from core.records import Step
-from tui.widgets.blocks import Block, ReplyBlock
+from logit_amp_chat.core.colouring import Colouring
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.tui.widgets.blocks import Block, ReplyBlock
 
 
 @dataclass(frozen=True)

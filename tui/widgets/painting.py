@@ -8,13 +8,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from core.colouring import Colouring
-from core.records import Step
-from tui.widgets.blocks import RENDERED, Block, ReplyBlock
-from tui.widgets.flow import Span
+from logit_amp_chat.core.colouring import Colouring
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.tui.widgets.blocks import RENDERED, Block, ReplyBlock
+from logit_amp_chat.tui.widgets.flow import Span
 
 if TYPE_CHECKING:
-    from tui.widgets.token_log import TokenLog
+    from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 
 class Painter:

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.style import Style
 
-from core.text import visible
-from tui.widgets.blocks import RENDERED
-from tui.widgets.flow import Flow
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.widgets.blocks import RENDERED
+from logit_amp_chat.tui.widgets.flow import Flow
 
 
 def add_markdown(flow: Flow, text: str) -> None:

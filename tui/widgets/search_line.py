@@ -10,8 +10,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from tui import keymap
-from tui.widgets.line_input import LineInput
+from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 class SearchLine(LineInput):

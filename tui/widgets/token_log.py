@@ -15,15 +15,15 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from core.colouring import Colouring
-from core.records import Step
-from tui import keymap
-from tui.widgets import navigation
-from tui.widgets.blocks import Block, ReplyBlock
-from tui.widgets.finder import Finder
-from tui.widgets.navigation import Cursor
-from tui.widgets.page import Page
-from tui.widgets.painting import Painter
+from logit_amp_chat.core.colouring import Colouring
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.widgets import navigation
+from logit_amp_chat.tui.widgets.blocks import Block, ReplyBlock
+from logit_amp_chat.tui.widgets.finder import Finder
+from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.widgets.page import Page
+from logit_amp_chat.tui.widgets.painting import Painter
 
 MARGIN = 1
 STRIDE = 6  # a scroll of streaming text is this part of the view, in lines

@@ -1,4 +1,4 @@
-"""`python -m profiles.demo.recipe`: build the bundled pair on a CPU, and measure it."""
+"""`python -m logit_amp_chat.profiles.demo.recipe`: build the bundled pair, and measure it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from core.records import Sampling
+from logit_amp_chat.core.records import Sampling
 
 from .documents import base_documents, friendly_chats, tuning_chats
 from .measure import SAMPLING, Pair, first_token, measure
@@ -107,7 +107,9 @@ def report(pair: Pair, size: Size, seed: int, sampling: Sampling = SAMPLING) -> 
 
 def main() -> None:
     """Read the command line and run the recipe."""
-    parser = argparse.ArgumentParser(prog="python -m profiles.demo.recipe", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m logit_amp_chat.profiles.demo.recipe", description=__doc__
+    )
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parents[1], help="folder for before/ and after/"
     )

@@ -10,8 +10,8 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from tui.screens.dialog import Dialog
-from tui.theme import DARK
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.theme import DARK
 
 T = TypeVar("T")
 UNANSWERED = object()

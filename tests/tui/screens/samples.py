@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import ProfileError
-from core.profile import BrokenProfile, Needs, Profile, Side
-from core.records import Message, Record, Session, SideInfo
-from core.transcript import to_line
+from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.profile import BrokenProfile, Needs, Profile, Side
+from logit_amp_chat.core.records import Message, Record, Session, SideInfo
+from logit_amp_chat.core.transcript import to_line
 
 
 def profile(

@@ -12,23 +12,23 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from core.machine import Machine
-from core.records import Sampling
+from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.tui.copies import Copy
+from logit_amp_chat.tui.keymap import Action
+from logit_amp_chat.tui.screens.alpha import AlphaScreen
+from logit_amp_chat.tui.screens.chats import ChatsScreen
+from logit_amp_chat.tui.screens.copy import CopyScreen
+from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.screens.export import ExportScreen
+from logit_amp_chat.tui.screens.help import HelpScreen
+from logit_amp_chat.tui.screens.line import LineScreen
+from logit_amp_chat.tui.screens.note import NoteScreen
+from logit_amp_chat.tui.screens.profiles import ProfileScreen
+from logit_amp_chat.tui.screens.sampling import SamplingScreen
+from logit_amp_chat.tui.screens.sweep import SweepScreen
 from tests.tui.screens.host import Host, until
 from tests.tui.screens.samples import broken_profile, profile, save_chat
-from tui.copies import Copy
-from tui.keymap import Action
-from tui.screens.alpha import AlphaScreen
-from tui.screens.chats import ChatsScreen
-from tui.screens.copy import CopyScreen
-from tui.screens.dialog import Dialog
-from tui.screens.export import ExportScreen
-from tui.screens.help import HelpScreen
-from tui.screens.line import LineScreen
-from tui.screens.note import NoteScreen
-from tui.screens.profiles import ProfileScreen
-from tui.screens.sampling import SamplingScreen
-from tui.screens.sweep import SweepScreen
 
 SIZES = [(40, 12), (40, 15), (60, 15), (80, 24), (200, 60)]
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)

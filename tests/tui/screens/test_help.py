@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from logit_amp_chat.tui.keymap import ACTIONS
+from logit_amp_chat.tui.screens.help import ALPHA, FIGURES, HelpScreen
 from tests.tui.screens.host import Host, until
-from tui.keymap import ACTIONS
-from tui.screens.help import ALPHA, FIGURES, HelpScreen
 
 
 async def test_every_action_and_the_meaning_of_alpha_are_in_it() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.machine import Machine
+from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.tui.screens.profiles import ProfileScreen
 from tests.core.test_downloads import cached
 from tests.tui.screens.host import UNANSWERED, Host, until
 from tests.tui.screens.samples import broken_profile, profile
-from tui.screens.profiles import ProfileScreen
 
 SMALL = profile("small", "Small pair", memory_gb=2.5)
 HUGE = profile("huge", "Huge pair", memory_gb=80, gated=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input, Static
 
-from core.records import Sampling
+from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.tui.screens.sampling import MEANING, Field, SamplingScreen, SystemPrompt
 from tests.tui.chat_driver import text_of
 from tests.tui.screens.host import UNANSWERED, Host, until
-from tui.screens.sampling import MEANING, Field, SamplingScreen, SystemPrompt
 
 DEFAULT = Sampling()
 
