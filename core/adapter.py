@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from logit_amp_chat.core.errors import ProfileError
 from logit_amp_chat.core.events import Loading
-from logit_amp_chat.core.source import adapter_source
+from logit_amp_chat.core.models.hub import adapter_source
 
 
 def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: None) -> str:

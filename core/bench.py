@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLogitsProcessor
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine import Engine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.events import Event, Forget, Loading, Noticed
-from logit_amp_chat.core.linear import PackedLinear
-from logit_amp_chat.core.lora import Update
-from logit_amp_chat.core.pair import Pair, load_pair, prepare
-from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.models.layers.lora import Update
+from logit_amp_chat.core.models.layers.packed_linear import PackedLinear
+from logit_amp_chat.core.models.loader import choose_device, choose_dtype
+from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
+from logit_amp_chat.core.models.side import Twins
 from logit_amp_chat.core.records import Finish, PromptIds, Reply, Sampling, Step
 from logit_amp_chat.core.shapes import random_pair
-from logit_amp_chat.core.side import Twins
-from logit_amp_chat.core.weights import choose_device, choose_dtype
 
 ALPHA = 1.0
 TOP = 10

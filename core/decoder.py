@@ -9,7 +9,7 @@ import torch
 from logit_amp_chat.core.both import BothSides
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
 from logit_amp_chat.core.events import Prefill
-from logit_amp_chat.core.pair import Pair
+from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.recorded import Recorded, Studio, recordable
 from logit_amp_chat.core.records import PromptIds, Reply, Sampling
 from logit_amp_chat.core.run import Batch, Controls, Flight, Run

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import torch
 
-from logit_amp_chat.core.chat import Chat
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoder import Decoder
 from logit_amp_chat.core.events import (
     Event,
@@ -25,11 +25,11 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.pair import Pair, load_pair, prepare
-from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.models.chat_template import Chat
+from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
+from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id
 from logit_amp_chat.core.run import Controls
-from logit_amp_chat.core.vocabulary import fingerprint
 
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 

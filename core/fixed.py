@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import StaticLayer
 
-from logit_amp_chat.core.cache import GrowingLayer, KVCache, with_layers
+from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer, KVCache, with_layers
 
 # Tokens a recorded step reads at least; then twice as many, and so on.
 LEAST_ROOM = 1024

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.amplification import Number, entropy, kl_divergence, plausible, rank
+from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import Candidate, LogProbs, Ranks
-from logit_amp_chat.core.vocabulary import TokenBytes
 
 # Finer than fp32 resolves at the magnitudes that occur; keeps a line short.
 DECIMALS = 6

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.cache import GrowingLayer, KVCache, with_layers
-from logit_amp_chat.core.side import Reader
+from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer, KVCache, with_layers
+from logit_amp_chat.core.models.side import Reader
 
 # The reply just decoded and the one before it: regenerating and comparing
 # afterwards find their prompt, and memory stays bounded.

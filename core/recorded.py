@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.both import BothSides
-from logit_amp_chat.core.cache import KVCache
 from logit_amp_chat.core.choosing import choose
 from logit_amp_chat.core.fixed import FixedCache, can_be_fixed, fill, is_fixed, room_for, taken
 from logit_amp_chat.core.graph import Graphs, Mailbox, Recording, Work
-from logit_amp_chat.core.pair import Pair
+from logit_amp_chat.core.models.layers.kv_cache import KVCache
+from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.prefix import Prefixes
 from logit_amp_chat.core.records import Reply, Sampling
 from logit_amp_chat.core.run import Rows, Terms

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.events import Event, Forget, SetAlpha, SetSampling, Stop
-from logit_amp_chat.core.profile import Profile, recorded_profile
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
 
 INFINITE = float("inf")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.events import Prefill
 from logit_amp_chat.core.measurement import Measured, unpack
-from logit_amp_chat.core.pair import Pair
+from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
 
 # What happened at one token of all lanes.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from logit_amp_chat.core.config.profile import SUFFIXES
 from logit_amp_chat.core.conversation import Conversation
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.profile import SUFFIXES
 from logit_amp_chat.core.records import Message, Session, Title
 from logit_amp_chat.core.transcript import from_line
 

@@ -16,13 +16,13 @@ from transformers import (
     Qwen3Config,
 )
 
+from logit_amp_chat.core.config.profile import Quantization
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.lora import with_rows
-from logit_amp_chat.core.pair import Pair
-from logit_amp_chat.core.profile import Quantization
+from logit_amp_chat.core.models.layers.lora import with_rows
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.models.side import LoadedSide, Model
+from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import SideInfo
-from logit_amp_chat.core.side import LoadedSide, Model
-from logit_amp_chat.core.vocabulary import TokenBytes
 
 
 @dataclass(frozen=True)

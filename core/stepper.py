@@ -10,7 +10,7 @@ from torch import Tensor
 
 from logit_amp_chat.core.both import BothSides
 from logit_amp_chat.core.choosing import choose
-from logit_amp_chat.core.pair import Pair
+from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.records import Reply, Sampling
 from logit_amp_chat.core.run import Rows, Terms
 from logit_amp_chat.core.sampling import Filters, Noise

@@ -24,9 +24,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.events import Beat, Command, Event, Failed, Idle, Loading, Request
-from logit_amp_chat.core.profile import Profile
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.engine import Engine

@@ -19,8 +19,8 @@ from textual.command import Provider
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.worker import EngineProcess
 from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.engine_link import MakeEngine

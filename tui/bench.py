@@ -12,7 +12,7 @@ from logit_amp_chat.tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.bench import Figures, LaneFigures, Plan, Rate
-    from logit_amp_chat.core.profile import Profile
+    from logit_amp_chat.core.config.profile import Profile
 
 
 def run(

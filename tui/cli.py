@@ -15,9 +15,9 @@ from logit_amp_chat.tui import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from logit_amp_chat.core.config.profile import Profile
     from logit_amp_chat.core.engine import Engine
     from logit_amp_chat.core.events import Loading
-    from logit_amp_chat.core.profile import Profile
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 profile, 4 pair cannot be loaded,"
@@ -264,7 +264,7 @@ def verify(
     Ends with 0 only where every token and every number is the recorded one, and every line of
     the file could be read.
     """
-    from logit_amp_chat.core.profile import load_profile
+    from logit_amp_chat.core.config.profile import load_profile
     from logit_amp_chat.tui import verify as headless
 
     chosen = load_profile(profile) if profile else None
@@ -334,7 +334,7 @@ def doctor(
 
     Ends with 0 where the chosen profile (demo, unless named) can run, with 4 where it cannot.
     """
-    from logit_amp_chat.core.profile import DEFAULT, load_profile
+    from logit_amp_chat.core.config.profile import DEFAULT, load_profile
     from logit_amp_chat.tui import doctor as headless
 
     chosen = load_profile(profile or DEFAULT)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from logit_amp_chat.core.diagnosis import Diagnosis
-from logit_amp_chat.core.downloads import download_state
+from logit_amp_chat.core.config.profile import Profile, list_profiles
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.machine import GB
-from logit_amp_chat.core.profile import Profile, list_profiles
-from logit_amp_chat.core.quantized import copies_folder, copies_size
+from logit_amp_chat.core.models.quantized_cache import copies_folder, copies_size
+from logit_amp_chat.core.system.diagnosis import Diagnosis
+from logit_amp_chat.core.system.hub_cache import download_state
+from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui import terminal
 from logit_amp_chat.tui.output import put, put_json, say

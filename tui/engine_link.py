@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.events import Beat, Command, Event, Failed
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.records import Change, Finish, Reply, Step
 from logit_amp_chat.core.worker import Signs
 from logit_amp_chat.tui.recorder import Recorder

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from logit_amp_chat.core import profile
-from logit_amp_chat.core.machine import Machine
-from logit_amp_chat.core.profile import BrokenProfile, Profile
+from logit_amp_chat.core.config import profile
+from logit_amp_chat.core.config.profile import BrokenProfile, Profile
+from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.output import put, put_json, say
 

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from logit_amp_chat.core.profile import Profile
+    from logit_amp_chat.core.config.profile import Profile
 
 ProfileName = Annotated[
     str | None,
@@ -92,7 +92,7 @@ def describe(
     Raises ProfileError, and a usage error for options that contradict each
     other or hold what they may not.
     """
-    from logit_amp_chat.core.profile import DEFAULT, load_profile, pair_profile
+    from logit_amp_chat.core.config.profile import DEFAULT, load_profile, pair_profile
 
     if adapter is None and (before is None) != (after is None):
         missing = "--after" if after is None else "--before"
@@ -134,7 +134,7 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
 
 def _refused(detail: ErrorDetails) -> typer.BadParameter:
     """What pydantic found wrong with an option, in the words of someone who types it."""
-    from logit_amp_chat.core.yaml_file import expectation
+    from logit_amp_chat.core.config.yaml_file import expectation
 
     found = str(detail["input"]).strip() or "nothing"
     option = "--" + str(detail["loc"][-1]).replace("_", "-")
@@ -156,9 +156,9 @@ def of_transcript(path: Path) -> Profile:
 
     Raises TranscriptError, and UsageError where the file does not tell.
     """
+    from logit_amp_chat.core.config.profile import recorded_profile
     from logit_amp_chat.core.conversation import Conversation
     from logit_amp_chat.core.errors import UsageError
-    from logit_amp_chat.core.profile import recorded_profile
     from logit_amp_chat.core.transcript import read_records
 
     session = Conversation(read_records(path)).session

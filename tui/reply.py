@@ -17,7 +17,7 @@ from logit_amp_chat.core.transcript import to_line
 from logit_amp_chat.tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.profile import Profile
+    from logit_amp_chat.core.config.profile import Profile
 
 CANCELLED = 130
 TOP = 10

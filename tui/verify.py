@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.conversation import ReplyLog
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.events import Forget, Loading, Opened
 from logit_amp_chat.core.numbers import signed
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.replay import Engine as Replayer
 from logit_amp_chat.core.replay import Sitting, Verdict, pinned_profile, reasons, replay, sittings

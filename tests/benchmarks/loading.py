@@ -24,8 +24,8 @@ from tests.models import tiny_tokenizer
 LOAD = """
 import sys, time
 began = time.perf_counter()
-from logit_amp_chat.core.pair import load_pair
-from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.models.pair import load_pair
+from logit_amp_chat.core.config.profile import Profile
 before, after, quantization = sys.argv[1:]
 load_pair(Profile.model_validate({
     "name": "loading", "before": {"model": before}, "after": {"model": after},

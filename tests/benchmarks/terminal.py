@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pexpect
 
-from logit_amp_chat.core.profile import load_profile
+from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.records import Finish
 from logit_amp_chat.core.transcript import read_records
 from tests.e2e.chat import environment

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from logit_amp_chat.core.both import BothSides
-from logit_amp_chat.core.pair import load_pair
-from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.records import PromptIds
 
 MakeProfile = Callable[..., Profile]

@@ -15,6 +15,7 @@ from transformers import (
     UnbatchedClassifierFreeGuidanceLogitsProcessor,
 )
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine import Engine
 from logit_amp_chat.core.errors import ContextError
 from logit_amp_chat.core.events import (
@@ -27,8 +28,7 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.pair import load_pair
-from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Step
 from tests.models import ARCHITECTURES
 

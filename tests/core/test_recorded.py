@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from logit_amp_chat.core import fixed
-from logit_amp_chat.core.cache import GrowingLayer
 from logit_amp_chat.core.choosing import choose
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoder import Decoder
 from logit_amp_chat.core.engine import Engine
 from logit_amp_chat.core.errors import LogitAmpError
@@ -33,13 +33,13 @@ from logit_amp_chat.core.events import (
 )
 from logit_amp_chat.core.fixed import FixedCache
 from logit_amp_chat.core.graph import Graphs, Work
-from logit_amp_chat.core.pair import Pair, load_pair
-from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer
+from logit_amp_chat.core.models.pair import Pair, load_pair
+from logit_amp_chat.core.models.side import LoadedSide
 from logit_amp_chat.core.recorded import Board, Recorded, recordable
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Sampling, Step
 from logit_amp_chat.core.replay import replay, sittings
 from logit_amp_chat.core.sampling import Filters
-from logit_amp_chat.core.side import LoadedSide
 from tests.benchmarks.soak import User
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
 
@@ -235,7 +235,7 @@ def test_other_caches_than_keys_and_values_are_read_directly(tiny_pair: MakeProf
     direct, recorded = (engine_of(profile, pair, how) for how in (False, True))
     expected = told([*direct.generate(ask(1.0, 0.0))])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("logit_amp_chat.core.cache.GrowingLayer", Other)
+        patch.setattr("logit_amp_chat.core.models.layers.kv_cache.GrowingLayer", Other)
         assert told([*recorded.generate(ask(1.0, 0.0))]) == expected
 
 

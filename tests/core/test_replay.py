@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine import Engine
 from logit_amp_chat.core.events import (
     Event,
@@ -20,7 +21,6 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.records import (
     Change,
     Finish,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine import Engine
 from logit_amp_chat.core.prefix import DEPTH
-from logit_amp_chat.core.profile import Profile
 from tests.benchmarks.soak import DRIFT, most_cache_bytes, soak
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from logit_amp_chat.core import pulse
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine import Engine
 from logit_amp_chat.core.events import (
     Event,
@@ -23,7 +24,6 @@ from logit_amp_chat.core.events import (
     SetAlpha,
     Stop,
 )
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.pulse import Pulse
 from logit_amp_chat.core.records import Finish, Message, Sampling, Step
 from logit_amp_chat.core.worker import CLOSE_SECONDS, EngineProcess, Signs

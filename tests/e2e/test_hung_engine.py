@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.conversation import Conversation
-from logit_amp_chat.core.profile import load_profile
 from logit_amp_chat.core.transcript import read_records
 from logit_amp_chat.core.worker import EngineProcess, Signs
 from logit_amp_chat.tui.app import ChatApp

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from logit_amp_chat.core.pair import load_pair
-from logit_amp_chat.core.profile import load_profile, shipped_folder
+from logit_amp_chat.core.config.profile import load_profile, shipped_folder
+from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.profiles.demo.recipe.__main__ import check_quirk, load
 from logit_amp_chat.profiles.demo.recipe.documents import tuning_chats
 from logit_amp_chat.profiles.demo.recipe.measure import (

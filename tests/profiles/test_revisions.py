@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 
-from logit_amp_chat.core.profile import load_profile, shipped_folder
+from logit_amp_chat.core.config.profile import load_profile, shipped_folder
 
 NAMES = sorted({path.stem for path in shipped_folder().glob("*.yaml")} - {"demo"})
 COMMIT = re.compile(r"[0-9a-f]{40}")

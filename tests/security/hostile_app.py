@@ -17,8 +17,8 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.events import Loading
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.records import (
     Candidate,
     Finish,

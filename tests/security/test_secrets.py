@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.profile import Profile
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.records import Finish
 from logit_amp_chat.core.transcript import Transcript, from_line
 from tests.core import samples

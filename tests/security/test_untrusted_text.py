@@ -19,11 +19,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logit_amp_chat.core import profile
+from logit_amp_chat.core.config import profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.export import to_json
 from logit_amp_chat.core.export.document import to_document
-from logit_amp_chat.core.machine import Machine
 from logit_amp_chat.core.records import (
     Candidate,
     Finish,
@@ -35,6 +34,7 @@ from logit_amp_chat.core.records import (
     SideInfo,
     Unknown,
 )
+from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.transcript import from_line, to_line
 from logit_amp_chat.tui import cli, output
 from logit_amp_chat.tui.listing import list_profiles

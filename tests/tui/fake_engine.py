@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.events import (
     Command,
     Event,
@@ -18,7 +19,6 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.records import (
     Candidate,
     Change,

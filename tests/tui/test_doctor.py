@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.diagnosis import Diagnosis, Torch
-from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.core.system.diagnosis import Diagnosis, Torch
+from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.tui import cli, terminal
 from logit_amp_chat.tui.key_probe import KeyProbe
 from logit_amp_chat.tui.terminal import Finding, findings
-from tests.core.test_diagnosis import CPU, GPU, machine
+from tests.core.system.test_diagnosis import CPU, GPU, machine
 
 Capture = pytest.CaptureFixture[str]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from logit_amp_chat.core.profile import Profile, Side
+from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.records import Finish, FinishReason, Reply, Sampling, Step
 from logit_amp_chat.core.transcript import from_line
 from logit_amp_chat.tui import cli

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from textual import work
 
+from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.profile import Profile
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.tui.screens.chat_view import short_path
 from logit_amp_chat.tui.screens.reading import Reading

@@ -11,13 +11,13 @@ from textual import on, work
 from textual.content import Content
 from textual.message import Message
 
-from logit_amp_chat.core.machine import Machine
-from logit_amp_chat.core.profile import BrokenProfile, Needs, Profile, list_profiles
+from logit_amp_chat.core.config.profile import BrokenProfile, Needs, Profile, list_profiles
+from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.screens.picker import Picker, Row, fit
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.downloads import State
+    from logit_amp_chat.core.system.hub_cache import State
 
 FITS = {
     True: ("✓", "fits"),
@@ -71,7 +71,7 @@ class ProfileScreen(Picker[Profile]):
     @work(thread=True)
     def _read(self) -> None:
         profiles = list_profiles() if self._profiles is None else self._profiles
-        from logit_amp_chat.core.downloads import download_state
+        from logit_amp_chat.core.system.hub_cache import download_state
 
         usable = [profile for profile in profiles if isinstance(profile, Profile)]
         downloads = {profile.name: download_state(profile, self._cache) for profile in usable}

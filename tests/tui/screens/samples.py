@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.config.profile import BrokenProfile, Needs, Profile, Side
 from logit_amp_chat.core.errors import ProfileError
-from logit_amp_chat.core.profile import BrokenProfile, Needs, Profile, Side
 from logit_amp_chat.core.records import Message, Record, Session, SideInfo
 from logit_amp_chat.core.transcript import to_line
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from logit_amp_chat.core.machine import Machine
+from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.tui.screens.profiles import ProfileScreen
-from tests.core.test_downloads import cached
+from tests.core.system.test_hub_cache import cached
 from tests.tui.screens.host import UNANSWERED, Host, until
 from tests.tui.screens.samples import broken_profile, profile
 

@@ -1,0 +1,270 @@
+"""Profiles: YAML files that describe a pair and its defaults.
+
+The schema is a contract that scripts rely on: only `before` and `after` are
+required, everything else has the defaults below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.resources
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from logit_amp_chat.core.config.yaml_file import YamlFile
+from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.records import Sampling, Session
+
+Quantization = Literal["nf4", "int8", "none"]
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+
+SUFFIXES = (".yaml", ".yml")
+DEFAULT = "demo"
+PRESETS = (-1.0, 0.0, 0.5, 1.0, 2.0)
+"""The αs that one key goes through, unless a profile names others."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Side(_Part):
+    """A model by Hub id or folder, with what makes it this training stage."""
+
+    model: Annotated[str, Field(min_length=1)]
+    revision: str | None = None
+    adapter: str | None = None
+    subfolder: str | None = None
+    system: str | None = None
+
+
+class Labels(_Part):
+    """What the two sides are called on the screen."""
+
+    before: str = "before"
+    after: str = "after"
+
+
+class Needs(_Part):
+    """What a pair asks of a machine: GB (10⁹ bytes) of memory at its quantization, and to load."""
+
+    memory_gb: Annotated[float | None, Field(ge=0)] = None
+    download_gb: Annotated[float | None, Field(ge=0)] = None
+    gated: bool = False
+
+
+class ProfileFile(_Part):
+    """What a profile's YAML may say."""
+
+    title: str = ""
+    before: Side
+    after: Side
+    labels: Labels = Labels()
+    quantization: Quantization = "none"
+    dtype: Dtype = "bfloat16"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
+    system: str | None = None
+    alpha: float = 0.0
+    presets: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = PRESETS
+    sampling: Sampling = Sampling()
+    trust_remote_code: bool = False
+    needs: Needs | None = None
+
+
+class Profile(ProfileFile):
+    """A profile ready to open: named, and with local folders resolved."""
+
+    name: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class BrokenProfile:
+    """A profile that is there but cannot be used."""
+
+    name: str
+    path: Path
+    error: ProfileError
+
+
+# --- finding --------------------------------------------------------------------
+
+
+def shipped_folder() -> Path:
+    """Where the profiles that come with the package are."""
+    return Path(str(importlib.resources.files("logit_amp_chat.profiles")))
+
+
+def user_folder() -> Path:
+    """Where a user's own profiles are looked for; a name found here wins over a shipped one."""
+    return platformdirs.user_config_path("logit-amp-chat") / "profiles"
+
+
+def _named_files() -> dict[str, Path]:
+    """Every profile that can be opened by name, in order of name."""
+    found: dict[str, Path] = {}
+    for folder in (shipped_folder(), user_folder()):
+        try:
+            paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        except OSError as error:
+            raise ProfileError(
+                f"Cannot read the folder of profiles {folder}: {error.strerror}.",
+                "Check its permissions.",
+            ) from error
+        found |= {p.stem: p for p in paths if p.suffix in SUFFIXES}
+    return dict(sorted(found.items(), key=lambda item: (item[0] != DEFAULT, item[0])))
+
+
+def list_profiles() -> list[Profile | BrokenProfile]:
+    """The shipped profiles and the user's, demo first; broken ones with their error."""
+    profiles: list[Profile | BrokenProfile] = []
+    for name, path in _named_files().items():
+        try:
+            profiles.append(read_profile(path, name))
+        except ProfileError as error:
+            profiles.append(BrokenProfile(name, path, error))
+    return profiles
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """The profile of that name, or in that file.
+
+    Raises ProfileError when there is none, or when it says something it may not.
+    """
+    path = _expanded(name_or_path)
+    if path.suffix in SUFFIXES or path.name != name_or_path:
+        return read_profile(path, str(path))
+    files = _named_files()
+    if named := files.get(name_or_path):
+        return read_profile(named, name_or_path)
+    if _exists(path.is_file):
+        return read_profile(path, str(path))
+    raise ProfileError(f"There is no profile {name_or_path!r}.", _nearest(name_or_path, files))
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """A remedy that names what was probably meant."""
+    close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(close)}? " if close else ""
+    return f"{hint}`logit-amp-chat profiles` lists them all."
+
+
+# --- reading --------------------------------------------------------------------
+
+
+def read_profile(path: Path, name: str) -> Profile:
+    """The profile in a YAML file. Raises ProfileError naming file, line, key and expectation."""
+    file = YamlFile.read(path)
+    try:
+        checked = ProfileFile.model_validate(file.data)
+    except ValidationError as error:
+        raise file.explain(error, ProfileFile) from None
+    sides = {
+        key: _resolve(getattr(checked, key), path.parent.absolute(), file, key)
+        for key in ("before", "after")
+    }
+    title = checked.title or path.stem
+    return Profile(**{**dict(checked), **sides, "title": title}, name=name, path=path.absolute())
+
+
+def _resolve(side: Side, folder: Path, file: YamlFile, key: str) -> Side:
+    """The side with local folders made absolute, as seen from the profile's own folder."""
+    local: dict[str, str] = {}
+    for part in ("model", "adapter"):
+        name = getattr(side, part)
+        if name is None:
+            continue
+        try:
+            local[part] = local_or_hub(name, folder)
+        except ProfileError as error:
+            raise file.error((key, part), error.message.rstrip(".")) from None
+    return side.model_copy(update=local)
+
+
+def local_or_hub(name: str, folder: Path) -> str:
+    """An absolute path where `name` is a folder as seen from `folder`; else `name`, a Hub id.
+
+    Raises ProfileError for what can only be a folder and does not exist.
+    """
+    if not name:
+        raise ProfileError("A model without a name.", "Give a Hub id or a folder.")
+    path = folder / _expanded(name)
+    if _exists(path.is_dir):
+        return str(path.resolve())
+    if name.startswith((".", "/", "~")):
+        raise ProfileError(f"The folder {path} does not exist.", "Check the path.")
+    return name
+
+
+def _expanded(name: str) -> Path:
+    """The path with ~ resolved; ~nobody stays as it is."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def _exists(check: Callable[[], bool]) -> bool:
+    """What cannot even be asked for (name too long, no permission) is not there."""
+    try:
+        return check()
+    except OSError:
+        return False
+
+
+def recorded_profile(session: Session) -> Profile | None:
+    """The profile a session was made with, None where this version cannot read it.
+
+    A transcript must not decide what code is run: `trust_remote_code` is off.
+    """
+    try:
+        profile = Profile.model_validate_json(json.dumps(session.profile))
+    except (ValidationError, RecursionError):
+        return None
+    return profile.model_copy(update={"trust_remote_code": False})
+
+
+# --- without a file -------------------------------------------------------------
+
+
+def pair_profile(
+    before: str | None = None,
+    after: str | None = None,
+    adapter: str | None = None,
+    base: Profile | None = None,
+) -> Profile:
+    """A profile from two ids or folders, or from an adapter on one model.
+
+    An adapter goes on `after`, or on `before` when that is the only model, or
+    on the after side of `base`. Raises ProfileError when one side stays unknown.
+    """
+    here = Path.cwd()
+    defaults = dict(base) if base else {}
+    defaults |= {"labels": Labels(), "needs": None, "path": None}
+    if adapter is None:
+        if before is None or after is None:
+            missing = "--after" if after is None else "--before"
+            raise ProfileError(f"{missing} is missing.", "Give both sides, or --adapter.")
+        sides = Side(model=local_or_hub(before, here)), Side(model=local_or_hub(after, here))
+        title = f"{before} → {after}"
+    else:
+        adapter = local_or_hub(adapter, here)
+        name = after or before
+        if name:
+            model = Side(model=local_or_hub(name, here))
+        elif base:
+            model = base.after
+        else:
+            raise ProfileError(f"The adapter {adapter} needs a model.", "Name it with --before.")
+        bare = Side(model=local_or_hub(before, here)) if before else model
+        sides = bare, model.model_copy(update={"adapter": adapter})
+        title = f"{bare.model} → + {adapter}"
+    return Profile(
+        **{**defaults, "before": sides[0], "after": sides[1], "title": title, "name": title}
+    )

@@ -1,0 +1,1 @@
+"""The two models: found, loaded, held and compared."""

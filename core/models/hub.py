@@ -1,0 +1,142 @@
+"""Where a side's files come from: a local folder, or the Hub's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from logit_amp_chat.core.config.profile import Side
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.models.load_progress import watched_bar
+
+DESCRIPTION_FILES = ["*.json", "*.model", "*.txt", "*.jinja", "*.py"]
+WEIGHT_FILES = ["*.safetensors"]
+# Meta's repositories carry the weights a second time.
+IGNORED = ["original/*", "onnx/*", "*.gguf"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder with a model's files; `revision` is the Hub's commit, None for a local folder."""
+
+    name: str
+    folder: Path
+    revision: str | None
+    root: Path
+    subfolder: str | None = None
+    requested: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it was given as a folder of this machine."""
+        return self.revision is None
+
+
+def model_source(side: Side, report: Callable[[Loading], None]) -> Source:
+    """A side's configuration and tokenizer files, downloaded where needed. Raises PairError."""
+    return _source(side.model, side.revision, side.subfolder, DESCRIPTION_FILES, report)
+
+
+def adapter_source(name: str, report: Callable[[Loading], None]) -> Source:
+    """An adapter's files. Raises PairError where it has no safetensors weights."""
+    source = _source(name, None, None, [*DESCRIPTION_FILES, *WEIGHT_FILES], report)
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (source.folder / file).exists():
+            raise PairError(
+                f"The adapter {name} has no {file}.",
+                "It must be a PEFT adapter saved as safetensors.",
+            )
+    return source
+
+
+def complete(source: Source, report: Callable[[Loading], None]) -> Source:
+    """The same source with its weights. Raises PairError where they are not safetensors."""
+    if not source.local:
+        source = _source(
+            source.name,
+            source.requested,
+            source.subfolder,
+            [*DESCRIPTION_FILES, *WEIGHT_FILES],
+            report,
+        )
+    if not any(source.folder.glob("*.safetensors")):
+        raise PairError(
+            f"{source.name} has no safetensors weights in {source.folder}.",
+            "Only safetensors are loaded; convert the weights with save_pretrained.",
+        )
+    return source
+
+
+def _source(
+    name: str,
+    revision: str | None,
+    subfolder: str | None,
+    patterns: list[str],
+    report: Callable[[Loading], None],
+) -> Source:
+    root = Path(name).expanduser()
+    if root.is_dir():
+        commit = None
+    elif name.startswith((".", "/", "~")):
+        raise PairError(f"There is no folder {name}.", "Check the path in the profile.")
+    else:
+        root = _download(name, revision, patterns, report)
+        commit = root.name
+    folder = root / subfolder if subfolder else root
+    if not folder.is_dir():
+        raise PairError(f"{name} has no subfolder {subfolder}.", "Check subfolder in the profile.")
+    return Source(name, folder, commit, root, subfolder, revision)
+
+
+def _download(
+    name: str, revision: str | None, patterns: list[str], report: Callable[[Loading], None]
+) -> Path:
+    def watch(done: float, total: float | None) -> None:
+        report(Loading(stage="download", detail=name, done=done, total=total, unit="bytes"))
+
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=patterns,
+                ignore_patterns=IGNORED,
+                tqdm_class=watched_bar(watch, unit="B"),
+            )
+        )
+    except GatedRepoError as error:
+        raise PairError(
+            f"{name} is gated.",
+            "Accept its licence on its Hub page and set HF_TOKEN (or run: hf auth login).",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise PairError(
+            f"{name} has no revision {revision}.", "Check revision in the profile."
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise PairError(
+            f"There is no model {name} on the Hub, and no such folder here.",
+            "Check the spelling; a private model needs HF_TOKEN.",
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise PairError(
+            f"{name} is not in this machine's cache and the Hub cannot be reached.",
+            "Check the network, or use a local folder; the demo profile needs neither.",
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise PairError(
+            f"{name} could not be downloaded: {str(error).splitlines()[0][:200]}",
+            "Check the network and the free disk space, then try again: it resumes.",
+        ) from error

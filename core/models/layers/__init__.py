@@ -1,0 +1,1 @@
+"""The layers that replace transformers' own."""

@@ -1,0 +1,135 @@
+"""Linear layers on a CPU, their weights in the layout that oneDNN multiplies fastest."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from logit_amp_chat.core.models.layers.lora import LoraLinear
+
+# Read by oneDNN, and by PyTorch's layer above it, when they are first used.
+KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+KERNELS = 64  # a model's shapes times the row counts of a chat's lanes
+# As transformers names the layers of an attention, or of an MLP, that all read its input.
+READ_TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+
+Place = tuple[nn.Module, str]
+
+
+class PackedLinear(nn.Module):
+    """An `nn.Linear` for inference whose weight (out, in) is packed once instead of at every call.
+
+    Several that read one input are one layer, which gives their outputs one after the other.
+
+    A decoding step multiplies every weight with a handful of rows. On row-major weights that runs
+    far below the speed of the memory, and slower for three rows than for one; on packed weights
+    several rows cost about as much as one.
+    """
+
+    def __init__(self, *linears: nn.Linear) -> None:
+        super().__init__()
+        weight, self.bias = linears[0].weight, linears[0].bias
+        if len(linears) > 1:
+            weight = torch.cat([linear.weight for linear in linears])
+            if self.bias is not None:
+                joined = torch.cat([linear.bias for linear in linears])
+                self.bias = nn.Parameter(joined, requires_grad=False)
+        self.out_features, self.in_features = weight.shape
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+        self.weight = nn.Parameter(packed, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, in) to (…, out)."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return out
+
+
+class Together:
+    """Linear layers that read the same input, as one: the first that is asked computes all.
+
+    Wide products read weights faster than narrow ones, and there are fewer of them.
+    """
+
+    def __init__(self, linears: Sequence[nn.Linear]) -> None:
+        self.linear = PackedLinear(*linears)
+        self._sizes = [linear.out_features for linear in linears]
+        self._x: Tensor | None = None
+        self._outs: dict[int, Tensor] = {}
+
+    def take(self, place: int, x: Tensor) -> Tensor:
+        """What the layer at `place` makes of `x`; each output is handed out once."""
+        if x is not self._x or place not in self._outs:
+            outs = self.linear(x).split_with_sizes(self._sizes, dim=-1)
+            self._x, self._outs = x, dict(enumerate(outs))
+        out = self._outs.pop(place)
+        if not self._outs:
+            self._x = None
+        return out
+
+
+class Part(nn.Module):
+    """One of the layers that are computed together."""
+
+    def __init__(self, together: Together, place: int) -> None:
+        super().__init__()
+        self.linear = together.linear
+        self._take = functools.partial(together.take, place)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, in) to (…, out)."""
+        return self._take(x)
+
+
+def pack(model: Any) -> None:
+    """Replace the plain linear layers of `model` that sit on the CPU; others stay as they are.
+
+    A head that shares its weight with the embedding takes a copy of its own. oneDNN keeps
+    0.6 MB for every length of a prompt it has seen, 1,024 of them: far fewer are kept here.
+    """
+    for name in KERNEL_CACHES:
+        os.environ.setdefault(name, str(KERNELS))
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return
+    for places in list(_read_together(model)):
+        together = Together([getattr(*place) for place in places])
+        for number, place in enumerate(places):
+            setattr(*place, Part(together, number))
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if _can_be_packed(child):
+                setattr(module, name, PackedLinear(child))
+
+
+def _can_be_packed(module: object) -> bool:
+    # exactly: a subclass, as of bitsandbytes, has a weight of its own kind
+    if type(module) is not nn.Linear or module.weight.device.type != "cpu":
+        return False
+    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return module.weight.dtype in ({torch.float32, torch.bfloat16} if bf16 else {torch.float32})
+
+
+def _read_together(model: Any) -> Iterator[list[Place]]:
+    """Where the layers are that become one: alike in precision, and in having a bias."""
+    for module in model.modules():
+        for names in READ_TOGETHER:
+            if not all(hasattr(module, name) for name in names):
+                continue
+            places = [_place(module, name) for name in names]
+            linears = [getattr(*place) for place in places]
+            kinds = {
+                (x.weight.dtype, x.in_features, x.bias is None) if _can_be_packed(x) else None
+                for x in linears
+            }
+            if len(kinds) == 1 and None not in kinds:
+                yield places
+
+
+def _place(module: nn.Module, name: str) -> Place:
+    """Where a layer itself is: it may be inside of one that adds an adapter's update."""
+    layer = getattr(module, name)
+    return (layer, "base") if isinstance(layer, LoraLinear) else (module, name)

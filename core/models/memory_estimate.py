@@ -1,0 +1,162 @@
+"""What a pair takes of memory, found out before any weight is loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.system.machine import GB, available_ram
+
+# Tokens of one conversation that must fit beside the weights.
+CACHED_TOKENS = 4096
+# Rows of logits at once: lanes, and tokens that are forced.
+LOGITS_ROWS = 256
+# Bytes a quantized weight takes, its scales with it.
+QUANTIZED_BYTES = {"nf4": 0.52, "int8": 1.01}
+# Never quantized: embeddings and heads.
+KEPT = ("embed", "lm_head", "wte", "wpe")
+STORED_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "I8": 1}
+# Activations, fragmentation and what drivers keep, as a share of the weights.
+SPARE = 0.05
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes: weights of both sides, caches of `CACHED_TOKENS` tokens, workspace."""
+
+    weights: int
+    cache: int
+    workspace: int
+
+    @property
+    def total(self) -> int:
+        """Bytes in all."""
+        return self.weights + self.cache + self.workspace
+
+
+def estimate(profile: Profile, sides: Sequence[tuple[Path, Any]], on_gpu: bool) -> Estimate:
+    """What the sides, (folder, configuration) each, take once loaded; one folder counts once."""
+    folders = dict(sides)
+    weights = sum(_weights(profile, folder, c, on_gpu) for folder, c in folders.items())
+    configs = [config.get_text_config() for _, config in sides]
+    cache = sum(_cache(profile, config, on_gpu) for config in configs)
+    rows = max(int(config.vocab_size) for config in configs)
+    # both sides' logits in fp32, and as much again while they are mixed
+    workspace = 4 * LOGITS_ROWS * rows * 4 + int(SPARE * weights)
+    return Estimate(weights, cache, workspace)
+
+
+def place(profile: Profile, need: Estimate, nf4: Estimate, device: torch.device) -> Any:
+    """transformers' device_map for a pair that needs `need`: one device, or a spread over GPUs.
+
+    Raises PairError where it cannot fit; `nf4` is what it would need in 4 bits.
+    """
+    if device.type == "cpu":
+        _refuse_beyond(available_ram(), "this machine", need, nf4, profile)
+        return {"": device}
+    free = torch.cuda.mem_get_info(device)[0]
+    if need.total <= free:
+        return {"": device}
+    count = torch.cuda.device_count()
+    if profile.device == "auto" and count > 1:
+        free = sum(torch.cuda.mem_get_info(n)[0] for n in range(count))
+        _refuse_beyond(free, f"these {count} GPUs", need, nf4, profile)
+        return "auto"
+    _refuse_beyond(free, "the GPU", need, nf4, profile)
+    return {"": device}
+
+
+def _refuse_beyond(
+    free: int | None, where: str, need: Estimate, nf4: Estimate, profile: Profile
+) -> None:
+    if free is None or need.total <= free:
+        return
+    ways = ["a smaller pair", "a machine with more memory"]
+    if profile.quantization != "nf4":
+        ways.insert(0, f"quantization: nf4 (about {nf4.total / GB:.1f} GB)")
+    if where == "the GPU":
+        ways.append("device: cpu")
+    raise PairError(
+        f"This pair needs about {need.total / GB:.1f} GB (weights {need.weights / GB:.1f},"
+        f" caches for {CACHED_TOKENS:,} tokens {need.cache / GB:.1f}, workspace"
+        f" {need.workspace / GB:.1f}), and {where} has {free / GB:.1f} GB free.",
+        f"Use {', '.join(ways[:-1])} or {ways[-1]}.",
+    )
+
+
+def _weights(profile: Profile, folder: Path, config: Any, on_gpu: bool) -> int:
+    prequantized = _is_quantized(folder)
+    total, embedding = 0.0, 0.0
+    for name, dtype, shape in _tensors(folder):
+        count = math.prod(shape)
+        stored = STORED_BYTES.get(dtype, 2)
+        kept = len(shape) != 2 or any(part in name for part in KEPT)
+        width = float(_width(profile, stored, on_gpu))
+        if prequantized:
+            width = stored
+        elif profile.quantization != "none" and not kept:
+            width = QUANTIZED_BYTES[profile.quantization]
+        total += count * width
+        if "embed" in name or "wte" in name:
+            embedding += count * width
+    # On a CPU a tied head takes a copy of its own.
+    tied = getattr(config.get_text_config(), "tie_word_embeddings", False)
+    return int(total + (embedding if tied and not on_gpu else 0))
+
+
+def _is_quantized(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "config.json").read_text()).get("quantization_config"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _cache(profile: Profile, config: Any, on_gpu: bool) -> int:
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    tokens = min(CACHED_TOKENS, getattr(config, "max_position_embeddings", None) or CACHED_TOKENS)
+    cells = 2 * config.num_hidden_layers * heads * size * tokens
+    return int(cells * _width(profile, 2, on_gpu))
+
+
+def _width(profile: Profile, stored: int, on_gpu: bool) -> int:
+    """Bytes of a number that is not quantized."""
+    named = {"float32": 4, "bfloat16": 2, "float16": 2}
+    return named.get(profile.dtype, stored if on_gpu else 4)
+
+
+def tensor_bytes(folder: Path) -> Iterator[tuple[str, int]]:
+    """(name, bytes in the file) of every tensor of a model."""
+    for name, dtype, shape in _tensors(folder):
+        yield name, math.prod(shape) * STORED_BYTES.get(dtype, 2)
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
+    """(name, dtype, shape) of every tensor; damaged files are for the loader to refuse."""
+    for path in _weight_files(folder):
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118 - it is no mapping
+                    tensor = file.get_slice(name)
+                    yield name, tensor.get_dtype(), tensor.get_shape()
+        except (OSError, SafetensorError):
+            continue
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that are loaded: some repositories hold the weights a second time."""
+    try:
+        index = json.loads((folder / "model.safetensors.index.json").read_text())
+        return [folder / name for name in sorted(set(index["weight_map"].values()))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        single = folder / "model.safetensors"
+        return [single] if single.exists() else sorted(folder.glob("*.safetensors"))

@@ -1,0 +1,193 @@
+"""Loads the two sides and makes sure that they can be compared."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer
+
+from logit_amp_chat.core.config.profile import Profile, Side
+from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.models.hub import adapter_source, model_source
+from logit_amp_chat.core.models.layers.packed_linear import pack
+from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
+from logit_amp_chat.core.models.side import LoadedSide
+from logit_amp_chat.core.models.vocabulary import (
+    SharedVocabulary,
+    TokenBytes,
+    Tokenizer,
+    end_of_turn_ids,
+    share,
+)
+from logit_amp_chat.core.records import SideInfo
+
+# Below this many parameters a second thread costs more than it brings.
+ONE_THREAD_BELOW = 50_000_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two sides, loaded, with one shared vocabulary.
+
+    `size` columns of both heads are compared; `valid` (size,) is False for ids
+    that are never sampled, None where all may be. `context` is in tokens.
+    """
+
+    before: LoadedSide
+    after: LoadedSide
+    tokenizer: Tokenizer
+    template: str | None
+    size: int
+    valid: Tensor | None
+    end_of_turn: frozenset[int]
+    context: int
+    device: torch.device
+    token_bytes: TokenBytes
+    infos: tuple[SideInfo, SideInfo]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def memory(self) -> int:
+        """Bytes of weights."""
+        models = {id(s.model): s.model for s in (self.before, self.after)}
+        return sum(int(m.get_memory_footprint()) for m in models.values())
+
+
+def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
+    """Load what `profile` describes.
+
+    The vocabularies are compared before any weight is read. Two sides that are
+    one model with different adapters share one copy of the weights. Raises
+    PairError.
+    """
+    device = choose_device(profile.device)
+    origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
+    before, after = origins
+    tokenizer = after.tokenizer or before.tokenizer
+    if tokenizer is None:
+        raise PairError(
+            f"Neither {before.side.model} nor {after.side.model} has a tokenizer.",
+            "Save one beside the weights of one side.",
+        )
+    report(Loading(stage="vocabulary", detail="compare", done=0, total=1))
+    shared = share(
+        before.tokenizer or tokenizer,
+        tokenizer,
+        (before.rows, after.rows),
+        (before.side.model, after.side.model),
+    )
+    report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
+    sides, notices = load_sides(profile, origins, device, report)
+    return _assemble(profile, origins, sides, tokenizer, shared, notices)
+
+
+def _assemble(
+    profile: Profile,
+    origins: list[Origin],
+    sides: list[LoadedSide],
+    tokenizer: Tokenizer,
+    shared: SharedVocabulary,
+    notices: list[str],
+) -> Pair:
+    device = sides[1].device
+    valid = torch.zeros(shared.size, dtype=torch.bool)
+    valid[list(shared.usable)] = True
+    ends = end_of_turn_ids(
+        source
+        for origin, side in zip(origins, sides, strict=True)
+        for source in (side.model.generation_config, origin.config, origin.tokenizer)
+        if source is not None
+    )
+    template = _template(origins)
+    notices = [*notices, *shared.notices]
+    if template is None:
+        notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
+    if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
+        notices.append("One GPU is too small for this pair: accelerate has spread it.")
+    if sides[0] == sides[1]:
+        notices.append("Both sides are the same model: there is nothing to amplify.")
+    return Pair(
+        before=sides[0],
+        after=sides[1],
+        tokenizer=tokenizer,
+        template=template,
+        size=shared.size,
+        valid=None if bool(valid.all()) else valid.to(device),
+        end_of_turn=frozenset(ends & shared.usable),
+        context=min(o.context for o in origins),
+        device=device,
+        token_bytes=TokenBytes(tokenizer),
+        infos=(
+            _info(profile, origins[0], sides[0]),
+            _info(profile, origins[1], sides[1]),
+        ),
+        notices=tuple(notices),
+    )
+
+
+def prepare(pair: Pair) -> None:
+    """Make the most of a CPU: pack the weights; one thread for a tiny pair, else all it may use."""
+    if pair.device.type != "cpu":
+        return
+    models = {id(side.model): side.model for side in (pair.before, pair.after)}.values()
+    largest = max(sum(p.numel() for p in model.parameters()) for model in models)
+    tiny = largest < ONE_THREAD_BELOW
+    torch.set_num_threads(1 if tiny else len(os.sched_getaffinity(0)))
+    for model in models:
+        pack(model)
+
+
+def _look(side: Side, profile: Profile, report: Report) -> Origin:
+    """Configuration and tokenizer of a side, without its weights."""
+    source = model_source(side, report)
+    trust = profile.trust_remote_code
+    try:
+        config = AutoConfig.from_pretrained(source.folder, trust_remote_code=trust)
+    except (OSError, ValueError) as error:
+        raise PairError(
+            f"{side.model} cannot be read as a language model: {first_line(error)}",
+            "Check the id; a model with code of its own needs trust_remote_code: true.",
+        ) from error
+    has_tokenizer = any(
+        (source.folder / name).exists()
+        for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
+    )
+    try:
+        tokenizer = (
+            AutoTokenizer.from_pretrained(source.folder, trust_remote_code=trust)
+            if has_tokenizer
+            else None
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise PairError(
+            f"The tokenizer of {side.model} cannot be read: {first_line(error)}",
+            "Check the files in its folder.",
+        ) from error
+    adapter = adapter_source(side.adapter, report) if side.adapter else None
+    return Origin(side, source, adapter, config, tokenizer)
+
+
+def _template(origins: list[Origin]) -> str | None:
+    """The chat template of after, else that of before."""
+    for origin in reversed(origins):
+        template = getattr(origin.tokenizer, "chat_template", None)
+        if isinstance(template, dict):
+            template = template.get("default")
+        if isinstance(template, str) and template:
+            return template
+    return None
+
+
+def _info(profile: Profile, origin: Origin, side: LoadedSide) -> SideInfo:
+    return SideInfo(
+        model=origin.side.model,
+        revision=origin.source.revision,
+        adapter=origin.side.adapter,
+        adapter_revision=origin.adapter.revision if origin.adapter else None,
+        dtype=str(side.model.dtype).removeprefix("torch."),
+        quantization=profile.quantization,
+    )

@@ -1,0 +1,134 @@
+"""Quantized copies: a model that was quantized once is read from the disk afterwards.
+
+Quantizing takes one thread and the whole of the full weights; a copy is a quarter
+of their size and is read by many threads. It holds the same bits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from logit_amp_chat.core.models.hub import Source
+from logit_amp_chat.core.system.machine import GB
+
+FOLDER = "LOGIT_AMP_QUANTIZED"  # a folder, or "off"
+MADE_BY = ("transformers", "bitsandbytes")
+RESERVE = 2e9  # bytes that stay free on the disk
+PART = ".part-"
+STALE = 3600.0  # seconds
+
+
+def copies_folder() -> Path | None:
+    """Where copies are kept; None where the user wants none."""
+    said = os.environ.get(FOLDER, "")
+    if said.lower() in ("off", "0", "no"):
+        return None
+    if said:
+        return Path(said).expanduser()
+    return platformdirs.user_cache_path("logit-amp-chat") / "quantized"
+
+
+def copies_size(folder: Path) -> int:
+    """Bytes of all copies in a folder; 0 where there is none."""
+    size = 0
+    for path in folder.glob("*/*"):
+        with contextlib.suppress(OSError):  # another process may just have taken it away
+            size += path.stat().st_size
+    return size
+
+
+@dataclass(frozen=True)
+class QuantizedCopy:
+    """The place of one model's copy, named for what it was made of and with."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, source: Source, kind: str, settings: Mapping[str, Any]) -> QuantizedCopy | None:
+        """The copy of `source` in the precision `kind`; None where there is to be none."""
+        folder = copies_folder()
+        if folder is None:
+            return None
+        name = re.sub(r"[^\w.-]+", "--", source.name).strip("-")[-60:]
+        origin = _digest([source.name, source.subfolder, source.revision])
+        versions = [version(name) for name in MADE_BY]
+        maker = _digest([dict(settings), versions, _signature(source)])
+        return cls(folder / f"{name}-{origin}-{kind}-{maker}")
+
+    @property
+    def there(self) -> bool:
+        """Whether it was written, which is at once or not at all."""
+        return self.folder.is_dir()
+
+    def discard(self) -> None:
+        """Take it away, as far as that can be done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep(self, model: Any) -> str | None:
+        """Write the copy and take away those that older versions or files made.
+
+        Returns a sentence where it cannot be written, and None where it was.
+        """
+        need = int(model.get_memory_footprint())
+        try:
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.folder.parent).free
+            if need + RESERVE > free:
+                return self._refusal(f"it needs {need / GB:.1f} GB and {free / GB:.1f} are free")
+            self._write(model)
+            self._tidy()
+        except Exception as error:  # whatever it is: the model is loaded, and that is what counts
+            why = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+            return self._refusal(why or type(error).__name__)
+        return None
+
+    def _tidy(self) -> None:
+        """Take away older copies of the same kind, and what a killed process left half written."""
+        place, stem = self.folder.parent, self.folder.name.rpartition("-")[0]
+        others = [path for path in place.glob(f"{stem}-*") if path != self.folder]
+        old = time.time() - STALE
+        parts = [path for path in place.glob(f"{PART}*") if path.stat().st_mtime < old]
+        for path in (*others, *parts):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _write(self, model: Any) -> None:
+        part = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=PART))
+        try:
+            model.save_pretrained(part)
+            if not self.there:  # or another process was quicker
+                part.rename(self.folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _refusal(self, why: str) -> str:
+        return (
+            f"No quantized copy was kept in {self.folder.parent}: {why}."
+            " The next load takes as long as this one."
+        )
+
+
+def _signature(source: Source) -> list[tuple[str, int, int]]:
+    """What tells whether a local folder's files are still the same."""
+    if not source.local:
+        return []
+    files = [source.folder / "config.json", *sorted(source.folder.glob("*.safetensors"))]
+    stats = [(path.name, path.stat()) for path in files if path.exists()]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+
+
+def _digest(what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -1,0 +1,95 @@
+"""What this machine can hold: asked without importing torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from logit_amp_chat.core.config.profile import Profile
+
+GB = 1e9
+_CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """GPU and main memory, in bytes; None where it cannot be found out."""
+
+    gpus: tuple[str, ...]
+    gpu_memory: int | None
+    ram: int | None
+
+    @classmethod
+    def this(cls) -> Machine:
+        """The machine this runs on."""
+        gpus = _gpus()
+        total = sum(memory for _, memory in gpus) if gpus else None
+        return cls(tuple(name for name, _ in gpus), total, _ram())
+
+    def memory_for(self, profile: Profile) -> int | None:
+        """Bytes the profile's device has: all GPUs together, or main memory."""
+        on_gpu = profile.device.startswith("cuda") or (profile.device == "auto" and self.gpus)
+        return self.gpu_memory if on_gpu else self.ram
+
+    def fits(self, profile: Profile) -> bool | None:
+        """Whether the profile can be held here; None where that is not known."""
+        if profile.device.startswith("cuda") and not self.gpus:
+            return False
+        memory = self.memory_for(profile)
+        if memory is None or profile.needs is None or profile.needs.memory_gb is None:
+            return None
+        return profile.needs.memory_gb * GB <= memory
+
+    def __str__(self) -> str:
+        ram = f"{self.ram / GB:.0f} GB RAM" if self.ram else "RAM unknown"
+        if not self.gpus:
+            return f"no GPU, {ram}"
+        memory = f" {self.gpu_memory / GB:.0f} GB" if self.gpu_memory else ""
+        return f"{', '.join(self.gpus)}{memory}, {ram}"
+
+
+def _gpus() -> list[tuple[str, int]]:
+    """Name and bytes of every GPU that the driver reports."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    gpus: list[tuple[str, int]] = []
+    for line in answer.stdout.decode("utf-8", "replace").splitlines():
+        name, _, mebibytes = line.rpartition(",")
+        if mebibytes.strip().isdigit():
+            gpus.append((name.strip(), int(mebibytes) * 2**20))
+    return gpus
+
+
+def available_ram() -> int | None:
+    """Bytes of main memory that can be taken without swapping; None where it is not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    amounts = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    total = _ram()
+    return min([*amounts, *([total] if total else [])], default=None)
+
+
+def _ram() -> int | None:
+    """Bytes of main memory, or of what the container may use of it."""
+    try:
+        amounts = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    except (OSError, ValueError):
+        return None
+    for limit in _CGROUP_LIMITS:
+        try:
+            text = limit.read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            amounts.append(int(text))
+    return min(amounts)

@@ -1,0 +1,124 @@
+"""Memory is estimated before loading; what cannot fit is refused with the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.models import memory_estimate as memory
+from logit_amp_chat.core.models.memory_estimate import Estimate, estimate, place
+from logit_amp_chat.core.models.pair import load_pair, prepare
+
+NEED = Estimate(weights=int(16e9), cache=int(1e9), workspace=int(1e9))
+NF4 = Estimate(weights=int(5e9), cache=int(1e9), workspace=int(1e9))
+GPU = torch.device("cuda:0")
+
+
+def sides(profile: Profile) -> list[tuple[Path, Any]]:
+    folders = (Path(profile.before.model), Path(profile.after.model))
+    return [(folder, AutoConfig.from_pretrained(folder)) for folder in folders]
+
+
+def gpus(monkeypatch: pytest.MonkeyPatch, *free: float) -> None:
+    def mem_get_info(device: torch.device | int) -> tuple[int, int]:
+        index = device if isinstance(device, int) else device.index or 0
+        return int(free[index]), int(80e9)
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
+
+
+@pytest.mark.parametrize("architecture", ["llama", "llama-tied", "qwen3", "gemma3", "gpt2"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_estimate_is_what_loading_takes(
+    tiny_pair: Callable[..., Profile], architecture: str, dtype: str
+) -> None:
+    profile = tiny_pair(architecture, dtype=dtype)
+    pair = load_pair(profile)
+    prepare(pair)
+    expected = estimate(profile, sides(profile), on_gpu=False).weights
+    assert pair.memory == pytest.approx(expected, rel=0.02)
+
+
+def test_four_bits_take_less_and_leave_embeddings_as_they_are(
+    tiny_pair: Callable[..., Profile],
+) -> None:
+    profile = tiny_pair()
+    nf4 = profile.model_copy(update={"quantization": "nf4"})
+    plain, small = (estimate(p, sides(p), on_gpu=True) for p in (profile, nf4))
+    embedding = sum(2 * 2 * c.vocab_size * c.hidden_size for _, c in sides(profile))
+    assert embedding < small.weights < plain.weights
+
+
+def test_one_folder_counts_once(tiny_pair: Callable[..., Profile]) -> None:
+    profile = tiny_pair()
+    [first, _] = sides(profile)
+    both = estimate(profile, [first, first], on_gpu=False)
+    assert both.weights == estimate(profile, [first], on_gpu=False).weights
+
+
+def test_a_pair_that_fits_goes_on_one_device(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 20e9, 20e9)
+    assert place(tiny_pair(device="auto"), NEED, NF4, GPU) == {"": GPU}
+
+
+def test_a_pair_too_large_for_one_gpu_is_spread_over_all(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 12e9, 12e9)
+    assert place(tiny_pair(device="auto"), NEED, NF4, GPU) == "auto"
+
+
+def test_a_profile_that_names_its_gpu_is_not_spread(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 12e9, 12e9)
+    with pytest.raises(PairError, match=r"the GPU has 12\.0 GB free"):
+        place(tiny_pair(device="cuda:0"), NEED, NF4, GPU)
+
+
+def test_the_refusal_names_the_numbers_and_the_ways_out(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 12e9)
+    with pytest.raises(PairError) as refused:
+        place(tiny_pair(device="auto"), NEED, NF4, GPU)
+    for part in ("18.0 GB", "weights 16.0", "4,096 tokens", "12.0 GB free"):
+        assert part in str(refused.value)
+    assert "nf4 (about 7.0 GB)" in str(refused.value)
+
+
+def test_a_pair_larger_than_main_memory_is_refused_before_it_is_loaded(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available_ram", lambda: 1000)
+    with pytest.raises(PairError, match=r"this machine has 0\.0 GB free"):
+        load_pair(tiny_pair())
+
+
+def test_where_nothing_is_known_about_memory_nothing_is_refused(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available_ram", lambda: None)
+    assert place(tiny_pair(), NEED, NF4, torch.device("cpu")) == {"": torch.device("cpu")}
+
+
+def test_weights_that_a_repository_holds_twice_count_once(
+    tiny_pair: Callable[..., Profile], tmp_path: Path
+) -> None:
+    [(folder, config), _] = sides(tiny_pair())
+    data = (folder / "model.safetensors").read_bytes()
+    for name in ("model.safetensors", "consolidated.safetensors"):
+        (tmp_path / name).write_bytes(data)
+    profile = tiny_pair()
+    once = estimate(profile, [(folder, config)], on_gpu=False)
+    assert estimate(profile, [(tmp_path, config)], on_gpu=False) == once
