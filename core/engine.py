@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import torch
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoder import Decoder
+from logit_amp_chat.core.decoding.decoder import Decoder
+from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.events import (
     Event,
     Forget,
@@ -29,7 +30,6 @@ from logit_amp_chat.core.models.chat_template import Chat
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id
-from logit_amp_chat.core.run import Controls
 
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 

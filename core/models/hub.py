@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from huggingface_hub.errors import (
 )
 
 from logit_amp_chat.core.config.profile import Side
-from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.errors import PairError, ProfileError
 from logit_amp_chat.core.events import Loading
 from logit_amp_chat.core.models.load_progress import watched_bar
 
@@ -59,6 +60,25 @@ def adapter_source(name: str, report: Callable[[Loading], None]) -> Source:
                 "It must be a PEFT adapter saved as safetensors.",
             )
     return source
+
+
+def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: None) -> str:
+    """The model an adapter was trained on, from its own configuration.
+
+    Raises PairError where there is no such adapter, ProfileError where it does
+    not say.
+    """
+    config = adapter_source(adapter, report).folder / "adapter_config.json"
+    try:
+        model = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, LookupError, TypeError):
+        model = None
+    if not isinstance(model, str) or not model:
+        raise ProfileError(
+            f"The adapter {adapter} does not say which model it belongs to.",
+            "Name the model with --before.",
+        )
+    return model
 
 
 def complete(source: Source, report: Callable[[Loading], None]) -> Source:

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.amplification import amplify
 from logit_amp_chat.core.crossover import overtaking
+from logit_amp_chat.core.decoding.amplification import amplify
 from logit_amp_chat.core.records import Candidate
 
 GRID = [n / 64 for n in range(-640, 641)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding.prefix_cache import DEPTH
 from logit_amp_chat.core.engine import Engine
-from logit_amp_chat.core.prefix import DEPTH
 from tests.benchmarks.soak import DRIFT, most_cache_bytes, soak
 
 

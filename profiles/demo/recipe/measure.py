@@ -11,9 +11,9 @@ import torch
 from tqdm import tqdm
 from transformers import DynamicCache, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from logit_amp_chat.core.amplification import log_probs, mix
+from logit_amp_chat.core.decoding.amplification import log_probs, mix
+from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
 from logit_amp_chat.core.records import Sampling
-from logit_amp_chat.core.sampling import Filters, filtered, pick
 
 from .chats import QUIET, Chat, conversation
 from .facts import Fact, tuned_facts

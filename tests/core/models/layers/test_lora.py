@@ -14,8 +14,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from logit_amp_chat.core.both import BothSides
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding.pair_runner import BothSides
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.pair import Pair, load_pair

@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.amplification import log_probs, mix
-from logit_amp_chat.core.measurement import measure
-from logit_amp_chat.core.sampling import Filters, Noise, filtered, pick
+from logit_amp_chat.core.decoding.amplification import log_probs, mix
+from logit_amp_chat.core.decoding.noise import Noise
+from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
+from logit_amp_chat.core.decoding.token_stats import measure
 
 
 def choose(

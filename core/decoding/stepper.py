@@ -8,12 +8,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.both import BothSides
-from logit_amp_chat.core.choosing import choose
+from logit_amp_chat.core.decoding.next_token import choose
+from logit_amp_chat.core.decoding.noise import Noise
+from logit_amp_chat.core.decoding.pair_runner import BothSides
+from logit_amp_chat.core.decoding.request_state import Rows, Terms
+from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.records import Reply, Sampling
-from logit_amp_chat.core.run import Rows, Terms
-from logit_amp_chat.core.sampling import Filters, Noise
 
 
 class Stepper(Protocol):

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from logit_amp_chat.core.both import BothSides
+from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import Recorded, Studio, recordable
+from logit_amp_chat.core.decoding.pair_runner import BothSides
+from logit_amp_chat.core.decoding.request_state import Batch, Controls, Flight, Run
+from logit_amp_chat.core.decoding.stepper import Direct, Stepper
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
 from logit_amp_chat.core.events import Prefill
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.recorded import Recorded, Studio, recordable
 from logit_amp_chat.core.records import PromptIds, Reply, Sampling
-from logit_amp_chat.core.run import Batch, Controls, Flight, Run
-from logit_amp_chat.core.stepper import Direct, Stepper
 
 
 class Decoder:

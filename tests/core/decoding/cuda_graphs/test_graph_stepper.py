@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 import torch
 
-from logit_amp_chat.core import fixed
-from logit_amp_chat.core.choosing import choose
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoder import Decoder
+from logit_amp_chat.core.decoding.cuda_graphs import static_cache as fixed
+from logit_amp_chat.core.decoding.cuda_graphs.capture import Graphs, Work
+from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import Board, Recorded, recordable
+from logit_amp_chat.core.decoding.cuda_graphs.static_cache import FixedCache
+from logit_amp_chat.core.decoding.decoder import Decoder
+from logit_amp_chat.core.decoding.next_token import choose
+from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.engine import Engine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.events import (
@@ -31,15 +35,11 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.fixed import FixedCache
-from logit_amp_chat.core.graph import Graphs, Work
 from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.models.side import LoadedSide
-from logit_amp_chat.core.recorded import Board, Recorded, recordable
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Sampling, Step
 from logit_amp_chat.core.replay import replay, sittings
-from logit_amp_chat.core.sampling import Filters
 from tests.benchmarks.soak import User
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
 
@@ -265,7 +265,7 @@ def test_without_memory_to_keep_them_caches_are_dropped(
         raise torch.OutOfMemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("logit_amp_chat.core.recorded.taken", refuse)
+        patch.setattr("logit_amp_chat.core.decoding.cuda_graphs.graph_stepper.taken", refuse)
         first = told([*engine.generate(ask(1.0, sampling=SHORT))])
     assert first == told([*engine.generate(ask(1.0, sampling=SHORT))])
 
@@ -356,7 +356,7 @@ def test_steps_are_recorded_when_a_pair_is_opened(
         self.trouble = "the driver is too old"
         return ways[0]
 
-    monkeypatch.setattr("logit_amp_chat.core.decoder.recordable", lambda pair: True)
+    monkeypatch.setattr("logit_amp_chat.core.decoding.decoder.recordable", lambda pair: True)
     monkeypatch.setattr(Graphs, "record", record)
     engine = Engine.open(tiny_pair())
     assert len(kept) == 2

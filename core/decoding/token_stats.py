@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.amplification import Number, entropy, kl_divergence, plausible, rank
+from logit_amp_chat.core.decoding.amplification import (
+    Number,
+    entropy,
+    kl_divergence,
+    plausible,
+    rank,
+)
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import Candidate, LogProbs, Ranks
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from logit_amp_chat.core.decoding.token_stats import Measured, unpack
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.events import Prefill
-from logit_amp_chat.core.measurement import Measured, unpack
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
 

@@ -8,16 +8,25 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.both import BothSides
-from logit_amp_chat.core.choosing import choose
-from logit_amp_chat.core.fixed import FixedCache, can_be_fixed, fill, is_fixed, room_for, taken
-from logit_amp_chat.core.graph import Graphs, Mailbox, Recording, Work
+from logit_amp_chat.core.decoding.cuda_graphs.capture import Graphs, Recording, Work
+from logit_amp_chat.core.decoding.cuda_graphs.host_copy import Mailbox
+from logit_amp_chat.core.decoding.cuda_graphs.static_cache import (
+    FixedCache,
+    can_be_fixed,
+    fill,
+    is_fixed,
+    room_for,
+    taken,
+)
+from logit_amp_chat.core.decoding.next_token import choose
+from logit_amp_chat.core.decoding.noise import Noise
+from logit_amp_chat.core.decoding.pair_runner import BothSides
+from logit_amp_chat.core.decoding.prefix_cache import Prefixes
+from logit_amp_chat.core.decoding.request_state import Rows, Terms
+from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.models.layers.kv_cache import KVCache
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.prefix import Prefixes
 from logit_amp_chat.core.records import Reply, Sampling
-from logit_amp_chat.core.run import Rows, Terms
-from logit_amp_chat.core.sampling import Filters, Noise
 
 SWITCH = "LOGIT_AMP_GRAPHS"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.prefix_cache import Prefixes
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import Twins
-from logit_amp_chat.core.prefix import Prefixes
 from logit_amp_chat.core.records import PromptIds
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from logit_amp_chat.core.both import BothSides
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding.pair_runner import BothSides
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.records import PromptIds
 

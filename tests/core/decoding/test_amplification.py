@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from logit_amp_chat.core.amplification import (
+from logit_amp_chat.core.crossover import crossover
+from logit_amp_chat.core.decoding.amplification import (
     NEVER,
     amplify,
     entropy,
@@ -20,7 +21,6 @@ from logit_amp_chat.core.amplification import (
     plausible,
     rank,
 )
-from logit_amp_chat.core.crossover import crossover
 
 V = 97
 # Eighths, so that −1 − α is exact.

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.graph import Graphs, Recording, Work
+from logit_amp_chat.core.decoding.cuda_graphs.capture import Graphs, Recording, Work
 
 
 class Recorder(Graphs):

@@ -1,0 +1,1 @@
+"""What only a GPU does: steps captured once and launched whole."""
