@@ -14,14 +14,14 @@ from torch import Tensor
 from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLogitsProcessor
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.events import Event, Forget, Loading, Noticed
 from logit_amp_chat.core.models.layers.lora import Update
 from logit_amp_chat.core.models.layers.packed_linear import PackedLinear
 from logit_amp_chat.core.models.loader import choose_device, choose_dtype
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.models.side import Twins
+from logit_amp_chat.core.protocol import Event, Forget, Loading, Noticed
 from logit_amp_chat.core.records import Finish, PromptIds, Reply, Sampling, Step
 from logit_amp_chat.core.shapes import random_pair
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.events import Event, Forget, SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.protocol import Event, Forget, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
 
 INFINITE = float("inf")
@@ -19,7 +19,7 @@ CUT_SHORT = ("cancelled", "error")
 
 
 class Engine(Protocol):
-    """What a replay needs of `logit_amp_chat.core.engine.Engine`."""
+    """What a replay needs of `logit_amp_chat.core.engine.local.Engine`."""
 
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True

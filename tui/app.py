@@ -20,8 +20,8 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
-from logit_amp_chat.core.worker import EngineProcess
 from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.engine_link import MakeEngine
 from logit_amp_chat.tui.keymap_file import keymap_path, read_keymap

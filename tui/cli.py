@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from logit_amp_chat.core.config.profile import Profile
-    from logit_amp_chat.core.engine import Engine
-    from logit_amp_chat.core.events import Loading
+    from logit_amp_chat.core.engine.local import Engine
+    from logit_amp_chat.core.protocol import Loading
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 profile, 4 pair cannot be loaded,"
@@ -189,7 +189,7 @@ def reply(
 
 def _open_engine(profile: Profile, report: Callable[[Loading], None]) -> Engine:
     """The engine in this process: torch is imported here and not before."""
-    from logit_amp_chat.core.engine import Engine
+    from logit_amp_chat.core.engine.local import Engine
 
     return Engine.open(profile, report)
 

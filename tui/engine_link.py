@@ -11,16 +11,16 @@ from functools import partial
 from typing import Literal, Protocol
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.process import Signs
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.events import Beat, Command, Event, Failed
+from logit_amp_chat.core.protocol import Beat, Command, Event, Failed
 from logit_amp_chat.core.records import Change, Finish, Reply, Step
-from logit_amp_chat.core.worker import Signs
 from logit_amp_chat.tui.recorder import Recorder
 from logit_amp_chat.tui.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
 
 
 class Engine(Protocol):
-    """What is needed of `logit_amp_chat.core.worker.EngineProcess`."""
+    """What is needed of `logit_amp_chat.core.engine.process.EngineProcess`."""
 
     def open(self, profile: Profile) -> None:
         """Start loading the profile."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.events import Failed, Idle, Loading, Opened, Prefill, Stop
+from logit_amp_chat.core.protocol import Failed, Idle, Loading, Opened, Prefill, Stop
 from logit_amp_chat.core.records import Change, Finish, Reply, Session, Step
 from logit_amp_chat.tui.engine_link import EngineLink, MakeEngine, Update
 from logit_amp_chat.tui.running import Running

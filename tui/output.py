@@ -13,7 +13,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.text import visible
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.events import Loading
+    from logit_amp_chat.core.protocol import Loading
 
 
 def prepare(stream: TextIO) -> None:

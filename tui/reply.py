@@ -9,8 +9,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from logit_amp_chat.core.conversation import step_bytes
-from logit_amp_chat.core.events import Event, Lane, Loading, Noticed, Opened, Request, Stop
 from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.protocol import Event, Lane, Loading, Noticed, Opened, Request, Stop
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step, new_id
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcript import to_line
@@ -30,7 +30,7 @@ ENDINGS = {
 
 
 class Engine(Protocol):
-    """What this command needs of `logit_amp_chat.core.engine.Engine`."""
+    """What this command needs of `logit_amp_chat.core.engine.local.Engine`."""
 
     opened: Opened
 

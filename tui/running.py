@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from logit_amp_chat.core.events import Prefill, Request
+from logit_amp_chat.core.protocol import Prefill, Request
 from logit_amp_chat.core.records import Step
 
 

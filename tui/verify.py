@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.conversation import ReplyLog
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.events import Forget, Loading, Opened
 from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.protocol import Forget, Loading, Opened
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.replay import Engine as Replayer
 from logit_amp_chat.core.replay import Sitting, Verdict, pinned_profile, reasons, replay, sittings
@@ -28,7 +28,7 @@ ROUNDING = 1e-3
 
 
 class Engine(Replayer, Protocol):
-    """What this command needs of `logit_amp_chat.core.engine.Engine`."""
+    """What this command needs of `logit_amp_chat.core.engine.local.Engine`."""
 
     opened: Opened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from logit_amp_chat.core.worker import Signs
+from logit_amp_chat.core.engine.process import Signs
 
 SILENCE_SECONDS = 30.0
 # More than this between two ticks means that the app did not run either.

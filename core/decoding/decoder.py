@@ -11,8 +11,8 @@ from logit_amp_chat.core.decoding.pair_runner import BothSides
 from logit_amp_chat.core.decoding.request_state import Batch, Controls, Flight, Run
 from logit_amp_chat.core.decoding.stepper import Direct, Stepper
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
-from logit_amp_chat.core.events import Prefill
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import PromptIds, Reply, Sampling
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from logit_amp_chat.core.decoding.token_stats import Measured, unpack
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.events import Prefill
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
 
 # What happened at one token of all lanes.

@@ -19,8 +19,8 @@ from huggingface_hub.errors import (
 
 from logit_amp_chat.core.config.profile import Side
 from logit_amp_chat.core.errors import PairError, ProfileError
-from logit_amp_chat.core.events import Loading
 from logit_amp_chat.core.models.load_progress import watched_bar
+from logit_amp_chat.core.protocol import Loading
 
 DESCRIPTION_FILES = ["*.json", "*.model", "*.txt", "*.jinja", "*.py"]
 WEIGHT_FILES = ["*.safetensors"]

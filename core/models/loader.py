@@ -14,7 +14,6 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
-from logit_amp_chat.core.events import Loading
 from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.load_progress import watch_weights
@@ -22,6 +21,7 @@ from logit_amp_chat.core.models.memory_estimate import estimate, place, tensor_b
 from logit_amp_chat.core.models.quantized_cache import QuantizedCopy
 from logit_amp_chat.core.models.side import LoadedSide, Model
 from logit_amp_chat.core.models.vocabulary import Tokenizer
+from logit_amp_chat.core.protocol import Loading
 
 # It warns at every product in another precision than its own, and of kernels it can do without.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -11,7 +11,6 @@ from transformers import AutoConfig, AutoTokenizer
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
-from logit_amp_chat.core.events import Loading
 from logit_amp_chat.core.models.hub import adapter_source, model_source
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
@@ -23,6 +22,7 @@ from logit_amp_chat.core.models.vocabulary import (
     end_of_turn_ids,
     share,
 )
+from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import SideInfo
 
 # Below this many parameters a second thread costs more than it brings.

@@ -23,9 +23,9 @@ import torch
 from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.decoding.prefix_cache import DEPTH, Prefixes
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import ContextError
-from logit_amp_chat.core.events import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.protocol import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import (
     Change,
     Finish,

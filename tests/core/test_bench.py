@@ -13,12 +13,12 @@ from bitsandbytes.nn import Linear4bit
 from logit_amp_chat.core import shapes
 from logit_amp_chat.core.bench import Plan, Subject, measure, step_bytes
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import LogitAmpError, PairError
-from logit_amp_chat.core.events import Loading
 from logit_amp_chat.core.models.layers.lora import LoraLinear, Rows
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.models.side import LoadedSide, Twins
+from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.shapes import SHAPES, Shape, random_model, random_pair
 
 CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine import Engine
-from logit_amp_chat.core.events import (
+from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.protocol import (
     Event,
     Forget,
     Lane,

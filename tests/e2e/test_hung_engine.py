@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 
 from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.conversation import Conversation
+from logit_amp_chat.core.engine.process import EngineProcess, Signs
 from logit_amp_chat.core.transcript import read_records
-from logit_amp_chat.core.worker import EngineProcess, Signs
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.session import ChatSession

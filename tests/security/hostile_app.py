@@ -18,7 +18,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.events import Loading
+from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import (
     Candidate,
     Finish,

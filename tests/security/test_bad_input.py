@@ -22,11 +22,11 @@ from logit_amp_chat.core.config.profile import (
     shipped_folder,
 )
 from logit_amp_chat.core.conversation import Conversation
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import ProfileError, TranscriptError, UsageError
-from logit_amp_chat.core.events import Forget, Lane, Loading, Request
 from logit_amp_chat.core.export import FORMATS, export
 from logit_amp_chat.core.files import write_atomically
+from logit_amp_chat.core.protocol import Forget, Lane, Loading, Request
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Sampling, Step
 from logit_amp_chat.core.replay import replay, sittings
 from logit_amp_chat.core.saved import saved_chats

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.events import Event, Opened, Request
+from logit_amp_chat.core.protocol import Event, Opened, Request
 from logit_amp_chat.tui import cli
 from tests.core import samples
 

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.events import Request
+from logit_amp_chat.core.protocol import Request
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcript import read_records
 from logit_amp_chat.tui.app import ChatApp

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.events import (
+from logit_amp_chat.core.engine.process import Signs
+from logit_amp_chat.core.protocol import (
     Command,
     Event,
     Failed,
@@ -33,7 +34,6 @@ from logit_amp_chat.core.records import (
     SideInfo,
     Step,
 )
-from logit_amp_chat.core.worker import Signs
 
 END = "<|end|>"
 TEXTS = {

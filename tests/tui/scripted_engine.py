@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.events import Event, Idle, Loading, Noticed, Opened, Request, Stop
+from logit_amp_chat.core.protocol import Event, Idle, Loading, Noticed, Opened, Request, Stop
 from logit_amp_chat.core.records import Finish, FinishReason
 from tests.core import samples
 

@@ -12,7 +12,7 @@ from rich.style import Style
 from textual import events
 from textual.strip import Strip
 
-from logit_amp_chat.core.events import Prefill
+from logit_amp_chat.core.protocol import Prefill
 from tests.tui.chat_driver import open_chat, text_of
 
 

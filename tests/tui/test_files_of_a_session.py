@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.events import Forget, Request
+from logit_amp_chat.core.protocol import Forget, Request
 from logit_amp_chat.core.records import Message, Reply, Session, Step
 from logit_amp_chat.core.transcript import read_records
 from logit_amp_chat.tui.engine_link import Unsaved

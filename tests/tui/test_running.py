@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.events import Lane, Prefill, Request
+from logit_amp_chat.core.protocol import Lane, Prefill, Request
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.tui.running import Running
 from tests.core.samples import step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from logit_amp_chat.core.events import SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.protocol import SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Finish, Keep, Message
 from logit_amp_chat.core.transcript import read_records
 from logit_amp_chat.tui.session import ChatSession

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.events import Noticed
+from logit_amp_chat.core.protocol import Noticed
 from logit_amp_chat.core.transcript import default_folder, read_records
 from tests.tui.chat_driver import open_chat, text_of
 

@@ -10,7 +10,7 @@ from textual import events, on
 from textual.widgets import TextArea
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.events import Failed, Idle, Noticed, Opened
+from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
 from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.engine_link import Unsaved, Update

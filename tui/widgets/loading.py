@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.events import Loading, Prefill
+from logit_amp_chat.core.protocol import Loading, Prefill
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui import format
 from logit_amp_chat.tui.widgets.flow import clip

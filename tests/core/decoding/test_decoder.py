@@ -16,9 +16,10 @@ from transformers import (
 )
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import ContextError
-from logit_amp_chat.core.events import (
+from logit_amp_chat.core.models.pair import load_pair
+from logit_amp_chat.core.protocol import (
     Event,
     Idle,
     Lane,
@@ -28,7 +29,6 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Step
 from tests.models import ARCHITECTURES
 

@@ -17,9 +17,9 @@ from huggingface_hub.errors import (
 
 from logit_amp_chat.core.config.profile import Side
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.events import Loading
 from logit_amp_chat.core.models import hub as source
 from logit_amp_chat.core.models.hub import complete, model_source
+from logit_amp_chat.core.protocol import Loading
 
 ANSWER = httpx.Response(403, request=httpx.Request("GET", "https://hub.example/org/model"))
 SIDE = Side(model="org/model", revision="v2")

@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.events import Lane, Loading, Request
 from logit_amp_chat.core.models.loader import choose_device
 from logit_amp_chat.core.models.pair import load_pair
+from logit_amp_chat.core.protocol import Lane, Loading, Request
 from logit_amp_chat.core.records import Message, Sampling, Step
 from tests.models import save_adapter, save_pair, save_side, tiny_model, tiny_tokenizer
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.events import Loading
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.models.quantized_cache import PART, STALE
+from logit_amp_chat.core.protocol import Loading
 from tests.models import ARCHITECTURES, save_adapter, save_pair
 
 IDS = torch.tensor([[5, 6, 7, 80, 90, 100]])

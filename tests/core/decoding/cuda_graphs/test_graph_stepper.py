@@ -22,9 +22,12 @@ from logit_amp_chat.core.decoding.cuda_graphs.static_cache import FixedCache
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.next_token import choose
 from logit_amp_chat.core.decoding.sampling import Filters
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.events import (
+from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer
+from logit_amp_chat.core.models.pair import Pair, load_pair
+from logit_amp_chat.core.models.side import LoadedSide
+from logit_amp_chat.core.protocol import (
     Event,
     Forget,
     Lane,
@@ -35,9 +38,6 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer
-from logit_amp_chat.core.models.pair import Pair, load_pair
-from logit_amp_chat.core.models.side import LoadedSide
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Sampling, Step
 from logit_amp_chat.core.replay import replay, sittings
 from tests.benchmarks.soak import User

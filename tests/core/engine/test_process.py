@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from logit_amp_chat.core import pulse
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine import Engine
-from logit_amp_chat.core.events import (
+from logit_amp_chat.core.engine import heartbeat as pulse
+from logit_amp_chat.core.engine.heartbeat import Pulse
+from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.process import CLOSE_SECONDS, EngineProcess, Signs
+from logit_amp_chat.core.protocol import (
     Event,
     Failed,
     Idle,
@@ -24,9 +26,7 @@ from logit_amp_chat.core.events import (
     SetAlpha,
     Stop,
 )
-from logit_amp_chat.core.pulse import Pulse
 from logit_amp_chat.core.records import Finish, Message, Sampling, Step
-from logit_amp_chat.core.worker import CLOSE_SECONDS, EngineProcess, Signs
 
 WAIT = 60
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=40)

@@ -14,7 +14,10 @@ import torch
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.request_state import Controls
-from logit_amp_chat.core.events import (
+from logit_amp_chat.core.models.chat_template import Chat
+from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
+from logit_amp_chat.core.models.vocabulary import fingerprint
+from logit_amp_chat.core.protocol import (
     Event,
     Forget,
     Idle,
@@ -26,9 +29,6 @@ from logit_amp_chat.core.events import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.models.chat_template import Chat
-from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
-from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id
 
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding.prefix_cache import DEPTH
-from logit_amp_chat.core.engine import Engine
+from logit_amp_chat.core.engine.local import Engine
 from tests.benchmarks.soak import DRIFT, most_cache_bytes, soak
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -25,11 +23,12 @@ from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.events import Beat, Command, Event, Failed, Idle, Loading, Request
+from logit_amp_chat.core.engine.child import serve
+from logit_amp_chat.core.errors import EngineError
+from logit_amp_chat.core.protocol import Command, Event, Failed
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.engine import Engine
+    pass
 
 OnEvents = Callable[[Sequence[Event]], None]
 # What a process is still to be told; None ends it.
@@ -98,7 +97,13 @@ class EngineProcess:
             # A plain subprocess: multiprocessing's spawn needs a real stderr, which
             # a process that Textual runs in does not have.
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "logit_amp_chat.core.worker", str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "logit_amp_chat.core.engine.process",
+                    str(theirs.fileno()),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -201,77 +206,6 @@ def _death(exitcode: int, errors: IO[bytes]) -> Failed:
 
 
 # --- in the child ---------------------------------------------------------------
-
-
-def serve(pipe: Connection) -> None:
-    """Open the profile that comes first, then answer requests until the pipe closes."""
-    # ctrl+c is a key of the app's.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_app(pipe)
-    try:
-        profile = pipe.recv()
-        pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
-        from logit_amp_chat.core.engine import Engine
-        from logit_amp_chat.core.pulse import Pulse
-
-        engine = Engine.open(profile, lambda loading: pipe.send([loading]))
-        Pulse(lambda: pipe.send([Beat()])).attach(engine.pair.before.model, engine.pair.after.model)
-        pipe.send([engine.opened])
-        waiting: deque[Request] = deque()
-        while True:
-            command = waiting.popleft() if waiting else pipe.recv()
-            if isinstance(command, Request):
-                _answer(engine, command, pipe, waiting)
-            else:
-                engine.apply(command)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-    except Exception as error:  # whatever it is, the app has to hear of it
-        _report(pipe, error, fatal=True)
-
-
-def _answer(engine: Engine, request: Request, pipe: Connection, waiting: deque[Request]) -> None:
-    """Answer one request, obeying what comes between its tokens; another request has to wait."""
-    try:
-        for batch in engine.batches(request):
-            pipe.send(batch)
-            while pipe.poll():
-                command = pipe.recv()
-                if isinstance(command, Request):
-                    waiting.append(command)
-                else:
-                    engine.apply(command)
-    except LogitAmpError as error:
-        _report(pipe, error, fatal=False)
-        pipe.send([Idle()])
-
-
-def _report(pipe: Connection, error: Exception, fatal: bool) -> None:
-    if isinstance(error, LogitAmpError):
-        failed = Failed(
-            message=error.message, remedy=error.remedy, exit_code=error.exit_code, fatal=fatal
-        )
-    else:
-        failed = Failed(
-            message=f"The engine failed: {type(error).__name__}: {error}",
-            remedy="Everything shown is saved; reload the engine to go on.",
-            exit_code=EngineError.exit_code,
-            fatal=fatal,
-        )
-    with contextlib.suppress(OSError):
-        pipe.send([failed])
-
-
-def _end_with_app(pipe: Connection) -> None:
-    """A loading or decoding engine must not outlive the app, however that ended."""
-
-    def watch() -> None:
-        hangup = select.poll()
-        hangup.register(pipe.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))
-        hangup.poll()
-        os._exit(0)
-
-    threading.Thread(target=watch, name="app-watch", daemon=True).start()
 
 
 if __name__ == "__main__":
