@@ -105,7 +105,7 @@ def chat(
     else:
         chosen = options.describe(profile, before, after, adapter, settings, sampling)
 
-    from logit_amp_chat.core.transcript import default_folder
+    from logit_amp_chat.core.transcripts.writer import default_folder
     from logit_amp_chat.tui.app import run_chat
 
     raise typer.Exit(run_chat(chosen, transcripts=transcripts or default_folder(), resume=resume))

@@ -15,7 +15,7 @@ from logit_amp_chat.core.engine.process import Signs
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.protocol import Beat, Command, Event, Failed
 from logit_amp_chat.core.records import Change, Finish, Reply, Step
-from logit_amp_chat.tui.recorder import Recorder
+from logit_amp_chat.core.transcripts.recorder import Recorder
 from logit_amp_chat.tui.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
 
 

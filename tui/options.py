@@ -157,9 +157,9 @@ def of_transcript(path: Path) -> Profile:
     Raises TranscriptError, and UsageError where the file does not tell.
     """
     from logit_amp_chat.core.config.profile import recorded_profile
-    from logit_amp_chat.core.conversation import Conversation
     from logit_amp_chat.core.errors import UsageError
-    from logit_amp_chat.core.transcript import read_records
+    from logit_amp_chat.core.transcripts.conversation import Conversation
+    from logit_amp_chat.core.transcripts.jsonl import read_records
 
     session = Conversation(read_records(path)).session
     profile = recorded_profile(session) if session else None

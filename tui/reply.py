@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from logit_amp_chat.core.conversation import step_bytes
 from logit_amp_chat.core.numbers import signed
 from logit_amp_chat.core.protocol import Event, Lane, Loading, Noticed, Opened, Request, Stop
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step, new_id
 from logit_amp_chat.core.text import Utf8Stream
-from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.core.transcripts.conversation import step_bytes
+from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:

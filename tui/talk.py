@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.errors import ReadOnlyError, TranscriptError
 from logit_amp_chat.core.records import Keep, Message, Name, Note, Record, Title, new_id
-from logit_amp_chat.core.transcript import Transcript, read_records
-from logit_amp_chat.tui.recorder import Recorder
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.recorder import Recorder
+from logit_amp_chat.core.transcripts.writer import Transcript
 
 
 class Talk:

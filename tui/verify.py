@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.conversation import ReplyLog
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.numbers import signed
 from logit_amp_chat.core.protocol import Forget, Loading, Opened
 from logit_amp_chat.core.records import Finish, Session, Step
-from logit_amp_chat.core.replay import Engine as Replayer
-from logit_amp_chat.core.replay import Sitting, Verdict, pinned_profile, reasons, replay, sittings
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcript import is_unreadable, read_records
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.jsonl import is_unreadable, read_records
+from logit_amp_chat.core.transcripts.replay import Engine as Replayer
+from logit_amp_chat.core.transcripts.replay import (
+    Sitting,
+    Verdict,
+    pinned_profile,
+    reasons,
+    replay,
+    sittings,
+)
 from logit_amp_chat.tui.format import count
 from logit_amp_chat.tui.output import Progress, ReaderGoneError, put, say
 

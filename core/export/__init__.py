@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.transcript import is_unreadable, read_lines, read_records
+from logit_amp_chat.core.transcripts.jsonl import is_unreadable, read_lines, read_records
 
 Format = Literal["html", "md", "txt", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -7,10 +7,10 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.export import facts
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 
 def to_document(records: Iterable[Record], *, markdown: bool) -> str:

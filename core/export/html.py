@@ -18,11 +18,11 @@ from importlib.resources import files
 from string import Template
 
 from logit_amp_chat.core.colouring import COLOURINGS, LANE_COLOURS, Colouring
-from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.export import facts
 from logit_amp_chat.core.numbers import nats, signed
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 CANDIDATES = 10
 """So many candidates of a step are in the page: the most probable under any of the three."""

@@ -22,7 +22,6 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from logit_amp_chat.core.conversation import ReplyLog
 from logit_amp_chat.core.records import (
     Finish,
     LogProbs,
@@ -33,6 +32,7 @@ from logit_amp_chat.core.records import (
     Sampling,
     Step,
 )
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.widgets.blocks import ReplyBlock
 from logit_amp_chat.tui.widgets.navigation import Cursor
 from tests.tui.chat_driver import Chat, open_chat

@@ -21,7 +21,6 @@ from pathlib import Path
 import torch
 
 from logit_amp_chat.core.config.profile import Profile, load_profile
-from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.decoding.prefix_cache import DEPTH, Prefixes
 from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import ContextError
@@ -36,6 +35,7 @@ from logit_amp_chat.core.records import (
     Step,
     new_id,
 )
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 WORDS = "otters eat fish and crabs the sea is blue why naïve 日本 🙂 [/b] \x1b[31m \u202e 12 ?"
 ALPHAS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 64.0)

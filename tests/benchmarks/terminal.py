@@ -28,7 +28,7 @@ import pexpect
 
 from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.records import Finish
-from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.core.transcripts.jsonl import read_records
 from tests.e2e.chat import environment
 
 CHAT = [sys.executable, "-m", "logit_amp_chat"]

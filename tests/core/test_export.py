@@ -18,7 +18,7 @@ from logit_amp_chat.core.export import FORMATS, export
 from logit_amp_chat.core.export.document import to_document
 from logit_amp_chat.core.files import write_atomically
 from logit_amp_chat.core.records import Record
-from logit_amp_chat.core.transcript import from_line, read_records, to_line
+from logit_amp_chat.core.transcripts.jsonl import from_line, read_records, to_line
 from tests.core.samples import conversation, finish, message, reply, session, step
 
 any_text = st.text(st.characters(exclude_categories=()) | st.sampled_from("`#<>[]()\n\x1b\u202e"))

@@ -7,8 +7,8 @@ import re
 import string
 from collections.abc import Callable
 
-from logit_amp_chat.core.conversation import ReplyLog
 from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from tests.e2e.chat import MARK, Chat, squeezed
 
 Start = Callable[..., Chat]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.conversation import Conversation
-from logit_amp_chat.core.transcript import Transcript
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.writer import Transcript
 from tests.e2e.chat import Chat, squeezed
 
 Start = Callable[..., Chat]

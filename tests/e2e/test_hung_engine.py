@@ -12,9 +12,9 @@ import pytest
 from textual.pilot import Pilot
 
 from logit_amp_chat.core.config.profile import load_profile
-from logit_amp_chat.core.conversation import Conversation
 from logit_amp_chat.core.engine.process import EngineProcess, Signs
-from logit_amp_chat.core.transcript import read_records
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.session import ChatSession

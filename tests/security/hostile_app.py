@@ -32,7 +32,7 @@ from logit_amp_chat.core.records import (
     Title,
     Unknown,
 )
-from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.screens.chat import ChatScreen

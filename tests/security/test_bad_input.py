@@ -21,22 +21,17 @@ from logit_amp_chat.core.config.profile import (
     recorded_profile,
     shipped_folder,
 )
-from logit_amp_chat.core.conversation import Conversation
 from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import ProfileError, TranscriptError, UsageError
 from logit_amp_chat.core.export import FORMATS, export
 from logit_amp_chat.core.files import write_atomically
 from logit_amp_chat.core.protocol import Forget, Lane, Loading, Request
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Sampling, Step
-from logit_amp_chat.core.replay import replay, sittings
-from logit_amp_chat.core.saved import saved_chats
-from logit_amp_chat.core.transcript import (
-    Transcript,
-    from_line,
-    is_unreadable,
-    read_records,
-    to_line,
-)
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable, read_records, to_line
+from logit_amp_chat.core.transcripts.library import saved_chats
+from logit_amp_chat.core.transcripts.replay import replay, sittings
+from logit_amp_chat.core.transcripts.writer import Transcript
 from logit_amp_chat.tui import cli, options
 from tests.core import samples
 

@@ -13,7 +13,8 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.records import Finish
-from logit_amp_chat.core.transcript import Transcript, from_line
+from logit_amp_chat.core.transcripts.jsonl import from_line
+from logit_amp_chat.core.transcripts.writer import Transcript
 from tests.core import samples
 
 TOKEN = "hf_secretsecretsecretsecretsecret1234"

@@ -35,7 +35,7 @@ from logit_amp_chat.core.records import (
     Unknown,
 )
 from logit_amp_chat.core.system.machine import Machine
-from logit_amp_chat.core.transcript import from_line, to_line
+from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 from logit_amp_chat.tui import cli, output
 from logit_amp_chat.tui.listing import list_profiles
 from tests.core import samples

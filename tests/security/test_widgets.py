@@ -22,7 +22,7 @@ from textual.widget import Widget
 import logit_amp_chat.tui.screens
 import logit_amp_chat.tui.widgets
 from logit_amp_chat.core.export import FORMATS, export
-from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.core.transcripts.jsonl import to_line
 from tests.e2e.chat import environment
 from tests.e2e.terminal import Terminal
 from tests.security.hostile import hostile_texts, raw_controls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.widgets.navigation import Cursor
 from tests.tui.chat_driver import Chat, text_of
 

@@ -13,7 +13,7 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
-from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui import cli
 from tests.core import samples
 from tests.tui.scripted_engine import ScriptedEngine

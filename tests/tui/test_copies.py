@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from logit_amp_chat.core.conversation import Conversation
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.tui.clipboard import FILE
 from logit_amp_chat.tui.copies import code_blocks, copies_of, figures
 from logit_amp_chat.tui.screens.copy import CopyScreen

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.protocol import Noticed
-from logit_amp_chat.core.transcript import default_folder, read_records
+from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.writer import default_folder
 from tests.tui.chat_driver import open_chat, text_of
 
 

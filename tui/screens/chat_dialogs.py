@@ -199,7 +199,7 @@ class Dialogs(Reading):
     def action_copy(self) -> None:
         """Choose what to copy: the reply, the token, a code block, the conversation."""
         from logit_amp_chat.core.export.document import to_document
-        from logit_amp_chat.core.transcript import read_records
+        from logit_amp_chat.core.transcripts.jsonl import read_records
         from logit_amp_chat.tui.copies import Copy, copies_of
         from logit_amp_chat.tui.screens.copy import CopyScreen
 

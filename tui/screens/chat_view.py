@@ -15,10 +15,10 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Static
 
-from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.gauges import gauges
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.tui import format, keymap
 from logit_amp_chat.tui.session import ChatSession
 from logit_amp_chat.tui.theme import lane_label

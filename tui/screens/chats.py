@@ -13,10 +13,10 @@ from textual.content import Content
 from textual.message import Message
 from textual.types import CSSPathType
 
-from logit_amp_chat.core import archive
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.saved import SavedChat, count_turns, preview, saved_chats
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts import archive
+from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, preview, saved_chats
 from logit_amp_chat.tui import format, keymap
 from logit_amp_chat.tui.screens.line import LineScreen
 from logit_amp_chat.tui.screens.picker import Picker, Row, fit

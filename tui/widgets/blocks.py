@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logit_amp_chat.core.conversation import ReplyLog, step_bytes
 from logit_amp_chat.core.numbers import signed
 from logit_amp_chat.core.records import Finish, Message, Step
 from logit_amp_chat.core.text import Utf8Stream, visible
+from logit_amp_chat.core.transcripts.conversation import ReplyLog, step_bytes
 from logit_amp_chat.tui import format
 from logit_amp_chat.tui.theme import FIXED_ALPHA, LETTERS, tint
 from logit_amp_chat.tui.widgets.flow import Flow

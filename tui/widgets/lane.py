@@ -16,10 +16,10 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.conversation import ReplyLog
 from logit_amp_chat.core.gauges import Tally
 from logit_amp_chat.core.numbers import nats, signed
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui import format
 from logit_amp_chat.tui.theme import FIXED_ALPHA, LETTERS, lane_label, tint
 from logit_amp_chat.tui.widgets.blocks import ReplyBlock

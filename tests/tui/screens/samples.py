@@ -7,7 +7,7 @@ from pathlib import Path
 from logit_amp_chat.core.config.profile import BrokenProfile, Needs, Profile, Side
 from logit_amp_chat.core.errors import ProfileError
 from logit_amp_chat.core.records import Message, Record, Session, SideInfo
-from logit_amp_chat.core.transcript import to_line
+from logit_amp_chat.core.transcripts.jsonl import to_line
 
 
 def profile(

@@ -39,7 +39,7 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Sampling, Step
-from logit_amp_chat.core.replay import replay, sittings
+from logit_amp_chat.core.transcripts.replay import replay, sittings
 from tests.benchmarks.soak import User
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
 

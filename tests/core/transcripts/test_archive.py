@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core import archive
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.saved import preview, saved_chats
-from logit_amp_chat.core.transcript import Transcript, read_records
+from logit_amp_chat.core.transcripts import archive
+from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.library import preview, saved_chats
+from logit_amp_chat.core.transcripts.writer import Transcript
 from tests.core.samples import conversation
 from tests.tui.screens.samples import save_chat
 

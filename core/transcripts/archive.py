@@ -10,7 +10,7 @@ from pathlib import Path
 
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.records import Title
-from logit_amp_chat.core.transcript import Transcript, new_path
+from logit_amp_chat.core.transcripts.writer import Transcript, new_path
 
 DELETED = "deleted"
 """Folder, beside the transcripts, of those that were deleted: nothing in it is lost."""

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from logit_amp_chat.core.config.profile import SUFFIXES
-from logit_amp_chat.core.conversation import Conversation
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.records import Message, Session, Title
-from logit_amp_chat.core.transcript import from_line
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.jsonl import from_line
 
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
-from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Event, Forget, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 INFINITE = float("inf")
 # The records of replies that were begun, but whose end their engine did not decide.

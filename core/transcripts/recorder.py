@@ -9,7 +9,7 @@ from pathlib import Path
 
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.records import Record
-from logit_amp_chat.core.transcript import Transcript, default_folder
+from logit_amp_chat.core.transcripts.writer import Transcript, default_folder
 
 
 class Recorder:

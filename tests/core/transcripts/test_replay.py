@@ -33,8 +33,15 @@ from logit_amp_chat.core.records import (
     SideInfo,
     Step,
 )
-from logit_amp_chat.core.replay import deviation, pinned_profile, reasons, replay, sittings
-from logit_amp_chat.core.transcript import Transcript, from_line, read_records, to_line
+from logit_amp_chat.core.transcripts.jsonl import from_line, read_records, to_line
+from logit_amp_chat.core.transcripts.replay import (
+    deviation,
+    pinned_profile,
+    reasons,
+    replay,
+    sittings,
+)
+from logit_amp_chat.core.transcripts.writer import Transcript
 from logit_amp_chat.tui import cli
 from logit_amp_chat.tui.output import ReaderGoneError
 from tests.benchmarks.soak import User

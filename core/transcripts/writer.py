@@ -1,163 +1,33 @@
-"""The file of a conversation: append-only, one JSON object a line, safe against a cut."""
+"""The writer of a transcript: append-only, safe against a cut."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
 
 import platformdirs
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from logit_amp_chat.core.errors import ReadOnlyError, TranscriptError
-from logit_amp_chat.core.records import Known, Record, Step, Unknown, new_id
+from logit_amp_chat.core.records import Record, Step, new_id
+from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
 
 SYNC_SECONDS = 1.0
-UNREADABLE = "unreadable"
-"""Type of the `Unknown` that stands for a line that is no record."""
+
 
 # What a file says that may be read and not changed.
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-# How every line begins.
-_BEGINNING = b'{"type":'
-
-# JSON has no infinities: log 0 is written as the string "-Infinity" and read back as a number.
-_KNOWN: TypeAdapter[Known] = TypeAdapter(
-    Annotated[Known, Field(discriminator="type")],
-    config=ConfigDict(ser_json_inf_nan="strings"),
-)
 
 
 def default_folder() -> Path:
     """Where conversations are saved unless the user says otherwise."""
     return platformdirs.user_data_path("logit-amp-chat") / "transcripts"
-
-
-# --- lines ----------------------------------------------------------------------
-
-
-def to_line(record: Record) -> str:
-    """The record as one line of JSON, without the newline."""
-    if isinstance(record, Unknown):
-        return json.dumps({"type": record.type, **record.fields})
-    try:
-        return _KNOWN.dump_json(record).decode()
-    except PydanticSerializationError:  # lone surrogates: only as escapes
-        return json.dumps(_KNOWN.dump_python(record))
-
-
-def from_line(line: str | bytes) -> Record:
-    """The record of one line; whatever is not one comes back as `Unknown`, never dropped."""
-    try:
-        return _KNOWN.validate_json(line)
-    except ValidationError:
-        return _unknown(line)
-
-
-def _unknown(line: str | bytes) -> Record:
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
-        return _unreadable(line)
-    with contextlib.suppress(ValidationError):  # escaped surrogates: only Python reads them
-        return _KNOWN.validate_python(data)
-    return Unknown(type=data.pop("type"), fields=data)
-
-
-def _unreadable(line: str | bytes) -> Unknown:
-    text = line if isinstance(line, str) else line.decode("utf-8", "replace")
-    return Unknown(type=UNREADABLE, fields={"line": text})
-
-
-# --- reading --------------------------------------------------------------------
-
-
-def read_records(path: Path, *, torn: bool = False) -> list[Record]:
-    """All records of a transcript, in order.
-
-    Lines of a later version and damaged ones come back as `Unknown`; a last one
-    that was cut off, as a kill may leave it, only with `torn`. Raises
-    TranscriptError for a file that cannot be read or is no transcript.
-    """
-    data = _read(path)
-    records = [from_line(line) for line in data.split(b"\n") if line.strip()]
-    if data.strip() and not _looks_like_transcript(records, data):
-        raise TranscriptError(
-            f"{path} is not a transcript: none of its lines is a record of one.",
-            "Choose a .jsonl file that logit-amp-chat wrote.",
-        )
-    if not torn and data.rpartition(b"\n")[2].strip() and is_unreadable(records[-1]):
-        records.pop()
-    return records
-
-
-def read_lines(path: Path) -> list[str]:
-    """Every line of a transcript as standard JSON, the cut one included.
-
-    A record is left as it stands in the file, with whatever a later version put
-    into it; a line that is no record becomes one of type `unreadable`. Raises
-    TranscriptError for a file that cannot be read.
-    """
-    return [_as_json(line) for line in _read(path).split(b"\n") if line.strip()]
-
-
-def _as_json(line: bytes) -> str:
-    with contextlib.suppress(UnicodeDecodeError):
-        if _is_json_object(text := line.decode().strip()):
-            return text
-    # A byte order mark or surrogates as bytes: read all the same, and JSON once escaped.
-    text = to_line(from_line(line))
-    return text if _is_json_object(text) else to_line(_unreadable(line))
-
-
-def _is_json_object(text: str) -> bool:
-    """Whether this is standard JSON: no NaN and the like, which only Python writes."""
-    try:
-        return isinstance(json.loads(text, parse_constant=_refuse), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TranscriptError(
-            f"Cannot read the transcript {path}: {error.strerror}.",
-            "Check the path and its permissions.",
-        ) from error
-
-
-def is_unreadable(record: Record) -> bool:
-    """Whether this stands for a line that is no record."""
-    return isinstance(record, Unknown) and record.type == UNREADABLE
-
-
-def _looks_like_transcript(records: list[Record], data: bytes) -> bool:
-    """Some line is a record, or all there is is a first line that was begun and cut off."""
-    begun = data.strip()
-    if all(map(is_unreadable, records)):
-        return b"\n" not in begun and begun[: len(_BEGINNING)] == _BEGINNING[: len(begun)]
-    return True
-
-
-# --- writing --------------------------------------------------------------------
 
 
 class Transcript:

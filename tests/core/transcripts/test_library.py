@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.saved import HEAD_BYTES, count_turns, saved_chats
+from logit_amp_chat.core.transcripts.library import HEAD_BYTES, count_turns, saved_chats
 from tests.tui.screens.samples import save_chat
 
 

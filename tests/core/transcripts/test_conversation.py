@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from logit_amp_chat.core.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.records import Keep, Message, Name, Note, Step
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from tests.core.samples import conversation, finish, message, reply, session, step
 
 

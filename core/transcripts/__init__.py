@@ -1,0 +1,1 @@
+"""Conversations: what was said, written to disk as it happens, and read back."""
