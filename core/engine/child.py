@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 from collections import deque
 from multiprocessing.connection import Connection
@@ -87,3 +88,7 @@ def _end_with_app(pipe: Connection) -> None:
         os._exit(0)
 
     threading.Thread(target=watch, name="app-watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))

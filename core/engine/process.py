@@ -1,8 +1,7 @@
 """The same Engine in a process of its own.
 
 A decoding loop holds the GIL, importing torch takes seconds, and a CUDA fault
-must cost a reload rather than the conversation. This module is imported by
-both ends; torch is imported in the child only.
+must cost a reload rather than the conversation. This end never imports torch.
 """
 
 from __future__ import annotations
@@ -20,20 +19,17 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.child import serve
 from logit_amp_chat.core.errors import EngineError
 from logit_amp_chat.core.protocol import Command, Event, Failed
-
-if TYPE_CHECKING:
-    pass
 
 OnEvents = Callable[[Sequence[Event]], None]
 # What a process is still to be told; None ends it.
 Commands = SimpleQueue["Command | Profile | None"]
 
+CHILD = "logit_amp_chat.core.engine.child"
 CLOSE_SECONDS = 1.0
 KILL_SECONDS = 0.5
 LAST_WORDS_BYTES = 2000
@@ -97,13 +93,7 @@ class EngineProcess:
             # A plain subprocess: multiprocessing's spawn needs a real stderr, which
             # a process that Textual runs in does not have.
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "logit_amp_chat.core.engine.process",
-                    str(theirs.fileno()),
-                ],
+                [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -203,10 +193,3 @@ def _death(exitcode: int, errors: IO[bytes]) -> Failed:
         exit_code=EngineError.exit_code,
         fatal=True,
     )
-
-
-# --- in the child ---------------------------------------------------------------
-
-
-if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))

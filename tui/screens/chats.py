@@ -15,7 +15,7 @@ from textual.types import CSSPathType
 
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts import archive
+from logit_amp_chat.core.transcripts import library
 from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, preview, saved_chats
 from logit_amp_chat.tui import format, keymap
 from logit_amp_chat.tui.screens.line import LineScreen
@@ -139,13 +139,13 @@ class ChatsScreen(Picker[Path]):
         if self._own is not None and self._own.is_in(path):
             self._own.rename(title)
         else:
-            archive.rename(path, title)
+            library.rename(path, title)
 
     def action_duplicate_chat(self) -> None:
         """Copy the chat under the cursor, to go on in the copy."""
         if (chat := self._chosen()) is not None:
             title = f"{(chat.title or ' '.join(chat.first.split()))[:80]} (copy)"
-            self._do(lambda: archive.duplicate(chat.path, title), "This is the copy.", at=0)
+            self._do(lambda: library.duplicate(chat.path, title), "This is the copy.", at=0)
 
     def action_delete_chat(self) -> None:
         """Put the chat under the cursor away."""
@@ -155,8 +155,8 @@ class ChatsScreen(Picker[Path]):
             self.problem("This chat is open. Start a new one (ctrl+n) before you delete it.")
             return
         self._do(
-            lambda: self._deleted.append(archive.delete(chat.path)),
-            f"Deleted; {self._undo} brings it back. It stays in the folder {archive.DELETED}.",
+            lambda: self._deleted.append(library.delete(chat.path)),
+            f"Deleted; {self._undo} brings it back. It stays in the folder {library.DELETED}.",
         )
 
     def action_undelete_chat(self) -> None:
@@ -167,7 +167,7 @@ class ChatsScreen(Picker[Path]):
         self._do(self._undelete, "It is back.")
 
     def _undelete(self) -> None:
-        archive.restore(self._deleted[-1])
+        library.restore(self._deleted[-1])
         self._deleted.pop()
 
     def _chosen(self) -> SavedChat | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.transcripts import archive
+from logit_amp_chat.core.transcripts import library
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.core.transcripts.library import preview, saved_chats
 from logit_amp_chat.core.transcripts.writer import Transcript
@@ -24,8 +24,8 @@ def test_the_last_title_counts_and_the_time_of_writing_stays(tmp_path: Path) -> 
     path = tmp_path / "a.jsonl"
     save_chat(path, "Tell me.")
     os.utime(path, (5, 5))
-    archive.rename(path, "Otters")
-    archive.rename(path, "Otters [/b]\nand crabs")
+    library.rename(path, "Otters")
+    library.rename(path, "Otters [/b]\nand crabs")
     (chat,) = saved_chats(tmp_path)
     assert (chat.title, chat.first) == ("Otters [/b]\nand crabs", "Tell me.")
     assert chat.changed.timestamp() == 5
@@ -34,7 +34,7 @@ def test_the_last_title_counts_and_the_time_of_writing_stays(tmp_path: Path) -> 
 def test_a_title_is_found_before_what_was_said_later(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     save_chat(path, "Tell me.")
-    archive.rename(path, "Otters")
+    library.rename(path, "Otters")
     transcript = Transcript.reopen(path)
     for record in conversation():
         transcript.append(record)
@@ -50,7 +50,7 @@ def test_a_title_in_a_message_is_no_title(tmp_path: Path) -> None:
 def test_a_copy_holds_the_same_and_another_title(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     save_chat(path, "Tell me.", "More.")
-    copy = archive.duplicate(path, "Tell me. (copy)")
+    copy = library.duplicate(path, "Tell me. (copy)")
     assert read_records(copy)[:-1] == read_records(path)
     assert titles(tmp_path) == ["", "Tell me. (copy)"]
     assert copy.stat().st_mode & 0o777 == 0o600
@@ -61,7 +61,7 @@ def test_a_torn_line_is_copied_and_closed(tmp_path: Path) -> None:
     save_chat(path, "Tell me.")
     with path.open("a") as file:
         file.write('{"type":"mess')
-    copy = archive.duplicate(path, "copy")
+    copy = library.duplicate(path, "copy")
     assert titles(tmp_path) == ["", "copy"]
     assert copy.read_bytes().startswith(path.read_bytes())
 
@@ -70,10 +70,10 @@ def test_what_is_deleted_can_be_brought_back(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     save_chat(path, "Tell me.")
     written = path.read_bytes()
-    away = archive.delete(path)
+    away = library.delete(path)
     assert saved_chats(tmp_path) == []
     assert away.read_bytes() == written
-    assert archive.restore(away) == path
+    assert library.restore(away) == path
     assert path.read_bytes() == written
 
 
@@ -81,7 +81,7 @@ def test_a_chat_that_is_being_written_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     save_chat(path, "Tell me.")
     writer = Transcript.reopen(path)
-    for change in (lambda: archive.delete(path), lambda: archive.rename(path, "x")):
+    for change in (lambda: library.delete(path), lambda: library.rename(path, "x")):
         with pytest.raises(TranscriptError, match="another logit-amp-chat"):
             change()
     writer.close()
@@ -91,10 +91,10 @@ def test_a_chat_that_is_being_written_stays(tmp_path: Path) -> None:
 def test_bringing_back_never_overwrites(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     save_chat(path, "Tell me.")
-    away = archive.delete(path)
+    away = library.delete(path)
     save_chat(path, "Something else.")
     with pytest.raises(TranscriptError, match="There is another"):
-        archive.restore(away)
+        library.restore(away)
     assert away.exists()
 
 

@@ -130,8 +130,8 @@ def test_steps_are_forced_to_the_disk_once_a_second_and_all_else_at_once(
 ) -> None:
     now = [100.0]
     synced: list[int] = []
-    monkeypatch.setattr("logit_amp_chat.core.transcripts.jsonl.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("logit_amp_chat.core.transcripts.jsonl.os.fsync", synced.append)
+    monkeypatch.setattr("logit_amp_chat.core.transcripts.writer.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("logit_amp_chat.core.transcripts.writer.os.fsync", synced.append)
     writer = Transcript.create(tmp_path)
 
     def syncs(record: Record) -> int:
@@ -168,7 +168,7 @@ def test_what_a_full_disk_refuses_is_written_later(
 ) -> None:
     writer = Transcript.create(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("logit_amp_chat.core.transcripts.jsonl.os.write", full_disk(100))
+        patch.setattr("logit_amp_chat.core.transcripts.writer.os.write", full_disk(100))
         writer.append(message("m-1"))
         with pytest.raises(TranscriptError, match="No space left") as caught:
             writer.append(message("m-2"))
