@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-from logit_amp_chat.core.colouring import LANE_COLOURS
+from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 
 LETTERS = {"before": "B", "after": "A", "amplified": "α"}
 LANES = ("before", "after", "amplified")

@@ -17,7 +17,8 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from logit_amp_chat.core.colouring import COLOURINGS, LANE_COLOURS, Colouring
+from logit_amp_chat.core.analysis.palette import LANE_COLOURS
+from logit_amp_chat.core.analysis.token_metrics import COLOURINGS, Colouring
 from logit_amp_chat.core.export import facts
 from logit_amp_chat.core.numbers import nats, signed
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.colouring import COLOURINGS
+from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
 from logit_amp_chat.core.export.html import CANDIDATES, to_html
 from logit_amp_chat.core.records import Candidate, Name, Note, Record
 from logit_amp_chat.core.text import visible

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.colouring import COLOURINGS
+from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
 from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible

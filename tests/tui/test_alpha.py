@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from logit_amp_chat.core.gauges import Gauges
+from logit_amp_chat.core.analysis.reply_stats import Gauges
 from logit_amp_chat.core.protocol import SetAlpha
 from tests.tui.chat_driver import demo_profile, open_chat, text_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.widgets import Input
 
-from logit_amp_chat.core.colouring import COLOURINGS
+from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.screens.chat_view import ChatView
 from logit_amp_chat.tui.widgets.blocks import ReplyBlock

@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.gauges import Gauges
+from logit_amp_chat.core.analysis.reply_stats import Gauges
 from logit_amp_chat.core.numbers import nats, signed
 from logit_amp_chat.core.records import Sampling, Step
 from logit_amp_chat.core.text import visible

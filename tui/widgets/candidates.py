@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from logit_amp_chat.core.crossover import Overtaking, overtaking
+from logit_amp_chat.core.analysis.crossover import Overtaking, overtaking
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui import format

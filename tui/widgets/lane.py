@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.gauges import Tally
+from logit_amp_chat.core.analysis.reply_stats import Tally
 from logit_amp_chat.core.numbers import nats, signed
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog

@@ -11,7 +11,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.colouring import Colouring
+from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui import format

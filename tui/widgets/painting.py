@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from logit_amp_chat.core.colouring import Colouring
+from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.widgets.blocks import RENDERED, Block, ReplyBlock
 from logit_amp_chat.tui.widgets.flow import Span

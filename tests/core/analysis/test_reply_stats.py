@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from logit_amp_chat.core.gauges import ENOUGH, LEFT_AFTER, WINDOW, Tally, gauges
+from logit_amp_chat.core.analysis.reply_stats import ENOUGH, LEFT_AFTER, WINDOW, Tally, gauges
 from logit_amp_chat.core.records import LogProbs, Step
 from tests.core.samples import step
 

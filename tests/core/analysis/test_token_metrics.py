@@ -8,7 +8,8 @@ import math
 
 import pytest
 
-from logit_amp_chat.core.colouring import COLOURINGS, Colouring, contrast, luminance
+from logit_amp_chat.core.analysis.palette import contrast, luminance
+from logit_amp_chat.core.analysis.token_metrics import COLOURINGS, Colouring
 from logit_amp_chat.core.records import LogProbs, Ranks, Step
 
 LEVELS = range(1, 6)
