@@ -227,7 +227,7 @@ def export(
     """Make a document of a saved conversation."""
     from logit_amp_chat.core.export import FORMATS
     from logit_amp_chat.core.export import export as make_document
-    from logit_amp_chat.core.files import write_atomically
+    from logit_amp_chat.core.export.atomic_write import write_atomically
     from logit_amp_chat.tui.output import put, put_json, say
 
     wanted = next((name for name in FORMATS if name == to), None)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.files import write_atomically
+from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.text import plain
 
 FILE = "clipboard.txt"

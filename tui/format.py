@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from logit_amp_chat.core import numbers
-from logit_amp_chat.core.numbers import MINUS
+from logit_amp_chat.core import number_format as numbers
+from logit_amp_chat.core.number_format import MINUS
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 SPARKS = "▁▂▃▄▅▆▇█"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Event, Lane, Loading, Noticed, Opened, Request, Stop
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step, new_id
 from logit_amp_chat.core.text import Utf8Stream

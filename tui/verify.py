@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Forget, Loading, Opened
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible

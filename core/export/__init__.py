@@ -29,7 +29,7 @@ def export(path: Path, to: Format) -> str:
         from logit_amp_chat.core.export.html import to_html
 
         return to_html(records)
-    from logit_amp_chat.core.export.document import to_document
+    from logit_amp_chat.core.export.markdown import to_document
 
     return to_document(records, markdown=to == "md")
 

@@ -19,8 +19,8 @@ from string import Template
 
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.token_metrics import COLOURINGS, Colouring
-from logit_amp_chat.core.export import facts
-from logit_amp_chat.core.numbers import nats, signed
+from logit_amp_chat.core.export import describe as facts
+from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog

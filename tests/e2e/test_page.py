@@ -12,8 +12,8 @@ from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
 from tests.browser import CHROMIUM, Browser
+from tests.core.export.test_html import HOSTILE, everywhere
 from tests.core.samples import conversation, finish, message, reply, step
-from tests.core.test_html import HOSTILE, everywhere
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 

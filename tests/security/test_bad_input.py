@@ -24,7 +24,7 @@ from logit_amp_chat.core.config.profile import (
 from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import ProfileError, TranscriptError, UsageError
 from logit_amp_chat.core.export import FORMATS, export
-from logit_amp_chat.core.files import write_atomically
+from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.protocol import Forget, Lane, Loading, Request
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Sampling, Step
 from logit_amp_chat.core.transcripts.conversation import Conversation

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from logit_amp_chat.core.config import profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.export import to_json
-from logit_amp_chat.core.export.document import to_document
+from logit_amp_chat.core.export.markdown import to_document
 from logit_amp_chat.core.records import (
     Candidate,
     Finish,

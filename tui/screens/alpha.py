@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
-from logit_amp_chat.core.numbers import MINUS, signed
+from logit_amp_chat.core.number_format import MINUS, signed
 from logit_amp_chat.tui.screens.dialog import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 

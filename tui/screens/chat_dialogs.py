@@ -198,9 +198,9 @@ class Dialogs(Reading):
 
     def action_copy(self) -> None:
         """Choose what to copy: the reply, the token, a code block, the conversation."""
-        from logit_amp_chat.core.export.document import to_document
+        from logit_amp_chat.core.export.markdown import to_document
+        from logit_amp_chat.core.export.snippets import Copy, copies_of
         from logit_amp_chat.core.transcripts.jsonl import read_records
-        from logit_amp_chat.tui.copies import Copy, copies_of
         from logit_amp_chat.tui.screens.copy import CopyScreen
 
         log, cursor, path = self.current_log, self.current_log.cursor, self.session.recorder.path
@@ -242,7 +242,7 @@ class Dialogs(Reading):
 
     def action_picture(self) -> None:
         """Save what is on the screen as a picture, where exports go."""
-        from logit_amp_chat.core.files import write_atomically
+        from logit_amp_chat.core.export.atomic_write import write_atomically
         from logit_amp_chat.tui.picture import picture
 
         path = Path.cwd() / f"logit-amp-chat-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
@@ -272,7 +272,7 @@ class Dialogs(Reading):
 
     def _export(self, path: Path, target: Path, to: str) -> None:
         from logit_amp_chat.core.export import FORMATS, export
-        from logit_amp_chat.core.files import write_atomically
+        from logit_amp_chat.core.export.atomic_write import write_atomically
 
         try:
             text = export(path, next(known for known in FORMATS if known == to))

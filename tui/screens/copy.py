@@ -12,7 +12,7 @@ from textual.types import CSSPathType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from logit_amp_chat.tui.copies import Copy
+from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.tui.screens.dialog import Dialog
 from logit_amp_chat.tui.screens.picker import fit
 

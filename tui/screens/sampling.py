@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.types import CSSPathType
 from textual.widgets import Input, Static, TextArea
 
-from logit_amp_chat.core.numbers import MINUS
+from logit_amp_chat.core.number_format import MINUS
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import editable
 from logit_amp_chat.tui.screens.dialog import Dialog

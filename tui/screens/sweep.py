@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from logit_amp_chat.core.numbers import MINUS, signed
+from logit_amp_chat.core.number_format import MINUS, signed
 from logit_amp_chat.tui.screens.dialog import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 

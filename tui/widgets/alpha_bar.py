@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core.analysis.reply_stats import Gauges
-from logit_amp_chat.core.numbers import nats, signed
+from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Sampling, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui import format

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Finish, Message, Step
 from logit_amp_chat.core.text import Utf8Stream, visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog, step_bytes

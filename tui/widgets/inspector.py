@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui import format, keymap

@@ -12,9 +12,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.system.machine import Machine
-from logit_amp_chat.tui.copies import Copy
 from logit_amp_chat.tui.keymap import Action
 from logit_amp_chat.tui.screens.alpha import AlphaScreen
 from logit_amp_chat.tui.screens.chats import ChatsScreen

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.export import FORMATS, export
-from logit_amp_chat.core.export.document import to_document
-from logit_amp_chat.core.files import write_atomically
+from logit_amp_chat.core.export.atomic_write import write_atomically
+from logit_amp_chat.core.export.markdown import to_document
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.jsonl import from_line, read_records, to_line
 from tests.core.samples import conversation, finish, message, reply, session, step

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.numbers import MINUS, signed
+from logit_amp_chat.core.number_format import MINUS, signed
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from logit_amp_chat.core.export import facts
+from logit_amp_chat.core.export import describe as facts
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
 from logit_amp_chat.core.text import Utf8Stream, visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog, step_bytes

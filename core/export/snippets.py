@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from logit_amp_chat.core.numbers import signed
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
