@@ -16,13 +16,13 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.export import export
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.picture import picture
-from logit_amp_chat.tui.session import ChatSession
 from tests.browser import CHROMIUM, Browser
 
 HERE = Path(__file__).parent

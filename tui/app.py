@@ -19,15 +19,15 @@ from textual.command import Provider
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
+from logit_amp_chat.core.chat.engine_link import MakeEngine
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.tui import keymap
-from logit_amp_chat.tui.engine_link import MakeEngine
 from logit_amp_chat.tui.keymap_file import keymap_path, read_keymap
 from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.screens.dialog import Dialog
-from logit_amp_chat.tui.session import ChatSession
 from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0

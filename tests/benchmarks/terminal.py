@@ -173,8 +173,8 @@ def written(columns: int, rows: int) -> float:
 
 def child() -> None:
     """The app with an engine that says RATE tokens a second, of ordinary length."""
+    from logit_amp_chat.core.chat.session import ChatSession
     from logit_amp_chat.tui.app import ChatApp
-    from logit_amp_chat.tui.session import ChatSession
     from tests.tui.chat_driver import Engines, demo_profile
 
     engines = Engines()

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.engine.process import EngineProcess, Signs
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.screens.chat import ChatScreen
-from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import until
 
 # Given to every Python by the path: a signal after which the main thread never returns.

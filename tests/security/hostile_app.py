@@ -17,6 +17,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import (
@@ -37,7 +38,6 @@ from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.screens.line import LineScreen
-from logit_amp_chat.tui.session import ChatSession
 from tests.core import samples
 from tests.tui.chat_driver import Engines, demo_profile
 

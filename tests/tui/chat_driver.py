@@ -11,13 +11,13 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.protocol import Request
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.screens.chat import ChatScreen
-from logit_amp_chat.tui.session import ChatSession
 from logit_amp_chat.tui.widgets.token_log import TokenLog
 from tests.tui.fake_engine import FakeEngine
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core.chat.engine_link import Unsaved
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Forget, Request
 from logit_amp_chat.core.records import Message, Reply, Session, Step
 from logit_amp_chat.core.transcripts.jsonl import read_records
-from logit_amp_chat.tui.engine_link import Unsaved
-from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Engines, answer, demo_profile, make_session, requests, types
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.records import Note
 from logit_amp_chat.tui.app import ChatApp
-from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, text_of
 
 

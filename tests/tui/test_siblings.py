@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.records import Keep, Name, Note
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.jsonl import read_records
-from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Engines, answer
 
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from textual import events, on
 from textual.widgets import TextArea
 
+from logit_amp_chat.core.chat.engine_link import Unsaved, Update
+from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
 from logit_amp_chat.tui import keymap
-from logit_amp_chat.tui.engine_link import Unsaved, Update
 from logit_amp_chat.tui.screens.comparing import Comparing
-from logit_amp_chat.tui.session import ChatSession
-from logit_amp_chat.tui.watchdog import Recovered, Stalled
 from logit_amp_chat.tui.widgets.composer import Composer
 from logit_amp_chat.tui.widgets.token_log import TokenLog
 

@@ -16,11 +16,11 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from logit_amp_chat.core.analysis.reply_stats import gauges
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.tui import format, keymap
-from logit_amp_chat.tui.session import ChatSession
 from logit_amp_chat.tui.theme import lane_label
 from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
 from logit_amp_chat.tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock

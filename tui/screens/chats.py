@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.types import CSSPathType
 
+from logit_amp_chat.core.chat.saved_conversation import Talk
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import library
@@ -20,7 +21,6 @@ from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, prev
 from logit_amp_chat.tui import format, keymap
 from logit_amp_chat.tui.screens.line import LineScreen
 from logit_amp_chat.tui.screens.picker import Picker, Row, fit
-from logit_amp_chat.tui.talk import Talk
 from logit_amp_chat.tui.theme import LETTERS, tint
 
 SPEAKER_CHARS = 300

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
+from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import Signs
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.protocol import Beat, Command, Event, Failed
 from logit_amp_chat.core.records import Change, Finish, Reply, Step
 from logit_amp_chat.core.transcripts.recorder import Recorder
-from logit_amp_chat.tui.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
 
 
 class Engine(Protocol):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from logit_amp_chat.core.chat.pending_request import Running
 from logit_amp_chat.core.protocol import Lane, Prefill, Request
 from logit_amp_chat.core.records import Sampling
-from logit_amp_chat.tui.running import Running
 from tests.core.samples import step
 
 

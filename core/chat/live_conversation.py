@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from logit_amp_chat.core.chat.engine_link import EngineLink, MakeEngine, Update
+from logit_amp_chat.core.chat.pending_request import Running
+from logit_amp_chat.core.chat.saved_conversation import Talk
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.protocol import Failed, Idle, Loading, Opened, Prefill, Stop
 from logit_amp_chat.core.records import Change, Finish, Reply, Session, Step
-from logit_amp_chat.tui.engine_link import EngineLink, MakeEngine, Update
-from logit_amp_chat.tui.running import Running
-from logit_amp_chat.tui.talk import Talk
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 

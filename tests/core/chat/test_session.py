@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Finish, Keep, Message
 from logit_amp_chat.core.transcripts.jsonl import read_records
-from logit_amp_chat.tui.session import ChatSession
 from tests.tui.chat_driver import Engines, answer, demo_profile, make_session, requests, types
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.watchdog import Recovered, Stalled, Watchdog
 from logit_amp_chat.core.engine.process import Signs
 from logit_amp_chat.core.protocol import Beat
-from logit_amp_chat.tui.session import ChatSession
-from logit_amp_chat.tui.watchdog import Recovered, Stalled, Watchdog
 from tests.tui.chat_driver import Engines, demo_profile
 
 
