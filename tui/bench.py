@@ -11,7 +11,7 @@ from logit_amp_chat.tui.format import quantity
 from logit_amp_chat.tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.bench import Figures, LaneFigures, Plan, Rate
+    from logit_amp_chat.core.bench.throughput import Figures, LaneFigures, Plan, Rate
     from logit_amp_chat.core.config.profile import Profile
 
 
@@ -28,7 +28,7 @@ def run(
 
     Raises LogitAmpError.
     """
-    from logit_amp_chat.core.bench import Subject, measure
+    from logit_amp_chat.core.bench.throughput import Subject, measure
 
     progress = Progress()
     try:

@@ -314,7 +314,7 @@ def bench(
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:
         raise typer.BadParameter("is for --shape; a profile names its adapter", param_hint="--lora")
-    from logit_amp_chat.core.bench import Plan
+    from logit_amp_chat.core.bench.throughput import Plan
     from logit_amp_chat.tui import bench as headless
 
     plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)

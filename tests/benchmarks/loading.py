@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from logit_amp_chat.core.shapes import SHAPES, random_model
+from logit_amp_chat.core.bench.random_pair import SHAPES, random_model
 from tests.models import tiny_tokenizer
 
 LOAD = """

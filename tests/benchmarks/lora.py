@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model
 
+from logit_amp_chat.core.bench.random_pair import SHAPES, random_model
 from logit_amp_chat.core.decoding.prefix_cache import Prefixes
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.side import LoadedSide, Twins
-from logit_amp_chat.core.shapes import SHAPES, random_model
 
 PROMPT = list(range(5, 37))
 STEPS = 12

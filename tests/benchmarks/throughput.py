@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.throughput
 
-What is measured, and beside what, is said where it is done: `logit_amp_chat.core.bench`.
+What is measured, and beside what, is said where it is done: `logit_amp_chat.core.bench.throughput`.
 """
 
 from __future__ import annotations

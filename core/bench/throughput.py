@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLogitsProcessor
 
+from logit_amp_chat.core.bench.random_pair import random_pair
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import LogitAmpError
@@ -23,7 +24,6 @@ from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.models.side import Twins
 from logit_amp_chat.core.protocol import Event, Forget, Loading, Noticed
 from logit_amp_chat.core.records import Finish, PromptIds, Reply, Sampling, Step
-from logit_amp_chat.core.shapes import random_pair
 
 ALPHA = 1.0
 TOP = 10

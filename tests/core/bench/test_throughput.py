@@ -10,8 +10,9 @@ import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
 
-from logit_amp_chat.core import shapes
-from logit_amp_chat.core.bench import Plan, Subject, measure, step_bytes
+from logit_amp_chat.core.bench import random_pair as shapes
+from logit_amp_chat.core.bench.random_pair import SHAPES, Shape, random_model, random_pair
+from logit_amp_chat.core.bench.throughput import Plan, Subject, measure, step_bytes
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import Engine
 from logit_amp_chat.core.errors import LogitAmpError, PairError
@@ -19,7 +20,6 @@ from logit_amp_chat.core.models.layers.lora import LoraLinear, Rows
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.models.side import LoadedSide, Twins
 from logit_amp_chat.core.protocol import Loading
-from logit_amp_chat.core.shapes import SHAPES, Shape, random_model, random_pair
 
 CPU = torch.device("cpu")
 TINY = Shape(512, 64, 128, 2, 2, 1, 32, False)
