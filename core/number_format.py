@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 MINUS = "−"
 
@@ -17,10 +18,84 @@ def signed(alpha: float) -> str:
     return ("+" if alpha > 0 else "") + repr(alpha).removesuffix(".0").replace("-", MINUS)
 
 
-def nats(value: float) -> str:
-    """A log-probability, a divergence or an entropy, in nats."""
+def nats(value: float, width: int = 0) -> str:
+    """A log-probability, a divergence or an entropy, in nats, in at least `width` cells."""
     if math.isnan(value):
-        return "–"
+        text = "–"
+    elif math.isinf(value):
+        text = "∞" if value > 0 else f"{MINUS}∞"
+    else:
+        text = f"{value:.2f}".replace("-", MINUS)
+    return text.rjust(width)
+
+
+EIGHTHS = " ▏▎▍▌▋▊▉"
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A plain number with at most `digits` significant digits: 1.5, −1, 64."""
+    text = f"{value:.{digits}g}"
+    if "e" in text and abs(value) < 1e6:
+        text = f"{value:.0f}"
+    return text.replace("-", MINUS)
+
+
+def near_alpha(value: float, width: int) -> str:
+    """An α with its sign and at most two digits, in at most `width` cells: +2.30, −41.5, +1e6."""
+    for digits in (2, 1, 0):
+        text = f"{value:+.{digits}f}"
+        if len(text) <= width:
+            break
+    else:
+        text = f"{value:+.0e}".replace("e+0", "e").replace("e+", "e")
+    if not float(text):
+        return "0"
+    return text.replace("-", MINUS)
+
+
+def delta(value: float, width: int = 6) -> str:
+    """A difference of log-probabilities in nats, signed, two digits."""
+    if math.isnan(value):
+        return "–".rjust(width)
     if math.isinf(value):
-        return "∞" if value > 0 else f"{MINUS}∞"
-    return f"{value:.2f}".replace("-", MINUS)
+        return ("+∞" if value > 0 else "−∞").rjust(width)
+    digits = 2 if abs(value) < 100 else 1
+    return f"{value:+.{digits}f}".replace("-", MINUS).rjust(width)
+
+
+def probability(log_prob: float) -> str:
+    """exp(`log_prob`) in five cells: 0.932, 0.004, 2e-7, 0."""
+    p = math.exp(min(log_prob, 0.0))
+    if p >= 0.0005:
+        return f"{p:.3f}"
+    if p < 1e-99:
+        return "    0"
+    mantissa, exponent = f"{p:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}".rjust(5)
+
+
+def bar(fraction: float, width: int) -> str:
+    """A horizontal bar of `width` cells, in eighths of a cell."""
+    eighths = round(max(0.0, min(1.0, fraction)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def quantity(value: float, unit: str) -> str:
+    """A progress figure: bytes in MB or GB, everything else as a count."""
+    if unit != "bytes":
+        return f"{value:,.0f}"
+    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.1f} MB"
+
+
+def count(number: int, noun: str) -> str:
+    """1 token, 2 tokens."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def spark(values: Iterable[float], low: float, high: float) -> str:
+    """One cell a value, as high as it stands between `low` and `high`."""
+    top = len(SPARKS) - 1
+    span = (high - low) or 1.0
+    return "".join(SPARKS[round(max(0.0, min(1.0, (v - low) / span)) * top)] for v in values)

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.number_format import quantity
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.format import quantity
 from logit_amp_chat.tui.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ class Progress:
 
 
 def _figures(loading: Loading) -> str:
-    from logit_amp_chat.tui.format import quantity
+    from logit_amp_chat.core.number_format import quantity
 
     amount = quantity(loading.done, loading.unit)
     if loading.total:

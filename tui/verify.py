@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.number_format import count, signed
 from logit_amp_chat.core.protocol import Forget, Loading, Opened
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible
@@ -23,7 +23,6 @@ from logit_amp_chat.core.transcripts.replay import (
     replay,
     sittings,
 )
-from logit_amp_chat.tui.format import count
 from logit_amp_chat.tui.output import Progress, ReaderGoneError, put, say
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from logit_amp_chat.core.chat.live_conversation import LiveTalk
 from logit_amp_chat.core.chat.pending_request import Running
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
+from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Lane, Request, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, Sampling, Session, new_id
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.theme import FIXED_ALPHA, lane_name
 
 
 class ChatSession(LiveTalk):

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.number_format import count, signed
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.format import count
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n`]*)$")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.number_format import MINUS, signed
+from logit_amp_chat.core.number_format import MINUS, bar, delta, probability, quantity, signed
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,32 @@ def test_alpha_has_a_sign(alpha: float, written: str) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_no_alpha_is_written_as_another(alpha: float) -> None:
     assert float(signed(alpha).replace(MINUS, "-")) == alpha
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(1.0, "1.000"), (0.932, "0.932"), (0.001, "0.001"), (2e-7, " 2e-7"),
+                     (0.0, "    0"), (1e-45, "1e-45")],
+)  # fmt: skip
+def test_probabilities_take_five_cells(p: float, shown: str) -> None:
+    log_prob = math.log(p) if p else -math.inf
+    assert probability(log_prob) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(6.024, " +6.02"), (-0.004, " −0.00"), (-123.4, "−123.4"), (math.inf, "    +∞"),
+     (-math.inf, "    −∞"), (math.nan, "     –")],
+)  # fmt: skip
+def test_differences_take_six_cells(value: float, shown: str) -> None:
+    assert delta(value) == shown
+
+
+@pytest.mark.parametrize("fraction", [-1, 0, 0.01, 0.5, 0.999, 1, 2])
+def test_a_bar_always_has_its_width(fraction: float) -> None:
+    assert len(bar(fraction, 7)) == 7
+
+
+def test_bytes_are_shown_in_mb_and_gb() -> None:
+    assert quantity(4_000_000, "bytes") == "4.0 MB"
+    assert quantity(16_060_000_000, "bytes") == "16.06 GB"
+    assert quantity(1290, "tensors") == "1,290"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core import number_format
 from logit_amp_chat.core.records import Step
-from logit_amp_chat.tui import format
 from logit_amp_chat.tui.widgets.candidates import quoted
 from logit_amp_chat.tui.widgets.navigation import Cursor
 from tests.tui.chat_driver import Chat, open_chat, text_of
@@ -49,13 +49,13 @@ async def test_the_figures_are_the_step_s(tmp_path: Path) -> None:
         }
         for lane in ("before", "after", "amplified"):
             log_p, rank = getattr(step.logp, lane), getattr(step.rank, lane)
-            assert format.probability(log_p) in lines[lane]
-            assert format.nats(log_p).strip() in lines[lane]
+            assert number_format.probability(log_p) in lines[lane]
+            assert number_format.nats(log_p).strip() in lines[lane]
             assert lines[lane].split()[-1] == str(rank)
-        assert format.delta(step.logp.after - step.logp.before).strip() in panel
-        assert f"KL A‖B{format.nats(step.kl)}" in panel
-        assert f"α‖A{format.nats(step.kl_amplified)}" in panel
-        assert f"H{format.nats(step.entropy, 5)}" in panel
+        assert number_format.delta(step.logp.after - step.logp.before).strip() in panel
+        assert f"KL A‖B{number_format.nats(step.kl, 6)}" in panel
+        assert f"α‖A{number_format.nats(step.kl_amplified, 6)}" in panel
+        assert f"H{number_format.nats(step.entropy, 5)}" in panel
 
 
 async def test_arrows_go_to_any_earlier_token(tmp_path: Path) -> None:
@@ -192,5 +192,5 @@ def test_tokens_are_quoted_with_their_white_space(text: str, expected: str) -> N
 
 
 def test_impossible_is_shown_as_such() -> None:
-    assert format.probability(-math.inf).strip() == "0"
-    assert format.nats(-math.inf).strip() == "−∞"
+    assert number_format.probability(-math.inf).strip() == "0"
+    assert number_format.nats(-math.inf).strip() == "−∞"

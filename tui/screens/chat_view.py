@@ -15,13 +15,14 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Static
 
+from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.reply_stats import gauges
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.lanes import lane_label
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
-from logit_amp_chat.tui import format, keymap
-from logit_amp_chat.tui.theme import lane_label
+from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
 from logit_amp_chat.tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from logit_amp_chat.tui.widgets.composer import Composer
@@ -229,7 +230,7 @@ class ChatView(Screen[None]):
         if session.opened is not None and session.state != "loading":
             details.append(session.opened.session.device)
             if session.opened.memory:
-                details.append(format.quantity(session.opened.memory, "bytes"))
+                details.append(number_format.quantity(session.opened.memory, "bytes"))
         self.status.details = tuple(details)
         self._refresh_figures()
         self.alpha_bar.alpha = session.alpha

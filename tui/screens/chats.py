@@ -13,15 +13,16 @@ from textual.content import Content
 from textual.message import Message
 from textual.types import CSSPathType
 
+from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.saved_conversation import Talk
 from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.lanes import LETTERS, tint
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import library
 from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, preview, saved_chats
-from logit_amp_chat.tui import format, keymap
+from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.screens.line import LineScreen
 from logit_amp_chat.tui.screens.picker import Picker, Row, fit
-from logit_amp_chat.tui.theme import LETTERS, tint
 
 SPEAKER_CHARS = 300
 
@@ -95,7 +96,7 @@ class ChatsScreen(Picker[Path]):
             ("open · " if open_now else "", "$muted"),
             said,
         )
-        facts = [profile, format.quantity(chat.size, "bytes"), visible(chat.path.name)]
+        facts = [profile, number_format.quantity(chat.size, "bytes"), visible(chat.path.name)]
         if title and first:
             facts.insert(0, first[:80])
         heading = title or chat.problem
@@ -117,7 +118,7 @@ class ChatsScreen(Picker[Path]):
     @on(Read)
     def _tell(self, event: Read) -> None:
         if self.row is event.row:
-            turns = format.count(event.turns, "turn")
+            turns = number_format.count(event.turns, "turn")
             lines = [_line(who, text) for who, text in event.beginning]
             self.detail(Content("\n").join([event.row.detail + Content(f" · {turns}"), *lines]))
 

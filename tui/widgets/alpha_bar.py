@@ -15,11 +15,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core.analysis.reply_stats import Gauges
-from logit_amp_chat.core.number_format import nats, signed
+from logit_amp_chat.core.lanes import LETTERS
+from logit_amp_chat.core.number_format import nats, number, signed, spark
 from logit_amp_chat.core.records import Sampling, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui import format
-from logit_amp_chat.tui.theme import LETTERS
 from logit_amp_chat.tui.widgets.flow import clip
 
 LOW, HIGH = -2.0, 4.0
@@ -94,12 +93,12 @@ class AlphaBar(Widget):
     def _figures(self, side: int) -> list[Segment]:
         """How it is sampled; where that leaves room, α along the reply."""
         sampling = self.sampling
-        said = f"τ {format.number(sampling.plausibility)}  T {format.number(sampling.temperature)}"
+        said = f"τ {number(sampling.plausibility)}  T {number(sampling.temperature)}"
         if side >= 40:
-            said += f"  top-p {format.number(sampling.top_p)}  seed {sampling.seed}"
-        spark = self._spark(side - len(said) - 2) if 14 < side < 40 else ""
+            said += f"  top-p {number(sampling.top_p)}  seed {sampling.seed}"
+        line = self._spark(side - len(said) - 2) if 14 < side < 40 else ""
         muted = self._style("bar--muted")
-        return [Segment(f"{said}  ", muted), Segment(spark, muted)]
+        return [Segment(f"{said}  ", muted), Segment(line, muted)]
 
     def _short_figures(self, side: int) -> list[Segment]:
         """For a bar of one line: a warning is worth more than how it is sampled."""
@@ -117,11 +116,11 @@ class AlphaBar(Widget):
         muted = self._style("bar--muted")
         rest = f"  H {nats(found.entropy)}  KL {nats(found.kl)}"
         said = f"{mark}log pA {nats(found.logp_after)}"
-        spark = self._spark(side - len(said) - len(rest) - 2) if side >= 40 else ""
+        line = self._spark(side - len(said) - len(rest) - 2) if side >= 40 else ""
         return [
             Segment(said, warning),
             Segment(f"{rest}  ", muted),
-            Segment(spark, muted),
+            Segment(line, muted),
         ]
 
     def _spark(self, width: int) -> str:
@@ -129,7 +128,7 @@ class AlphaBar(Widget):
         if not self.timeline:
             return ""
         first, last = signed(self.timeline[0]), signed(self.timeline[-1])
-        line = format.spark(self.timeline, min(self.timeline), max(self.timeline))
+        line = spark(self.timeline, min(self.timeline), max(self.timeline))
         whole = f"{first} {line} {last}"
         return whole if len(whole) <= width else line[: max(0, width)]
 

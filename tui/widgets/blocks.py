@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from logit_amp_chat.core import number_format
+from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, tint
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Finish, Message, Step
 from logit_amp_chat.core.text import Utf8Stream, visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog, step_bytes
-from logit_amp_chat.tui import format
-from logit_amp_chat.tui.theme import FIXED_ALPHA, LETTERS, tint
 from logit_amp_chat.tui.widgets.flow import Flow
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
@@ -21,7 +21,7 @@ CELLS_PER_TOKEN = 5  # about; for the height of a reply that was not wrapped yet
 
 def finish_sentence(finish: Finish) -> str:
     """Why a reply ended, in one plain sentence; nothing for an ordinary end."""
-    tokens = format.count(finish.tokens, "token")
+    tokens = number_format.count(finish.tokens, "token")
     match finish.reason:
         case "stop":
             return ""
@@ -40,7 +40,7 @@ def ending_sentence(log: ReplyLog) -> str:
     """The same of a reply, whose end may be missing in the file it was read from."""
     if log.finish is not None:
         return finish_sentence(log.finish)
-    tokens = format.count(len(log.steps), "token")
+    tokens = number_format.count(len(log.steps), "token")
     return f"Cut off after {tokens}: no more was saved." if log.cut_off else ""
 
 

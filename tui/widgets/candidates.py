@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.crossover import Overtaking, overtaking
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui import format
 from logit_amp_chat.tui.widgets.flow import clip
 
 ORDERS = ("α", "|Δ|", "next")
@@ -58,7 +58,7 @@ def crossover(found: Overtaking) -> str:
     if found.at is None:
         return ("always" if found.ahead else "never").rjust(NEAR)
     sign = "≥" if found.above else "≤"
-    return f"{sign}{format.near_alpha(found.at, NEAR - 1)}".rjust(NEAR)
+    return f"{sign}{number_format.near_alpha(found.at, NEAR - 1)}".rjust(NEAR)
 
 
 class CandidateTable:
@@ -118,22 +118,22 @@ class CandidateTable:
         candidate = self.candidates[place]
         chosen = candidate.id == self.step.token
         text = clip(quoted(candidate.text), self.room)
-        bar = format.bar(share(candidate.amplified), self.bar)
+        bar = number_format.bar(share(candidate.amplified), self.bar)
         line = [
             Segment("▸" if chosen else " ", self.style("amplified")),
             Segment(
                 text + " " * (self.room + 1 - cell_len(text)),
                 self.style("chosen" if chosen else "plain"),
             ),
-            Segment(f" {format.probability(candidate.before)}", self.style("before")),
-            Segment(f" {format.probability(candidate.after)}", self.style("after")),
+            Segment(f" {number_format.probability(candidate.before)}", self.style("before")),
+            Segment(f" {number_format.probability(candidate.after)}", self.style("after")),
             Segment(
-                f" {bar} {format.probability(candidate.amplified)}",
+                f" {bar} {number_format.probability(candidate.amplified)}",
                 self.style("amplified"),
             ),
         ]
         if self.shows_delta:
-            shift = format.delta(candidate.after - candidate.before, self.delta)
+            shift = number_format.delta(candidate.after - candidate.before, self.delta)
             line.append(Segment(f" {shift}", self.style("plain")))
         if self.shows_crossover:
             found = overtaking(candidate, self._chosen)

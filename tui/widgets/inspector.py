@@ -13,11 +13,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core import number_format
+from logit_amp_chat.core.lanes import LANES, LETTERS
+from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui import format, keymap
-from logit_amp_chat.tui.theme import LANES, LETTERS
+from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.widgets.candidates import (
     ORDERS,
     CandidateTable,
@@ -210,12 +211,12 @@ class Inspector(Widget, can_focus=False):
         if y in (3, 4, 5):
             return self._side_line(LANES[y - 3], width)
         if y == 6:
-            shift = format.delta(step.logp.after - step.logp.before)
-            boost = format.delta(step.logp.amplified - step.logp.after)
+            shift = number_format.delta(step.logp.after - step.logp.before)
+            boost = number_format.delta(step.logp.amplified - step.logp.after)
             return [Segment(f" Δ A−B {shift}   α−A {boost}  nats", muted)]
         if y == 7:
-            kl, boosted = format.nats(step.kl), format.nats(step.kl_amplified)
-            return [Segment(f" KL A‖B{kl}  α‖A{boosted}  H{format.nats(step.entropy, 5)}", muted)]
+            kl, boosted = nats(step.kl, 6), nats(step.kl_amplified, 6)
+            return [Segment(f" KL A‖B{kl}  α‖A{boosted}  H{nats(step.entropy, 5)}", muted)]
         return []
 
     def _name_line(self, width: int) -> Line:
@@ -247,12 +248,12 @@ class Inspector(Widget, can_focus=False):
         log_p: float = getattr(step.logp, lane)
         rank: int = getattr(step.rank, lane)
         style = self._lane_style(lane)
-        bar = format.bar(share(log_p), self._bar_width(width))
+        bar = number_format.bar(share(log_p), self._bar_width(width))
         return [
             Segment(f" {LETTERS[lane]} {lane:<10}", style),
-            Segment(format.probability(log_p), self.rich_style),
+            Segment(number_format.probability(log_p), self.rich_style),
             Segment(f" {bar} ", style),
-            Segment(f"{format.nats(log_p)} {rank:>6}", self.rich_style),
+            Segment(f"{nats(log_p, 6)} {rank:>6}", self.rich_style),
         ]
 
     def _candidate_line(self, y: int, width: int) -> Line:

@@ -16,12 +16,12 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.reply_stats import Tally
+from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, lane_label, tint
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui import format
-from logit_amp_chat.tui.theme import FIXED_ALPHA, LETTERS, lane_label, tint
 from logit_amp_chat.tui.widgets.blocks import ReplyBlock
 from logit_amp_chat.tui.widgets.flow import clip
 from logit_amp_chat.tui.widgets.token_log import TokenLog
@@ -146,7 +146,7 @@ class Lane(Container):
         if (block := self.block) is not None and block.log.steps:
             fork = "no fork" if block.fork is None else f"fork at {block.fork + 1}"
             self.head.summary = (
-                format.count(self.tally.tokens, "token"),
+                number_format.count(self.tally.tokens, "token"),
                 fork,
                 f"KL {nats(self.tally.kl)}",
                 f"log pA {nats(self.tally.logp_after)}",

@@ -8,8 +8,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 
+from logit_amp_chat.core.lanes import LANES
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.theme import LANES
 from logit_amp_chat.tui.widgets.blocks import ReplyBlock, compare
 from logit_amp_chat.tui.widgets.lane import Lane
 from logit_amp_chat.tui.widgets.navigation import Cursor

@@ -11,10 +11,10 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui import format
 from logit_amp_chat.tui.widgets.flow import clip
 
 
@@ -30,7 +30,7 @@ def reading(colouring: Colouring, step: Step) -> str:
     if colouring.id == "rank":
         return f"rank A {step.rank.after:,} → α {step.rank.amplified:,}"
     value = colouring.value(step)
-    number = format.delta(value) if colouring.diverging else format.nats(value)
+    number = number_format.delta(value) if colouring.diverging else number_format.nats(value)
     return f"{number.strip()} {colouring.unit}"
 
 
@@ -79,7 +79,7 @@ class Legend(Widget):
         if swatches:
             line += [Segment(" ", self.rich_style), *swatches]
             room -= 1 + sum(part.cell_length for part in swatches)
-        hunk = format.number(colouring.hunk)
+        hunk = number_format.number(colouring.hunk)
         marks = f"  underlined ≥ {hunk}"
         if colouring.diverging:
             marks = f"  bold ≥ +{hunk} · underlined ≤ −{hunk}"
@@ -101,7 +101,7 @@ class Legend(Widget):
             for level, bound in shown:
                 if (colours := colouring.colours(level, dark=dark)) is not None:
                     style = self.rich_style + Style(color=colours.text, bgcolor=colours.ground)
-                    swatches.append(Segment(f" {format.number(bound)} ", style))
+                    swatches.append(Segment(f" {number_format.number(bound)} ", style))
             if sum(part.cell_length for part in swatches) <= room:
                 return swatches
         return []

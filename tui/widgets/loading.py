@@ -9,9 +9,9 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
+from logit_amp_chat.core.number_format import quantity
 from logit_amp_chat.core.protocol import Loading, Prefill
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui import format
 from logit_amp_chat.tui.widgets.flow import clip
 
 BAR = 24
@@ -72,14 +72,14 @@ class LoadingPanel(Widget):
         rail = base + self.get_component_rich_style("loading--rail", partial=True)
         muted = base + self.get_component_rich_style("loading--muted", partial=True)
         room = max(6, min(BAR, width - 44))
-        figures = format.quantity(stage.done, stage.unit) if stage.total or stage.done else ""
+        figures = quantity(stage.done, stage.unit) if stage.total or stage.done else ""
         percent = "    "
         full = 0
         if stage.total:
             share = max(0.0, min(1.0, stage.done / stage.total))
             full = round(share * room)
             percent = f"{share:4.0%}"
-            figures += f" / {format.quantity(stage.total, stage.unit)}"
+            figures += f" / {quantity(stage.total, stage.unit)}"
         if stage.unit not in ("", "bytes"):
             figures += f" {stage.unit}"
         detail = clip(
