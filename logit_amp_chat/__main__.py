@@ -1,6 +1,6 @@
 """`python -m logit_amp_chat`: the command."""
 
-from logit_amp_chat.tui.cli import main
+from logit_amp_chat.tui.commands.main import main
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.tui.cli import EXIT_CODES
+from logit_amp_chat.tui.commands.main import EXIT_CODES
 from logit_amp_chat.tui.keymap import ACTIONS
 
 ROOT = Path(__file__).parent.parent

@@ -99,7 +99,7 @@ class App:
     def __init__(self, profile: str, folder: Path, seed: int) -> None:
         command = [
             "-m",
-            "logit_amp_chat.tui.cli",
+            "logit_amp_chat.tui.commands.main",
             "--profile",
             profile,
             "--transcripts",

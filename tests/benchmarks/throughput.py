@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from logit_amp_chat.tui import cli
+from logit_amp_chat.tui.commands import main as cli
 
 SHAPE = ("--shape", "smollm2-135m", "--dtype")
 RUNS = (

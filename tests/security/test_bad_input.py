@@ -32,7 +32,8 @@ from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable, read
 from logit_amp_chat.core.transcripts.library import saved_chats
 from logit_amp_chat.core.transcripts.replay import replay, sittings
 from logit_amp_chat.core.transcripts.writer import Transcript
-from logit_amp_chat.tui import cli, options
+from logit_amp_chat.tui.commands import main as cli
+from logit_amp_chat.tui.commands import options
 from tests.core import samples
 
 Capture = pytest.CaptureFixture[str]

@@ -9,7 +9,7 @@ import pytest
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.protocol import Event, Opened, Request
-from logit_amp_chat.tui import cli
+from logit_amp_chat.tui.commands import main as cli
 from tests.core import samples
 
 Capture = pytest.CaptureFixture[str]

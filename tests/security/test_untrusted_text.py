@@ -36,8 +36,9 @@ from logit_amp_chat.core.records import (
 )
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
-from logit_amp_chat.tui import cli, output
-from logit_amp_chat.tui.listing import list_profiles
+from logit_amp_chat.tui.commands import main as cli
+from logit_amp_chat.tui.commands import output
+from logit_amp_chat.tui.commands.profiles import list_profiles
 from tests.core import samples
 from tests.security.hostile import hostile, raw_controls
 from tests.tui.scripted_engine import ScriptedEngine
@@ -145,7 +146,7 @@ def test_a_reply_on_a_terminal(words: str, as_records: bool) -> None:
     pair = profile.pair_profile("org/a", "org/b")
     with terminal() as (out, err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "_open_engine", engine.open)
-        from logit_amp_chat.tui import reply as headless
+        from logit_amp_chat.tui.commands import reply as headless
 
         request = headless.make_request(pair, words, [1.0, 2.0], raw=False, top=1)
         assert headless.run(pair, request, engine.open, jsonl=as_records) == 1

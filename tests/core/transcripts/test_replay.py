@@ -42,8 +42,8 @@ from logit_amp_chat.core.transcripts.replay import (
     sittings,
 )
 from logit_amp_chat.core.transcripts.writer import Transcript
-from logit_amp_chat.tui import cli
-from logit_amp_chat.tui.output import ReaderGoneError
+from logit_amp_chat.tui.commands import main as cli
+from logit_amp_chat.tui.commands.output import ReaderGoneError
 from tests.benchmarks.soak import User
 from tests.core import samples
 
@@ -453,7 +453,7 @@ def test_verify_is_no_success_when_its_reader_leaves(
     def leave(text: str) -> None:
         raise ReaderGoneError
 
-    monkeypatch.setattr("logit_amp_chat.tui.verify.put", leave)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.verify.put", leave)
     assert cli.run(["verify", str(write(chat))]) == 8
 
 

@@ -9,7 +9,7 @@ from logit_amp_chat.core.config import profile
 from logit_amp_chat.core.config.profile import BrokenProfile, Profile
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.output import put, put_json, say
+from logit_amp_chat.tui.commands.output import put, put_json, say
 
 HEADINGS = ("NAME", "TITLE", "MEMORY", "DOWNLOAD", "GATED", "FITS")
 FITS = {True: "yes", False: "no", None: "unknown"}

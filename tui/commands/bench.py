@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.number_format import quantity
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.output import Progress, put, put_json, say
+from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.bench.throughput import Figures, LaneFigures, Plan, Rate

@@ -110,7 +110,7 @@ def describe(
 def _trained_on(adapter: str) -> str:
     """The model an adapter names as its own; it may have to be downloaded for that."""
     from logit_amp_chat.core.models.hub import adapter_base
-    from logit_amp_chat.tui.output import Progress
+    from logit_amp_chat.tui.commands.output import Progress
 
     progress = Progress()
     try:

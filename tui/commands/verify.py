@@ -23,7 +23,7 @@ from logit_amp_chat.core.transcripts.replay import (
     replay,
     sittings,
 )
-from logit_amp_chat.tui.output import Progress, ReaderGoneError, put, say
+from logit_amp_chat.tui.commands.output import Progress, ReaderGoneError, put, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

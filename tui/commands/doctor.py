@@ -15,7 +15,7 @@ from logit_amp_chat.core.system.hub_cache import download_state
 from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui import terminal
-from logit_amp_chat.tui.output import put, put_json, say
+from logit_amp_chat.tui.commands.output import put, put_json, say
 from logit_amp_chat.tui.terminal import Finding
 
 SIGNS = {"good": "✓", "odd": "!", "bad": "✗"}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.tui.cli import run
+from logit_amp_chat.tui.commands.main import run
 
 SHORT = ["--lanes", "1,2", "--rounds", "1", "--tokens", "4", "--history", "128"]
 

@@ -14,7 +14,7 @@ from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, 
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.conversation import step_bytes
 from logit_amp_chat.core.transcripts.jsonl import to_line
-from logit_amp_chat.tui.output import Progress, put, put_json, say
+from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.config.profile import Profile

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui import options
+from logit_amp_chat.tui.commands import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +180,7 @@ def reply(
             "max_new_tokens": max_new_tokens,
         },
     )
-    from logit_amp_chat.tui import reply as headless
+    from logit_amp_chat.tui.commands import reply as headless
 
     shown = 0 if not jsonl else headless.TOP if top is None else top
     request = headless.make_request(chosen, text, alphas or [chosen.alpha], raw=raw, top=shown)
@@ -210,7 +210,7 @@ def profiles(
     debug: options.Debug = False,
 ) -> None:
     """List the profiles, what they need, and whether this machine can hold them."""
-    from logit_amp_chat.tui.listing import list_profiles
+    from logit_amp_chat.tui.commands.profiles import list_profiles
 
     list_profiles(as_json=as_json)
 
@@ -228,7 +228,7 @@ def export(
     from logit_amp_chat.core.export import FORMATS
     from logit_amp_chat.core.export import export as make_document
     from logit_amp_chat.core.export.atomic_write import write_atomically
-    from logit_amp_chat.tui.output import put, put_json, say
+    from logit_amp_chat.tui.commands.output import put, put_json, say
 
     wanted = next((name for name in FORMATS if name == to), None)
     if wanted is None:
@@ -265,7 +265,7 @@ def verify(
     the file could be read.
     """
     from logit_amp_chat.core.config.profile import load_profile
-    from logit_amp_chat.tui import verify as headless
+    from logit_amp_chat.tui.commands import verify as headless
 
     chosen = load_profile(profile) if profile else None
     raise typer.Exit(headless.run(file, chosen, _open_engine))
@@ -315,7 +315,7 @@ def bench(
     if lora and shape is None:
         raise typer.BadParameter("is for --shape; a profile names its adapter", param_hint="--lora")
     from logit_amp_chat.core.bench.throughput import Plan
-    from logit_amp_chat.tui import bench as headless
+    from logit_amp_chat.tui.commands import bench as headless
 
     plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)
     raise typer.Exit(headless.run(chosen, shape, plan, lora=lora, with_peer=peer, as_json=as_json))
@@ -335,12 +335,12 @@ def doctor(
     Ends with 0 where the chosen profile (demo, unless named) can run, with 4 where it cannot.
     """
     from logit_amp_chat.core.config.profile import DEFAULT, load_profile
-    from logit_amp_chat.tui import doctor as headless
+    from logit_amp_chat.tui.commands import doctor as headless
 
     chosen = load_profile(profile or DEFAULT)
     if keys:
+        from logit_amp_chat.tui.commands.output import say
         from logit_amp_chat.tui.key_probe import try_keys
-        from logit_amp_chat.tui.output import say
 
         say(try_keys())
     raise typer.Exit(headless.run(chosen, as_json=as_json))
@@ -348,7 +348,7 @@ def doctor(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
-    from logit_amp_chat.tui.output import ReaderGoneError, prepare, say
+    from logit_amp_chat.tui.commands.output import ReaderGoneError, prepare, say
 
     prepare(sys.stdout)
     prepare(sys.stderr)

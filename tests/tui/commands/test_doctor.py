@@ -10,7 +10,8 @@ import pytest
 
 from logit_amp_chat.core.system.diagnosis import Diagnosis, Torch
 from logit_amp_chat.core.system.machine import Machine
-from logit_amp_chat.tui import cli, terminal
+from logit_amp_chat.tui import terminal
+from logit_amp_chat.tui.commands import main as cli
 from logit_amp_chat.tui.key_probe import KeyProbe
 from logit_amp_chat.tui.terminal import Finding, findings
 from tests.core.system.test_diagnosis import CPU, GPU, machine

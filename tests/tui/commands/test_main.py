@@ -14,7 +14,7 @@ import pytest
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
 from logit_amp_chat.core.transcripts.jsonl import to_line
-from logit_amp_chat.tui import cli
+from logit_amp_chat.tui.commands import main as cli
 from tests.core import samples
 from tests.tui.scripted_engine import ScriptedEngine
 
@@ -225,7 +225,7 @@ def test_the_version(capsys: Capture) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["reply", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
-        "import sys; from logit_amp_chat.tui.cli import run; code = run(sys.argv[1:]);"
+        "import sys; from logit_amp_chat.tui.commands.main import run; code = run(sys.argv[1:]);"
         "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run(
