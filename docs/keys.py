@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from logit_amp_chat.tui.keymap import ACTIONS, Action, Place
+from logit_amp_chat.tui.keys.actions import ACTIONS, Action, Place
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- keys: python -m docs.keys -->\n", "<!-- /keys -->\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from docs.keys import BEGIN, END, PLACES, ROOT, readme, reference
-from logit_amp_chat.tui.keymap import Place
+from logit_amp_chat.tui.keys.actions import Place
 
 
 def test_the_tables_are_those_of_the_registry() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.tui.commands.main import EXIT_CODES
-from logit_amp_chat.tui.keymap import ACTIONS
+from logit_amp_chat.tui.keys.actions import ACTIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

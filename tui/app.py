@@ -24,8 +24,8 @@ from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
-from logit_amp_chat.tui import keymap
-from logit_amp_chat.tui.keymap_file import keymap_path, read_keymap
+from logit_amp_chat.tui.keys import actions as keymap
+from logit_amp_chat.tui.keys.user_keys import keymap_path, read_keymap
 from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.screens.dialog import Dialog
 from logit_amp_chat.tui.theme import DARK, LIGHT
@@ -35,7 +35,7 @@ HEADLESS = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
 
 
 def _commands() -> type[Provider]:
-    from logit_amp_chat.tui.palette import Commands  # the first frame needs no palette
+    from logit_amp_chat.tui.keys.command_palette import Commands  # the first frame needs no palette
 
     return Commands
 

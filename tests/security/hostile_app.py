@@ -34,8 +34,8 @@ from logit_amp_chat.core.records import (
     Unknown,
 )
 from logit_amp_chat.core.transcripts.jsonl import to_line
-from logit_amp_chat.tui import keymap
 from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.screens.line import LineScreen
 from tests.core import samples

@@ -8,7 +8,7 @@ import pytest
 from textual.command import CommandList
 
 from logit_amp_chat.core.records import Message, Sampling
-from logit_amp_chat.tui.palette import Commands
+from logit_amp_chat.tui.keys.command_palette import Commands
 from logit_amp_chat.tui.screens.alpha import AlphaScreen
 from logit_amp_chat.tui.screens.help import HelpScreen
 from logit_amp_chat.tui.screens.sampling import SamplingScreen

@@ -22,7 +22,7 @@ from logit_amp_chat.core.lanes import lane_label
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
-from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
 from logit_amp_chat.tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from logit_amp_chat.tui.widgets.composer import Composer

@@ -20,7 +20,7 @@ from logit_amp_chat.core.lanes import LETTERS, tint
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import library
 from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, preview, saved_chats
-from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.screens.line import LineScreen
 from logit_amp_chat.tui.screens.picker import Picker, Row, fit
 

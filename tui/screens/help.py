@@ -14,7 +14,7 @@ from textual.geometry import Size
 from textual.types import CSSPathType
 from textual.widget import Widget
 
-from logit_amp_chat.tui.keymap import ACTIONS, Action, Place
+from logit_amp_chat.tui.keys.actions import ACTIONS, Action, Place
 from logit_amp_chat.tui.screens.dialog import Dialog
 
 KEY_WIDTH = 10

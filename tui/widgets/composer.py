@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from logit_amp_chat.core.text import editable
-from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.widgets.line_input import edit
 
 NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")

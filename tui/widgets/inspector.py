@@ -18,7 +18,7 @@ from logit_amp_chat.core.lanes import LANES, LETTERS
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.widgets.candidates import (
     ORDERS,
     CandidateTable,

@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.keymap import Action
+from logit_amp_chat.tui.keys.actions import Action
 from logit_amp_chat.tui.widgets.flow import Flow, clip
 
 

@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 

@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
-from logit_amp_chat.tui import keymap
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.widgets import navigation
 from logit_amp_chat.tui.widgets.blocks import Block, ReplyBlock
 from logit_amp_chat.tui.widgets.finder import Finder

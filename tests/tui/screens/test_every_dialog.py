@@ -15,7 +15,7 @@ from textual.widgets import Input, TextArea
 from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.system.machine import Machine
-from logit_amp_chat.tui.keymap import Action
+from logit_amp_chat.tui.keys.actions import Action
 from logit_amp_chat.tui.screens.alpha import AlphaScreen
 from logit_amp_chat.tui.screens.chats import ChatsScreen
 from logit_amp_chat.tui.screens.copy import CopyScreen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.tui.keymap import ACTIONS
+from logit_amp_chat.tui.keys.actions import ACTIONS
 from logit_amp_chat.tui.screens.help import ALPHA, FIGURES, HelpScreen
 from tests.tui.screens.host import Host, until
 

@@ -12,7 +12,7 @@ from textual.keys import Keys, _character_to_key
 from logit_amp_chat.core.config.yaml_file import YamlFile
 from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.keymap import ACTIONS, Action, Place, changed
+from logit_amp_chat.tui.keys.actions import ACTIONS, Action, Place, changed
 
 # What a plain terminal sends as something else.
 ARRIVES_AS = {
