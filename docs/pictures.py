@@ -22,7 +22,7 @@ from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.export import export
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.tui.app import ChatApp
-from logit_amp_chat.tui.picture import picture
+from logit_amp_chat.tui.terminal.screenshot import picture
 from tests.browser import CHROMIUM, Browser
 
 HERE = Path(__file__).parent

@@ -128,7 +128,7 @@ class ChatApp(App[int]):
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy through tmux and screen too, which Textual does not, and no more than fits."""
-        from logit_amp_chat.tui import clipboard
+        from logit_amp_chat.tui.terminal import clipboard
 
         self._clipboard = text
         if self._driver is not None and not self.is_headless:

@@ -9,7 +9,7 @@ import pytest
 from textual import events
 
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.tui import editor
+from logit_amp_chat.tui.terminal import external_editor as editor
 from tests.tui.chat_driver import Chat, Engines, make_session, open_chat
 
 

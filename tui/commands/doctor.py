@@ -14,9 +14,9 @@ from logit_amp_chat.core.system.diagnosis import Diagnosis
 from logit_amp_chat.core.system.hub_cache import download_state
 from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui import terminal
 from logit_amp_chat.tui.commands.output import put, put_json, say
-from logit_amp_chat.tui.terminal import Finding
+from logit_amp_chat.tui.terminal import capabilities as terminal
+from logit_amp_chat.tui.terminal.capabilities import Finding
 
 SIGNS = {"good": "✓", "odd": "!", "bad": "✗"}
 CANNOT = PairError.exit_code

@@ -75,7 +75,7 @@ class Dialogs(Reading):
 
     def _edited(self) -> str:
         """The message as the user's editor leaves it; as it was where that fails."""
-        from logit_amp_chat.tui.editor import edit
+        from logit_amp_chat.tui.terminal.external_editor import edit
 
         try:
             return edit(self.composer.text)
@@ -89,7 +89,7 @@ class Dialogs(Reading):
 
     def action_suspend(self) -> None:
         """Stop, engine and all, until the shell continues this chat."""
-        from logit_amp_chat.tui.job import is_shell_job
+        from logit_amp_chat.tui.terminal.job_control import is_shell_job
 
         if is_shell_job():
             os.killpg(0, signal.SIGTSTP)
@@ -226,7 +226,7 @@ class Dialogs(Reading):
 
         `name` says what it is: "the reply".
         """
-        from logit_amp_chat.tui import clipboard
+        from logit_amp_chat.tui.terminal import clipboard
 
         self.notice.clear_information()
         self.app.copy_to_clipboard(text)
@@ -243,7 +243,7 @@ class Dialogs(Reading):
     def action_picture(self) -> None:
         """Save what is on the screen as a picture, where exports go."""
         from logit_amp_chat.core.export.atomic_write import write_atomically
-        from logit_amp_chat.tui.picture import picture
+        from logit_amp_chat.tui.terminal.screenshot import picture
 
         path = Path.cwd() / f"logit-amp-chat-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
         self.notice.clear_information()

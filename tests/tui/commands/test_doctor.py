@@ -10,10 +10,10 @@ import pytest
 
 from logit_amp_chat.core.system.diagnosis import Diagnosis, Torch
 from logit_amp_chat.core.system.machine import Machine
-from logit_amp_chat.tui import terminal
 from logit_amp_chat.tui.commands import main as cli
 from logit_amp_chat.tui.keys.key_test import KeyProbe
-from logit_amp_chat.tui.terminal import Finding, findings
+from logit_amp_chat.tui.terminal import capabilities as terminal
+from logit_amp_chat.tui.terminal.capabilities import Finding, findings
 from tests.core.system.test_diagnosis import CPU, GPU, machine
 
 Capture = pytest.CaptureFixture[str]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from logit_amp_chat.tui.clipboard import multiplexer
+from logit_amp_chat.tui.terminal.clipboard import multiplexer
 
 State = Literal["good", "odd", "bad"]
 SMALLEST = (40, 15)

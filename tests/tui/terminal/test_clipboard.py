@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.text import plain
-from logit_amp_chat.tui.clipboard import CHUNK, LIMIT, fits, keep, multiplexer, sequence
+from logit_amp_chat.tui.terminal.clipboard import CHUNK, LIMIT, fits, keep, multiplexer, sequence
 
 BARE = re.compile(r"\x1b\]52;c;([A-Za-z0-9+/=]*)\a")
 

@@ -1,0 +1,1 @@
+"""What is asked of the terminal and of the shell around the chat."""
