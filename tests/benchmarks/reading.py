@@ -33,8 +33,8 @@ from logit_amp_chat.core.records import (
     Step,
 )
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.widgets.blocks import ReplyBlock
-from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.token_log.blocks import ReplyBlock
+from logit_amp_chat.tui.token_log.cursor import Cursor
 from tests.tui.chat_driver import Chat, open_chat
 from tests.tui.fake_engine import candidates
 

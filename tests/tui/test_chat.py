@@ -198,7 +198,7 @@ async def test_the_view_stays_at_the_end_when_the_terminal_shrinks(tmp_path: Pat
 async def test_the_work_of_a_token_does_not_grow_with_the_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from logit_amp_chat.tui.widgets.flow import Flow
+    from logit_amp_chat.tui.token_log.wrapping import Flow
 
     async with open_chat(tmp_path) as chat:
         chat.engine.texts["amplified"] = " ".join(f"word{i}" for i in range(2000))

@@ -11,9 +11,9 @@ from textual.widgets import Input, Static
 from logit_amp_chat.core.records import Keep
 from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.screens.sweep import SweepScreen
+from logit_amp_chat.tui.token_log.cursor import Cursor
+from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.lanes import Lanes
-from logit_amp_chat.tui.widgets.navigation import Cursor
-from logit_amp_chat.tui.widgets.token_log import TokenLog
 from tests.tui.chat_driver import Chat, open_chat, text_of
 
 

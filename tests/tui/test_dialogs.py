@@ -12,7 +12,7 @@ from logit_amp_chat.tui.keys.command_palette import Commands
 from logit_amp_chat.tui.screens.alpha import AlphaScreen
 from logit_amp_chat.tui.screens.help import HelpScreen
 from logit_amp_chat.tui.screens.sampling import SamplingScreen
-from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.token_log.cursor import Cursor
 from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
 
 

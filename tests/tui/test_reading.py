@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.records import Keep, Name, Note
+from logit_amp_chat.tui.token_log.cursor import Cursor
+from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.inspector import Inspector
-from logit_amp_chat.tui.widgets.navigation import Cursor
-from logit_amp_chat.tui.widgets.token_log import TokenLog
 from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, text_of
 from tests.tui.reader import ask, last, legend
 

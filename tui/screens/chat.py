@@ -17,8 +17,8 @@ from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.screens.comparing import Comparing
+from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.composer import Composer
-from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 FRAME_SECONDS = 1 / 15
 FIGURES_SECONDS = 1 / 4  # for slow lines and for eyes

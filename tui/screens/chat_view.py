@@ -23,15 +23,15 @@ from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.tui.keys import actions as keymap
+from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
+from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
-from logit_amp_chat.tui.widgets.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from logit_amp_chat.tui.widgets.composer import Composer
 from logit_amp_chat.tui.widgets.inspector import Inspected, Inspector
 from logit_amp_chat.tui.widgets.lanes import Lanes
 from logit_amp_chat.tui.widgets.legend import Legend
 from logit_amp_chat.tui.widgets.lines import KeyLine, Notice, StatusLine
 from logit_amp_chat.tui.widgets.loading import LoadingPanel
-from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 if TYPE_CHECKING:
     from logit_amp_chat.tui.widgets.search_line import SearchBar

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logit_amp_chat.tui.screens.chat_dialogs import Dialogs
-from logit_amp_chat.tui.widgets.navigation import Cursor
+from logit_amp_chat.tui.token_log.cursor import Cursor
 
 
 class Comparing(Dialogs):

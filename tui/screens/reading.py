@@ -8,11 +8,11 @@ from textual.widgets import Input
 from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.screens.chat_view import ChatView
-from logit_amp_chat.tui.widgets.blocks import ReplyBlock
+from logit_amp_chat.tui.token_log.blocks import ReplyBlock
+from logit_amp_chat.tui.token_log.cursor import Cursor
+from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.candidates import quoted
 from logit_amp_chat.tui.widgets.inspector import Inspector
-from logit_amp_chat.tui.widgets.navigation import Cursor
-from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 OTHER_PAIR = (
     "This reply was made with other models, whose token ids mean something else.",

@@ -19,7 +19,7 @@ from logit_amp_chat.core.lanes import LETTERS
 from logit_amp_chat.core.number_format import nats, number, signed, spark
 from logit_amp_chat.core.records import Sampling, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.widgets.flow import clip
+from logit_amp_chat.tui.token_log.wrapping import clip
 
 LOW, HIGH = -2.0, 4.0
 SIDES = ((110, 60), (76, 34), (40, 14))

@@ -13,7 +13,7 @@ from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.crossover import Overtaking, overtaking
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.widgets.flow import clip
+from logit_amp_chat.tui.token_log.wrapping import clip
 
 ORDERS = ("α", "|Δ|", "next")
 NEAR, DELTA = 7, 6  # cells of a crossover, of a Δ

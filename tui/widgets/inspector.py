@@ -19,6 +19,7 @@ from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
+from logit_amp_chat.tui.token_log.wrapping import clip
 from logit_amp_chat.tui.widgets.candidates import (
     ORDERS,
     CandidateTable,
@@ -27,7 +28,6 @@ from logit_amp_chat.tui.widgets.candidates import (
     quoted,
     share,
 )
-from logit_amp_chat.tui.widgets.flow import clip
 
 STACKED_ROWS = 15
 SIDE_BY_SIDE = 74

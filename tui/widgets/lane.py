@@ -22,9 +22,9 @@ from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, lane_label, tint
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.widgets.blocks import ReplyBlock
-from logit_amp_chat.tui.widgets.flow import clip
-from logit_amp_chat.tui.widgets.token_log import TokenLog
+from logit_amp_chat.tui.token_log.blocks import ReplyBlock
+from logit_amp_chat.tui.token_log.widget import TokenLog
+from logit_amp_chat.tui.token_log.wrapping import clip
 
 
 class LaneHead(Widget):

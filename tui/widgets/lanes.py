@@ -10,10 +10,10 @@ from textual.containers import Container
 
 from logit_amp_chat.core.lanes import LANES
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.widgets.blocks import ReplyBlock, compare
+from logit_amp_chat.tui.token_log.blocks import ReplyBlock, compare
+from logit_amp_chat.tui.token_log.cursor import Cursor
+from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.lane import Lane
-from logit_amp_chat.tui.widgets.navigation import Cursor
-from logit_amp_chat.tui.widgets.token_log import TokenLog
 
 COLUMNS_FROM = 72
 COLUMN = 24  # cells that a column needs

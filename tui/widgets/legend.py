@@ -15,7 +15,7 @@ from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.widgets.flow import clip
+from logit_amp_chat.tui.token_log.wrapping import clip
 
 
 def bounds_of(colouring: Colouring) -> list[tuple[int, float]]:

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys.actions import Action
-from logit_amp_chat.tui.widgets.flow import Flow, clip
+from logit_amp_chat.tui.token_log.wrapping import Flow, clip
 
 
 class StatusLine(Widget):

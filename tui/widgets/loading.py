@@ -12,7 +12,7 @@ from textual.widget import Widget
 from logit_amp_chat.core.number_format import quantity
 from logit_amp_chat.core.protocol import Loading, Prefill
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.widgets.flow import clip
+from logit_amp_chat.tui.token_log.wrapping import clip
 
 BAR = 24
 

@@ -18,12 +18,12 @@ from textual.strip import Strip
 from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.widgets import navigation
-from logit_amp_chat.tui.widgets.blocks import Block, ReplyBlock
-from logit_amp_chat.tui.widgets.finder import Finder
-from logit_amp_chat.tui.widgets.navigation import Cursor
-from logit_amp_chat.tui.widgets.page import Page
-from logit_amp_chat.tui.widgets.painting import Painter
+from logit_amp_chat.tui.token_log import cursor as navigation
+from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
+from logit_amp_chat.tui.token_log.cursor import Cursor
+from logit_amp_chat.tui.token_log.finder import Finder
+from logit_amp_chat.tui.token_log.layout import Page
+from logit_amp_chat.tui.token_log.painter import Painter
 
 MARGIN = 1
 STRIDE = 6  # a scroll of streaming text is this part of the view, in lines

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
-from logit_amp_chat.tui.widgets.blocks import Block, ReplyBlock
+from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
 
 
 @dataclass(frozen=True)

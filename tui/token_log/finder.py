@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from logit_amp_chat.tui.widgets.blocks import Block
-from logit_amp_chat.tui.widgets.navigation import Cursor
-from logit_amp_chat.tui.widgets.page import Page
-from logit_amp_chat.tui.widgets.search import BlockText, Finds, Hit, pattern_of
+from logit_amp_chat.tui.token_log.blocks import Block
+from logit_amp_chat.tui.token_log.cursor import Cursor
+from logit_amp_chat.tui.token_log.layout import Page
+from logit_amp_chat.tui.token_log.search import BlockText, Finds, Hit, pattern_of
 
 
 class Finder:

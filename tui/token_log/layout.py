@@ -10,8 +10,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-from logit_amp_chat.tui.widgets.blocks import Block, ReplyBlock
-from logit_amp_chat.tui.widgets.flow import Span
+from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
+from logit_amp_chat.tui.token_log.wrapping import Span
 
 
 class Page:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from logit_amp_chat.tui.widgets.token_log import TokenLog
+from logit_amp_chat.tui.token_log.widget import TokenLog
 from tests.tui.chat_driver import Chat, open_chat
 from tests.tui.reader import ask, legend
 

@@ -10,11 +10,11 @@ from textual.strip import Strip
 
 from logit_amp_chat.core.analysis.token_metrics import Colouring
 from logit_amp_chat.core.records import Step
-from logit_amp_chat.tui.widgets.blocks import RENDERED, Block, ReplyBlock
-from logit_amp_chat.tui.widgets.flow import Span
+from logit_amp_chat.tui.token_log.blocks import RENDERED, Block, ReplyBlock
+from logit_amp_chat.tui.token_log.wrapping import Span
 
 if TYPE_CHECKING:
-    from logit_amp_chat.tui.widgets.token_log import TokenLog
+    from logit_amp_chat.tui.token_log.widget import TokenLog
 
 
 class Painter:

@@ -10,7 +10,7 @@ from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Finish, Message, Step
 from logit_amp_chat.core.text import Utf8Stream, visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog, step_bytes
-from logit_amp_chat.tui.widgets.flow import Flow
+from logit_amp_chat.tui.token_log.wrapping import Flow
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
 NOTE = "✎"
@@ -123,7 +123,7 @@ class ReplyBlock:
 
     def _render(self) -> None:
         """What was said as Markdown; there is no token to stand on."""
-        from logit_amp_chat.tui.widgets.rendered import add_markdown  # heavy, and seldom needed
+        from logit_amp_chat.tui.token_log.markdown import add_markdown  # heavy, and seldom needed
 
         add_markdown(self.flow, self.log.text)
         self._shown = len(self.log.steps)

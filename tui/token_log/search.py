@@ -7,8 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from logit_amp_chat.tui.widgets.blocks import Block
-from logit_amp_chat.tui.widgets.flow import Span
+from logit_amp_chat.tui.token_log.blocks import Block
+from logit_amp_chat.tui.token_log.wrapping import Span
 
 # Headings, marks and what is said about a reply are not what was said.
 SKIPPED = {"you", "system", "head-before", "head-after", "head-amplified", "mark", "finish"}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from logit_amp_chat.tui.widgets.flow import Flow, clip
+from logit_amp_chat.tui.token_log.wrapping import Flow, clip
 
 PIECES = st.lists(st.text(st.sampled_from("ab é日🙂 \n-"), max_size=12), max_size=30)
 

@@ -1,0 +1,1 @@
+"""A scrolling text in which every token can be stood on."""
