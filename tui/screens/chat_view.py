@@ -30,11 +30,11 @@ from logit_amp_chat.tui.widgets.composer import Composer
 from logit_amp_chat.tui.widgets.inspector import Inspected, Inspector
 from logit_amp_chat.tui.widgets.lanes import Lanes
 from logit_amp_chat.tui.widgets.legend import Legend
-from logit_amp_chat.tui.widgets.lines import KeyLine, Notice, StatusLine
-from logit_amp_chat.tui.widgets.loading import LoadingPanel
+from logit_amp_chat.tui.widgets.loading_panel import LoadingPanel
+from logit_amp_chat.tui.widgets.status_lines import KeyLine, Notice, StatusLine
 
 if TYPE_CHECKING:
-    from logit_amp_chat.tui.widgets.search_line import SearchBar
+    from logit_amp_chat.tui.widgets.search_bar import SearchBar
 
 WIDE = 110
 LOW, NARROW = 18, 50

@@ -11,7 +11,7 @@ from logit_amp_chat.tui.screens.chat_view import ChatView
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog
-from logit_amp_chat.tui.widgets.candidates import quoted
+from logit_amp_chat.tui.widgets.candidate_table import quoted
 from logit_amp_chat.tui.widgets.inspector import Inspector
 
 OTHER_PAIR = (
@@ -193,7 +193,7 @@ class Reading(ChatView):
 
     async def action_search(self) -> None:
         """Find words: a line to type them into."""
-        from logit_amp_chat.tui.widgets.search_line import SearchBar
+        from logit_amp_chat.tui.widgets.search_bar import SearchBar
 
         if self.search_bar is None:
             self.search_bar = SearchBar()

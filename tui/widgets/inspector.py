@@ -20,7 +20,7 @@ from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.wrapping import clip
-from logit_amp_chat.tui.widgets.candidates import (
+from logit_amp_chat.tui.widgets.candidate_table import (
     ORDERS,
     CandidateTable,
     Line,

@@ -10,7 +10,7 @@ import pytest
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.token_log.cursor import Cursor
-from logit_amp_chat.tui.widgets.candidates import quoted
+from logit_amp_chat.tui.widgets.candidate_table import quoted
 from tests.tui.chat_driver import Chat, open_chat, text_of
 
 
