@@ -24,10 +24,10 @@ from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.user_keys import keymap_path, read_keymap
 from logit_amp_chat.tui.screens.chat import ChatScreen
-from logit_amp_chat.tui.screens.dialog import Dialog
 from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0

@@ -8,10 +8,10 @@ import pytest
 from textual.command import CommandList
 
 from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
+from logit_amp_chat.tui.dialogs.help import HelpScreen
+from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.keys.command_palette import Commands
-from logit_amp_chat.tui.screens.alpha import AlphaScreen
-from logit_amp_chat.tui.screens.help import HelpScreen
-from logit_amp_chat.tui.screens.sampling import SamplingScreen
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from tests.tui.chat_driver import Engines, demo_profile, make_session, open_chat, text_of
 

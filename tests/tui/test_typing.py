@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from logit_amp_chat.tui.screens.alpha import AlphaScreen
-from logit_amp_chat.tui.screens.picker import Picker
-from logit_amp_chat.tui.screens.sampling import SamplingScreen, SystemPrompt
+from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
+from logit_amp_chat.tui.dialogs.picker import Picker
+from logit_amp_chat.tui.dialogs.sampling import SamplingScreen, SystemPrompt
 from tests.tui.chat_driver import Chat, open_chat
 
 

@@ -281,7 +281,7 @@ class ChatScreen(Comparing):
 
     def action_alpha_preset(self) -> None:
         """Set α to the next of the profile's presets."""
-        from logit_amp_chat.tui.screens.alpha import next_preset
+        from logit_amp_chat.tui.dialogs.alpha import next_preset
 
         preset = next_preset(self.session.alpha, self.session.profile.presets, 1)
         if preset is not None:

@@ -28,7 +28,7 @@ class Dialogs(Reading):
 
     def action_help(self) -> None:
         """Every key and what it does."""
-        from logit_amp_chat.tui.screens.help import HelpScreen
+        from logit_amp_chat.tui.dialogs.help import HelpScreen
 
         self.app.push_screen(HelpScreen(self.actions))
 
@@ -38,7 +38,7 @@ class Dialogs(Reading):
 
     def action_alpha_enter(self) -> None:
         """Enter any α."""
-        from logit_amp_chat.tui.screens.alpha import AlphaScreen
+        from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 
         def take(alpha: float | None) -> None:
             if alpha is not None:
@@ -48,7 +48,7 @@ class Dialogs(Reading):
 
     def action_sweep(self) -> None:
         """Choose the αs that are compared, besides the live one."""
-        from logit_amp_chat.tui.screens.sweep import SweepScreen
+        from logit_amp_chat.tui.dialogs.compare_alphas import SweepScreen
 
         def take(alphas: tuple[float, ...] | None) -> None:
             if alphas is not None:
@@ -98,7 +98,7 @@ class Dialogs(Reading):
 
     def action_sampling(self) -> None:
         """System prompt and sampling."""
-        from logit_amp_chat.tui.screens.sampling import SamplingScreen
+        from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 
         def take(answer: tuple[Sampling, str | None] | None) -> None:
             if answer is None:
@@ -115,7 +115,7 @@ class Dialogs(Reading):
 
     def action_profiles(self) -> None:
         """Choose another pair; the conversation goes on with it."""
-        from logit_amp_chat.tui.screens.profiles import ProfileScreen
+        from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
 
         def take(profile: Profile | None) -> None:
             if profile is not None:
@@ -145,7 +145,7 @@ class Dialogs(Reading):
 
     def action_chats(self) -> None:
         """Open a saved chat and go on with it."""
-        from logit_amp_chat.tui.screens.chats import ChatsScreen
+        from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 
         def take(path: Path | None) -> None:
             if path is not None:
@@ -201,7 +201,7 @@ class Dialogs(Reading):
         from logit_amp_chat.core.export.markdown import to_document
         from logit_amp_chat.core.export.snippets import Copy, copies_of
         from logit_amp_chat.core.transcripts.jsonl import read_records
-        from logit_amp_chat.tui.screens.copy import CopyScreen
+        from logit_amp_chat.tui.dialogs.copy import CopyScreen
 
         log, cursor, path = self.current_log, self.current_log.cursor, self.session.recorder.path
         block = log.block_of(cursor.reply) if cursor else self._last_block(log)
@@ -257,7 +257,7 @@ class Dialogs(Reading):
     def action_export(self) -> None:
         """Write the chat as a page, Markdown, text or JSON."""
         from logit_amp_chat.core.export import Format
-        from logit_amp_chat.tui.screens.export import ExportScreen
+        from logit_amp_chat.tui.dialogs.export import ExportScreen
 
         path = self.session.recorder.path
         if path is None:

@@ -117,7 +117,7 @@ class Reading(ChatView):
         self._note(None)
 
     def _note(self, step: int | None) -> None:
-        from logit_amp_chat.tui.screens.note import NoteScreen
+        from logit_amp_chat.tui.dialogs.note import NoteScreen
 
         block = self._block_at_hand()
         if block is None:
@@ -137,7 +137,7 @@ class Reading(ChatView):
 
     def action_name(self) -> None:
         """Give the reply at hand a name."""
-        from logit_amp_chat.tui.screens.note import NameScreen
+        from logit_amp_chat.tui.dialogs.note import NameScreen
 
         block = self._block_at_hand()
         if block is None:

@@ -10,7 +10,7 @@ import pytest
 
 from logit_amp_chat.core.export.snippets import code_blocks, copies_of, figures
 from logit_amp_chat.core.transcripts.conversation import Conversation
-from logit_amp_chat.tui.screens.copy import CopyScreen
+from logit_amp_chat.tui.dialogs.copy import CopyScreen
 from logit_amp_chat.tui.terminal.clipboard import FILE
 from tests.core.samples import finish, message, reply, step
 from tests.tui.chat_driver import Chat, open_chat, text_of

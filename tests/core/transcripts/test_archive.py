@@ -13,7 +13,7 @@ from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.core.transcripts.library import preview, saved_chats
 from logit_amp_chat.core.transcripts.writer import Transcript
 from tests.core.samples import conversation
-from tests.tui.screens.samples import save_chat
+from tests.tui.dialogs.samples import save_chat
 
 
 def titles(folder: Path) -> list[str]:

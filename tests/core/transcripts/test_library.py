@@ -9,7 +9,7 @@ import pytest
 
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.transcripts.library import HEAD_BYTES, count_turns, saved_chats
-from tests.tui.screens.samples import save_chat
+from tests.tui.dialogs.samples import save_chat
 
 
 def test_the_last_written_comes_first(tmp_path: Path) -> None:

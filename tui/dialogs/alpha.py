@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.number_format import MINUS, signed
-from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
@@ -26,7 +26,7 @@ def next_preset(value: float, presets: Sequence[float], by: int) -> float | None
 class AlphaScreen(Dialog[float]):
     """Asks for α: any finite number."""
 
-    CSS_PATH = "dialog.tcss"
+    CSS_PATH = "base.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "preset(1)", "Larger", id="alpha.up", show=False),
         Binding("down", "preset(-1)", "Smaller", id="alpha.down", show=False),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
-from logit_amp_chat.tui.screens.alpha import AlphaScreen
-from tests.tui.screens.host import UNANSWERED, Host, until
+from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
+from tests.tui.dialogs.host import UNANSWERED, Host, until
 
 
 async def test_what_is_typed_replaces_the_old_value() -> None:

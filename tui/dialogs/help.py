@@ -14,8 +14,8 @@ from textual.geometry import Size
 from textual.types import CSSPathType
 from textual.widget import Widget
 
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys.actions import ACTIONS, Action, Place
-from logit_amp_chat.tui.screens.dialog import Dialog
 
 KEY_WIDTH = 10
 HEADINGS: dict[Place, str] = {
@@ -45,7 +45,7 @@ FIGURES = (
 class HelpScreen(Dialog[None]):
     """The keys by where they act, from the one registry of actions."""
 
-    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "help.tcss"]
+    CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "help.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,q,enter", "cancel", "Close", id="help.close", show=False)
     ]

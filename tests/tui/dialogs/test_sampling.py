@@ -6,9 +6,9 @@ import pytest
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.records import Sampling
-from logit_amp_chat.tui.screens.sampling import MEANING, Field, SamplingScreen, SystemPrompt
+from logit_amp_chat.tui.dialogs.sampling import MEANING, Field, SamplingScreen, SystemPrompt
 from tests.tui.chat_driver import text_of
-from tests.tui.screens.host import UNANSWERED, Host, until
+from tests.tui.dialogs.host import UNANSWERED, Host, until
 
 DEFAULT = Sampling()
 

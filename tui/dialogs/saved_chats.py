@@ -20,9 +20,9 @@ from logit_amp_chat.core.lanes import LETTERS, tint
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import library
 from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, preview, saved_chats
+from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
+from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.screens.line import LineScreen
-from logit_amp_chat.tui.screens.picker import Picker, Row, fit
 
 SPEAKER_CHARS = 300
 
@@ -30,7 +30,7 @@ SPEAKER_CHARS = 300
 class ChatsScreen(Picker[Path]):
     """The transcripts of a folder, last written first."""
 
-    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "picker.tcss", "chats.tcss"]
+    CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "picker.tcss", "saved_chats.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("chats")]
     heading = "Saved chats"
 

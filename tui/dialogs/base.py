@@ -22,7 +22,7 @@ class Dialog(ModalScreen[T | None]):
     A subclass gives `heading`, `keys` and the widgets of its `body`.
     """
 
-    CSS_PATH: ClassVar[CSSPathType] = "dialog.tcss"
+    CSS_PATH: ClassVar[CSSPathType] = "base.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="dialog.cancel", show=False)
     ]

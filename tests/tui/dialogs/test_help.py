@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from logit_amp_chat.tui.dialogs.help import ALPHA, FIGURES, HelpScreen
 from logit_amp_chat.tui.keys.actions import ACTIONS
-from logit_amp_chat.tui.screens.help import ALPHA, FIGURES, HelpScreen
-from tests.tui.screens.host import Host, until
+from tests.tui.dialogs.host import Host, until
 
 
 async def test_every_action_and_the_meaning_of_alpha_are_in_it() -> None:

@@ -15,20 +15,20 @@ from textual.widgets import Input, TextArea
 from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.system.machine import Machine
+from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
+from logit_amp_chat.tui.dialogs.base import Dialog
+from logit_amp_chat.tui.dialogs.compare_alphas import SweepScreen
+from logit_amp_chat.tui.dialogs.copy import CopyScreen
+from logit_amp_chat.tui.dialogs.export import ExportScreen
+from logit_amp_chat.tui.dialogs.help import HelpScreen
+from logit_amp_chat.tui.dialogs.note import NoteScreen
+from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
+from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
+from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
+from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys.actions import Action
-from logit_amp_chat.tui.screens.alpha import AlphaScreen
-from logit_amp_chat.tui.screens.chats import ChatsScreen
-from logit_amp_chat.tui.screens.copy import CopyScreen
-from logit_amp_chat.tui.screens.dialog import Dialog
-from logit_amp_chat.tui.screens.export import ExportScreen
-from logit_amp_chat.tui.screens.help import HelpScreen
-from logit_amp_chat.tui.screens.line import LineScreen
-from logit_amp_chat.tui.screens.note import NoteScreen
-from logit_amp_chat.tui.screens.profiles import ProfileScreen
-from logit_amp_chat.tui.screens.sampling import SamplingScreen
-from logit_amp_chat.tui.screens.sweep import SweepScreen
-from tests.tui.screens.host import Host, until
-from tests.tui.screens.samples import broken_profile, profile, save_chat
+from tests.tui.dialogs.host import Host, until
+from tests.tui.dialogs.samples import broken_profile, profile, save_chat
 
 SIZES = [(40, 12), (40, 15), (60, 15), (80, 24), (200, 60)]
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)

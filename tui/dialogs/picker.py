@@ -15,7 +15,7 @@ from textual.types import CSSPathType
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Picker(Dialog[T]):
     A subclass calls `show` when it has its rows.
     """
 
-    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "picker.tcss"]
+    CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "picker.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move('cursor_up')", "Up", id="picker.up", show=False),
         Binding("down", "move('cursor_down')", "Down", id="picker.down", show=False),

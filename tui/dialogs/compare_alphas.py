@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.number_format import MINUS, signed
-from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 MOST = 12
@@ -20,7 +20,7 @@ MOST = 12
 class SweepScreen(Dialog[tuple[float, ...]]):
     """Asks for a list of αs: each is a lane that stays there, beside the live one."""
 
-    CSS_PATH = "dialog.tcss"
+    CSS_PATH = "base.tcss"
     heading = "αs to compare"
 
     def __init__(self, alphas: Sequence[float], example: Sequence[float]) -> None:

@@ -14,7 +14,7 @@ from textual.message import Message
 from logit_amp_chat.core.config.profile import BrokenProfile, Needs, Profile, list_profiles
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.screens.picker import Picker, Row, fit
+from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.system.hub_cache import State

@@ -18,7 +18,7 @@ from textual.widgets import Input, Static, TextArea
 from logit_amp_chat.core.number_format import MINUS
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import editable
-from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput, edit
 
 MEANING = {
@@ -120,7 +120,7 @@ class SystemPrompt(TextArea):
 class SamplingScreen(Dialog[tuple[Sampling, str | None]]):
     """Asks for the numbers and the system prompt, all checked before they are taken."""
 
-    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "sampling.tcss"]
+    CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "sampling.tcss"]
     heading = "Sampling and system prompt"
     keys = "tab next · enter accept · esc cancel"
 

@@ -7,14 +7,14 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.text import editable
-from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 class LineScreen(Dialog[str]):
     """Answers with what was typed, which may be nothing."""
 
-    CSS_PATH = "dialog.tcss"
+    CSS_PATH = "base.tcss"
 
     def __init__(self, heading: str, text: str = "", hint: str = "") -> None:
         """Start from `text`."""

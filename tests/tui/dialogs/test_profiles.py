@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from logit_amp_chat.core.system.machine import Machine
-from logit_amp_chat.tui.screens.profiles import ProfileScreen
+from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
 from tests.core.system.test_hub_cache import cached
-from tests.tui.screens.host import UNANSWERED, Host, until
-from tests.tui.screens.samples import broken_profile, profile
+from tests.tui.dialogs.host import UNANSWERED, Host, until
+from tests.tui.dialogs.samples import broken_profile, profile
 
 SMALL = profile("small", "Small pair", memory_gb=2.5)
 HUGE = profile("huge", "Huge pair", memory_gb=80, gated=True)

@@ -13,14 +13,14 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.tui.screens.dialog import Dialog
-from logit_amp_chat.tui.screens.picker import fit
+from logit_amp_chat.tui.dialogs.base import Dialog
+from logit_amp_chat.tui.dialogs.picker import fit
 
 
 class CopyScreen(Dialog[Copy]):
     """A letter, or ↑ ↓ and enter, chooses what to copy."""
 
-    CSS_PATH: ClassVar[CSSPathType] = ["dialog.tcss", "copy.tcss"]
+    CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "copy.tcss"]
     heading = "Copy"
     keys = "a letter, or ↑↓ and enter, copies · esc cancel"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from logit_amp_chat.core.chat.saved_conversation import Talk
-from logit_amp_chat.tui.screens.chats import ChatsScreen
-from logit_amp_chat.tui.screens.line import LineScreen
+from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
+from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from tests.core.samples import session
-from tests.tui.screens.host import UNANSWERED, Host, until
-from tests.tui.screens.samples import save_chat
+from tests.tui.dialogs.host import UNANSWERED, Host, until
+from tests.tui.dialogs.samples import save_chat
 
 
 def saved(folder: Path) -> None:

@@ -8,14 +8,14 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 class NoteScreen(Dialog[str]):
     """Asks for one line; an empty one takes back what was there."""
 
-    CSS_PATH = "dialog.tcss"
+    CSS_PATH = "base.tcss"
     heading = "Note"
     keys = "enter save · an empty line takes it back · esc cancel"
 

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from logit_amp_chat.core.export import FORMATS, Format
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.screens.dialog import Dialog
+from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 NAMES: dict[Format, str] = {"html": "a page", "md": "Markdown", "txt": "text", "json": "JSON"}
@@ -34,7 +34,7 @@ def _formats(chosen: Format | None) -> Content:
 class ExportScreen(Dialog[tuple[Path, Format]]):
     """Asks for a file; its ending says the format."""
 
-    CSS_PATH = "dialog.tcss"
+    CSS_PATH = "base.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "format(-1)", "Format before", id="export.up", show=False),
         Binding("down", "format(1)", "Next format", id="export.down", show=False),

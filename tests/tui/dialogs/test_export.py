@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from logit_amp_chat.tui.screens.export import ExportScreen
-from tests.tui.screens.host import UNANSWERED, Host, until
+from logit_amp_chat.tui.dialogs.export import ExportScreen
+from tests.tui.dialogs.host import UNANSWERED, Host, until
 
 
 async def test_enter_takes_the_suggestion(tmp_path: Path) -> None:

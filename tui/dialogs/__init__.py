@@ -1,0 +1,1 @@
+"""Questions over the chat: one file and one stylesheet each."""
