@@ -24,10 +24,10 @@ from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.user_keys import keymap_path, read_keymap
-from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0
@@ -43,7 +43,7 @@ def _commands() -> type[Provider]:
 class ChatApp(App[int]):
     """One chat screen over one session."""
 
-    CSS_PATH = "screens/chat.tcss"  # Textual does not read a default screen's own
+    CSS_PATH = "chat/chat.tcss"  # Textual does not read a default screen's own
     TITLE = "logit-amp-chat"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"

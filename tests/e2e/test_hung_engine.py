@@ -17,7 +17,7 @@ from logit_amp_chat.core.engine.process import EngineProcess, Signs
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
-from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.chat.screen import ChatScreen
 from tests.tui.chat_driver import until
 
 # Given to every Python by the path: a signal after which the main thread never returns.

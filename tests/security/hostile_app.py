@@ -35,9 +35,9 @@ from logit_amp_chat.core.records import (
 )
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.screens.chat import ChatScreen
 from tests.core import samples
 from tests.tui.chat_driver import Engines, demo_profile
 

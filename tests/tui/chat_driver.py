@@ -17,7 +17,7 @@ from logit_amp_chat.core.protocol import Request
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
-from logit_amp_chat.tui.screens.chat import ChatScreen
+from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from tests.tui.fake_engine import FakeEngine
 

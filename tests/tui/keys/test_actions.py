@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
+from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.actions import ACTIONS, Action
-from logit_amp_chat.tui.screens.chat import ChatScreen
 from tests.tui.chat_driver import open_chat, text_of
 
 # What a plain pty inside tmux cannot send, or keeps for itself.

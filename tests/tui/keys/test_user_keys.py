@@ -8,8 +8,8 @@ import pytest
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.keys.user_keys import read_keymap
-from logit_amp_chat.tui.screens.chat import ChatScreen
 from tests.tui.chat_driver import Engines, make_session, text_of, until
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.tui.screens.chat_dialogs import Dialogs
+from logit_amp_chat.tui.chat.dialog_actions import Dialogs
 from logit_amp_chat.tui.token_log.cursor import Cursor
 
 

@@ -9,8 +9,8 @@ import pytest
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.records import Keep
+from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.compare_alphas import SweepScreen
-from logit_amp_chat.tui.screens.chat import ChatScreen
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.lanes import Lanes

@@ -15,8 +15,8 @@ from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
+from logit_amp_chat.tui.chat.compare_actions import Comparing
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.screens.comparing import Comparing
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.composer import Composer
 

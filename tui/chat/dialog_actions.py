@@ -12,8 +12,8 @@ from textual import work
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.records import Sampling
-from logit_amp_chat.tui.screens.chat_view import short_path
-from logit_amp_chat.tui.screens.reading import Reading
+from logit_amp_chat.tui.chat.layout import short_path
+from logit_amp_chat.tui.chat.token_actions import Reading
 
 READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
 

@@ -7,7 +7,7 @@ from textual.widgets import Input
 
 from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.screens.chat_view import ChatView
+from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog

@@ -1,1 +1,0 @@
-"""One file and one stylesheet per screen."""
