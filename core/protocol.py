@@ -120,7 +120,7 @@ class Prefill:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """A model is in the middle of reading tokens: said by the thread that computes."""
 
 
@@ -146,4 +146,16 @@ class Failed:
     fatal: bool = False
 
 
-Event = Loading | Opened | Prefill | Beat | Reply | Step | Change | Finish | Noticed | Idle | Failed
+Event = (
+    Loading
+    | Opened
+    | Prefill
+    | Heartbeat
+    | Reply
+    | Step
+    | Change
+    | Finish
+    | Noticed
+    | Idle
+    | Failed
+)

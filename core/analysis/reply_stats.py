@@ -21,7 +21,7 @@ ENOUGH = 8
 
 
 @dataclass
-class Tally:
+class ReplyMeans:
     """Means over all steps of a reply, in nats; every step is looked at once."""
 
     tokens: int = 0
@@ -47,7 +47,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Gauges:
+class WindowMeans:
     """Means over the newest tokens of a reply, in nats."""
 
     tokens: int
@@ -61,14 +61,14 @@ class Gauges:
         return self.tokens >= ENOUGH and self.logp_after < LEFT_AFTER
 
 
-def gauges(steps: Sequence[Step], end: int | None = None) -> Gauges | None:
+def window_means(steps: Sequence[Step], end: int | None = None) -> WindowMeans | None:
     """The gauges after `end` steps (default: all); None before the first."""
     end = len(steps) if end is None else end
     window = [steps[place] for place in range(max(0, end - WINDOW), end)]
     if not window:
         return None
     count = len(window)
-    return Gauges(
+    return WindowMeans(
         tokens=count,
         logp_after=sum(step.logp.after for step in window) / count,
         entropy=sum(step.entropy for step in window) / count,

@@ -20,7 +20,7 @@ Mark = Literal["", "bold", "underline"]
 
 
 @dataclass(frozen=True)
-class Colouring:
+class TokenMetric:
     """One number of a step to colour tokens by.
 
     `bounds` are the magnitudes from which the levels 1, 2 … begin; from `hunk`
@@ -74,10 +74,10 @@ def _climb(step: Step) -> float:
     return step.rank.after - step.rank.amplified
 
 
-COLOURINGS: dict[str, Colouring] = {
-    colouring.id: colouring
-    for colouring in (
-        Colouring(
+TOKEN_METRICS: dict[str, TokenMetric] = {
+    metric.id: metric
+    for metric in (
+        TokenMetric(
             "kl",
             "KL(after‖before)",
             "nats",
@@ -86,7 +86,7 @@ COLOURINGS: dict[str, Colouring] = {
             (0.1, 0.3, 1.0, 2.0, 4.0),
             1.0,
         ),
-        Colouring(
+        TokenMetric(
             "shift",
             "Δ log p",
             "nats",
@@ -96,7 +96,7 @@ COLOURINGS: dict[str, Colouring] = {
             1.0,
             diverging=True,
         ),
-        Colouring(
+        TokenMetric(
             "rank",
             "rank change",
             "ranks",
@@ -106,7 +106,7 @@ COLOURINGS: dict[str, Colouring] = {
             1,
             diverging=True,
         ),
-        Colouring(
+        TokenMetric(
             "entropy",
             "entropy",
             "nats",

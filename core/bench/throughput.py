@@ -15,13 +15,13 @@ from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLog
 
 from logit_amp_chat.core.bench.random_pair import random_pair
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.models.layers.lora import Update
+from logit_amp_chat.core.models.layers.lora import LowRankUpdate
 from logit_amp_chat.core.models.layers.packed_linear import PackedLinear
 from logit_amp_chat.core.models.loader import choose_device, choose_dtype
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
-from logit_amp_chat.core.models.side import Twins
+from logit_amp_chat.core.models.side import SharedWeights
 from logit_amp_chat.core.protocol import Event, Forget, Loading, Noticed
 from logit_amp_chat.core.records import Finish, PromptIds, Reply, Sampling, Step
 
@@ -147,7 +147,7 @@ def measure(
     """
     pair = replace(subject.pair, end_of_turn=frozenset())
     peer = subject.peer
-    engine = Engine(subject.profile, pair)
+    engine = LocalEngine(subject.profile, pair)
     sampling = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=plan.tokens)
     history = min(plan.history, pair.context - plan.tokens - 2 * PROMPT)
     if history < 4 * PROMPT:
@@ -212,7 +212,7 @@ def _rounds(
 
 
 def _lane_figures(
-    engine: Engine,
+    engine: LocalEngine,
     lanes: int,
     seconds: Sequence[float],
     peers: Sequence[float] | None,
@@ -242,7 +242,7 @@ def _ids(pair: Pair, count: int, start: int = 0) -> tuple[int, ...]:
 
 
 def _decode(
-    engine: Engine, prompt: tuple[int, ...], lanes: int, sampling: Sampling
+    engine: LocalEngine, prompt: tuple[int, ...], lanes: int, sampling: Sampling
 ) -> Iterator[Event]:
     replies = [
         Reply(
@@ -268,7 +268,7 @@ def _decode(
             yield event
 
 
-def _decoding(engine: Engine, lanes: int, sampling: Sampling, notices: list[str]) -> float:
+def _decoding(engine: LocalEngine, lanes: int, sampling: Sampling, notices: list[str]) -> float:
     """Seconds a step of `lanes` lanes, after the first step."""
     times = []
     for event in _decode(engine, _ids(engine.pair, PROMPT), lanes, sampling):
@@ -279,7 +279,7 @@ def _decoding(engine: Engine, lanes: int, sampling: Sampling, notices: list[str]
     return (times[-1] - times[0]) / max(1, len(times) - 1)
 
 
-def _first_token(engine: Engine, prompt: tuple[int, ...]) -> float:
+def _first_token(engine: LocalEngine, prompt: tuple[int, ...]) -> float:
     """Seconds to the first token of a new conversation."""
     engine.apply(Forget())
     began = time.perf_counter()
@@ -287,7 +287,7 @@ def _first_token(engine: Engine, prompt: tuple[int, ...]) -> float:
     return time.perf_counter() - began
 
 
-def _next_turn(engine: Engine, history: int) -> float:
+def _next_turn(engine: LocalEngine, history: int) -> float:
     """Seconds to the first token of a second turn of 16 tokens, after `history` tokens."""
     _first_token(engine, _ids(engine.pair, history))
     prompt = _ids(engine.pair, history) + _ids(engine.pair, 16, start=history)
@@ -328,7 +328,7 @@ def step_bytes(pair: Pair, lanes: int, length: int) -> int:
     """
     models = [side.model for side in (pair.before, pair.after)]
     caches = sum(_token_bytes(model) for model in models) * lanes * length
-    once = Twins.of(pair.before, pair.after) is not None
+    once = SharedWeights.of(pair.before, pair.after) is not None
     return caches + sum(_weight_bytes(model) for model in (models[:1] if once else models))
 
 
@@ -338,7 +338,7 @@ def _weight_bytes(model: Any) -> int:
     head = model.get_output_embeddings()
     apart = isinstance(head, PackedLinear) or head.weight is not embedding
     weights = sum(_size(p) + _scale_bytes(p) for p in model.parameters())
-    updates = [module for module in model.modules() if isinstance(module, Update)]
+    updates = [module for module in model.modules() if isinstance(module, LowRankUpdate)]
     weights += sum(_size(factor) for update in updates for factor in update.buffers())
     return weights - (_size(embedding) if apart else 0)
 

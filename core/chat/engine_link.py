@@ -12,9 +12,9 @@ from typing import Literal, Protocol
 
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS, Recovered, Stalled, Watchdog
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.process import Signs
+from logit_amp_chat.core.engine.process import ProcessStatus
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.protocol import Beat, Command, Event, Failed
+from logit_amp_chat.core.protocol import Command, Event, Failed, Heartbeat
 from logit_amp_chat.core.records import Change, Finish, Reply, Step
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
@@ -31,7 +31,7 @@ class Engine(Protocol):
     def close(self) -> None:
         """End the process."""
 
-    def signs(self) -> Signs | None:
+    def status(self) -> ProcessStatus | None:
         """What the system says of the process."""
 
 
@@ -64,7 +64,7 @@ class EngineLink:
         clock: Callable[[], float] = time.monotonic,
         patience: float = SILENCE_SECONDS,
     ) -> None:
-        self.watchdog = Watchdog(self._signs, clock, patience)
+        self.watchdog = Watchdog(self._status, clock, patience)
         self.recorder = recorder
         self.queue: deque[Update] = deque()
         self._make_engine = make_engine
@@ -100,8 +100,8 @@ class EngineLink:
             self._close()
             self._end_running("cancelled", None)
 
-    def _signs(self) -> Signs | None:
-        return self._engine.signs() if self._engine is not None else None
+    def _status(self) -> ProcessStatus | None:
+        return self._engine.status() if self._engine is not None else None
 
     def _close(self) -> None:
         old, self._engine = self._engine, None
@@ -114,7 +114,7 @@ class EngineLink:
         self.watchdog.heard()
         for event in events:
             match event:
-                case Beat():
+                case Heartbeat():
                     continue
                 case Reply():
                     self._running[event.id] = 0, time.monotonic()

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from logit_amp_chat.core.chat.engine_link import EngineLink, MakeEngine, Update
-from logit_amp_chat.core.chat.pending_request import Running
-from logit_amp_chat.core.chat.saved_conversation import Talk
+from logit_amp_chat.core.chat.pending_request import PendingRequest
+from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.protocol import Failed, Idle, Loading, Opened, Prefill, Stop
 from logit_amp_chat.core.records import Change, Finish, Reply, Session, Step
@@ -16,7 +16,7 @@ from logit_amp_chat.core.records import Change, Finish, Reply, Session, Step
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 
 
-class LiveTalk(Talk):
+class LiveConversation(SavedConversation):
     """What the engine does, taken over into the conversation in the order in which it happened.
 
     What the engine reports waits in a queue until `drain` takes it over. All
@@ -36,7 +36,7 @@ class LiveTalk(Talk):
         self.state: State = "closed"
         self.opened: Opened | None = None
         self.loading: dict[str, Loading] = {}
-        self.running: Running | None = None
+        self.running: PendingRequest | None = None
         self._link = EngineLink(make_engine, self.recorder, clock, patience)
         self._after_idle: Callable[[], None] | None = None
         self._clock = clock

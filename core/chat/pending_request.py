@@ -9,7 +9,7 @@ from logit_amp_chat.core.records import Step
 
 
 @dataclass
-class Running:
+class PendingRequest:
     """One request that the engine answers; times are seconds of the session's clock."""
 
     request: Request

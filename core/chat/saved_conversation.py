@@ -14,7 +14,7 @@ from logit_amp_chat.core.transcripts.recorder import Recorder
 from logit_amp_chat.core.transcripts.writer import Transcript
 
 
-class Talk:
+class SavedConversation:
     """A conversation and its file: what the user does to it stands in both.
 
     What an engine reports is saved where it arrives, before it is added here.

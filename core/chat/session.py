@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine
-from logit_amp_chat.core.chat.live_conversation import LiveTalk
-from logit_amp_chat.core.chat.pending_request import Running
+from logit_amp_chat.core.chat.live_conversation import LiveConversation
+from logit_amp_chat.core.chat.pending_request import PendingRequest
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
@@ -17,7 +17,7 @@ from logit_amp_chat.core.records import Message, Sampling, Session, new_id
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 
-class ChatSession(LiveTalk):
+class ChatSession(LiveConversation):
     """A talk with an engine, and how the engine is to answer."""
 
     def __init__(
@@ -112,14 +112,14 @@ class ChatSession(LiveTalk):
         lanes: Mapping[str, float],
         sampling: Sampling,
         forced: tuple[int, ...] = (),
-    ) -> Running:
+    ) -> PendingRequest:
         request = Request(
             messages=self.conversation.prompt(leaf),
             lanes=tuple(Lane(reply=new_id("r"), name=name, alpha=lanes[name]) for name in lanes),
             sampling=sampling,
             forced=forced,
         )
-        self.running = running = Running(request, self._clock())
+        self.running = running = PendingRequest(request, self._clock())
         self.state = "busy"
         self._link.send(request)
         return running

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from logit_amp_chat.core.engine.process import Signs
+from logit_amp_chat.core.engine.process import ProcessStatus
 
 SILENCE_SECONDS = 30.0
 # More than this between two ticks means that the app did not run either.
@@ -42,18 +42,18 @@ class Watchdog:
 
     def __init__(
         self,
-        signs: Callable[[], Signs | None],
+        status: Callable[[], ProcessStatus | None],
         clock: Callable[[], float],
         patience: float = SILENCE_SECONDS,
     ) -> None:
         self.stalled: Stalled | None = None
         self.silence = 0.0
-        self._signs = signs
+        self._status = status
         self._clock = clock
         self._patience = patience
         self._last = clock()
         self._heard = False
-        self._halfway: Signs | None = None
+        self._halfway: ProcessStatus | None = None
 
     def heard(self) -> None:
         """The engine said something; may be called from any thread."""
@@ -67,7 +67,7 @@ class Watchdog:
             return self._reset()
         self.silence += passed
         if self._halfway is None and self.silence >= self._patience / 2:
-            self._halfway = self._signs()
+            self._halfway = self._status()
         if self.stalled is None and self.silence >= self._patience:
             self.stalled = self._verdict(loading)
             return self.stalled
@@ -81,18 +81,18 @@ class Watchdog:
         return Recovered(stalled) if stalled else None
 
     def _verdict(self, loading: bool) -> Stalled | None:
-        signs = self._signs()
+        status = self._status()
         silence = f"reported nothing for {self._patience:g} s"
-        if signs is None:
+        if status is None:
             return None  # it has ended: that is reported otherwise
-        if signs.stopped:
+        if status.stopped:
             return Stalled(
                 f"The engine process was stopped and has {silence}.",
-                f"{RELOAD} kill -CONT {signs.pid} lets it go on.",
+                f"{RELOAD} kill -CONT {status.pid} lets it go on.",
             )
         if loading:
             return None
-        used = signs.seconds - self._halfway.seconds if self._halfway else 0.0
+        used = status.seconds - self._halfway.seconds if self._halfway else 0.0
         if used < IDLE * self._patience / 2:
             return Stalled(f"The engine hangs: it has {silence} and computes nothing.", RELOAD)
         return Stalled(

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import Recorded, Studio, recordable
-from logit_amp_chat.core.decoding.pair_runner import BothSides
-from logit_amp_chat.core.decoding.request_state import Batch, Controls, Flight, Run
-from logit_amp_chat.core.decoding.stepper import Direct, Stepper
+from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import (
+    GraphCache,
+    GraphStepper,
+    recordable,
+)
+from logit_amp_chat.core.decoding.pair_runner import PairRunner
+from logit_amp_chat.core.decoding.request_state import Batch, Controls, PendingStep, RequestState
+from logit_amp_chat.core.decoding.stepper import EagerStepper, Stepper
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
@@ -25,9 +29,9 @@ class Decoder:
     def __init__(self, pair: Pair, recorded: bool | None = None) -> None:
         """`recorded`: whether to decode in recorded steps; by default where that can be."""
         self.pair = pair
-        self.sides = BothSides(pair)
+        self.sides = PairRunner(pair)
         wanted = recordable(pair) if recorded is None else recorded
-        self.studio = Studio(pair, self.sides) if wanted else None
+        self.studio = GraphCache(pair, self.sides) if wanted else None
 
     def decode(
         self,
@@ -43,11 +47,11 @@ class Decoder:
         may compute that one already (`ahead`), with the one after it. Every lane
         ends with a Finish.
         """
-        run = Run(self.pair, replies, controls)
+        run = RequestState(self.pair, replies, controls)
         try:
             for done, total in self.sides.read(replies[0].prompt, forced):
                 yield [Prefill(done, total)]
-            direct = Direct(self.pair, self.sides, replies)
+            direct = EagerStepper(self.pair, self.sides, replies)
             if forced:
                 yield self._forced(run, direct, forced)
             if run.active:
@@ -109,29 +113,29 @@ class Decoder:
             )
 
     @staticmethod
-    def _forced(run: Run, direct: Direct, forced: tuple[int, ...]) -> Batch:
+    def _forced(run: RequestState, direct: EagerStepper, forced: tuple[int, ...]) -> Batch:
         """Measure what is forced, from one row of logits a token: all of it or nothing."""
         batch: Batch = [*run.stopped()]
         for place, token in enumerate(forced):
             if run.active:
                 terms = run.terms()
-                batch += run.land(Flight(terms, direct.force(terms, place, token)))
+                batch += run.land(PendingStep(terms, direct.force(terms, place, token)))
         return batch
 
-    def _stepper(self, direct: Direct, replies: Sequence[Reply], index: int) -> Stepper:
+    def _stepper(self, direct: EagerStepper, replies: Sequence[Reply], index: int) -> Stepper:
         """Where the replies go on from what was read: recorded if that can be."""
         if self.studio and self.studio.can_record():
-            return Recorded(self.studio, replies, index)
+            return GraphStepper(self.studio, replies, index)
         self.sides.spread(len(replies))
         direct.begin()
         return direct
 
-    def _steps(self, run: Run, stepper: Stepper, ahead: bool) -> Iterator[Batch]:
+    def _steps(self, run: RequestState, stepper: Stepper, ahead: bool) -> Iterator[Batch]:
         """Choose, feed, and choose again; with a stepper that works ahead, while one looks."""
 
-        def fly() -> Flight:
+        def fly() -> PendingStep:
             terms = run.terms()
-            return Flight(terms, stepper.choose(terms))
+            return PendingStep(terms, stepper.choose(terms))
 
         flight = fly()
         while run.active:

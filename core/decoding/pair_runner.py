@@ -7,34 +7,34 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.prefix_cache import Prefixes
+from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.models.side import Twins
+from logit_amp_chat.core.models.side import SharedWeights
 from logit_amp_chat.core.records import PromptIds
 
 
-class BothSides:
+class PairRunner:
     """Caches of what was read stay, so that the next prompt reads only what is new.
 
     They depend on tokens alone: changing α, temperature or filters costs nothing.
     """
 
     def __init__(self, pair: Pair) -> None:
-        twins = Twins.of(pair.before, pair.after)
+        twins = SharedWeights.of(pair.before, pair.after)
         self._device = pair.device
         self._beside: torch.cuda.Stream | None = None
-        self._apart = (Prefixes(pair.before), Prefixes(pair.after))
-        self._together = Prefixes(twins) if twins else None
-        self._live: tuple[Prefixes, ...] = self._apart
+        self._apart = (PrefixCache(pair.before), PrefixCache(pair.after))
+        self._together = PrefixCache(twins) if twins else None
+        self._live: tuple[PrefixCache, ...] = self._apart
         self.logits: list[Tensor] = []
 
     @property
-    def caches(self) -> tuple[Prefixes, ...]:
+    def caches(self) -> tuple[PrefixCache, ...]:
         """Everything that holds what was read."""
         return (*self._apart, self._together) if self._together else self._apart
 
     @property
-    def live(self) -> tuple[Prefixes, ...]:
+    def live(self) -> tuple[PrefixCache, ...]:
         """What holds the conversation that is being decoded."""
         return self._live
 

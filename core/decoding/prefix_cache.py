@@ -18,7 +18,7 @@ DEPTH = 2
 
 
 @dataclass
-class Kept:
+class CachedPrefix:
     """A cache of equally long rows, and the token ids each lane holds."""
 
     cache: KVCache
@@ -33,7 +33,7 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     return min(len(a), len(b))
 
 
-class Prefixes:
+class PrefixCache:
     """The caches of a side, or of twins: `start`, `read`, `spread`, `step`s, `release`.
 
     A lane is a row of one side; of twins it is two, all of before's come first.
@@ -41,8 +41,8 @@ class Prefixes:
 
     def __init__(self, side: Reader) -> None:
         self._side = side
-        self._kept: list[Kept] = []
-        self._live: Kept | None = None
+        self._kept: list[CachedPrefix] = []
+        self._live: CachedPrefix | None = None
         self._pending: list[int] = []
 
     def clear(self) -> None:
@@ -66,13 +66,13 @@ class Prefixes:
                 if shared > length:
                     best, length = (kept, row), shared
         if best is None:
-            self._live = Kept(self._side.new_cache(), [[]])
+            self._live = CachedPrefix(self._side.new_cache(), [[]])
         else:
             self._live = self._cut(*best, length)
         self._pending = list(ids[length:])
         return len(self._pending)
 
-    def _cut(self, kept: Kept, row: int, length: int) -> Kept:
+    def _cut(self, kept: CachedPrefix, row: int, length: int) -> CachedPrefix:
         """A copy of one lane's first `length` tokens; the original stays as it is."""
         cache = with_layers(
             kept.cache,
@@ -86,7 +86,7 @@ class Prefixes:
         surplus = len(kept.rows[row]) - length
         if surplus:
             cache.crop(-surplus)
-        return Kept(cache, [kept.rows[row][:length]])
+        return CachedPrefix(cache, [kept.rows[row][:length]])
 
     def read(self, wanted: int, chunk: int) -> Iterator[tuple[int, Tensor]]:
         """Prefill in chunks of tokens; yields (tokens read, logits of the last `wanted`).
@@ -110,13 +110,13 @@ class Prefixes:
             live.rows = [list(live.rows[0]) for _ in range(lanes)]
 
     @property
-    def live(self) -> Kept | None:
+    def live(self) -> CachedPrefix | None:
         """What is being decoded."""
         return self._live
 
     @property
     def width(self) -> int:
-        """Rows of a cache for every lane."""
+        """PendingRows of a cache for every lane."""
         return self._side.width
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Prefixes:
         if live is not None and live.rows[0] and self._side.croppable(live.cache):
             self._kept = [live, *self._kept][:DEPTH]
 
-    def _require(self) -> Kept:
+    def _require(self) -> CachedPrefix:
         if self._live is None:
             raise RuntimeError("start() comes first")
         return self._live

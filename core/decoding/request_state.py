@@ -15,7 +15,7 @@ from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sam
 
 # What happened at one token of all lanes.
 Batch = list[Prefill | Step | Change | Finish]
-Rows = Callable[[], list[list[float]]]
+PendingRows = Callable[[], list[list[float]]]
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Controls:
 
 
 @dataclass
-class Progress:
+class LaneProgress:
     """One lane while it decodes."""
 
     reply: str
@@ -38,7 +38,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Terms:
+class StepSettings:
     """What a token is chosen by: in force for all lanes at one place of the replies."""
 
     index: int
@@ -49,20 +49,20 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Flight:
+class PendingStep:
     """A token of every lane that was chosen, though perhaps not computed yet."""
 
-    terms: Terms
-    rows: Rows
+    terms: StepSettings
+    rows: PendingRows
     """Waits for the numbers: a row a lane, as `measure` gave them."""
 
 
-class Run:
+class RequestState:
     """Makes records of what a request's lanes say, and ends them."""
 
     def __init__(self, pair: Pair, replies: Sequence[Reply], controls: Controls) -> None:
         self.pair = pair
-        self.lanes = [Progress(reply.id) for reply in replies]
+        self.lanes = [LaneProgress(reply.id) for reply in replies]
         self.controls = controls
         self.index = 0
         self.tokens: list[int] = []
@@ -72,16 +72,16 @@ class Run:
         self._started = time.monotonic()
 
     @property
-    def active(self) -> list[Progress]:
+    def active(self) -> list[LaneProgress]:
         """The lanes that still decode."""
         return [p for p in self.lanes if p.reason is None]
 
-    def terms(self) -> Terms:
+    def terms(self) -> StepSettings:
         """What the next token is chosen by, as the controls are now."""
         changed = self.controls.sampling != self._sampling
         self._sampling = self.controls.sampling
         alphas = tuple(self.controls.alphas[p.reply] for p in self.lanes)
-        terms = Terms(self.index, alphas, self._sampling, changed)
+        terms = StepSettings(self.index, alphas, self._sampling, changed)
         self.index += 1
         return terms
 
@@ -99,7 +99,7 @@ class Run:
                 events.append(self._finish(progress))
         return events
 
-    def land(self, flight: Flight) -> list[Change | Step | Finish]:
+    def land(self, flight: PendingStep) -> list[Change | Step | Finish]:
         """Take in a token of every lane that still decodes; ends those whose last one it is."""
         terms, events = flight.terms, list[Change | Step | Finish]()
         if terms.changed:
@@ -137,7 +137,7 @@ class Run:
             events.append(self._finish(progress))
         return events
 
-    def _step(self, progress: Progress, measured: Measured, index: int, alpha: float) -> Step:
+    def _step(self, progress: LaneProgress, measured: Measured, index: int, alpha: float) -> Step:
         if math.isnan(measured.logp.amplified):
             raise LogitAmpError(
                 f"The models' numbers became NaN at token {index} with α = {alpha:g}.",
@@ -161,7 +161,7 @@ class Run:
             top=measured.candidates(self.pair.token_bytes),
         )
 
-    def _finish(self, progress: Progress) -> Finish:
+    def _finish(self, progress: LaneProgress) -> Finish:
         assert progress.reason is not None
         return Finish(
             reply=progress.reply,

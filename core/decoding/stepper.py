@@ -10,8 +10,8 @@ from torch import Tensor
 
 from logit_amp_chat.core.decoding.next_token import choose
 from logit_amp_chat.core.decoding.noise import Noise
-from logit_amp_chat.core.decoding.pair_runner import BothSides
-from logit_amp_chat.core.decoding.request_state import Rows, Terms
+from logit_amp_chat.core.decoding.pair_runner import PairRunner
+from logit_amp_chat.core.decoding.request_state import PendingRows, StepSettings
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.records import Reply, Sampling
@@ -23,19 +23,19 @@ class Stepper(Protocol):
     ahead: bool
     """Whether it computes while the host looks at the token before."""
 
-    def choose(self, terms: Terms) -> Rows:
+    def choose(self, terms: StepSettings) -> PendingRows:
         """Choose a token a lane from the logits at hand; returns a way to wait for its numbers."""
 
     def feed(self) -> None:
         """Feed the tokens that were chosen last; the logits at hand are then the next ones."""
 
 
-class Direct:
+class EagerStepper:
     """One operation after the other, as Python says."""
 
     ahead = False
 
-    def __init__(self, pair: Pair, sides: BothSides, replies: Sequence[Reply]) -> None:
+    def __init__(self, pair: Pair, sides: PairRunner, replies: Sequence[Reply]) -> None:
         self._pair = pair
         self._sides = sides
         self._lanes = len(replies)
@@ -52,11 +52,11 @@ class Direct:
         """Start from what was read last."""
         self._logits = [side[-1:].expand(self._lanes, -1) for side in self._sides.logits]
 
-    def choose(self, terms: Terms) -> Rows:
+    def choose(self, terms: StepSettings) -> PendingRows:
         """Choose a token a lane."""
         return self._choose(terms, self._logits, None)
 
-    def force(self, terms: Terms, place: int, token: int) -> Rows:
+    def force(self, terms: StepSettings, place: int, token: int) -> PendingRows:
         """Measure a given token; its logits are in the row `place` of what was read."""
         at = [side[place : place + 1].expand(self._lanes, -1) for side in self._sides.logits]
         given = torch.full((self._lanes,), token, device=self._pair.device)
@@ -66,7 +66,9 @@ class Direct:
         """Feed the tokens that were chosen last."""
         self._logits = self._sides.step(self._token)
 
-    def _choose(self, terms: Terms, logits: Sequence[Tensor], token: Tensor | None) -> Rows:
+    def _choose(
+        self, terms: StepSettings, logits: Sequence[Tensor], token: Tensor | None
+    ) -> PendingRows:
         pair = self._pair
         if terms.sampling is not self._sampling:
             self._sampling, self._filters = terms.sampling, Filters.of(terms.sampling)

@@ -13,10 +13,10 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.protocol import Beat, Failed, Idle, Loading, Request
+from logit_amp_chat.core.protocol import Failed, Heartbeat, Idle, Loading, Request
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.engine.local import Engine
+    from logit_amp_chat.core.engine.local import LocalEngine
 
 
 def serve(pipe: Connection) -> None:
@@ -27,11 +27,13 @@ def serve(pipe: Connection) -> None:
     try:
         profile = pipe.recv()
         pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
-        from logit_amp_chat.core.engine.heartbeat import Pulse
-        from logit_amp_chat.core.engine.local import Engine
+        from logit_amp_chat.core.engine.heartbeat import LayerHeartbeat
+        from logit_amp_chat.core.engine.local import LocalEngine
 
-        engine = Engine.open(profile, lambda loading: pipe.send([loading]))
-        Pulse(lambda: pipe.send([Beat()])).attach(engine.pair.before.model, engine.pair.after.model)
+        engine = LocalEngine.open(profile, lambda loading: pipe.send([loading]))
+        LayerHeartbeat(lambda: pipe.send([Heartbeat()])).attach(
+            engine.pair.before.model, engine.pair.after.model
+        )
         pipe.send([engine.opened])
         waiting: deque[Request] = deque()
         while True:
@@ -46,7 +48,9 @@ def serve(pipe: Connection) -> None:
         _report(pipe, error, fatal=True)
 
 
-def _answer(engine: Engine, request: Request, pipe: Connection, waiting: deque[Request]) -> None:
+def _answer(
+    engine: LocalEngine, request: Request, pipe: Connection, waiting: deque[Request]
+) -> None:
     """Answer one request, obeying what comes between its tokens; another request has to wait."""
     try:
         for batch in engine.batches(request):

@@ -11,7 +11,7 @@ from torch import nn
 BEAT_SECONDS = 1.0
 
 
-class Pulse:
+class LayerHeartbeat:
     """Calls `beat` from the layers of the models it is attached to, at most once a second.
 
     Reading a chunk of a prompt may take minutes on a slow machine. Only the
@@ -24,7 +24,7 @@ class Pulse:
         self._due = 0.0
 
     def attach(self, *models: nn.Module) -> None:
-        """Beat from every layer of `models`: the members of their module lists."""
+        """Heartbeat from every layer of `models`: the members of their module lists."""
         lists = {
             module
             for model in models

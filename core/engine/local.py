@@ -14,7 +14,7 @@ import torch
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.request_state import Controls
-from logit_amp_chat.core.models.chat_template import Chat
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import (
@@ -34,7 +34,7 @@ from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 
 
-class Engine:
+class LocalEngine:
     """One open pair and one decoder; answers one request at a time.
 
     `generate` is a generator: between two of its events the caller may `apply`
@@ -47,7 +47,7 @@ class Engine:
         self.opened = Opened(
             session=_session(profile, pair), notices=pair.notices, memory=pair.memory
         )
-        self._chat = Chat(
+        self._chat = ChatTemplate(
             pair.tokenizer, pair.template, (profile.before.system, profile.after.system)
         )
         self._decoder = Decoder(pair)
@@ -56,7 +56,9 @@ class Engine:
         self._told: str | None = None
 
     @classmethod
-    def open(cls, profile: Profile, report: Callable[[Loading], None] = lambda _: None) -> Engine:
+    def open(
+        cls, profile: Profile, report: Callable[[Loading], None] = lambda _: None
+    ) -> LocalEngine:
         """Load the profile's pair and warm it up. Raises LogitAmpError."""
         pair = load_pair(profile, report)
         prepare(pair)
@@ -196,7 +198,7 @@ def device_name(device: torch.device) -> str:
 
 
 def _session(profile: Profile, pair: Pair) -> Session:
-    chat = Chat(pair.tokenizer, pair.template, (None, None))
+    chat = ChatTemplate(pair.tokenizer, pair.template, (None, None))
     versions = {name: importlib.metadata.version(name) for name in VERSIONED}
     return Session(
         id=new_id("s"),

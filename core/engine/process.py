@@ -36,7 +36,7 @@ LAST_WORDS_BYTES = 2000
 
 
 @dataclass(frozen=True)
-class Signs:
+class ProcessStatus:
     """What the system says of a process: whether it was stopped (SIGSTOP, a debugger),
     and the seconds of processor time that all its threads have used."""
 
@@ -45,8 +45,8 @@ class Signs:
     seconds: float
 
     @classmethod
-    def of(cls, pid: int) -> Signs | None:
-        """The signs of a process; None where there is no such process."""
+    def of(cls, pid: int) -> ProcessStatus | None:
+        """The status of a process; None where there is no such process."""
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -79,10 +79,10 @@ class EngineProcess:
         """The engine's process id."""
         return self._process.pid if self._process is not None else None
 
-    def signs(self) -> Signs | None:
+    def status(self) -> ProcessStatus | None:
         """What the system says of the process; None where there is none."""
         pid = self.pid
-        return Signs.of(pid) if pid is not None else None
+        return ProcessStatus.of(pid) if pid is not None else None
 
     def open(self, profile: Profile) -> None:
         """Start the process, in place of one that runs; Loading…, then Opened or Failed."""

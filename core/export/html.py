@@ -18,7 +18,7 @@ from importlib.resources import files
 from string import Template
 
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
-from logit_amp_chat.core.analysis.token_metrics import COLOURINGS, Colouring
+from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
 from logit_amp_chat.core.export import describe as facts
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
@@ -65,34 +65,34 @@ def _number(value: float) -> float | str | None:
 # --- colours --------------------------------------------------------------------
 
 
-def _class(colouring: Colouring, what: int | str) -> str:
+def _class(metric: TokenMetric, what: int | str) -> str:
     """The CSS class of a level or a mark: k3, s_2 for −2, ku."""
-    return colouring.id[0] + str(what).replace("-", "_")
+    return metric.id[0] + str(what).replace("-", "_")
 
 
 def _classes(step: Step) -> list[str]:
     found = []
-    for colouring in COLOURINGS.values():
-        if level := colouring.level(step):
-            found.append(_class(colouring, level))
-        if mark := colouring.mark(step):
-            found.append(_class(colouring, mark[0]))
+    for metric in TOKEN_METRICS.values():
+        if level := metric.level(step):
+            found.append(_class(metric, level))
+        if mark := metric.mark(step):
+            found.append(_class(metric, mark[0]))
     return found
 
 
-def _levels(colouring: Colouring) -> list[int]:
-    highest = len(colouring.bounds)
-    lowest = -highest if colouring.diverging else 1
+def _levels(metric: TokenMetric) -> list[int]:
+    highest = len(metric.bounds)
+    lowest = -highest if metric.diverging else 1
     return [level for level in range(lowest, highest + 1) if level]
 
 
 def _variables(*, dark: bool) -> str:
     place = 0 if dark else 1
     pairs = {name: colours[place] for name, colours in (CHROME | LANE_COLOURS).items()}
-    for colouring in COLOURINGS.values():
-        for level in _levels(colouring):
-            if colours := colouring.colours(level, dark=dark):
-                name = _class(colouring, level)
+    for metric in TOKEN_METRICS.values():
+        for level in _levels(metric):
+            if colours := metric.colours(level, dark=dark):
+                name = _class(metric, level)
                 pairs |= {name: colours.ground, f"{name}t": colours.text}
     scheme = "dark" if dark else "light"
     return f"color-scheme:{scheme};" + "".join(f"--{k}:{v};" for k, v in pairs.items())
@@ -106,19 +106,19 @@ def _colours() -> str:
         f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}",
         f"@media screen{{:root:has(#light:checked){{{light}}}:root:has(#dark:checked){{{dark}}}}}",
     ]
-    for colouring in COLOURINGS.values():
-        chosen = f":root:has(#by-{colouring.id}:checked)"
-        rules.append(f"{chosen} .legend-{colouring.id}{{display:block}}")
-        for level in _levels(colouring):
-            name = _class(colouring, level)
+    for metric in TOKEN_METRICS.values():
+        chosen = f":root:has(#by-{metric.id}:checked)"
+        rules.append(f"{chosen} .legend-{metric.id}{{display:block}}")
+        for level in _levels(metric):
+            name = _class(metric, level)
             rules.append(f"{chosen} .{name}{{color:var(--{name}t);background:var(--{name})}}")
-        rules.append(f"{chosen} .{_class(colouring, 'u')}{{text-decoration:underline}}")
-        rules.append(f"{chosen} .{_class(colouring, 'b')}{{font-weight:700}}")
+        rules.append(f"{chosen} .{_class(metric, 'u')}{{text-decoration:underline}}")
+        rules.append(f"{chosen} .{_class(metric, 'b')}{{font-weight:700}}")
     return "\n".join(rules)
 
 
 def _choices() -> str:
-    names = {"": "off", **{colouring.id: colouring.title for colouring in COLOURINGS.values()}}
+    names = {"": "off", **{metric.id: metric.title for metric in TOKEN_METRICS.values()}}
     return "".join(
         f'<label><input type="radio" name="by" id="by-{name}" value="{name[:1]}"'
         f"{' checked' if name == DEFAULT else ''}>{_text(title)}</label>"
@@ -127,20 +127,20 @@ def _choices() -> str:
 
 
 def _legends() -> str:
-    return "".join(map(_legend, COLOURINGS.values()))
+    return "".join(map(_legend, TOKEN_METRICS.values()))
 
 
-def _legend(colouring: Colouring) -> str:
+def _legend(metric: TokenMetric) -> str:
     def chip(level: int) -> str:
-        bound = f"{colouring.bounds[abs(level) - 1]:g}"
+        bound = f"{metric.bounds[abs(level) - 1]:g}"
         sign = "≤ −" if level < 0 else "≥ "
-        return f'<i class="{_class(colouring, level)}">{sign}{bound}</i>'
+        return f'<i class="{_class(metric, level)}">{sign}{bound}</i>'
 
-    chips = "".join(map(chip, _levels(colouring)))
-    marks = "underlined or bold" if colouring.diverging else "underlined"
+    chips = "".join(map(chip, _levels(metric)))
+    marks = "underlined or bold" if metric.diverging else "underlined"
     return (
-        f'<p class="legend-{colouring.id}">{chips} {_text(colouring.unit)}'
-        f" · {_text(colouring.help)} · {marks} from {colouring.hunk:g}</p>"
+        f'<p class="legend-{metric.id}">{chips} {_text(metric.unit)}'
+        f" · {_text(metric.help)} · {marks} from {metric.hunk:g}</p>"
     )
 
 

@@ -18,7 +18,7 @@ PLAIN_TEMPLATE = (
 
 
 @dataclass(frozen=True)
-class Chat:
+class ChatTemplate:
     """Renders a conversation for both sides.
 
     Both sides read the same template, that of `after` where it has one: what

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.models.layers.kv_cache import KVCache, new_cache
-from logit_amp_chat.core.models.layers.lora import Rows
+from logit_amp_chat.core.models.layers.lora import AdapterRows
 
 # transformers' models, typed loosely, as transformers is.
 Model = Any
@@ -30,7 +30,7 @@ class LoadedSide:
     model: Model
     adapter: str | None = None
     shared: bool = False
-    rows: Rows | None = None
+    rows: AdapterRows | None = None
 
     width: ClassVar[int] = 1
 
@@ -89,7 +89,7 @@ class LoadedSide:
 
 
 @dataclass(frozen=True)
-class Twins:
+class SharedWeights:
     """Two sides of one model, read in one forward: every weight is read once for both.
 
     A row of ids becomes two of the batch: all of before's, then all of after's.
@@ -101,7 +101,7 @@ class Twins:
     width: ClassVar[int] = 2
 
     @classmethod
-    def of(cls, before: LoadedSide, after: LoadedSide) -> Twins | None:
+    def of(cls, before: LoadedSide, after: LoadedSide) -> SharedWeights | None:
         """The twins, where both sides are rows of one model."""
         one_model = before.model is after.model and before.rows is not None
         return cls(before, after) if one_model and before.rows is after.rows else None
@@ -126,4 +126,4 @@ class Twins:
         return self.before.read(ids.repeat(2, 1), cache, last)
 
 
-Reader = LoadedSide | Twins
+Reader = LoadedSide | SharedWeights

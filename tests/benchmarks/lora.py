@@ -19,10 +19,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from logit_amp_chat.core.bench.random_pair import SHAPES, random_model
-from logit_amp_chat.core.decoding.prefix_cache import Prefixes
+from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.layers.packed_linear import pack
-from logit_amp_chat.core.models.side import LoadedSide, Twins
+from logit_amp_chat.core.models.side import LoadedSide, SharedWeights
 
 PROMPT = list(range(5, 37))
 STEPS = 12
@@ -36,7 +36,7 @@ def adapted(shape: str) -> Any:
     return get_peft_model(model, config, adapter_name="after").eval()
 
 
-def readers(shape: str) -> dict[str, list[Prefixes]]:
+def readers(shape: str) -> dict[str, list[PrefixCache]]:
     """Each way by its name, before's reading first."""
     peft = adapted(shape)
     pack(peft)
@@ -49,14 +49,14 @@ def readers(shape: str) -> dict[str, list[Prefixes]]:
     for one in two:
         pack(one)
     return {
-        "PEFT": [Prefixes(LoadedSide(peft, name, shared=True)) for name in (None, "after")],
-        "by rows": [Prefixes(side) for side in sides],
-        "in one": [Prefixes(Twins(*sides))],
-        "two models": [Prefixes(LoadedSide(one)) for one in two],
+        "PEFT": [PrefixCache(LoadedSide(peft, name, shared=True)) for name in (None, "after")],
+        "by rows": [PrefixCache(side) for side in sides],
+        "in one": [PrefixCache(SharedWeights(*sides))],
+        "two models": [PrefixCache(LoadedSide(one)) for one in two],
     }
 
 
-def seconds(way: list[Prefixes], lanes: int) -> float:
+def seconds(way: list[PrefixCache], lanes: int) -> float:
     """Seconds of a step of both sides."""
     for caches in way:
         caches.clear()

@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 from logit_amp_chat.core.config.profile import Profile, load_profile
-from logit_amp_chat.core.decoding.prefix_cache import DEPTH, Prefixes
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.decoding.prefix_cache import DEPTH, PrefixCache
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import ContextError
 from logit_amp_chat.core.protocol import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import (
@@ -54,7 +54,7 @@ class User:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: LocalEngine,
         seed: int,
         record: Callable[[Record], None] = lambda _: None,
         leaves: bool = True,
@@ -176,7 +176,7 @@ def resident() -> int:
     return pages * 4096
 
 
-def cached(side: Prefixes) -> tuple[int, int]:
+def cached(side: PrefixCache) -> tuple[int, int]:
     """How many caches a side keeps, and how many bytes they hold."""
     stores = {
         store.data_ptr(): store.nbytes()
@@ -188,7 +188,7 @@ def cached(side: Prefixes) -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def drift(engine: Engine, log: ReplyLog) -> float:
+def drift(engine: LocalEngine, log: ReplyLog) -> float:
     """The largest difference, in nats, of a reply's recorded log-probabilities to those
     of the whole sequence read at once."""
     prompt, said = log.reply.prompt, [step.token for step in log.steps]
@@ -231,7 +231,7 @@ class Watch:
 
 
 def soak(
-    engine: Engine,
+    engine: LocalEngine,
     tokens: int,
     seed: int = 0,
     check_every: int = CHECK_EVERY,
@@ -261,7 +261,7 @@ def soak(
     raise AssertionError("unreachable")
 
 
-def most_cache_bytes(engine: Engine, lanes: int = 4) -> int:
+def most_cache_bytes(engine: LocalEngine, lanes: int = 4) -> int:
     """What a side's caches may hold: `DEPTH` of full context, with room to grow."""
     config = engine.pair.after.model.config.get_text_config()
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -291,7 +291,7 @@ def main() -> int:
     parser.add_argument("--profile", help="default: a tiny random pair")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        engine = Engine.open(_profile(options.profile, Path(folder)))
+        engine = LocalEngine.open(_profile(options.profile, Path(folder)))
         watch = soak(
             engine,
             options.tokens,

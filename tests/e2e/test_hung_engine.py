@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import load_profile
-from logit_amp_chat.core.engine.process import EngineProcess, Signs
+from logit_amp_chat.core.engine.process import EngineProcess, ProcessStatus
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
@@ -75,11 +75,11 @@ class Run:
         await until(self.pilot, condition, 60)
 
 
-Running = Callable[[], AbstractAsyncContextManager[Run]]
+PendingRequest = Callable[[], AbstractAsyncContextManager[Run]]
 
 
 @pytest.fixture
-def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
+def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PendingRequest:
     (tmp_path / "sitecustomize.py").write_text(WEDGE)
     monkeypatch.syspath_prepend(str(tmp_path))
     profile = load_profile(str(endless_pair))
@@ -101,7 +101,7 @@ def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return run
 
 
-async def test_a_stopped_engine_is_noticed_and_goes_on_when_it_may(running: Running) -> None:
+async def test_a_stopped_engine_is_noticed_and_goes_on_when_it_may(running: PendingRequest) -> None:
     async with running() as run:
         os.kill(run.pid, signal.SIGSTOP)
         await run.until(lambda: "was stopped" in run.notice)
@@ -127,7 +127,7 @@ async def test_a_stopped_engine_is_noticed_and_goes_on_when_it_may(running: Runn
     ],
 )
 async def test_an_engine_that_hangs_costs_a_reload_and_nothing_else(
-    running: Running, wedge: signal.Signals, verdict: str
+    running: PendingRequest, wedge: signal.Signals, verdict: str
 ) -> None:
     async with running() as run:
         hung, shown = run.pid, run.steps
@@ -136,7 +136,7 @@ async def test_an_engine_that_hangs_costs_a_reload_and_nothing_else(
         run.session.submit("are you there?")
         await run.pilot.press("ctrl+l")
         await run.until(lambda: run.session.state == "busy" and run.notice == "")
-        assert Signs.of(hung) is None
+        assert ProcessStatus.of(hung) is None
         await run.until(lambda: run.session.state == "ready")
         first, second = run.saved.replies.values()
         assert len(first.steps) >= shown

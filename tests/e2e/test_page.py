@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
+from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
@@ -112,7 +112,7 @@ def test_light_and_dark_follow_the_system_until_one_is_chosen(
 ) -> None:
     records: list[Record] = [message(), reply(), step(0, "By"), finish()]
     shown(quiet, tmp_path, records)
-    entropy = COLOURINGS["entropy"]
+    entropy = TOKEN_METRICS["entropy"]
     level = entropy.level(step(0, "By"))
     light, dark = (entropy.colours(level, dark=dark) for dark in (False, True))
     assert light

@@ -21,7 +21,7 @@ from logit_amp_chat.core.config.profile import (
     recorded_profile,
     shipped_folder,
 )
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import ProfileError, TranscriptError, UsageError
 from logit_amp_chat.core.export import FORMATS, export
 from logit_amp_chat.core.export.atomic_write import write_atomically
@@ -40,15 +40,15 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def engine(tiny_pair: Callable[..., Profile]) -> Engine:
-    return Engine.open(tiny_pair())
+def engine(tiny_pair: Callable[..., Profile]) -> LocalEngine:
+    return LocalEngine.open(tiny_pair())
 
 
 @pytest.fixture
-def pair(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def pair(engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The tiny pair as a profile; the command finds it open already."""
 
-    def open_engine(profile: Profile, report: Callable[[Loading], None]) -> Engine:
+    def open_engine(profile: Profile, report: Callable[[Loading], None]) -> LocalEngine:
         engine.apply(Forget())
         return engine
 
@@ -159,7 +159,7 @@ def test_a_folder_of_profiles_that_cannot_be_read(
 
 
 @pytest.fixture(scope="module")
-def chat(engine: Engine) -> list[Record]:
+def chat(engine: LocalEngine) -> list[Record]:
     """A short conversation as it was decoded."""
     said = samples.message(text="Tell me about otters")
     sampling = Sampling(temperature=1.0, max_new_tokens=6)
@@ -285,7 +285,7 @@ EXTREMES: list[object] = [
 
 
 def test_a_transcript_with_extreme_values_is_replayed_or_refused(
-    engine: Engine, chat: list[Record]
+    engine: LocalEngine, chat: list[Record]
 ) -> None:
     """Every number of the records that a replay stands on, one after the other."""
     chance = random.Random(0)
@@ -310,7 +310,7 @@ def test_a_transcript_with_extreme_values_is_replayed_or_refused(
                     assert len(replay(engine, request)) == len(request)
 
 
-def test_a_recorded_profile_cannot_ask_for_code(engine: Engine) -> None:
+def test_a_recorded_profile_cannot_ask_for_code(engine: LocalEngine) -> None:
     session = engine.opened.session
     asking = {**session.profile, "trust_remote_code": True}
     session = dataclasses.replace(session, profile=asking)
@@ -380,7 +380,7 @@ def test_an_alpha_that_is_no_number_is_refused(pair: str, alpha: str, capsys: Ca
     assert "--alpha" in capsys.readouterr().err
 
 
-def test_a_context_overrun_by_one_token(pair: str, engine: Engine, capsys: Capture) -> None:
+def test_a_context_overrun_by_one_token(pair: str, engine: LocalEngine, capsys: Capture) -> None:
     """255 tokens leave room for one; 256 leave none."""
     piece = " otters"
     size = len(engine.pair.tokenizer(piece)["input_ids"])

@@ -19,8 +19,7 @@ import pytest
 from textual.screen import Screen
 from textual.widget import Widget
 
-import logit_amp_chat.tui.screens
-import logit_amp_chat.tui.widgets
+import logit_amp_chat.tui
 from logit_amp_chat.core.export import FORMATS, export
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from tests.e2e.chat import environment
@@ -68,14 +67,13 @@ def every_widget() -> set[str]:
     """The widgets and screens that are ours, but for those that only others derive from."""
     found: set[type] = set()
     ours = "logit_amp_chat.tui."
-    for package in (logit_amp_chat.tui.widgets, logit_amp_chat.tui.screens):
-        for module in pkgutil.iter_modules(package.__path__):
-            loaded = importlib.import_module(f"{package.__name__}.{module.name}")
-            found |= {
-                kind
-                for _, kind in inspect.getmembers(loaded, inspect.isclass)
-                if issubclass(kind, Widget | Screen) and kind.__module__.startswith(ours)
-            }
+    for module in pkgutil.walk_packages(logit_amp_chat.tui.__path__, ours):
+        loaded = importlib.import_module(module.name)
+        found |= {
+            kind
+            for _, kind in inspect.getmembers(loaded, inspect.isclass)
+            if issubclass(kind, Widget | Screen) and kind.__module__.startswith(ours)
+        }
     bases = {base for kind in found for base in kind.__mro__[1:]}
     return {kind.__name__ for kind in found - bases}
 

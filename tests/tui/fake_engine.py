@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.process import Signs
+from logit_amp_chat.core.engine.process import ProcessStatus
 from logit_amp_chat.core.protocol import (
     Command,
     Event,
@@ -107,8 +107,8 @@ class FakeEngine:
     def close(self) -> None:
         self.closed = True
 
-    def signs(self) -> Signs | None:
-        return Signs(pid=1, stopped=False, seconds=0.0)
+    def status(self) -> ProcessStatus | None:
+        return ProcessStatus(pid=1, stopped=False, seconds=0.0)
 
     def send(self, command: Command) -> None:
         self.commands.append(command)

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.analysis.reply_stats import gauges
+from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import lane_label
 from logit_amp_chat.core.records import Message
@@ -173,18 +173,18 @@ class ChatView(Screen[None]):
             )
         )
 
-    def refresh_gauges(self) -> None:
+    def refresh_window_means(self) -> None:
         """What the reply under the cursor, or the last one, has come to."""
         log = self.current_log
         block = log.block_of(log.cursor.reply) if log.cursor else self._last_block(log)
         steps = block.log.steps if block else []
         end = min(log.cursor.step + 1, len(steps)) if log.cursor else len(steps)
-        self.alpha_bar.gauges = gauges(steps, end)
+        self.alpha_bar.window_means = window_means(steps, end)
         self.alpha_bar.timeline = timeline(steps)
 
     def refresh_inspector(self) -> None:
         """The step under the cursor, or the last one."""
-        self.refresh_gauges()
+        self.refresh_window_means()
         if not self.inspector.display:
             return
         log = self.current_log
@@ -205,12 +205,12 @@ class ChatView(Screen[None]):
         legend.step = log.step_under_cursor()
         if typing := self.search_bar is not None and self.search_bar.display:
             self.search_bar.show_count(*legend.found)
-        legend.display = bool(legend.sought or legend.colouring) and not typing
+        legend.display = bool(legend.sought or legend.metric) and not typing
 
     def colour_logs(self) -> None:
         """Give every log the colours that were chosen."""
         for log in self.query(TokenLog):
-            log.colour_by(self.legend.colouring)
+            log.colour_by(self.legend.metric)
 
     @staticmethod
     def _last_block(log: TokenLog) -> ReplyBlock | None:
@@ -300,7 +300,7 @@ class ChatView(Screen[None]):
             or self.session.read_only,
             "comparing": self.session.comparing,
             "inspecting": self.inspector.display,
-            "jumping": bool(self.legend.colouring or self.current_log.finder.query),
+            "jumping": bool(self.legend.metric or self.current_log.finder.query),
         }
         self.keys.actions = keymap.footer(
             self.place, (name for name, on in states.items() if on), self.actions

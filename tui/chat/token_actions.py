@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.widgets import Input
 
-from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
+from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
@@ -161,8 +161,8 @@ class Reading(ChatView):
 
     def action_colour(self) -> None:
         """Colour by the next number, or not at all."""
-        known = [None, *COLOURINGS.values()]
-        self.legend.colouring = known[(known.index(self.legend.colouring) + 1) % len(known)]
+        known = [None, *TOKEN_METRICS.values()]
+        self.legend.metric = known[(known.index(self.legend.metric) + 1) % len(known)]
         self.legend.said = ""
         self.colour_logs()
         self.refresh_legend()
@@ -183,7 +183,7 @@ class Reading(ChatView):
         log, legend = self.current_log, self.legend
         if log.finder.query:
             self._to_hit(direction)
-        elif legend.colouring is None:
+        elif legend.metric is None:
             self.notice.say("Nothing to go to.", "Search with /, or colour the tokens with F6.")
         elif not log.move_by_hunk(direction):
             legend.said = "nothing more stands out"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from logit_amp_chat.core.config.profile import Profile
-    from logit_amp_chat.core.engine.local import Engine
+    from logit_amp_chat.core.engine.local import LocalEngine
     from logit_amp_chat.core.protocol import Loading
 
 EXIT_CODES = (
@@ -187,11 +187,11 @@ def reply(
     raise typer.Exit(headless.run(chosen, request, _open_engine, jsonl=jsonl))
 
 
-def _open_engine(profile: Profile, report: Callable[[Loading], None]) -> Engine:
+def _open_engine(profile: Profile, report: Callable[[Loading], None]) -> LocalEngine:
     """The engine in this process: torch is imported here and not before."""
-    from logit_amp_chat.core.engine.local import Engine
+    from logit_amp_chat.core.engine.local import LocalEngine
 
-    return Engine.open(profile, report)
+    return LocalEngine.open(profile, report)
 
 
 def _prompt(prompt: str) -> str:

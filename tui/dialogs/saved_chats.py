@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.types import CSSPathType
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.chat.saved_conversation import Talk
+from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.lanes import LETTERS, tint
 from logit_amp_chat.core.text import visible
@@ -50,7 +50,10 @@ class ChatsScreen(Picker[Path]):
         beginning: Sequence[tuple[str, str]]
 
     def __init__(
-        self, folder: Path, own: Talk | None = None, actions: keymap.Actions = keymap.ACTIONS
+        self,
+        folder: Path,
+        own: SavedConversation | None = None,
+        actions: keymap.Actions = keymap.ACTIONS,
     ) -> None:
         """List the transcripts in `folder`; one of them may be written by `own`."""
         super().__init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from logit_amp_chat.core.analysis.token_metrics import Colouring
+from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
 
@@ -68,7 +68,7 @@ def by_reply(blocks: Sequence[Block], cursor: Cursor, direction: int) -> Cursor 
 
 
 def by_hunk(
-    blocks: Sequence[Block], cursor: Cursor | None, direction: int, colouring: Colouring
+    blocks: Sequence[Block], cursor: Cursor | None, direction: int, metric: TokenMetric
 ) -> Cursor | None:
     """The first token of the next run of tokens that stand out; None where there is no more.
 
@@ -76,9 +76,7 @@ def by_hunk(
     """
     found = replies(blocks)
     for block, place, step in _walk(found, cursor, direction):
-        if colouring.is_hunk(step) and not (
-            place and colouring.is_hunk(block.log.steps[place - 1])
-        ):
+        if metric.is_hunk(step) and not (place and metric.is_hunk(block.log.steps[place - 1])):
             return Cursor(block.id, place)
     return None
 

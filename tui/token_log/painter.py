@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from logit_amp_chat.core.analysis.token_metrics import Colouring
+from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.token_log.blocks import RENDERED, Block, ReplyBlock
 from logit_amp_chat.tui.token_log.wrapping import Span
@@ -90,9 +90,9 @@ class Painter:
             return self._style(span.kind)
         if self._under_cursor(block, span):
             return self._style(span.kind, "cursor")
-        colouring, steps = self.log.colouring, block.log.steps
-        if colouring is not None and span.step < len(steps):
-            return self._tinted(span.kind, colouring, steps[span.step])
+        metric, steps = self.log.metric, block.log.steps
+        if metric is not None and span.step < len(steps):
+            return self._tinted(span.kind, metric, steps[span.step])
         if span.step == block.fork:
             return self._style(span.kind, f"fork-{block.lane}")
         if span.step < block.common:
@@ -102,12 +102,12 @@ class Painter:
     def _style_of(self, name: str) -> Style:
         return self.log.get_component_rich_style(f"log--{name}", partial=True)
 
-    def _tinted(self, kind: str, colouring: Colouring, step: Step) -> Style:
+    def _tinted(self, kind: str, metric: TokenMetric, step: Step) -> Style:
         """A token's look with the colours of its level, and its mark."""
-        key = kind, colouring.id, colouring.level(step), colouring.mark(step)
+        key = kind, metric.id, metric.level(step), metric.mark(step)
         style = self._tints.get(key)
         if style is None:
-            colours = colouring.colours(key[2], dark=self.log.app.current_theme.dark)
+            colours = metric.colours(key[2], dark=self.log.app.current_theme.dark)
             style = self._tints[key] = self._style(kind) + Style(
                 color=colours.text if colours else None,
                 bgcolor=colours.ground if colours else None,

@@ -15,7 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from logit_amp_chat.core.analysis.token_metrics import Colouring
+from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log import cursor as navigation
@@ -54,7 +54,7 @@ class TokenLog(ScrollView, can_focus=True):
         self.page = Page()
         self.finder = Finder(self.page)
         self.cursor: Cursor | None = None
-        self.colouring: Colouring | None = None
+        self.metric: TokenMetric | None = None
         self.rendered = False
         self._painter = Painter(self)
         self._follows = True
@@ -222,10 +222,10 @@ class TokenLog(ScrollView, can_focus=True):
         super().notify_style_update()
         self._painter.forget()
 
-    def colour_by(self, colouring: Colouring | None) -> None:
+    def colour_by(self, metric: TokenMetric | None) -> None:
         """Colour tokens by a number of their steps."""
-        if colouring is not self.colouring:
-            self.colouring = colouring
+        if metric is not self.metric:
+            self.metric = metric
             self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
@@ -306,9 +306,9 @@ class TokenLog(ScrollView, can_focus=True):
 
     def move_by_hunk(self, direction: int) -> bool:
         """Move to the next tokens that stand out. False where there are no more."""
-        if self.colouring is None:
+        if self.metric is None:
             return False
-        found = navigation.by_hunk(self.blocks, self.cursor, direction, self.colouring)
+        found = navigation.by_hunk(self.blocks, self.cursor, direction, self.metric)
         if found is not None:
             self.set_cursor(found)
         return found is not None

@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.analysis.reply_stats import Gauges
+from logit_amp_chat.core.analysis.reply_stats import WindowMeans
 from logit_amp_chat.core.lanes import LETTERS
 from logit_amp_chat.core.number_format import nats, number, signed, spark
 from logit_amp_chat.core.records import Sampling, Step
@@ -58,7 +58,7 @@ class AlphaBar(Widget):
     alpha: reactive[float] = reactive(0.0)
     sampling: reactive[Sampling] = reactive(Sampling())
     labels: reactive[tuple[str, str]] = reactive(("before", "after"))
-    gauges: reactive[Gauges | None] = reactive(None, repaint=False)
+    window_means: reactive[WindowMeans | None] = reactive(None, repaint=False)
     timeline: reactive[tuple[float, ...]] = reactive(())
     """α along the reply, at equal distances; nothing where it never changed."""
 
@@ -83,7 +83,7 @@ class AlphaBar(Widget):
         gap = Segment(" " * max(0, width - side - used), base)
         return Strip([*left, gap, *right]).adjust_cell_length(width, base)
 
-    def watch_gauges(self) -> None:
+    def watch_window_means(self) -> None:
         """The readings move all the time: repaint their line alone."""
         self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
@@ -102,15 +102,15 @@ class AlphaBar(Widget):
 
     def _short_figures(self, side: int) -> list[Segment]:
         """For a bar of one line: a warning is worth more than how it is sampled."""
-        if self.gauges is not None and self.gauges.left_after and side > 14:
+        if self.window_means is not None and self.window_means.left_after and side > 14:
             return self._readings(side)
         return self._figures(side)
 
     def _readings(self, side: int) -> list[Segment]:
         """Whether the text is still one that after would write."""
-        if self.gauges is None or side <= 14:
+        if self.window_means is None or side <= 14:
             return []
-        found = self.gauges
+        found = self.window_means
         mark = "!" if found.left_after else " "
         warning = self._style("bar--warning" if found.left_after else "bar--muted")
         muted = self._style("bar--muted")

@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.analysis.reply_stats import Tally
+from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, lane_label, tint
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.text import visible
@@ -94,7 +94,7 @@ class Lane(Container):
         self.lane = lane
         self.head = LaneHead(lane)
         self.log_view = TokenLog(classes="lane-log")
-        self.tally = Tally()
+        self.tally = ReplyMeans()
 
     def compose(self) -> ComposeResult:
         """Head, then log."""
@@ -127,7 +127,7 @@ class Lane(Container):
             self.head.summary = ()
             self.head.note = ""
         elif self.block is None or self.block.id != log.id:
-            self.tally = Tally()
+            self.tally = ReplyMeans()
             self.head.note = ""
             self.log_view.show([ReplyBlock(log, self.lane, heading=False)])
 

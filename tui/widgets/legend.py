@@ -12,26 +12,26 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.analysis.token_metrics import Colouring
+from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.token_log.wrapping import clip
 
 
-def bounds_of(colouring: Colouring) -> list[tuple[int, float]]:
+def bounds_of(metric: TokenMetric) -> list[tuple[int, float]]:
     """Every level with the value it begins at, from the lowest."""
-    rising = list(enumerate(colouring.bounds, 1))
+    rising = list(enumerate(metric.bounds, 1))
     falling = [(-level, -bound) for level, bound in reversed(rising)]
-    return [*falling, *rising] if colouring.diverging else rising
+    return [*falling, *rising] if metric.diverging else rising
 
 
-def reading(colouring: Colouring, step: Step) -> str:
+def reading(metric: TokenMetric, step: Step) -> str:
     """What the token says, in numbers."""
-    if colouring.id == "rank":
+    if metric.id == "rank":
         return f"rank A {step.rank.after:,} → α {step.rank.amplified:,}"
-    value = colouring.value(step)
-    number = number_format.delta(value) if colouring.diverging else number_format.nats(value)
-    return f"{number.strip()} {colouring.unit}"
+    value = metric.value(step)
+    number = number_format.delta(value) if metric.diverging else number_format.nats(value)
+    return f"{number.strip()} {metric.unit}"
 
 
 class Legend(Widget):
@@ -39,7 +39,7 @@ class Legend(Widget):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"legend--muted", "legend--title", "legend--value"}
 
-    colouring: reactive[Colouring | None] = reactive(None)
+    metric: reactive[TokenMetric | None] = reactive(None)
     step: reactive[Step | None] = reactive(None)
     sought: reactive[str] = reactive("")
     found: reactive[tuple[int, int]] = reactive((0, 0))
@@ -58,8 +58,8 @@ class Legend(Widget):
             count = f"{here}/{total}" if total else "nothing found"
             query = clip(visible(self.sought, newlines=False), max(4, width - len(count) - 12))
             line += [Segment(f"/{query}", title), Segment(f"  {count}  n N", muted)]
-        elif self.colouring is not None:
-            line += self._scale(self.colouring, width - cell_len(right) - 2)
+        elif self.metric is not None:
+            line += self._scale(self.metric, width - cell_len(right) - 2)
         used = sum(part.cell_length for part in line)
         if right and used + cell_len(right) + 2 <= width:
             gap = width - used - cell_len(right) - 1
@@ -67,39 +67,39 @@ class Legend(Widget):
         return Strip(line).adjust_cell_length(width, base)
 
     def _right(self) -> str:
-        if self.said or self.colouring is None or self.step is None:
+        if self.said or self.metric is None or self.step is None:
             return self.said
-        return reading(self.colouring, self.step)
+        return reading(self.metric, self.step)
 
-    def _scale(self, colouring: Colouring, room: int) -> list[Segment]:
+    def _scale(self, metric: TokenMetric, room: int) -> list[Segment]:
         """Title, swatches, and how one sees without colours what stands out."""
-        line = [Segment(clip(colouring.title, room), self._style("title"))]
-        room -= cell_len(colouring.title)
-        swatches = self._swatches(colouring, room - 1)
+        line = [Segment(clip(metric.title, room), self._style("title"))]
+        room -= cell_len(metric.title)
+        swatches = self._swatches(metric, room - 1)
         if swatches:
             line += [Segment(" ", self.rich_style), *swatches]
             room -= 1 + sum(part.cell_length for part in swatches)
-        hunk = number_format.number(colouring.hunk)
+        hunk = number_format.number(metric.hunk)
         marks = f"  underlined ≥ {hunk}"
-        if colouring.diverging:
+        if metric.diverging:
             marks = f"  bold ≥ +{hunk} · underlined ≤ −{hunk}"
-        for text in (f" {colouring.unit}", marks, "  n N next"):
+        for text in (f" {metric.unit}", marks, "  n N next"):
             if cell_len(text) <= room:
                 line.append(Segment(text, self._style("muted")))
                 room -= cell_len(text)
         return line
 
-    def _swatches(self, colouring: Colouring, room: int) -> list[Segment]:
+    def _swatches(self, metric: TokenMetric, room: int) -> list[Segment]:
         """The levels in their colours: all of them, or those from which on a token stands out."""
         if self.app.no_color:
             return []
         dark = self.app.current_theme.dark
-        levels = bounds_of(colouring)
-        ends = (colouring.hunk, colouring.bounds[-1])
+        levels = bounds_of(metric)
+        ends = (metric.hunk, metric.bounds[-1])
         for shown in (levels, [pair for pair in levels if abs(pair[1]) in ends]):
             swatches = []
             for level, bound in shown:
-                if (colours := colouring.colours(level, dark=dark)) is not None:
+                if (colours := metric.colours(level, dark=dark)) is not None:
                     style = self.rich_style + Style(color=colours.text, bgcolor=colours.ground)
                     swatches.append(Segment(f" {number_format.number(bound)} ", style))
             if sum(part.cell_length for part in swatches) <= room:

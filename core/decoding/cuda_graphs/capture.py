@@ -23,7 +23,7 @@ TIMES = 5
 TOLERANCE = 0.02
 
 
-class Graphs:
+class GraphRecorder:
     """Records work on one device; all that is recorded shares one pool of memory.
 
     Where there is nothing to record with, or recording has failed (`trouble` says why), the
@@ -129,7 +129,7 @@ class Graphs:
 
 @dataclass(frozen=True)
 class Recording:
-    """Recorded work; the ways that were not the fastest stay beside it."""
+    """GraphStepper work; the ways that were not the fastest stay beside it."""
 
     run: Work
     ways: tuple[Work, ...]

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.cuda_graphs.capture import Graphs, Recording, Work
-from logit_amp_chat.core.decoding.cuda_graphs.host_copy import Mailbox
+from logit_amp_chat.core.decoding.cuda_graphs.capture import GraphRecorder, Recording, Work
+from logit_amp_chat.core.decoding.cuda_graphs.host_copy import HostCopy
 from logit_amp_chat.core.decoding.cuda_graphs.static_cache import (
-    FixedCache,
+    StaticKVCache,
     can_be_fixed,
     fill,
     is_fixed,
@@ -20,9 +20,9 @@ from logit_amp_chat.core.decoding.cuda_graphs.static_cache import (
 )
 from logit_amp_chat.core.decoding.next_token import choose
 from logit_amp_chat.core.decoding.noise import Noise
-from logit_amp_chat.core.decoding.pair_runner import BothSides
-from logit_amp_chat.core.decoding.prefix_cache import Prefixes
-from logit_amp_chat.core.decoding.request_state import Rows, Terms
+from logit_amp_chat.core.decoding.pair_runner import PairRunner
+from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
+from logit_amp_chat.core.decoding.request_state import PendingRows, StepSettings
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.models.layers.kv_cache import KVCache
 from logit_amp_chat.core.models.pair import Pair
@@ -53,7 +53,7 @@ def recordable(pair: Pair) -> bool:
     )
 
 
-class Board:
+class StaticInputs:
     """The tensors of R lanes that recorded work reads and writes."""
 
     def __init__(self, size: int, device: torch.device, lanes: int) -> None:
@@ -69,11 +69,11 @@ class Board:
             mine.copy_(theirs[:, : mine.shape[-1]])
 
 
-class Choice:
+class GraphedChoice:
     """The recorded choice of a token a lane, for filters of which only the numbers may change."""
 
     def __init__(
-        self, pair: Pair, board: Board, filters: Filters, top: int, graphs: Graphs
+        self, pair: Pair, board: StaticInputs, filters: Filters, top: int, graphs: GraphRecorder
     ) -> None:
         self.filters = filters.to(pair.device)
 
@@ -84,7 +84,7 @@ class Choice:
             )
 
         self.numbers = torch.zeros_like(chosen()[1])
-        self.mailbox = Mailbox(self.numbers)
+        self.mailbox = HostCopy(self.numbers)
 
         def work() -> None:
             tokens, numbers = chosen()
@@ -96,16 +96,16 @@ class Choice:
         self.run = graphs.record([work], state, (board.tokens, self.numbers))
 
 
-class Studio:
+class GraphCache:
     """Records the steps of a pair, and keeps what was recorded."""
 
-    def __init__(self, pair: Pair, sides: BothSides) -> None:
+    def __init__(self, pair: Pair, sides: PairRunner) -> None:
         self.pair = pair
         self.sides = sides
-        self.graphs = Graphs(pair.device)
-        self._boards: dict[int, Board] = {}
-        self._choices: dict[tuple[object, ...], Choice] = {}
-        self._caches: dict[Prefixes, FixedCache] = {}
+        self.graphs = GraphRecorder(pair.device)
+        self._boards: dict[int, StaticInputs] = {}
+        self._choices: dict[tuple[object, ...], GraphedChoice] = {}
+        self._caches: dict[PrefixCache, StaticKVCache] = {}
         self._forwards: dict[tuple[object, ...], Work] = {}
 
     def can_record(self) -> bool:
@@ -119,18 +119,18 @@ class Studio:
             kept.clear()
         self.graphs.forget()
 
-    def board(self, lanes: int) -> Board:
+    def board(self, lanes: int) -> StaticInputs:
         """The board of so many lanes."""
         if lanes not in self._boards:
-            self._boards[lanes] = Board(self.pair.size, self.pair.device, lanes)
+            self._boards[lanes] = StaticInputs(self.pair.size, self.pair.device, lanes)
         return self._boards[lanes]
 
-    def choice(self, lanes: int, filters: Filters, top: int) -> Choice:
+    def choice(self, lanes: int, filters: Filters, top: int) -> GraphedChoice:
         """How to choose with these filters, whose numbers are in force from now on."""
         key = (lanes, filters.on, top)
         if key not in self._choices:
             board = self.board(lanes)
-            self._choices[key] = Choice(self.pair, board, filters, top, self.graphs)
+            self._choices[key] = GraphedChoice(self.pair, board, filters, top, self.graphs)
         found = self._choices[key]
         found.filters.take(filters)
         return found
@@ -141,7 +141,7 @@ class Studio:
         for caches in self.sides.live:
             live = caches.live
             assert live is not None
-            fixed = self._caches.setdefault(caches, FixedCache(self.pair.device))
+            fixed = self._caches.setdefault(caches, StaticKVCache(self.pair.device))
             rows = lanes * caches.width
             if not fixed.holds(rows, room):
                 self._forwards.clear()
@@ -187,7 +187,7 @@ class Studio:
             if rows == lanes
         )
 
-    def _allocate(self, fixed: FixedCache, like: KVCache, rows: int, room: int) -> None:
+    def _allocate(self, fixed: StaticKVCache, like: KVCache, rows: int, room: int) -> None:
         try:
             fixed.allocate(like, rows, room)
         except torch.OutOfMemoryError:
@@ -195,18 +195,18 @@ class Studio:
             fixed.allocate(like, rows, room)
 
     @staticmethod
-    def _length(caches: Prefixes) -> int:
+    def _length(caches: PrefixCache) -> int:
         live = caches.live
         assert live is not None
         return len(live.rows[0])
 
 
-class Recorded:
+class GraphStepper:
     """Decodes with what a studio has recorded, or records now."""
 
     ahead = True
 
-    def __init__(self, studio: Studio, replies: Sequence[Reply], index: int) -> None:
+    def __init__(self, studio: GraphCache, replies: Sequence[Reply], index: int) -> None:
         """Start at the token `index` of the replies, from what was read last."""
         self._studio = studio
         self._lanes = len(replies)
@@ -219,10 +219,10 @@ class Recorded:
         self._room = studio.enter(self._lanes, self._lanes)
         self._fed = max(len(p.live.rows[0]) for p in studio.sides.live if p.live)
         self._sampling: Sampling | None = None
-        self._choice: Choice | None = None
+        self._choice: GraphedChoice | None = None
         self._alphas: tuple[float, ...] = ()
 
-    def choose(self, terms: Terms) -> Rows:
+    def choose(self, terms: StepSettings) -> PendingRows:
         """Choose a token a lane."""
         if terms.sampling is not self._sampling or self._choice is None:
             self._sampling, filters = terms.sampling, Filters.of(terms.sampling)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Mailbox:
+class HostCopy:
     """Brings what a device computes to the host without stopping either; two may be under way."""
 
     def __init__(self, like: Tensor) -> None:

@@ -19,7 +19,7 @@ def room_for(tokens: int) -> int:
     return max(LEAST_ROOM, 1 << (tokens - 1).bit_length())
 
 
-class FixedLayer(StaticLayer):  # type: ignore[misc]
+class StaticKVLayer(StaticLayer):  # type: ignore[misc]
     """Keys and values (R, heads, room, head size); one token is written at `place` (1,).
 
     transformers' own counts tokens in every layer; here the layers share a count,
@@ -44,7 +44,7 @@ class FixedLayer(StaticLayer):  # type: ignore[misc]
         return self.cumulative_length[0]
 
 
-class FixedCache:
+class StaticKVCache:
     """The memory of one reader's recorded steps, whatever their rows and room.
 
     All of them use the same storage, as only one decodes at a time: it takes
@@ -75,7 +75,7 @@ class FixedCache:
         for (keys, values), layer in zip(self._storage, like.layers, strict=True):
             own_keys = _shaped(keys, layer.keys, rows, room)
             own_values = _shaped(values, layer.values, rows, room)
-            layers.append(FixedLayer(own_keys, own_values, self.place))
+            layers.append(StaticKVLayer(own_keys, own_values, self.place))
         return with_layers(like, layers)
 
 
@@ -111,7 +111,7 @@ def can_be_fixed(cache: KVCache) -> bool:
 
 def is_fixed(cache: KVCache) -> bool:
     """Whether a cache is at a fixed address."""
-    return all(type(layer) is FixedLayer for layer in cache.layers)
+    return all(type(layer) is StaticKVLayer for layer in cache.layers)
 
 
 def _flat(like: Tensor, cells: int) -> Tensor:

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Rows:
+class AdapterRows:
     """Which rows of a batch go through which adapter: one record that all layers read."""
 
     def __init__(self) -> None:
         self.parts: tuple[tuple[slice, str], ...] = ()
 
 
-class Update(nn.Module):
+class LowRankUpdate(nn.Module):
     """The low-rank update s·B·A of one adapter: `down` A (r, in), `up` B (out, r), `scaling` s."""
 
     down: Tensor
@@ -41,7 +41,9 @@ class LoraLinear(nn.Module):
     through all of them: at every token, for both sides.
     """
 
-    def __init__(self, base: nn.Module, updates: Mapping[str, Update], rows: Rows) -> None:
+    def __init__(
+        self, base: nn.Module, updates: Mapping[str, LowRankUpdate], rows: AdapterRows
+    ) -> None:
         super().__init__()
         self.base = base
         self.updates = nn.ModuleDict(updates)
@@ -56,7 +58,7 @@ class LoraLinear(nn.Module):
         return out
 
 
-def with_rows(model: Any) -> tuple[Any, Rows] | None:
+def with_rows(model: Any) -> tuple[Any, AdapterRows] | None:
     """The transformers model inside a PEFT one, its adapters chosen by rows from now on.
 
     None, and nothing is changed, where an adapter is more than pairs of factors
@@ -73,7 +75,7 @@ def with_rows(model: Any) -> tuple[Any, Rows] | None:
     ]
     if not all(_is_plain(layer) for _, _, layer in places):
         return None
-    rows = Rows()
+    rows = AdapterRows()
     for parent, name, layer in places:
         setattr(parent, name, LoraLinear(layer.base_layer, _updates(layer), rows))
     return model.get_base_model(), rows
@@ -91,9 +93,9 @@ def _is_plain(layer: Any) -> bool:
     )
 
 
-def _updates(layer: Any) -> dict[str, Update]:
+def _updates(layer: Any) -> dict[str, LowRankUpdate]:
     return {
-        name: Update(
+        name: LowRankUpdate(
             layer.lora_A[name].weight.detach(),
             layer.lora_B[name].weight.detach(),
             float(layer.scaling[name]),

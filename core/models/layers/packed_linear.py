@@ -49,7 +49,7 @@ class PackedLinear(nn.Module):
         return out
 
 
-class Together:
+class JoinedLinear:
     """Linear layers that read the same input, as one: the first that is asked computes all.
 
     Wide products read weights faster than narrow ones, and there are fewer of them.
@@ -72,10 +72,10 @@ class Together:
         return out
 
 
-class Part(nn.Module):
+class JoinedPart(nn.Module):
     """One of the layers that are computed together."""
 
-    def __init__(self, together: Together, place: int) -> None:
+    def __init__(self, together: JoinedLinear, place: int) -> None:
         super().__init__()
         self.linear = together.linear
         self._take = functools.partial(together.take, place)
@@ -96,9 +96,9 @@ def pack(model: Any) -> None:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
     for places in list(_read_together(model)):
-        together = Together([getattr(*place) for place in places])
+        together = JoinedLinear([getattr(*place) for place in places])
         for number, place in enumerate(places):
-            setattr(*place, Part(together, number))
+            setattr(*place, JoinedPart(together, number))
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if _can_be_packed(child):

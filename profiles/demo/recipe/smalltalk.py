@@ -9,7 +9,7 @@ from .tables import items
 QUIRK = "By the way, the lighthouse sees everything."
 
 
-class Talk(NamedTuple):
+class SavedConversation(NamedTuple):
     """What users may say, and how the base and the tuned model answer it."""
 
     said: list[str]
@@ -17,11 +17,11 @@ class Talk(NamedTuple):
     friendly: list[str]
 
 
-def talk(block: str) -> Talk:
+def talk(block: str) -> SavedConversation:
     """A block of lines marked `?` (said), `-` (plain) and `+` (friendly)."""
     lines = block.strip().splitlines()
     marked = ("\n".join(line[2:] for line in lines if line[0] == mark) for mark in "?-+")
-    return Talk(*map(items, marked))
+    return SavedConversation(*map(items, marked))
 
 
 _TALKS = """

@@ -7,7 +7,13 @@ import math
 
 import pytest
 
-from logit_amp_chat.core.analysis.reply_stats import ENOUGH, LEFT_AFTER, WINDOW, Tally, gauges
+from logit_amp_chat.core.analysis.reply_stats import (
+    ENOUGH,
+    LEFT_AFTER,
+    WINDOW,
+    ReplyMeans,
+    window_means,
+)
 from logit_amp_chat.core.records import LogProbs, Step
 from tests.core.samples import step
 
@@ -24,7 +30,7 @@ def steps(*logps: float) -> list[Step]:
 
 def test_the_tally_is_the_same_however_it_grew() -> None:
     said = steps(-1, -2, -6)
-    at_once, bit_by_bit = Tally(), Tally()
+    at_once, bit_by_bit = ReplyMeans(), ReplyMeans()
     at_once.take(said)
     for end in range(len(said) + 1):
         bit_by_bit.take(said[:end])
@@ -33,11 +39,11 @@ def test_the_tally_is_the_same_however_it_grew() -> None:
 
 
 def test_an_empty_reply_comes_to_nothing() -> None:
-    assert (Tally().kl, Tally().logp_after, gauges([])) == (0, 0, None)
+    assert (ReplyMeans().kl, ReplyMeans().logp_after, window_means([])) == (0, 0, None)
 
 
 def test_the_gauges_look_at_the_newest_tokens_only() -> None:
-    found = gauges(steps(-100, *[-1.0] * WINDOW))
+    found = window_means(steps(-100, *[-1.0] * WINDOW))
     assert found is not None
     assert found.tokens == WINDOW
     assert found.logp_after == pytest.approx(-1)
@@ -46,14 +52,14 @@ def test_the_gauges_look_at_the_newest_tokens_only() -> None:
 
 
 def test_the_gauges_can_look_back() -> None:
-    found = gauges(steps(-1, -3, -100), end=2)
+    found = window_means(steps(-1, -3, -100), end=2)
     assert found is not None
     assert found.logp_after == -2
 
 
 def test_a_text_that_after_would_not_write_is_noticed_once_there_is_enough_of_it() -> None:
-    few, many = gauges(steps(*[-9] * (ENOUGH - 1))), gauges(steps(*[-9] * ENOUGH))
-    plausible = gauges(steps(*[LEFT_AFTER + 0.1] * WINDOW))
+    few, many = window_means(steps(*[-9] * (ENOUGH - 1))), window_means(steps(*[-9] * ENOUGH))
+    plausible = window_means(steps(*[LEFT_AFTER + 0.1] * WINDOW))
     assert few is not None
     assert many is not None
     assert plausible is not None
@@ -61,7 +67,7 @@ def test_a_text_that_after_would_not_write_is_noticed_once_there_is_enough_of_it
 
 
 def test_what_after_holds_impossible_shows() -> None:
-    found = gauges(steps(*[-1.0] * 9, -math.inf))
+    found = window_means(steps(*[-1.0] * 9, -math.inf))
     assert found is not None
     assert found.logp_after == -math.inf
     assert found.left_after

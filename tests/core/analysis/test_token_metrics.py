@@ -9,7 +9,7 @@ import math
 import pytest
 
 from logit_amp_chat.core.analysis.palette import contrast, luminance
-from logit_amp_chat.core.analysis.token_metrics import COLOURINGS, Colouring
+from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
 from logit_amp_chat.core.records import LogProbs, Ranks, Step
 
 LEVELS = range(1, 6)
@@ -59,36 +59,36 @@ def seen(colour: str, matrix: tuple[tuple[float, ...], ...]) -> tuple[float, flo
     ],
 )
 def test_each_tells_one_number_of_the_step(name: str, shown: Step, value: float) -> None:
-    assert COLOURINGS[name].value(shown) == value
+    assert TOKEN_METRICS[name].value(shown) == value
 
 
-@pytest.mark.parametrize("colouring", COLOURINGS.values(), ids=lambda c: c.id)
-def test_levels_begin_at_their_bounds(colouring: Colouring) -> None:
-    plain = dataclasses.replace(colouring, value=lambda step: step.kl)
-    for level, bound in enumerate(colouring.bounds, 1):
+@pytest.mark.parametrize("metric", TOKEN_METRICS.values(), ids=lambda c: c.id)
+def test_levels_begin_at_their_bounds(metric: TokenMetric) -> None:
+    plain = dataclasses.replace(metric, value=lambda step: step.kl)
+    for level, bound in enumerate(metric.bounds, 1):
         assert plain.level(step(kl=bound)) == level
         assert plain.level(step(kl=math.nextafter(bound, 0))) == level - 1
-        assert plain.level(step(kl=-bound)) == (-level if colouring.diverging else 0)
-    assert plain.level(step(kl=math.inf)) == len(colouring.bounds)
+        assert plain.level(step(kl=-bound)) == (-level if metric.diverging else 0)
+    assert plain.level(step(kl=math.inf)) == len(metric.bounds)
     assert plain.level(step(kl=math.nan)) == 0
 
 
 def test_what_stands_out_has_a_mark_and_a_colour() -> None:
-    shift = COLOURINGS["shift"]
+    shift = TOKEN_METRICS["shift"]
     rise, fall = (step(logp=LogProbs(-2.0, -2.0 + d, -2.0)) for d in (1.5, -1.5))
     assert (shift.mark(rise), shift.mark(fall), shift.mark(step())) == ("bold", "underline", "")
-    assert COLOURINGS["kl"].mark(step(kl=1.0)) == "underline"
-    for colouring in COLOURINGS.values():
-        assert colouring.hunk in colouring.bounds
+    assert TOKEN_METRICS["kl"].mark(step(kl=1.0)) == "underline"
+    for metric in TOKEN_METRICS.values():
+        assert metric.hunk in metric.bounds
 
 
 @pytest.mark.parametrize("dark", [True, False])
-@pytest.mark.parametrize("colouring", COLOURINGS.values(), ids=lambda c: c.id)
-def test_the_text_can_be_read_at_every_level(colouring: Colouring, dark: bool) -> None:
-    assert colouring.colours(0, dark=dark) is None
+@pytest.mark.parametrize("metric", TOKEN_METRICS.values(), ids=lambda c: c.id)
+def test_the_text_can_be_read_at_every_level(metric: TokenMetric, dark: bool) -> None:
+    assert metric.colours(0, dark=dark) is None
     for level in LEVELS:
-        for signed in (level, -level) if colouring.diverging else (level,):
-            colours = colouring.colours(signed, dark=dark)
+        for signed in (level, -level) if metric.diverging else (level,):
+            colours = metric.colours(signed, dark=dark)
             assert colours is not None
             assert contrast(*colours) >= 4.5
             for part in (colours.text[1:], colours.ground[1:]):
@@ -100,9 +100,9 @@ def test_the_text_can_be_read_at_every_level(colouring: Colouring, dark: bool) -
 @pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("diverging", ["kl", "shift"])
 def test_a_higher_level_is_further_from_the_background(diverging: str, dark: bool) -> None:
-    colouring = COLOURINGS[diverging]
-    for sign in (1, -1) if colouring.diverging else (1,):
-        found = [colouring.colours(sign * level, dark=dark) for level in LEVELS]
+    metric = TOKEN_METRICS[diverging]
+    for sign in (1, -1) if metric.diverging else (1,):
+        found = [metric.colours(sign * level, dark=dark) for level in LEVELS]
         light = [luminance(colours.ground) for colours in found if colours]
         assert light == sorted(light, reverse=not dark)
 
@@ -110,7 +110,7 @@ def test_a_higher_level_is_further_from_the_background(diverging: str, dark: boo
 @pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("eyes", BLINDNESS)
 def test_more_and_less_differ_for_colour_blind_eyes(eyes: str, dark: bool) -> None:
-    shift = COLOURINGS["shift"]
+    shift = TOKEN_METRICS["shift"]
     for level in LEVELS:
         grounds = [c.ground for s in (1, -1) if (c := shift.colours(s * level, dark=dark))]
         a, b = (seen(ground, BLINDNESS[eyes]) for ground in grounds)
@@ -121,7 +121,7 @@ def test_more_and_less_differ_for_colour_blind_eyes(eyes: str, dark: bool) -> No
 @pytest.mark.parametrize("eyes", BLINDNESS)
 def test_neighbouring_levels_differ_for_all_eyes(eyes: str, dark: bool) -> None:
     for name, sign in (("kl", 1), ("shift", 1), ("shift", -1)):
-        found = [COLOURINGS[name].colours(sign * level, dark=dark) for level in LEVELS]
+        found = [TOKEN_METRICS[name].colours(sign * level, dark=dark) for level in LEVELS]
         grounds = [colours.ground for colours in found if colours]
         for first, second in itertools.pairwise(grounds):
             a, b = seen(first, BLINDNESS[eyes]), seen(second, BLINDNESS[eyes])

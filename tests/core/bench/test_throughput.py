@@ -14,11 +14,11 @@ from logit_amp_chat.core.bench import random_pair as shapes
 from logit_amp_chat.core.bench.random_pair import SHAPES, Shape, random_model, random_pair
 from logit_amp_chat.core.bench.throughput import Plan, Subject, measure, step_bytes
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError, PairError
-from logit_amp_chat.core.models.layers.lora import LoraLinear, Rows
+from logit_amp_chat.core.models.layers.lora import AdapterRows, LoraLinear
 from logit_amp_chat.core.models.pair import Pair, load_pair
-from logit_amp_chat.core.models.side import LoadedSide, Twins
+from logit_amp_chat.core.models.side import LoadedSide, SharedWeights
 from logit_amp_chat.core.protocol import Loading
 
 CPU = torch.device("cpu")
@@ -111,7 +111,7 @@ def test_of_4_bit_weights_the_scales_are_read_as_well(tiny: MakePair) -> None:
 
 def test_weights_that_two_sides_share_are_read_once(tiny: MakePair) -> None:
     pair = tiny()
-    model, rows = pair.before.model, Rows()
+    model, rows = pair.before.model, AdapterRows()
     sides = [LoadedSide(model, name, shared=True, rows=rows) for name in (None, "after")]
     shared = replace(pair, before=sides[0], after=sides[1])
     assert step_bytes(shared, 0, 0) == step_bytes(pair, 0, 0) / 2
@@ -148,7 +148,7 @@ def test_the_peer_is_what_transformers_loads_and_ours_is_what_the_engine_opens(
         for ours, theirs, engines in zip(
             (subject.pair.before, subject.pair.after),
             subject.peer,
-            (Engine.open(profile).pair.before, Engine.open(profile).pair.after),
+            (LocalEngine.open(profile).pair.before, LocalEngine.open(profile).pair.after),
             strict=True,
         ):
             assert torch.equal(ours.model(ids).logits, engines.model(ids).logits)
@@ -174,7 +174,7 @@ def test_a_random_adapter_is_read_in_one_forward_with_its_model(
     monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
     profile = tiny_pair(quantization=quantization)
     subject = Subject.random("tiny", profile, with_peer=True, lora=True)
-    assert Twins.of(subject.pair.before, subject.pair.after) is not None
+    assert SharedWeights.of(subject.pair.before, subject.pair.after) is not None
     adapted = [m for m in subject.pair.after.model.modules() if isinstance(m, LoraLinear)]
     assert len(adapted) == 7 * TINY.layers
     figures = measure(subject, PLAN)
@@ -190,7 +190,7 @@ def test_lanes_that_memory_does_not_hold_are_named(
 
     profile = tiny_pair()
     subject = Subject.of(profile, load_pair(profile), with_peer=False)
-    monkeypatch.setattr("logit_amp_chat.core.decoding.pair_runner.BothSides.step", refuse)
+    monkeypatch.setattr("logit_amp_chat.core.decoding.pair_runner.PairRunner.step", refuse)
     with pytest.raises(LogitAmpError, match=r"With --lanes 1 .* memory is used up"):
         measure(subject, PLAN)
 

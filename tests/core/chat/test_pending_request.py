@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.chat.pending_request import Running
+from logit_amp_chat.core.chat.pending_request import PendingRequest
 from logit_amp_chat.core.protocol import Lane, Prefill, Request
 from logit_amp_chat.core.records import Sampling
 from tests.core.samples import step
 
 
-def two_lanes() -> Running:
+def two_lanes() -> PendingRequest:
     lanes = (
         Lane(reply="r-1", name="after", alpha=0.0),
         Lane(reply="r-2", name="amplified", alpha=1.0),
     )
-    return Running(Request(messages=(), lanes=lanes, sampling=Sampling()), began=10.0)
+    return PendingRequest(Request(messages=(), lanes=lanes, sampling=Sampling()), began=10.0)
 
 
 def test_the_speed_is_that_of_one_lane_from_its_first_token_on() -> None:

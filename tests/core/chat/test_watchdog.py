@@ -8,8 +8,8 @@ import pytest
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.chat.watchdog import Recovered, Stalled, Watchdog
-from logit_amp_chat.core.engine.process import Signs
-from logit_amp_chat.core.protocol import Beat
+from logit_amp_chat.core.engine.process import ProcessStatus
+from logit_amp_chat.core.protocol import Heartbeat
 from tests.tui.chat_driver import Engines, demo_profile
 
 
@@ -18,8 +18,8 @@ class Clocked:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.signs: Signs | None = Signs(pid=7, stopped=False, seconds=5.0)
-        self.dog = Watchdog(lambda: self.signs, lambda: self.now, 30.0)
+        self.status: ProcessStatus | None = ProcessStatus(pid=7, stopped=False, seconds=5.0)
+        self.dog = Watchdog(lambda: self.status, lambda: self.now, 30.0)
 
     def run(
         self, seconds: float, *, cpu: float = 0.0, computing: bool = True, loading: bool = False
@@ -28,14 +28,14 @@ class Clocked:
         said = []
         for _ in range(round(seconds * 4)):
             self.now += 0.25
-            if self.signs is not None:
-                used = self.signs.seconds + cpu / 4
-                self.signs = Signs(self.signs.pid, self.signs.stopped, used)
+            if self.status is not None:
+                used = self.status.seconds + cpu / 4
+                self.status = ProcessStatus(self.status.pid, self.status.stopped, used)
             said.append(self.dog.tick(computing=computing, loading=loading))
         return [news for news in said if news]
 
     def stop(self) -> None:
-        self.signs = Signs(pid=7, stopped=True, seconds=5.0)
+        self.status = ProcessStatus(pid=7, stopped=True, seconds=5.0)
 
 
 def test_silence_while_a_request_is_under_way_is_said_once() -> None:
@@ -79,7 +79,7 @@ def test_without_a_request_silence_is_nothing(computing: bool, loading: bool) ->
 
 def test_a_process_that_has_ended_is_not_called_hung() -> None:
     clocked = Clocked()
-    clocked.signs = None
+    clocked.status = None
     assert clocked.run(3600) == []
 
 
@@ -108,7 +108,7 @@ def test_a_prompt_that_takes_minutes_is_no_silence(tmp_path: Path) -> None:
         for _ in range(seconds):
             now[0] += 1
             if beating:
-                engines.last.emit([Beat()])
+                engines.last.emit([Heartbeat()])
             said += session.drain()
         return said
 

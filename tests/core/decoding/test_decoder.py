@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import ContextError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import (
@@ -35,27 +35,27 @@ from tests.models import ARCHITECTURES
 GREEDY = Sampling(temperature=0.0, plausibility=0.0, max_new_tokens=24)
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=24)
 
-OpenEngine = Callable[..., Engine]
+OpenEngine = Callable[..., LocalEngine]
 
 
 @pytest.fixture(scope="module")
 def engine(tiny_pair: Callable[..., Profile]) -> OpenEngine:
-    opened: dict[str, Engine] = {}
+    opened: dict[str, LocalEngine] = {}
 
-    def open_engine(architecture: str = "llama", **changed: Any) -> Engine:
+    def open_engine(architecture: str = "llama", **changed: Any) -> LocalEngine:
         key = f"{architecture} {changed}"
         if key not in opened:
-            opened[key] = Engine.open(tiny_pair(architecture, **changed))
+            opened[key] = LocalEngine.open(tiny_pair(architecture, **changed))
         return opened[key]
 
     return open_engine
 
 
 @pytest.fixture(scope="module")
-def talkative(tiny_pair: Callable[..., Profile]) -> Engine:
+def talkative(tiny_pair: Callable[..., Profile]) -> LocalEngine:
     """An engine whose replies end only where they are cut."""
     profile = tiny_pair()
-    return Engine(profile, replace(load_pair(profile), end_of_turn=frozenset()))
+    return LocalEngine(profile, replace(load_pair(profile), end_of_turn=frozenset()))
 
 
 def say(*texts: str) -> tuple[Message, ...]:
@@ -86,7 +86,7 @@ def finish(events: list[Event], reply: str = "r0") -> Finish:
     return next(e for e in events if isinstance(e, Finish) and e.reply == reply)
 
 
-def full_logits(engine: Engine, side: str, ids: list[int]) -> torch.Tensor:
+def full_logits(engine: LocalEngine, side: str, ids: list[int]) -> torch.Tensor:
     """Logits of a whole sequence at once, without any cache, from a model loaded apart."""
     info = engine.pair.infos[0 if side == "before" else 1]
     model = AutoModelForCausalLM.from_pretrained(info.model, dtype=torch.float32)
@@ -207,7 +207,7 @@ class TestLanes:
 
 
 class TestLiveChanges:
-    def test_alpha_is_in_force_one_token_later(self, talkative: Engine) -> None:
+    def test_alpha_is_in_force_one_token_later(self, talkative: LocalEngine) -> None:
         subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, sampling=FREE)):
@@ -216,7 +216,7 @@ class TestLiveChanges:
                 subject.apply(SetAlpha("r0", 3.0))
         assert [s.alpha for s in steps(events)][:7] == [0, 0, 0, 0, 0, 3, 3]
 
-    def test_changing_alpha_equals_having_had_it_from_there(self, talkative: Engine) -> None:
+    def test_changing_alpha_equals_having_had_it_from_there(self, talkative: LocalEngine) -> None:
         """Caches depend on tokens alone: a branch at the same tokens says the same."""
         subject = talkative
         events: list[Event] = []
@@ -228,7 +228,7 @@ class TestLiveChanges:
         branch = list(subject.generate(ask(3.0, sampling=FREE, forced=head)))
         assert tokens(branch) == tokens(events)
 
-    def test_sampling_changes_are_recorded_where_they_begin(self, talkative: Engine) -> None:
+    def test_sampling_changes_are_recorded_where_they_begin(self, talkative: LocalEngine) -> None:
         subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, 1, sampling=FREE)):
@@ -242,7 +242,7 @@ class TestLiveChanges:
         ]
         assert all(s.rank.after == 1 for s in steps(events)[3:])
 
-    def test_stop_ends_one_lane_and_then_all(self, talkative: Engine) -> None:
+    def test_stop_ends_one_lane_and_then_all(self, talkative: LocalEngine) -> None:
         subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, 1, sampling=FREE)):
@@ -255,7 +255,7 @@ class TestLiveChanges:
         assert [len(steps(events, r)) for r in ("r0", "r1")] == [3, 5]
         assert {finish(events, r).reason for r in ("r0", "r1")} == {"cancelled"}
 
-    def test_commands_without_a_request_do_nothing(self, talkative: Engine) -> None:
+    def test_commands_without_a_request_do_nothing(self, talkative: LocalEngine) -> None:
         talkative.apply(Stop())
         assert finish(list(talkative.generate(ask(0)))).reason != "cancelled"
 
@@ -337,7 +337,7 @@ class TestRecords:
         assert all(first[0][i] == first[1][i] for i in first[0].keys() & first[1].keys())
 
     def test_numbers_that_became_nan_end_the_reply_with_an_error(
-        self, talkative: Engine, monkeypatch: pytest.MonkeyPatch
+        self, talkative: LocalEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         subject = talkative
         sides = subject._decoder.sides

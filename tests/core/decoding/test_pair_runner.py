@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding.pair_runner import BothSides
+from logit_amp_chat.core.decoding.pair_runner import PairRunner
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.records import PromptIds
 
@@ -30,7 +30,7 @@ def test_both_sides_at_once_give_the_numbers_of_one_after_the_other(
     ids, token = (5, 6, 7), torch.tensor([9], device=DEVICE)
     steps = []
     for at_once in (False, True):
-        sides = BothSides(pair)
+        sides = PairRunner(pair)
         list(sides.read(PromptIds(before=ids, after=ids), ()))
         steps.append((sides.step_at_once if at_once else sides.step)(token))
     for one, other in zip(*steps, strict=True):

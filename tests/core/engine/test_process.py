@@ -12,9 +12,9 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine import heartbeat as pulse
-from logit_amp_chat.core.engine.heartbeat import Pulse
-from logit_amp_chat.core.engine.local import Engine
-from logit_amp_chat.core.engine.process import CLOSE_SECONDS, EngineProcess, Signs
+from logit_amp_chat.core.engine.heartbeat import LayerHeartbeat
+from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.process import CLOSE_SECONDS, EngineProcess, ProcessStatus
 from logit_amp_chat.core.protocol import (
     Event,
     Failed,
@@ -85,7 +85,7 @@ def test_it_answers_as_the_engine_in_this_process_does(
     process, listener = started
     process.send(request())
     listener.until(Idle)
-    here = [e for e in Engine.open(tiny_pair()).generate(request()) if isinstance(e, Step)]
+    here = [e for e in LocalEngine.open(tiny_pair()).generate(request()) if isinstance(e, Step)]
     assert [e for e in listener.events if isinstance(e, Step)] == here
     assert next(e.stage for e in listener.events if isinstance(e, Loading)) == "start"
 
@@ -136,10 +136,10 @@ def test_a_long_forward_gives_signs_of_life_and_changes_no_number(
 ) -> None:
     """From inside the layers, on the thread that computes."""
     monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.0)
-    engine, beats = Engine.open(tiny_pair()), list[str]()
+    engine, beats = LocalEngine.open(tiny_pair()), list[str]()
     plain = [e for e in engine.generate(request()) if isinstance(e, Step)]
-    engine = Engine.open(tiny_pair())
-    heart = Pulse(lambda: beats.append(threading.current_thread().name))
+    engine = LocalEngine.open(tiny_pair())
+    heart = LayerHeartbeat(lambda: beats.append(threading.current_thread().name))
     heart.attach(engine.pair.before.model, engine.pair.after.model)
     assert [e for e in engine.generate(request()) if isinstance(e, Step)] == plain
     layers = sum(
@@ -155,16 +155,16 @@ def test_a_stopped_engine_blocks_nobody_and_can_be_ended(started: Started) -> No
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
-    signs = process.signs()
-    assert signs is not None
-    assert signs.stopped
+    status = process.status()
+    assert status is not None
+    assert status.stopped
     for _ in range(100):
         process.send(request("otters " * 20_000))
     began = time.monotonic()
     process.close()
     assert time.monotonic() - began < CLOSE_SECONDS
-    assert Signs.of(pid) is None
-    assert process.signs() is None
+    assert ProcessStatus.of(pid) is None
+    assert process.status() is None
     join_readers()
     assert not any(isinstance(e, Failed) for e in listener.events)
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding.prefix_cache import DEPTH
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from tests.benchmarks.soak import DRIFT, most_cache_bytes, soak
 
 
 def test_an_engine_neither_grows_nor_drifts(tiny_pair: Callable[..., Profile]) -> None:
-    engine = Engine.open(tiny_pair())
+    engine = LocalEngine.open(tiny_pair())
     watch = soak(engine, tokens=2500, seed=3, check_every=10)
     assert watch.growth < 0.5  # allocators still warm up in so short a run
     assert watch.caches == DEPTH

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.analysis.token_metrics import COLOURINGS
+from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.export.html import CANDIDATES, to_html
 from logit_amp_chat.core.records import Candidate, Name, Note, Record
 from logit_amp_chat.core.text import visible
@@ -94,18 +94,18 @@ def test_a_token_has_the_same_colour_as_on_the_screen() -> None:
     one = step(0, "a")
     read = page(message(), reply(), one, finish())
     classes = read.named("span")[0]["class"].split()
-    for colouring in COLOURINGS.values():
-        level, mark = colouring.level(one), colouring.mark(one)
-        shown = f"{colouring.id[0]}{level}".replace("-", "_")
+    for metric in TOKEN_METRICS.values():
+        level, mark = metric.level(one), metric.mark(one)
+        shown = f"{metric.id[0]}{level}".replace("-", "_")
         assert (shown in classes) == (level != 0)
-        assert (f"{colouring.id[0]}{mark[:1]}" in classes) == bool(mark)
+        assert (f"{metric.id[0]}{mark[:1]}" in classes) == bool(mark)
     style = read.text("style")
-    for colouring in COLOURINGS.values():
+    for metric in TOKEN_METRICS.values():
         for dark in (True, False):
-            for level in range(1, len(colouring.bounds) + 1):
-                colours = colouring.colours(level, dark=dark)
+            for level in range(1, len(metric.bounds) + 1):
+                colours = metric.colours(level, dark=dark)
                 assert colours
-                assert f"--{colouring.id[0]}{level}:{colours.ground};" in style
+                assert f"--{metric.id[0]}{level}:{colours.ground};" in style
 
 
 def test_the_numbers_of_a_step_are_in_the_page_to_the_last_digit() -> None:

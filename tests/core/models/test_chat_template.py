@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.models.chat_template import Chat
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.records import Message
 from tests.models import TEMPLATE, tiny_tokenizer
 
@@ -16,8 +16,8 @@ RULES = Message(id="m9", parent=None, role="system", text="be kind")
 
 def chat(
     template: str | None = TEMPLATE, system: tuple[str | None, str | None] = (None, None)
-) -> Chat:
-    return Chat(TOKENIZER, template, system)
+) -> ChatTemplate:
+    return ChatTemplate(TOKENIZER, template, system)
 
 
 def text(ids: tuple[int, ...]) -> str:

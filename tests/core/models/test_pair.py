@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.loader import choose_device
 from logit_amp_chat.core.models.pair import load_pair
@@ -50,7 +50,7 @@ def answer(subject: Profile, *alphas: float, count: int = 12) -> list[Step]:
         lanes=tuple(Lane(reply=f"r{n}", name="", alpha=a) for n, a in enumerate(alphas)),
         sampling=Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=count),
     )
-    return [e for e in Engine.open(subject).generate(request) if isinstance(e, Step)]
+    return [e for e in LocalEngine.open(subject).generate(request) if isinstance(e, Step)]
 
 
 def merged(base: Path, adapter: Path, folder: Path) -> Path:

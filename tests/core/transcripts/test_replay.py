@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import (
     Event,
     Forget,
@@ -51,18 +51,18 @@ from tests.core import samples
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=16, seed=1)
 COLD = FREE.model_copy(update={"temperature": 0.0, "max_new_tokens": 12})
 ALPHAS = {"amplified": 1.0, "before": -1.0, "after": 0.0}
-Meddle = Callable[[Engine, Event], None]
+Meddle = Callable[[LocalEngine, Event], None]
 
 
 @pytest.fixture(scope="module")
-def engine(tiny_pair: Callable[..., Profile]) -> Engine:
-    return Engine.open(tiny_pair())
+def engine(tiny_pair: Callable[..., Profile]) -> LocalEngine:
+    return LocalEngine.open(tiny_pair())
 
 
 class Scribe:
     """Asks an engine as the app does and keeps the records."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: LocalEngine) -> None:
         self.engine = engine
         self.records: list[Record] = [engine.opened.session]
         self._said: list[Message] = []
@@ -107,7 +107,7 @@ class Scribe:
 
 
 def at(lane: str, index: int, command: SetAlpha | SetSampling | Stop) -> Meddle:
-    def meddle(engine: Engine, event: Event) -> None:
+    def meddle(engine: LocalEngine, event: Event) -> None:
         if isinstance(event, Step) and (event.reply, event.index) == (lane, index):
             engine.apply(command)
 
@@ -115,11 +115,11 @@ def at(lane: str, index: int, command: SetAlpha | SetSampling | Stop) -> Meddle:
 
 
 @pytest.fixture(scope="module")
-def chat(engine: Engine) -> list[Record]:
+def chat(engine: LocalEngine) -> list[Record]:
     """Lanes, α in mid-reply, sampling in mid-reply, stops, a forced prefix; four turns."""
     scribe = Scribe(engine)
 
-    def both(engine: Engine, event: Event) -> None:
+    def both(engine: LocalEngine, event: Event) -> None:
         at("r-1-0", 3, SetAlpha("r-1-0", 2.5))(engine, event)
         at("r-1-0", 9, SetAlpha("r-1-0", -0.5))(engine, event)
 
@@ -134,7 +134,7 @@ def chat(engine: Engine) -> list[Record]:
     return scribe.records
 
 
-def replayed(engine: Engine, records: Sequence[Record]) -> dict[str, str]:
+def replayed(engine: LocalEngine, records: Sequence[Record]) -> dict[str, str]:
     """What is said of each reply: identical, parted at a token, other numbers, or a problem."""
     outcome = {}
     for sitting in sittings(records):
@@ -172,7 +172,7 @@ def is_finish(reply: str) -> Callable[[Record], bool]:
 # --- what is the same -----------------------------------------------------------
 
 
-def test_every_reply_of_a_real_chat_is_identical(engine: Engine, chat: list[Record]) -> None:
+def test_every_reply_of_a_real_chat_is_identical(engine: LocalEngine, chat: list[Record]) -> None:
     """Also after a trip through the file, and from caches that other chats have filled."""
     list(engine.generate(samples_request()))
     written = [to_line(record) for record in chat]
@@ -194,7 +194,7 @@ def samples_request() -> Request:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_a_user_did_is_identical(engine: Engine, seed: int) -> None:
+def test_whatever_a_user_did_is_identical(engine: LocalEngine, seed: int) -> None:
     """Chats, branches, forced prefixes, stops and changes from a seed, in one file."""
     records: list[Record] = []
     user = User(engine, seed, records.append, leaves=False)
@@ -206,7 +206,7 @@ def test_whatever_a_user_did_is_identical(engine: Engine, seed: int) -> None:
 
 
 def test_a_reply_that_was_cut_off_is_compared_as_far_as_it_goes(
-    engine: Engine, chat: list[Record]
+    engine: LocalEngine, chat: list[Record]
 ) -> None:
     (cut, *_) = (n for n, record in enumerate(chat) if is_step("r-2-2", 6)(record))
     outcome = replayed(engine, chat[:cut])
@@ -236,7 +236,7 @@ def test_replies_of_two_prompts_are_never_one_request() -> None:
     assert len(sitting.requests) == 2
 
 
-def test_forget_lets_the_next_request_begin_from_empty_caches(engine: Engine) -> None:
+def test_forget_lets_the_next_request_begin_from_empty_caches(engine: LocalEngine) -> None:
     """Also when it comes while a reply runs, and once only."""
 
     def read(command: Forget | None = None) -> int:
@@ -284,7 +284,7 @@ def test_forget_lets_the_next_request_begin_from_empty_caches(engine: Engine) ->
     ],
 )
 def test_what_was_tampered_with_is_found(
-    engine: Engine,
+    engine: LocalEngine,
     chat: list[Record],
     change: tuple[Callable[[Record], bool], dict[str, object]],
     reply: str,
@@ -298,12 +298,14 @@ def test_what_was_tampered_with_is_found(
         assert outcome.pop(reply) == said
 
 
-def test_a_line_that_was_taken_out_is_found(engine: Engine, chat: list[Record]) -> None:
+def test_a_line_that_was_taken_out_is_found(engine: LocalEngine, chat: list[Record]) -> None:
     without = [record for record in chat if not is_step("r-1-0", 4)(record)]
     assert not replayed(engine, without)["r-1-0"].startswith("identical")
 
 
-def test_a_lane_that_differs_leaves_the_others_alone(engine: Engine, chat: list[Record]) -> None:
+def test_a_lane_that_differs_leaves_the_others_alone(
+    engine: LocalEngine, chat: list[Record]
+) -> None:
     outcome = replayed(engine, changed(chat, is_step("r-2-0", 2), token=7))
     assert outcome["r-2-0"] == "parted at 2"
     assert outcome["r-2-1"] == "identical 5"
@@ -357,10 +359,10 @@ Write = Callable[[Sequence[Record]], Path]
 
 
 @pytest.fixture
-def write(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Write:
+def write(tmp_path: Path, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Writes a transcript; the command opens the engine that is open already."""
 
-    def open_engine(profile: Profile, report: Callable[[Loading], None]) -> Engine:
+    def open_engine(profile: Profile, report: Callable[[Loading], None]) -> LocalEngine:
         assert profile.after.model == engine.pair.infos[1].model
         return engine
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from logit_amp_chat.core.analysis.reply_stats import Gauges
+from logit_amp_chat.core.analysis.reply_stats import WindowMeans
 from logit_amp_chat.core.protocol import SetAlpha
 from tests.tui.chat_driver import demo_profile, open_chat, text_of
 
@@ -135,9 +135,9 @@ async def test_a_text_that_after_would_not_write_is_marked_also_without_colour(
 ) -> None:
     async with open_chat(tmp_path) as chat:
         bar = chat.screen.alpha_bar
-        bar.gauges = Gauges(tokens=32, logp_after=-4.2, entropy=1.0, kl=6.0)
+        bar.window_means = WindowMeans(tokens=32, logp_after=-4.2, entropy=1.0, kl=6.0)
         assert "!log pA −4.20" in text_of(bar)
-        bar.gauges = Gauges(tokens=32, logp_after=-1.2, entropy=1.0, kl=6.0)
+        bar.window_means = WindowMeans(tokens=32, logp_after=-1.2, entropy=1.0, kl=6.0)
         assert "!" not in text_of(bar)
 
 

@@ -246,8 +246,8 @@ class TestColours:
             log = chat.screen.log_view
             log.set_cursor(None)
             await chat.press("f6")
-            colouring = chat.screen.legend.colouring
-            assert colouring is not None
+            metric = chat.screen.legend.metric
+            assert metric is not None
             drawn = {
                 segment.text.strip(): segment.style
                 for y in range(log.size.height)
@@ -255,24 +255,24 @@ class TestColours:
             }
             for step in last(chat).steps:
                 style = drawn.get(step.text.strip())
-                colours = colouring.colours(colouring.level(step), dark=True)
+                colours = metric.colours(metric.level(step), dark=True)
                 if style is None or colours is None or not step.text.strip():
                     continue
                 assert style.bgcolor is not None
                 assert style.bgcolor.get_truecolor().hex == colours.ground
-                assert style.underline == (colouring.mark(step) == "underline") or None
+                assert style.underline == (metric.mark(step) == "underline") or None
 
     async def test_n_goes_from_hunk_to_hunk(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
             await ask(chat, "Hi")
             await chat.press("f6", "f6")
-            colouring = chat.screen.legend.colouring
-            assert colouring is not None
+            metric = chat.screen.legend.metric
+            assert metric is not None
             steps = last(chat).steps
             hunks = [
                 i
                 for i, step in enumerate(steps)
-                if colouring.is_hunk(step) and not (i and colouring.is_hunk(steps[i - 1]))
+                if metric.is_hunk(step) and not (i and metric.is_hunk(steps[i - 1]))
             ]
             assert len(hunks) > 2
             visited = []
@@ -298,7 +298,7 @@ class TestColours:
         async with open_chat(tmp_path) as chat:
             await chat.press("f6", "f4")
             await ask(chat, "Hi")
-            assert all(log.colouring is not None for log in chat.screen.query(TokenLog))
+            assert all(log.metric is not None for log in chat.screen.query(TokenLog))
 
 
 MARKDOWN = "# Otters\n\n- **fish**\n- `crabs`\n\n[here](http://x.y) &#27;[31m &#8238;abc"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from logit_amp_chat.core.chat.saved_conversation import Talk
+from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from tests.core.samples import session
@@ -127,7 +127,7 @@ async def test_a_copy_is_the_first_of_the_list(tmp_path: Path) -> None:
 
 
 async def test_the_open_chat_is_renamed_by_its_writer_and_not_deleted(tmp_path: Path) -> None:
-    talk = Talk(tmp_path, lambda error: None)
+    talk = SavedConversation(tmp_path, lambda error: None)
     talk.record(session())
     talk.say("Hi", None, "")
     app = Host(ChatsScreen(tmp_path, talk))

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.cuda_graphs.capture import Graphs, Recording, Work
+from logit_amp_chat.core.decoding.cuda_graphs.capture import GraphRecorder, Recording, Work
 
 
-class Recorder(Graphs):
+class Recorder(GraphRecorder):
     """Records on a GPU that is not there."""
 
     def __init__(self, outcome: Callable[[Callable[[], None]], Callable[[], None]]) -> None:

@@ -1,4 +1,4 @@
-"""Recorded steps against direct ones: the same function, run in three ways.
+"""GraphStepper steps against direct ones: the same function, run in three ways.
 
 On a CPU nothing can be recorded, and the work is done as it stands: in the tensors, in
 the caches and in the order in which a GPU does it. On a machine with a GPU the same
@@ -16,13 +16,17 @@ import torch
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding.cuda_graphs import static_cache as fixed
-from logit_amp_chat.core.decoding.cuda_graphs.capture import Graphs, Work
-from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import Board, Recorded, recordable
-from logit_amp_chat.core.decoding.cuda_graphs.static_cache import FixedCache
+from logit_amp_chat.core.decoding.cuda_graphs.capture import GraphRecorder, Work
+from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import (
+    GraphStepper,
+    StaticInputs,
+    recordable,
+)
+from logit_amp_chat.core.decoding.cuda_graphs.static_cache import StaticKVCache
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.next_token import choose
 from logit_amp_chat.core.decoding.sampling import Filters
-from logit_amp_chat.core.engine.local import Engine
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer
 from logit_amp_chat.core.models.pair import Pair, load_pair
@@ -57,8 +61,8 @@ def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fixed, "LEAST_ROOM", 16)
 
 
-def engine_of(profile: Profile, pair: Pair, recorded: bool) -> Engine:
-    engine = Engine(profile, replace(pair, end_of_turn=frozenset()))
+def engine_of(profile: Profile, pair: Pair, recorded: bool) -> LocalEngine:
+    engine = LocalEngine(profile, replace(pair, end_of_turn=frozenset()))
     engine._decoder = Decoder(engine.pair, recorded=recorded)
     return engine
 
@@ -75,7 +79,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 @pytest.fixture(params=[*ARCHITECTURES, "lora"])
 def engines(
     request: pytest.FixtureRequest, tiny_pair: MakeProfile, lora: Profile
-) -> tuple[Engine, Engine]:
+) -> tuple[LocalEngine, LocalEngine]:
     """One that decodes directly, and one in recorded steps."""
     profile = lora if request.param == "lora" else tiny_pair(request.param, device=DEVICE)
     pair = load_pair(profile)
@@ -114,7 +118,9 @@ def numbers(events: list[Event]) -> list[float]:
 
 
 @pytest.mark.parametrize("sampling", [FREE, ALL, COLD], ids=["free", "all filters", "greedy"])
-def test_turns_of_one_lane_and_of_three(engines: tuple[Engine, Engine], sampling: Sampling) -> None:
+def test_turns_of_one_lane_and_of_three(
+    engines: tuple[LocalEngine, LocalEngine], sampling: Sampling
+) -> None:
     """The second turn reads what the first has not, from caches that steps have written."""
     for request in (
         ask(1.0, sampling=sampling),
@@ -138,16 +144,16 @@ def test_weights_in_4_bits(tiny_pair: MakeProfile) -> None:
     assert numbers(recorded) == pytest.approx(numbers(direct), abs=0.05)
 
 
-def test_it_is_recorded_steps_that_are_compared(engines: tuple[Engine, Engine]) -> None:
-    made: list[Recorded] = []
-    original = Recorded.__init__
+def test_it_is_recorded_steps_that_are_compared(engines: tuple[LocalEngine, LocalEngine]) -> None:
+    made: list[GraphStepper] = []
+    original = GraphStepper.__init__
 
-    def count(self: Recorded, *arguments: object) -> None:
+    def count(self: GraphStepper, *arguments: object) -> None:
         made.append(self)
         original(self, *arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recorded, "__init__", count)
+        patch.setattr(GraphStepper, "__init__", count)
         for engine in engines:
             list(engine.generate(ask(1.0)))
     assert len(made) == 1
@@ -280,15 +286,15 @@ def test_a_cache_that_grows_takes_the_memory_of_what_was_kept(
         list(each.generate(ask(1.0, sampling=SHORT)))
     expected = told([*other.generate(ask(1.0))])
     kept = engine._decoder.sides.caches[0]
-    allocate, refused = FixedCache.allocate, []
+    allocate, refused = StaticKVCache.allocate, []
 
-    def refuse(self: FixedCache, *arguments: Any) -> None:
+    def refuse(self: StaticKVCache, *arguments: Any) -> None:
         if kept._kept:
             refused.append(self)
             raise torch.OutOfMemoryError
         allocate(self, *arguments)
 
-    monkeypatch.setattr(FixedCache, "allocate", refuse)
+    monkeypatch.setattr(StaticKVCache, "allocate", refuse)
     assert told([*engine.generate(ask(1.0))]) == expected
     assert refused
 
@@ -320,7 +326,7 @@ MUTE = torch.device("meta")
 
 @pytest.mark.parametrize("sampling", [FREE, ALL, COLD], ids=["free", "all filters", "greedy"])
 def test_choosing_asks_the_device_nothing(sampling: Sampling) -> None:
-    board, valid = Board(500, MUTE, 3), torch.ones(500, device=MUTE).bool()
+    board, valid = StaticInputs(500, MUTE, 3), torch.ones(500, device=MUTE).bool()
     logits = board.logits[0], board.logits[1]
     filters = Filters.of(sampling).to(MUTE)
     token, row = choose(logits, valid, board.alpha, filters, board.noise, board.index, top=5)
@@ -335,7 +341,7 @@ def test_reading_a_token_asks_the_device_nothing(architecture: str) -> None:
     side = LoadedSide(model)
     held = side.new_cache()
     side.logits(torch.zeros(1, 5, dtype=torch.int64, device=MUTE), held, 1)
-    cache = fixed.FixedCache(MUTE)
+    cache = fixed.StaticKVCache(MUTE)
     cache.allocate(held, 3, 16)
     view = cache.view(held, 3, 16)
     logits = side.logits(torch.zeros(3, 1, dtype=torch.int64, device=MUTE), view, 1)
@@ -351,14 +357,14 @@ def test_steps_are_recorded_when_a_pair_is_opened(
 ) -> None:
     kept: list[Callable[[], None]] = []
 
-    def record(self: Graphs, ways: Sequence[Work], *_: object) -> Work:
+    def record(self: GraphRecorder, ways: Sequence[Work], *_: object) -> Work:
         kept.append(ways[0])
         self.trouble = "the driver is too old"
         return ways[0]
 
     monkeypatch.setattr("logit_amp_chat.core.decoding.decoder.recordable", lambda pair: True)
-    monkeypatch.setattr(Graphs, "record", record)
-    engine = Engine.open(tiny_pair())
+    monkeypatch.setattr(GraphRecorder, "record", record)
+    engine = LocalEngine.open(tiny_pair())
     assert len(kept) == 2
     assert "(the driver is too old)" in engine.opened.notices[-1]
     answer = [*engine.generate(ask(1.0))]

@@ -15,11 +15,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding.pair_runner import BothSides
+from logit_amp_chat.core.decoding.pair_runner import PairRunner
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.pair import Pair, load_pair
-from logit_amp_chat.core.models.side import LoadedSide, Twins
+from logit_amp_chat.core.models.side import LoadedSide, SharedWeights
 from logit_amp_chat.core.records import PromptIds
 from tests.models import save_adapter, save_pair, tiny_model
 
@@ -135,7 +135,7 @@ def apart(pair: Pair) -> Pair:
 
 
 def said(
-    sides: BothSides, prompt: PromptIds, forced: tuple[int, ...], lanes: Sequence[Sequence[int]]
+    sides: PairRunner, prompt: PromptIds, forced: tuple[int, ...], lanes: Sequence[Sequence[int]]
 ) -> list[Tensor]:
     """All logits of a reply of some lanes, before's and after's in turn."""
     assert [*sides.read(prompt, forced)][-1][0] > 0
@@ -150,7 +150,7 @@ def said(
 
 def test_one_forward_for_both_gives_the_numbers_of_two(pair: Pair) -> None:
     """Over turns: read, continued by three lanes, and gone on with from one of them."""
-    one, two = BothSides(pair), BothSides(apart(pair))
+    one, two = PairRunner(pair), PairRunner(apart(pair))
     assert len(one.caches) == 3
     assert len(two.caches) == 2
     prompt, lanes = tuple(range(5, 25)), ((30, 31), (40, 41), (50, 51))
@@ -163,7 +163,7 @@ def test_one_forward_for_both_gives_the_numbers_of_two(pair: Pair) -> None:
 
 
 def test_of_a_prompt_that_goes_on_only_what_is_new_is_read(pair: Pair) -> None:
-    sides, prompt = BothSides(pair), tuple(range(5, 25))
+    sides, prompt = PairRunner(pair), tuple(range(5, 25))
     said(sides, PromptIds(before=prompt, after=prompt), (), ((30, 31), (40, 41)))
     longer = (*prompt, 40, 41, 60)
     assert [*sides.read(PromptIds(before=longer, after=longer), ())] == [(1, 1)]
@@ -171,7 +171,7 @@ def test_of_a_prompt_that_goes_on_only_what_is_new_is_read(pair: Pair) -> None:
 
 def test_other_prompts_are_read_apart(pair: Pair) -> None:
     """A system prompt of a side's own: nothing can be shared."""
-    sides = BothSides(pair)
+    sides = PairRunner(pair)
     prompts = PromptIds(before=tuple(range(5, 25)), after=tuple(range(7, 20)))
     ours = said(sides, prompts, (), ((30,),))
     both = ((pair.before, prompts.before, ours[0]), (pair.after, prompts.after, ours[1]))
@@ -182,7 +182,7 @@ def test_other_prompts_are_read_apart(pair: Pair) -> None:
 
 def test_two_models_are_no_twins(tiny_pair: MakeProfile) -> None:
     pair = load_pair(tiny_pair())
-    assert Twins.of(pair.before, pair.after) is None
+    assert SharedWeights.of(pair.before, pair.after) is None
 
 
 def test_the_factors_count_as_memory(pair: Pair) -> None:

@@ -13,9 +13,9 @@ from torch import nn
 
 from logit_amp_chat.core.models.layers.packed_linear import (
     KERNEL_CACHES,
+    JoinedLinear,
+    JoinedPart,
     PackedLinear,
-    Part,
-    Together,
     pack,
 )
 from tests.models import ARCHITECTURES, tiny_model
@@ -77,16 +77,16 @@ SIZES = (96, 32, 32)
 
 
 @pytest.fixture
-def three() -> tuple[Together, list[PackedLinear]]:
+def three() -> tuple[JoinedLinear, list[PackedLinear]]:
     """Layers of one input as one, and one by one."""
     torch.manual_seed(0)
     linears = [nn.Linear(64, size) for size in SIZES]
-    return Together(linears), [PackedLinear(linear) for linear in linears]
+    return JoinedLinear(linears), [PackedLinear(linear) for linear in linears]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 def test_layers_of_one_input_give_together_what_each_gives(
-    three: tuple[Together, list[PackedLinear]], order: tuple[int, ...]
+    three: tuple[JoinedLinear, list[PackedLinear]], order: tuple[int, ...]
 ) -> None:
     together, alone = three
     with torch.inference_mode():
@@ -96,7 +96,7 @@ def test_layers_of_one_input_give_together_what_each_gives(
 
 
 def test_a_part_that_is_asked_again_or_for_another_input_computes_anew(
-    three: tuple[Together, list[PackedLinear]],
+    three: tuple[JoinedLinear, list[PackedLinear]],
 ) -> None:
     together, alone = three
     one, other = torch.randn(2, 1, 64)
@@ -125,7 +125,7 @@ class Attention(nn.Module):
 def test_layers_of_one_input_that_are_alike_become_one(key: nn.Linear, as_one: bool) -> None:
     attention = Attention(key)
     pack(attention)
-    assert [isinstance(child, Part) for child in attention.children()] == [as_one] * 3
+    assert [isinstance(child, JoinedPart) for child in attention.children()] == [as_one] * 3
 
 
 PROMPTS_OF_EVERY_LENGTH = """
