@@ -5,6 +5,8 @@ set -euo pipefail
 TORCH_VERSION=2.13.0
 TEMPLATE_VENV=/venv/main
 SYSTEM_BIN=/usr/local/bin
+# The programs that tests need, each by all its names; the first names the package, too.
+PROGRAMS=('tmux' 'chromium chromium-browser google-chrome chrome')
 
 # --- saying what happens ---------------------------------------------------------
 
@@ -30,6 +32,9 @@ LOGIT_AMP_REPO   what to clone when this file is run outside a clone
 
 Inside a PyTorch template (/venv/main with a CUDA torch) that environment is
 used, and its torch is never replaced.
+
+Some tests need tmux and Chromium. As root and with apt-get, test installs what is
+missing of them; otherwise it names what is missing, and those tests are skipped.
 TEXT
 }
 
@@ -42,57 +47,72 @@ tick() { # STEP
   done
 }
 
-# Runs a command quietly; its output is shown only when it fails.
-run() { # STEP COMMAND…
-  local step=$1 status=0 started=$SECONDS ticker='' log
+# Runs a command quietly. Where it fails, LOG is kept, and CAUSE and REMEDY are set.
+attempt() { # STEP COMMAND…
+  local step=$1 status=0 started=$SECONDS ticker=''
   shift
-  log=$(mktemp) || fail "$step" 'no temporary file can be made' \
+  LOG=$(mktemp) || fail "$step" 'no temporary file can be made' \
     "make room in ${TMPDIR:-/tmp}, or set TMPDIR to a folder you can write"
   if [[ -t 2 ]]; then
     tick "$step" &
     ticker=$!
   fi
-  "$@" >"$log" 2>&1 </dev/null || status=$?
+  "$@" >"$LOG" 2>&1 </dev/null || status=$?
   if [[ -n $ticker ]]; then
     kill "$ticker" 2>/dev/null || true
     wait "$ticker" 2>/dev/null || true
     printf '\r\033[K' >&2
   fi
-  ((status == 0)) || explain "$step" "$status" "$log"
-  rm -f "$log"
+  if ((status)); then
+    explain "$status"
+    return 1
+  fi
+  rm -f "$LOG"
   say "$step ($((SECONDS - started)) s)"
 }
 
+# Runs a command that there is no going on without.
+run() { # STEP COMMAND…
+  attempt "$@" && return
+  printf '\nThe last lines of its log (all of it: %s):\n' "$LOG" >&2
+  tail -n 15 "$LOG" | sed 's/^/  | /' >&2
+  fail "$1" "$CAUSE" "$REMEDY"
+}
+
+# Runs a command that may fail: that is one line.
+try() { # STEP COMMAND…
+  attempt "$@" || say "$1 failed: $CAUSE; $REMEDY (log: $LOG)"
+}
+
 # Turns the log of a failed command into its cause and a remedy.
-explain() { # STEP STATUS LOG
-  local cause remedy
-  printf '\nThe last lines of its log (all of it: %s):\n' "$3" >&2
-  tail -n 15 "$3" | sed 's/^/  | /' >&2
-  case $(<"$3") in
+explain() { # STATUS
+  case $(<"$LOG") in
     *'No space left on device'* | *'Disk quota exceeded'*)
-      cause='the disk is full'
-      remedy='make room (df -h shows where), or set LOGIT_AMP_VENV to a folder on a larger disk' ;;
+      CAUSE='the disk is full'
+      REMEDY='make room (df -h shows where), or set LOGIT_AMP_VENV to a folder on a larger disk' ;;
     *'Read-only file system'* | *'Permission denied'*)
-      cause='a folder may not be written'
-      remedy='see which in the log; work as its owner, or set LOGIT_AMP_VENV to a folder of yours' ;;
+      CAUSE='a folder may not be written'
+      REMEDY='see which in the log; work as its owner, or set LOGIT_AMP_VENV to a folder of yours' ;;
     *ensurepip*)
-      cause='this Python cannot make virtual environments'
-      remedy='install its venv package (Debian, Ubuntu: apt-get install python3-venv), or set PYTHON' ;;
+      CAUSE='this Python cannot make virtual environments'
+      REMEDY='install its venv package (Debian, Ubuntu: apt-get install python3-venv), or set PYTHON' ;;
     *'Could not resolve host'* | *'Temporary failure in name resolution'* | *'Max retries exceeded'* | \
-      *'NewConnectionError'* | *'Failed to establish a new connection'* | *'timed out'*)
-      cause='the network or the server cannot be reached'
-      remedy='check the network and its proxy, then run the same command again: it goes on from here' ;;
+      *'Temporary failure resolving'* | *'Could not connect'* | *'NewConnectionError'* | *'Failed to establish a new connection'* | *'timed out'*)
+      CAUSE='the network or the server cannot be reached'
+      REMEDY='check the network and its proxy, then run the same command again: it goes on from here' ;;
+    *'Unable to locate package'* | *'has no installation candidate'*)
+      CAUSE='apt-get has no such package'
+      REMEDY='check the network and the sources of apt-get, or install it in another way' ;;
     *'No matching distribution found'*)
-      cause="the package index, if it can be reached, has no fitting $(sed -n 's/.*No matching distribution found for //p' "$3" | tail -n 1)"
-      remedy='check the network and pip config list; torch can come from another index (TORCH_INDEX_URL)' ;;
+      CAUSE="the package index, if it can be reached, has no fitting $(sed -n 's/.*No matching distribution found for //p' "$LOG" | tail -n 1)"
+      REMEDY='check the network and pip config list; torch can come from another index (TORCH_INDEX_URL)' ;;
     *ResolutionImpossible*)
-      cause='packages that are already there contradict the versions in constraints.txt'
-      remedy="set LOGIT_AMP_VENV=$ROOT/.venv for an environment of its own" ;;
+      CAUSE='packages that are already there contradict the versions in constraints.txt'
+      REMEDY="set LOGIT_AMP_VENV=$ROOT/.venv for an environment of its own" ;;
     *)
-      cause="the command ended with status $2"
-      remedy='the log above says why; run the same command again once that is mended' ;;
+      CAUSE="the command ended with status $1"
+      REMEDY='its log says why; run the same command again once that is mended' ;;
   esac
-  fail "$1" "$cause" "$remedy"
 }
 
 # --- the clone -------------------------------------------------------------------
@@ -147,6 +167,8 @@ torch_fits() { # VERSION
 }
 
 python_fits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+is_root() { ((EUID == 0)); }
 
 has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; }
 
@@ -297,7 +319,7 @@ login_shell_finds() {
 
 link_command() {
   local command=$VENV/bin/logit-amp-chat folder=$SYSTEM_BIN
-  ((EUID == 0)) || folder=${HOME:-}/.local/bin
+  is_root || folder=${HOME:-}/.local/bin
   if [[ ! $(login_shell_finds) -ef $command ]]; then
     # A file that is no link is somebody's own: leave it.
     if ! { mkdir -p "$folder" && [[ ! -e $folder/logit-amp-chat || -L $folder/logit-amp-chat ]] &&
@@ -313,6 +335,29 @@ link_command() {
     printf '  export PATH="%s:$PATH"\n' "$folder" >&2
   fi
 }
+
+# --- programs that tests need ----------------------------------------------------
+
+# A test whose program is missing is skipped: nothing here stops the checks.
+install_programs() {
+  local names package missing=()
+  for names in "${PROGRAMS[@]}"; do
+    # shellcheck disable=SC2086  # any one of the names will do
+    command -v $names >/dev/null || missing+=("${names%% *}")
+  done
+  ((${#missing[@]})) || return 0
+  if ! is_root || ! command -v apt-get >/dev/null; then
+    say "not installed, so their tests are skipped: ${missing[*]} (Debian, as root: apt-get install ${missing[*]})"
+    return
+  fi
+  try 'apt-get update' apt_get update
+  for package in "${missing[@]}"; do
+    try "apt-get install $package" apt_get install -y --no-install-recommends "$package"
+  done
+}
+
+# A fresh machine may be busy with updates of its own: wait for those a little.
+apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=60 "$@"; }
 
 # --- the three commands ----------------------------------------------------------
 
@@ -367,6 +412,7 @@ main() {
       ;;
     test)
       provision dev
+      install_programs
       run_checks "${@:2}"
       ;;
     *)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,27 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Two shared cores: an example may take long without anything being wrong.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of a run names what was skipped and why."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # as in a process that xdist started
+        return
+    reasons = Counter(_reason(report) for report in reporter.stats.get("skipped", ()))
+    told = [
+        f"{count} test{'s' * (count > 1)}: {reason}"
+        for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    if told:
+        reporter.write_line(f"skipped: {'; '.join(told)}")
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test or a module was skipped, in one line."""
+    assert isinstance(report.longrepr, tuple)
+    return " ".join(report.longrepr[2].removeprefix("Skipped: ").split())
 
 
 @pytest.fixture(autouse=True)

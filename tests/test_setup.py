@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import BROWSERS
+
 ROOT = Path(__file__).parent.parent
 
 # Answers what setup.sh asks a Python for, and writes down what pip is told.
@@ -38,6 +40,13 @@ case "$*" in
 esac
 """
 
+# Installs an empty program, and writes down what it is told.
+APT_GET = r"""#!/bin/bash
+echo "apt-get $* ($DEBIAN_FRONTEND)" >>CALLS
+[[ -z ${FAKE_APT_FAILS:-} ]] || { echo "E: $FAKE_APT_FAILS"; exit 100; }
+[[ $* != *install* ]] || cp /bin/true "$(dirname "$0")/${*: -1}"
+"""
+
 
 def script(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,29 +55,40 @@ def script(path: Path, text: str) -> None:
 
 
 class Machine:
-    """A clone, a home and a PATH of stand-ins under one folder."""
+    """A clone, a home and a PATH of stand-ins under one folder, in front of a system."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, system: Path) -> None:
         self.clone = folder / "clone"
         self.home = folder / "home"
         self.template = folder / "template"
         self.calls = folder / "calls"
         self.python = PYTHON.replace("CALLS", str(self.calls))
+        self.bin = folder / "bin"
         self.clone.mkdir()
         for name in ("setup.sh", "constraints.txt", "pyproject.toml"):
             shutil.copy(ROOT / name, self.clone / name)
         (self.home / ".local" / "bin").mkdir(parents=True)
-        script(folder / "bin" / "python3", self.python)
+        script(self.bin / "python3", self.python)
+        script(self.bin / "apt-get", APT_GET.replace("CALLS", str(self.calls)))
+        self.has("tmux", "chromium")
         self.gpu(works=False)
         self.env = {
             "HOME": str(self.home),
             "SHELL": "/bin/sh",
-            "PATH": f"{folder / 'bin'}:/usr/bin:/bin",
+            "PATH": f"{self.bin}:{system}",
             "TMPDIR": str(folder),
         }
 
     def gpu(self, *, works: bool) -> None:
-        script(self.clone.parent / "bin" / "nvidia-smi", f"#!/bin/bash\n{str(works).lower()}\n")
+        script(self.bin / "nvidia-smi", f"#!/bin/bash\n{str(works).lower()}\n")
+
+    def has(self, *programs: str) -> None:
+        for program in programs:
+            script(self.bin / program, "#!/bin/bash\n")
+
+    def lacks(self, *programs: str) -> None:
+        for program in programs:
+            (self.bin / program).unlink()
 
     def template_with(self, torch: str) -> None:
         script(self.template / "bin" / "python", self.python)
@@ -76,7 +96,8 @@ class Machine:
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         places = f"TEMPLATE_VENV={self.template} SYSTEM_BIN={self.home}/.local/bin"
-        sourced = f'source "$1"; shift; {places}; main "$@"'
+        root = "is_root() { [[ ${FAKE_ROOT:-yes} == yes ]]; }"
+        sourced = f'source "$1"; shift; {places}; {root}; main "$@"'
         return subprocess.Popen(
             ["/bin/bash", "-c", sourced, "test", str(self.clone / "setup.sh"), *arguments],
             env=self.env | env,
@@ -94,15 +115,25 @@ class Machine:
         return output
 
     def told(self) -> list[str]:
-        """What pip and the installed commands were called with, since the last look."""
+        """What pip, apt-get and the commands were called with, since the last look."""
         told = self.calls.read_text().splitlines() if self.calls.exists() else []
         self.calls.unlink(missing_ok=True)
         return told
 
 
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of this machine, without those that a test gives or takes away."""
+    folder = tmp_path_factory.mktemp("system")
+    programs = {path.name: path for place in ("/usr/bin", "/bin") for path in Path(place).iterdir()}
+    for name in programs.keys() - {"apt-get", "tmux", *BROWSERS}:
+        (folder / name).symlink_to(programs[name])
+    return folder
+
+
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def machine(tmp_path: Path, system: Path) -> Machine:
+    return Machine(tmp_path, system)
 
 
 def test_without_a_gpu_torch_comes_from_where_pip_looks(machine: Machine) -> None:
@@ -206,6 +237,75 @@ def test_one_red_check_does_not_hide_the_others(machine: Machine) -> None:
     output = machine.run("test", ok=False, FAKE_RED="mypy")
     assert machine.told()[-1].startswith("pytest")
     assert "failed: mypy" in output
+
+
+def asked_of_apt(machine: Machine) -> list[str]:
+    return [call for call in machine.told() if call.startswith("apt-get")]
+
+
+def test_programs_that_tests_need_are_installed_before_the_checks(machine: Machine) -> None:
+    machine.lacks("tmux", "chromium")
+    machine.run("test")
+    told = machine.told()
+    update, tmux, chromium = (call for call in told if call.startswith("apt-get"))
+    assert update.endswith(" update (noninteractive)")
+    for install, package in ((tmux, "tmux"), (chromium, "chromium")):
+        assert " install -y " in install
+        assert install.endswith(f" {package} (noninteractive)")
+    assert told.index(chromium) < told.index("ruff check .")
+
+    machine.run("test")
+    assert asked_of_apt(machine) == []
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_nothing_is_installed_where_all_programs_are_there(machine: Machine, browser: str) -> None:
+    machine.lacks("chromium")
+    machine.has(browser)
+    output = machine.run("test")
+    assert asked_of_apt(machine) == []
+    assert "chromium" not in output
+
+
+@pytest.mark.parametrize("arguments", [(), ("chat",)])
+def test_only_the_checks_install_programs(machine: Machine, arguments: tuple[str, ...]) -> None:
+    machine.lacks("tmux", "chromium")
+    assert "tmux" not in machine.run(*arguments)
+    assert asked_of_apt(machine) == []
+
+
+@pytest.mark.parametrize("hindrance", ["no root", "no apt-get"])
+def test_programs_that_may_not_be_installed_are_said_in_one_line(
+    machine: Machine, hindrance: str
+) -> None:
+    machine.lacks("tmux", "chromium", *(["apt-get"] if hindrance == "no apt-get" else []))
+    output = machine.run("test", FAKE_ROOT="no" if hindrance == "no root" else "yes")
+    (line,) = (line for line in output.splitlines() if "tmux" in line)
+    assert "apt-get install tmux chromium" in line
+    told = machine.told()
+    assert not any(call.startswith("apt-get") for call in told)
+    assert told[-1].startswith("pytest")
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("Temporary failure resolving 'mirror'", "cannot be reached"),
+        ("Could not connect to mirror:80", "cannot be reached"),
+        ("Unable to locate package tmux", "apt-get has no such package"),
+        ("Package 'tmux' has no installation candidate", "apt-get has no such package"),
+        ("something else", "ended with status 100"),
+    ],
+)
+def test_a_program_that_cannot_be_installed_does_not_stop_the_checks(
+    machine: Machine, log: str, cause: str
+) -> None:
+    machine.lacks("tmux")
+    output = machine.run("test", FAKE_APT_FAILS=log)
+    (line,) = (line for line in output.splitlines() if "apt-get install tmux failed" in line)
+    assert cause in line
+    assert "stopped at" not in output
+    assert machine.told()[-1].startswith("pytest")
 
 
 def test_the_command_is_on_the_path_of_a_login_shell(machine: Machine) -> None:

@@ -86,7 +86,7 @@ def start(endless_pair: Path, tmp_path: Path) -> Iterator[Callable[..., Chat]]:
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Tmux]:
     if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
+        pytest.skip("tmux is not installed (Debian, Ubuntu: apt-get install tmux)")
     server = Tmux(tmp_path / "tmux.conf", f"logit-amp-{tmp_path.parent.name}-{tmp_path.name}")
     yield server
     server.ask("kill-server")

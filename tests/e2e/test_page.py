@@ -15,7 +15,10 @@ from tests.browser import CHROMIUM, Browser
 from tests.core.export.test_html import HOSTILE, everywhere
 from tests.core.samples import conversation, finish, message, reply, step
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="neither Chromium nor Chrome is installed (Debian: apt-get install chromium)",
+)
 
 PANEL = "document.getElementById('panel').innerText"
 BACKGROUND = "getComputedStyle(document.querySelector('{}')).backgroundColor"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -128,12 +129,17 @@ def test_a_local_pair_works_where_there_is_no_network_at_all(
     guarded: Guarded, tiny_pair: Callable[..., Profile]
 ) -> None:
     """In a network namespace with nothing in it, which no library can get around."""
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed (Debian, Ubuntu: apt-get install util-linux)")
     (guarded.folder / "guard/sitecustomize.py").unlink()
     interfaces = subprocess.run(
         [*ALONE, "cat", "/proc/net/dev"], capture_output=True, text=True, check=False
     )
     if interfaces.returncode:
-        pytest.skip(f"no network namespace can be made here: {interfaces.stderr.strip()}")
+        pytest.skip(
+            f"no network namespace may be made here ({interfaces.stderr.strip()}), "
+            "which takes a system or a container that allows user namespaces"
+        )
     assert [line.split(":")[0].strip() for line in interfaces.stdout.splitlines()[2:]] == ["lo"]
     pair = guarded.describe(tiny_pair())
     prompt = ["--prompt", "Hi", "--max-new-tokens", "3", "--jsonl"]
