@@ -109,8 +109,10 @@ class Decoder:
                 "The GPU's memory is used up. Compare fewer lanes, shorten the"
                 " conversation, or choose a smaller pair or quantization."
             )
+        except KeyboardInterrupt:
+            self.forget()  # the caches may hold half a token
+            raise
         except Exception as error:
-            # The caches may hold half a token.
             self.forget()
             yield state.abort(f"{type(error).__name__}: {error}")
             raise

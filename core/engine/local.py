@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import itertools
 import platform
@@ -152,6 +153,9 @@ class LocalEngine:
     def close(self) -> None:
         """Drop the caches; the models go with the last reference to this engine."""
         self._decoder.forget()
+        gc.collect()  # transformers' models are in cycles
+        if self.pair.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress; without one, only Forget means something."""
