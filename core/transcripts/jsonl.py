@@ -68,14 +68,14 @@ def _unreadable(line: str | bytes) -> Unknown:
 # --- reading --------------------------------------------------------------------
 
 
-def read_records(path: Path, *, torn: bool = False) -> list[Record]:
+def read_records(path: str | Path, *, torn: bool = False) -> list[Record]:
     """All records of a transcript, in order.
 
     Lines of a later version and damaged ones come back as `Unknown`; a last one
     that was cut off, as a kill may leave it, only with `torn`. Raises
     TranscriptError for a file that cannot be read or is no transcript.
     """
-    data = _read(path)
+    data = _read(Path(path))
     records = [from_line(line) for line in data.split(b"\n") if line.strip()]
     if data.strip() and not _looks_like_transcript(records, data):
         raise TranscriptError(

@@ -180,10 +180,11 @@ def reply(
             "max_new_tokens": max_new_tokens,
         },
     )
+    from logit_amp_chat.core.api.request import make_request
     from logit_amp_chat.tui.commands import reply as headless
 
-    shown = 0 if not jsonl else headless.TOP if top is None else top
-    request = headless.make_request(chosen, text, alphas or [chosen.alpha], raw=raw, top=shown)
+    shown = top if jsonl else 0
+    request = make_request(chosen, text, alpha=alphas or None, raw=raw, top=shown)
     raise typer.Exit(headless.run(chosen, request, _open_engine, jsonl=jsonl))
 
 
@@ -225,24 +226,9 @@ def export(
     debug: options.Debug = False,
 ) -> None:
     """Make a document of a saved conversation."""
-    from logit_amp_chat.core.export import FORMATS
-    from logit_amp_chat.core.export import export as make_document
-    from logit_amp_chat.core.export.atomic_write import write_atomically
-    from logit_amp_chat.tui.commands.output import put, put_json, say
+    from logit_amp_chat.tui.commands import export as headless
 
-    wanted = next((name for name in FORMATS if name == to), None)
-    if wanted is None:
-        raise typer.BadParameter(f"expected one of {', '.join(FORMATS)}", param_hint="--to")
-    document = make_document(file, wanted)
-    if out is not None and out.exists() and out.samefile(file):
-        raise typer.BadParameter("that is the transcript itself", param_hint="--out")
-    if out is not None:
-        write_atomically(out, document)
-        say(f"Written to {out}")
-    elif wanted == "json":
-        put_json(document.removesuffix("\n"))
-    else:
-        put(document)
+    headless.run(file, to, out)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")

@@ -92,53 +92,41 @@ def describe(
     Raises ProfileError, and a usage error for options that contradict each
     other or hold what they may not.
     """
-    from logit_amp_chat.core.config.profile import DEFAULT, load_profile, pair_profile
+    from logit_amp_chat.core.api import describe as api
+    from logit_amp_chat.tui.commands.output import Progress
 
     if adapter is None and (before is None) != (after is None):
         missing = "--after" if after is None else "--before"
         raise typer.BadParameter("a pair has two sides", param_hint=missing)
-    if before or after or adapter:
-        base = load_profile(name) if name else None
-        if adapter and not (before or after or base):
-            before = _trained_on(adapter)
-        profile = pair_profile(before, after, adapter, base)
-    else:
-        profile = load_profile(name or DEFAULT)
-    return adjusted(profile, settings, sampling)
-
-
-def _trained_on(adapter: str) -> str:
-    """The model an adapter names as its own; it may have to be downloaded for that."""
-    from logit_amp_chat.core.models.hub import adapter_base
-    from logit_amp_chat.tui.commands.output import Progress
-
     progress = Progress()
     try:
-        return adapter_base(adapter, progress)
+        profile = api.describe(name, before, after, adapter, progress)
     finally:
         progress.done()
+    return adjusted(profile, settings, sampling)
 
 
 def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any]) -> Profile:
     """The profile with those options that were given. Raises a usage error."""
     from pydantic import ValidationError
 
-    given = {key: value for key, value in sampling.items() if value is not None}
+    from logit_amp_chat.core.api import describe as api
+    from logit_amp_chat.core.errors import UsageError
+
     try:
-        data = dict(profile) | {key: v for key, v in settings.items() if v is not None}
-        data["sampling"] = profile.sampling.model_dump() | given
-        return type(profile).model_validate(data)
-    except ValidationError as error:
-        raise _refused(error.errors(include_url=False)[0]) from None
+        return api.adjusted(profile, settings, sampling)
+    except UsageError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        raise _refused(error.__cause__.errors(include_url=False)[0]) from None
 
 
 def _refused(detail: ErrorDetails) -> typer.BadParameter:
     """What pydantic found wrong with an option, in the words of someone who types it."""
-    from logit_amp_chat.core.config.yaml_file import expectation
+    from logit_amp_chat.core.api.describe import complaint
 
-    found = str(detail["input"]).strip() or "nothing"
     option = "--" + str(detail["loc"][-1]).replace("_", "-")
-    return typer.BadParameter(f"expected {expectation(detail)}, found {found}", param_hint=option)
+    return typer.BadParameter(complaint(detail), param_hint=option)
 
 
 def explain(error: typer.TyperException) -> str:
