@@ -14,8 +14,6 @@ from logit_amp_chat.tui.token_log.wrapping import Flow
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
 NOTE = "✎"
-RENDERED = "md:"
-"""How the kind of a rendered span begins; what follows are the attributes it is drawn with."""
 CELLS_PER_TOKEN = 5  # about; for the height of a reply that was not wrapped yet
 
 

@@ -13,6 +13,9 @@ from collections.abc import Iterator, Sequence
 from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
 from logit_amp_chat.tui.token_log.wrapping import Span
 
+MARGIN = 1
+"""Cells to the left of every line."""
+
 
 class Page:
     """The geometry of a log; knows nothing of screens."""
@@ -131,3 +134,9 @@ class Page:
         if not self.is_wrapped(place) or line >= len(lines):
             return None
         return self.blocks[place], line, lines[line]
+
+    def text(self) -> Iterator[str]:
+        """Every row as it is painted; rows that are not wrapped yet are empty."""
+        for row in range(self.height):
+            found = self.line_at(row)
+            yield "" if found is None else " " * MARGIN + "".join(span.text for span in found[2])

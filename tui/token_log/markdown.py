@@ -9,8 +9,7 @@ from rich.markdown import Markdown
 from rich.style import Style
 
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.token_log.blocks import RENDERED
-from logit_amp_chat.tui.token_log.wrapping import Flow
+from logit_amp_chat.tui.token_log.wrapping import RENDERED, Flow
 
 
 def add_markdown(flow: Flow, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Finding words in what a block shows, across tokens and wrapped lines."""
+"""Finds words across tokens and wrapped lines, and remembers which hit was visited."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from logit_amp_chat.tui.token_log.blocks import Block
-from logit_amp_chat.tui.token_log.wrapping import Span
-
-# Headings, marks and what is said about a reply are not what was said.
-SKIPPED = {"you", "system", "head-before", "head-after", "head-amplified", "mark", "finish"}
+from logit_amp_chat.tui.token_log.cursor import Cursor
+from logit_amp_chat.tui.token_log.layout import Page
+from logit_amp_chat.tui.token_log.wrapping import LABELS, Span
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class BlockText:
         offset = 0
         for line in self.lines:
             self._starts.append(offset)
-            text = "".join([span.text for span in line if span.kind not in SKIPPED])
+            text = "".join([span.text for span in line if span.kind not in LABELS])
             pieces.append(text)
             offset += len(text)
         self.text = "".join(pieces)
@@ -78,7 +77,7 @@ class BlockText:
         """Offset, column and span of everything a line says."""
         offset, column = self._starts[line], 0
         for span in self.lines[line]:
-            if span.kind not in SKIPPED:
+            if span.kind not in LABELS:
                 yield offset, column, span
                 offset += len(span.text)
             column += len(span.text)
@@ -112,3 +111,99 @@ class Finds:
                 break
             found += [(start, *columns) for columns in self.text.columns(line, start, stop)]
         return found
+
+
+class Finder:
+    """Looks for words in a page; a block is read again only when it has changed."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.query = ""
+        self._pattern: re.Pattern[str] | None = None
+        self._texts: dict[str, tuple[object, BlockText]] = {}
+        self._finds: dict[str, Finds] = {}
+        self._at: tuple[str, Hit] | None = None
+
+    def look_for(self, query: str) -> None:
+        """Look for other words, from where the last ones were found; nothing ends the search."""
+        if query != self.query:
+            self.query = query
+            self._pattern = pattern_of(query) if query else None
+            self._finds = {}
+        if not query:
+            self._at = None
+            self._texts = {}
+
+    def finds(self, block: Block) -> Finds | None:
+        """What was found in a block, as it is wrapped now; None without a search."""
+        if self._pattern is None:
+            return None
+        flow = block.flow
+        stamp = len(flow.lines), len(flow.lines[-1]), flow.last_step
+        known = self._texts.get(block.id)
+        if known is None or known[0] != stamp or known[1].lines is not flow.lines:
+            known = self._texts[block.id] = stamp, BlockText(block)
+            self._finds.pop(block.id, None)
+        finds = self._finds.get(block.id)
+        if finds is None:
+            finds = self._finds[block.id] = Finds(known[1], self._pattern)
+        return finds
+
+    def is_visited(self, block: Block, offset: int) -> bool:
+        """Whether the hit that begins here is the one that was gone to."""
+        return self._at is not None and (self._at[0] == block.id and self._at[1].offset == offset)
+
+    def count(self) -> tuple[int, int]:
+        """Which hit was gone to, from 1 (0: none yet), and how many there are."""
+        here, total = 0, 0
+        for place, block in enumerate(self.page.blocks):
+            self.page.wrap(place)
+            if (finds := self.finds(block)) is None:
+                continue
+            if self._at and self._at[0] == block.id and self._at[1].offset in finds.offsets:
+                here = total + finds.offsets.index(self._at[1].offset) + 1
+            total += len(finds.offsets)
+        return here, total
+
+    def next(
+        self, direction: int, row: int, cursor: Cursor | None, *, stay: bool
+    ) -> tuple[int, Hit] | None:
+        """The next hit from the cursor or else from `row`, with its block; round the end."""
+        blocks = self.page.blocks
+        if self._pattern is None or not blocks:
+            return None
+        here, offset = self._position(row, cursor)
+        for turn in range(len(blocks) + 1):
+            place = (here + direction * turn) % len(blocks)
+            self.page.wrap(place)
+            finds = self.finds(blocks[place])
+            assert finds is not None
+            edge = -1 if direction > 0 else len(finds.text.text)
+            start = offset if turn == 0 else edge
+            look = finds.after if direction > 0 else finds.before
+            found = look(start, stay=stay and turn == 0)
+            if found is not None:
+                hit = finds.text.hit(found)
+                self._at = blocks[place].id, hit
+                return place, hit
+        return None
+
+    def _position(self, row: int, cursor: Cursor | None) -> tuple[int, int]:
+        """Block and offset to go on from: the hit at the cursor, the cursor, or a row."""
+        place = self.page.place_of(cursor.reply) if cursor else None
+        if self._at is not None:
+            visited, hit = self.page.place_of(self._at[0]), self._at[1]
+            there = (visited, hit.step) == (place, cursor.step) if cursor else True
+            if visited is not None and there:
+                return visited, hit.offset
+        line, step = 0, None
+        if cursor is not None and place is not None:
+            self.page.wrap(place)
+            step = cursor.step
+            line = self.page.blocks[place].flow.line_of(step)
+        else:
+            place = self.page.place_at(row)
+            self.page.wrap(place)
+            line = max(0, row - self.page.start_of(place))
+        finds = self.finds(self.page.blocks[place])
+        return place, finds.text.offset_of(line, step) if finds else 0

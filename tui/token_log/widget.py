@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
@@ -18,14 +19,12 @@ from textual.strip import Strip
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.token_log import cursor as navigation
 from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
-from logit_amp_chat.tui.token_log.cursor import Cursor
-from logit_amp_chat.tui.token_log.finder import Finder
-from logit_amp_chat.tui.token_log.layout import Page
+from logit_amp_chat.tui.token_log.cursor import Cursor, Navigator
+from logit_amp_chat.tui.token_log.layout import MARGIN, Page
 from logit_amp_chat.tui.token_log.painter import Painter
+from logit_amp_chat.tui.token_log.search import Finder
 
-MARGIN = 1
 STRIDE = 6  # a scroll of streaming text is this part of the view, in lines
 READABLE = 110  # cells: longer lines are hard to read
 SLICE_SECONDS = 0.025  # of every PAUSE_SECONDS, for wrapping what is out of sight
@@ -53,6 +52,7 @@ class TokenLog(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.page = Page()
         self.finder = Finder(self.page)
+        self._navigator = Navigator(self.page)
         self.cursor: Cursor | None = None
         self.metric: TokenMetric | None = None
         self.rendered = False
@@ -211,6 +211,16 @@ class TokenLog(ScrollView, can_focus=True):
 
     # --- drawing ----------------------------------------------------------------
 
+    @property
+    def dark(self) -> bool:
+        """Whether the ground is dark."""
+        return self.app.current_theme.dark
+
+    @property
+    def selected_style(self) -> Style:
+        """How what the mouse has selected is set off."""
+        return self.screen.get_component_rich_style("screen--selection")
+
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
         row = self.scroll_offset.y + y
@@ -230,12 +240,7 @@ class TokenLog(ScrollView, can_focus=True):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text a mouse selection covers."""
-        text = "\n".join(self._text_of(row) for row in range(self.page.height))
-        return selection.extract(text), "\n"
-
-    def _text_of(self, row: int) -> str:
-        found = self.page.line_at(row)
-        return "" if found is None else " " * MARGIN + "".join(span.text for span in found[2])
+        return selection.extract("\n".join(self.page.text())), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw the selection."""
@@ -268,7 +273,7 @@ class TokenLog(ScrollView, can_focus=True):
             return
         if cursor is not None:
             self.render_markdown(False)
-        old, self.cursor = self._cursor_place(), cursor
+        old, self.cursor = self._cursor_position(), cursor
         self._goal = None
         if cursor is None:
             self.refresh()
@@ -276,100 +281,57 @@ class TokenLog(ScrollView, can_focus=True):
             self.scroll_end(animate=False, immediate=True)
         else:
             self._reveal()
-            for place in (old, self._cursor_place()):
-                if place is not None:  # a token may be broken over two lines
-                    self.refresh_lines(max(0, place[0] - 1), 3)
+            for position in (old, self._cursor_position()):
+                if position is not None:  # a token may be broken over two lines
+                    self.refresh_lines(max(0, position[0] - 1), 3)
 
-    def _from_the_end(self, by: int) -> bool:
-        """Without a cursor, going back puts it on the last token. Whether that is all."""
+    def _move(self, by: int, find: Callable[[Cursor], Cursor | None]) -> None:
+        """Move to what `find` finds; without a cursor, going back puts it on the last token."""
         if self.cursor is not None:
-            return False
-        found = navigation.replies(self.blocks)
-        if by < 0 and found:
-            self.set_cursor(Cursor(found[-1].id, len(found[-1].log.steps) - 1))
-        return True
+            self.set_cursor(find(self.cursor))
+        elif by < 0 and (last := self._navigator.last()):
+            self.set_cursor(last)
 
     def move_by_token(self, by: int) -> None:
         """Move along the tokens, from reply to reply; past the last one the view follows again."""
-        if not self._from_the_end(by) and self.cursor:
-            self.set_cursor(navigation.by_token(self.blocks, self.cursor, by))
+        self._move(by, lambda cursor: self._navigator.by_token(cursor, by))
 
     def move_by_word(self, direction: int) -> None:
         """Move to the next token that begins a word."""
-        if not self._from_the_end(direction) and self.cursor:
-            self.set_cursor(navigation.by_word(self.blocks, self.cursor, direction))
+        self._move(direction, lambda cursor: self._navigator.by_word(cursor, direction))
 
     def move_by_reply(self, direction: int) -> None:
         """Move to the first token of another reply."""
-        if not self._from_the_end(direction) and self.cursor:
-            self.set_cursor(navigation.by_reply(self.blocks, self.cursor, direction))
+        self._move(direction, lambda cursor: self._navigator.by_reply(cursor, direction))
+
+    def move_by_line(self, by: int) -> None:
+        """Move to the nearest token in a line above or below; several moves keep to one column."""
+        position = self._cursor_position()
+        column = self._goal if self._goal is not None else position[1] if position else 0
+        self._move(by, lambda cursor: self._navigator.by_line(cursor, by, column))
+        self._goal = column if position and self.cursor else None
 
     def move_by_hunk(self, direction: int) -> bool:
         """Move to the next tokens that stand out. False where there are no more."""
         if self.metric is None:
             return False
-        found = navigation.by_hunk(self.blocks, self.cursor, direction, self.metric)
+        found = self._navigator.by_hunk(self.cursor, direction, self.metric)
         if found is not None:
             self.set_cursor(found)
         return found is not None
 
     def move_to_first(self) -> None:
         """Move to the first token of the first reply."""
-        if found := navigation.replies(self.blocks):
-            self.set_cursor(Cursor(found[0].id, 0))
+        if first := self._navigator.first():
+            self.set_cursor(first)
 
-    def move_by_line(self, by: int) -> None:
-        """Move to the nearest token in a line above or below that has one."""
-        if self._from_the_end(by) or (place := self._cursor_place()) is None:
-            return
-        row, column = place
-        column = self._goal = column if self._goal is None else self._goal
-        row += by
-        while 0 <= row < self.page.height:
-            self.page.wrap(self.page.place_at(row))
-            if (cursor := self._token_near(row, column)) is not None:
-                self.set_cursor(cursor)
-                self._goal = column
-                return
-            row += 1 if by > 0 else -1
-        if by > 0:
-            self.set_cursor(None)
-
-    def _token_near(self, row: int, column: int) -> Cursor | None:
-        found = self.page.line_at(row)
-        if found is None:
-            return None
-        block, _, spans = found
-        best: Cursor | None = None
-        x = MARGIN
-        for span in spans:
-            if span.step is not None and (x <= column or best is None):
-                best = Cursor(block.id, span.step)
-            x += span.width
-        return best
-
-    def _cursor_place(self) -> tuple[int, int] | None:
+    def _cursor_position(self) -> tuple[int, int] | None:
         """Row and column of the cursor's token."""
-        if self.cursor is None or (place := self.page.place_of(self.cursor.reply)) is None:
-            return None
-        self.page.wrap(place)
-        start, flow = self.page.start_of(place), self.blocks[place].flow
-        step, line = self.cursor.step, flow.line_of(self.cursor.step)
-        nearest = start + line, MARGIN
-        # The space before a word may have stayed on the line above.
-        for number in range(line, min(line + 2, len(flow.lines))):
-            x = MARGIN
-            for span in flow.lines[number]:
-                if span.step is not None and span.step <= step:
-                    nearest = start + number, x
-                    if span.step == step and not span.text.isspace():
-                        return nearest
-                x += span.width
-        return nearest
+        return None if self.cursor is None else self._navigator.position_of(self.cursor)
 
     def _reveal(self) -> None:
-        if (place := self._cursor_place()) is not None:
-            self.reveal_row(place[0])
+        if (position := self._cursor_position()) is not None:
+            self.reveal_row(position[0])
 
     def reveal_row(self, row: int) -> None:
         """Scroll as little as it takes to have a row in view."""
@@ -383,7 +345,7 @@ class TokenLog(ScrollView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the token that was clicked."""
         row = self.scroll_offset.y + event.y
-        if (cursor := self._token_near(row, event.x)) is not None:
+        if (cursor := self._navigator.token_near(row, event.x)) is not None:
             self.set_cursor(cursor)
 
     # --- Markdown ---------------------------------------------------------------
@@ -414,8 +376,8 @@ class TokenLog(ScrollView, can_focus=True):
         `from_here` takes one that begins where the search began.
         """
         row = self.scroll_offset.y + (self.size.height if direction < 0 else 0)
-        if self.cursor is not None and (place := self._cursor_place()) is not None:
-            row = place[0]
+        if (position := self._cursor_position()) is not None:
+            row = position[0]
         hit = self.finder.next(direction, row, self.cursor, stay=from_here)
         if hit is None:
             return False

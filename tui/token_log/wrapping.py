@@ -16,6 +16,13 @@ from rich.cells import cell_len, chop_cells, split_graphemes
 _FRAGMENT = re.compile(r"\n|[^\S\n]+|\S+")
 TAB = "    "
 
+# Kinds of spans in a token log. What was said:
+SAID = ("said", "told", "text", "special", "newline", "note")
+# What is said about it, which no search looks into:
+LABELS = ("you", "system", "head-before", "head-after", "head-amplified", "mark", "finish")
+# How the kind of a rendered span begins; the attributes it is drawn with follow.
+RENDERED = "md:"
+
 
 class Span(NamedTuple):
     """A run of text in one line that looks the same and belongs to one step."""
