@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.number_format import count, signed
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
 from logit_amp_chat.core.text import Utf8Stream, visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog, step_bytes
@@ -76,8 +76,8 @@ def ending(log: ReplyLog) -> str:
     """Why and when the reply ended."""
     finish = log.finish
     if finish is None:
-        return f"cut off after {len(log.steps)} tokens"
-    said = f"{finish.reason} after {finish.tokens} tokens, {finish.seconds:.1f} s"
+        return f"cut off after {count(len(log.steps), 'token')}"
+    said = f"{finish.reason} after {count(finish.tokens, 'token')}, {finish.seconds:.1f} s"
     return f"{said} ({finish.error})" if finish.error else said
 
 
