@@ -135,6 +135,11 @@ class Utf8Stream:
         """The characters that `data` completes."""
         return self._decoder.decode(data)
 
+    @property
+    def pending(self) -> bool:
+        """Whether a character waits for more bytes."""
+        return bool(self._decoder.getstate()[0])
+
     def finish(self) -> str:
         """What is left of a character that was never completed, as U+FFFD."""
         return self._decoder.decode(b"", final=True)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from logit_amp_chat.core.number_format import count, signed
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
-from logit_amp_chat.core.text import Utf8Stream, visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog, step_bytes
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
 
 class Piece(NamedTuple):
@@ -27,7 +29,7 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
     """
     changes = {change.index: change.sampling for change in log.changes}
     alpha, sampling = log.reply.alpha, log.reply.sampling
-    stream = Utf8Stream()
+    reply_text = ReplyText()
     for place, step in enumerate(log.steps):
         if step.alpha != alpha:
             alpha = step.alpha
@@ -38,8 +40,8 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
         if step.special:
             yield Piece(visible(step.text, newlines=False), place)
         else:
-            yield Piece(visible(stream.feed(step_bytes(step))), place)
-    if rest := stream.finish():
+            yield Piece(visible(reply_text.add(step)), place)
+    if rest := reply_text.finish():
         yield Piece(rest, None)
 
 
@@ -74,11 +76,9 @@ def alphas(log: ReplyLog) -> str:
 
 def ending(log: ReplyLog) -> str:
     """Why and when the reply ended."""
-    finish = log.finish
-    if finish is None:
-        return f"cut off after {count(len(log.steps), 'token')}"
-    said = f"{finish.reason} after {count(finish.tokens, 'token')}, {finish.seconds:.1f} s"
-    return f"{said} ({finish.error})" if finish.error else said
+    if log.finish is None:
+        return endings.cut_off(log)
+    return endings.as_recorded(log.finish, seconds=True)
 
 
 def settings(log: ReplyLog) -> str:

@@ -19,7 +19,8 @@ from logit_amp_chat.core.records import (
     Step,
     Title,
 )
-from logit_amp_chat.core.text import Utf8Stream
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_text import step_bytes as step_bytes
 
 
 @dataclass
@@ -37,7 +38,7 @@ class ReplyLog:
     cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
-    _stream: Utf8Stream = field(default_factory=Utf8Stream, repr=False)
+    _text: ReplyText = field(default_factory=ReplyText, repr=False)
     _pieces: list[str] = field(default_factory=list, repr=False)
 
     @property
@@ -65,23 +66,12 @@ class ReplyLog:
         """Take the next thing that happened."""
         if isinstance(record, Step):
             self.steps.append(record)
-            if not record.special:
-                self._pieces.append(self._stream.feed(step_bytes(record)))
+            self._pieces.append(self._text.add(record))
         elif isinstance(record, Change):
             self.changes.append(record)
         else:
             self.finish = record
-            self._pieces.append(self._stream.finish())
-
-
-def step_bytes(step: Step) -> bytes:
-    """The bytes a step adds to its reply, special or not."""
-    if step.bytes is not None:
-        try:
-            return bytes.fromhex(step.bytes)
-        except ValueError:  # a stranger's file
-            pass
-    return step.text.encode("utf-8", "surrogatepass")
+            self._pieces.append(self._text.finish())
 
 
 class Conversation:

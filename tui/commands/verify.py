@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.export.describe import alphas
 from logit_amp_chat.core.number_format import count, signed
 from logit_amp_chat.core.protocol import Forget, Loading, Opened
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts import endings
 from logit_amp_chat.core.transcripts.jsonl import is_unreadable, read_records
 from logit_amp_chat.core.transcripts.replay import Engine as Replayer
 from logit_amp_chat.core.transcripts.replay import (
@@ -113,9 +114,9 @@ def _open(profile: Profile, open_engine: Opener) -> Engine:
 def report(verdict: Verdict) -> str:
     """What came of one reply, with both records of the first difference."""
     log = verdict.log
-    said = f"{log.id} · {log.reply.lane} · α {_alphas(log)}: {_outcome(verdict)}"
+    said = f"{log.id} · {log.reply.lane} · α {alphas(log)}: {_outcome(verdict)}"
     if log.finish is None:
-        said += f", cut off after {count(len(log.steps), 'token')}"
+        said += f", {endings.cut_off(log)}"
     lines = [visible(said, newlines=False)]
     if first := verdict.first:
         lines += [
@@ -144,21 +145,12 @@ def _outcome(verdict: Verdict) -> str:
     )
 
 
-def _alphas(log: ReplyLog) -> str:
-    values = [log.reply.alpha]
-    for step in log.steps:
-        if step.alpha != values[-1]:
-            values.append(step.alpha)
-    return " → ".join(map(signed, values))
-
-
 def _record(record: Step | Finish | None) -> str:
     match record:
         case None:
             return "nothing more"
         case Finish():
-            error = f" ({visible(record.error, newlines=False)})" if record.error else ""
-            return f"ended: {record.reason} after {count(record.tokens, 'token')}{error}"
+            return f"ended: {endings.as_recorded(record)}"
     p, rank = record.logp, record.rank
     return (
         f"{visible(record.text, newlines=False)!r} ({record.token}) at α {signed(record.alpha)},"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logit_amp_chat.core import number_format
 from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, tint
 from logit_amp_chat.core.number_format import signed
-from logit_amp_chat.core.records import Finish, Message, Step
-from logit_amp_chat.core.text import Utf8Stream, visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog, step_bytes
+from logit_amp_chat.core.records import FinishReason, Message, Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from logit_amp_chat.tui.token_log.wrapping import Flow
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
@@ -17,29 +18,11 @@ NOTE = "✎"
 CELLS_PER_TOKEN = 5  # about; for the height of a reply that was not wrapped yet
 
 
-def finish_sentence(finish: Finish) -> str:
-    """Why a reply ended, in one plain sentence; nothing for an ordinary end."""
-    tokens = number_format.count(finish.tokens, "token")
-    match finish.reason:
-        case "stop":
-            return ""
-        case "length":
-            return f"Cut at the limit of {tokens}; raise it under sampling (F7)."
-        case "context":
-            return f"The context is full after {tokens}; start a new chat or shorten this one."
-        case "cancelled":
-            return f"Stopped by you after {tokens}."
-        case "error":
-            why = f": {visible(finish.error, newlines=False)}" if finish.error else "."
-            return f"Broken off after {tokens}{why}"
-
-
-def ending_sentence(log: ReplyLog) -> str:
-    """The same of a reply, whose end may be missing in the file it was read from."""
-    if log.finish is not None:
-        return finish_sentence(log.finish)
-    tokens = number_format.count(len(log.steps), "token")
-    return f"Cut off after {tokens}: no more was saved." if log.cut_off else ""
+# What the reader of a screen can do about an ending.
+REMEDIES: dict[FinishReason, str] = {
+    "length": "raise it under sampling (F7)",
+    "context": "start a new chat or shorten this one",
+}
 
 
 class MessageBlock:
@@ -99,8 +82,7 @@ class ReplyBlock:
 
     def _begin(self, width: int) -> None:
         self.flow = Flow(width)
-        self._stream = Utf8Stream()
-        self._split = False  # whether a character may be waiting for its other bytes
+        self._text = ReplyText()
         self._alpha = self.log.reply.alpha
         self._shown = 0
         self._ended = False
@@ -151,13 +133,13 @@ class ReplyBlock:
             self._add(place, steps[place])
         self._shown = len(steps)
         if self._over and not self._ended:
-            self.flow.add(visible(self._stream.finish()), "text", self._shown - 1)
+            self.flow.add(visible(self._text.finish()), "text", self._shown - 1)
             self._end()
 
     def _end(self) -> None:
         """Why it ended, and what was noted."""
         self._ended = True
-        if sentence := ending_sentence(self.log):
+        if sentence := endings.sentence(self.log, REMEDIES):
             self.flow.new_line()
             self.flow.add(sentence, "finish")
         self._notes()
@@ -169,16 +151,9 @@ class ReplyBlock:
         if step.special:
             self.flow.add(visible(step.text, newlines=False), "special", place)
         else:
-            self.flow.add(visible(self._text(step)), "text", place)
+            self.flow.add(visible(self._text.add(step)), "text", place)
         if place in self.log.notes:
             self.flow.add(NOTE, "note")
-
-    def _text(self, step: Step) -> str:
-        """The characters that a step completes."""
-        if step.bytes is None and not self._split:
-            return step.text
-        self._split = step.bytes is not None
-        return self._stream.feed(step_bytes(step))
 
     def _mark(self, step: Step) -> None:
         line = self.flow.lines[-1]
