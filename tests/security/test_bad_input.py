@@ -30,7 +30,7 @@ from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, 
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable, read_records, to_line
 from logit_amp_chat.core.transcripts.library import saved_chats
-from logit_amp_chat.core.transcripts.replay import replay, sittings
+from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 from logit_amp_chat.core.transcripts.writer import Transcript
 from logit_amp_chat.tui.commands import main as cli
 from logit_amp_chat.tui.commands import options
@@ -196,7 +196,7 @@ def test_a_mutated_transcript_is_read_or_refused(part: int, tmp_path: Path) -> N
         assert resumed == records
         with contextlib.suppress(UsageError):
             options.of_transcript(path)
-        sittings(records)
+        requests_by_session(records)
         state = Conversation(records)
         for leaf in (*state.messages, *state.replies):
             state.history(leaf)
@@ -305,8 +305,8 @@ def test_a_transcript_with_extreme_values_is_replayed_or_refused(
             for key in place[:-1]:
                 inner = inner[key]
             inner[place[-1]] = value
-            for sitting in sittings([from_line(json.dumps(line)) for line in changed]):
-                for request in sitting.requests:
+            for part in requests_by_session([from_line(json.dumps(line)) for line in changed]):
+                for request in part.requests:
                     assert len(replay(engine, request)) == len(request)
 
 
