@@ -1,4 +1,4 @@
-"""The token cursor: where it is on the page, and where each movement takes it."""
+"""The token cursor, and where each movement takes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Navigator:
 
     @property
     def _replies(self) -> list[ReplyBlock]:
-        """The replies that have a token to stand on."""
+        """The replies that have tokens."""
         blocks = self.page.blocks
         return [block for block in blocks if isinstance(block, ReplyBlock) and block.log.steps]
 
@@ -127,13 +127,13 @@ class Navigator:
         if (place := self.page.place_of(cursor.reply)) is None:
             return None
         self.page.wrap(place)
-        start, flow = self.page.start_of(place), self.page.blocks[place].flow
-        step, line = cursor.step, flow.line_of(cursor.step)
+        start, wrapped = self.page.start_of(place), self.page.blocks[place].wrapped
+        step, line = cursor.step, wrapped.line_of(cursor.step)
         nearest = start + line, MARGIN
         # The space before a word may have stayed on the line above.
-        for number in range(line, min(line + 2, len(flow.lines))):
+        for number in range(line, min(line + 2, len(wrapped.lines))):
             x = MARGIN
-            for span in flow.lines[number]:
+            for span in wrapped.lines[number]:
                 if span.step is not None and span.step <= step:
                     nearest = start + number, x
                     if span.step == step and not span.text.isspace():
@@ -143,7 +143,7 @@ class Navigator:
 
 
 def _index(replies: Sequence[ReplyBlock], cursor: Cursor) -> int:
-    """Which reply the cursor is in; the last one where it is in none."""
+    """The index of the cursor's reply; the last one if it is not there."""
     last = len(replies) - 1
     return next((i for i, block in enumerate(replies) if block.id == cursor.reply), last)
 

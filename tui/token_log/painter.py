@@ -1,4 +1,4 @@
-"""How a token log looks: from the spans of a line to what the terminal is sent."""
+"""Paints the lines of a token log: spans to styled segments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORKS = ("common", "fork-before", "fork-after", "fork-amplified")
 
 
 class LogView(Protocol):
-    """What is painted, and in which styles: what the painter may know of a token log."""
+    """What the painter needs of a token log: content, state and styles."""
 
     page: Page
     finder: Finder
@@ -30,7 +30,7 @@ class LogView(Protocol):
 
     @property
     def dark(self) -> bool:
-        """Whether the ground is dark."""
+        """Whether the theme is dark."""
 
     @property
     def text_selection(self) -> Selection | None:
@@ -66,7 +66,7 @@ class Painter:
         self._tints.clear()
 
     def line(self, row: int, width: int) -> Strip:
-        """The whole line at a row of the page."""
+        """The strip for a row of the page."""
         base = self._style()
         found = self.view.page.line_at(row)
         if found is None:
@@ -83,12 +83,12 @@ class Painter:
             else:
                 segments.append(Segment(text, style))
             column += len(span.text)
-        # Words that look the same are sent as one: a line of tokens takes a third of the bytes.
+        # Merged, equal styles take a third of the bytes on the wire.
         strip = Strip(segments).simplify().adjust_cell_length(width, base)
         return self._selected(strip, row, width)
 
     def _style(self, *names: str) -> Style:
-        """The log's style with those of some component classes on top."""
+        """The log's style, with those of component classes on top."""
         style = self._styles.get(names)
         if style is None:
             style = self.view.rich_style
@@ -127,7 +127,7 @@ class Painter:
         return self.view.get_component_rich_style(f"log--{name}", partial=True)
 
     def _tinted(self, kind: str, metric: TokenMetric, step: Step) -> Style:
-        """A token's look with the colours of its level, and its mark."""
+        """The style of a token with the colours and the mark of its level."""
         key = kind, metric.id, metric.level(step), metric.mark(step)
         style = self._tints.get(key)
         if style is None:
@@ -148,7 +148,7 @@ class Painter:
         style: Style,
         ranges: list[tuple[int, int, int]],
     ) -> list[Segment]:
-        """A span's text with what was found in it set off."""
+        """A span's text with the hits in it highlighted."""
         segments: list[Segment] = []
         at = 0
         for offset, start, end in ranges:
@@ -164,7 +164,7 @@ class Painter:
         return [*segments, Segment(text[at:], style)]
 
     def _selected(self, strip: Strip, row: int, width: int) -> Strip:
-        """With what the mouse has selected set off."""
+        """The strip with the mouse selection highlighted."""
         selection = self.view.text_selection
         if selection is None or (marked := selection.get_span(row)) is None:
             return strip

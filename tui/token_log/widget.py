@@ -1,4 +1,4 @@
-"""The token log: a scrolling text in which every token can be stood on."""
+"""The token log: scrolling text in which the cursor moves from token to token."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from logit_amp_chat.tui.token_log.layout import MARGIN, Page
 from logit_amp_chat.tui.token_log.painter import Painter
 from logit_amp_chat.tui.token_log.search import Finder
 
-STRIDE = 6  # a scroll of streaming text is this part of the view, in lines
-READABLE = 110  # cells: longer lines are hard to read
-SLICE_SECONDS = 0.025  # of every PAUSE_SECONDS, for wrapping what is out of sight
+STRIDE = 6  # streaming text scrolls by 1/6 of the view at a time
+READABLE = 110  # cells; longer lines are hard to read
+SLICE_SECONDS = 0.025  # of every PAUSE_SECONDS, for wrapping blocks out of view
 PAUSE_SECONDS = 0.05
 
 
 class TokenLog(ScrollView, can_focus=True):
-    """Messages and replies as lines; only the last lines change while a reply grows."""
+    """Messages and replies; only the last lines change while a reply grows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("transcript")]
     COMPONENT_CLASSES: ClassVar[set[str]] = Painter.CLASSES
 
     @dataclass
     class CursorMoved(Message):
-        """The token cursor was moved to another token, or taken away."""
+        """The cursor moved to another token, or was removed."""
 
         log: TokenLog
 
@@ -64,13 +64,13 @@ class TokenLog(ScrollView, can_focus=True):
 
     @property
     def blocks(self) -> list[Block]:
-        """What is shown, from the top."""
+        """The blocks, from the top."""
         return self.page.blocks
 
     # --- content ----------------------------------------------------------------
 
     def show(self, blocks: Sequence[Block]) -> None:
-        """Show these blocks instead of what was there, from the bottom."""
+        """Replace all blocks and scroll to the end."""
         for block in blocks:
             if isinstance(block, ReplyBlock):
                 block.rendered = self.rendered
@@ -90,7 +90,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._fit()
 
     def grow(self, reply: str) -> None:
-        """A reply has new steps or a finish: wrap its tail only."""
+        """Show a reply's new steps or finish; only its tail is wrapped."""
         block, place = self.block_of(reply), self.page.place_of(reply)
         if block is None or place is None or not self.page.is_wrapped(place):
             return
@@ -100,7 +100,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._fit()
 
     def renew(self, id: str) -> None:
-        """Something about a block was changed, so that it has to be wrapped again."""
+        """Wrap a block again, because it has changed."""
         if (place := self.page.place_of(id)) is not None:
             self.page.forget(place)
             self._lay_out()
@@ -109,11 +109,11 @@ class TokenLog(ScrollView, can_focus=True):
 
     @property
     def at_end(self) -> bool:
-        """Whether the last line is in view, so that the view follows new text."""
+        """Whether the view follows new text, because its end is in view."""
         return self._follows
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scrolling up stops following, scrolling to the end takes it up again."""
+        """Stop following when scrolled up, follow again when scrolled to the end."""
         super().watch_scroll_y(old_value, new_value)
         if not self._wrapping:
             self._follows = new_value >= self.max_scroll_y
@@ -121,16 +121,16 @@ class TokenLog(ScrollView, can_focus=True):
 
     @property
     def _height(self) -> int:
-        """Rows that can be scrolled over: the page, and a few empty ones below it.
+        """Rows to scroll over: the page, and a few empty ones below it.
 
-        A scroll repaints everything, so that text which streams is scrolled by
-        several lines at a time; the taller the view, the more.
+        Every scroll repaints the whole view, so streaming text scrolls by
+        several lines at a time: the taller the view, the more.
         """
         stride = max(1, self.size.height // STRIDE)
         return -(-self.page.height // stride) * stride
 
     def _fit(self) -> None:
-        """The page may have another height: keep to its end where the view follows."""
+        """Adapt to the height of the page, and stay at its end when following."""
         if self._height != self.virtual_size.height:
             self.virtual_size = Size(self.size.width, self._height)
         if self._follows and self.cursor is None:
@@ -145,11 +145,11 @@ class TokenLog(ScrollView, can_focus=True):
             self.refresh()
 
     def _text_width(self) -> int:
-        """Cells a line may take; 0 while the log is not on the screen."""
+        """Cells per line; 0 while the log is not on the screen."""
         return max(0, min(READABLE, self.scrollable_content_region.width - MARGIN))
 
     def _wrap_view(self) -> None:
-        """Wrap what is in view, so that it is never painted as it was."""
+        """Wrap the blocks in view before they are painted."""
         if self._wrapping or not self.page.width:
             return
         height = self.size.height
@@ -163,7 +163,7 @@ class TokenLog(ScrollView, can_focus=True):
             self._wrap(stale[-1] if follow else stale[0])
 
     def _wrap(self, place: int) -> None:
-        """Wrap a block; what is in view stays where it is."""
+        """Wrap a block without moving what is in view."""
         page, top = self.page, self.scroll_offset.y
         follow = self._follows and self.cursor is None
         seen = page.place_at(top)
@@ -182,7 +182,7 @@ class TokenLog(ScrollView, can_focus=True):
             self._wrapping = False
 
     def _settle(self) -> None:
-        """Wrap what is out of sight bit by bit, so that heights become exact."""
+        """Wrap blocks out of view bit by bit, so that all heights become exact."""
         if not self._settling and next(self.page.unwrapped, None) is not None:
             self._settling = True
             self.set_timer(PAUSE_SECONDS, self._wrap_some)
@@ -197,7 +197,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._settle()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Wrap to the new width, and keep the end, the cursor or what was in view there."""
+        """Wrap to the new width; keep the end, the cursor or the top of the view in place."""
         follow = self._follows or not self.page.width
         if self._text_width() != self.page.width:
             seen = self.page.place_at(self.scroll_offset.y)
@@ -213,12 +213,12 @@ class TokenLog(ScrollView, can_focus=True):
 
     @property
     def dark(self) -> bool:
-        """Whether the ground is dark."""
+        """Whether the theme is dark."""
         return self.app.current_theme.dark
 
     @property
     def selected_style(self) -> Style:
-        """How what the mouse has selected is set off."""
+        """The style of selected text."""
         return self.screen.get_component_rich_style("screen--selection")
 
     def render_line(self, y: int) -> Strip:
@@ -228,12 +228,12 @@ class TokenLog(ScrollView, can_focus=True):
         return strip.apply_offsets(self.scroll_offset.x, row)
 
     def notify_style_update(self) -> None:
-        """Other colours: nothing is wrapped again, the next paint asks for them."""
+        """Forget the styles; nothing has to be wrapped again."""
         super().notify_style_update()
         self._painter.forget()
 
     def colour_by(self, metric: TokenMetric | None) -> None:
-        """Colour tokens by a number of their steps."""
+        """Colour tokens by a metric."""
         if metric is not self.metric:
             self.metric = metric
             self.refresh()
@@ -243,7 +243,7 @@ class TokenLog(ScrollView, can_focus=True):
         return selection.extract("\n".join(self.page.text())), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Draw the selection."""
+        """Repaint with the selection."""
         self.refresh()
 
     # --- the token cursor -------------------------------------------------------
@@ -255,20 +255,20 @@ class TokenLog(ScrollView, can_focus=True):
         return block if isinstance(block, ReplyBlock) else None
 
     def step_under_cursor(self) -> Step | None:
-        """The record of the token the cursor stands on."""
+        """The step under the cursor."""
         if self.cursor is None or (block := self.block_of(self.cursor.reply)) is None:
             return None
         steps = block.log.steps
         return steps[self.cursor.step] if self.cursor.step < len(steps) else None
 
     def set_cursor(self, cursor: Cursor | None) -> None:
-        """Put the cursor on a token, or take it away and follow the text again, and say so."""
+        """Move the cursor, or remove it and follow the text again, and post CursorMoved."""
         if cursor != self.cursor:
             self.place_cursor(cursor)
             self.post_message(self.CursorMoved(self))
 
     def place_cursor(self, cursor: Cursor | None) -> None:
-        """The same without a word, for a cursor that follows another one."""
+        """The same without a message, for a cursor that follows another one."""
         if cursor == self.cursor:
             return
         if cursor is not None:
@@ -312,7 +312,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._goal = column if position and self.cursor else None
 
     def move_by_hunk(self, direction: int) -> bool:
-        """Move to the next tokens that stand out. False where there are no more."""
+        """Move to the next hunk of tokens that stand out. False where there is none."""
         if self.metric is None:
             return False
         found = self._navigator.by_hunk(self.cursor, direction, self.metric)
@@ -334,7 +334,7 @@ class TokenLog(ScrollView, can_focus=True):
             self.reveal_row(position[0])
 
     def reveal_row(self, row: int) -> None:
-        """Scroll as little as it takes to have a row in view."""
+        """Scroll a row into view, as little as possible."""
         self._fit()
         top, height = self.scroll_offset.y, self.size.height
         if row < top:
@@ -366,14 +366,14 @@ class TokenLog(ScrollView, can_focus=True):
     # --- searching --------------------------------------------------------------
 
     def search(self, query: str) -> None:
-        """Mark what is looked for; nothing ends it."""
+        """Highlight all hits; an empty query ends the search."""
         self.finder.look_for(query)
         self.refresh()
 
     def move_to_hit(self, direction: int, *, from_here: bool = False) -> bool:
-        """Go to the next hit, from the last one to the first. False where there is none.
+        """Move to the next hit, wrapping around. False where there is none.
 
-        `from_here` takes one that begins where the search began.
+        With `from_here`, a hit right where the search starts counts.
         """
         row = self.scroll_offset.y + (self.size.height if direction < 0 else 0)
         if (position := self._cursor_position()) is not None:

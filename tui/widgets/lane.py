@@ -94,7 +94,7 @@ class Lane(Container):
         self.lane = lane
         self.head = LaneHead(lane)
         self.log_view = TokenLog(classes="lane-log")
-        self.tally = ReplyMeans()
+        self.means = ReplyMeans()
 
     def compose(self) -> ComposeResult:
         """Head, then log."""
@@ -127,7 +127,7 @@ class Lane(Container):
             self.head.summary = ()
             self.head.note = ""
         elif self.block is None or self.block.id != log.id:
-            self.tally = ReplyMeans()
+            self.means = ReplyMeans()
             self.head.note = ""
             self.log_view.show([ReplyBlock(log, self.lane, heading=False)])
 
@@ -139,17 +139,17 @@ class Lane(Container):
         steps = block.log.steps
         self.head.alpha = steps[-1].alpha if steps else block.log.reply.alpha
         self.log_view.grow(block.id)
-        self.tally.take(steps)
+        self.means.take(steps)
 
     def sum_up(self) -> None:
         """Say in the head what the reply has come to."""
         if (block := self.block) is not None and block.log.steps:
             fork = "no fork" if block.fork is None else f"fork at {block.fork + 1}"
             self.head.summary = (
-                number_format.count(self.tally.tokens, "token"),
+                number_format.count(self.means.tokens, "token"),
                 fork,
-                f"KL {nats(self.tally.kl)}",
-                f"log pA {nats(self.tally.logp_after)}",
+                f"KL {nats(self.means.kl)}",
+                f"log pA {nats(self.means.logp_after)}",
             )
 
     # --- places that lanes have in common ---------------------------------------
@@ -157,7 +157,7 @@ class Lane(Container):
     def step_at(self, row: int) -> int | None:
         """The first step in this line or below it."""
         if self.block is not None:
-            for spans in self.block.flow.lines[max(0, row) :]:
+            for spans in self.block.wrapped.lines[max(0, row) :]:
                 for span in spans:
                     if span.step is not None:
                         return span.step
@@ -165,7 +165,7 @@ class Lane(Container):
 
     def row_of(self, step: int) -> int:
         """The line that a step begins in, or the last one."""
-        lines = self.block.flow.lines if self.block is not None else []
+        lines = self.block.wrapped.lines if self.block is not None else []
         for row, spans in enumerate(lines):
             if any(span.step is not None and span.step >= step for span in spans):
                 return row

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys.actions import Action
-from logit_amp_chat.tui.token_log.wrapping import Flow, clip
+from logit_amp_chat.tui.token_log.wrapping import WrappedText, clip
 
 
 class StatusLine(Widget):
@@ -134,18 +134,18 @@ class Notice(Widget):
             self.set_class(self._queue[0][2], "-error")
             self.refresh(layout=True)
 
-    def _lay_out(self, width: int) -> Flow:
-        flow = Flow(max(10, width - 1))
+    def _lay_out(self, width: int) -> WrappedText:
+        wrapped = WrappedText(max(10, width - 1))
         if not self._queue:
-            return flow
+            return wrapped
         sentence, remedy, error = self._queue[0]
-        flow.add("✗ " if error else "• ", "sign")
-        flow.add(sentence, "sentence")
+        wrapped.add("✗ " if error else "• ", "sign")
+        wrapped.add(sentence, "sentence")
         if remedy:
-            flow.add(" " + remedy, "remedy")
+            wrapped.add(" " + remedy, "remedy")
         more = f" (esc: next of {len(self._queue)})" if len(self._queue) > 1 else ""
-        flow.add(more or "  (esc closes)", "remedy")
-        return flow
+        wrapped.add(more or "  (esc closes)", "remedy")
+        return wrapped
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many lines as the sentence needs."""
