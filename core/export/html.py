@@ -1,7 +1,8 @@
-"""A conversation as one page to look at: coloured tokens, and what each model wanted at each.
+"""A conversation as one HTML page: coloured tokens, with the candidates at each.
 
-The page needs nothing but itself: its policy names the one style and the one
-script that are in it and forbids everything else. All that was said is text.
+The page is self-contained: no network, and a strict content security policy
+that allows only its own style and script, by their hashes. Conversation text
+is always escaped.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from string import Template
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
 from logit_amp_chat.core.export import describe as facts
+from logit_amp_chat.core.lanes import LETTERS
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 CANDIDATES = 10
-"""So many candidates of a step are in the page: the most probable under any of the three."""
+"""Candidates per step in the page: the most likely under any of the three."""
 
-LETTERS = {"before": "B", "after": "A", "amplified": "α"}
 DEFAULT = "kl"
 CHROME = {  # dark, light
     "ground": ("#121212", "#ffffff"),
@@ -45,18 +46,18 @@ def to_html(records: Iterable[Record]) -> str:
 
 
 def _text(text: str, *, newlines: bool = False) -> str:
-    """Anything at all as HTML text or as a quoted attribute."""
+    """Any text as HTML text or a quoted attribute."""
     return escape(visible(text, newlines=newlines))
 
 
 def _data(value: object) -> str:
-    """JSON that can stand inside a script element: no `<` can end it or begin another."""
+    """JSON that is safe inside a script element, with `<`, `>` and `&` escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _number(value: float) -> float | str | None:
-    """A number as JSON has it: None for −∞, a word for what is no number."""
+    """A number for JSON: None for −∞, a string for ∞ and NaN."""
     if math.isfinite(value):
         return round(value, 6)
     return None if value < 0 else "∞" if value > 0 else "–"
@@ -99,7 +100,7 @@ def _variables(*, dark: bool) -> str:
 
 
 def _colours() -> str:
-    """Variables for light and dark ground, and what each choice of colours shows."""
+    """CSS variables for light and dark, and the rules of each metric."""
     light, dark = _variables(dark=False), _variables(dark=True)
     rules = [
         f":root{{{light}}}",
@@ -172,7 +173,7 @@ class _Page:
         }
 
     def whole(self) -> str:
-        """The page; its style and script are named by their hashes and nothing else may run."""
+        """The whole page; style and script go into the policy by their hashes."""
         style = "\n" + _file("page.css").replace("$colours", _colours())
         script = "\n" + _file("page.js")
         return Template(_file("page.html")).substitute(
@@ -232,13 +233,13 @@ class _Page:
         return "\n".join([*filter(None, parts), "</section>"])
 
     def _number_of(self, parent: str | None) -> int | None:
-        """The number of the message that something follows, itself or with its reply."""
+        """The number of a message, or of the message that a reply answers."""
         if log := self.state.replies.get(parent or ""):
             parent = log.reply.parent
         return self.numbers.get(parent or "")
 
     def _groups(self, message: str) -> Iterator[list[ReplyLog]]:
-        """The replies to a message, those that belong side by side together; the history first."""
+        """The replies to a message, in groups to show side by side; the history first."""
         left = {log.id: log for log in self.state.replies_to(message)}
         kept = self.state.kept(message)
         for log in [*([kept] if kept else []), *left.values()]:
@@ -311,7 +312,7 @@ class _Page:
         ]
 
     def _token(self, id: int, text: str) -> int:
-        """The place of a token in the page's list of them."""
+        """The index of a token in the page's token table."""
         return self.tokens.setdefault((id, visible(text)), len(self.tokens))
 
     def _notes(self, log: ReplyLog) -> str:
@@ -327,7 +328,7 @@ class _Page:
 
 
 def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> int | None:
-    """The first step at which a lane leaves what after says; for after, the first of all."""
+    """The first step at which a lane diverges from after; for after, the first of any lane."""
     if after is None:
         return None
     if log is after:
@@ -342,7 +343,7 @@ def _first_difference(a: ReplyLog, b: ReplyLog) -> int | None:
 
 
 def _best(step: Step) -> list[Candidate]:
-    """The most probable candidates under any of the three, and the one that was chosen."""
+    """The most likely candidates under any of the three, and the chosen one."""
 
     def weight(one: Candidate) -> float:
         known = [p for p in (one.before, one.after, one.amplified) if not math.isnan(p)]
@@ -353,7 +354,7 @@ def _best(step: Step) -> list[Candidate]:
 
 
 def _summary(log: ReplyLog) -> str:
-    """How the reply ended, and how far it is from each model on average."""
+    """How the reply ended, with its mean KL and log p under after."""
     if not (count := len(log.steps)):
         return facts.ending(log)
     kl = sum(step.kl for step in log.steps) / count

@@ -1,4 +1,4 @@
-"""Transcripts as text and as Markdown: every message, every lane of every reply, every note."""
+"""Transcripts as plain text and Markdown: all messages, all lanes of all replies, all notes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 
 def to_document(records: Iterable[Record], *, markdown: bool) -> str:
-    """A conversation to be read: every message, every lane of every reply, and what was noted."""
+    """A conversation as a document to read."""
     writer: _Text = _Markdown() if markdown else _Text()
     records = list(records)
     return writer.document(Conversation(records), records)
 
 
 class _Text:
-    """Plain text; `_Markdown` differs in how a heading, a line and a block look."""
+    """Plain text; `_Markdown` overrides how headings, lines and blocks look."""
 
     def __init__(self) -> None:
         self._session: Session | None = None
@@ -88,20 +88,20 @@ class _Text:
         return text + "\n" + {1: "=", 2: "-", 3: "·"}[level] * min(len(text), 100)
 
     def line(self, text: str) -> str:
-        """A line about what was said."""
+        """A line about the conversation."""
         return visible(text, newlines=False)
 
     def items(self, *texts: str) -> str:
-        """Lines that belong together."""
+        """A list of lines."""
         return "\n".join(map(self.line, texts))
 
     def block(self, text: str) -> str:
-        """What was said, set off from what is said about it."""
+        """Text of a message or reply, set off from the rest."""
         return textwrap.indent(text, "    ")
 
 
 class _Markdown(_Text):
-    """Markdown in which nothing that was said can become markup."""
+    """Markdown in which no text of the conversation can become markup."""
 
     def heading(self, level: int, text: str) -> str:
         return f"{'#' * level} {_escaped(text)}"

@@ -1,7 +1,7 @@
-"""How a reply ended, in words: the one place that knows them.
+"""How a reply ended, in words, for every place that says so.
 
-Documents and `verify` name the recorded reason, a screen says a sentence with
-what to do about it, a pipe a phrase.
+The screen shows a sentence with a remedy, standard error a phrase; documents
+and `verify` name the recorded reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from logit_amp_chat.core.records import Finish, FinishReason
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
-# A reply that ended by itself needs neither: "stop" is in none of them.
+# None for "stop": an ordinary end needs no words.
 _SENTENCES: dict[FinishReason, str] = {
     "length": "Cut at the limit of {tokens}",
     "context": "The context is full after {tokens}",
@@ -29,9 +29,9 @@ _PHRASES: dict[FinishReason, str] = {
 
 
 def sentence(log: ReplyLog, remedies: Mapping[FinishReason, str]) -> str:
-    """Why a reply ended before its end, as a sentence; "" for one that did not.
+    """Why a reply was ended early, as a sentence; "" for an ordinary end.
 
-    `remedies` say what can be done about a reason where the sentence is read.
+    `remedies` are what the reader can do about a reason.
     """
     finish = log.finish
     if finish is None:
@@ -46,18 +46,18 @@ def sentence(log: ReplyLog, remedies: Mapping[FinishReason, str]) -> str:
 
 
 def phrase(finish: Finish) -> str:
-    """The same as part of a sentence, for standard error; "" for a reply that ended by itself."""
+    """The same as a phrase, for standard error."""
     tokens = count(finish.tokens, "token")
     return _PHRASES.get(finish.reason, "").format(tokens=tokens, error=finish.error)
 
 
 def cut_off(log: ReplyLog) -> str:
-    """How a reply ends whose record does not: `cut off after 3 tokens`."""
+    """For a reply whose end was never recorded: `cut off after 3 tokens`."""
     return f"cut off after {count(len(log.steps), 'token')}"
 
 
 def as_recorded(finish: Finish, *, seconds: bool = False) -> str:
-    """The recorded reason: `length after 64 tokens`; on request with the time, and any error."""
+    """The recorded reason and any error: `length after 64 tokens`."""
     time = f", {finish.seconds:.1f} s" if seconds else ""
     error = f" ({visible(finish.error, newlines=False)})" if finish.error else ""
     return f"{finish.reason} after {count(finish.tokens, 'token')}{time}{error}"

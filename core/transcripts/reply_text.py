@@ -1,4 +1,4 @@
-"""From the steps of a reply to its text: the one place where token bytes are joined."""
+"""Turns the steps of a reply into text; nothing else joins token bytes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from logit_amp_chat.core.text import Utf8Stream
 
 
 class ReplyText:
-    """Says what each step adds to the text of one reply, steps taken in order.
+    """The text of one reply, step by step and in order.
 
     A character whose bytes are split between tokens belongs to the last of
-    them. Special tokens add nothing. The text is not safe to show yet.
+    them. Special tokens add nothing. The text is not safe to show: `visible`
+    makes it so.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class ReplyText:
         return piece
 
     def finish(self) -> str:
-        """What is left of a character that was never completed, as U+FFFD."""
+        """An incomplete last character, as U+FFFD."""
         return self._stream.finish()
 
 
@@ -37,6 +38,6 @@ def step_bytes(step: Step) -> bytes:
     if step.bytes is not None:
         try:
             return bytes.fromhex(step.bytes)
-        except ValueError:  # a stranger's file
+        except ValueError:  # in an untrusted file
             pass
     return step.text.encode("utf-8", "surrogatepass")

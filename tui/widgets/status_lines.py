@@ -1,4 +1,4 @@
-"""Small one-line widgets: the status above, the footer below, notices where the eye is."""
+"""One-line widgets: the status line above, the key line below, notices in between."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from logit_amp_chat.tui.token_log.wrapping import WrappedText, clip
 
 
 class StatusLine(Widget):
-    """What is loaded on the left, what it is doing on the right."""
+    """What is loaded on the left, activity on the right."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"status--name", "status--muted"}
 
@@ -26,7 +26,7 @@ class StatusLine(Widget):
     figures: reactive[tuple[str, ...]] = reactive(())
 
     def render_line(self, y: int) -> Strip:
-        """Left part and right part; the less important details go first when it is narrow."""
+        """Left and right part; when narrow, the less important details are left out."""
         width = self.size.width
         base = self.rich_style
         if y:
@@ -55,7 +55,7 @@ class StatusLine(Widget):
 
 
 class KeyLine(Widget):
-    """The keys that matter now, the most important first; whole entries or none."""
+    """The keys that matter now, most important first; entries that do not fit are left out."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--label", "keys--place"}
 
@@ -83,7 +83,7 @@ class KeyLine(Widget):
 
 
 class Notice(Widget):
-    """One sentence with its remedy; it stays until it is dismissed."""
+    """One sentence with its remedy, until it is dismissed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"notice--remedy"}
 
@@ -94,18 +94,18 @@ class Notice(Widget):
 
     @property
     def entries(self) -> Sequence[tuple[str, str, bool]]:
-        """What is to be read, oldest first: sentence, remedy, whether it is an error."""
+        """The unread notices, oldest first: sentence, remedy, whether it is an error."""
         return self._queue
 
     def say(self, sentence: str, remedy: str = "", *, error: bool = False) -> None:
-        """Show a sentence, after those that are still unread."""
+        """Show a sentence, after the unread ones."""
         entry = (visible(sentence, newlines=False), visible(remedy, newlines=False), error)
         if entry not in self._queue:
             self._queue.append(entry)
         self._update()
 
     def dismiss(self) -> bool:
-        """Take away what was read. False when there was nothing."""
+        """Remove the notice that is shown. False if there was none."""
         if not self._queue:
             return False
         self._queue.pop(0)
@@ -113,18 +113,18 @@ class Notice(Widget):
         return True
 
     def take_back(self, sentence: str) -> None:
-        """Take away a sentence that is no longer true."""
+        """Remove a sentence that is no longer true."""
         said = visible(sentence, newlines=False)
         self._queue = [entry for entry in self._queue if entry[0] != said]
         self._update()
 
     def clear(self) -> None:
-        """Take away everything."""
+        """Remove all notices."""
         self._queue = []
         self._update()
 
     def clear_information(self) -> None:
-        """Take away what is no error."""
+        """Remove all notices that are no errors."""
         self._queue = [entry for entry in self._queue if entry[2]]
         self._update()
 
