@@ -15,10 +15,10 @@ from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
 
 class Piece(NamedTuple):
-    """A part of a reply's text, safe to show; `place` is its step, None for a mark."""
+    """A part of a reply's text, safe to show; `step` is its index, None for a mark."""
 
     text: str
-    place: int | None
+    step: int | None
 
 
 def pieces(log: ReplyLog) -> Iterator[Piece]:
@@ -29,7 +29,7 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
     changes = {change.index: change.sampling for change in log.changes}
     alpha, sampling = log.reply.alpha, log.reply.sampling
     reply_text = ReplyText()
-    for place, step in enumerate(log.steps):
+    for index, step in enumerate(log.steps):
         if step.alpha != alpha:
             alpha = step.alpha
             yield Piece(f"‹α {signed(alpha)}›", None)
@@ -37,9 +37,9 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
             yield Piece(f"‹{_difference(sampling, new)}›", None)
             sampling = new
         if step.special:
-            yield Piece(visible(step.text, newlines=False), place)
+            yield Piece(visible(step.text, newlines=False), index)
         else:
-            yield Piece(visible(reply_text.add(step)), place)
+            yield Piece(visible(reply_text.add(step)), index)
     if rest := reply_text.finish():
         yield Piece(rest, None)
 
@@ -47,7 +47,7 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
 def marked_text(log: ReplyLog) -> str:
     """A reply's text without special tokens, with marks such as `‹α +2›`; safe to show."""
     return "".join(
-        text for text, place in pieces(log) if place is None or not log.steps[place].special
+        text for text, step in pieces(log) if step is None or not log.steps[step].special
     )
 
 
@@ -134,13 +134,13 @@ def _model(name: str, revision: str | None) -> str:
     return f"{name}@{revision}" if revision else name
 
 
-def place(state: Conversation, message: Message) -> str:
+def parent(state: Conversation, message: Message) -> str:
     """What a message follows: a reply, a message, or nothing."""
     numbers = {name: i for i, name in enumerate(state.messages, 1)}
-    parent = message.parent
-    if parent is None:
+    id = message.parent
+    if id is None:
         return "nothing: a new beginning"
-    if log := state.replies.get(parent):
+    if log := state.replies.get(id):
         number = numbers.get(log.reply.parent or "", "?")
         return f"the {log.reply.lane} reply at α {alphas(log)} to message {number}"
-    return f"message {numbers[parent]}" if parent in numbers else "what is not in the file"
+    return f"message {numbers[id]}" if id in numbers else "what is not in the file"

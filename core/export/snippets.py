@@ -65,12 +65,12 @@ def code_blocks(text: str) -> Iterator[tuple[str, str]]:
         yield language, "".join(f"{line}\n" for line in lines)
 
 
-def figures(log: ReplyLog, place: int) -> str:
+def figures(log: ReplyLog, index: int) -> str:
     """All numbers of one token, tab-separated for a spreadsheet; logs are in nats."""
-    step = log.steps[place]
+    step = log.steps[index]
     rows: list[tuple[object, ...]] = [
         ("token", visible(step.text, newlines=False), "id", step.token),
-        ("place", f"{place + 1} of {len(log.steps)}", "lane", log.reply.lane),
+        ("place", f"{index + 1} of {len(log.steps)}", "lane", log.reply.lane),
         ("alpha", signed(step.alpha), "seed", log.reply.seed),
         ("", "before", "after", "amplified"),
         ("log p", step.logp.before, step.logp.after, step.logp.amplified),

@@ -116,10 +116,10 @@ class ReplyBlock:
         self.wrapped.add(f"{letter} {self.label}", f"head-{self.lane}")
         if reply.lane not in FIXED_ALPHA:
             self.wrapped.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
-        place, total = self.siblings
+        number, total = self.siblings
         details = [
             f"seed {reply.seed}",
-            f"‹ {place}/{total} ›" if total > 1 else "",
+            f"‹ {number}/{total} ›" if total > 1 else "",
             f"branched at token {reply.forced}" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
         ]
@@ -130,8 +130,8 @@ class ReplyBlock:
     def grow(self) -> None:
         """Add the steps, and the finish, that are new since the last call."""
         steps = self.log.steps
-        for place in range(self._shown, len(steps)):
-            self._add(place, steps[place])
+        for index in range(self._shown, len(steps)):
+            self._add(index, steps[index])
         self._shown = len(steps)
         if self._over and not self._ended:
             self.wrapped.add(visible(self._text.finish()), "text", self._shown - 1)
@@ -145,15 +145,15 @@ class ReplyBlock:
             self.wrapped.add(sentence, "finish")
         self._notes()
 
-    def _add(self, place: int, step: Step) -> None:
+    def _add(self, index: int, step: Step) -> None:
         if step.alpha != self._alpha:
             self._alpha = step.alpha
             self._mark(step)
         if step.special:
-            self.wrapped.add(visible(step.text, newlines=False), "special", place)
+            self.wrapped.add(visible(step.text, newlines=False), "special", index)
         else:
-            self.wrapped.add(visible(self._text.add(step)), "text", place)
-        if place in self.log.notes:
+            self.wrapped.add(visible(self._text.add(step)), "text", index)
+        if index in self.log.notes:
             self.wrapped.add(NOTE, "note")
 
     def _mark(self, step: Step) -> None:
@@ -167,10 +167,10 @@ class ReplyBlock:
     def _notes(self) -> None:
         """Add the notes below the reply, the one on the whole reply first."""
         notes = self.log.notes
-        for place in sorted(notes, key=lambda place: -1 if place is None else place):
-            where = "" if place is None else f"token {place + 1}: "
+        for index in sorted(notes, key=lambda index: -1 if index is None else index):
+            where = "" if index is None else f"token {index + 1}: "
             self.wrapped.new_line()
-            self.wrapped.add(f"{NOTE} {where}{visible(notes[place])}", "note")
+            self.wrapped.add(f"{NOTE} {where}{visible(notes[index])}", "note")
 
 
 class WelcomeBlock:
