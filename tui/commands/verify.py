@@ -46,7 +46,7 @@ Opener = Callable[[Profile, Callable[[Loading], None]], VerifyEngine]
 def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     """Replay the transcript at `path`; returns the exit code.
 
-    `chosen` takes the place of the profiles the file names. Raises LogitAmpError.
+    `chosen` replaces the profiles named in the file. Raises LogitAmpError.
     """
     records = read_records(path, torn=True)
     damaged = sum(map(is_unreadable, records))
@@ -62,7 +62,7 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
         less = f"; {cut} cut off" if cut else ""
         put(f"{same} of {len(results)} replies are identical{less}.\n")
     except ReaderGoneError:
-        return DIFFERS  # 0 is for what is known to be identical
+        return DIFFERS  # 0 would claim that all replies are identical
     if damaged:
         say(f"{count(damaged, 'line')} of the file cannot be read: what it held is not verified.")
     return 0 if same == len(results) and not damaged else DIFFERS
@@ -71,13 +71,13 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
 def _replayed(
     path: Path, sessions: Sequence[SessionRequests], chosen: Profile | None, open_engine: Opener
 ) -> Iterator[ReplayResult]:
-    """Every result, printed as soon as it is known."""
+    """Yield every result after printing it."""
     engine: VerifyEngine | None = None
     opened: Profile | None = None
     for part in sessions:
         profile = chosen or _profile_of(path, part.session)
         if engine is None or profile != opened:
-            engine = None  # two pairs need not fit at once
+            engine = None  # two pairs may not fit into memory at once
             engine, opened = _open(profile, open_engine), profile
         engine.apply(Forget())
         why = reasons(part.session, engine.opened.session) if part.session else []
@@ -161,7 +161,7 @@ def _record(record: Step | Finish | None) -> str:
 
 
 def likely(result: ReplayResult, why: Sequence[str], diverged: bool) -> str:
-    """The likely reason of a difference, as one sentence."""
+    """The likely reason for a difference, as one sentence."""
     if why:
         return f"Likely because of {visible(', '.join(why), newlines=False)}."
     rounding = result.diverged is None and not result.problem and result.deviation < ROUNDING
