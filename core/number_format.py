@@ -1,4 +1,4 @@
-"""Numbers as they are written on the screen and in every document."""
+"""Formats numbers for the screen and the exports."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterable
 
 MINUS = "−"
+EIGHTHS = " ▏▎▍▌▋▊▉"
+SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def signed(alpha: float) -> str:
-    """An α with its sign, to its last digit: +1.5, −1, 0.
+    """An α with its sign: +1.5, −1, 0.
 
-    Never rounded: α = 0 is exactly the model after, and nothing else may look like it.
+    Never rounded: 0 is exactly the model after, and no other α may look like it.
     """
     if alpha == 0:
         return "0"
@@ -19,7 +21,7 @@ def signed(alpha: float) -> str:
 
 
 def nats(value: float, width: int = 0) -> str:
-    """A log-probability, a divergence or an entropy, in nats, in at least `width` cells."""
+    """A log-probability, divergence or entropy in nats, in at least `width` cells."""
     if math.isnan(value):
         text = "–"
     elif math.isinf(value):
@@ -27,10 +29,6 @@ def nats(value: float, width: int = 0) -> str:
     else:
         text = f"{value:.2f}".replace("-", MINUS)
     return text.rjust(width)
-
-
-EIGHTHS = " ▏▎▍▌▋▊▉"
-SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -55,7 +53,7 @@ def near_alpha(value: float, width: int) -> str:
 
 
 def delta(value: float, width: int = 6) -> str:
-    """A difference of log-probabilities in nats, signed, two digits."""
+    """A difference of log-probabilities in nats, with its sign."""
     if math.isnan(value):
         return "–".rjust(width)
     if math.isinf(value):
@@ -83,7 +81,7 @@ def bar(fraction: float, width: int) -> str:
 
 
 def quantity(value: float, unit: str) -> str:
-    """A progress figure: bytes in MB or GB, everything else as a count."""
+    """An amount of progress: bytes in MB or GB, anything else as a count."""
     if unit != "bytes":
         return f"{value:,.0f}"
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.1f} MB"
@@ -95,7 +93,7 @@ def count(number: int, noun: str) -> str:
 
 
 def spark(values: Iterable[float], low: float, high: float) -> str:
-    """One cell a value, as high as it stands between `low` and `high`."""
+    """A sparkline: one cell per value, scaled from `low` to `high`."""
     top = len(SPARKS) - 1
     span = (high - low) or 1.0
     return "".join(SPARKS[round(max(0.0, min(1.0, (v - low) / span)) * top)] for v in values)

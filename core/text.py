@@ -1,11 +1,11 @@
-"""Token bytes to text, and the one place where untrusted text is made safe to show."""
+"""Makes untrusted text safe to show, copy or edit, and decodes UTF-8 that comes in pieces."""
 
 from __future__ import annotations
 
 import codecs
 import unicodedata
 
-# Format and control characters people have names for; the rest show their code point.
+# Short names of format and control characters; the rest show their code point.
 _NAMES = {
     0x00AD: "SHY",
     0x034F: "CGJ",
@@ -35,8 +35,8 @@ _NAMES = {
 # unassigned, line and paragraph separators.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
-# Letters and marks that draw nothing: joiners, fillers, Mongolian and other
-# variation selectors. U+FE0E and U+FE0F stay: they belong to ordinary emoji.
+# Letters and marks without a glyph: joiners, fillers, variation selectors.
+# U+FE0E and U+FE0F stay: ordinary emoji have them.
 _BLANK = {
     0x034F,
     0x115F,
@@ -55,7 +55,7 @@ _BLANK = {
 
 
 def _glyph(code: int) -> str:
-    """What stands for one character on the screen: itself, where it can be seen."""
+    """The character itself if it is visible, else a visible stand-in."""
     if code < 0x20:
         return chr(0x2400 + code)
     if code == 0x7F:
@@ -66,7 +66,7 @@ def _glyph(code: int) -> str:
 
 
 class _Glyphs(dict[int, str]):
-    """A `str.translate` table that fills itself, one character at a time."""
+    """A `str.translate` table that is filled on demand."""
 
     def __missing__(self, code: int) -> str:
         self[code] = glyph = _glyph(code)
@@ -80,13 +80,13 @@ _PLAIN = {code: _glyph(code) for code in _CONTROLS if code not in (0x0A, 0x09)}
 
 
 def visible(text: str, *, newlines: bool = True) -> str:
-    """`text` with every character that has no glyph of its own replaced by one.
+    """`text` with every character that has no glyph replaced by a visible stand-in.
 
-    Control characters (ESC and C1 included), bidirectional and invisible
-    characters, private and unassigned code points and lone surrogates become
-    visible; nothing is dropped. Newline and tab stay when `newlines` is true
-    and become ␊ and ␉ otherwise. Works character by character, so that the
-    pieces of a stream join up: visible(a) + visible(b) == visible(a + b).
+    That covers control characters (ESC and C1 too), bidirectional and invisible
+    characters, private and unassigned code points and lone surrogates; nothing
+    is dropped. Newline and tab stay, or become ␊ and ␉ without `newlines`.
+    visible(a) + visible(b) == visible(a + b), so pieces of a stream can be
+    converted one by one.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -94,23 +94,22 @@ def visible(text: str, *, newlines: bool = True) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` to be taken elsewhere: as it was said, less the control characters.
+    """`text` to paste or print elsewhere: only control characters become visible.
 
-    Those (all but newline and tab) become visible, so that nothing happens
-    where it is pasted or printed; joiners and other formats stay what they are.
+    Newline, tab, joiners and other format characters stay.
     """
     return clean(text.translate(_PLAIN))
 
 
-# Invisible, and part of how words and emoji are written: they stay in what is edited.
+# Invisible, but words and emoji are written with them.
 _JOINERS = "\u200c\u200d"
 
 
 def editable(text: str) -> str:
-    """`text` as it can stand in a field that is typed into.
+    """`text` for an input field.
 
-    Newlines, tabs and joiners stay, control characters are left out, and what
-    else could not be seen (bidirectional controls among them) becomes visible.
+    Newlines, tabs and joiners stay, control characters are dropped, and other
+    invisible characters (bidirectional controls too) become visible.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     kept = "".join(c for c in text if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))
@@ -118,12 +117,12 @@ def editable(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` as valid Unicode: a lone surrogate, which cannot be encoded, becomes U+FFFD."""
+    """`text` as valid Unicode: lone surrogates become U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Utf8Stream:
-    """UTF-8 that arrives in pieces: a character split between tokens is joined.
+    """Decodes UTF-8 that comes in pieces; a character split between them is joined.
 
     Bytes that can never become valid turn into U+FFFD as soon as that is known.
     """
@@ -135,6 +134,11 @@ class Utf8Stream:
         """The characters that `data` completes."""
         return self._decoder.decode(data)
 
+    @property
+    def pending(self) -> bool:
+        """Whether a character waits for more bytes."""
+        return bool(self._decoder.getstate()[0])
+
     def finish(self) -> str:
-        """What is left of a character that was never completed, as U+FFFD."""
+        """An incomplete last character, as U+FFFD."""
         return self._decoder.decode(b"", final=True)

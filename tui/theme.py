@@ -1,8 +1,8 @@
-"""The look: one theme, and the three colours that carry the meaning.
+"""The dark and the light theme, with the three lane colours.
 
-Before is cool, after neutral, amplified warm. Each also has a letter, for
-terminals without colour and for colour-blind eyes. Every colour is one of the
-256 that any terminal has, so that nothing shifts inside tmux.
+Before is cool, after neutral, amplified warm; each also has a letter, for
+terminals without colour and colour-blind eyes. All colours are among the 256
+that any terminal has, so that none shifts inside tmux.
 """
 
 from __future__ import annotations

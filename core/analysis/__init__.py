@@ -1,1 +1,1 @@
-"""What the recorded numbers say."""
+"""What recorded steps tell: metrics, means, crossovers, and the colours that show them."""

@@ -1,7 +1,7 @@
-"""Where two tokens' amplified log-odds cross: plain arithmetic on what a step recorded.
+"""The α at which one token overtakes another, from the numbers of a recorded step.
 
-The logits before any filter are after + α · (after − before), so the log-odds
-of two tokens are a straight line in α.
+Unfiltered logits are after + α · (after − before), so the log-odds of two
+tokens are linear in α.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from logit_amp_chat.core.records import Candidate
 
-# Recorded log-probabilities have six decimals: a slope below their noise is none.
+# Recorded log-probabilities have six decimals: a smaller slope is rounding.
 FLAT = 4e-6
 
 
@@ -30,11 +30,11 @@ def crossover(before: tuple[float, float], after: tuple[float, float]) -> float 
 
 @dataclass(frozen=True)
 class Overtaking:
-    """When a candidate is more probable than the chosen token.
+    """At which α a candidate is more probable than the chosen token.
 
-    `at` is the α where the two are equal: the candidate is ahead above it when
-    `above`, below it otherwise. None where α decides nothing: always `ahead`,
-    or never. `ahead` says how it is at the α that was in force.
+    They are equal at `at`; the candidate is ahead above it if `above`, else
+    below it. `at` is None where α does not matter. `ahead` is the state at the
+    α in force.
     """
 
     at: float | None
@@ -43,10 +43,10 @@ class Overtaking:
 
 
 def overtaking(candidate: Candidate, chosen: Candidate) -> Overtaking:
-    """When `candidate` overtakes `chosen`, from what both were recorded with.
+    """When `candidate` overtakes `chosen`.
 
-    A token that one side rules out has no finite line; then all that is known
-    is who was ahead.
+    A token that one side rules out has no finite slope; then all that is known
+    is which of the two was ahead.
     """
     ahead = candidate.amplified > chosen.amplified
     slope = (candidate.after - candidate.before) - (chosen.after - chosen.before)

@@ -1,26 +1,34 @@
-"""The colours that carry a meaning, on dark ground and on light."""
+"""Colours that carry a meaning, for dark and light backgrounds, and their contrast.
+
+Every colour is one of the 256 that any terminal has. A diverging scale goes
+from red to a bluish green, which colour-blind eyes tell apart; a scale of
+sizes gets lighter on dark and darker on light.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-LANE_COLOURS = {  # on dark ground, on light
+LANE_COLOURS = {  # on dark, on light
     "before": ("#5fafff", "#005faf"),
     "after": ("#eeeeee", "#121212"),
     "amplified": ("#ffaf5f", "#af5f00"),
 }
 
 
+Scale = Literal["size", "more", "less"]
+
+
 class Colours(NamedTuple):
-    """Hex colours of a token's text and of what is behind it."""
+    """Hex colours of a token's text and of its background."""
 
     text: str
     ground: str
 
 
-# By level, on dark ground and on light.
-_GROUNDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+# By level, on dark and on light.
+_GROUNDS: dict[Scale, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "size": (
         ("#303030", "#5f5f87", "#875faf", "#af87d7", "#ffafff"),
         ("#eeeeee", "#d7d7ff", "#d7afff", "#af5fd7", "#5f0087"),
@@ -49,6 +57,12 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def level_colours(scale: Scale, level: int, *, dark: bool) -> Colours:
+    """The colours of a level, from 1 up."""
+    ground = _GROUNDS[scale][0 if dark else 1][level - 1]
+    return Colours(_readable(ground), ground)
+
+
 def _readable(ground: str) -> str:
-    """Black or white, whichever is read more easily."""
+    """Black or white, whichever has more contrast."""
     return max("#ffffff", "#000000", key=lambda text: contrast(text, ground))

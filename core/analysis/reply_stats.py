@@ -1,4 +1,4 @@
-"""What a reply's steps come to: sums over all of it, and gauges over its newest tokens."""
+"""Means over a reply's steps: over all of them, and over the newest."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from dataclasses import dataclass
 from logit_amp_chat.core.records import Step
 
 WINDOW = 32
-"""Tokens that a gauge looks back on."""
+"""Tokens that a window mean looks back on."""
 
 LEFT_AFTER = -3.0
-"""Mean log p_after, in nats a token, below which `after` would hardly write such a text.
+"""Mean log p_after, in nats per token, below which the text is unlikely under `after`.
 
-e⁻³ a token is a perplexity of 20. A text that `after` writes itself, at temperature 1, has
-its own entropy there, which for chat models is around 1.
+−3 is a perplexity of 20. Text that `after` samples itself at temperature 1 has minus its
+entropy there, for chat models about −1.
 """
 ENOUGH = 8
-"""Tokens from which on a mean says something."""
+"""Tokens needed before a mean is worth a warning."""
 
 
 @dataclass
 class ReplyMeans:
-    """Means over all steps of a reply, in nats; every step is looked at once."""
+    """Means over all steps of a reply, in nats; each step is added once."""
 
     tokens: int = 0
     _kl: float = 0.0
     _logp_after: float = 0.0
 
     def take(self, steps: Sequence[Step]) -> None:
-        """Count the steps that came since the last time."""
+        """Add the steps that are new since the last call."""
         for place in range(self.tokens, len(steps)):
             self._kl += steps[place].kl
             self._logp_after += steps[place].logp.after
@@ -42,7 +42,7 @@ class ReplyMeans:
 
     @property
     def logp_after(self) -> float:
-        """Mean log-probability of what was said under after; 0 without steps."""
+        """Mean log p of the tokens under after; 0 without steps."""
         return self._logp_after / max(1, self.tokens)
 
 
@@ -57,12 +57,12 @@ class WindowMeans:
 
     @property
     def left_after(self) -> bool:
-        """Whether the text has left what `after` finds plausible."""
+        """Whether the text is unlikely under `after`."""
         return self.tokens >= ENOUGH and self.logp_after < LEFT_AFTER
 
 
 def window_means(steps: Sequence[Step], end: int | None = None) -> WindowMeans | None:
-    """The gauges after `end` steps (default: all); None before the first."""
+    """The means over the window that ends after `end` steps (default: all); None for none."""
     end = len(steps) if end is None else end
     window = [steps[place] for place in range(max(0, end - WINDOW), end)]
     if not window:

@@ -1,10 +1,7 @@
-"""What a token's colour says: a number of its step, the level it reaches, and the colours.
+"""Metrics to colour tokens by: a number of the step, and the level it reaches.
 
-Shared by the screen and the exports, so that a picture means the same in both.
-Every colour is one of the 256 that any terminal has. What diverges around zero
-goes from red to a green with blue in it, which colour-blind eyes tell apart;
-what only grows gets lighter on dark ground and darker on light. Levels that
-matter also have a mark, for eyes and terminals without colour.
+Shared by the screen and the exports, so that a colour means the same in both.
+Tokens that stand out also have a mark, for eyes and terminals without colour.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from logit_amp_chat.core.analysis.palette import _GROUNDS, Colours, _readable
+from logit_amp_chat.core.analysis.palette import Colours, Scale, level_colours
 from logit_amp_chat.core.records import Step
 
 Mark = Literal["", "bold", "underline"]
@@ -23,9 +20,8 @@ Mark = Literal["", "bold", "underline"]
 class TokenMetric:
     """One number of a step to colour tokens by.
 
-    `bounds` are the magnitudes from which the levels 1, 2 … begin; from `hunk`
-    on a token stands out, as a hunk does in a code diff. `diverging` values
-    have levels below zero too.
+    Levels 1, 2 … begin at the magnitudes in `bounds`. From `hunk` on a token
+    stands out, like a hunk in a diff. `diverging` metrics have negative levels too.
     """
 
     id: str
@@ -38,7 +34,7 @@ class TokenMetric:
     diverging: bool = False
 
     def level(self, step: Step) -> int:
-        """0 for what is not worth a colour, up to ±len(bounds); NaN is 0."""
+        """0 where the token gets no colour, up to ±len(bounds); NaN is 0."""
         value = self.value(step)
         if not self.diverging:
             value = max(0.0, value)
@@ -51,8 +47,7 @@ class TokenMetric:
         return (abs(value) if self.diverging else value) >= self.hunk
 
     def mark(self, step: Step) -> Mark:
-        """How a token that stands out is told without colour: a fall or a mere size is
-        underlined, a rise is bold."""
+        """How a token that stands out looks without colour: bold for a rise, else underlined."""
         if not self.is_hunk(step):
             return ""
         return "bold" if self.diverging and self.value(step) > 0 else "underline"
@@ -61,9 +56,8 @@ class TokenMetric:
         """The colours of a level; None for level 0."""
         if level == 0:
             return None
-        grounds = _GROUNDS["size" if not self.diverging else "more" if level > 0 else "less"]
-        ground = grounds[0 if dark else 1][abs(level) - 1]
-        return Colours(_readable(ground), ground)
+        scale: Scale = "size" if not self.diverging else "more" if level > 0 else "less"
+        return level_colours(scale, abs(level), dark=dark)
 
 
 def _shift(step: Step) -> float:

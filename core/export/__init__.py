@@ -1,4 +1,4 @@
-"""Transcripts as documents: text, Markdown, a page to look at, and JSON that loses nothing."""
+"""Exports transcripts as text, Markdown, an HTML page, or JSON that keeps everything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 def export(path: Path, to: Format) -> str:
     """The transcript at `path` as one document.
 
-    Raises TranscriptError where there is no transcript, or nothing in it.
+    Raises TranscriptError if it is no transcript or an empty one.
     """
     records = read_records(path)
     if all(map(is_unreadable, records)):
@@ -35,6 +35,6 @@ def export(path: Path, to: Format) -> str:
 
 
 def to_json(lines: Iterable[str]) -> str:
-    """The lines of a transcript in one JSON object, each as it is in the file."""
+    """One JSON object with the lines of a transcript as they are in the file."""
     records = ",\n".join(lines)
     return f'{{"format": "logit-amp-chat", "version": 1, "records": [\n{records}\n]}}\n'

@@ -1,4 +1,4 @@
-"""Writing a file at once or not at all."""
+"""Writes a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from logit_amp_chat.core.errors import TranscriptError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file at once or not at all, readable by its owner; into a device or pipe, directly.
+    """Replace a file atomically, readable by its owner only; a device or pipe is written directly.
 
     Raises TranscriptError.
     """

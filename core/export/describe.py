@@ -1,4 +1,4 @@
-"""What every document says of a conversation, in words."""
+"""Phrases and text pieces that all exports share."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from typing import NamedTuple
 
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
-from logit_amp_chat.core.text import Utf8Stream, visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog, step_bytes
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
 
 class Piece(NamedTuple):
-    """A part of a reply's text, safe to show: of the step at `place`, or a mark where None."""
+    """A part of a reply's text, safe to show; `step` is its index, None for a mark."""
 
     text: str
-    place: int | None
+    step: int | None
 
 
 def pieces(log: ReplyLog) -> Iterator[Piece]:
     """A reply's text, step by step, with marks where α or the sampling changed.
 
-    A special token's text is its name; a character that is split between
-    tokens belongs to the last of them.
+    Special tokens are shown by name.
     """
     changes = {change.index: change.sampling for change in log.changes}
     alpha, sampling = log.reply.alpha, log.reply.sampling
-    stream = Utf8Stream()
-    for place, step in enumerate(log.steps):
+    reply_text = ReplyText()
+    for index, step in enumerate(log.steps):
         if step.alpha != alpha:
             alpha = step.alpha
             yield Piece(f"‹α {signed(alpha)}›", None)
@@ -36,20 +37,17 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
             yield Piece(f"‹{_difference(sampling, new)}›", None)
             sampling = new
         if step.special:
-            yield Piece(visible(step.text, newlines=False), place)
+            yield Piece(visible(step.text, newlines=False), index)
         else:
-            yield Piece(visible(stream.feed(step_bytes(step))), place)
-    if rest := stream.finish():
+            yield Piece(visible(reply_text.add(step)), index)
+    if rest := reply_text.finish():
         yield Piece(rest, None)
 
 
 def marked_text(log: ReplyLog) -> str:
-    """A reply's text with a mark where α or the sampling changed: `‹α +2›`.
-
-    Safe to show; special tokens are left out.
-    """
+    """A reply's text without special tokens, with marks such as `‹α +2›`; safe to show."""
     return "".join(
-        text for text, place in pieces(log) if place is None or not log.steps[place].special
+        text for text, step in pieces(log) if step is None or not log.steps[step].special
     )
 
 
@@ -64,7 +62,7 @@ def _words(name: str) -> str:
 
 
 def alphas(log: ReplyLog) -> str:
-    """Every α the reply ran at, in order: `+1 → +2`."""
+    """Every α of the reply, in order: `+1 → +2`."""
     values = [log.reply.alpha]
     for step in log.steps:
         if step.alpha != values[-1]:
@@ -73,16 +71,14 @@ def alphas(log: ReplyLog) -> str:
 
 
 def ending(log: ReplyLog) -> str:
-    """Why and when the reply ended."""
-    finish = log.finish
-    if finish is None:
-        return f"cut off after {len(log.steps)} tokens"
-    said = f"{finish.reason} after {finish.tokens} tokens, {finish.seconds:.1f} s"
-    return f"{said} ({finish.error})" if finish.error else said
+    """Why the reply ended, after how many tokens and seconds."""
+    if log.finish is None:
+        return endings.cut_off(log)
+    return endings.as_recorded(log.finish, seconds=True)
 
 
 def settings(log: ReplyLog) -> str:
-    """How a reply was sampled, but for the seed, on one line."""
+    """The sampling of a reply, without the seed, on one line."""
     sampling = log.reply.sampling.model_dump(exclude={"seed"})
     parts = [f"{_words(k)} {v}" for k, v in sampling.items()]
     if log.reply.raw:
@@ -93,7 +89,7 @@ def settings(log: ReplyLog) -> str:
 
 
 def note(state: Conversation, note: Note) -> str:
-    """What was noted, and on which token: counted from 1, as on the screen."""
+    """A note and the token it is on, counted from 1 as on the screen."""
     if note.step is None:
         return f"Note: {note.text}"
     log = state.replies.get(note.about)
@@ -103,22 +99,22 @@ def note(state: Conversation, note: Note) -> str:
 
 
 def title(session: Session | None) -> str:
-    """What a document about a conversation with this pair is called."""
+    """The title of a document about this session."""
     return str(session.profile.get("title") or "") if session else ""
 
 
 def pair(session: Session) -> tuple[str, str]:
-    """The two sides, as precisely as they can be named."""
+    """Both sides with revision, dtype and quantization."""
     return f"before: {_side(session.before)}", f"after: {_side(session.after)}"
 
 
 def same_pair(a: Session, b: Session) -> bool:
-    """Whether the same models answered, in the same precision, on the same machine."""
+    """Whether models, precision, device and versions are the same."""
     return (a.before, a.after, a.device, a.versions) == (b.before, b.after, b.device, b.versions)
 
 
 def circumstances(session: Session) -> str:
-    """When, on what, and with which software."""
+    """Time, device and software versions."""
     versions = ", ".join(f"{name} {number}" for name, number in session.versions.items())
     return f"{session.time} · {session.device} · {versions}"
 
@@ -131,20 +127,20 @@ def _side(side: SideInfo) -> str:
 
 
 def _model(name: str, revision: str | None) -> str:
-    """A model as others can find it; of a local folder, no more than they need to know."""
+    """Name and revision; of a local path only the last two parts, for privacy."""
     folder = PurePosixPath(name)
     if folder.is_absolute():
         name = "/".join(("…", *folder.parts[-2:]))
     return f"{name}@{revision}" if revision else name
 
 
-def place(state: Conversation, message: Message) -> str:
-    """What a message follows, in words."""
+def parent(state: Conversation, message: Message) -> str:
+    """What a message follows: a reply, a message, or nothing."""
     numbers = {name: i for i, name in enumerate(state.messages, 1)}
-    parent = message.parent
-    if parent is None:
+    id = message.parent
+    if id is None:
         return "nothing: a new beginning"
-    if log := state.replies.get(parent):
+    if log := state.replies.get(id):
         number = numbers.get(log.reply.parent or "", "?")
         return f"the {log.reply.lane} reply at α {alphas(log)} to message {number}"
-    return f"message {numbers[parent]}" if parent in numbers else "what is not in the file"
+    return f"message {numbers[id]}" if id in numbers else "what is not in the file"

@@ -1,7 +1,8 @@
-"""A conversation as one page to look at: coloured tokens, and what each model wanted at each.
+"""A conversation as one HTML page: coloured tokens, with the candidates at each.
 
-The page needs nothing but itself: its policy names the one style and the one
-script that are in it and forbids everything else. All that was said is text.
+The page is self-contained: no network, and a strict content security policy
+that allows only its own style and script, by their hashes. Conversation text
+is always escaped.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from string import Template
 
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
-from logit_amp_chat.core.export import describe as facts
+from logit_amp_chat.core.export import describe
+from logit_amp_chat.core.lanes import LETTERS
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 CANDIDATES = 10
-"""So many candidates of a step are in the page: the most probable under any of the three."""
+"""Candidates per step in the page: the most likely under any of the three."""
 
-LETTERS = {"before": "B", "after": "A", "amplified": "α"}
 DEFAULT = "kl"
 CHROME = {  # dark, light
     "ground": ("#121212", "#ffffff"),
@@ -45,18 +46,18 @@ def to_html(records: Iterable[Record]) -> str:
 
 
 def _text(text: str, *, newlines: bool = False) -> str:
-    """Anything at all as HTML text or as a quoted attribute."""
+    """Any text as HTML text or a quoted attribute."""
     return escape(visible(text, newlines=newlines))
 
 
 def _data(value: object) -> str:
-    """JSON that can stand inside a script element: no `<` can end it or begin another."""
+    """JSON that is safe inside a script element, with `<`, `>` and `&` escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _number(value: float) -> float | str | None:
-    """A number as JSON has it: None for −∞, a word for what is no number."""
+    """A number for JSON: None for −∞, a string for ∞ and NaN."""
     if math.isfinite(value):
         return round(value, 6)
     return None if value < 0 else "∞" if value > 0 else "–"
@@ -87,8 +88,8 @@ def _levels(metric: TokenMetric) -> list[int]:
 
 
 def _variables(*, dark: bool) -> str:
-    place = 0 if dark else 1
-    pairs = {name: colours[place] for name, colours in (CHROME | LANE_COLOURS).items()}
+    index = 0 if dark else 1
+    pairs = {name: colours[index] for name, colours in (CHROME | LANE_COLOURS).items()}
     for metric in TOKEN_METRICS.values():
         for level in _levels(metric):
             if colours := metric.colours(level, dark=dark):
@@ -99,7 +100,7 @@ def _variables(*, dark: bool) -> str:
 
 
 def _colours() -> str:
-    """Variables for light and dark ground, and what each choice of colours shows."""
+    """CSS variables for light and dark, and the rules of each metric."""
     light, dark = _variables(dark=False), _variables(dark=True)
     rules = [
         f":root{{{light}}}",
@@ -166,17 +167,17 @@ class _Page:
         self.state = Conversation(self.records)
         self.session = next((r for r in self.records if isinstance(r, Session)), None)
         self.numbers = {name: i for i, name in enumerate(self.state.messages, 1)}
-        self.places = {name: i for i, name in enumerate(self.state.replies, 1)}
+        self.reply_numbers = {name: i for i, name in enumerate(self.state.replies, 1)}
         self.notes: dict[tuple[str, int | None], Note] = {
             (note.about, note.step): note for note in self.state.notes
         }
 
     def whole(self) -> str:
-        """The page; its style and script are named by their hashes and nothing else may run."""
+        """The whole page; style and script go into the policy by their hashes."""
         style = "\n" + _file("page.css").replace("$colours", _colours())
         script = "\n" + _file("page.js")
         return Template(_file("page.html")).substitute(
-            title=_text(facts.title(self.session) or "Conversation"),
+            title=_text(describe.title(self.session) or "Conversation"),
             about="".join(f"<li>{_text(line)}</li>" for line in self._about()),
             choices=_choices(),
             legends=_legends(),
@@ -191,7 +192,7 @@ class _Page:
     def _about(self) -> Sequence[str]:
         if self.session is None:
             return ()
-        return (*facts.pair(self.session), facts.circumstances(self.session))
+        return (*describe.pair(self.session), describe.circumstances(self.session))
 
     def _body(self) -> Iterator[str]:
         follows: str | None = None
@@ -213,9 +214,9 @@ class _Page:
         number = self.numbers[message.id]
         aside = ""
         if message.parent != follows:
-            place = _text(facts.place(self.state, message))
+            parent = _text(describe.parent(self.state, message))
             target = self._number_of(message.parent)
-            aside = f' · follows <a href="#m{target}">{place}</a>' if target else f" · {place}"
+            aside = f' · follows <a href="#m{target}">{parent}</a>' if target else f" · {parent}"
         parts = [
             f'<section class="turn" id="m{number}">',
             f"<h2>{number} · {_text(message.role)}{aside}</h2>",
@@ -232,13 +233,13 @@ class _Page:
         return "\n".join([*filter(None, parts), "</section>"])
 
     def _number_of(self, parent: str | None) -> int | None:
-        """The number of the message that something follows, itself or with its reply."""
+        """The number of a message, or of the message that a reply answers."""
         if log := self.state.replies.get(parent or ""):
             parent = log.reply.parent
         return self.numbers.get(parent or "")
 
     def _groups(self, message: str) -> Iterator[list[ReplyLog]]:
-        """The replies to a message, those that belong side by side together; the history first."""
+        """The replies to a message, in groups to show side by side; the history first."""
         left = {log.id: log for log in self.state.replies_to(message)}
         kept = self.state.kept(message)
         for log in [*([kept] if kept else []), *left.values()]:
@@ -252,7 +253,7 @@ class _Page:
     def _lanes(self, logs: Sequence[ReplyLog]) -> str:
         after = next((log for log in logs if log.reply.lane == "after"), None)
         lanes = (self._lane(log, _fork(log, after, logs)) for log in logs)
-        shared = _text(f"seed {logs[0].reply.seed} · {facts.settings(logs[0])}")
+        shared = _text(f"seed {logs[0].reply.seed} · {describe.settings(logs[0])}")
         return f'<p class="meta">{shared}</p><div class="lanes">{"".join(lanes)}</div>'
 
     def _lane(self, log: ReplyLog, fork: int | None) -> str:
@@ -264,11 +265,11 @@ class _Page:
         name = _text(" · ".join(["", *more]))
         letter = LETTERS.get(lane, LETTERS["amplified"])
         models = ""
-        if log.session and self.session and not facts.same_pair(log.session, self.session):
-            models = f'<p class="meta">{_text(" · ".join(facts.pair(log.session)))}</p>'
-        data = f"r{self.places[log.id]}"
+        if log.session and self.session and not describe.same_pair(log.session, self.session):
+            models = f'<p class="meta">{_text(" · ".join(describe.pair(log.session)))}</p>'
+        data = f"r{self.reply_numbers[log.id]}"
         return (
-            f'<article class="lane {kind}"><h3><b>{letter}</b> {_text(lane)} {facts.alphas(log)}'
+            f'<article class="lane {kind}"><h3><b>{letter}</b> {_text(lane)} {describe.alphas(log)}'
             f"<small>{name}</small></h3>"
             f'{models}<p class="meta">{_text(_summary(log))}</p>'
             f'<div class="text" dir="auto" data-steps="{data}">{self._tokens(log, fork)}</div>'
@@ -279,16 +280,16 @@ class _Page:
 
     def _tokens(self, log: ReplyLog, fork: int | None) -> str:
         parts = []
-        for text, place in facts.pieces(log):
-            if place is None:
+        for text, index in describe.pieces(log):
+            if index is None:
                 parts.append(f"<mark>{escape(text)}</mark>")
                 continue
-            classes = _classes(step := log.steps[place])
+            classes = _classes(step := log.steps[index])
             classes += ["sp"] if step.special else []
-            classes += ["f"] if place < log.reply.forced else []
+            classes += ["f"] if index < log.reply.forced else []
             if fork is not None:
-                classes += ["c"] if place < fork else ["x"] if place == fork else []
-            classes += ["noted"] if (log.id, place) in self.notes else []
+                classes += ["c"] if index < fork else ["x"] if index == fork else []
+            classes += ["noted"] if (log.id, index) in self.notes else []
             mark = f' class="{" ".join(classes)}"' if classes else ""
             parts.append(f"<span{mark}>{escape(text)}</span>")
         return "".join(parts)
@@ -311,23 +312,23 @@ class _Page:
         ]
 
     def _token(self, id: int, text: str) -> int:
-        """The place of a token in the page's list of them."""
+        """The index of a token in the page's token table."""
         return self.tokens.setdefault((id, visible(text)), len(self.tokens))
 
     def _notes(self, log: ReplyLog) -> str:
-        places = sorted(
+        steps = sorted(
             (step for about, step in self.notes if about == log.id), key=lambda step: step or -1
         )
-        return "".join(self._note(log.id, step) for step in places)
+        return "".join(self._note(log.id, step) for step in steps)
 
     def _note(self, about: str, step: int | None = None) -> str:
         note = self.notes.get((about, step))
-        text = _text(facts.note(self.state, note)) if note else ""
+        text = _text(describe.note(self.state, note)) if note else ""
         return f'<p class="note">{text}</p>' if note else ""
 
 
 def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> int | None:
-    """The first step at which a lane leaves what after says; for after, the first of all."""
+    """The first step at which a lane diverges from after; for after, the first of any lane."""
     if after is None:
         return None
     if log is after:
@@ -338,11 +339,11 @@ def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> 
 
 def _first_difference(a: ReplyLog, b: ReplyLog) -> int | None:
     pairs = enumerate(zip(a.steps, b.steps, strict=False))
-    return next((place for place, (one, two) in pairs if one.token != two.token), None)
+    return next((index for index, (one, two) in pairs if one.token != two.token), None)
 
 
 def _best(step: Step) -> list[Candidate]:
-    """The most probable candidates under any of the three, and the one that was chosen."""
+    """The most likely candidates under any of the three, and the chosen one."""
 
     def weight(one: Candidate) -> float:
         known = [p for p in (one.before, one.after, one.amplified) if not math.isnan(p)]
@@ -353,9 +354,11 @@ def _best(step: Step) -> list[Candidate]:
 
 
 def _summary(log: ReplyLog) -> str:
-    """How the reply ended, and how far it is from each model on average."""
+    """How the reply ended, with its mean KL and log p under after."""
     if not (count := len(log.steps)):
-        return facts.ending(log)
+        return describe.ending(log)
     kl = sum(step.kl for step in log.steps) / count
     after = sum(step.logp.after for step in log.steps) / count
-    return f"{facts.ending(log)} · mean KL(after‖before) {nats(kl)}, log p after {nats(after)} nats"
+    return (
+        f"{describe.ending(log)} · mean KL(after‖before) {nats(kl)}, log p after {nats(after)} nats"
+    )

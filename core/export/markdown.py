@@ -1,4 +1,4 @@
-"""Transcripts as text and as Markdown: every message, every lane of every reply, every note."""
+"""Transcripts as plain text and Markdown: all messages, all lanes of all replies, all notes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from logit_amp_chat.core.export import describe as facts
+from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 
 def to_document(records: Iterable[Record], *, markdown: bool) -> str:
-    """A conversation to be read: every message, every lane of every reply, and what was noted."""
+    """A conversation as a document to read."""
     writer: _Text = _Markdown() if markdown else _Text()
     records = list(records)
     return writer.document(Conversation(records), records)
 
 
 class _Text:
-    """Plain text; `_Markdown` differs in how a heading, a line and a block look."""
+    """Plain text; `_Markdown` overrides how headings, lines and blocks look."""
 
     def __init__(self) -> None:
         self._session: Session | None = None
@@ -35,16 +35,16 @@ class _Text:
 
     def _head(self, session: Session | None) -> Iterator[str]:
         self._session = session
-        yield self.heading(1, facts.title(session) or "Conversation")
+        yield self.heading(1, describe.title(session) or "Conversation")
         if session:
-            yield self.items(*facts.pair(session), facts.circumstances(session))
+            yield self.items(*describe.pair(session), describe.circumstances(session))
 
     def _body(self, state: Conversation) -> Iterator[str]:
         follows: str | None = None
         for number, message in enumerate(state.messages.values(), 1):
             yield self.heading(2, f"{number} · {message.role}")
             if message.parent != follows:
-                yield self.line(f"Follows {facts.place(state, message)}.")
+                yield self.line(f"Follows {describe.parent(state, message)}.")
             yield self.block(visible(message.text))
             yield from self._notes(state, message.id)
             kept = state.kept(message.id)
@@ -56,21 +56,21 @@ class _Text:
         siblings = len(state.replies_to(log.reply.parent)) > 1
         mark = " · kept" if kept and siblings else ""
         name = f" · {log.name}" if log.name else ""
-        yield self.heading(3, f"{log.reply.lane} · α {facts.alphas(log)}{mark}{name}")
-        if log.session and self._session and not facts.same_pair(log.session, self._session):
+        yield self.heading(3, f"{log.reply.lane} · α {describe.alphas(log)}{mark}{name}")
+        if log.session and self._session and not describe.same_pair(log.session, self._session):
             self._session = log.session
-            yield self.items(*facts.pair(log.session), facts.circumstances(log.session))
-        settings = facts.settings(log)
+            yield self.items(*describe.pair(log.session), describe.circumstances(log.session))
+        settings = describe.settings(log)
         said = "sampling as above" if settings == self._settings else settings
         self._settings = settings
-        yield self.line(f"seed {log.reply.seed} · {said} · {facts.ending(log)}")
-        yield self.block(facts.marked_text(log))
+        yield self.line(f"seed {log.reply.seed} · {said} · {describe.ending(log)}")
+        yield self.block(describe.marked_text(log))
         yield from self._notes(state, log.id)
 
     def _notes(self, state: Conversation, about: str) -> Iterator[str]:
         for note in state.notes:
             if note.about == about:
-                yield self.line(facts.note(state, note))
+                yield self.line(describe.note(state, note))
 
     def _tail(self, state: Conversation, records: list[Record]) -> Iterator[str]:
         loose = [log for log in state.replies.values() if log.reply.parent not in state.messages]
@@ -88,20 +88,20 @@ class _Text:
         return text + "\n" + {1: "=", 2: "-", 3: "·"}[level] * min(len(text), 100)
 
     def line(self, text: str) -> str:
-        """A line about what was said."""
+        """A line about the conversation."""
         return visible(text, newlines=False)
 
     def items(self, *texts: str) -> str:
-        """Lines that belong together."""
+        """A list of lines."""
         return "\n".join(map(self.line, texts))
 
     def block(self, text: str) -> str:
-        """What was said, set off from what is said about it."""
+        """Text of a message or reply, set off from the rest."""
         return textwrap.indent(text, "    ")
 
 
 class _Markdown(_Text):
-    """Markdown in which nothing that was said can become markup."""
+    """Markdown in which no text of the conversation can become markup."""
 
     def heading(self, level: int, text: str) -> str:
         return f"{'#' * level} {_escaped(text)}"

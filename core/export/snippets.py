@@ -1,4 +1,4 @@
-"""What can be copied from a chat, as text."""
+"""Texts to copy from a chat: reply, code blocks, a token's figures, the conversation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n`]*)$")
 
 @dataclass(frozen=True)
 class Copy:
-    """One thing to copy: the letter that asks for it, its name, a few words, and its text."""
+    """One text to copy, with the key that picks it, a name and a short description."""
 
     key: str
     name: str
@@ -25,10 +25,7 @@ class Copy:
 
 
 def copies_of(log: ReplyLog | None, step: int | None, document: str = "") -> list[Copy]:
-    """What can be copied where the cursor stands on `step` of `log`.
-
-    `document` is the whole conversation.
-    """
+    """What can be copied with the cursor on `step` of `log`; `document` is the conversation."""
     found: list[Copy] = []
     if log is not None and log.steps:
         found.append(Copy("y", "the reply", _glimpse(log.text), log.text))
@@ -52,7 +49,7 @@ def _glimpse(text: str) -> str:
 
 
 def code_blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Language and code of every fenced block; one that is still open ends with the text."""
+    """Language and code of every fenced block; an open one ends with the text."""
     fence, language, lines = "", "", list[str]()
     for line in text.splitlines():
         match = _FENCE.match(line)
@@ -68,12 +65,12 @@ def code_blocks(text: str) -> Iterator[tuple[str, str]]:
         yield language, "".join(f"{line}\n" for line in lines)
 
 
-def figures(log: ReplyLog, place: int) -> str:
-    """All numbers of one token, tab-separated, as a spreadsheet takes them; logs are in nats."""
-    step = log.steps[place]
+def figures(log: ReplyLog, index: int) -> str:
+    """All numbers of one token, tab-separated for a spreadsheet; logs are in nats."""
+    step = log.steps[index]
     rows: list[tuple[object, ...]] = [
         ("token", visible(step.text, newlines=False), "id", step.token),
-        ("place", f"{place + 1} of {len(log.steps)}", "lane", log.reply.lane),
+        ("place", f"{index + 1} of {len(log.steps)}", "lane", log.reply.lane),
         ("alpha", signed(step.alpha), "seed", log.reply.seed),
         ("", "before", "after", "amplified"),
         ("log p", step.logp.before, step.logp.after, step.logp.amplified),

@@ -1,1 +1,1 @@
-"""Conversations: what was said, written to disk as it happens, and read back."""
+"""Conversations on disk: written as they happen, read back, listed and replayed."""

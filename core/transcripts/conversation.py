@@ -1,4 +1,4 @@
-"""What the records of a transcript add up to: a tree of messages and replies."""
+"""The tree of messages and replies that the records of a transcript add up to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from logit_amp_chat.core.records import (
     Step,
     Title,
 )
-from logit_amp_chat.core.text import Utf8Stream
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_text import step_bytes as step_bytes
 
 
 @dataclass
 class ReplyLog:
-    """One reply and all that happened in it; `finish` is None while it runs or was `cut_off`.
+    """One reply with its steps and changes; `finish` is None while it runs or if it was `cut_off`.
 
-    `session` is what it was made with; `notes` are by step, None for the whole reply.
+    `session` is the one that decoded it; `notes` are by step, None for the whole reply.
     """
 
     reply: Reply
@@ -37,7 +38,7 @@ class ReplyLog:
     cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
-    _stream: Utf8Stream = field(default_factory=Utf8Stream, repr=False)
+    _text: ReplyText = field(default_factory=ReplyText, repr=False)
     _pieces: list[str] = field(default_factory=list, repr=False)
 
     @property
@@ -47,48 +48,37 @@ class ReplyLog:
 
     @property
     def forced(self) -> tuple[int, ...]:
-        """The ids it was made to begin with, as far as they were said."""
+        """The forced ids it begins with, as far as they were decoded."""
         return tuple(step.token for step in self.steps[: self.reply.forced])
 
     @property
     def text(self) -> str:
-        """What was said so far, without special tokens.
+        """The text so far, without special tokens.
 
-        A character whose bytes are still to come is held back until the next
-        step, or shown as U+FFFD once the reply is finished.
+        An incomplete character is held back until its bytes have come, and
+        becomes U+FFFD if the reply finishes first.
         """
         if len(self._pieces) > 1:
             self._pieces = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""
 
     def add(self, record: Step | Change | Finish) -> None:
-        """Take the next thing that happened."""
+        """Add the next record."""
         if isinstance(record, Step):
             self.steps.append(record)
-            if not record.special:
-                self._pieces.append(self._stream.feed(step_bytes(record)))
+            self._pieces.append(self._text.add(record))
         elif isinstance(record, Change):
             self.changes.append(record)
         else:
             self.finish = record
-            self._pieces.append(self._stream.finish())
-
-
-def step_bytes(step: Step) -> bytes:
-    """The bytes a step adds to its reply, special or not."""
-    if step.bytes is not None:
-        try:
-            return bytes.fromhex(step.bytes)
-        except ValueError:  # a stranger's file
-            pass
-    return step.text.encode("utf-8", "surrogatepass")
+            self._pieces.append(self._text.finish())
 
 
 class Conversation:
     """State derived from records, in their order.
 
-    The only place where the tree is understood: a message's parent is the
-    message or reply it follows, a reply's parent the message it answers.
+    A message's parent is the message or reply that it follows, a reply's
+    parent the message that it answers.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
@@ -98,7 +88,7 @@ class Conversation:
         self.notes: list[Note] = []
         self.title = ""
         self.leaf: str | None = None
-        """Id of the message or kept reply from which the conversation goes on; may be set."""
+        """Id of the message or kept reply that the conversation continues from; may be set."""
         self._follows: defaultdict[str | None, list[Message]] = defaultdict(list)
         self._answers: defaultdict[str | None, list[ReplyLog]] = defaultdict(list)
         self._kept: dict[str | None, ReplyLog] = {}
@@ -106,7 +96,7 @@ class Conversation:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Take the next record. Those that fit nowhere change nothing."""
+        """Add the next record; one that fits nowhere is ignored."""
         match record:
             case Session():
                 self.session = record
@@ -144,7 +134,7 @@ class Conversation:
                 log.notes[note.step] = note.text
 
     def _add_reply(self, reply: Reply) -> None:
-        """A new amplified lane takes the place of what was kept, any other only a free one."""
+        """An amplified reply becomes the kept one; any other only where none is kept."""
         if reply.id in self.replies:
             return
         log = ReplyLog(reply, self.session)
@@ -157,14 +147,11 @@ class Conversation:
                 self.leaf = reply.id
 
     def replies_to(self, message_id: str | None) -> list[ReplyLog]:
-        """Every reply to a message, in order: lanes and later attempts."""
+        """Every reply to a message, in order: all lanes and later attempts."""
         return list(self._answers.get(message_id, ()))
 
     def kept(self, message_id: str | None) -> ReplyLog | None:
-        """The reply that is the history: the last one kept or decoded as amplified.
-
-        Where there is neither, the first reply.
-        """
+        """The reply that is the history: the last one kept or amplified, else the first."""
         return self._kept.get(message_id)
 
     def siblings(self, log: ReplyLog) -> list[ReplyLog]:
@@ -172,7 +159,7 @@ class Conversation:
         return [other for other in self._answers[log.reply.parent] if _same_lane(other, log)]
 
     def newest(self, node: str) -> str:
-        """The end of what was said last after a message or reply; itself where that is nothing."""
+        """The leaf below a message or reply, by way of the newest messages and kept replies."""
         seen: set[str] = set()
         while node not in seen:
             seen.add(node)
@@ -188,7 +175,7 @@ class Conversation:
 
     def _ancestors(self, node: str | None) -> Iterator[Message | ReplyLog]:
         seen: set[str] = set()
-        while node is not None and node not in seen:  # a stranger's file may hold a circle
+        while node is not None and node not in seen:  # untrusted files may have cycles
             seen.add(node)
             if log := self.replies.get(node):
                 yield log
@@ -208,38 +195,39 @@ class Conversation:
             for item in self.thread(leaf)
         )
 
-    # --- what a chat asks of it -------------------------------------------------
+    # --- the current thread -----------------------------------------------------
 
     def last_reply(self) -> ReplyLog | None:
         """The newest reply in the current thread."""
         return next((i for i in self._ancestors(self.leaf) if isinstance(i, ReplyLog)), None)
 
     def last_user_message(self) -> Message | None:
-        """The last thing the user said in the current thread."""
+        """The user's last message in the current thread."""
         said = (i for i in self._ancestors(self.leaf) if isinstance(i, Message))
         return next((message for message in said if message.role == "user"), None)
 
     def said(self) -> list[str]:
-        """What the user said in the current thread, oldest first."""
+        """The user's messages in the current thread, oldest first."""
         return [m.text for m in self.thread() if isinstance(m, Message) and m.role == "user"]
 
     def system_text(self, leaf: str | None) -> str:
-        """The system prompt in force at a place of the conversation."""
+        """The system prompt in force at a message or reply."""
         if leaf is None:
             return ""
         said = (i for i in self._ancestors(leaf) if isinstance(i, Message))
         return next((message.text for message in said if message.role == "system"), "")
 
     def prompt(self, leaf: str) -> tuple[Message, ...]:
-        """What a request for an answer to `leaf` says: one system prompt, then the turns."""
+        """The messages of a request for a reply to `leaf`: one system prompt, then the turns."""
         history = self.history(leaf)
         system = [m for m in history if m.role == "system"][-1:]
         turns = [m for m in history if m.role != "system"]
         return (*(m for m in system if m.text), *turns)
 
     def beside(self, log: ReplyLog) -> dict[str, ReplyLog]:
-        """By lane, the replies to compare `log` with: the same message, seed, sampling
-        and beginning. Of several in one lane it is the newest; `log` itself always stays.
+        """By lane, the replies to compare `log` with: same message, seed, sampling and prefix.
+
+        The newest of each lane, but always `log` itself.
         """
         found = {log.reply.lane: log}
         for other in reversed(self.replies_to(log.reply.parent)):
@@ -253,5 +241,5 @@ def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:
 
 
 def _conditions(log: ReplyLog) -> tuple[object, ...]:
-    """What lanes that are compared have in common."""
+    """What lanes that are compared must share."""
     return log.reply.seed, log.reply.sampling, log.reply.forced, log.forced

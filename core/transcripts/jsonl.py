@@ -1,4 +1,4 @@
-"""The file of a conversation: append-only, one JSON object a line, safe against a cut."""
+"""The lines of a transcript: records to JSON and back, robust against damage."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from logit_amp_chat.core.records import Known, Record, Unknown
 UNREADABLE = "unreadable"
 """Type of the `Unknown` that stands for a line that is no record."""
 
-
 # How every line begins.
 _BEGINNING = b'{"type":'
 
-# JSON has no infinities: log 0 is written as the string "-Infinity" and read back as a number.
+# JSON has no infinities: log 0 is the string "-Infinity".
 _KNOWN: TypeAdapter[Known] = TypeAdapter(
     Annotated[Known, Field(discriminator="type")],
     config=ConfigDict(ser_json_inf_nan="strings"),
@@ -41,7 +40,7 @@ def to_line(record: Record) -> str:
 
 
 def from_line(line: str | bytes) -> Record:
-    """The record of one line; whatever is not one comes back as `Unknown`, never dropped."""
+    """The record of one line; anything else becomes an `Unknown`, never dropped."""
     try:
         return _KNOWN.validate_json(line)
     except ValidationError:
@@ -55,7 +54,9 @@ def _unknown(line: str | bytes) -> Record:
         data = None
     if not isinstance(data, dict) or not isinstance(data.get("type"), str):
         return _unreadable(line)
-    with contextlib.suppress(ValidationError):  # escaped surrogates: only Python reads them
+    with contextlib.suppress(
+        ValidationError
+    ):  # escaped lone surrogates, which only Python's parser takes
         return _KNOWN.validate_python(data)
     return Unknown(type=data.pop("type"), fields=data)
 
@@ -71,8 +72,8 @@ def _unreadable(line: str | bytes) -> Unknown:
 def read_records(path: str | Path, *, torn: bool = False) -> list[Record]:
     """All records of a transcript, in order.
 
-    Lines of a later version and damaged ones come back as `Unknown`; a last one
-    that was cut off, as a kill may leave it, only with `torn`. Raises
+    Damaged lines and those of a later version become `Unknown`; a last line
+    that was cut off, as by a kill, is returned only with `torn`. Raises
     TranscriptError for a file that cannot be read or is no transcript.
     """
     data = _read(Path(path))
@@ -88,10 +89,10 @@ def read_records(path: str | Path, *, torn: bool = False) -> list[Record]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Every line of a transcript as standard JSON, the cut one included.
+    """Every line of a transcript as standard JSON, including one that was cut off.
 
-    A record is left as it stands in the file, with whatever a later version put
-    into it; a line that is no record becomes one of type `unreadable`. Raises
+    Records are left as they are in the file, with fields of later versions; a
+    line that is no record becomes one of type `unreadable`. Raises
     TranscriptError for a file that cannot be read.
     """
     return [_as_json(line) for line in _read(path).split(b"\n") if line.strip()]
@@ -101,13 +102,13 @@ def _as_json(line: bytes) -> str:
     with contextlib.suppress(UnicodeDecodeError):
         if _is_json_object(text := line.decode().strip()):
             return text
-    # A byte order mark or surrogates as bytes: read all the same, and JSON once escaped.
+    # A byte order mark or encoded surrogates: readable, but JSON only once escaped.
     text = to_line(from_line(line))
     return text if _is_json_object(text) else to_line(_unreadable(line))
 
 
 def _is_json_object(text: str) -> bool:
-    """Whether this is standard JSON: no NaN and the like, which only Python writes."""
+    """Whether this is standard JSON, without NaN and Infinity."""
     try:
         return isinstance(json.loads(text, parse_constant=_refuse), dict)
     except (ValueError, RecursionError):
@@ -134,11 +135,8 @@ def is_unreadable(record: Record) -> bool:
 
 
 def _looks_like_transcript(records: list[Record], data: bytes) -> bool:
-    """Some line is a record, or all there is is a first line that was begun and cut off."""
+    """Whether some line is a record, or all there is is the beginning of a first line."""
     begun = data.strip()
     if all(map(is_unreadable, records)):
         return b"\n" not in begun and begun[: len(_BEGINNING)] == _BEGINNING[: len(begun)]
     return True
-
-
-# --- writing --------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The saved conversations of a folder: listed without reading them whole, and put in order."""
+"""Saved conversations in a folder: list them quickly, rename, copy, delete and restore them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from logit_amp_chat.core.transcripts.writer import Transcript, new_path
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20
 PREVIEW_BYTES = 1 << 19
-TITLE_BYTES = 1 << 26  # 50 ms to look through
+TITLE_BYTES = 1 << 26  # searched in 50 ms
 _USER = b'"role":"user"'
 _TITLE = b'\n{"type":"title"'
 
 
 @dataclass(frozen=True)
 class SavedChat:
-    """What a list says about one file; `problem` where it says nothing else."""
+    """One file in the list; `problem` says why its content is not shown."""
 
     path: Path
     changed: datetime
@@ -41,10 +41,9 @@ class SavedChat:
 
 
 def saved_chats(folder: Path) -> list[SavedChat]:
-    """The transcripts in `folder`, last written first; those that cannot be read with the reason.
+    """The transcripts in `folder`, last written first; unreadable ones with the reason.
 
-    Raises TranscriptError when the folder cannot be read; one that is not
-    there holds nothing.
+    A missing folder is empty. Raises TranscriptError if it cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -61,10 +60,10 @@ def saved_chats(folder: Path) -> list[SavedChat]:
 
 
 def count_turns(path: Path) -> int:
-    """How many user messages a transcript holds, 0 where it cannot be read.
+    """The number of user messages in a transcript, 0 if it cannot be read.
 
-    Quotes inside of strings are escaped in JSON, so that the bytes of the
-    field are found without parsing a single step.
+    JSON escapes quotes inside strings, so the bytes of the field are found
+    without parsing any line.
     """
     try:
         with path.open("rb") as file:
@@ -74,7 +73,7 @@ def count_turns(path: Path) -> int:
 
 
 def preview(path: Path) -> list[tuple[str, str]]:
-    """How a transcript begins: role or lane, and text; nothing where it cannot be read."""
+    """The beginning of a transcript as (role or lane, text); empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(PREVIEW_BYTES)
@@ -91,7 +90,7 @@ def preview(path: Path) -> list[tuple[str, str]]:
 
 
 def _look_at(path: Path) -> SavedChat:
-    """The head of one file, with its session and its first user message, and its last title."""
+    """Profile, first user message and last title of one file."""
     changed, size = datetime.fromtimestamp(0), 0
     try:
         status = path.stat()
@@ -108,9 +107,9 @@ def _look_at(path: Path) -> SavedChat:
 
 
 def _head(path: Path) -> tuple[str, str]:
-    """Name of the profile and first user message, each "" where there is none.
+    """Name of the profile and first user message, "" if there is none.
 
-    A message that was sent while the models were loading comes before the session.
+    A message sent while the models load comes before the session.
     """
     profile = first = ""
     with path.open("rb") as file:
@@ -129,7 +128,7 @@ def _head(path: Path) -> tuple[str, str]:
 
 
 def _title(path: Path) -> str:
-    """What the last title in the file says; no step is parsed to find it."""
+    """The last title in the file, found without parsing other lines."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if not size:
@@ -144,20 +143,20 @@ def _title(path: Path) -> str:
 
 
 def _short(name: str) -> str:
-    """The name of a profile; of one that was given as a file, the file's."""
+    """A profile's name; for one given as a file, the file's name."""
     return Path(name).stem if name.endswith(SUFFIXES) else name
 
 
-# --- putting in order ------------------------------------------------------------
+# --- changing files -------------------------------------------------------------
 
 DELETED = "deleted"
-"""Folder, beside the transcripts, of those that were deleted: nothing in it is lost."""
+"""Subfolder that deleted transcripts are moved to, so that they can be restored."""
 
 
 def rename(path: Path, title: str) -> None:
-    """Call a saved conversation something; it counts as written when it was before.
+    """Give a saved conversation a title; its time of writing stays.
 
-    Raises TranscriptError while another writes it.
+    Raises TranscriptError while another process writes it.
     """
     with _explained(f"Cannot rename {path.name}"):
         before = path.stat()
@@ -166,9 +165,9 @@ def rename(path: Path, title: str) -> None:
 
 
 def duplicate(path: Path, title: str) -> Path:
-    """A copy of a saved conversation under another title; returns its file.
+    """Copy a saved conversation under another title; returns the new file.
 
-    Raises TranscriptError where it cannot be read or written.
+    Raises TranscriptError if it cannot be read or written.
     """
     copy = new_path(path.parent)
     part = copy.with_suffix(".part")
@@ -188,9 +187,9 @@ def duplicate(path: Path, title: str) -> Path:
 
 
 def delete(path: Path) -> Path:
-    """Put a saved conversation away; returns where `restore` finds it.
+    """Move a saved conversation to the folder of deleted ones; returns its new path.
 
-    Raises TranscriptError while another writes it.
+    Raises TranscriptError while another process writes it.
     """
     away = path.parent / DELETED / path.name
     transcript = Transcript.reopen(path)
@@ -204,7 +203,7 @@ def delete(path: Path) -> Path:
 
 
 def restore(away: Path) -> Path:
-    """Bring back what `delete` put away; returns its file. Raises TranscriptError."""
+    """Undo `delete`; returns the restored file. Raises TranscriptError."""
     path = away.parent.parent / away.name
     if path.exists():
         raise TranscriptError(f"There is another {path.name} now.", f"The old one stays at {away}.")

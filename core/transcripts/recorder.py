@@ -1,4 +1,4 @@
-"""Saves what happens as it happens, and says so when the disk refuses."""
+"""Saves a chat as it happens, and reports when the disk refuses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from logit_amp_chat.core.transcripts.writer import Transcript, default_folder
 
 
 class Recorder:
-    """The transcript of one chat, made with its first message.
+    """The transcript of one chat, created with its first message.
 
-    Records that come before the file is there, or while it cannot be made, are
-    kept and written first. `trouble` is called, once for each new reason, when
-    something could not be written; the chat goes on. Safe to call from the
-    engine's reader thread.
+    Records that come before there is a file are kept and written first. When
+    something cannot be written, `trouble` is called, once for each new reason,
+    and the chat goes on. Safe to call from the engine's reader thread.
     """
 
     def __init__(self, folder: Path, trouble: Callable[[TranscriptError], None]) -> None:
@@ -31,7 +30,7 @@ class Recorder:
         self._begun = False
         self._read: Path | None = None
         self.read_only: TranscriptError | None = None
-        """Why the file at hand is only read; nothing is written then."""
+        """Why nothing is written to the file; None if it may be written."""
 
     @property
     def path(self) -> Path | None:
@@ -40,16 +39,16 @@ class Recorder:
 
     @property
     def saved(self) -> bool:
-        """Whether everything that was recorded is in the file."""
+        """Whether every record is in the file."""
         return self._transcript is not None and not self._transcript.unwritten and not self._backlog
 
     @property
     def asked(self) -> bool:
-        """Whether there is something that should be in a file."""
+        """Whether there is anything to save yet."""
         return self._begun
 
     def append(self, record: Record) -> None:
-        """Save a record; before `begin` it waits."""
+        """Save a record; before `begin`, keep it."""
         with self._lock:
             if self.read_only is not None:
                 self._trouble(self.read_only)
@@ -64,10 +63,9 @@ class Recorder:
                 self._report(error)
 
     def begin(self) -> None:
-        """Make the file, unless it is there, and write what waited.
+        """Create the file, unless there is one, and write what was kept.
 
-        Where the folder takes none, the usual one and then the system's for what is
-        temporary may.
+        If that fails in the folder, the default folder and the temporary one are tried.
         """
         with self._lock:
             self._begun = True
@@ -97,7 +95,7 @@ class Recorder:
         return None
 
     def save(self) -> bool:
-        """Try once more to write what is not in the file. Whether nothing is missing in it."""
+        """Try again to write what is missing. Whether the file is complete now."""
         with self._lock:
             if not self._begun:
                 return True
@@ -110,20 +108,20 @@ class Recorder:
             return self.saved
 
     def go_on(self, transcript: Transcript) -> None:
-        """Append to an existing file from here on."""
+        """Append to an existing file from now on."""
         with self._lock:
             self.close()
             self._transcript = transcript
             self._begun = True
 
     def only_read(self, path: Path, why: TranscriptError) -> None:
-        """Stand on a file that is not to be written."""
+        """Show a file without writing to it."""
         with self._lock:
             self.close()
             self._read, self.read_only = path, why
 
     def close(self) -> None:
-        """Write what is left and let the file go; the next `begin` makes another."""
+        """Write what is left and close the file; the next `begin` creates another."""
         with self._lock:
             transcript, self._transcript = self._transcript, None
             self._backlog = []

@@ -1,4 +1,4 @@
-"""Replay: a transcript's replies decoded again, and where they part from the record."""
+"""Replay: decodes a transcript's replies again and finds where they differ from the record."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, 
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 INFINITE = float("inf")
-# The records of replies that were begun, but whose end their engine did not decide.
+# Reasons for an end that the engine did not decide.
 CUT_SHORT = ("cancelled", "error")
 
 
-class Engine(Protocol):
-    """What a replay needs of `logit_amp_chat.core.engine.local.Engine`."""
+class ReplayEngine(Protocol):
+    """What a replay needs of an engine."""
 
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
     ) -> Iterator[Sequence[Event]]:
-        """Decode what the records say."""
+        """Decode the lanes that these records begin, from the prompts in them."""
 
     def apply(self, command: SetAlpha | SetSampling | Stop | Forget) -> None:
         """Change the request in progress."""
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """What one engine decoded: its requests in order, each a list of lanes.
+class SessionRequests:
+    """The requests of one session in order, each a list of lanes.
 
-    An engine's caches are empty when a session begins.
+    The engine's caches were empty when the session began.
     """
 
     session: Session | None
     requests: list[list[ReplyLog]]
 
 
-def sittings(records: Iterable[Record]) -> list[Sitting]:
-    """The requests of a transcript by session.
+def requests_by_session(records: Iterable[Record]) -> list[SessionRequests]:
+    """The requests of a transcript, by session.
 
-    Replies whose records stand together were the lanes of one request.
+    Replies whose records are adjacent were lanes of one request.
     """
     records = list(records)
     logs = Conversation(records).replies
-    found = [Sitting(None, [])]
+    sessions = [SessionRequests(None, [])]
     seen: set[str] = set()
-    together = False
+    adjacent = False
     for record in records:
         match record:
             case Session():
-                found.append(Sitting(record, []))
-                together = False
+                sessions.append(SessionRequests(record, []))
+                adjacent = False
             case Reply() if record.id not in seen:
                 seen.add(record.id)
-                requests = found[-1].requests
-                if together and _one_request(requests[-1][0].reply, record):
+                requests = sessions[-1].requests
+                if adjacent and _one_request(requests[-1][0].reply, record):
                     requests[-1].append(logs[record.id])
                 else:
                     requests.append([logs[record.id]])
-                together = True
+                adjacent = True
             case Step() | Change() | Finish():
-                together = False
-    return [sitting for sitting in found if sitting.requests]
+                adjacent = False
+    return [session for session in sessions if session.requests]
 
 
 def _one_request(a: Reply, b: Reply) -> bool:
@@ -94,7 +94,7 @@ def pinned_profile(session: Session) -> Profile | None:
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where a replay is not the record; None where one of them has ended."""
+    """The first place where replay and record differ; None for the one that has ended."""
 
     index: int
     recorded: Step | Finish | None
@@ -111,28 +111,32 @@ class Difference:
 
 
 @dataclass
-class Verdict:
-    """What came of one reply: `parted` is the first other token or ending, `first` the first
-    difference of any kind, `deviation` (nats) the largest of the numbers before `parted`."""
+class ReplayResult:
+    """How one reply compares with its record.
+
+    `same` counts the tokens that agree. `diverged` is the first other token or ending, `first`
+    the first difference of any kind, `deviation` the largest difference of a number before
+    `diverged`, in nats. `problem` says why it cannot be decoded at all.
+    """
 
     log: ReplyLog
     same: int = 0
     first: Difference | None = None
-    parted: Difference | None = None
+    diverged: Difference | None = None
     deviation: float = 0.0
     problem: str = ""
 
     @property
     def identical(self) -> bool:
-        """Every token, every number and the ending are those of the record."""
+        """Whether tokens, numbers and ending all agree with the record."""
         return self.first is None and not self.problem
 
 
-def replay(engine: Engine, request: Sequence[ReplyLog]) -> list[Verdict]:
-    """Decode the lanes of a request again; a verdict each.
+def replay(engine: ReplayEngine, request: Sequence[ReplyLog]) -> list[ReplayResult]:
+    """Decode the lanes of a request again and compare each with its record.
 
-    Everything is done when the record says it was done: α and sampling as they
-    were in force at each token, and a lane that was cut short ends there.
+    α and sampling change at the tokens where the record says they changed, and
+    a lane that was cut short ends where it was cut.
     """
     lanes = {log.id: _Lane(log) for log in request}
     most = max(request, key=lambda log: len(log.steps))
@@ -147,11 +151,11 @@ def replay(engine: Engine, request: Sequence[ReplyLog]) -> list[Verdict]:
                     engine.apply(command)
     except LogitAmpError as error:
         for lane in lanes.values():
-            lane.verdict.problem = str(error)
-    return [lane.verdict for lane in lanes.values()]
+            lane.result.problem = str(error)
+    return [lane.result for lane in lanes.values()]
 
 
-# The time a reply took is not part of what was said.
+# How long it took, and in which words it failed, may differ between machines.
 UNCOMPARED = ("seconds", "error")
 
 
@@ -162,10 +166,10 @@ class _Lane:
     log: ReplyLog
     index: int = 0
     finished: bool = False
-    verdict: Verdict = field(init=False)
+    result: ReplayResult = field(init=False)
 
     def __post_init__(self) -> None:
-        self.verdict = Verdict(self.log)
+        self.result = ReplayResult(self.log)
 
     @property
     def _cut_short(self) -> bool:
@@ -173,11 +177,11 @@ class _Lane:
         return finish is None or finish.reason in CUT_SHORT
 
     def commands(self) -> Iterator[SetAlpha | SetSampling | Stop]:
-        """What was asked between the token just taken and the next."""
+        """The commands to give before the next token."""
         steps = self.log.steps
         if self.finished:
             return
-        if self.verdict.parted or (self._cut_short and self.index >= len(steps)):
+        if self.result.diverged or (self._cut_short and self.index >= len(steps)):
             yield Stop(self.log.id)
         elif self.index < len(steps):
             yield SetAlpha(self.log.id, steps[self.index].alpha)
@@ -186,29 +190,29 @@ class _Lane:
                 yield SetSampling(change.sampling)
 
     def take(self, event: Step | Finish) -> None:
-        """Compare what was decoded with the record."""
+        """Compare an event with the record."""
         if isinstance(event, Finish):
             self.finished = True
             self._compare_ending(event)
-        elif self.verdict.parted is None:
+        elif self.result.diverged is None:
             self._compare(event)
 
     def _compare(self, step: Step) -> None:
-        steps, verdict = self.log.steps, self.verdict
+        steps, result = self.log.steps, self.result
         recorded = steps[self.index] if self.index < len(steps) else None
         difference = Difference(self.index, recorded, step)
         if recorded is None or recorded.token != step.token:
-            verdict.parted = difference
+            result.diverged = difference
         else:
-            verdict.same += 1
-            verdict.deviation = max(verdict.deviation, deviation(recorded, step))
+            result.same += 1
+            result.deviation = max(result.deviation, deviation(recorded, step))
         if recorded != step:
-            verdict.first = verdict.first or difference
+            result.first = result.first or difference
         self.index += 1
 
     def _compare_ending(self, finish: Finish) -> None:
-        """Both ended here, and for the same reason; a record that was cut may have none."""
-        if self.verdict.parted:
+        """The ending agrees if both end here for one reason; a record cut short may have none."""
+        if self.result.diverged:
             return
         recorded, steps = self.log.finish, self.log.steps
         difference = Difference(self.index, recorded, finish)
@@ -219,22 +223,23 @@ class _Lane:
             and (recorded.reason == finish.reason or recorded.reason in CUT_SHORT)
         ):
             return
-        self.verdict.parted = difference
-        self.verdict.first = self.verdict.first or difference
+        self.result.diverged = difference
+        self.result.first = self.result.first or difference
 
 
 def deviation(a: Step, b: Step) -> float:
     """The largest difference of two steps' numbers, in nats; inf where they cannot be compared."""
-    rivals = [{c.id: c for c in step.top} for step in (a, b)]
+    tops = [{c.id: c for c in step.top} for step in (a, b)]
+    shared = sorted(tops[0].keys() & tops[1].keys())
     numbers = [
         [
             *dataclasses.astuple(step.logp),
             step.kl,
             step.kl_amplified,
             step.entropy,
-            *(value for i in sorted(rivals[0].keys() & rivals[1].keys()) for value in top[i][2:]),
+            *(value for token in shared for value in top[token][2:]),
         ]
-        for step, top in zip((a, b), rivals, strict=True)
+        for step, top in zip((a, b), tops, strict=True)
     ]
     return max(0.0 if x == y else _distance(x, y) for x, y in zip(*numbers, strict=True))
 
@@ -248,7 +253,7 @@ def _distance(x: float, y: float) -> float:
 
 
 def reasons(recorded: Session, present: Session) -> list[str]:
-    """What is not as it was: device, models, precision, versions; each as `what: then → now`."""
+    """What has changed since: device, models, precision, versions; each as `what: then → now`."""
     found = [_changed("device", recorded.device, present.device)]
     for name in ("before", "after"):
         then: SideInfo = getattr(recorded, name)

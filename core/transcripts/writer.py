@@ -1,4 +1,4 @@
-"""The writer of a transcript: append-only, safe against a cut."""
+"""Writes a transcript: append-only, durable, one writer at a time."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
 
 SYNC_SECONDS = 1.0
 
-
-# What a file says that may be read and not changed.
+# Errors of a file that may be read but not written.
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def default_folder() -> Path:
-    """Where conversations are saved unless the user says otherwise."""
+    """Where conversations are saved by default."""
     return platformdirs.user_data_path("logit-amp-chat") / "transcripts"
 
 
 class Transcript:
-    """The one writer of a file.
+    """The only writer of a file.
 
-    Every record is handed to the system at once, and forced to the disk unless
-    it is a step; steps at least once a second. What the disk refuses is kept and
-    written before anything later, so a full disk loses nothing that a later
-    `append` can still save. Safe to call from several threads.
+    Every record is written at once, and synced unless it is a step; steps are
+    synced once a second. What the disk refuses is kept and written before
+    anything later, so a full disk loses nothing that a later `append` can save.
+    Thread-safe.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -45,15 +44,12 @@ class Transcript:
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._unwritten = bytearray()
-        self._torn = False  # whether the last line in the file was cut off
+        self._torn = False  # whether the last line of the file was cut off
         self._synced = time.monotonic()
 
     @classmethod
     def create(cls, folder: Path) -> Transcript:
-        """A new file in `folder`, which is made (0700) when missing.
-
-        Raises TranscriptError when that cannot be done.
-        """
+        """Create a file in `folder`, which is made (0700) if missing. Raises TranscriptError."""
         path = new_path(folder)
         with _explained(f"Cannot save the conversation in {folder}"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,11 +59,10 @@ class Transcript:
 
     @classmethod
     def reopen(cls, path: Path) -> Transcript:
-        """The writer of an existing file, which is not read.
+        """Append to an existing file without reading it.
 
-        A line that was cut off is closed, not removed. Raises TranscriptError
-        when the file cannot be written: ReadOnlyError when it has a writer or
-        may not be changed.
+        A line that was cut off is ended, not removed. Raises TranscriptError:
+        ReadOnlyError if another process writes the file or it may not be changed.
         """
         with _explained(f"Cannot continue the transcript {path}"):
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -82,9 +77,9 @@ class Transcript:
 
     @classmethod
     def resume(cls, path: Path) -> tuple[Transcript, list[Record]]:
-        """Go on with an existing file: its writer and what it holds so far.
+        """Continue an existing file: its writer and its records so far.
 
-        Raises TranscriptError as `reopen` does, and when it is no transcript.
+        Raises TranscriptError as `reopen` does, and if it is no transcript.
         """
         transcript = cls.reopen(path)
         try:
@@ -94,12 +89,12 @@ class Transcript:
             raise
 
     def abandon(self) -> None:
-        """Let the file go as it is."""
+        """Close the file without writing anything."""
         os.close(self._descriptor)
         self._descriptor = -1
 
     def append(self, record: Record) -> None:
-        """Write a record. Raises TranscriptError; the record is kept for the next attempt."""
+        """Write a record. Raises TranscriptError, but keeps the record for the next attempt."""
         line = to_line(record).encode() + b"\n"
         with self._lock:
             self._unwritten += b"\n" + line if self._torn else line
@@ -107,7 +102,7 @@ class Transcript:
             self._write(sync=not isinstance(record, Step))
 
     def retry(self) -> None:
-        """Write what could not be written before. Raises TranscriptError."""
+        """Write what could not be written. Raises TranscriptError."""
         with self._lock:
             self._write(sync=True)
 
@@ -117,7 +112,7 @@ class Transcript:
         return len(self._unwritten)
 
     def close(self) -> None:
-        """Write what is left and let the file go; closing twice is fine."""
+        """Write what is left and close the file; closing twice is fine."""
         with self._lock:
             if self._descriptor < 0:
                 return
@@ -141,7 +136,7 @@ class Transcript:
 
 
 def new_path(folder: Path) -> Path:
-    """Where a new conversation is saved: a name that sorts by time and is not taken."""
+    """A new file name in `folder` that sorts by time and is not taken."""
     return folder / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{new_id('chat')}.jsonl"
 
 
@@ -167,7 +162,7 @@ def _lock_file(path: Path, descriptor: int) -> None:
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """An OSError as one sentence with a way out."""
+    """Turn an OSError into a TranscriptError with a remedy."""
     try:
         yield
     except OSError as error:

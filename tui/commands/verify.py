@@ -1,4 +1,4 @@
-"""`logit-amp-chat verify`: decodes a transcript's replies again and says where they part."""
+"""`logit-amp-chat verify`: decodes a transcript's replies again and reports the differences."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Protocol
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.export.describe import alphas
 from logit_amp_chat.core.number_format import count, signed
 from logit_amp_chat.core.protocol import Forget, Loading, Opened
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts import endings
 from logit_amp_chat.core.transcripts.jsonl import is_unreadable, read_records
-from logit_amp_chat.core.transcripts.replay import Engine as Replayer
 from logit_amp_chat.core.transcripts.replay import (
-    Sitting,
-    Verdict,
+    ReplayEngine,
+    ReplayResult,
+    SessionRequests,
     pinned_profile,
     reasons,
     replay,
-    sittings,
+    requests_by_session,
 )
 from logit_amp_chat.tui.commands.output import Progress, ReaderGoneError, put, say
 
@@ -29,65 +30,65 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DIFFERS = 8
-# Two orders of adding the same fp32 numbers part by less than this, in nats.
+# Adding the same fp32 numbers in another order changes them by less than this, in nats.
 ROUNDING = 1e-3
 
 
-class Engine(Replayer, Protocol):
-    """What this command needs of `logit_amp_chat.core.engine.local.Engine`."""
+class VerifyEngine(ReplayEngine, Protocol):
+    """What this command needs of an engine."""
 
     opened: Opened
 
 
-Opener = Callable[[Profile, Callable[[Loading], None]], Engine]
+Opener = Callable[[Profile, Callable[[Loading], None]], VerifyEngine]
 
 
 def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     """Replay the transcript at `path`; returns the exit code.
 
-    `chosen` takes the place of the profiles the file names. Raises LogitAmpError.
+    `chosen` replaces the profiles named in the file. Raises LogitAmpError.
     """
     records = read_records(path, torn=True)
     damaged = sum(map(is_unreadable, records))
-    found = sittings(records)
-    if not found:
+    sessions = requests_by_session(records)
+    if not sessions:
         raise TranscriptError(
             f"{path} holds no reply: there is nothing to verify.", "Choose another transcript."
         )
     try:
-        verdicts = list(_replayed(path, found, chosen, open_engine))
-        same = sum(verdict.identical for verdict in verdicts)
-        cut = sum(verdict.log.finish is None for verdict in verdicts)
+        results = list(_replayed(path, sessions, chosen, open_engine))
+        same = sum(result.identical for result in results)
+        cut = sum(result.log.finish is None for result in results)
         less = f"; {cut} cut off" if cut else ""
-        put(f"{same} of {len(verdicts)} replies are identical{less}.\n")
+        put(f"{same} of {len(results)} replies are identical{less}.\n")
     except ReaderGoneError:
-        return DIFFERS  # 0 is for what is known to be identical
+        return DIFFERS  # 0 would claim that all replies are identical
     if damaged:
         say(f"{count(damaged, 'line')} of the file cannot be read: what it held is not verified.")
-    return 0 if same == len(verdicts) and not damaged else DIFFERS
+    return 0 if same == len(results) and not damaged else DIFFERS
 
 
 def _replayed(
-    path: Path, found: Sequence[Sitting], chosen: Profile | None, open_engine: Opener
-) -> Iterator[Verdict]:
-    """Every verdict, printed as soon as it is known."""
-    engine: Engine | None = None
+    path: Path, sessions: Sequence[SessionRequests], chosen: Profile | None, open_engine: Opener
+) -> Iterator[ReplayResult]:
+    """Yield every result after printing it."""
+    engine: VerifyEngine | None = None
     opened: Profile | None = None
-    for sitting in found:
-        profile = chosen or _profile_of(path, sitting.session)
+    for part in sessions:
+        profile = chosen or _profile_of(path, part.session)
         if engine is None or profile != opened:
-            engine = None  # two pairs need not fit at once
+            engine = None  # two pairs may not fit into memory at once
             engine, opened = _open(profile, open_engine), profile
         engine.apply(Forget())
-        why = reasons(sitting.session, engine.opened.session) if sitting.session else []
-        parted = False
-        for request in sitting.requests:
-            for verdict in replay(engine, request):
-                put(report(verdict))
-                if not verdict.identical:
-                    put(f"    {likely(verdict, why, parted)}\n")
-                    parted = True
-                yield verdict
+        why = reasons(part.session, engine.opened.session) if part.session else []
+        diverged = False
+        for request in part.requests:
+            for result in replay(engine, request):
+                put(report(result))
+                if not result.identical:
+                    put(f"    {likely(result, why, diverged)}\n")
+                    diverged = True
+                yield result
 
 
 def _profile_of(path: Path, session: Session | None) -> Profile:
@@ -99,7 +100,7 @@ def _profile_of(path: Path, session: Session | None) -> Profile:
     return profile
 
 
-def _open(profile: Profile, open_engine: Opener) -> Engine:
+def _open(profile: Profile, open_engine: Opener) -> VerifyEngine:
     progress = Progress()
     try:
         return open_engine(profile, progress)
@@ -110,14 +111,14 @@ def _open(profile: Profile, open_engine: Opener) -> Engine:
 # --- in words -------------------------------------------------------------------
 
 
-def report(verdict: Verdict) -> str:
-    """What came of one reply, with both records of the first difference."""
-    log = verdict.log
-    said = f"{log.id} · {log.reply.lane} · α {_alphas(log)}: {_outcome(verdict)}"
+def report(result: ReplayResult) -> str:
+    """How one reply compares, with both records of the first difference."""
+    log = result.log
+    said = f"{log.id} · {log.reply.lane} · α {alphas(log)}: {_outcome(result)}"
     if log.finish is None:
-        said += f", cut off after {count(len(log.steps), 'token')}"
+        said += f", {endings.cut_off(log)}"
     lines = [visible(said, newlines=False)]
-    if first := verdict.first:
+    if first := result.first:
         lines += [
             f"    recorded  {_record(first.recorded)}",
             f"    here      {_record(first.replayed)}",
@@ -127,29 +128,21 @@ def report(verdict: Verdict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _outcome(verdict: Verdict) -> str:
-    tokens = count(len(verdict.log.steps), "token")
-    if verdict.problem:
-        return f"cannot be decoded here: {verdict.problem}"
-    if verdict.first is None:
-        return f"identical, {tokens}" if verdict.log.finish else "identical"
-    if verdict.parted is not None:
-        where = verdict.parted
+def _outcome(result: ReplayResult) -> str:
+    tokens = count(len(result.log.steps), "token")
+    if result.problem:
+        return f"cannot be decoded here: {result.problem}"
+    if result.first is None:
+        return f"identical, {tokens}" if result.log.finish else "identical"
+    if result.diverged is not None:
+        where = result.diverged
         if isinstance(where.recorded, Step) and isinstance(where.replayed, Step):
             return f"another token at {where.index} of {tokens}"
         return f"another ending after {count(where.index, 'token')}"
     return (
-        f"the same {tokens}, with numbers that differ from token {verdict.first.index} on,"
-        f" by at most {verdict.deviation:.1g} nats"
+        f"the same {tokens}, with numbers that differ from token {result.first.index} on,"
+        f" by at most {result.deviation:.1g} nats"
     )
-
-
-def _alphas(log: ReplyLog) -> str:
-    values = [log.reply.alpha]
-    for step in log.steps:
-        if step.alpha != values[-1]:
-            values.append(step.alpha)
-    return " → ".join(map(signed, values))
 
 
 def _record(record: Step | Finish | None) -> str:
@@ -157,8 +150,7 @@ def _record(record: Step | Finish | None) -> str:
         case None:
             return "nothing more"
         case Finish():
-            error = f" ({visible(record.error, newlines=False)})" if record.error else ""
-            return f"ended: {record.reason} after {count(record.tokens, 'token')}{error}"
+            return f"ended: {endings.as_recorded(record)}"
     p, rank = record.logp, record.rank
     return (
         f"{visible(record.text, newlines=False)!r} ({record.token}) at α {signed(record.alpha)},"
@@ -168,12 +160,12 @@ def _record(record: Step | Finish | None) -> str:
     )
 
 
-def likely(verdict: Verdict, why: Sequence[str], parted: bool) -> str:
-    """The likely reason of a difference, as one sentence."""
+def likely(result: ReplayResult, why: Sequence[str], diverged: bool) -> str:
+    """The likely reason for a difference, as one sentence."""
     if why:
         return f"Likely because of {visible(', '.join(why), newlines=False)}."
-    rounding = verdict.parted is None and not verdict.problem and verdict.deviation < ROUNDING
-    if rounding and parted:
+    rounding = result.diverged is None and not result.problem and result.deviation < ROUNDING
+    if rounding and diverged:
         return "Likely rounding: an earlier reply differs, so this one began from other caches."
     if rounding:
         return "Likely rounding: the numbers were added in another order."

@@ -1,78 +1,58 @@
-"""What a token log shows: messages and replies, each laid out as a flow of spans."""
+"""What a token log shows: messages and replies, each with its wrapped text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logit_amp_chat.core import number_format
 from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, tint
 from logit_amp_chat.core.number_format import signed
-from logit_amp_chat.core.records import Finish, Message, Step
-from logit_amp_chat.core.text import Utf8Stream, visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog, step_bytes
-from logit_amp_chat.tui.token_log.wrapping import Flow
+from logit_amp_chat.core.records import FinishReason, Message, Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.tui.token_log.wrapping import WrappedText
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
 NOTE = "✎"
-RENDERED = "md:"
-"""How the kind of a rendered span begins; what follows are the attributes it is drawn with."""
-CELLS_PER_TOKEN = 5  # about; for the height of a reply that was not wrapped yet
+CELLS_PER_TOKEN = 5  # estimates the height of a reply before it is wrapped
 
 
-def finish_sentence(finish: Finish) -> str:
-    """Why a reply ended, in one plain sentence; nothing for an ordinary end."""
-    tokens = number_format.count(finish.tokens, "token")
-    match finish.reason:
-        case "stop":
-            return ""
-        case "length":
-            return f"Cut at the limit of {tokens}; raise it under sampling (F7)."
-        case "context":
-            return f"The context is full after {tokens}; start a new chat or shorten this one."
-        case "cancelled":
-            return f"Stopped by you after {tokens}."
-        case "error":
-            why = f": {visible(finish.error, newlines=False)}" if finish.error else "."
-            return f"Broken off after {tokens}{why}"
-
-
-def ending_sentence(log: ReplyLog) -> str:
-    """The same of a reply, whose end may be missing in the file it was read from."""
-    if log.finish is not None:
-        return finish_sentence(log.finish)
-    tokens = number_format.count(len(log.steps), "token")
-    return f"Cut off after {tokens}: no more was saved." if log.cut_off else ""
+# What the user can do about an ending.
+REMEDIES: dict[FinishReason, str] = {
+    "length": "raise it under sampling (F7)",
+    "context": "start a new chat or shorten this one",
+}
 
 
 class MessageBlock:
-    """Something the user or the system prompt said."""
+    """A message of the user, or the system prompt."""
 
     def __init__(self, message: Message) -> None:
         self.id = message.id
         self.message = message
-        self.flow = Flow(80)
+        self.wrapped = WrappedText(80)
 
     @property
     def size(self) -> int:
-        """About how many cells it takes."""
+        """Estimated number of cells."""
         return len(self.message.text)
 
     def lay_out(self, width: int) -> None:
-        """Wrap everything again to `width` cells."""
-        self.flow = flow = Flow(width)
+        """Wrap everything to `width` cells."""
+        self.wrapped = wrapped = WrappedText(width)
         role = self.message.role
-        flow.add(ROLES[role], "system" if role == "system" else "you")
-        flow.new_line()
-        flow.add(visible(self.message.text), "said" if role == "user" else "told")
+        wrapped.add(ROLES[role], "system" if role == "system" else "you")
+        wrapped.new_line()
+        wrapped.add(visible(self.message.text), "said" if role == "user" else "told")
 
 
 class ReplyBlock:
     """One lane's reply, token by token.
 
-    The first `common` steps are the same in the lane it is compared with, and
-    shown muted; `fork` is the step at which the two part, once they do.
-    `siblings` says which of how many it is. `rendered` shows it as Markdown
-    once it is finished.
+    The first `common` steps agree with the reference lane and are muted; `fork`
+    is the first step that differs, once there is one. `siblings` is (number,
+    total). `rendered` shows the reply as Markdown once it is finished.
     """
 
     def __init__(
@@ -96,19 +76,18 @@ class ReplyBlock:
 
     @property
     def size(self) -> int:
-        """About how many cells it takes."""
+        """Estimated number of cells."""
         return len(self.log.steps) * CELLS_PER_TOKEN
 
     def _begin(self, width: int) -> None:
-        self.flow = Flow(width)
-        self._stream = Utf8Stream()
-        self._split = False  # whether a character may be waiting for its other bytes
+        self.wrapped = WrappedText(width)
+        self._text = ReplyText()
         self._alpha = self.log.reply.alpha
         self._shown = 0
         self._ended = False
 
     def lay_out(self, width: int) -> None:
-        """Wrap everything again to `width` cells."""
+        """Wrap everything to `width` cells."""
         self._begin(width)
         if self.heading:
             self._head()
@@ -122,109 +101,104 @@ class ReplyBlock:
         return self.log.finish is not None or self.log.cut_off
 
     def _render(self) -> None:
-        """What was said as Markdown; there is no token to stand on."""
-        from logit_amp_chat.tui.token_log.markdown import add_markdown  # heavy, and seldom needed
+        """Show the text as Markdown, without tokens for the cursor."""
+        from logit_amp_chat.tui.token_log.markdown import (
+            add_markdown,
+        )  # slow to import, seldom needed
 
-        add_markdown(self.flow, self.log.text)
+        add_markdown(self.wrapped, self.log.text)
         self._shown = len(self.log.steps)
         self._end()
 
     def _head(self) -> None:
         reply, log = self.log.reply, self.log
         letter = LETTERS.get(reply.lane, LETTERS["amplified"])
-        self.flow.add(f"{letter} {self.label}", f"head-{self.lane}")
+        self.wrapped.add(f"{letter} {self.label}", f"head-{self.lane}")
         if reply.lane not in FIXED_ALPHA:
-            self.flow.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
-        place, total = self.siblings
+            self.wrapped.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
+        number, total = self.siblings
         details = [
             f"seed {reply.seed}",
-            f"‹ {place}/{total} ›" if total > 1 else "",
+            f"‹ {number}/{total} ›" if total > 1 else "",
             f"branched at token {reply.forced}" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
         ]
         for detail in filter(None, details):
-            self.flow.add(f"  {detail}", "finish")
-        self.flow.new_line()
+            self.wrapped.add(f"  {detail}", "finish")
+        self.wrapped.new_line()
 
     def grow(self) -> None:
-        """Take in the steps, and the finish, that came since the last time."""
+        """Add the steps, and the finish, that are new since the last call."""
         steps = self.log.steps
-        for place in range(self._shown, len(steps)):
-            self._add(place, steps[place])
+        for index in range(self._shown, len(steps)):
+            self._add(index, steps[index])
         self._shown = len(steps)
         if self._over and not self._ended:
-            self.flow.add(visible(self._stream.finish()), "text", self._shown - 1)
+            self.wrapped.add(visible(self._text.finish()), "text", self._shown - 1)
             self._end()
 
     def _end(self) -> None:
-        """Why it ended, and what was noted."""
+        """Add why it ended, and the notes."""
         self._ended = True
-        if sentence := ending_sentence(self.log):
-            self.flow.new_line()
-            self.flow.add(sentence, "finish")
+        if sentence := endings.sentence(self.log, REMEDIES):
+            self.wrapped.new_line()
+            self.wrapped.add(sentence, "finish")
         self._notes()
 
-    def _add(self, place: int, step: Step) -> None:
+    def _add(self, index: int, step: Step) -> None:
         if step.alpha != self._alpha:
             self._alpha = step.alpha
             self._mark(step)
         if step.special:
-            self.flow.add(visible(step.text, newlines=False), "special", place)
+            self.wrapped.add(visible(step.text, newlines=False), "special", index)
         else:
-            self.flow.add(visible(self._text(step)), "text", place)
-        if place in self.log.notes:
-            self.flow.add(NOTE, "note")
-
-    def _text(self, step: Step) -> str:
-        """The characters that a step completes."""
-        if step.bytes is None and not self._split:
-            return step.text
-        self._split = step.bytes is not None
-        return self._stream.feed(step_bytes(step))
+            self.wrapped.add(visible(self._text.add(step)), "text", index)
+        if index in self.log.notes:
+            self.wrapped.add(NOTE, "note")
 
     def _mark(self, step: Step) -> None:
-        line = self.flow.lines[-1]
+        line = self.wrapped.lines[-1]
         if line and not line[-1].text.isspace():
-            self.flow.add(" ", "mark")
-        self.flow.add_whole(f"‹α {signed(step.alpha)}›", "mark")
+            self.wrapped.add(" ", "mark")
+        self.wrapped.add_whole(f"‹α {signed(step.alpha)}›", "mark")
         if not step.text[:1].isspace():
-            self.flow.add(" ", "mark")
+            self.wrapped.add(" ", "mark")
 
     def _notes(self) -> None:
-        """What was noted, below the reply: about the whole of it first."""
+        """Add the notes below the reply, the one on the whole reply first."""
         notes = self.log.notes
-        for place in sorted(notes, key=lambda place: -1 if place is None else place):
-            where = "" if place is None else f"token {place + 1}: "
-            self.flow.new_line()
-            self.flow.add(f"{NOTE} {where}{visible(notes[place])}", "note")
+        for index in sorted(notes, key=lambda index: -1 if index is None else index):
+            where = "" if index is None else f"token {index + 1}: "
+            self.wrapped.new_line()
+            self.wrapped.add(f"{NOTE} {where}{visible(notes[index])}", "note")
 
 
 class WelcomeBlock:
-    """What an empty chat says."""
+    """The welcome text of an empty chat."""
 
     id = "welcome"
     size = 0
 
     def __init__(self, paragraphs: Sequence[tuple[str, str]]) -> None:
         self.paragraphs = paragraphs
-        self.flow = Flow(80)
+        self.wrapped = WrappedText(80)
 
     def lay_out(self, width: int) -> None:
-        """Wrap everything again to `width` cells."""
-        self.flow = Flow(min(width, 72))
+        """Wrap everything to `width` cells."""
+        self.wrapped = WrappedText(min(width, 72))
         for index, (text, kind) in enumerate(self.paragraphs):
             if index:
-                self.flow.add("\n\n")
-            self.flow.add(visible(text), kind)
+                self.wrapped.add("\n\n")
+            self.wrapped.add(visible(text), kind)
 
 
 Block = MessageBlock | ReplyBlock | WelcomeBlock
 
 
 def compare(block: ReplyBlock, reference: Sequence[Step]) -> bool:
-    """Find how far a reply agrees with another; looks at new steps only.
+    """Update how far a reply agrees with `reference`, from new steps only.
 
-    Returns whether anything changed.
+    Returns whether that changed.
     """
     if block.fork is not None:
         return False

@@ -1,4 +1,4 @@
-"""A reply as the Markdown it was meant as; nothing in it can act on the terminal."""
+"""Renders a reply's Markdown; nothing in it can act on the terminal."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from rich.markdown import Markdown
 from rich.style import Style
 
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.token_log.blocks import RENDERED
-from logit_amp_chat.tui.token_log.wrapping import Flow
+from logit_amp_chat.tui.token_log.wrapping import RENDERED, WrappedText
 
 
-def add_markdown(flow: Flow, text: str) -> None:
-    """Append `text` rendered to the flow's width, without colours and links."""
-    console = Console(file=StringIO(), width=max(10, flow.width - 1), color_system=None)
-    # Links stay text: an address that is hidden behind words is nothing to click on.
+def add_markdown(wrapped: WrappedText, text: str) -> None:
+    """Append `text`, rendered to the width of `wrapped`, without colours and links."""
+    console = Console(file=StringIO(), width=max(10, wrapped.width - 1), color_system=None)
+    # No hyperlinks: an address hidden behind words should not be clickable.
     markdown = Markdown(visible(text), hyperlinks=False)
-    flow.new_line()
+    wrapped.new_line()
     lines = console.render_lines(markdown, pad=False)
     while lines and not "".join(segment.text for segment in lines[-1]).strip():
         lines.pop()
     for number, line in enumerate(lines):
         if number:
-            flow.add("\n", RENDERED)
+            wrapped.add("\n", RENDERED)
         for segment in line:
-            # Entities such as &#27; become characters only in rendering.
-            flow.add(visible(segment.text), RENDERED + _attributes(segment.style))
+            # Rendering turns entities such as &#27; into characters.
+            wrapped.add(visible(segment.text), RENDERED + _attributes(segment.style))
 
 
 def _attributes(style: Style | None) -> str:
-    """Bold, italic and the like; the colours of Rich's theme are not ours."""
+    """Bold, italic and the like, without the colours of Rich's theme."""
     names = ("bold", "italic", "underline", "strike")
     return " ".join(name for name in names if style is not None and getattr(style, name))

@@ -1,12 +1,13 @@
-"""The token log: a scrolling text in which every token can be stood on."""
+"""The token log: scrolling text in which the cursor moves from token to token."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
@@ -18,29 +19,27 @@ from textual.strip import Strip
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.token_log import cursor as navigation
 from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
-from logit_amp_chat.tui.token_log.cursor import Cursor
-from logit_amp_chat.tui.token_log.finder import Finder
-from logit_amp_chat.tui.token_log.layout import Page
+from logit_amp_chat.tui.token_log.cursor import Cursor, Navigator
+from logit_amp_chat.tui.token_log.layout import MARGIN, Page
 from logit_amp_chat.tui.token_log.painter import Painter
+from logit_amp_chat.tui.token_log.search import Finder
 
-MARGIN = 1
-STRIDE = 6  # a scroll of streaming text is this part of the view, in lines
-READABLE = 110  # cells: longer lines are hard to read
-SLICE_SECONDS = 0.025  # of every PAUSE_SECONDS, for wrapping what is out of sight
+STRIDE = 6  # streaming text scrolls by 1/6 of the view at a time
+READABLE = 110  # cells; longer lines are hard to read
+SLICE_SECONDS = 0.025  # of every PAUSE_SECONDS, for wrapping blocks out of view
 PAUSE_SECONDS = 0.05
 
 
 class TokenLog(ScrollView, can_focus=True):
-    """Messages and replies as lines; only the last lines change while a reply grows."""
+    """Messages and replies; only the last lines change while a reply grows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("transcript")]
     COMPONENT_CLASSES: ClassVar[set[str]] = Painter.CLASSES
 
     @dataclass
     class CursorMoved(Message):
-        """The token cursor was moved to another token, or taken away."""
+        """The cursor moved to another token, or was removed."""
 
         log: TokenLog
 
@@ -53,6 +52,7 @@ class TokenLog(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.page = Page()
         self.finder = Finder(self.page)
+        self._navigator = Navigator(self.page)
         self.cursor: Cursor | None = None
         self.metric: TokenMetric | None = None
         self.rendered = False
@@ -64,13 +64,13 @@ class TokenLog(ScrollView, can_focus=True):
 
     @property
     def blocks(self) -> list[Block]:
-        """What is shown, from the top."""
+        """The blocks, from the top."""
         return self.page.blocks
 
     # --- content ----------------------------------------------------------------
 
     def show(self, blocks: Sequence[Block]) -> None:
-        """Show these blocks instead of what was there, from the bottom."""
+        """Replace all blocks and scroll to the end."""
         for block in blocks:
             if isinstance(block, ReplyBlock):
                 block.rendered = self.rendered
@@ -90,7 +90,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._fit()
 
     def grow(self, reply: str) -> None:
-        """A reply has new steps or a finish: wrap its tail only."""
+        """Show a reply's new steps or finish; only its tail is wrapped."""
         block, place = self.block_of(reply), self.page.place_of(reply)
         if block is None or place is None or not self.page.is_wrapped(place):
             return
@@ -100,7 +100,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._fit()
 
     def renew(self, id: str) -> None:
-        """Something about a block was changed, so that it has to be wrapped again."""
+        """Wrap a block again, because it has changed."""
         if (place := self.page.place_of(id)) is not None:
             self.page.forget(place)
             self._lay_out()
@@ -109,11 +109,11 @@ class TokenLog(ScrollView, can_focus=True):
 
     @property
     def at_end(self) -> bool:
-        """Whether the last line is in view, so that the view follows new text."""
+        """Whether the view follows new text, because its end is in view."""
         return self._follows
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scrolling up stops following, scrolling to the end takes it up again."""
+        """Stop following when scrolled up, follow again when scrolled to the end."""
         super().watch_scroll_y(old_value, new_value)
         if not self._wrapping:
             self._follows = new_value >= self.max_scroll_y
@@ -121,16 +121,16 @@ class TokenLog(ScrollView, can_focus=True):
 
     @property
     def _height(self) -> int:
-        """Rows that can be scrolled over: the page, and a few empty ones below it.
+        """Rows to scroll over: the page, and a few empty ones below it.
 
-        A scroll repaints everything, so that text which streams is scrolled by
-        several lines at a time; the taller the view, the more.
+        Every scroll repaints the whole view, so streaming text scrolls by
+        several lines at a time: the taller the view, the more.
         """
         stride = max(1, self.size.height // STRIDE)
         return -(-self.page.height // stride) * stride
 
     def _fit(self) -> None:
-        """The page may have another height: keep to its end where the view follows."""
+        """Adapt to the height of the page, and stay at its end when following."""
         if self._height != self.virtual_size.height:
             self.virtual_size = Size(self.size.width, self._height)
         if self._follows and self.cursor is None:
@@ -145,11 +145,11 @@ class TokenLog(ScrollView, can_focus=True):
             self.refresh()
 
     def _text_width(self) -> int:
-        """Cells a line may take; 0 while the log is not on the screen."""
+        """Cells per line; 0 while the log is not on the screen."""
         return max(0, min(READABLE, self.scrollable_content_region.width - MARGIN))
 
     def _wrap_view(self) -> None:
-        """Wrap what is in view, so that it is never painted as it was."""
+        """Wrap the blocks in view before they are painted."""
         if self._wrapping or not self.page.width:
             return
         height = self.size.height
@@ -163,7 +163,7 @@ class TokenLog(ScrollView, can_focus=True):
             self._wrap(stale[-1] if follow else stale[0])
 
     def _wrap(self, place: int) -> None:
-        """Wrap a block; what is in view stays where it is."""
+        """Wrap a block without moving what is in view."""
         page, top = self.page, self.scroll_offset.y
         follow = self._follows and self.cursor is None
         seen = page.place_at(top)
@@ -182,7 +182,7 @@ class TokenLog(ScrollView, can_focus=True):
             self._wrapping = False
 
     def _settle(self) -> None:
-        """Wrap what is out of sight bit by bit, so that heights become exact."""
+        """Wrap blocks out of view bit by bit, so that all heights become exact."""
         if not self._settling and next(self.page.unwrapped, None) is not None:
             self._settling = True
             self.set_timer(PAUSE_SECONDS, self._wrap_some)
@@ -197,7 +197,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._settle()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Wrap to the new width, and keep the end, the cursor or what was in view there."""
+        """Wrap to the new width; keep the end, the cursor or the top of the view in place."""
         follow = self._follows or not self.page.width
         if self._text_width() != self.page.width:
             seen = self.page.place_at(self.scroll_offset.y)
@@ -211,6 +211,16 @@ class TokenLog(ScrollView, can_focus=True):
 
     # --- drawing ----------------------------------------------------------------
 
+    @property
+    def dark(self) -> bool:
+        """Whether the theme is dark."""
+        return self.app.current_theme.dark
+
+    @property
+    def selected_style(self) -> Style:
+        """The style of selected text."""
+        return self.screen.get_component_rich_style("screen--selection")
+
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
         row = self.scroll_offset.y + y
@@ -218,27 +228,22 @@ class TokenLog(ScrollView, can_focus=True):
         return strip.apply_offsets(self.scroll_offset.x, row)
 
     def notify_style_update(self) -> None:
-        """Other colours: nothing is wrapped again, the next paint asks for them."""
+        """Forget the styles; nothing has to be wrapped again."""
         super().notify_style_update()
         self._painter.forget()
 
     def colour_by(self, metric: TokenMetric | None) -> None:
-        """Colour tokens by a number of their steps."""
+        """Colour tokens by a metric."""
         if metric is not self.metric:
             self.metric = metric
             self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text a mouse selection covers."""
-        text = "\n".join(self._text_of(row) for row in range(self.page.height))
-        return selection.extract(text), "\n"
-
-    def _text_of(self, row: int) -> str:
-        found = self.page.line_at(row)
-        return "" if found is None else " " * MARGIN + "".join(span.text for span in found[2])
+        return selection.extract("\n".join(self.page.text())), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Draw the selection."""
+        """Repaint with the selection."""
         self.refresh()
 
     # --- the token cursor -------------------------------------------------------
@@ -250,25 +255,25 @@ class TokenLog(ScrollView, can_focus=True):
         return block if isinstance(block, ReplyBlock) else None
 
     def step_under_cursor(self) -> Step | None:
-        """The record of the token the cursor stands on."""
+        """The step under the cursor."""
         if self.cursor is None or (block := self.block_of(self.cursor.reply)) is None:
             return None
         steps = block.log.steps
         return steps[self.cursor.step] if self.cursor.step < len(steps) else None
 
     def set_cursor(self, cursor: Cursor | None) -> None:
-        """Put the cursor on a token, or take it away and follow the text again, and say so."""
+        """Move the cursor, or remove it and follow the text again, and post CursorMoved."""
         if cursor != self.cursor:
             self.place_cursor(cursor)
             self.post_message(self.CursorMoved(self))
 
     def place_cursor(self, cursor: Cursor | None) -> None:
-        """The same without a word, for a cursor that follows another one."""
+        """The same without a message, for a cursor that follows another one."""
         if cursor == self.cursor:
             return
         if cursor is not None:
             self.render_markdown(False)
-        old, self.cursor = self._cursor_place(), cursor
+        old, self.cursor = self._cursor_position(), cursor
         self._goal = None
         if cursor is None:
             self.refresh()
@@ -276,103 +281,60 @@ class TokenLog(ScrollView, can_focus=True):
             self.scroll_end(animate=False, immediate=True)
         else:
             self._reveal()
-            for place in (old, self._cursor_place()):
-                if place is not None:  # a token may be broken over two lines
-                    self.refresh_lines(max(0, place[0] - 1), 3)
+            for position in (old, self._cursor_position()):
+                if position is not None:  # a token may be broken over two lines
+                    self.refresh_lines(max(0, position[0] - 1), 3)
 
-    def _from_the_end(self, by: int) -> bool:
-        """Without a cursor, going back puts it on the last token. Whether that is all."""
+    def _move(self, by: int, find: Callable[[Cursor], Cursor | None]) -> None:
+        """Move to what `find` finds; without a cursor, going back puts it on the last token."""
         if self.cursor is not None:
-            return False
-        found = navigation.replies(self.blocks)
-        if by < 0 and found:
-            self.set_cursor(Cursor(found[-1].id, len(found[-1].log.steps) - 1))
-        return True
+            self.set_cursor(find(self.cursor))
+        elif by < 0 and (last := self._navigator.last()):
+            self.set_cursor(last)
 
     def move_by_token(self, by: int) -> None:
         """Move along the tokens, from reply to reply; past the last one the view follows again."""
-        if not self._from_the_end(by) and self.cursor:
-            self.set_cursor(navigation.by_token(self.blocks, self.cursor, by))
+        self._move(by, lambda cursor: self._navigator.by_token(cursor, by))
 
     def move_by_word(self, direction: int) -> None:
         """Move to the next token that begins a word."""
-        if not self._from_the_end(direction) and self.cursor:
-            self.set_cursor(navigation.by_word(self.blocks, self.cursor, direction))
+        self._move(direction, lambda cursor: self._navigator.by_word(cursor, direction))
 
     def move_by_reply(self, direction: int) -> None:
         """Move to the first token of another reply."""
-        if not self._from_the_end(direction) and self.cursor:
-            self.set_cursor(navigation.by_reply(self.blocks, self.cursor, direction))
+        self._move(direction, lambda cursor: self._navigator.by_reply(cursor, direction))
+
+    def move_by_line(self, by: int) -> None:
+        """Move to the nearest token in a line above or below; several moves keep to one column."""
+        position = self._cursor_position()
+        column = self._goal if self._goal is not None else position[1] if position else 0
+        self._move(by, lambda cursor: self._navigator.by_line(cursor, by, column))
+        self._goal = column if position and self.cursor else None
 
     def move_by_hunk(self, direction: int) -> bool:
-        """Move to the next tokens that stand out. False where there are no more."""
+        """Move to the next hunk of tokens that stand out. False where there is none."""
         if self.metric is None:
             return False
-        found = navigation.by_hunk(self.blocks, self.cursor, direction, self.metric)
+        found = self._navigator.by_hunk(self.cursor, direction, self.metric)
         if found is not None:
             self.set_cursor(found)
         return found is not None
 
     def move_to_first(self) -> None:
         """Move to the first token of the first reply."""
-        if found := navigation.replies(self.blocks):
-            self.set_cursor(Cursor(found[0].id, 0))
+        if first := self._navigator.first():
+            self.set_cursor(first)
 
-    def move_by_line(self, by: int) -> None:
-        """Move to the nearest token in a line above or below that has one."""
-        if self._from_the_end(by) or (place := self._cursor_place()) is None:
-            return
-        row, column = place
-        column = self._goal = column if self._goal is None else self._goal
-        row += by
-        while 0 <= row < self.page.height:
-            self.page.wrap(self.page.place_at(row))
-            if (cursor := self._token_near(row, column)) is not None:
-                self.set_cursor(cursor)
-                self._goal = column
-                return
-            row += 1 if by > 0 else -1
-        if by > 0:
-            self.set_cursor(None)
-
-    def _token_near(self, row: int, column: int) -> Cursor | None:
-        found = self.page.line_at(row)
-        if found is None:
-            return None
-        block, _, spans = found
-        best: Cursor | None = None
-        x = MARGIN
-        for span in spans:
-            if span.step is not None and (x <= column or best is None):
-                best = Cursor(block.id, span.step)
-            x += span.width
-        return best
-
-    def _cursor_place(self) -> tuple[int, int] | None:
+    def _cursor_position(self) -> tuple[int, int] | None:
         """Row and column of the cursor's token."""
-        if self.cursor is None or (place := self.page.place_of(self.cursor.reply)) is None:
-            return None
-        self.page.wrap(place)
-        start, flow = self.page.start_of(place), self.blocks[place].flow
-        step, line = self.cursor.step, flow.line_of(self.cursor.step)
-        nearest = start + line, MARGIN
-        # The space before a word may have stayed on the line above.
-        for number in range(line, min(line + 2, len(flow.lines))):
-            x = MARGIN
-            for span in flow.lines[number]:
-                if span.step is not None and span.step <= step:
-                    nearest = start + number, x
-                    if span.step == step and not span.text.isspace():
-                        return nearest
-                x += span.width
-        return nearest
+        return None if self.cursor is None else self._navigator.position_of(self.cursor)
 
     def _reveal(self) -> None:
-        if (place := self._cursor_place()) is not None:
-            self.reveal_row(place[0])
+        if (position := self._cursor_position()) is not None:
+            self.reveal_row(position[0])
 
     def reveal_row(self, row: int) -> None:
-        """Scroll as little as it takes to have a row in view."""
+        """Scroll a row into view, as little as possible."""
         self._fit()
         top, height = self.scroll_offset.y, self.size.height
         if row < top:
@@ -383,7 +345,7 @@ class TokenLog(ScrollView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the token that was clicked."""
         row = self.scroll_offset.y + event.y
-        if (cursor := self._token_near(row, event.x)) is not None:
+        if (cursor := self._navigator.token_near(row, event.x)) is not None:
             self.set_cursor(cursor)
 
     # --- Markdown ---------------------------------------------------------------
@@ -404,18 +366,18 @@ class TokenLog(ScrollView, can_focus=True):
     # --- searching --------------------------------------------------------------
 
     def search(self, query: str) -> None:
-        """Mark what is looked for; nothing ends it."""
+        """Highlight all hits; an empty query ends the search."""
         self.finder.look_for(query)
         self.refresh()
 
     def move_to_hit(self, direction: int, *, from_here: bool = False) -> bool:
-        """Go to the next hit, from the last one to the first. False where there is none.
+        """Move to the next hit, wrapping around. False where there is none.
 
-        `from_here` takes one that begins where the search began.
+        With `from_here`, a hit right where the search starts counts.
         """
         row = self.scroll_offset.y + (self.size.height if direction < 0 else 0)
-        if self.cursor is not None and (place := self._cursor_place()) is not None:
-            row = place[0]
+        if (position := self._cursor_position()) is not None:
+            row = position[0]
         hit = self.finder.next(direction, row, self.cursor, stay=from_here)
         if hit is None:
             return False

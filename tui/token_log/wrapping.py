@@ -1,7 +1,7 @@
-"""Text wrapped by cells, grown piece by piece: the transcript's line model.
+"""Text wrapped by terminal cells, grown piece by piece.
 
-Adding a piece touches the last line only, so that the cost of a token does
-not depend on how much text is already there.
+Adding a piece touches the last line only, so a token costs the same however
+much text is already there.
 """
 
 from __future__ import annotations
@@ -16,9 +16,16 @@ from rich.cells import cell_len, chop_cells, split_graphemes
 _FRAGMENT = re.compile(r"\n|[^\S\n]+|\S+")
 TAB = "    "
 
+# Kinds of spans in a token log. Messages, replies and notes:
+SAID = ("said", "told", "text", "special", "newline", "note")
+# What the log says about them; a search skips these:
+LABELS = ("you", "system", "head-before", "head-after", "head-amplified", "mark", "finish")
+# Prefix of the kinds of rendered Markdown; the attributes to draw it with follow.
+RENDERED = "md:"
+
 
 class Span(NamedTuple):
-    """A run of text in one line that looks the same and belongs to one step."""
+    """A run of text in one line, of one kind and one step."""
 
     text: str
     width: int
@@ -26,11 +33,11 @@ class Span(NamedTuple):
     step: int | None
 
 
-class Flow:
+class WrappedText:
     """Lines of spans, each at most `width` cells.
 
-    The last column is kept for the space or the line break that ends a line,
-    so that every token, even a lone space, has a cell to stand on.
+    The last column is reserved for the space or newline that ends a line, so
+    that every token, even a lone space, has a cell for the cursor.
     """
 
     def __init__(self, width: int) -> None:
@@ -39,11 +46,11 @@ class Flow:
         self.last_step = -1
         self._above = array("i", [-1])  # by line: the last step above it
         self._used = 0
-        self._break = 0  # where the current line may be broken: spans from here on move
+        self._break = 0  # spans from here on move to the next line when it breaks
 
     def add(self, text: str, kind: str = "text", step: int | None = None) -> None:
-        """Append `text`; it may break at white space, and inside words that are too long."""
-        if text[:1] == " " and text[1:].isalnum():  # most tokens: a word with the space before it
+        """Append `text`; lines break at white space, and inside words that are too long."""
+        if text[:1] == " " and text[1:].isalnum():  # most tokens: a space and a word
             self._add_space(" ", kind, step)
             self._add_word(text[1:], kind, step)
             return
@@ -56,17 +63,17 @@ class Flow:
                 self._add_word(fragment, kind, step)
 
     def add_whole(self, text: str, kind: str, step: int | None = None) -> None:
-        """Append `text` that stays together although it may hold spaces."""
+        """Append `text` and keep it on one line, spaces included."""
         self._break = len(self.lines[-1])
         self._add_word(text, kind, step)
         self._break = len(self.lines[-1])
 
     def line_of(self, step: int) -> int:
-        """The line in which a step begins, or where the nearest one before it ends."""
+        """The line where a step begins, or where the nearest step before it ends."""
         return max(0, bisect_left(self._above, step) - 1)
 
     def new_line(self) -> None:
-        """Start a new line unless the last one is still empty."""
+        """Start a new line unless the last one is empty."""
         if self.lines[-1]:
             self._open_line([])
 
@@ -114,7 +121,7 @@ class Flow:
             self._cut_word(word, limit, kind, step)
 
     def _join(self, word: str) -> str:
-        """Give what has no cells of its own to the character it sits on; returns the rest."""
+        """Move leading combining characters to the span they modify; returns the rest."""
         line = self.lines[-1]
         size = 0
         while size < len(word) and not cell_len(word[size]):
@@ -142,7 +149,7 @@ class Flow:
 
 
 def clip(text: str, width: int) -> str:
-    """`text` cut to `width` cells, with an ellipsis where something is missing."""
+    """`text` cut to `width` cells, with an ellipsis if it was longer."""
     if cell_len(text) <= width:
         return text
     if width <= 1:

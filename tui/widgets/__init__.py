@@ -1,1 +1,1 @@
-"""The parts a screen is made of; none of them knows the engine."""
+"""The widgets of the chat screen; none of them knows the engine."""

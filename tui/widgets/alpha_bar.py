@@ -1,4 +1,4 @@
-"""The α bar: where between before, after and beyond the next token is taken from."""
+"""The α bar: the live α on a scale, the sampling settings, and means of the newest tokens."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from logit_amp_chat.tui.token_log.wrapping import clip
 
 LOW, HIGH = -2.0, 4.0
 SIDES = ((110, 60), (76, 34), (40, 14))
-"""From which width on how many cells at the right are for figures."""
+"""(minimum width, cells on the right for figures), widest first."""
 SPARK = 12
 TICKS = (-2, -1, 0, 1, 2, 3, 4)
 
 
 def timeline(steps: Sequence[Step]) -> tuple[float, ...]:
-    """α at a few places from the first step to the last; nothing where it is the same at all."""
+    """α at SPARK equidistant steps; empty if it never changed."""
     if not steps:
         return ()
     last = len(steps) - 1
@@ -40,9 +40,9 @@ def timeline(steps: Sequence[Step]) -> tuple[float, ...]:
 class AlphaBar(Widget):
     """A scale from −2 to 4 with before and after marked and the live value as a knob.
 
-    A value off the scale shows as an arrow at its end. At the right stands how
-    it is sampled, and what came of it: mean log p under after, entropy and KL
-    of the newest tokens, and α along the reply. Two lines where there is room.
+    A value off the scale is an arrow at its end. On the right are the sampling
+    settings, and over the newest tokens mean log p under after, entropy and KL,
+    with α along the reply. Two lines where there is room.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -60,7 +60,7 @@ class AlphaBar(Widget):
     labels: reactive[tuple[str, str]] = reactive(("before", "after"))
     window_means: reactive[WindowMeans | None] = reactive(None, repaint=False)
     timeline: reactive[tuple[float, ...]] = reactive(())
-    """α along the reply, at equal distances; nothing where it never changed."""
+    """α along the reply at equidistant steps; empty if it never changed."""
 
     def render_line(self, y: int) -> Strip:
         """The rail on the first line, its labels on the second."""
@@ -77,21 +77,21 @@ class AlphaBar(Widget):
             right = self._figures(side) if self.size.height > 1 else self._short_figures(side)
         elif y == 1:
             left = [Segment("   ", base), *self._labels(rail)]
-            used, right = 3 + rail, self._readings(side)
+            used, right = 3 + rail, self._window_means(side)
         else:
             return Strip.blank(width, base)
         gap = Segment(" " * max(0, width - side - used), base)
         return Strip([*left, gap, *right]).adjust_cell_length(width, base)
 
     def watch_window_means(self) -> None:
-        """The readings move all the time: repaint their line alone."""
+        """Repaint their line alone, because they change with every token."""
         self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
     def _style(self, name: str) -> Style:
         return self.rich_style + self.get_component_rich_style(name, partial=True)
 
     def _figures(self, side: int) -> list[Segment]:
-        """How it is sampled; where that leaves room, α along the reply."""
+        """The sampling settings, and α along the reply if there is room."""
         sampling = self.sampling
         said = f"τ {number(sampling.plausibility)}  T {number(sampling.temperature)}"
         if side >= 40:
@@ -101,21 +101,21 @@ class AlphaBar(Widget):
         return [Segment(f"{said}  ", muted), Segment(line, muted)]
 
     def _short_figures(self, side: int) -> list[Segment]:
-        """For a bar of one line: a warning is worth more than how it is sampled."""
+        """For a bar of one line: a warning if there is one, else the sampling settings."""
         if self.window_means is not None and self.window_means.left_after and side > 14:
-            return self._readings(side)
+            return self._window_means(side)
         return self._figures(side)
 
-    def _readings(self, side: int) -> list[Segment]:
-        """Whether the text is still one that after would write."""
+    def _window_means(self, side: int) -> list[Segment]:
+        """The window means, with a warning where the text is unlikely under after."""
         if self.window_means is None or side <= 14:
             return []
-        found = self.window_means
-        mark = "!" if found.left_after else " "
-        warning = self._style("bar--warning" if found.left_after else "bar--muted")
+        means = self.window_means
+        mark = "!" if means.left_after else " "
+        warning = self._style("bar--warning" if means.left_after else "bar--muted")
         muted = self._style("bar--muted")
-        rest = f"  H {nats(found.entropy)}  KL {nats(found.kl)}"
-        said = f"{mark}log pA {nats(found.logp_after)}"
+        rest = f"  H {nats(means.entropy)}  KL {nats(means.kl)}"
+        said = f"{mark}log pA {nats(means.logp_after)}"
         line = self._spark(side - len(said) - len(rest) - 2) if side >= 40 else ""
         return [
             Segment(said, warning),
@@ -124,7 +124,7 @@ class AlphaBar(Widget):
         ]
 
     def _spark(self, width: int) -> str:
-        """α from the reply's first token to its newest, with both values where they fit."""
+        """A sparkline of α along the reply, with the first and last value if they fit."""
         if not self.timeline:
             return ""
         first, last = signed(self.timeline[0]), signed(self.timeline[-1])
@@ -138,7 +138,7 @@ class AlphaBar(Widget):
         return round(max(0.0, min(1.0, share)) * (rail - 1))
 
     def _rail(self, rail: int) -> list[Segment]:
-        """Ticks at whole numbers, B and A where before and after are, the way from after filled."""
+        """Ticks at whole numbers, B and A at −1 and 0, filled from 0 to the knob."""
         knob, zero = self._cell(self.alpha, rail), self._cell(0, rail)
         side = "bar--amplified" if self.alpha > 0 else "bar--before"
         cells = [("─", "bar--rail")] * rail
@@ -157,7 +157,7 @@ class AlphaBar(Widget):
         return "◀" if self.alpha < LOW else "●"
 
     def _labels(self, rail: int) -> list[Segment]:
-        """Names under −1 and 0, numbers under the rest, as far as they fit."""
+        """Names under −1 and 0, numbers under the other ticks, where they fit."""
         line = [" "] * rail
         before, after = (clip(visible(x, newlines=False), rail // 4) for x in self.labels)
         names = {-1: before, 0: after}
@@ -180,7 +180,7 @@ class AlphaBar(Widget):
         return self._runs(list(zip(line, styles, strict=True)))
 
     def _runs(self, cells: list[tuple[str, str]]) -> list[Segment]:
-        """Cells that look the same as one segment."""
+        """Cells as segments, one per style."""
         return [
             Segment("".join(glyph for glyph, _ in run), self._style(name))
             for name, run in groupby(cells, key=lambda cell: cell[1])

@@ -1,4 +1,4 @@
-"""The table of candidates: what else could have been said, and when it would have been."""
+"""The table of candidates, with the α at which each overtakes the chosen token."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Line = list[Segment]
 
 
 def quoted(text: str) -> str:
-    """A token as it is, between quotes, with its white space visible."""
+    """A token in quotes, with visible white space."""
     return f"“{visible(text, newlines=False).replace(' ', '·')}”"
 
 
 def share(log_prob: float) -> float:
-    """A probability, for the length of a bar."""
+    """The probability, as the length of a bar."""
     return math.exp(min(0.0, log_prob))
 
 
@@ -37,7 +37,7 @@ def chosen_of(step: Step) -> Candidate:
 
 
 def ordered(step: Step, order: str) -> list[Candidate]:
-    """The candidates: most probable first, most moved first, or next to overtake first."""
+    """The candidates: most likely first, largest |Δ| first, or next to overtake first."""
     chosen = chosen_of(step)
 
     def weight(candidate: Candidate) -> tuple[float, ...]:
@@ -54,7 +54,7 @@ def ordered(step: Step, order: str) -> list[Candidate]:
 
 
 def crossover(found: Overtaking) -> str:
-    """From which α on a candidate is ahead, in NEAR cells: ≥ +2.30, ≤ −0.40, always, never."""
+    """The αs at which a candidate is ahead, in NEAR cells: ≥ +2.30, ≤ −0.40, always, never."""
     if found.at is None:
         return ("always" if found.ahead else "never").rjust(NEAR)
     sign = "≥" if found.above else "≤"
@@ -62,7 +62,7 @@ def crossover(found: Overtaking) -> str:
 
 
 class CandidateTable:
-    """Lines of one step's candidates, for a width; the columns go where there is no room."""
+    """The lines of one step's candidates; columns that do not fit are left out."""
 
     def __init__(
         self,
@@ -88,16 +88,16 @@ class CandidateTable:
 
     @property
     def shows_crossover(self) -> bool:
-        """Whether the last column is the crossover: always where it is wide, else when asked."""
+        """Whether there is a crossover column: if wide, or if sorted by it."""
         return self.wide or self.order == "next"
 
     @property
     def shows_delta(self) -> bool:
-        """Whether there is a column for Δ."""
+        """Whether there is a Δ column."""
         return self.wide or self.order != "next"
 
     def head(self) -> Line:
-        """The names of the columns, and what they are sorted by."""
+        """The column names and the sort order."""
         line = [
             Segment(
                 f" {clip('by ' + self.order + ' ↓', self.room + 1):<{self.room + 1}}",

@@ -1,4 +1,4 @@
-"""The composer: where the next message is written."""
+"""The composer: the text area for the next message."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ NEWLINE = ("ctrl+j", "shift+enter", "shift+\r")
 class Composer(TextArea):
     """A text area in which enter sends and ctrl+j makes a new line.
 
-    From the first line up, and from the last one down, go what was sent before
-    and what was being written when that was looked for.
+    Up in the first line and down in the last one go through the messages sent
+    before and the draft.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("composer")]
 
     @dataclass
     class Submitted(Message):
-        """The user sends what was written."""
+        """The user sends the text."""
 
         text: str
 
     @dataclass
     class Left(Message):
-        """The user goes to the transcript: with tab, or up past what was sent first."""
+        """The user goes to the transcript: with tab, or up past the oldest sent message."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
@@ -47,7 +47,7 @@ class Composer(TextArea):
         )
         self.sent: list[str] = []
         self._draft = ""
-        self._looked_at: int | None = None  # place in the history; None: at the draft
+        self._looked_at: int | None = None  # index in `sent`; None: the draft
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key not in ("enter", "tab", *NEWLINE):
@@ -65,13 +65,13 @@ class Composer(TextArea):
     def action_submit(self) -> None:
         """Send the text, unless it is blank."""
         if text := self.text.rstrip():
-            # Emptied here and not by who takes the message: letters may follow at once.
+            # Emptied here, not by the receiver: more keys may follow at once.
             self.put("")
             self.remember(text)
             self.post_message(self.Submitted(text))
 
     def remember(self, *texts: str) -> None:
-        """Have these found by going up, the last one first."""
+        """Add messages to the ones that going up finds."""
         for text in texts:
             if not self.sent or self.sent[-1] != text:
                 self.sent.append(text)
@@ -82,21 +82,21 @@ class Composer(TextArea):
         self.insert("\n")
 
     def action_cursor_up(self, select: bool = False) -> None:
-        """Up; from the first line to what was sent before, and past that out of the composer."""
+        """Up; from the first line to the message sent before, past the oldest one out."""
         if select or self._row > 0:
             super().action_cursor_up(select)
         elif not self._look_at(-1):
             self.post_message(self.Left())
 
     def action_cursor_down(self, select: bool = False) -> None:
-        """Down; from the last line towards what was being written."""
+        """Down; from the last line to the next message, at last the draft."""
         last = self.wrapped_document.height - 1
         if select or self._row < last or not self._look_at(1):
             super().action_cursor_down(select)
 
     @property
     def _row(self) -> int:
-        """The row of the cursor, counted as lines are wrapped."""
+        """The row of the cursor in the wrapped text."""
         return self.wrapped_document.location_to_offset(self.cursor_location).y
 
     def _look_at(self, by: int) -> bool:
@@ -110,12 +110,12 @@ class Composer(TextArea):
             self._draft = self.text
         self.load_text(editable(self._draft if to == draft else self.sent[to]))
         self._looked_at = None if to == draft else to
-        # Further in the same direction is the next one.
+        # At the edge, so that the same key goes one further.
         self.move_cursor((0, 0) if by < 0 else self.document.end)
         return True
 
     def put(self, text: str) -> None:
-        """Replace what is there, with the cursor at the end."""
+        """Replace the text, with the cursor at the end."""
         self._looked_at = None
         self.load_text(editable(text))
         self.move_cursor(self.document.end)

@@ -1,4 +1,4 @@
-"""The inspector: what before, after and amplified wanted at one token, and what else to say."""
+"""The inspector: one token's figures under before, after and amplified, and its candidates."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ STACKED_ROWS = 15
 SIDE_BY_SIDE = 74
 LEFT = 36
 FULL = (0, 1, 2, 3, 4, 5, 6, 7)
-COMPACT = (0, 1, 3, 4, 5)  # without the head of the columns, shifts and divergences
+COMPACT = (0, 1, 3, 4, 5)  # without column heads, Δ and KL
 COMPACT_BELOW = 10
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """A step, and where it stands: token `place` of `total` in `lane`; what was noted about it."""
+    """A step: token `place` of `total` in `lane`, with its note."""
 
     step: Step
     lane: str
@@ -51,7 +51,7 @@ class Inspected:
 class Inspector(Widget, can_focus=False):
     """Figures in fixed places, so that nothing jumps while text streams.
 
-    While it has the keyboard one candidate is selected, to go on from it.
+    While it has the focus, one candidate is selected, to branch from.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("candidates")]
@@ -69,7 +69,7 @@ class Inspector(Widget, can_focus=False):
 
     @dataclass
     class Left(Message):
-        """The keyboard goes elsewhere: no candidate is selected any more."""
+        """The focus goes elsewhere; no candidate is selected any more."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -97,7 +97,7 @@ class Inspector(Widget, can_focus=False):
         self.refresh()
 
     def sort(self) -> None:
-        """Sort the candidates the next way; the selection stays on its token."""
+        """Switch to the next sort order; the selection stays on its token."""
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
         candidate = self.candidate
         if self.inspected is not None:
@@ -117,7 +117,7 @@ class Inspector(Widget, can_focus=False):
         return self._candidates[self.selected]
 
     def choose(self) -> bool:
-        """Select the first candidate and take the keyboard. False where there is none."""
+        """Select the first candidate and take the focus. False where there is none."""
         if not self._candidates:
             return False
         self.selected, self._top = 0, 0
@@ -127,7 +127,7 @@ class Inspector(Widget, can_focus=False):
         return True
 
     def on_blur(self) -> None:
-        """Without the keyboard nothing is selected."""
+        """Drop the selection."""
         self.selected, self._top = None, 0
         self.can_focus = False
         self.refresh()
@@ -157,19 +157,19 @@ class Inspector(Widget, can_focus=False):
 
     @staticmethod
     def _beside(width: int, height: int) -> bool:
-        """Whether the candidates stand beside the token's figures."""
+        """Whether the candidates are beside the token's figures."""
         return width >= SIDE_BY_SIDE and height < STACKED_ROWS
 
     @staticmethod
     def _above(height: int) -> int:
-        """How many lines stand above the head of the candidates."""
+        """The number of lines above the candidates' column heads."""
         order = FULL if height >= COMPACT_BELOW else COMPACT
         return len(order) + (height >= STACKED_ROWS)
 
     def render_line(self, y: int) -> Strip:
         """Token above candidates, or beside them where the panel is wide and low."""
         full, height = self.size
-        width = full - 1  # figures do not touch the edge
+        width = full - 1  # keep one cell to the edge
         base = self.rich_style
         if self.inspected is None:
             text = " Nothing to inspect yet: tokens appear here as they come." if y == 0 else ""
@@ -220,7 +220,7 @@ class Inspector(Widget, can_focus=False):
         return []
 
     def _name_line(self, width: int) -> Line:
-        """The token, and beside it what was noted."""
+        """The token and its note."""
         assert self.inspected is not None
         step, note = self.inspected.step, self.inspected.note
         special = "  special" if step.special else ""
@@ -257,7 +257,7 @@ class Inspector(Widget, can_focus=False):
         ]
 
     def _candidate_line(self, y: int, width: int) -> Line:
-        """Head, then one candidate a line."""
+        """The column heads, then one candidate per line."""
         assert self.inspected is not None
         table = CandidateTable(
             self.inspected.step, self._candidates, self.order, width, self._style

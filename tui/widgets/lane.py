@@ -1,4 +1,4 @@
-"""One lane of a comparison: a head that sums it up above its tokens."""
+"""One lane of a comparison: a head with its summary, above its token log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from logit_amp_chat.tui.token_log.wrapping import clip
 
 
 class LaneHead(Widget):
-    """Letter, name, α and whether this reply is the history; below it what the lane comes to."""
+    """Letter, name, α and whether this reply is the history; below that the summary."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"head--muted"}
 
@@ -38,7 +38,7 @@ class LaneHead(Widget):
     label: reactive[str] = reactive("")
     summary: reactive[tuple[str, ...]] = reactive(())
     more: reactive[tuple[int, int]] = reactive((0, 0))
-    """How many lanes are hidden to the left of this one, and to the right."""
+    """The number of hidden lanes to the left and to the right."""
 
     def __init__(self, lane: str) -> None:
         super().__init__(classes=f"head-{tint(lane)}")
@@ -47,7 +47,7 @@ class LaneHead(Widget):
         self.set_reactive(LaneHead.alpha, FIXED_ALPHA.get(lane, 0.0))
 
     def render_line(self, y: int) -> Strip:
-        """The name first; then as much of the summary as there are lines for."""
+        """The name, then as much of the summary as fits."""
         width = self.size.width
         base = self.rich_style
         muted = base + self.get_component_rich_style("head--muted", partial=True)
@@ -75,7 +75,7 @@ class LaneHead(Widget):
 
 
 def _packed(parts: Iterable[str], width: int, lines: int) -> list[str]:
-    """Parts side by side in at most `lines` lines; what does not fit is left out."""
+    """Parts joined into at most `lines` lines; parts that do not fit are left out."""
     packed: list[str] = []
     for part in parts:
         joined = f"{packed[-1]}  {part}" if packed else part
@@ -87,28 +87,28 @@ def _packed(parts: Iterable[str], width: int, lines: int) -> list[str]:
 
 
 class Lane(Container):
-    """A head above a token log."""
+    """A lane head above a token log."""
 
     def __init__(self, lane: str) -> None:
         super().__init__(classes="lane")
         self.lane = lane
         self.head = LaneHead(lane)
         self.log_view = TokenLog(classes="lane-log")
-        self.tally = ReplyMeans()
+        self.means = ReplyMeans()
 
     def compose(self) -> ComposeResult:
-        """Head, then log."""
+        """The head, then the log."""
         yield self.head
         yield self.log_view
 
     @dataclass
     class Scrolled(Message):
-        """Another part of a lane is in view."""
+        """The lane was scrolled."""
 
         lane: Lane
 
     def on_mount(self) -> None:
-        """Tell when the log is scrolled, by whatever."""
+        """Watch the log for scrolling of any kind."""
         self.watch(self.log_view, "scroll_y", self._scrolled, init=False)
 
     def _scrolled(self) -> None:
@@ -116,56 +116,56 @@ class Lane(Container):
 
     @property
     def block(self) -> ReplyBlock | None:
-        """The reply that is shown."""
+        """The block of the reply."""
         blocks = self.log_view.blocks
         return blocks[0] if blocks and isinstance(blocks[0], ReplyBlock) else None
 
     def show(self, log: ReplyLog | None) -> None:
-        """Show a reply, or nothing while there is none."""
+        """Show a reply, or nothing."""
         if log is None:
             self.log_view.show([])
             self.head.summary = ()
             self.head.note = ""
         elif self.block is None or self.block.id != log.id:
-            self.tally = ReplyMeans()
+            self.means = ReplyMeans()
             self.head.note = ""
             self.log_view.show([ReplyBlock(log, self.lane, heading=False)])
 
     def grow(self) -> None:
-        """The reply has new steps: wrap its tail, and count them."""
+        """Show the reply's new steps, and add them to the means."""
         block = self.block
         if block is None:
             return
         steps = block.log.steps
         self.head.alpha = steps[-1].alpha if steps else block.log.reply.alpha
         self.log_view.grow(block.id)
-        self.tally.take(steps)
+        self.means.take(steps)
 
     def sum_up(self) -> None:
-        """Say in the head what the reply has come to."""
+        """Update the summary in the head."""
         if (block := self.block) is not None and block.log.steps:
             fork = "no fork" if block.fork is None else f"fork at {block.fork + 1}"
             self.head.summary = (
-                number_format.count(self.tally.tokens, "token"),
+                number_format.count(self.means.tokens, "token"),
                 fork,
-                f"KL {nats(self.tally.kl)}",
-                f"log pA {nats(self.tally.logp_after)}",
+                f"KL {nats(self.means.kl)}",
+                f"log pA {nats(self.means.logp_after)}",
             )
 
-    # --- places that lanes have in common ---------------------------------------
+    # --- scrolling lanes together -----------------------------------------------
 
     def step_at(self, row: int) -> int | None:
-        """The first step in this line or below it."""
+        """The first step in a line or below it."""
         if self.block is not None:
-            for spans in self.block.flow.lines[max(0, row) :]:
+            for spans in self.block.wrapped.lines[max(0, row) :]:
                 for span in spans:
                     if span.step is not None:
                         return span.step
         return None
 
     def row_of(self, step: int) -> int:
-        """The line that a step begins in, or the last one."""
-        lines = self.block.flow.lines if self.block is not None else []
+        """The line where a step begins, or the last one."""
+        lines = self.block.wrapped.lines if self.block is not None else []
         for row, spans in enumerate(lines):
             if any(span.step is not None and span.step >= step for span in spans):
                 return row

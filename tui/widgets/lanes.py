@@ -1,4 +1,4 @@
-"""The comparison: replies to one message at several αs, beside each other."""
+"""The comparison: replies to one message at several αs, side by side."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.lane import Lane
 
 COLUMNS_FROM = 72
-COLUMN = 24  # cells that a column needs
-ROW = 5  # lines that a row needs
+COLUMN = 24  # cells a column needs
+ROW = 5  # lines a row needs
 
 
 class Lanes(Container):
-    """Columns; rows when narrow; as many at a time as there is room for.
+    """Lanes in columns, or in rows when narrow; as many at a time as fit.
 
-    The lanes scroll together by token unless `together` is off: the place that
-    the selected one shows, or where its cursor stands, is shown in all.
+    Unless `together` is off, all lanes scroll to the token that the selected
+    one shows, or that its cursor is on.
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -32,16 +32,16 @@ class Lanes(Container):
         self.lanes = {name: Lane(name) for name in LANES}
         self.selected = "amplified"
         self.together = True
-        self._first = 0  # of the lanes in view
+        self._first = 0  # the first lane in view
 
     def compose(self) -> ComposeResult:
-        """From the smallest α to the largest, and the live one last."""
+        """From the smallest α to the largest; the live lane last."""
         yield from self.lanes.values()
 
-    # --- which lanes there are --------------------------------------------------
+    # --- the set of lanes -------------------------------------------------------
 
     def set_lanes(self, names: Sequence[str]) -> None:
-        """Have these lanes, in this order; the last one is the live one."""
+        """Set the lanes and their order; the last one is the live lane."""
         if list(names) == list(self.lanes):
             return
         for name, lane in self.lanes.items():
@@ -58,20 +58,20 @@ class Lanes(Container):
         self.select(self.selected if self.selected in lanes else names[-1])
 
     def set_alpha(self, alpha: float) -> None:
-        """The live α, for an amplified lane that is still to come."""
+        """Set the α of the live lane while it is empty."""
         if self.lanes["amplified"].block is None:
             self.lanes["amplified"].head.alpha = alpha
 
     def set_labels(self, before: str, after: str) -> None:
-        """What the sides are called."""
+        """Set the names of the sides."""
         for name, label in (("before", before), ("after", after)):
             if name in self.lanes:
                 self.lanes[name].head.label = label
 
-    # --- what they show ---------------------------------------------------------
+    # --- their replies ----------------------------------------------------------
 
     def show(self, replies: Mapping[str, ReplyLog], alphas: Mapping[str, float]) -> None:
-        """Show one turn's replies, by lane; lanes that are not there yet stay empty."""
+        """Show one turn's replies, by lane; lanes without a reply stay empty."""
         self.set_lanes(list(alphas))
         for name, lane in self.lanes.items():
             lane.show(replies.get(name))
@@ -81,11 +81,11 @@ class Lanes(Container):
 
     @property
     def reference(self) -> Lane:
-        """The lane that the others are compared with."""
+        """The reference lane that the others are compared with."""
         return self.lanes.get("after") or next(iter(self.lanes.values()))
 
     def grow(self) -> None:
-        """Replies have new steps: find where they part, and wrap the tails."""
+        """Show the replies' new steps, and find where they diverge."""
         reference = self.reference.block
         others = [lane for lane in self.lanes.values() if lane is not self.reference]
         if reference is not None:
@@ -96,7 +96,7 @@ class Lanes(Container):
             lane.grow()
 
     def sum_up(self) -> None:
-        """Say in every head what its reply has come to."""
+        """Update the summary in every head."""
         for lane in self.lanes.values():
             lane.sum_up()
 
@@ -110,7 +110,7 @@ class Lanes(Container):
         lane.head.note = f"same as {self.reference.lane}" if same else ""
 
     def _mark(self, reference: ReplyBlock, others: Sequence[ReplyBlock]) -> None:
-        """In the lane that others are compared with, the first of their forks counts."""
+        """Mark the first of the others' forks in the reference lane."""
         common = min((block.common for block in others), default=0)
         fork = min((block.fork for block in others if block.fork is not None), default=None)
         if (common, fork) != (reference.common, reference.fork):
@@ -130,7 +130,7 @@ class Lanes(Container):
         return self.lanes[self.selected]
 
     def select(self, name: str) -> None:
-        """Make a lane the one that keys and the inspector mean, and bring it into view."""
+        """Select the lane that keys and the inspector act on, and bring it into view."""
         self.selected = name if name in self.lanes else "amplified"
         for lane in self.lanes.values():
             lane.set_class(lane.lane == self.selected, "-selected")
@@ -143,13 +143,13 @@ class Lanes(Container):
         return self.current.log_view
 
     def on_mount(self) -> None:
-        """Amplified is what is looked at first."""
+        """Select the amplified lane."""
         self.select(self.selected)
 
-    # --- room -------------------------------------------------------------------
+    # --- layout -----------------------------------------------------------------
 
     def on_resize(self) -> None:
-        """Columns, rows, or one at a time."""
+        """Choose columns, rows, or one lane at a time."""
         columns = self.size.width >= COLUMNS_FROM
         rows = not columns and self.size.height >= 2 * ROW
         self.set_class(columns, "-columns")
@@ -158,7 +158,7 @@ class Lanes(Container):
         self._arrange()
 
     def _arrange(self) -> None:
-        """Show the lanes that there is room for, the selected one among them."""
+        """Show as many lanes as fit, the selected one among them."""
         width, height = self.size
         if not width:
             return
@@ -182,7 +182,7 @@ class Lanes(Container):
 
     @on(Lane.Scrolled)
     def _follow(self, event: Lane.Scrolled) -> None:
-        """Show in every lane the place that the selected one shows."""
+        """Scroll every lane to the token at the top of the selected one."""
         current = self.current
         if not self.together or event.lane is not current or current.block is None:
             return
@@ -202,10 +202,10 @@ class Lanes(Container):
             if lane.log_view is event.log and event.log.has_focus:  # it was clicked
                 self.select(name)
         if self.together and event.log is self.current.log_view:
-            self._take_along(event.log.cursor)  # there may be later moves than this one
+            self._take_along(event.log.cursor)  # not the event's: the cursor may have moved again
 
     def _take_along(self, cursor: Cursor | None) -> None:
-        """Put every lane's cursor on the same token, counted from the start."""
+        """Put every lane's cursor on the token with the same index."""
         for lane in self._followers():
             assert lane.block is not None
             steps = len(lane.block.log.steps)
@@ -214,7 +214,7 @@ class Lanes(Container):
 
 
 def _head_lines(width: int, height: int) -> int:
-    """Lines for a head: the summary is given room where the text keeps most of it."""
+    """Lines for a head: the summary gets its lines where enough is left for the text."""
     if height < 7:
         return 1
     return 3 if width < 50 and height >= 12 else 2

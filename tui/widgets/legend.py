@@ -1,4 +1,4 @@
-"""What the colours mean, what the cursor's token says, and what is looked for: one line."""
+"""The legend: one line for the colour scale, the value under the cursor, and the search."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from logit_amp_chat.tui.token_log.wrapping import clip
 
 
 def bounds_of(metric: TokenMetric) -> list[tuple[int, float]]:
-    """Every level with the value it begins at, from the lowest."""
+    """Every level with its bound, from the lowest."""
     rising = list(enumerate(metric.bounds, 1))
     falling = [(-level, -bound) for level, bound in reversed(rising)]
     return [*falling, *rising] if metric.diverging else rising
 
 
 def reading(metric: TokenMetric, step: Step) -> str:
-    """What the token says, in numbers."""
+    """The value of a metric at a step, with its unit."""
     if metric.id == "rank":
         return f"rank A {step.rank.after:,} → α {step.rank.amplified:,}"
     value = metric.value(step)
@@ -35,7 +35,7 @@ def reading(metric: TokenMetric, step: Step) -> str:
 
 
 class Legend(Widget):
-    """A scale from low to high in the colours of the text; what is left out first is its ends."""
+    """The search or the colour scale on the left, the value under the cursor on the right."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"legend--muted", "legend--title", "legend--value"}
 
@@ -46,7 +46,7 @@ class Legend(Widget):
     said: reactive[str] = reactive("")
 
     def render_line(self, y: int) -> Strip:
-        """What is looked for, or the scale; on the right the cursor's token."""
+        """The search or the scale; on the right the value under the cursor."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
@@ -72,7 +72,7 @@ class Legend(Widget):
         return reading(self.metric, self.step)
 
     def _scale(self, metric: TokenMetric, room: int) -> list[Segment]:
-        """Title, swatches, and how one sees without colours what stands out."""
+        """Title, swatches, unit and marks, as far as they fit."""
         line = [Segment(clip(metric.title, room), self._style("title"))]
         room -= cell_len(metric.title)
         swatches = self._swatches(metric, room - 1)
@@ -90,7 +90,7 @@ class Legend(Widget):
         return line
 
     def _swatches(self, metric: TokenMetric, room: int) -> list[Segment]:
-        """The levels in their colours: all of them, or those from which on a token stands out."""
+        """All levels in their colours; if they do not fit, that of the hunk bound and the last."""
         if self.app.no_color:
             return []
         dark = self.app.current_theme.dark

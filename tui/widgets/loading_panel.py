@@ -1,4 +1,4 @@
-"""What is being loaded, with numbers."""
+"""The progress of loading models and of prefill, in numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAR = 24
 
 
 class LoadingPanel(Widget):
-    """One line a stage: name, bar, figures, what is at hand."""
+    """One line per stage: name, bar, figures, detail."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "loading--bar",
@@ -33,7 +33,7 @@ class LoadingPanel(Widget):
         self._title = ""
 
     def show(self, title: str, stages: Mapping[str, Loading]) -> None:
-        """Show how far each stage has come."""
+        """Show the progress of each stage."""
         new = list(stages.values())
         if (title, new) == (self._title, self._stages):
             return
@@ -42,14 +42,14 @@ class LoadingPanel(Widget):
         self.refresh(layout=grown)
 
     def show_prefill(self, prefill: Prefill) -> None:
-        """Show how much of the prompt has been read."""
+        """Show how much of the prompt is prefilled."""
         stage = Loading(
             stage="prompt", detail="", done=prefill.done, total=prefill.total, unit="tokens"
         )
         self.show("Reading the prompt", {"prompt": stage})
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """A title and a line a stage."""
+        """A title and one line per stage."""
         return 1 + max(1, len(self._stages))
 
     def render_line(self, y: int) -> Strip:

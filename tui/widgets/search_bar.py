@@ -1,4 +1,4 @@
-"""Where the words are typed that are looked for."""
+"""The search bar: an input for the query, and the number of hits."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 class SearchLine(LineInput):
-    """The words; its keys are the registry's."""
+    """The query; its keys are in the registry."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("search")]
 
 
 class SearchBar(Horizontal):
-    """One line at the bottom of the text: the words, and how often they are there."""
+    """One line below the text: query and number of hits."""
 
     def __init__(self) -> None:
         super().__init__(id="search-bar")
@@ -29,12 +29,12 @@ class SearchBar(Horizontal):
         self.count = Static(id="search-count", markup=False)
 
     def compose(self) -> ComposeResult:
-        """A slash, the words, the count."""
+        """A slash, the query, the count."""
         yield Static("/", id="search-slash", markup=False)
         yield self.line
         yield self.count
 
     def show_count(self, here: int, total: int) -> None:
-        """Say which of how many is shown."""
+        """Show the number of the current hit and of all hits."""
         text = f"{here}/{total}" if total else "nothing found" if self.line.value else ""
         self.count.update(Content(text))

@@ -1,4 +1,4 @@
-"""Small one-line widgets: the status above, the footer below, notices where the eye is."""
+"""One-line widgets: the status line above, the key line below, notices in between."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from textual.widget import Widget
 
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys.actions import Action
-from logit_amp_chat.tui.token_log.wrapping import Flow, clip
+from logit_amp_chat.tui.token_log.wrapping import WrappedText, clip
 
 
 class StatusLine(Widget):
-    """What is loaded on the left, what it is doing on the right."""
+    """What is loaded on the left, activity on the right."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"status--name", "status--muted"}
 
@@ -26,7 +26,7 @@ class StatusLine(Widget):
     figures: reactive[tuple[str, ...]] = reactive(())
 
     def render_line(self, y: int) -> Strip:
-        """Left part and right part; the less important details go first when it is narrow."""
+        """Left and right part; when narrow, the less important details are left out."""
         width = self.size.width
         base = self.rich_style
         if y:
@@ -55,7 +55,7 @@ class StatusLine(Widget):
 
 
 class KeyLine(Widget):
-    """The keys that matter now, the most important first; whole entries or none."""
+    """The keys that matter now, most important first; entries that do not fit are left out."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--label", "keys--place"}
 
@@ -83,7 +83,7 @@ class KeyLine(Widget):
 
 
 class Notice(Widget):
-    """One sentence with its remedy; it stays until it is dismissed."""
+    """One sentence with its remedy, until it is dismissed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"notice--remedy"}
 
@@ -94,18 +94,18 @@ class Notice(Widget):
 
     @property
     def entries(self) -> Sequence[tuple[str, str, bool]]:
-        """What is to be read, oldest first: sentence, remedy, whether it is an error."""
+        """The unread notices, oldest first: sentence, remedy, whether it is an error."""
         return self._queue
 
     def say(self, sentence: str, remedy: str = "", *, error: bool = False) -> None:
-        """Show a sentence, after those that are still unread."""
+        """Show a sentence, after the unread ones."""
         entry = (visible(sentence, newlines=False), visible(remedy, newlines=False), error)
         if entry not in self._queue:
             self._queue.append(entry)
         self._update()
 
     def dismiss(self) -> bool:
-        """Take away what was read. False when there was nothing."""
+        """Remove the notice that is shown. False if there was none."""
         if not self._queue:
             return False
         self._queue.pop(0)
@@ -113,18 +113,18 @@ class Notice(Widget):
         return True
 
     def take_back(self, sentence: str) -> None:
-        """Take away a sentence that is no longer true."""
+        """Remove a sentence that is no longer true."""
         said = visible(sentence, newlines=False)
         self._queue = [entry for entry in self._queue if entry[0] != said]
         self._update()
 
     def clear(self) -> None:
-        """Take away everything."""
+        """Remove all notices."""
         self._queue = []
         self._update()
 
     def clear_information(self) -> None:
-        """Take away what is no error."""
+        """Remove all notices that are no errors."""
         self._queue = [entry for entry in self._queue if entry[2]]
         self._update()
 
@@ -134,18 +134,18 @@ class Notice(Widget):
             self.set_class(self._queue[0][2], "-error")
             self.refresh(layout=True)
 
-    def _lay_out(self, width: int) -> Flow:
-        flow = Flow(max(10, width - 1))
+    def _lay_out(self, width: int) -> WrappedText:
+        wrapped = WrappedText(max(10, width - 1))
         if not self._queue:
-            return flow
+            return wrapped
         sentence, remedy, error = self._queue[0]
-        flow.add("✗ " if error else "• ", "sign")
-        flow.add(sentence, "sentence")
+        wrapped.add("✗ " if error else "• ", "sign")
+        wrapped.add(sentence, "sentence")
         if remedy:
-            flow.add(" " + remedy, "remedy")
+            wrapped.add(" " + remedy, "remedy")
         more = f" (esc: next of {len(self._queue)})" if len(self._queue) > 1 else ""
-        flow.add(more or "  (esc closes)", "remedy")
-        return flow
+        wrapped.add(more or "  (esc closes)", "remedy")
+        return wrapped
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many lines as the sentence needs."""

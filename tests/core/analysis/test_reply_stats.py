@@ -28,7 +28,7 @@ def steps(*logps: float) -> list[Step]:
     ]
 
 
-def test_the_tally_is_the_same_however_it_grew() -> None:
+def test_reply_means_are_the_same_however_the_reply_grew() -> None:
     said = steps(-1, -2, -6)
     at_once, bit_by_bit = ReplyMeans(), ReplyMeans()
     at_once.take(said)
@@ -42,7 +42,7 @@ def test_an_empty_reply_comes_to_nothing() -> None:
     assert (ReplyMeans().kl, ReplyMeans().logp_after, window_means([])) == (0, 0, None)
 
 
-def test_the_gauges_look_at_the_newest_tokens_only() -> None:
+def test_window_means_look_at_the_newest_tokens_only() -> None:
     found = window_means(steps(-100, *[-1.0] * WINDOW))
     assert found is not None
     assert found.tokens == WINDOW
@@ -51,7 +51,7 @@ def test_the_gauges_look_at_the_newest_tokens_only() -> None:
     assert found.entropy == pytest.approx(1 + WINDOW)
 
 
-def test_the_gauges_can_look_back() -> None:
+def test_window_means_can_look_back() -> None:
     found = window_means(steps(-1, -3, -100), end=2)
     assert found is not None
     assert found.logp_after == -2

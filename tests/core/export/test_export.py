@@ -49,7 +49,7 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "```text\nBy the way‹α +2›é‹temperature 0.0, seed 0›\n```\n\n"
         "Note on token 3 “\ufffd”: odd\n\n"
         "### before · α −1\n\n"
-        "seed 7 · sampling as above · stop after 1 tokens, 0.5 s\n\n"
+        "seed 7 · sampling as above · stop after 1 token, 0.5 s\n\n"
         "```text\nOtters\n```\n\n"
         "## 2 · user\n\n"
         "```text\nAnd crabs?\n```\n\n"
@@ -81,7 +81,7 @@ def test_an_edit_says_what_it_follows() -> None:
 
 
 def test_a_reply_that_was_cut_off_or_lost_its_message() -> None:
-    assert "cut off after 1 tokens" in markdown(message(), reply(), step(0, "a"))
+    assert "cut off after 1 token\n" in markdown(message(), reply(), step(0, "a"))
     assert "not in the file" in markdown(reply(parent="m-9"), step(0, "a"), finish())
 
 

@@ -198,20 +198,22 @@ async def test_the_view_stays_at_the_end_when_the_terminal_shrinks(tmp_path: Pat
 async def test_the_work_of_a_token_does_not_grow_with_the_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from logit_amp_chat.tui.token_log.wrapping import Flow
+    from logit_amp_chat.tui.token_log.wrapping import WrappedText
 
     async with open_chat(tmp_path) as chat:
         chat.engine.texts["amplified"] = " ".join(f"word{i}" for i in range(2000))
         await chat.say("Hi")
         await chat.step(1500)
         added: list[str] = []
-        add = Flow.add
+        add = WrappedText.add
 
-        def counted(flow: Flow, text: str, kind: str = "text", step: int | None = None) -> None:
+        def counted(
+            self: WrappedText, text: str, kind: str = "text", step: int | None = None
+        ) -> None:
             added.append(text)
-            add(flow, text, kind, step)
+            add(self, text, kind, step)
 
-        monkeypatch.setattr(Flow, "add", counted)
+        monkeypatch.setattr(WrappedText, "add", counted)
         await chat.step(1)
         assert len(added) == 1
 

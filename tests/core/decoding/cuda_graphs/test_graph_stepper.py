@@ -45,7 +45,7 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Sampling, Step
-from logit_amp_chat.core.transcripts.replay import replay, sittings
+from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 from tests.benchmarks.soak import User
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
 
@@ -196,11 +196,11 @@ def test_whatever_a_user_did_can_be_verified(tiny_pair: MakeProfile, seed: int) 
     while user.done["turns"] < 8:
         user.turn()
     other = engine_of(profile, pair, True)
-    for sitting in sittings(records):
+    for part in requests_by_session(records):
         other._decoder.forget()
-        for request in sitting.requests:
-            for verdict in replay(other, request):
-                assert verdict.identical, (verdict.first, verdict.problem)
+        for request in part.requests:
+            for result in replay(other, request):
+                assert result.identical, (result.first, result.problem)
 
 
 def test_the_context_is_used_to_its_last_token(tiny_pair: MakeProfile) -> None:

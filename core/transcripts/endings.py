@@ -1,0 +1,63 @@
+"""How a reply ended, in words, for every place that says so.
+
+The screen shows a sentence with a remedy, standard error a phrase; documents
+and `verify` name the recorded reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from logit_amp_chat.core.number_format import count
+from logit_amp_chat.core.records import Finish, FinishReason
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+
+# None for "stop": an ordinary end needs no words.
+_SENTENCES: dict[FinishReason, str] = {
+    "length": "Cut at the limit of {tokens}",
+    "context": "The context is full after {tokens}",
+    "cancelled": "Stopped by you after {tokens}",
+    "error": "Broken off after {tokens}",
+}
+_PHRASES: dict[FinishReason, str] = {
+    "length": "stopped at the limit of {tokens}",
+    "context": "stopped because the context is used up",
+    "cancelled": "cancelled after {tokens}",
+    "error": "ended by an error: {error}",
+}
+
+
+def sentence(log: ReplyLog, remedies: Mapping[FinishReason, str]) -> str:
+    """Why a reply was ended early, as a sentence; "" for an ordinary end.
+
+    `remedies` are what the reader can do about a reason.
+    """
+    finish = log.finish
+    if finish is None:
+        return f"{cut_off(log).capitalize()}: no more was saved." if log.cut_off else ""
+    if finish.reason not in _SENTENCES:
+        return ""
+    said = _SENTENCES[finish.reason].format(tokens=count(finish.tokens, "token"))
+    if finish.reason == "error" and finish.error:
+        return f"{said}: {visible(finish.error, newlines=False)}"
+    remedy = remedies.get(finish.reason)
+    return f"{said}; {remedy}." if remedy else f"{said}."
+
+
+def phrase(finish: Finish) -> str:
+    """The same as a phrase, for standard error."""
+    tokens = count(finish.tokens, "token")
+    return _PHRASES.get(finish.reason, "").format(tokens=tokens, error=finish.error)
+
+
+def cut_off(log: ReplyLog) -> str:
+    """For a reply whose end was never recorded: `cut off after 3 tokens`."""
+    return f"cut off after {count(len(log.steps), 'token')}"
+
+
+def as_recorded(finish: Finish, *, seconds: bool = False) -> str:
+    """The recorded reason and any error: `length after 64 tokens`."""
+    time = f", {finish.seconds:.1f} s" if seconds else ""
+    error = f" ({visible(finish.error, newlines=False)})" if finish.error else ""
+    return f"{finish.reason} after {count(finish.tokens, 'token')}{time}{error}"
