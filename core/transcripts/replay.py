@@ -9,7 +9,7 @@ from typing import Protocol
 
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.protocol import Event, Forget, SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.protocol import Engine, Event, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
@@ -18,16 +18,16 @@ INFINITE = float("inf")
 CUT_SHORT = ("cancelled", "error")
 
 
-class ReplayEngine(Protocol):
-    """What a replay needs of an engine."""
+class ReplayEngine(Engine, Protocol):
+    """An engine whose adjustments take hold at an exact token: one in this process."""
 
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
     ) -> Iterator[Sequence[Event]]:
-        """Decode the lanes that these records begin, from the prompts in them."""
+        """Decode the lanes that these records begin, from the prompts in them.
 
-    def apply(self, command: SetAlpha | SetSampling | Stop | Forget) -> None:
-        """Change the request in progress."""
+        Without `ahead` an adjustment is in force with the next token on every device.
+        """
 
 
 @dataclass(frozen=True)

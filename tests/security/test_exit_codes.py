@@ -28,6 +28,9 @@ class Dying:
     def apply(self, command: object) -> None:
         """Nothing is left to change."""
 
+    def close(self) -> None:
+        pass
+
 
 @pytest.mark.parametrize(
     ("code", "arguments"),

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from logit_amp_chat.core.api.request import make_request
 from logit_amp_chat.core.config import profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.export import to_json
@@ -35,9 +36,10 @@ from logit_amp_chat.core.records import (
     Unknown,
 )
 from logit_amp_chat.core.system.machine import Machine
+from logit_amp_chat.core.text import clean
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 from logit_amp_chat.tui.commands import main as cli
-from logit_amp_chat.tui.commands import output
+from logit_amp_chat.tui.commands import output, reply
 from logit_amp_chat.tui.commands.profiles import list_profiles
 from tests.core import samples
 from tests.security.hostile import hostile, raw_controls
@@ -146,15 +148,13 @@ def test_a_reply_on_a_terminal(words: str, as_records: bool) -> None:
     pair = profile.pair_profile("org/a", "org/b")
     with terminal() as (out, err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "_open_engine", engine.open)
-        from logit_amp_chat.tui.commands import reply as headless
-
-        request = headless.make_request(pair, words, [1.0, 2.0], raw=False, top=1)
-        assert headless.run(pair, request, engine.open, jsonl=as_records) == 1
+        request = make_request(pair, words, alpha=[1.0, 2.0], top=1)
+        assert reply.run(pair, request, engine.open, jsonl=as_records) == 1
     assert not raw_controls(out.getvalue())
     assert not raw_controls(err.getvalue().replace(REWRITE, ""))
     if as_records:
         said = [from_line(line) for line in out.getvalue().splitlines()]
-        assert [m.text for m in said if isinstance(m, Message)] == [words]
+        assert [m.text for m in said if isinstance(m, Message)] == [clean(words)]
 
 
 @given(hostile, hostile)

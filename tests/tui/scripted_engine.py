@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.protocol import Event, Idle, Loading, Noticed, Opened, Request, Stop
+from logit_amp_chat.core.protocol import (
+    Adjustment,
+    Event,
+    Idle,
+    Loading,
+    Noticed,
+    Opened,
+    Request,
+    ScoreRequest,
+)
 from logit_amp_chat.core.records import Finish, FinishReason
 from tests.core import samples
 
@@ -20,7 +29,7 @@ class ScriptedEngine:
         self.request: Request | None = None
         self.says: list[bytes] = [b"one", b" two"]
         self.reason: FinishReason = "stop"
-        self.stopped = False
+        self.stopped = self.closed = False
         self.notice = ""
         self.between: Callable[[int], None] = lambda index: None
 
@@ -29,8 +38,14 @@ class ScriptedEngine:
         self.profile = profile
         return self
 
-    def apply(self, command: Stop) -> None:
+    def apply(self, command: Adjustment) -> None:
         self.stopped = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def score(self, request: ScoreRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is scored here")
 
     def generate(self, request: Request) -> Iterator[Event]:
         self.request = request

@@ -39,8 +39,9 @@ def answer(pair: OpenPair, request: Request, *, jsonl: bool) -> int:
     for notice in pair.notices:
         say(f"note: {notice}")
     output: _Lines | _Plain = _Lines() if jsonl else _Plain(request.lanes)
-    for record in (pair.session, *request.messages):
-        output.take(record)
+    output.take(pair.session)
+    for message in request.messages:
+        output.take(message)
     ended: list[Finish] = []
     try:
         with pair.interruptible():

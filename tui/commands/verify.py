@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.export.describe import alphas
 from logit_amp_chat.core.number_format import count, signed
-from logit_amp_chat.core.protocol import Forget, Loading, Opened
+from logit_amp_chat.core.protocol import Forget, Loading
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import endings
@@ -34,13 +34,7 @@ DIFFERS = 8
 ROUNDING = 1e-3
 
 
-class VerifyEngine(ReplayEngine, Protocol):
-    """What this command needs of an engine."""
-
-    opened: Opened
-
-
-Opener = Callable[[Profile, Callable[[Loading], None]], VerifyEngine]
+Opener = Callable[[Profile, Callable[[Loading], None]], ReplayEngine]
 
 
 def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
@@ -72,7 +66,7 @@ def _replayed(
     path: Path, sessions: Sequence[SessionRequests], chosen: Profile | None, open_engine: Opener
 ) -> Iterator[ReplayResult]:
     """Yield every result after printing it."""
-    engine: VerifyEngine | None = None
+    engine: ReplayEngine | None = None
     opened: Profile | None = None
     for part in sessions:
         profile = chosen or _profile_of(path, part.session)
@@ -100,7 +94,7 @@ def _profile_of(path: Path, session: Session | None) -> Profile:
     return profile
 
 
-def _open(profile: Profile, open_engine: Opener) -> VerifyEngine:
+def _open(profile: Profile, open_engine: Opener) -> ReplayEngine:
     progress = Progress()
     try:
         return open_engine(profile, progress)
