@@ -16,7 +16,7 @@ from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.api.request import Options, Prompt, make_request
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
-from logit_amp_chat.core.protocol import Engine, Event, Loading, Request, Stop
+from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
@@ -123,9 +123,13 @@ class OpenPair:
                     raise LogitAmpError(f"The reply broke off: {event.error}")
 
     def events(self, request: Request) -> Generator[Event, None, None]:
-        """Everything an engine reports of a request, as `Engine.generate` does."""
+        """Everything an engine reports of a request, as `Engine.generate` does.
+
+        From empty caches, so that the same request gives the same numbers to the last digit.
+        """
         if self._running is not None:
             self._running.close()
+        self.engine.apply(Forget())
         self._running = running = self._generate(request)
         return running
 

@@ -245,6 +245,11 @@ class ProcessEngine:
         assert self._opened is not None
         return self._opened
 
+    @property
+    def pid(self) -> int | None:
+        """The process id."""
+        return self._process.pid
+
     def generate(self, request: Request) -> Iterator[Event]:
         """Decode every lane of a request. Raises LogitAmpError, EngineError if the process died."""
         return self._ask(request)

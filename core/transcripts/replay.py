@@ -70,7 +70,17 @@ def requests_by_session(records: Iterable[Record]) -> list[SessionRequests]:
 
 
 def _one_request(a: Reply, b: Reply) -> bool:
-    return a == dataclasses.replace(b, id=a.id, lane=a.lane, alpha=a.alpha)
+    """Whether two records differ only in what a lane of a request may have for itself."""
+    own = {"seed": a.sampling.seed, "max_new_tokens": a.sampling.max_new_tokens}
+    return a == dataclasses.replace(
+        b,
+        id=a.id,
+        lane=a.lane,
+        alpha=a.alpha,
+        seed=a.seed,
+        forced=a.forced,
+        sampling=b.sampling.model_copy(update=own),
+    )
 
 
 def pinned_profile(session: Session) -> Profile | None:

@@ -14,6 +14,7 @@ from logit_amp_chat.core.protocol import (
     Opened,
     Request,
     ScoreRequest,
+    Stop,
 )
 from logit_amp_chat.core.records import Finish, FinishReason
 from tests.core import samples
@@ -39,7 +40,7 @@ class ScriptedEngine:
         return self
 
     def apply(self, command: Adjustment) -> None:
-        self.stopped = True
+        self.stopped |= isinstance(command, Stop)
 
     def close(self) -> None:
         self.closed = True

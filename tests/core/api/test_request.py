@@ -1,0 +1,66 @@
+"""What a caller writes becomes a request, or is refused in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from logit_amp_chat import Message, UsageError
+from logit_amp_chat.core.api.request import make_request
+from logit_amp_chat.core.config.profile import pair_profile
+
+PROFILE = pair_profile("org/a", "org/b").model_copy(update={"alpha": 0.5, "system": "Be kind"})
+
+
+def roles(**arguments: Any) -> list[tuple[str, str]]:
+    request = make_request(PROFILE, **arguments)
+    return [(message.role, message.text) for message in request.messages]
+
+
+def test_what_is_not_said_is_the_profiles() -> None:
+    request = make_request(PROFILE, "Hi")
+    assert [(lane.name, lane.alpha, lane.seed) for lane in request.lanes] == [("+0.5", 0.5, 0)]
+    assert request.sampling == PROFILE.sampling
+    assert (request.top, request.raw) == (10, False)
+
+
+def test_a_system_prompt_goes_first_unless_there_is_one() -> None:
+    assert roles(prompt="Hi") == [("system", "Be kind"), ("user", "Hi")]
+    assert roles(prompt="Hi", system="Be brief") == [("system", "Be brief"), ("user", "Hi")]
+    own = [{"role": "system", "content": "Mine"}, {"role": "user", "content": "Hi"}]
+    assert roles(prompt=own) == [("system", "Mine"), ("user", "Hi")]
+    assert roles(prompt="Hi", raw=True) == [("user", "Hi")]
+
+
+def test_messages_follow_each_other() -> None:
+    said: list[Any] = [
+        Message(id="x", parent=None, role="user", text="Hi"),
+        {"role": "user", "content": "!"},
+    ]
+    messages = make_request(PROFILE, said).messages
+    assert [m.parent for m in messages] == [None, messages[0].id, messages[1].id]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"prompt": []}, "There is no message"),
+        ({"prompt": ["Hi"]}, "A message is 'Hi'"),
+        ({"prompt": [{"role": "robot", "content": "Hi"}]}, "A message is"),
+        ({"prompt": [{"role": "user"}]}, "A message is"),
+        ({"alpha": []}, "alpha: expected at least one"),
+        ({"alpha": [0, float("nan")]}, "alpha: expected a finite number"),
+        ({"alpha": ["one"]}, "alpha: expected a number, found 'one'"),
+        ({"alpha": True}, "alpha: expected a number, found True"),
+        ({"seed": -1}, "seed: expected a number greater than or equal to 0, found -1"),
+        ({"seed": 1.5}, "seed: expected a whole number"),
+        ({"temperature": -1}, "temperature: expected a number greater than or equal to 0"),
+        ({"max_new_tokens": 0}, "max_new_tokens: expected a number greater than or equal to 1"),
+        ({"top": -1}, "top: expected 0 or more"),
+        ({"raw": True, "system": "Be kind"}, "raw prompt"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments: dict[str, Any], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        make_request(PROFILE, **{"prompt": "Hi", **arguments})
