@@ -20,7 +20,6 @@ from logit_amp_chat.core.records import (
     Title,
 )
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
-from logit_amp_chat.core.transcripts.reply_text import step_bytes as step_bytes
 
 
 @dataclass
