@@ -105,6 +105,17 @@ def test_comparing_asks_for_three_lanes(session: ChatSession, engines: Engines) 
     ]
 
 
+def test_alphas_that_agree_in_six_digits_are_lanes_of_their_own(
+    session: ChatSession, engines: Engines
+) -> None:
+    session.sweep = (12.345671, 12.345672)
+    session.comparing = True
+    session.submit("Hi")
+    lanes = requests(engines.last)[0].lanes
+    assert [lane.alpha for lane in lanes] == [12.345671, 12.345672, 1.0]
+    assert len({lane.name for lane in lanes}) == 3
+
+
 def test_missing_lanes_are_asked_with_the_same_seed(session: ChatSession, engines: Engines) -> None:
     answer(session, engines, "one")
     answer(session, engines, "two")
