@@ -173,12 +173,12 @@ def run_chat(
     try:
         if resume is not None:
             session.resume(resume)
-            session.insist()
+            session.prefer_profile()
         app = ChatApp(session, keymap_path())
         app.run()
     finally:
         session.close()
-    if (path := session.saved_as) is not None:
+    if (path := session.saved.saved_as) is not None:
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(f"This chat is saved in {path}", flush=True)
     if app.backstop is not None:

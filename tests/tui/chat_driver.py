@@ -75,8 +75,8 @@ def answer(session: ChatSession, engines: Engines, text: str) -> None:
 
 def types(session: ChatSession) -> list[str]:
     """The types of the records in the file."""
-    assert session.recorder.path is not None
-    return [record.type for record in read_records(session.recorder.path)]
+    assert session.saved.recorder.path is not None
+    return [record.type for record in read_records(session.saved.recorder.path)]
 
 
 def text_of(widget: Widget) -> str:
@@ -135,7 +135,7 @@ class Chat:
     @property
     def saved(self) -> list[Record]:
         """The records in the file."""
-        path = self.session.recorder.path
+        path = self.session.saved.recorder.path
         return read_records(path) if path else []
 
     def lane(self, name: str) -> str:

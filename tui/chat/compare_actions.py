@@ -63,7 +63,7 @@ class Comparing(Dialogs):
         if not self.session.comparing or block is None:
             self.notice.say("Nothing to keep: compare first (F4), then choose a lane with tab.")
             return
-        self.session.keep(block.id)
+        self.session.saved.keep(block.id)
         self.sync_thread()
         self.refresh_status()
 

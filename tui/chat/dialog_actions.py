@@ -52,10 +52,12 @@ class Dialogs(Reading):
 
         def take(alphas: tuple[float, ...] | None) -> None:
             if alphas is not None:
-                self.session.sweep = alphas
+                self.session.compared_alphas = alphas
                 self.compare_sweep()
 
-        self.app.push_screen(SweepScreen(self.session.sweep, self.session.profile.presets), take)
+        self.app.push_screen(
+            SweepScreen(self.session.compared_alphas, self.session.profile.presets), take
+        )
 
     def compare_sweep(self) -> None:
         """Show the lanes that were chosen."""
@@ -119,15 +121,15 @@ class Dialogs(Reading):
 
         def take(profile: Profile | None) -> None:
             if profile is not None:
-                self.session.adopt(profile)
+                self.session.use_defaults(profile)
                 self.load(profile)
 
         self.app.push_screen(ProfileScreen(self.session.profile.name), take)
 
     def action_reload(self) -> None:
         """Load the models again; where a chat is only read, try to open it for writing."""
-        path = self.session.recorder.path
-        if self.session.read_only and path is not None:
+        path = self.session.saved.recorder.path
+        if self.session.saved.read_only and path is not None:
             self._resume(path)
         else:
             self.load(None)
@@ -135,13 +137,13 @@ class Dialogs(Reading):
     def load(self, profile: Profile | None) -> None:
         """Open a pair; the engine that runs is ended beside the screen."""
         self.notice.clear()
-        self.session.begin_loading(profile)
+        self.session.live.begin_loading(profile)
         self.refresh_status()
         self._open_engine()
 
     @work(thread=True, exclusive=True, group="engine")
     def _open_engine(self) -> None:
-        self.session.open_engine()
+        self.session.live.open_engine()
 
     def action_chats(self) -> None:
         """Open a saved chat and go on with it."""
@@ -150,10 +152,10 @@ class Dialogs(Reading):
         def take(path: Path | None) -> None:
             if path is not None:
                 self.give_back()
-                self.session.when_idle(lambda: self._resume(path))
+                self.session.live.when_idle(lambda: self._resume(path))
 
-        folder = self.session.recorder.folder
-        self.app.push_screen(ChatsScreen(folder, self.session, self.actions), take)
+        folder = self.session.saved.recorder.folder
+        self.app.push_screen(ChatsScreen(folder, self.session.saved, self.actions), take)
 
     def _resume(self, path: Path) -> None:
         try:
@@ -168,7 +170,7 @@ class Dialogs(Reading):
 
     def _begin(self, other: Profile | None) -> None:
         """Load what the chat at hand needs; one that is only read needs no models."""
-        if self.session.read_only:
+        if self.session.saved.read_only:
             self.say_read_only()
             self.give_back()
         elif other is not None or self.session.state == "closed":
@@ -176,18 +178,18 @@ class Dialogs(Reading):
 
     def give_back(self) -> None:
         """Put what was submitted but never sent back into the composer."""
-        if text := self.session.take_waiting():
+        if text := self.session.take_queued():
             self.composer.put("\n\n".join(filter(None, [self.composer.text, text])))
 
     def say_read_only(self) -> None:
         """Why nothing can be said here, and what can be done."""
-        if (why := self.session.recorder.read_only) is not None:
+        if (why := self.session.saved.recorder.read_only) is not None:
             self.notice.say(f"Read only: {why.message}", READ_ONLY, error=True)
 
     def action_new_chat(self) -> None:
         """Start over; what was said stays in its file."""
         self.give_back()
-        self.session.when_idle(self._new_chat)
+        self.session.live.when_idle(self._new_chat)
 
     def _new_chat(self) -> None:
         self.session.new_chat()
@@ -203,7 +205,11 @@ class Dialogs(Reading):
         from logit_amp_chat.core.transcripts.jsonl import read_records
         from logit_amp_chat.tui.dialogs.copy import CopyScreen
 
-        log, cursor, path = self.current_log, self.current_log.cursor, self.session.recorder.path
+        log, cursor, path = (
+            self.current_log,
+            self.current_log.cursor,
+            self.session.saved.recorder.path,
+        )
         block = log.block_of(cursor.reply) if cursor else self._last_block(log)
         try:
             document = to_document(read_records(path), markdown=True) if path else ""
@@ -231,7 +237,7 @@ class Dialogs(Reading):
         self.notice.clear_information()
         self.app.copy_to_clipboard(text)
         try:
-            path = short_path(clipboard.keep(text, self.session.recorder.folder))
+            path = short_path(clipboard.keep(text, self.session.saved.recorder.folder))
         except LogitAmpError as error:
             self.notice.say(error.message, error=True)
             return
@@ -259,7 +265,7 @@ class Dialogs(Reading):
         from logit_amp_chat.core.export import Format
         from logit_amp_chat.tui.dialogs.export import ExportScreen
 
-        path = self.session.recorder.path
+        path = self.session.saved.recorder.path
         if path is None:
             self.notice.say("There is nothing to export yet.", "Write a message first.")
             return

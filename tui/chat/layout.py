@@ -169,7 +169,7 @@ class ChatView(Screen[None]):
                     " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
                     "said",
                 ),
-                (f"Chats are saved in {short_path(self.session.recorder.folder)}", "finish"),
+                (f"Chats are saved in {short_path(self.session.saved.recorder.folder)}", "finish"),
             )
         )
 
@@ -227,10 +227,10 @@ class ChatView(Screen[None]):
         details = [f"{profile.labels.before} → {profile.labels.after}"]
         if profile.quantization != "none":
             details.append(profile.quantization)
-        if session.opened is not None and session.state != "loading":
-            details.append(session.opened.session.device)
-            if session.opened.memory:
-                details.append(number_format.quantity(session.opened.memory, "bytes"))
+        if session.live.opened is not None and session.state != "loading":
+            details.append(session.live.opened.session.device)
+            if session.live.opened.memory:
+                details.append(number_format.quantity(session.live.opened.memory, "bytes"))
         self.status.details = tuple(details)
         self._refresh_figures()
         self.alpha_bar.alpha = session.alpha
@@ -245,33 +245,33 @@ class ChatView(Screen[None]):
     def _refresh_figures(self) -> None:
         session = self.session
         figures: list[str] = []
-        if (silence := session.silence) is not None:
+        if (silence := session.live.silence) is not None:
             figures.append(f"silent for {silence:.0f} s")
-        elif (rate := session.tokens_per_second) is not None:
+        elif (rate := session.live.tokens_per_second) is not None:
             figures.append(f"{rate:.0f} tok/s")
-        if (used := session.context_used) is not None:
+        if (used := session.live.context_used) is not None:
             figures.append(f"context {used[0]}/{used[1]}")
         if session.state == "failed":
             figures.append("not loaded")
-        if session.read_only:
+        if session.saved.read_only:
             figures.append("READ ONLY")
-        elif session.recorder.asked:
-            figures.append("saved" if session.recorder.saved else "NOT SAVED")
+        elif session.saved.recorder.asked:
+            figures.append("saved" if session.saved.recorder.saved else "NOT SAVED")
         self.status.figures = tuple(figures)
 
     def _refresh_loading(self) -> None:
         session = self.session
         if session.state == "loading":
             name = visible(session.profile.title, newlines=False)
-            title = f"Loading {name} · {session.seconds_loading} s"
-            stages = list(session.loading.items())
+            title = f"Loading {name} · {session.live.seconds_loading} s"
+            stages = list(session.live.loading.items())
             # Where there is little room, only the stage at hand.
             self.loading_panel.show(
                 title, dict(stages[-1:] if self.has_class("-small") else stages)
             )
             self.loading_panel.display = True
             return
-        prefill = session.running.prefill if session.running else None
+        prefill = session.live.pending_request.prefill if session.live.pending_request else None
         long = prefill is not None and prefill.total > LONG_PROMPT
         if prefill is not None and long:
             self.loading_panel.show_prefill(prefill)
@@ -280,13 +280,13 @@ class ChatView(Screen[None]):
     def _refresh_composer(self) -> None:
         session = self.session
         title = ""
-        if session.read_only:
+        if session.saved.read_only:
             title = "read only: nothing can be sent · ctrl+l tries again"
         elif session.editing is not None:
             title = "editing your last message · esc to leave it"
-        elif session.waiting:
-            title = f"{len(session.waiting)} waiting · esc to take back"
-        elif session.awaiting:
+        elif session.queued:
+            title = f"{len(session.queued)} waiting · esc to take back"
+        elif session.awaiting_models:
             title = "your message is sent as soon as the models are ready"
         if title != (self.composer.border_title or ""):
             self.composer.border_title = title
@@ -296,8 +296,8 @@ class ChatView(Screen[None]):
         states = {
             "streaming": self.session.state == "busy",
             "failed": self.session.state == "failed"
-            or self.session.silence is not None
-            or self.session.read_only,
+            or self.session.live.silence is not None
+            or self.session.saved.read_only,
             "comparing": self.session.comparing,
             "inspecting": self.inspector.display,
             "jumping": bool(self.legend.metric or self.current_log.finder.query),

@@ -135,10 +135,10 @@ class ChatScreen(Comparing):
     def _opened(self, opened: Opened) -> None:
         for sentence in opened.notices:
             self.notice.say(sentence)
-        if self.session.parted_from is not None:
+        if self.session.incompatible_chat is not None:
             self.notice.say(
                 "This pair has another vocabulary, so that a new chat was begun.",
-                f"The old one is saved as {self.session.parted_from.name}: F9 opens it.",
+                f"The old one is saved as {self.session.incompatible_chat.name}: F9 opens it.",
             )
 
     def _failed(self, failed: Failed) -> None:
@@ -175,7 +175,7 @@ class ChatScreen(Comparing):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        if self.session.read_only:
+        if self.session.saved.read_only:
             self.composer.put(event.text)
             self.say_read_only()
             return
@@ -224,10 +224,10 @@ class ChatScreen(Comparing):
         elif session.state == "busy":
             self.lanes_due = False
             self.give_back()
-            session.stop()
+            session.live.stop()
         elif self.notice.dismiss():
             pass
-        elif session.waiting:
+        elif session.queued:
             self.give_back()
         elif session.editing is not None:
             session.editing = None
@@ -243,12 +243,12 @@ class ChatScreen(Comparing):
     def action_regenerate(self) -> None:
         """Another reply to the last message."""
         self.compared = None
-        self.session.when_idle(self._regenerate)
+        self.session.live.when_idle(self._regenerate)
 
     def _regenerate(self) -> None:
-        if self.session.read_only:
+        if self.session.saved.read_only:
             self.say_read_only()
-        elif self.session.awaiting:
+        elif self.session.awaiting_models:
             self.notice.say("Your message is answered as soon as the models are ready.")
         elif self.session.regenerate():
             self.notice.clear_information()
@@ -260,7 +260,7 @@ class ChatScreen(Comparing):
 
     def action_edit(self) -> None:
         """Take the last message back into the composer."""
-        if self.session.read_only:
+        if self.session.saved.read_only:
             self.say_read_only()
             return
         text = self.session.edit()
@@ -351,7 +351,7 @@ class ChatScreen(Comparing):
 
     def action_quit(self) -> None:
         """Save and quit; what cannot be saved is not left without a word."""
-        if self._unsaved_said or self.session.recorder.save():
+        if self._unsaved_said or self.session.saved.recorder.save():
             self.app.exit()
         else:
             self._unsaved_said = True

@@ -65,7 +65,7 @@ class Reading(ChatView):
         if not self.session.can_branch(reply):
             self.notice.say(*OTHER_PAIR)
             return
-        self.session.when_idle(lambda: self._branch(reply, place, token))
+        self.session.live.when_idle(lambda: self._branch(reply, place, token))
 
     def _branch(self, reply: ReplyLog, place: int, token: int) -> None:
         if not self.session.branch(reply, place, token):
@@ -97,7 +97,7 @@ class Reading(ChatView):
             return
         sibling = siblings[(siblings.index(block.log) + by) % len(siblings)]
         cursor = self.current_log.cursor
-        self.session.turn_to(sibling)
+        self.session.saved.switch_to(sibling)
         if self.session.comparing:
             self.compared = sibling
         self.sync_thread()
@@ -130,7 +130,7 @@ class Reading(ChatView):
 
         def take(text: str | None) -> None:
             if text is not None and text != log.notes.get(step, ""):
-                self.session.note(log.id, text, step)
+                self.session.saved.note(log.id, text, step)
                 self._renew(log.id)
 
         self.app.push_screen(NoteScreen(about, log.notes.get(step, "")), take)
@@ -147,7 +147,7 @@ class Reading(ChatView):
 
         def take(text: str | None) -> None:
             if text is not None and text != log.name:
-                self.session.name(log.id, text)
+                self.session.saved.name(log.id, text)
                 self._renew(log.id)
 
         self.app.push_screen(NameScreen("What this reply is called", log.name), take)

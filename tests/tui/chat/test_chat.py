@@ -111,7 +111,7 @@ async def test_what_waits_comes_back_when_the_reply_is_stopped(tmp_path: Path) -
         assert "1 waiting" in str(chat.screen.composer.border_title)
         await chat.press("escape")
         assert chat.screen.composer.text == "two"
-        assert not chat.session.waiting
+        assert not chat.session.queued
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ async def test_what_is_no_list_of_alphas_is_refused(
         await sweep(chat, said)
         assert isinstance(chat.app.screen, SweepScreen)
         assert problem in str(chat.app.screen.query_one("#problem", Static).content)
-        assert chat.session.sweep == (-1.0, 0.0)
+        assert chat.session.compared_alphas == (-1.0, 0.0)
 
 
 async def test_the_live_alpha_moves_the_amplified_lane_alone(tmp_path: Path) -> None:

@@ -64,9 +64,9 @@ async def test_a_new_chat_stops_the_reply_first(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("one")
         await chat.step(2)
-        path = chat.session.recorder.path
+        path = chat.session.saved.recorder.path
         await chat.press("ctrl+n")
-        assert chat.session.recorder.path is None
+        assert chat.session.saved.recorder.path is None
         assert path is not None
         assert '"cancelled"' in path.read_text()
 
@@ -75,7 +75,7 @@ async def test_a_saved_chat_is_opened_and_gone_on_with(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("first chat")
         await chat.finish()
-        first = chat.session.recorder.path
+        first = chat.session.saved.recorder.path
         await chat.press("ctrl+n")
         await chat.press("f9")
         await chat.until(lambda: len(chat.app.screen_stack) == 2)
@@ -85,14 +85,14 @@ async def test_a_saved_chat_is_opened_and_gone_on_with(tmp_path: Path) -> None:
         await chat.finish()
         texts = [r.text for r in chat.saved if isinstance(r, Message)]
         assert texts == ["first chat", "second message"]
-        assert chat.session.recorder.path == first
+        assert chat.session.saved.recorder.path == first
 
 
 async def test_a_chat_is_resumed_at_the_start(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("before the break")
         await chat.finish()
-        path = chat.session.recorder.path
+        path = chat.session.saved.recorder.path
     assert path is not None
     engines = Engines()
     session = make_session(tmp_path, engines)
@@ -106,9 +106,9 @@ async def test_a_reply_whose_end_was_lost_says_so(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.step(3)
-        assert chat.session.recorder.path is not None
+        assert chat.session.saved.recorder.path is not None
         torn = tmp_path / "torn.jsonl"
-        torn.write_bytes(chat.session.recorder.path.read_bytes())
+        torn.write_bytes(chat.session.saved.recorder.path.read_bytes())
         assert "Cut off" not in chat.log
     engines = Engines()
     session = make_session(tmp_path, engines)

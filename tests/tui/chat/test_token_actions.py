@@ -198,7 +198,7 @@ class TestNotes:
         async with open_chat(tmp_path) as chat:
             await ask(chat, "Hi")
             await chat.press("m", *"hm", "enter", "l", *"odd", "enter")
-            path = chat.session.recorder.path
+            path = chat.session.saved.recorder.path
         assert path is not None
         engines = Engines()
         session = make_session(tmp_path, engines)
@@ -210,8 +210,8 @@ class TestNotes:
     async def test_a_hostile_note_is_shown_safely(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(120, 40)) as chat:
             await ask(chat, "Hi")
-            chat.session.note(last(chat).id, "[/x]\x1b[2J\u202e", 0)
-            chat.session.name(last(chat).id, "[bold]\x1b]52;c;aGk=\x07")
+            chat.session.saved.note(last(chat).id, "[/x]\x1b[2J\u202e", 0)
+            chat.session.saved.name(last(chat).id, "[bold]\x1b]52;c;aGk=\x07")
             chat.screen.log_view.renew(last(chat).id)
             await chat.press("i")
             for text in (chat.log, panel(chat)):

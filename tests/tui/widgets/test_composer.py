@@ -73,7 +73,7 @@ async def test_what_was_sent_again_is_there_once(tmp_path: Path) -> None:
 async def test_a_resumed_chat_knows_what_was_said_in_it(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await sent(chat, "one")
-        path = chat.session.recorder.path
+        path = chat.session.saved.recorder.path
         assert path is not None
     engines = Engines()
     session = make_session(tmp_path, engines)
