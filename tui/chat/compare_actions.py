@@ -45,7 +45,7 @@ class Comparing(Dialogs):
         self.refresh_inspector()
         self.refresh_status()
 
-    def compare_sweep(self) -> None:
+    def show_compared(self) -> None:
         """Show the lanes that were chosen; missing ones are asked for as soon as that can be."""
         if not self.session.comparing:
             self.action_compare()

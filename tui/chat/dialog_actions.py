@@ -46,20 +46,20 @@ class Dialogs(Reading):
 
         self.app.push_screen(AlphaScreen(self.session.alpha, self.session.profile.presets), take)
 
-    def action_sweep(self) -> None:
+    def action_compare_alphas(self) -> None:
         """Choose the αs that are compared, besides the live one."""
-        from logit_amp_chat.tui.dialogs.compare_alphas import SweepScreen
+        from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
 
         def take(alphas: tuple[float, ...] | None) -> None:
             if alphas is not None:
                 self.session.compared_alphas = alphas
-                self.compare_sweep()
+                self.show_compared()
 
         self.app.push_screen(
-            SweepScreen(self.session.compared_alphas, self.session.profile.presets), take
+            CompareAlphasScreen(self.session.compared_alphas, self.session.profile.presets), take
         )
 
-    def compare_sweep(self) -> None:
+    def show_compared(self) -> None:
         """Show the lanes that were chosen."""
 
     def action_editor(self) -> None:

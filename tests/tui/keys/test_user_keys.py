@@ -34,6 +34,11 @@ def test_two_actions_may_change_places(tmp_path: Path) -> None:
     assert read_keymap(path) == {"alpha_up": "f2", "alpha_down": "f3"}
 
 
+def test_a_former_name_stays_readable(tmp_path: Path) -> None:
+    path = written(tmp_path, "sweep: f12\n")
+    assert read_keymap(path) == {"compare_alphas": "f12"}
+
+
 @pytest.mark.parametrize(
     ("text", "line", "key", "problem"),
     [
@@ -47,6 +52,9 @@ def test_two_actions_may_change_places(tmp_path: Path) -> None:
         ("quit: []\n", 1, "quit", "no key; leave the line out"),
         ("help: f10\n", 1, "help", "f10 is already the key of quit"),
         ("alpha_up: f12\nkeep: e\n", 2, "keep", "e is already the key of edit"),
+        ("keep: x\nsweep: e\n", 2, "sweep", "e is already the key of edit"),
+        ("sweep: ctrl+i\n", 1, "sweep", "ctrl+i arrives as tab"),
+        ("sweep: x\ncompare_alphas: z\n", 2, "compare_alphas", "the same action as sweep"),
         ("quit: f12\nquit: f11\n", 2, "quit", "the key is there twice"),
     ],
 )
