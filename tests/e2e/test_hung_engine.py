@@ -64,7 +64,7 @@ class Run:
 
     @property
     def notice(self) -> str:
-        return "\n".join(f"{text} {remedy}" for text, remedy, _ in self.screen.notice.entries)
+        return "\n".join(f"{text} {remedy}" for text, remedy, _ in self.screen.view.notice.entries)
 
     @property
     def saved(self) -> Conversation:
@@ -107,7 +107,7 @@ async def test_a_stopped_engine_is_noticed_and_goes_on_when_it_may(running: Star
         await run.until(lambda: "was stopped" in run.notice)
         assert f"kill -CONT {run.pid}" in run.notice
         assert run.session.live.silence is not None
-        assert "reload" in [action.label for action in run.screen.keys.actions]
+        assert "reload" in [action.label for action in run.screen.view.keys.actions]
         seen = run.steps
         os.kill(run.pid, signal.SIGCONT)
         await run.until(lambda: run.session.state == "ready")

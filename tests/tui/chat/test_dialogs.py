@@ -31,7 +31,7 @@ async def test_sampling_and_system_prompt_are_taken_over(tmp_path: Path) -> None
         assert isinstance(chat.app.screen, SamplingScreen)
         chat.app.screen.dismiss((Sampling(temperature=0.0), "Be brief."))
         await chat.until(lambda: chat.app.screen is chat.screen)
-        assert "T 0" in text_of(chat.screen.alpha_bar)
+        assert "T 0" in text_of(chat.screen.view.alpha_bar)
         await chat.say("Hi")
         assert chat.engine.request is not None
         assert [m.role for m in chat.engine.request.messages] == ["system", "user"]
@@ -45,8 +45,8 @@ async def test_any_alpha_can_be_entered(tmp_path: Path) -> None:
         await chat.press("6", "4", "enter")
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert chat.session.alpha == 64
-        assert "▶" in text_of(chat.screen.alpha_bar)
-        assert "+64" in text_of(chat.screen.alpha_bar)
+        assert "▶" in text_of(chat.screen.view.alpha_bar)
+        assert "+64" in text_of(chat.screen.view.alpha_bar)
 
 
 async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("ctrl+n")
-        assert chat.screen.place == "composer", "where the first message is written"
+        assert chat.screen.view.place == "composer", "where the first message is written"
         assert "one" not in chat.log.split()
         assert "Chats are saved in" in chat.log
 
@@ -130,7 +130,7 @@ async def test_another_profile_is_loaded_and_the_conversation_goes_on(tmp_path: 
         assert chat.engines.made[0].closed
         chat.engine.load()
         await chat.frame()
-        assert "Other pair" in text_of(chat.screen.status)
+        assert "Other pair" in text_of(chat.screen.view.status)
         assert chat.session.alpha == 0.5
         await chat.say("two")
         assert chat.engine.request is not None
@@ -195,10 +195,10 @@ async def test_the_cursor_survives_a_resize(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("left", "left", "left")
-        cursor = chat.screen.log_view.cursor
+        cursor = chat.screen.view.log_view.cursor
         await chat.pilot.resize_terminal(40, 15)
         await chat.frame()
-        assert cursor == chat.screen.log_view.cursor
+        assert cursor == chat.screen.view.log_view.cursor
         assert isinstance(cursor, Cursor)
 
 
@@ -206,7 +206,7 @@ async def test_a_pair_of_another_vocabulary_says_that_a_new_chat_began(tmp_path:
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.finish()
-        chat.screen.load(demo_profile(name="other"))
+        chat.screen.conversation.load(demo_profile(name="other"))
         await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile)
         chat.engine.vocabulary = "other words"
         chat.engine.load()

@@ -50,9 +50,9 @@ async def test_a_chat_that_has_a_writer_is_shown_as_read_only(
     held = path.read_bytes()
     async with open_chat(tmp_path) as chat:
         await look(chat, path)
-        assert "READ ONLY" in text_of(chat.screen.status)
+        assert "READ ONLY" in text_of(chat.screen.view.status)
         assert "being written by another logit-amp-chat" in chat.notice
-        assert "read only" in str(chat.screen.composer.border_title)
+        assert "read only" in str(chat.screen.view.composer.border_title)
         assert "reload" in chat.footer
         assert "Otters" in chat.log
         await chat.press("escape")
@@ -60,7 +60,7 @@ async def test_a_chat_that_has_a_writer_is_shown_as_read_only(
         sent = len(chat.engine.commands)
         await chat.say("may I?")
         assert "may I?" not in chat.log
-        assert chat.screen.composer.text == "may I?", "what was typed stays"
+        assert chat.screen.view.composer.text == "may I?", "what was typed stays"
         assert "ctrl+n" in chat.notice
         for keys in (["escape"], ["escape"], ["r"], ["e"], ["c"], ["tab"], ["k"], ["c"]):
             await chat.press(*keys)
@@ -74,9 +74,9 @@ async def test_it_can_be_inspected_and_exported(tmp_path: Path, other: ChatSessi
     async with open_chat(tmp_path, size=(120, 40)) as chat:
         await look(chat, file_of(other))
         await chat.press("escape", "escape", "home", "i")
-        assert "Otters" in text_of(chat.screen.inspector)
+        assert "Otters" in text_of(chat.screen.view.inspector)
         target = tmp_path / "copy.md"
-        chat.screen._export(file_of(other), target, "md")
+        chat.screen.dialogs.export_to(file_of(other), target, "md")
         assert "elsewhere" in target.read_text()
 
 
@@ -90,7 +90,7 @@ async def test_it_is_taken_over_once_the_other_has_gone(tmp_path: Path, other: C
         await chat.press("ctrl+l")
         assert not chat.session.saved.read_only
         assert chat.notice == ""
-        assert "READ ONLY" not in text_of(chat.screen.status)
+        assert "READ ONLY" not in text_of(chat.screen.view.status)
         await chat.say("now mine")
         await chat.finish()
         assert chat.session.saved.recorder.path == path
@@ -106,7 +106,7 @@ async def test_looking_loads_no_models_and_a_new_chat_does(
     app = ChatApp(session)
     async with app.run_test(notifications=True) as pilot:
         chat = Chat(app, pilot, engines)
-        await chat.until(lambda: "READ ONLY" in text_of(chat.screen.status))
+        await chat.until(lambda: "READ ONLY" in text_of(chat.screen.view.status))
         assert engines.made == []
         await chat.press("ctrl+n")
         await chat.until(lambda: engines.made and engines.last.profile is not None)

@@ -84,7 +84,7 @@ async def test_own_keys_act_and_stand_in_footer_and_help(tmp_path: Path) -> None
         screen.take_frame()
         await pilot.press("ctrl+k", "f3")
         assert app.session.alpha == 1.1, "the usual key has no meaning any more"
-        assert "ctrl+k α+" in text_of(screen.keys)
+        assert "ctrl+k α+" in text_of(screen.view.keys)
         await pilot.press("escape", "x")
         assert app.session.comparing
         await pilot.press("question_mark")
@@ -97,7 +97,7 @@ async def test_a_file_that_cannot_be_used_is_said_and_the_usual_keys_act(tmp_pat
     async with app.run_test(size=(120, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, ChatScreen)
-        await until(pilot, lambda: screen.notice.entries)
-        assert "line 1, key quit" in screen.notice.entries[0][0]
+        await until(pilot, lambda: screen.view.notice.entries)
+        assert "line 1, key quit" in screen.view.notice.entries[0][0]
         await pilot.press("f3")
         assert app.session.alpha == 1.1
