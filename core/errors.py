@@ -63,6 +63,13 @@ class EngineError(LogitAmpError):
     exit_code = 7
 
 
+def failure(message: str, remedy: str, exit_code: int) -> LogitAmpError:
+    """The error that a process ended with, as it was raised there."""
+    kinds = (UsageError, ProfileError, PairError, ContextError, TranscriptError, EngineError)
+    kind = next((kind for kind in kinds if kind.exit_code == exit_code), LogitAmpError)
+    return kind(message, remedy)
+
+
 def first_line(error: BaseException) -> str:
     """What an error says, in one line."""
     text = str(error).strip() or type(error).__name__

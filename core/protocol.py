@@ -1,33 +1,53 @@
-"""What the app asks of an engine, and what an engine reports.
+"""What an engine is, what it is asked, and what it reports.
 
-Both ends import this file and nothing heavier: it travels over a pipe.
+Both ends of the pipe import this file and nothing heavier.
 Replies, steps, changes and finishes are reported as the records they are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Session, Step
+from logit_amp_chat.core.records import (
+    Change,
+    Finish,
+    Message,
+    PromptIds,
+    Reply,
+    Sampling,
+    Session,
+    Step,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One reply to be decoded at one α."""
+    """One reply to be decoded at one α.
+
+    `messages`, `seed` and `max_new_tokens` are the request's where they are None here.
+    """
 
     reply: str
     name: str
     alpha: float
+    messages: tuple[Message, ...] | None = None
+    seed: int | None = None
+    max_new_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Decode one reply a lane, all from the same messages.
+    """Decode one reply a lane.
 
     `messages` is the history from the first message to the one to be answered;
-    kept replies stand in it as assistant messages. With `raw` the only message
+    kept replies stand in it as assistant messages. With `raw` the last message
     is used as it is, without a chat template. `forced` token ids open every
     lane. `top` candidates of each kind go into every step.
+
+    Lanes with the same messages are decoded together, those with other messages
+    after them; lanes with the same seed share their noise.
     """
 
     messages: tuple[Message, ...]
@@ -40,12 +60,80 @@ class Request:
     @property
     def turn(self) -> int:
         """Which user turn is being answered, from 0: part of the noise's key."""
-        return max(0, sum(m.role == "user" for m in self.messages) - 1)
+        return _turn(self.messages)
 
     @property
     def parent(self) -> str | None:
         """The id of the message that is answered."""
-        return self.messages[-1].id if self.messages else None
+        return _parent(self.messages)
+
+    def messages_of(self, lane: Lane) -> tuple[Message, ...]:
+        """What a lane answers."""
+        return self.messages if lane.messages is None else lane.messages
+
+    def sampling_of(self, lane: Lane) -> Sampling:
+        """How a lane samples: with its own seed and limit, where it has them."""
+        own = {"seed": lane.seed, "max_new_tokens": lane.max_new_tokens}
+        changed = {name: value for name, value in own.items() if value is not None}
+        return self.sampling.model_copy(update=changed) if changed else self.sampling
+
+    def reply_of(self, lane: Lane, prompt: PromptIds, forced: int) -> Reply:
+        """The record a lane begins with, `forced` tokens given at most."""
+        sampling = self.sampling_of(lane)
+        messages = self.messages_of(lane)
+        return Reply(
+            id=lane.reply,
+            parent=_parent(messages),
+            lane=lane.name,
+            alpha=lane.alpha,
+            seed=sampling.seed,
+            turn=_turn(messages),
+            sampling=sampling,
+            prompt=prompt,
+            forced=min(forced, sampling.max_new_tokens),
+            raw=self.raw,
+            top=self.top,
+        )
+
+
+def _turn(messages: Sequence[Message]) -> int:
+    return max(0, sum(message.role == "user" for message in messages) - 1)
+
+
+def _parent(messages: Sequence[Message]) -> str | None:
+    return messages[-1].id if messages else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """Measure the token ids `tokens` after `prompt` at the αs of `lanes`; nothing is sampled.
+
+    `prompt` holds at least one id for each side. The result is the same records that a
+    decoded reply makes, all of them forced; an end of turn among the ids ends nothing.
+    """
+
+    prompt: PromptIds
+    tokens: tuple[int, ...]
+    lanes: tuple[Lane, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    parent: str | None = None
+    top: int = 10
+
+    def reply_of(self, lane: Lane) -> Reply:
+        """The record a lane begins with: as long as what is read."""
+        return Reply(
+            id=lane.reply,
+            parent=self.parent,
+            lane=lane.name,
+            alpha=lane.alpha,
+            seed=self.sampling.seed,
+            turn=0,
+            sampling=self.sampling.model_copy(update={"max_new_tokens": len(self.tokens)}),
+            prompt=self.prompt,
+            forced=len(self.tokens),
+            raw=True,
+            top=self.top,
+        )
 
 
 # --- from the app to the engine -------------------------------------------------
@@ -82,7 +170,8 @@ class Forget:
     """
 
 
-Command = Request | SetAlpha | SetSampling | Stop | Forget
+Adjustment = SetAlpha | SetSampling | Stop | Forget
+Command = Request | ScoreRequest | Adjustment
 
 # --- from the engine to the app -------------------------------------------------
 
@@ -159,3 +248,36 @@ Event = (
     | Idle
     | Failed
 )
+
+
+# --- the engine itself ------------------------------------------------------------
+
+
+class Engine(Protocol):
+    """An open pair that answers one request at a time, wherever it runs.
+
+    Between two events the caller may `apply` an adjustment. It is in force with the
+    next token, or with the one after it where that one is computed already: on a GPU,
+    and behind a pipe.
+    """
+
+    @property
+    def opened(self) -> Opened:
+        """What was opened: the session's record, and what the user should know."""
+
+    def generate(self, request: Request) -> Iterator[Event]:
+        """Decode every lane: Replies, Prefill, Steps, a Finish a lane, then Idle.
+
+        Raises LogitAmpError before the first event where the request cannot be answered
+        (ContextError: the conversation is longer than the context), EngineError where
+        the engine is gone.
+        """
+
+    def score(self, request: ScoreRequest) -> Iterator[Event]:
+        """Read given tokens without sampling: the same events. Raises as `generate` does."""
+
+    def apply(self, command: Adjustment) -> None:
+        """Change the request in progress; without one, only Forget means something."""
+
+    def close(self) -> None:
+        """Give the models back; closing twice is fine."""

@@ -1,1 +1,83 @@
-"""Diff language models as one diffs code: chat with what training did to one."""
+"""Diff language models as one diffs code: the Python interface.
+
+    from logit_amp_chat import open_pair
+
+    with open_pair("demo") as pair:
+        replies = pair.reply("Tell me about penguins.", alpha=[-1, 0, 2])
+        print(replies.at(alpha=2).text)
+
+Importing this loads no torch; opening a pair does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
+    from logit_amp_chat.core.api.replies import PairReply, Replies
+    from logit_amp_chat.core.config.profile import Profile, load_profile
+    from logit_amp_chat.core.errors import (
+        ContextError,
+        EngineError,
+        LogitAmpError,
+        PairError,
+        ProfileError,
+        TranscriptError,
+        UsageError,
+    )
+    from logit_amp_chat.core.records import Candidate, Message, Sampling, Step
+    from logit_amp_chat.core.transcripts.jsonl import read_records
+
+_HOMES = {
+    "core.api.open_pair": ("OpenPair", "open_pair"),
+    "core.api.replies": ("PairReply", "Replies"),
+    "core.config.profile": ("Profile", "load_profile"),
+    "core.errors": (
+        "ContextError",
+        "EngineError",
+        "LogitAmpError",
+        "PairError",
+        "ProfileError",
+        "TranscriptError",
+        "UsageError",
+    ),
+    "core.records": ("Candidate", "Message", "Sampling", "Step"),
+    "core.transcripts.jsonl": ("read_records",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Candidate",
+    "ContextError",
+    "EngineError",
+    "LogitAmpError",
+    "Message",
+    "OpenPair",
+    "PairError",
+    "PairReply",
+    "Profile",
+    "ProfileError",
+    "Replies",
+    "Sampling",
+    "Step",
+    "TranscriptError",
+    "UsageError",
+    "load_profile",
+    "open_pair",
+    "read_records",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

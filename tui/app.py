@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -23,15 +22,15 @@ from logit_amp_chat.core.chat.engine_link import MakeEngine
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
-from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.user_keys import keymap_path, read_keymap
+from logit_amp_chat.tui.terminal.capabilities import check_terminal
 from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0
-HEADLESS = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
 
 
 def _commands() -> type[Provider]:
@@ -184,15 +183,3 @@ def run_chat(
     if app.backstop is not None:
         app.backstop.cancel()
     return app.return_code or 0
-
-
-def check_terminal(what: str = "The chat", instead: str = HEADLESS) -> None:
-    """Refuse where no screen can be drawn for `what`. Raises UsageError, which says `instead`."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(f"{what} needs a terminal, and this is a pipe or a file.", instead)
-    if os.environ.get("TERM", "") in ("dumb", "unknown", ""):
-        term = os.environ.get("TERM", "") or "not set"
-        raise UsageError(
-            f"{what} needs a terminal that can move the cursor, and TERM is {term}.",
-            f"Set TERM (for example xterm-256color). {instead}",
-        )

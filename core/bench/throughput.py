@@ -185,7 +185,7 @@ def measure(
             _lane_figures(engine, n, seconds, peers, plan, bandwidth)
             for n, seconds in zip(plan.lanes, columns[:count], strict=True)
         ),
-        recorded=engine.recorded,
+        recorded=engine.uses_cuda_graphs,
         prefill_tokens=history,
         prefill_tokens_a_second=Rate.of([history / s for s in columns[count]]),
         next_turn=(
@@ -228,7 +228,7 @@ def _lane_figures(
         against_peer=Rate.of(ratios) if ratios else None,
         bytes_a_step=moved,
         bus_share=moved / statistics.median(seconds) / bandwidth,
-        at_once=engine.at_once(lanes),
+        at_once=engine.runs_concurrently(lanes),
     )
 
 

@@ -1,23 +1,32 @@
-"""Lanes over a pair: caches, one step, the stream of what happens."""
+"""Lanes over a pair: prefill, step after step, and the stream of what happens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import (
     GraphCache,
     GraphStepper,
-    recordable,
+    can_use_cuda_graphs,
 )
 from logit_amp_chat.core.decoding.pair_runner import PairRunner
-from logit_amp_chat.core.decoding.request_state import Batch, Controls, PendingStep, RequestState
-from logit_amp_chat.core.decoding.stepper import EagerStepper, Stepper
-from logit_amp_chat.core.errors import ContextError, LogitAmpError
+from logit_amp_chat.core.decoding.request_state import (
+    Batch,
+    Controls,
+    PendingStep,
+    RequestState,
+)
+from logit_amp_chat.core.decoding.stepper import EagerStepper, Stepper, TokenChooser
+from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
-from logit_amp_chat.core.records import PromptIds, Reply, Sampling
+from logit_amp_chat.core.records import PromptIds, Reply
+
+# Given tokens that are measured at once: their logits are held together.
+SCORE_WINDOW = 256
 
 
 class Decoder:
@@ -26,12 +35,12 @@ class Decoder:
     Changing α, temperature or filters costs nothing.
     """
 
-    def __init__(self, pair: Pair, recorded: bool | None = None) -> None:
-        """`recorded`: whether to decode in recorded steps; by default where that can be."""
+    def __init__(self, pair: Pair, cuda_graphs: bool | None = None) -> None:
+        """`cuda_graphs`: whether steps are captured; by default where that is possible."""
         self.pair = pair
-        self.sides = PairRunner(pair)
-        wanted = recordable(pair) if recorded is None else recorded
-        self.studio = GraphCache(pair, self.sides) if wanted else None
+        self.runner = PairRunner(pair)
+        wanted = can_use_cuda_graphs(pair) if cuda_graphs is None else cuda_graphs
+        self.graph_cache = GraphCache(pair, self.runner) if wanted else None
 
     def decode(
         self,
@@ -42,115 +51,150 @@ class Decoder:
     ) -> Iterator[Batch]:
         """Stream what happens, a batch a token; `replies` are the lanes' records.
 
-        All replies have one prompt and one seed. Between two batches the caller
-        may change `controls`: in force with the next token or, where a device
-        may compute that one already (`ahead`), with the one after it. Every lane
-        ends with a Finish.
+        All replies have one prompt. Between two batches the caller may change
+        `controls`: in force with the next token or, where a device may compute
+        that one already (`ahead`), with the one after it. Every lane ends with a
+        Finish. Raises ContextError or LogitAmpError here, before anything is
+        computed, where the prompt cannot be used.
         """
-        run = RequestState(self.pair, replies, controls)
+        limits.check(self.pair, replies[0].prompt, forced)
+
+        def decoded(state: RequestState) -> Iterator[Batch]:
+            return self._decoded(state, replies, forced, ahead)
+
+        return self._guarded(decoded, replies, controls, self.pair.end_of_turn)
+
+    def score(
+        self, replies: Sequence[Reply], controls: Controls, tokens: tuple[int, ...]
+    ) -> Iterator[Batch]:
+        """Measure given tokens after a prompt, in every lane; nothing is sampled.
+
+        An end of turn among them ends nothing. Raises as `decode` does, and LogitAmpError
+        where there is no token.
+        """
+        if not tokens:
+            raise LogitAmpError("There is nothing to score.", "Give at least one token.")
+        limits.check(self.pair, replies[0].prompt, tokens, room=0)
+
+        def scored(state: RequestState) -> Iterator[Batch]:
+            return self._scored(state, replies, tokens)
+
+        return self._guarded(scored, replies, controls, frozenset())
+
+    def forget(self) -> None:
+        """Drop every cached prefix."""
+        self.runner.forget()
+
+    def _guarded(
+        self,
+        body: Callable[[RequestState], Iterator[Batch]],
+        replies: Sequence[Reply],
+        controls: Controls,
+        end_of_turn: frozenset[int],
+    ) -> Iterator[Batch]:
+        """Whatever goes wrong, every lane gets a Finish and the caches stay whole."""
+        state = RequestState(self.pair, replies, controls, end_of_turn)
         try:
-            for done, total in self.sides.read(replies[0].prompt, forced):
-                yield [Prefill(done, total)]
-            direct = EagerStepper(self.pair, self.sides, replies)
-            if forced:
-                yield self._forced(run, direct, forced)
-            if run.active:
-                yield from self._steps(run, self._stepper(direct, replies, run.index), ahead)
+            if cancelled := state.end_cancelled():
+                yield [*cancelled]
+            if state.active:
+                yield from body(state)
         except LogitAmpError as error:
-            yield run.abort(str(error))
+            yield state.abort(str(error))
         except torch.OutOfMemoryError:
             self.forget()
-            if self.studio:
-                self.studio.forget()
-            yield run.abort(
+            if self.graph_cache:
+                self.graph_cache.forget()
+            yield state.abort(
                 "The GPU's memory is used up. Compare fewer lanes, shorten the"
                 " conversation, or choose a smaller pair or quantization."
             )
+        except KeyboardInterrupt:
+            self.forget()  # the caches may hold half a token
+            raise
         except Exception as error:
-            # The caches may hold half a token.
             self.forget()
-            yield run.abort(f"{type(error).__name__}: {error}")
+            yield state.abort(f"{type(error).__name__}: {error}")
             raise
         finally:
             self._keep()
 
-    def forget(self) -> None:
-        """Drop every cached prefix."""
-        self.sides.forget()
-
     def _keep(self) -> None:
         """Keep what was decoded for the next request, if there is memory for it."""
         try:
-            if self.studio:
-                self.studio.leave()
-            self.sides.release()
+            if self.graph_cache:
+                self.graph_cache.leave()
+            self.runner.keep()
         except torch.OutOfMemoryError:
             self.forget()
 
-    def reachable(self, forced: tuple[int, ...], sampling: Sampling) -> tuple[int, ...]:
-        """What of a forced prefix can be said: up to the longest reply, or an end of turn."""
-        forced = forced[: sampling.max_new_tokens]
-        ends = (n for n, token in enumerate(forced, 1) if token in self.pair.end_of_turn)
-        return forced[: next(ends, len(forced))]
+    def _decoded(
+        self, state: RequestState, replies: Sequence[Reply], forced: tuple[int, ...], ahead: bool
+    ) -> Iterator[Batch]:
+        for done, total in self.runner.prefill(replies[0].prompt, forced):
+            yield [Prefill(done, total)]
+        chooser = TokenChooser(self.pair, replies)
+        if forced:
+            yield self._measured(state, chooser, forced)
+        if state.active:
+            yield from self._steps(state, self._stepper(chooser, replies, state.index), ahead)
 
-    def check(self, prompt: PromptIds, forced: tuple[int, ...]) -> None:
-        """Raise ContextError where the prompt leaves no room, LogitAmpError where it is none."""
-        ids = (*prompt.before, *prompt.after, *forced)
-        if not (prompt.before and prompt.after):
-            raise LogitAmpError("The prompt is empty.", "Give at least one token.")
-        if not 0 <= min(ids) <= max(ids) < self.pair.size:
-            raise LogitAmpError(
-                f"The prompt has token ids that this pair's sides do not share: ids go up to"
-                f" {self.pair.size - 1:,}.",
-                "Use a pair whose two sides both know every token of it.",
-            )
-        used = max(len(prompt.before), len(prompt.after)) + len(forced)
-        if used >= self.pair.context:
-            raise ContextError(
-                f"The context is used up: the conversation has {used:,} tokens and the"
-                f" model holds {self.pair.context:,}.",
-                "Start a new chat, edit an earlier message, or shorten the last one.",
-            )
+    def _scored(
+        self, state: RequestState, replies: Sequence[Reply], tokens: tuple[int, ...]
+    ) -> Iterator[Batch]:
+        """Window by window, so that memory does not grow with the text."""
+        prompt = replies[0].prompt
+        chooser = TokenChooser(self.pair, replies)
+        for begin in range(0, len(tokens), SCORE_WINDOW):
+            read, window = tokens[:begin], tokens[begin : begin + SCORE_WINDOW]
+            ids = PromptIds(before=prompt.before + read, after=prompt.after + read)
+            # The logits of a token are those after the one before it.
+            for done, total in self.runner.prefill(ids, window[:-1]):
+                yield [Prefill(done, total)]
+            yield self._measured(state, chooser, window)
+            self.runner.keep()
+            if not state.active:
+                return
 
-    @staticmethod
-    def _forced(run: RequestState, direct: EagerStepper, forced: tuple[int, ...]) -> Batch:
-        """Measure what is forced, from one row of logits a token: all of it or nothing."""
-        batch: Batch = [*run.stopped()]
-        for place, token in enumerate(forced):
-            if run.active:
-                terms = run.terms()
-                batch += run.land(PendingStep(terms, direct.force(terms, place, token)))
+    def _measured(
+        self, state: RequestState, chooser: TokenChooser, tokens: tuple[int, ...]
+    ) -> Batch:
+        """Measure given tokens, from one row of logits each: all of them or nothing."""
+        batch: Batch = [*state.end_cancelled()]
+        for row, token in enumerate(tokens):
+            if state.active:
+                settings = state.next_settings()
+                rows = chooser.measure(settings, self.runner.logits, row, token)
+                batch += state.collect(PendingStep(settings, rows))
         return batch
 
-    def _stepper(self, direct: EagerStepper, replies: Sequence[Reply], index: int) -> Stepper:
-        """Where the replies go on from what was read: recorded if that can be."""
-        if self.studio and self.studio.can_record():
-            return GraphStepper(self.studio, replies, index)
-        self.sides.spread(len(replies))
-        direct.begin()
-        return direct
+    def _stepper(self, chooser: TokenChooser, replies: Sequence[Reply], index: int) -> Stepper:
+        """What the replies go on with from what was prefilled."""
+        if self.graph_cache and self.graph_cache.can_capture():
+            return GraphStepper(self.graph_cache, replies, chooser.noise, index)
+        return EagerStepper(chooser, self.runner)
 
-    def _steps(self, run: RequestState, stepper: Stepper, ahead: bool) -> Iterator[Batch]:
+    def _steps(self, state: RequestState, stepper: Stepper, ahead: bool) -> Iterator[Batch]:
         """Choose, feed, and choose again; with a stepper that works ahead, while one looks."""
 
-        def fly() -> PendingStep:
-            terms = run.terms()
-            return PendingStep(terms, stepper.choose(terms))
+        def launch() -> PendingStep:
+            settings = state.next_settings()
+            return PendingStep(settings, stepper.choose(settings))
 
-        flight = fly()
-        while run.active:
-            batch: Batch = [*run.stopped()]
+        pending = launch()
+        while state.active:
+            batch: Batch = [*state.end_cancelled()]
             following = None
-            if run.active:
-                if ahead and stepper.ahead and run.goes_on():
-                    stepper.feed()
-                    following = fly()
-                batch += run.land(flight)
+            if state.active:
+                if ahead and stepper.ahead and state.may_continue():
+                    stepper.decode()
+                    following = launch()
+                batch += state.collect(pending)
             yield batch
-            if run.active:
+            if state.active:
                 # Rows of lanes that have ended go along: cheaper than cutting caches.
                 if following is None:
-                    stepper.feed()
-                    following = fly()
-                self.sides.said(run.tokens)
-                flight = following
+                    stepper.decode()
+                    following = launch()
+                self.runner.append_tokens(state.tokens)
+                pending = following

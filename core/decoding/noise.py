@@ -1,16 +1,18 @@
-"""Gumbel noise that all lanes, αs and devices share."""
+"""Gumbel noise that lanes, αs and devices share."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.records import Reply
+
 MASK32 = 0xFFFFFFFF
 
-
-# Ids times steps that are computed in one go.
+# Numbers that are computed in one go.
 NOISE_BLOCK = 1 << 15
 
 
@@ -26,47 +28,64 @@ def _mix32(x: Tensor) -> Tensor:
 class Noise:
     """Gumbel noise as a stateless function of (seed, turn, step, token id).
 
-    Every lane, every α and every device sees the same noise, so where two
-    lanes differ, α did it; each lane on its own is an exact sample
+    Lanes of one seed see the same noise at every α and on every device, so where
+    two of them differ, α did it; each lane on its own is an exact sample
     (Gumbel-max). Integer hashes are the same everywhere; the two logarithms
     are fp64, so that devices agree far below fp32 resolution.
     """
 
-    def __init__(self, seed: int, turn: int, size: int, device: torch.device | str = "cpu") -> None:
-        key = hashlib.blake2b(f"{seed} {turn}".encode(), digest_size=12).digest()
-        first, second, third = (int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8))
+    def __init__(
+        self, keys: Sequence[tuple[int, int]], size: int, device: torch.device | str = "cpu"
+    ) -> None:
+        """A row of noise for each (seed, turn) of `keys`; `size` token ids."""
+        words = torch.tensor([_words(seed, turn) for seed, turn in keys], device=device)
+        first, second, third = words.T.unsqueeze(-1).unbind()  # (n, 1) each
         ids = torch.arange(size, dtype=torch.int64, device=device)
         self._hashed_ids = _mix32(ids ^ first)
-        self._keys = torch.tensor([second, third], device=device)
+        self._keys = torch.stack((second, third))
         # Small vocabularies are dominated by the cost of a call: several steps at once.
-        self._span = max(1, NOISE_BLOCK // size)
+        self._span = max(1, NOISE_BLOCK // (size * len(keys)))
         self._begin = -1
         self._block = torch.empty(0)
 
+    @classmethod
+    def of(cls, replies: Sequence[Reply], size: int, device: torch.device) -> Noise:
+        """The noise of some lanes: a row that all share where they have one seed, else one each."""
+        keys = [(reply.seed, reply.turn) for reply in replies]
+        return cls(keys[:1] if len(set(keys)) == 1 else keys, size, device)
+
+    @property
+    def rows(self) -> int:
+        """1 where all lanes share a row."""
+        return len(self._hashed_ids)
+
     def take(self, other: Noise) -> None:
-        """Become the noise of another reply, in the same tensors."""
+        """Become the noise of other replies, in the same tensors; both have as many rows."""
         self._hashed_ids.copy_(other._hashed_ids)
         self._keys.copy_(other._keys)
         self._begin = -1
 
     def at(self, step: int | Tensor) -> Tensor:
-        """(V,) standard Gumbel noise, fp32, for the token at index `step`."""
+        """(rows, V) standard Gumbel noise, fp32, for the token at index `step`."""
         if isinstance(step, Tensor):
             return self._of(step.reshape(1))[0]
         begin = step - step % self._span
         if begin != self._begin:
-            self._begin, self._block = begin, self._steps(begin)
+            steps = torch.arange(begin, begin + self._span, device=self._hashed_ids.device)
+            self._begin, self._block = begin, self._of(steps)
         return self._block[step - begin]
 
-    def _steps(self, begin: int) -> Tensor:
-        """(span, V) noise of the steps from `begin` on."""
-        return self._of(torch.arange(begin, begin + self._span, device=self._hashed_ids.device))
-
     def _of(self, steps: Tensor) -> Tensor:
-        """(n, V) noise of `steps` (n,)."""
-        second, third = self._keys.unbind()
-        salts = _mix32(_mix32(steps ^ second) ^ third).unsqueeze(-1)
+        """(n, rows, V) noise of `steps` (n,)."""
+        second, third = self._keys
+        salts = _mix32(_mix32(steps.view(-1, 1, 1) ^ second) ^ third)
         bits = _mix32(_mix32(self._hashed_ids ^ salts) ^ third)
         # −log(1 − u) keeps full relative precision near 0, where the winners are.
         exponential = -torch.log1p(-(bits.double() + 0.5) * 2.0**-32)
         return -exponential.log().float()
+
+
+def _words(seed: int, turn: int) -> tuple[int, ...]:
+    """Three 32-bit words of a hash of both."""
+    key = hashlib.blake2b(f"{seed} {turn}".encode(), digest_size=12).digest()
+    return tuple(int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8))

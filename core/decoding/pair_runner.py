@@ -1,4 +1,4 @@
-"""Both sides read one conversation: each on its own, or in one forward where that can be."""
+"""Runs both sides over one conversation: each on its own, or in one forward pass."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from logit_amp_chat.core.records import PromptIds
 
 
 class PairRunner:
-    """Caches of what was read stay, so that the next prompt reads only what is new.
+    """Keeps KV caches, so that the next prompt prefills only what is new.
 
     They depend on tokens alone: changing α, temperature or filters costs nothing.
     """
 
     def __init__(self, pair: Pair) -> None:
-        twins = SharedWeights.of(pair.before, pair.after)
+        shared = SharedWeights.of(pair.before, pair.after)
         self._device = pair.device
-        self._beside: torch.cuda.Stream | None = None
+        self._second_stream: torch.cuda.Stream | None = None
         self._apart = (PrefixCache(pair.before), PrefixCache(pair.after))
-        self._together = PrefixCache(twins) if twins else None
+        self._together = PrefixCache(shared) if shared else None
         self._live: tuple[PrefixCache, ...] = self._apart
         self.logits: list[Tensor] = []
 
     @property
     def caches(self) -> tuple[PrefixCache, ...]:
-        """Everything that holds what was read."""
+        """Every cache."""
         return (*self._apart, self._together) if self._together else self._apart
 
     @property
     def live(self) -> tuple[PrefixCache, ...]:
-        """What holds the conversation that is being decoded."""
+        """The caches of the conversation that is being decoded."""
         return self._live
 
     def forget(self) -> None:
@@ -48,8 +48,8 @@ class PairRunner:
         for caches in self.caches:
             caches.forget_kept()
 
-    def read(self, prompt: PromptIds, forced: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-        """Read the prompt and what is forced; yields how many tokens were read, and of how many.
+    def prefill(self, prompt: PromptIds, forced: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+        """Prefill the prompt and what is forced; yields tokens done, and tokens in all.
 
         Afterwards `logits` are before's and after's, (1 + forced, V) each: a row
         for every token that follows the prompt.
@@ -59,55 +59,55 @@ class PairRunner:
         wanted = len(forced) + 1
         prompts = (prompt.before + forced, prompt.after + forced)
         total = sum(
-            caches.start(ids, len(ids) - wanted)
+            caches.open(ids, len(ids) - wanted)
             for caches, ids in zip(self._live, prompts, strict=False)
         )
         done, self.logits, chunk = 0, [], _chunk(self._device)
         for caches in self._live:
             parts: list[Tensor] = []
-            for read, part in caches.read(wanted, chunk):
+            for read, part in caches.prefill(wanted, chunk):
                 done += read
                 parts.append(part)
                 yield done, total
             self.logits += torch.cat(parts, dim=1)[:, -wanted:].unbind()
 
-    def spread(self, lanes: int) -> None:
+    def expand(self, lanes: int) -> None:
         """Give every lane its own rows."""
         for caches in self._live:
-            caches.spread(lanes)
+            caches.expand(lanes)
 
-    def step(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Feed one token a lane (R,); before's and after's logits (R, V) of the next."""
-        read = [caches.step(tokens) for caches in self._live]
-        before, after = read if len(read) == 2 else read[0].chunk(2)
+        logits = [caches.decode(tokens) for caches in self._live]
+        before, after = logits if len(logits) == 2 else logits[0].chunk(2)
         return before, after
 
-    def step_at_once(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def decode_concurrently(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The same on a GPU with after's work on a stream of its own, beside before's."""
         before, after = self._live
         current = torch.cuda.current_stream(self._device)
-        if self._beside is None:
-            self._beside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        self._beside.wait_stream(current)
-        with torch.cuda.stream(self._beside):
-            afters = after.step(tokens)
-        befores = before.step(tokens)
-        current.wait_stream(self._beside)
+        if self._second_stream is None:
+            self._second_stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        self._second_stream.wait_stream(current)
+        with torch.cuda.stream(self._second_stream):
+            afters = after.decode(tokens)
+        befores = before.decode(tokens)
+        current.wait_stream(self._second_stream)
         return befores, afters
 
-    def said(self, tokens: Sequence[int]) -> None:
-        """Know which tokens were fed in the last step: one a lane."""
+    def append_tokens(self, tokens: Sequence[int]) -> None:
+        """Note which tokens the last step fed: one a lane."""
         for caches in self._live:
-            caches.said(tokens)
+            caches.append_tokens(tokens)
 
-    def release(self) -> None:
+    def keep(self) -> None:
         """Keep what was decoded for the next request."""
         for caches in self._live:
-            caches.release()
+            caches.keep()
 
 
 def _chunk(device: torch.device) -> int:
-    """Tokens to read at once: few on a CPU, which is to say soon how far it is.
+    """Tokens of one prefill chunk: few on a CPU, where progress is to be seen soon.
 
     A GPU is fast, and unpacks 4-bit weights for every chunk.
     """

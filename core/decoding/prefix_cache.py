@@ -1,4 +1,4 @@
-"""Key-value caches of what reads a prompt, kept from turn to turn."""
+"""KV caches of prompts, kept from turn to turn: a prompt prefills only what is new."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer, KVCache, with_layers
-from logit_amp_chat.core.models.side import Reader
+from logit_amp_chat.core.models.side import ForwardPass
 
 # The reply just decoded and the one before it: regenerating and comparing
 # afterwards find their prompt, and memory stays bounded.
@@ -34,12 +34,12 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 class PrefixCache:
-    """The caches of a side, or of twins: `start`, `read`, `spread`, `step`s, `release`.
+    """The caches of one forward pass: `open`, `prefill`, `expand`, `decode` …, `keep`.
 
-    A lane is a row of one side; of twins it is two, all of before's come first.
+    A lane is a row of one side; of shared weights it is two, all of before's come first.
     """
 
-    def __init__(self, side: Reader) -> None:
+    def __init__(self, side: ForwardPass) -> None:
         self._side = side
         self._kept: list[CachedPrefix] = []
         self._live: CachedPrefix | None = None
@@ -54,10 +54,10 @@ class PrefixCache:
         """Forget all but what is being decoded."""
         self._kept.clear()
 
-    def start(self, ids: Sequence[int], most: int) -> int:
+    def open(self, ids: Sequence[int], most: int) -> int:
         """Open the longest held prefix of `ids`, at most `most` tokens of it.
 
-        Returns how many tokens are left to read.
+        Returns how many tokens are left to prefill.
         """
         best, length = None, 0
         for kept in self._kept:
@@ -88,7 +88,7 @@ class PrefixCache:
             cache.crop(-surplus)
         return CachedPrefix(cache, [kept.rows[row][:length]])
 
-    def read(self, wanted: int, chunk: int) -> Iterator[tuple[int, Tensor]]:
+    def prefill(self, wanted: int, chunk: int) -> Iterator[tuple[int, Tensor]]:
         """Prefill in chunks of tokens; yields (tokens read, logits of the last `wanted`).
 
         Logits are (sides, up to `wanted`, V), none for chunks that end before.
@@ -102,7 +102,7 @@ class PrefixCache:
             live.rows[0].extend(part)
             yield len(part), logits if keep else logits[:, :0]
 
-    def spread(self, lanes: int) -> None:
+    def expand(self, lanes: int) -> None:
         """Give every lane a row of its own."""
         live = self._require()
         if lanes > 1:
@@ -116,20 +116,20 @@ class PrefixCache:
 
     @property
     def width(self) -> int:
-        """PendingRows of a cache for every lane."""
+        """Rows of a cache for every lane."""
         return self._side.width
 
-    def step(self, tokens: Tensor) -> Tensor:
+    def decode(self, tokens: Tensor) -> Tensor:
         """Feed one token a lane (R,); logits (sides · R, V) of the next."""
         live = self._require()
         return self._side.logits(tokens.unsqueeze(-1), live.cache, 1)[:, -1]
 
-    def said(self, tokens: Sequence[int]) -> None:
-        """Know which tokens were fed in the last step: one a lane."""
+    def append_tokens(self, tokens: Sequence[int]) -> None:
+        """Note which tokens the last step fed: one a lane."""
         for row, token in zip(self._require().rows, tokens, strict=True):
             row.append(token)
 
-    def release(self) -> None:
+    def keep(self) -> None:
         """Keep what was decoded for the next request."""
         live, self._live = self._live, None
         if live is not None and live.rows[0] and self._side.croppable(live.cache):
@@ -137,5 +137,5 @@ class PrefixCache:
 
     def _require(self) -> CachedPrefix:
         if self._live is None:
-            raise RuntimeError("start() comes first")
+            raise RuntimeError("open() comes first")
         return self._live

@@ -44,6 +44,8 @@ class StepSettings:
     index: int
     alphas: tuple[float, ...]
     sampling: Sampling
+    limits: tuple[int, ...]
+    """The longest reply of each lane, in tokens."""
     changed: bool
     """Whether the sampling is another than that of the token before."""
 
@@ -52,7 +54,7 @@ class StepSettings:
 class PendingStep:
     """A token of every lane that was chosen, though perhaps not computed yet."""
 
-    terms: StepSettings
+    settings: StepSettings
     rows: PendingRows
     """Waits for the numbers: a row a lane, as `measure` gave them."""
 
@@ -60,93 +62,98 @@ class PendingStep:
 class RequestState:
     """Makes records of what a request's lanes say, and ends them."""
 
-    def __init__(self, pair: Pair, replies: Sequence[Reply], controls: Controls) -> None:
+    def __init__(
+        self,
+        pair: Pair,
+        replies: Sequence[Reply],
+        controls: Controls,
+        end_of_turn: frozenset[int],
+    ) -> None:
+        """`end_of_turn`: the ids after which a lane ends."""
         self.pair = pair
         self.lanes = [LaneProgress(reply.id) for reply in replies]
         self.controls = controls
         self.index = 0
         self.tokens: list[int] = []
-        """The token of every lane that was taken in last."""
+        """The token of every lane that was collected last."""
+        self._ends = end_of_turn
         self._sampling = controls.sampling
+        self._limits = tuple(reply.sampling.max_new_tokens for reply in replies)
         self._prompt = max(len(replies[0].prompt.before), len(replies[0].prompt.after))
         self._started = time.monotonic()
 
     @property
     def active(self) -> list[LaneProgress]:
         """The lanes that still decode."""
-        return [p for p in self.lanes if p.reason is None]
+        return [lane for lane in self.lanes if lane.reason is None]
 
-    def terms(self) -> StepSettings:
+    def next_settings(self) -> StepSettings:
         """What the next token is chosen by, as the controls are now."""
-        changed = self.controls.sampling != self._sampling
-        self._sampling = self.controls.sampling
-        alphas = tuple(self.controls.alphas[p.reply] for p in self.lanes)
-        terms = StepSettings(self.index, alphas, self._sampling, changed)
+        sampling = self.controls.sampling
+        if changed := sampling != self._sampling:
+            self._sampling = sampling
+            self._limits = (sampling.max_new_tokens,) * len(self.lanes)
+        alphas = tuple(self.controls.alphas[lane.reply] for lane in self.lanes)
+        settings = StepSettings(self.index, alphas, sampling, self._limits, changed)
         self.index += 1
-        return terms
+        return settings
 
-    def goes_on(self) -> bool:
+    def may_continue(self) -> bool:
         """Whether there may be one token more than those that were asked for."""
         in_context = self._prompt + self.index < self.pair.context
-        return in_context and self.index < self._sampling.max_new_tokens
+        return in_context and self.index < max(self._limits)
 
-    def stopped(self) -> list[Finish]:
+    def end_cancelled(self) -> list[Finish]:
         """End the lanes that were stopped since the last token."""
-        events = []
-        for progress in self.active:
-            if progress.reply in self.controls.stopped:
-                progress.reason = "cancelled"
-                events.append(self._finish(progress))
-        return events
+        stopped = [lane for lane in self.active if lane.reply in self.controls.stopped]
+        return [self._finish(lane, "cancelled") for lane in stopped]
 
-    def land(self, flight: PendingStep) -> list[Change | Step | Finish]:
-        """Take in a token of every lane that still decodes; ends those whose last one it is."""
-        terms, events = flight.terms, list[Change | Step | Finish]()
-        if terms.changed:
+    def collect(self, pending: PendingStep) -> list[Change | Step | Finish]:
+        """Wait for a token of every lane that still decodes; ends those whose last one it is."""
+        settings, events = pending.settings, list[Change | Step | Finish]()
+        if settings.changed:
             events += [
-                Change(reply=p.reply, index=terms.index, sampling=terms.sampling)
-                for p in self.active
+                Change(reply=lane.reply, index=settings.index, sampling=settings.sampling)
+                for lane in self.active
             ]
-        measured = [unpack(row) for row in flight.rows()]
+        measured = [unpack(row) for row in pending.rows()]
         self.tokens = [one.token for one in measured]
-        lanes = list(zip(self.lanes, measured, terms.alphas, strict=True))
-        events += [self._step(p, m, terms.index, a) for p, m, a in lanes if p.reason is None]
-        return events + self._finished(terms.sampling.max_new_tokens)
+        lanes = list(zip(self.lanes, measured, settings.alphas, strict=True))
+        events += [
+            self._step(lane, one, settings.index, alpha)
+            for lane, one, alpha in lanes
+            if lane.reason is None
+        ]
+        return events + self._finished(settings.limits)
 
-    def _finished(self, longest: int) -> list[Finish]:
+    def _finished(self, limits: Sequence[int]) -> list[Finish]:
         """End the lanes for which the last token was the last one."""
         events = []
-        for progress, token in zip(self.lanes, self.tokens, strict=True):
-            if progress.reason is not None:
+        for lane, token, limit in zip(self.lanes, self.tokens, limits, strict=True):
+            if lane.reason is not None:
                 continue
-            if token in self.pair.end_of_turn:
-                progress.reason = "stop"
-            elif progress.tokens >= longest:
-                progress.reason = "length"
-            elif self._prompt + progress.tokens >= self.pair.context:
-                progress.reason = "context"
-            if progress.reason is not None:
-                events.append(self._finish(progress))
+            if token in self._ends:
+                events.append(self._finish(lane, "stop"))
+            elif lane.tokens >= limit:
+                events.append(self._finish(lane, "length"))
+            elif self._prompt + lane.tokens >= self.pair.context:
+                events.append(self._finish(lane, "context"))
         return events
 
     def abort(self, error: str) -> Batch:
         """End every lane with what it has."""
-        events: Batch = []
-        for progress in self.active:
-            progress.reason, progress.error = "error", error
-            events.append(self._finish(progress))
-        return events
+        return [self._finish(lane, "error", error) for lane in self.active]
 
-    def _step(self, progress: LaneProgress, measured: Measured, index: int, alpha: float) -> Step:
+    def _step(self, lane: LaneProgress, measured: Measured, index: int, alpha: float) -> Step:
         if math.isnan(measured.logp.amplified):
             raise LogitAmpError(
                 f"The models' numbers became NaN at token {index} with α = {alpha:g}.",
                 "Try a smaller α, or dtype float32 in the profile.",
             )
         text, raw, special = self.pair.token_bytes.describe(measured.token)
-        progress.tokens += 1
+        lane.tokens += 1
         return Step(
-            reply=progress.reply,
+            reply=lane.reply,
             index=index,
             alpha=alpha,
             token=measured.token,
@@ -161,12 +168,12 @@ class RequestState:
             top=measured.candidates(self.pair.token_bytes),
         )
 
-    def _finish(self, progress: LaneProgress) -> Finish:
-        assert progress.reason is not None
+    def _finish(self, lane: LaneProgress, reason: FinishReason, error: str | None = None) -> Finish:
+        lane.reason, lane.error = reason, error
         return Finish(
-            reply=progress.reply,
-            reason=progress.reason,
-            tokens=progress.tokens,
+            reply=lane.reply,
+            reason=reason,
+            tokens=lane.tokens,
             seconds=round(time.monotonic() - self._started, 3),
-            error=progress.error,
+            error=error,
         )

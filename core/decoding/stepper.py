@@ -23,11 +23,63 @@ class Stepper(Protocol):
     ahead: bool
     """Whether it computes while the host looks at the token before."""
 
-    def choose(self, terms: StepSettings) -> PendingRows:
+    def choose(self, settings: StepSettings) -> PendingRows:
         """Choose a token a lane from the logits at hand; returns a way to wait for its numbers."""
 
-    def feed(self) -> None:
+    def decode(self) -> None:
         """Feed the tokens that were chosen last; the logits at hand are then the next ones."""
+
+
+class TokenChooser:
+    """Chooses a token of every lane, or measures a given one; keeps what settings need as tensors.
+
+    Everything on it is for the lanes of one request: `replies` are their records.
+    """
+
+    def __init__(self, pair: Pair, replies: Sequence[Reply]) -> None:
+        self.lanes = len(replies)
+        self.token = torch.empty(0)
+        """(R,) ids that were chosen last."""
+        self._pair = pair
+        self._top = replies[0].top
+        self.noise = Noise.of(replies, pair.size, pair.device)
+        self._sampling: Sampling | None = None
+        self._filters = Filters.of(replies[0].sampling)
+        self._alphas: tuple[float, ...] = ()
+        self._alpha = torch.empty(0)
+
+    def choose(
+        self, settings: StepSettings, logits: Sequence[Tensor], given: int | None = None
+    ) -> PendingRows:
+        """Choose from both sides' logits (R, V), or measure the id `given` in all lanes."""
+        pair = self._pair
+        if settings.sampling is not self._sampling:
+            self._sampling, self._filters = settings.sampling, Filters.of(settings.sampling)
+        if settings.alphas != self._alphas:
+            self._alphas = settings.alphas
+            alpha = torch.tensor(settings.alphas, dtype=torch.float32, device=pair.device)
+            self._alpha = alpha.unsqueeze(-1)
+        token = None if given is None else torch.full((self.lanes,), given, device=pair.device)
+        before, after = (side[:, : pair.size].to(pair.device) for side in logits)
+        self.token, numbers = choose(
+            (before, after),
+            pair.valid,
+            self._alpha,
+            self._filters,
+            self.noise,
+            settings.index,
+            self._top,
+            token,
+        )
+        rows: list[list[float]] = numbers.tolist()
+        return lambda: rows
+
+    def measure(
+        self, settings: StepSettings, logits: Sequence[Tensor], row: int, token: int
+    ) -> PendingRows:
+        """Measure a given token in all lanes, from one row of both sides' logits (T, V)."""
+        at = [side[row : row + 1].expand(self.lanes, -1) for side in logits]
+        return self.choose(settings, at, token)
 
 
 class EagerStepper:
@@ -35,57 +87,19 @@ class EagerStepper:
 
     ahead = False
 
-    def __init__(self, pair: Pair, sides: PairRunner, replies: Sequence[Reply]) -> None:
-        self._pair = pair
-        self._sides = sides
-        self._lanes = len(replies)
-        self._top = replies[0].top
-        self._noise = Noise(replies[0].seed, replies[0].turn, pair.size, pair.device)
-        self._sampling: Sampling | None = None
-        self._filters = Filters.of(replies[0].sampling)
-        self._alphas: tuple[float, ...] = ()
-        self._alpha = torch.empty(0)
-        self._token = torch.empty(0)
-        self._logits: Sequence[Tensor] = ()
+    def __init__(self, chooser: TokenChooser, runner: PairRunner) -> None:
+        """Start from what was prefilled last, a row of the caches a lane."""
+        runner.expand(chooser.lanes)
+        self._chooser = chooser
+        self._runner = runner
+        self._logits: Sequence[Tensor] = [
+            side[-1:].expand(chooser.lanes, -1) for side in runner.logits
+        ]
 
-    def begin(self) -> None:
-        """Start from what was read last."""
-        self._logits = [side[-1:].expand(self._lanes, -1) for side in self._sides.logits]
-
-    def choose(self, terms: StepSettings) -> PendingRows:
+    def choose(self, settings: StepSettings) -> PendingRows:
         """Choose a token a lane."""
-        return self._choose(terms, self._logits, None)
+        return self._chooser.choose(settings, self._logits)
 
-    def force(self, terms: StepSettings, place: int, token: int) -> PendingRows:
-        """Measure a given token; its logits are in the row `place` of what was read."""
-        at = [side[place : place + 1].expand(self._lanes, -1) for side in self._sides.logits]
-        given = torch.full((self._lanes,), token, device=self._pair.device)
-        return self._choose(terms, at, given)
-
-    def feed(self) -> None:
+    def decode(self) -> None:
         """Feed the tokens that were chosen last."""
-        self._logits = self._sides.step(self._token)
-
-    def _choose(
-        self, terms: StepSettings, logits: Sequence[Tensor], token: Tensor | None
-    ) -> PendingRows:
-        pair = self._pair
-        if terms.sampling is not self._sampling:
-            self._sampling, self._filters = terms.sampling, Filters.of(terms.sampling)
-        if terms.alphas != self._alphas:
-            self._alphas = terms.alphas
-            alpha = torch.tensor(terms.alphas, dtype=torch.float32, device=pair.device)
-            self._alpha = alpha.unsqueeze(-1)
-        before, after = (side[:, : pair.size].to(pair.device) for side in logits)
-        self._token, numbers = choose(
-            (before, after),
-            pair.valid,
-            self._alpha,
-            self._filters,
-            self._noise,
-            terms.index,
-            self._top,
-            token,
-        )
-        rows: list[list[float]] = numbers.tolist()
-        return lambda: rows
+        self._logits = self._runner.decode(self._chooser.token)

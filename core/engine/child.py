@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.protocol import Failed, Heartbeat, Idle, Loading, Request
+from logit_amp_chat.core.protocol import Failed, Heartbeat, Idle, Loading, Request, ScoreRequest
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.engine.local import LocalEngine
@@ -35,10 +35,10 @@ def serve(pipe: Connection) -> None:
             engine.pair.before.model, engine.pair.after.model
         )
         pipe.send([engine.opened])
-        waiting: deque[Request] = deque()
+        waiting: deque[Request | ScoreRequest] = deque()
         while True:
             command = waiting.popleft() if waiting else pipe.recv()
-            if isinstance(command, Request):
+            if isinstance(command, Request | ScoreRequest):
                 _answer(engine, command, pipe, waiting)
             else:
                 engine.apply(command)
@@ -49,7 +49,10 @@ def serve(pipe: Connection) -> None:
 
 
 def _answer(
-    engine: LocalEngine, request: Request, pipe: Connection, waiting: deque[Request]
+    engine: LocalEngine,
+    request: Request | ScoreRequest,
+    pipe: Connection,
+    waiting: deque[Request | ScoreRequest],
 ) -> None:
     """Answer one request, obeying what comes between its tokens; another request has to wait."""
     try:
@@ -57,7 +60,7 @@ def _answer(
             pipe.send(batch)
             while pipe.poll():
                 command = pipe.recv()
-                if isinstance(command, Request):
+                if isinstance(command, Request | ScoreRequest):
                     waiting.append(command)
                 else:
                     engine.apply(command)

@@ -24,7 +24,7 @@ class LayerHeartbeat:
         self._due = 0.0
 
     def attach(self, *models: nn.Module) -> None:
-        """Heartbeat from every layer of `models`: the members of their module lists."""
+        """Beat from every layer of `models`: the members of their module lists."""
         lists = {
             module
             for model in models

@@ -1,7 +1,8 @@
-"""Engine: opens a profile, answers requests with events."""
+"""The engine in this process: opens a profile, answers requests with events."""
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import itertools
 import platform
@@ -12,12 +13,14 @@ from datetime import UTC, datetime
 import torch
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import (
+    Adjustment,
     Event,
     Forget,
     Idle,
@@ -25,6 +28,7 @@ from logit_amp_chat.core.protocol import (
     Noticed,
     Opened,
     Request,
+    ScoreRequest,
     SetAlpha,
     SetSampling,
     Stop,
@@ -35,12 +39,7 @@ VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", 
 
 
 class LocalEngine:
-    """One open pair and one decoder; answers one request at a time.
-
-    `generate` is a generator: between two of its events the caller may `apply`
-    commands, which are in force with the next token; on a GPU, which computes that
-    one already, with the one after it.
-    """
+    """The `Engine` of this process: one open pair and one decoder."""
 
     def __init__(self, profile: Profile, pair: Pair) -> None:
         self.pair = pair
@@ -69,74 +68,96 @@ class LocalEngine:
         return engine
 
     @property
-    def recorded(self) -> bool:
+    def uses_cuda_graphs(self) -> bool:
         """Whether decoding steps are launched whole, as CUDA graphs."""
-        studio = self._decoder.studio
-        return studio is not None and studio.graphs.trouble is None
+        graph_cache = self._decoder.graph_cache
+        return graph_cache is not None and graph_cache.graphs.failure is None
 
-    def at_once(self, lanes: int) -> bool:
-        """Whether recorded steps of so many lanes compute both sides at once."""
-        studio = self._decoder.studio
-        return studio is not None and studio.at_once(lanes)
+    def runs_concurrently(self, lanes: int) -> bool:
+        """Whether captured steps of so many lanes compute both sides at once."""
+        graph_cache = self._decoder.graph_cache
+        return graph_cache is not None and graph_cache.runs_concurrently(lanes)
 
     def generate(self, request: Request) -> Iterator[Event]:
-        """Decode every lane of `request`: Replies, Prefill, Steps, a Finish a lane, Idle.
-
-        Before Idle comes what was Noticed.
-
-        The batches of `batches`, one event after the other.
-        """
+        """Decode every lane: Replies, Prefill, Steps, a Finish a lane, what was Noticed, Idle."""
         return itertools.chain.from_iterable(self.batches(request))
 
-    def batches(self, request: Request) -> Iterator[Sequence[Event]]:
-        """Decode every lane of `request`; a batch is what happened at one token.
+    def score(self, request: ScoreRequest) -> Iterator[Event]:
+        """Measure given tokens in every lane: the same events."""
+        return itertools.chain.from_iterable(self.batches(request))
 
-        Raises LogitAmpError before the first event where the request cannot be
-        answered (ContextError: the conversation is longer than the context).
-        """
-        prompt = self._chat.prompts(request.messages, request.raw)
-        forced = self._decoder.reachable(request.forced, request.sampling)
+    def batches(self, request: Request | ScoreRequest) -> Iterator[Sequence[Event]]:
+        """What a request comes to; a batch is what happened at one token."""
+        if isinstance(request, ScoreRequest):
+            scored = [request.reply_of(lane) for lane in request.lanes]
+            controls = _controls(scored, request.sampling)
+            score = self._decoder.score(scored, controls, request.tokens)
+            return self._answer(controls, [(scored, score)])
+        longest = max(request.sampling_of(lane).max_new_tokens for lane in request.lanes)
+        forced = limits.reachable(self.pair, request.forced, longest)
+        prompts = {
+            messages: self._chat.prompts(messages, request.raw)
+            for messages in dict.fromkeys(map(request.messages_of, request.lanes))
+        }
         replies = [
-            Reply(
-                id=lane.reply,
-                parent=request.parent,
-                lane=lane.name,
-                alpha=lane.alpha,
-                seed=request.sampling.seed,
-                turn=request.turn,
-                sampling=request.sampling,
-                prompt=prompt,
-                forced=len(forced),
-                raw=request.raw,
-                top=request.top,
-            )
+            request.reply_of(lane, prompts[request.messages_of(lane)], len(forced))
             for lane in request.lanes
         ]
-        yield from self.decode(replies, forced)
+        return self._decode(replies, request.sampling, forced, ahead=True)
 
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
     ) -> Iterator[Sequence[Event]]:
-        """Decode what the records say: the lanes of one request, with the ids of its prompt.
+        """Decode what records say: the lanes of one request, with the ids of their prompts.
 
         Yields and raises as `batches` does, LogitAmpError also for ids that the
         pair does not have. Without `ahead` a command is in force with the next
         token whatever the device; with it that may be the one after.
         """
-        prompt, sampling = replies[0].prompt, replies[0].sampling
-        self._decoder.check(prompt, forced)
+        return self._decode(replies, replies[0].sampling, forced, ahead)
+
+    def _decode(
+        self, replies: Sequence[Reply], sampling: Sampling, forced: tuple[int, ...], ahead: bool
+    ) -> Iterator[Sequence[Event]]:
+        """Lanes of one prompt together, in the order of their first."""
+        groups: dict[PromptIds, list[Reply]] = {}
+        for reply in replies:
+            groups.setdefault(reply.prompt, []).append(reply)
+        controls = _controls(replies, sampling)
+        return self._answer(
+            controls,
+            [
+                (group, self._decoder.decode(group, controls, forced, ahead))
+                for group in groups.values()
+            ],
+        )
+
+    def _answer(
+        self,
+        controls: Controls,
+        groups: Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]],
+    ) -> Iterator[Sequence[Event]]:
+        """Replies and batches of each group in turn; adjustments go to `controls` meanwhile."""
         if self._stale:
             self._decoder.forget()
             self._stale = False
-        self._controls = controls = Controls({r.id: r.alpha for r in replies}, sampling)
+        self._controls = controls
         try:
-            yield replies
-            yield from self._decoder.decode(replies, controls, forced, ahead)
+            for replies, batches in groups:
+                yield replies
+                yield from batches
             yield [*self._noticed(), Idle()]
         finally:
             self._controls = None
 
-    def apply(self, command: SetAlpha | SetSampling | Stop | Forget) -> None:
+    def close(self) -> None:
+        """Drop the caches; the models go with the last reference to this engine."""
+        self._decoder.forget()
+        gc.collect()  # transformers' models are in cycles
+        if self.pair.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def apply(self, command: Adjustment) -> None:
         """Change the request in progress; without one, only Forget means something."""
         if isinstance(command, Forget):
             self._stale = True
@@ -155,7 +176,7 @@ class LocalEngine:
     def _warm_up(self) -> None:
         """Touch every weight once, so that the first reply is as fast as the others.
 
-        Where steps are recorded, those of one lane are now; if they cannot be, it is said.
+        Where steps are captured, those of one lane are now; if they cannot be, it is said.
         """
         token = min(self.pair.end_of_turn, default=0)
         sampling = Sampling(max_new_tokens=2)
@@ -169,25 +190,29 @@ class LocalEngine:
             sampling=sampling,
             prompt=PromptIds(before=(token,), after=(token,)),
         )
-        for _ in self._decoder.decode([reply], Controls({reply.id: 0.0}, sampling)):
+        for _ in self._decoder.decode([reply], _controls([reply], sampling)):
             pass
         self._decoder.forget()
         notices = (*self.opened.notices, *(noticed.sentence for noticed in self._noticed()))
         self.opened = replace(self.opened, notices=notices)
 
     def _noticed(self) -> list[Noticed]:
-        """Why steps are not recorded any more, once."""
-        studio = self._decoder.studio
-        trouble = studio.graphs.trouble if studio else None
-        if trouble == self._told:
+        """Why steps are not captured any more, once."""
+        graph_cache = self._decoder.graph_cache
+        failure = graph_cache.graphs.failure if graph_cache else None
+        if failure == self._told:
             return []
-        self._told = trouble
+        self._told = failure
         return [
             Noticed(
-                f"Decoding steps could not be recorded as CUDA graphs ({trouble}):"
+                f"Decoding steps could not be recorded as CUDA graphs ({failure}):"
                 " they run slower, with the same numbers."
             )
         ]
+
+
+def _controls(replies: Sequence[Reply], sampling: Sampling) -> Controls:
+    return Controls({reply.id: reply.alpha for reply in replies}, sampling)
 
 
 def device_name(device: torch.device) -> str:

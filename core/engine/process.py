@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,8 +22,20 @@ from queue import SimpleQueue
 from typing import IO
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.errors import EngineError
-from logit_amp_chat.core.protocol import Command, Event, Failed
+from logit_amp_chat.core.errors import EngineError, failure
+from logit_amp_chat.core.protocol import (
+    Adjustment,
+    Command,
+    Event,
+    Failed,
+    Heartbeat,
+    Idle,
+    Loading,
+    Opened,
+    Request,
+    ScoreRequest,
+    Stop,
+)
 
 OnEvents = Callable[[Sequence[Event]], None]
 # What a process is still to be told; None ends it.
@@ -193,3 +205,92 @@ def _death(exitcode: int, errors: IO[bytes]) -> Failed:
         exit_code=EngineError.exit_code,
         fatal=True,
     )
+
+
+class ProcessEngine:
+    """The `Engine` of a process: the caller waits for its events.
+
+    Adjustments reach a request that runs a few tokens later.
+    """
+
+    def __init__(self) -> None:
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._process = EngineProcess(self._take)
+        self._opened: Opened | None = None
+
+    @classmethod
+    def open(
+        cls, profile: Profile, report: Callable[[Loading], None] = lambda _: None
+    ) -> ProcessEngine:
+        """Start a process and wait until the pair is loaded. Raises LogitAmpError."""
+        engine = cls()
+        try:
+            engine._process.open(profile)
+            while engine._opened is None:
+                match engine._events.get():
+                    case Loading() as loading:
+                        report(loading)
+                    case Opened() as opened:
+                        engine._opened = opened
+                    case Failed() as failed:
+                        raise failure(failed.message, failed.remedy, failed.exit_code)
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    @property
+    def opened(self) -> Opened:
+        """What was opened."""
+        assert self._opened is not None
+        return self._opened
+
+    def generate(self, request: Request) -> Iterator[Event]:
+        """Decode every lane of a request. Raises LogitAmpError, EngineError if the process died."""
+        return self._ask(request)
+
+    def score(self, request: ScoreRequest) -> Iterator[Event]:
+        """Measure given tokens in every lane. Raises as `generate` does."""
+        return self._ask(request)
+
+    def apply(self, command: Adjustment) -> None:
+        """Change the request in progress."""
+        self._process.send(command)
+
+    def close(self) -> None:
+        """End the process; who still waits for an event hears of it."""
+        self._process.close()
+        gone = Failed(message="The pair was closed.", exit_code=EngineError.exit_code, fatal=True)
+        self._events.put(gone)
+
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if not isinstance(event, Heartbeat):
+                self._events.put(event)
+
+    def _ask(self, request: Request | ScoreRequest) -> Iterator[Event]:
+        if not self._process.alive:
+            raise EngineError("The engine process is gone.", "Open the pair again.")
+        self._process.send(request)
+        refusal: Failed | None = None
+        ended = False
+        try:
+            while not ended:
+                event = self._events.get()
+                ended = isinstance(event, Idle) or (isinstance(event, Failed) and event.fatal)
+                if isinstance(event, Failed):
+                    refusal = event
+                else:
+                    yield event
+        finally:
+            if not ended:  # the caller has seen enough, or was interrupted
+                self._process.send(Stop())
+                self._until_idle()
+        if refusal is not None:
+            raise failure(refusal.message, refusal.remedy, refusal.exit_code)
+
+    def _until_idle(self) -> None:
+        while self._process.alive:
+            event = self._events.get()
+            if isinstance(event, Idle) or (isinstance(event, Failed) and event.fatal):
+                return

@@ -1,4 +1,4 @@
-"""One loaded side: token ids and a cache in, fp32 logits out."""
+"""Loaded models: token ids and a KV cache in, fp32 logits out."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class LoadedSide:
     def logits(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
         """fp32 logits (R, last, V) after reading ids (R, T); `cache` grows by T."""
         with self._adapter():
-            return self.read(ids, cache, last)
+            return self.forward(ids, cache, last)
 
     @torch.inference_mode()
-    def read(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
-        """The same with the adapters that are in force."""
+    def forward(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
+        """The same with whichever adapters are active."""
         arguments: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
         if self._keeps_logits:
             arguments["logits_to_keep"] = last
@@ -90,7 +90,7 @@ class LoadedSide:
 
 @dataclass(frozen=True)
 class SharedWeights:
-    """Two sides of one model, read in one forward: every weight is read once for both.
+    """Two sides of one model in one forward pass: every weight is read once for both.
 
     A row of ids becomes two of the batch: all of before's, then all of after's.
     """
@@ -102,7 +102,7 @@ class SharedWeights:
 
     @classmethod
     def of(cls, before: LoadedSide, after: LoadedSide) -> SharedWeights | None:
-        """The twins, where both sides are rows of one model."""
+        """Both sides together, where they are rows of one model; None otherwise."""
         one_model = before.model is after.model and before.rows is not None
         return cls(before, after) if one_model and before.rows is after.rows else None
 
@@ -123,7 +123,7 @@ class SharedWeights:
             *self.before.part(slice(0, count)),
             *self.after.part(slice(count, 2 * count)),
         )
-        return self.before.read(ids.repeat(2, 1), cache, last)
+        return self.before.forward(ids.repeat(2, 1), cache, last)
 
 
-Reader = LoadedSide | SharedWeights
+ForwardPass = LoadedSide | SharedWeights

@@ -60,16 +60,16 @@ def seconds(way: list[PrefixCache], lanes: int) -> float:
     """Seconds of a step of both sides."""
     for caches in way:
         caches.clear()
-        caches.start(PROMPT, len(PROMPT) - 1)
-        list(caches.read(1, 256))
-        caches.spread(lanes)
+        caches.open(PROMPT, len(PROMPT) - 1)
+        list(caches.prefill(1, 256))
+        caches.expand(lanes)
     tokens = torch.full((lanes,), 7)
     for caches in way:
-        caches.step(tokens)
+        caches.decode(tokens)
     began = time.perf_counter()
     for _ in range(STEPS):
         for caches in way:
-            caches.step(tokens)
+            caches.decode(tokens)
     return (time.perf_counter() - began) / STEPS
 
 

@@ -243,7 +243,7 @@ def soak(
     for turn in range(1, sys.maxsize):
         replies = user.turn()
         watch.tokens = user.done["tokens"]
-        for side in engine._decoder.sides.caches:
+        for side in engine._decoder.runner.caches:
             caches, size = cached(side)
             watch.caches = max(watch.caches, caches)
             watch.cache_bytes = max(watch.cache_bytes, size)

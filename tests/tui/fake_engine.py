@@ -28,7 +28,6 @@ from logit_amp_chat.core.records import (
     LogProbs,
     PromptIds,
     Ranks,
-    Reply,
     Sampling,
     Session,
     SideInfo,
@@ -200,17 +199,7 @@ class FakeEngine:
             tokens[: len(request.forced)] = [self._words[token] for token in request.forced]
         prompt = tuple(range(sum(len(m.text.split()) + 4 for m in request.messages)))
         events: list[Event] = [
-            Reply(
-                id=lane.reply,
-                parent=request.parent,
-                lane=lane.name,
-                alpha=lane.alpha,
-                seed=request.sampling.seed,
-                turn=request.turn,
-                sampling=request.sampling,
-                prompt=PromptIds(prompt, prompt),
-                forced=len(request.forced),
-            )
+            request.reply_of(lane, PromptIds(prompt, prompt), len(request.forced))
             for lane in request.lanes
         ]
         self.emit([*events, Prefill(done=len(prompt), total=len(prompt))])

@@ -14,7 +14,7 @@ from textual.filter import NoColor
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.records import Finish
 from logit_amp_chat.core.transcripts.jsonl import read_records
-from logit_amp_chat.tui.app import check_terminal
+from logit_amp_chat.tui.terminal.capabilities import check_terminal
 from tests.tui.chat_driver import open_chat
 
 

@@ -11,9 +11,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.app import check_terminal
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.terminal import clipboard
+from logit_amp_chat.tui.terminal.capabilities import check_terminal
 
 
 class KeyProbe(App[None]):

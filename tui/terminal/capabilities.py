@@ -7,14 +7,17 @@ import locale
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.tui.terminal.clipboard import multiplexer
 
 State = Literal["good", "odd", "bad"]
 SMALLEST = (40, 15)
+HEADLESS = "Use `logit-amp-chat reply --prompt TEXT` for scripts and pipes."
 TMUX_SETTINGS = ("version", "set-clipboard", "allow-passthrough", "escape-time", "default-terminal")
 
 
@@ -131,3 +134,15 @@ def here() -> list[Finding]:
     """The findings of this process's terminal."""
     is_terminal = os.isatty(0) and os.isatty(1)
     return list(findings(os.environ, is_terminal=is_terminal))
+
+
+def check_terminal(what: str = "The chat", instead: str = HEADLESS) -> None:
+    """Refuse where no screen can be drawn for `what`. Raises UsageError, which says `instead`."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(f"{what} needs a terminal, and this is a pipe or a file.", instead)
+    if os.environ.get("TERM", "") in ("dumb", "unknown", ""):
+        term = os.environ.get("TERM", "") or "not set"
+        raise UsageError(
+            f"{what} needs a terminal that can move the cursor, and TERM is {term}.",
+            f"Set TERM (for example xterm-256color). {instead}",
+        )

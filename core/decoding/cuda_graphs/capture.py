@@ -1,4 +1,4 @@
-"""Work on tensors that stay where they are: recorded once on a GPU, then launched whole.
+"""CUDA graphs of work on tensors that stay where they are: captured once, then launched whole.
 
 A decoding step is some thousand small kernels, and launching them one by one takes a
 host far longer than computing them takes a GPU.
@@ -19,20 +19,19 @@ from logit_amp_chat.core.errors import first_line
 Work = Callable[[], None]
 WARM_UPS = 3
 TIMES = 5
-# Recorded and not, the kernels are the same; libraries may choose others for their workspace.
+# The kernels are the same, captured or not; libraries may choose others for their workspace.
 TOLERANCE = 0.02
 
 
-class GraphRecorder:
-    """Records work on one device; all that is recorded shares one pool of memory.
+class GraphCapturer:
+    """Captures work on one device; all graphs share one pool of memory.
 
-    Where there is nothing to record with, or recording has failed (`trouble` says why), the
-    work is done as it stands.
+    Without a GPU, or once capturing has failed (`failure` says why), work runs as it stands.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.trouble: str | None = None
+        self.failure: str | None = None
         # One stream as well as one pool: freed blocks of a pool go to the stream they came from.
         self._place: tuple[Any, torch.cuda.Stream] | None = None
         # To take a graph away may free memory that others of its stream work in.
@@ -41,21 +40,21 @@ class GraphRecorder:
             torch.cuda.set_device(device)  # streams and events are those of the current one
 
     def forget(self) -> None:
-        """Take new memory from now on; nothing that was recorded may be used any more."""
+        """Take new memory from now on; no graph captured before may be used any more."""
         self._place = None
         self._unused.clear()
 
-    def record(
-        self, ways: Sequence[Work], state: Sequence[Tensor], results: Sequence[Tensor]
+    def capture(
+        self, variants: Sequence[Work], state: Sequence[Tensor], results: Sequence[Tensor]
     ) -> Work:
-        """Something to call instead of the first of some `ways` to do one work: the fastest.
+        """Capture each variant of one work, check that they agree, return the fastest.
 
-        To warm up, to be checked and timed the work is done some times; each time `state`
-        is put back. What it leaves in `results` must be the same when it was recorded, in
-        whichever way.
+        The work runs several times, to warm up, to be checked and to be timed; `state` is
+        restored each time. A variant agrees where it leaves the same in `results` as the
+        first one, run as it stands.
         """
-        first, *others = ways
-        if self.device.type != "cuda" or self.trouble is not None:
+        first, *others = variants
+        if self.device.type != "cuda" or self.failure is not None:
             return first
         saved = [tensor.clone() for tensor in state]
 
@@ -74,21 +73,21 @@ class GraphRecorder:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self.trouble = first_line(_cause(error))
+            self.failure = first_line(_cause(error))
             return first
         if not same:
             self._unused += recorded
-            self.trouble = "what was recorded gives other numbers"
+            self.failure = "the captured graph gives other numbers"
             return first
         for other in others:
             with contextlib.suppress(RuntimeError):  # out of memory too: it can be done without
-                way = self._capture(other, again)
-                agrees = all(map(_same, expected, again(way)))
-                (recorded if agrees else self._unused).append(way)
-        times = [self._seconds(way, again) for way in recorded] if others else [0.0]
-        return Recording(recorded[times.index(min(times))], tuple(recorded))
+                variant = self._capture(other, again)
+                agrees = all(map(_same, expected, again(variant)))
+                (recorded if agrees else self._unused).append(variant)
+        times = [self._seconds(variant, again) for variant in recorded] if others else [0.0]
+        return CapturedWork(recorded[times.index(min(times))], tuple(recorded))
 
-    def _seconds(self, way: Work, again: Callable[[Work], object]) -> float:
+    def _seconds(self, variant: Work, again: Callable[[Work], object]) -> float:
         """What it takes on the device, the best of some times."""
         times: list[float] = []
         for _ in range(TIMES):
@@ -96,7 +95,7 @@ class GraphRecorder:
 
             def timed(began: Any = began, ended: Any = ended) -> None:
                 began.record()
-                way()
+                variant()
                 ended.record()
 
             again(timed)
@@ -128,24 +127,24 @@ class GraphRecorder:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """GraphStepper work; the ways that were not the fastest stay beside it."""
+class CapturedWork:
+    """Captured work; the variants that were not the fastest stay beside it."""
 
     run: Work
-    ways: tuple[Work, ...]
+    variants: tuple[Work, ...]
 
     def __call__(self) -> None:
         """Do the work."""
         self.run()
 
     @property
-    def way(self) -> int:
-        """Which of the ways is the fastest here."""
-        return self.ways.index(self.run)
+    def variant(self) -> int:
+        """Which of the variants is the fastest here."""
+        return self.variants.index(self.run)
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What went wrong first: that a recording was broken off is said on top of it."""
+    """What went wrong first: that the capture was broken off is said on top of it."""
     while error.__context__ is not None:
         error = error.__context__
     return error

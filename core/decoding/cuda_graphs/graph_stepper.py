@@ -1,4 +1,4 @@
-"""Decoding with recorded steps: two launches a token, and the host one token behind."""
+"""Decoding with CUDA graphs: two launches a token, and the host one token behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.cuda_graphs.capture import GraphRecorder, Recording, Work
+from logit_amp_chat.core.decoding.cuda_graphs.capture import CapturedWork, GraphCapturer, Work
 from logit_amp_chat.core.decoding.cuda_graphs.host_copy import HostCopy
 from logit_amp_chat.core.decoding.cuda_graphs.static_cache import (
     StaticKVCache,
@@ -31,10 +31,10 @@ from logit_amp_chat.core.records import Reply, Sampling
 SWITCH = "LOGIT_AMP_GRAPHS"
 
 
-def recordable(pair: Pair) -> bool:
-    """Whether this pair's steps can be recorded: on one GPU, by models that ask it nothing.
+def can_use_cuda_graphs(pair: Pair) -> bool:
+    """Whether this pair's steps can be captured: on one GPU, by models that never wait for it.
 
-    Set `SWITCH` to 0 and nothing is recorded.
+    Set the environment variable `SWITCH` to 0 and nothing is captured.
     """
     models = (pair.before.model, pair.after.model)
     devices = {parameter.device for model in models for parameter in model.parameters()}
@@ -54,14 +54,13 @@ def recordable(pair: Pair) -> bool:
 
 
 class StaticInputs:
-    """The tensors of R lanes that recorded work reads and writes."""
+    """The tensors of R lanes that captured work reads and writes."""
 
     def __init__(self, size: int, device: torch.device, lanes: int) -> None:
         self.tokens = torch.zeros(lanes, dtype=torch.int64, device=device)
         self.logits = tuple(torch.zeros(lanes, size, device=device) for _ in range(2))
         self.alpha = torch.zeros(lanes, 1, device=device)
         self.index = torch.zeros(1, dtype=torch.int64, device=device)
-        self.noise = Noise(0, 0, size, device)
 
     def show(self, logits: Sequence[Tensor]) -> None:
         """Take over both sides' logits (R, V)."""
@@ -70,75 +69,84 @@ class StaticInputs:
 
 
 class GraphedChoice:
-    """The recorded choice of a token a lane, for filters of which only the numbers may change."""
+    """The captured choice of a token a lane, for filters of which only the numbers may change."""
 
     def __init__(
-        self, pair: Pair, board: StaticInputs, filters: Filters, top: int, graphs: GraphRecorder
+        self,
+        pair: Pair,
+        inputs: StaticInputs,
+        filters: Filters,
+        noise_rows: int,
+        top: int,
+        graphs: GraphCapturer,
     ) -> None:
         self.filters = filters.to(pair.device)
+        self.noise = Noise([(0, 0)] * noise_rows, pair.size, pair.device)
 
         def chosen() -> tuple[Tensor, Tensor]:
-            logits = board.logits[0], board.logits[1]
+            logits = inputs.logits[0], inputs.logits[1]
             return choose(
-                logits, pair.valid, board.alpha, self.filters, board.noise, board.index, top
+                logits, pair.valid, inputs.alpha, self.filters, self.noise, inputs.index, top
             )
 
         self.numbers = torch.zeros_like(chosen()[1])
-        self.mailbox = HostCopy(self.numbers)
+        self.host_copy = HostCopy(self.numbers)
 
         def work() -> None:
             tokens, numbers = chosen()
-            board.tokens.copy_(tokens)
+            inputs.tokens.copy_(tokens)
             self.numbers.copy_(numbers)
-            board.index.add_(1)
+            inputs.index.add_(1)
 
-        state = (board.index, board.tokens)
-        self.run = graphs.record([work], state, (board.tokens, self.numbers))
+        state = (inputs.index, inputs.tokens)
+        self.run = graphs.capture([work], state, (inputs.tokens, self.numbers))
 
 
 class GraphCache:
-    """Records the steps of a pair, and keeps what was recorded."""
+    """Captures the steps of a pair, and keeps the graphs."""
 
-    def __init__(self, pair: Pair, sides: PairRunner) -> None:
+    def __init__(self, pair: Pair, runner: PairRunner) -> None:
         self.pair = pair
-        self.sides = sides
-        self.graphs = GraphRecorder(pair.device)
-        self._boards: dict[int, StaticInputs] = {}
+        self.runner = runner
+        self.graphs = GraphCapturer(pair.device)
+        self._inputs: dict[int, StaticInputs] = {}
         self._choices: dict[tuple[object, ...], GraphedChoice] = {}
         self._caches: dict[PrefixCache, StaticKVCache] = {}
         self._forwards: dict[tuple[object, ...], Work] = {}
 
-    def can_record(self) -> bool:
-        """Whether the conversation that was read can go on in recorded steps."""
-        lives = [caches.live for caches in self.sides.live]
+    def can_capture(self) -> bool:
+        """Whether the conversation that was prefilled can go on in captured steps."""
+        lives = [caches.live for caches in self.runner.live]
         return all(live is not None and can_be_fixed(live.cache) for live in lives)
 
     def forget(self) -> None:
         """Give back all memory."""
-        for kept in (self._boards, self._choices, self._caches, self._forwards):
+        for kept in (self._inputs, self._choices, self._caches, self._forwards):
             kept.clear()
         self.graphs.forget()
 
-    def board(self, lanes: int) -> StaticInputs:
-        """The board of so many lanes."""
-        if lanes not in self._boards:
-            self._boards[lanes] = StaticInputs(self.pair.size, self.pair.device, lanes)
-        return self._boards[lanes]
+    def inputs(self, lanes: int) -> StaticInputs:
+        """The inputs of so many lanes."""
+        if lanes not in self._inputs:
+            self._inputs[lanes] = StaticInputs(self.pair.size, self.pair.device, lanes)
+        return self._inputs[lanes]
 
-    def choice(self, lanes: int, filters: Filters, top: int) -> GraphedChoice:
-        """How to choose with these filters, whose numbers are in force from now on."""
-        key = (lanes, filters.on, top)
+    def choice(self, lanes: int, filters: Filters, noise: Noise, top: int) -> GraphedChoice:
+        """How to choose with these filters and this noise, in force from now on."""
+        key = (lanes, filters.on, noise.rows, top)
         if key not in self._choices:
-            board = self.board(lanes)
-            self._choices[key] = GraphedChoice(self.pair, board, filters, top, self.graphs)
+            self._choices[key] = GraphedChoice(
+                self.pair, self.inputs(lanes), filters, noise.rows, top, self.graphs
+            )
         found = self._choices[key]
         found.filters.take(filters)
+        found.noise.take(noise)
         return found
 
     def enter(self, lanes: int, copies: int) -> int:
-        """Bring what is live into fixed caches, every row `copies` times; returns their room."""
-        room = max(room_for(self._length(caches) + 1) for caches in self.sides.live)
-        for caches in self.sides.live:
+        """Copy what is live into static caches, every row `copies` times; returns their room."""
+        room = max(room_for(self._length(caches) + 1) for caches in self.runner.live)
+        for caches in self.runner.live:
             live = caches.live
             assert live is not None
             fixed = self._caches.setdefault(caches, StaticKVCache(self.pair.device))
@@ -154,35 +162,37 @@ class GraphCache:
         return room
 
     def leave(self) -> None:
-        """Give what is live caches of its own again; only what was said is in them."""
-        for caches in self.sides.live:
+        """Copy what is live into growing caches again, without what was fed beyond it."""
+        for caches in self.runner.live:
             live = caches.live
             if live is not None and is_fixed(live.cache):
                 live.cache = taken(live.cache, len(live.rows[0]))
 
     def forward(self, lanes: int, room: int) -> Work:
-        """How to feed the board's tokens and show the logits of what comes next."""
-        key = (lanes, room, self.sides.live)
+        """How to feed the input tokens and take over the logits that follow."""
+        key = (lanes, room, self.runner.live)
         if key not in self._forwards:
-            board = self.board(lanes)
-            places = [self._caches[caches].place for caches in self.sides.live]
+            inputs = self.inputs(lanes)
+            places = [self._caches[caches].place for caches in self.runner.live]
 
-            def work(step: Callable[[Tensor], tuple[Tensor, Tensor]] = self.sides.step) -> None:
-                board.show(step(board.tokens))
+            def work(
+                decode: Callable[[Tensor], tuple[Tensor, Tensor]] = self.runner.decode,
+            ) -> None:
+                inputs.show(decode(inputs.tokens))
                 for place in places:
                     place.add_(1)
 
-            ways: list[Work] = [work]
+            variants: list[Work] = [work]
             if len(places) == 2:
-                ways.append(lambda: work(self.sides.step_at_once))
-            state = (*places, *board.logits)
-            self._forwards[key] = self.graphs.record(ways, state, board.logits)
+                variants.append(lambda: work(self.runner.decode_concurrently))
+            state = (*places, *inputs.logits)
+            self._forwards[key] = self.graphs.capture(variants, state, inputs.logits)
         return self._forwards[key]
 
-    def at_once(self, lanes: int) -> bool:
+    def runs_concurrently(self, lanes: int) -> bool:
         """Whether steps of so many lanes compute both sides at once, as that was faster."""
         return any(
-            isinstance(forward, Recording) and forward.way == 1
+            isinstance(forward, CapturedWork) and forward.variant == 1
             for (rows, *_), forward in self._forwards.items()
             if rows == lanes
         )
@@ -191,7 +201,7 @@ class GraphCache:
         try:
             fixed.allocate(like, rows, room)
         except torch.OutOfMemoryError:
-            self.sides.forget_kept()
+            self.runner.forget_kept()
             fixed.allocate(like, rows, room)
 
     @staticmethod
@@ -202,41 +212,42 @@ class GraphCache:
 
 
 class GraphStepper:
-    """Decodes with what a studio has recorded, or records now."""
+    """Decodes by launching captured steps; what was not captured yet is captured now."""
 
     ahead = True
 
-    def __init__(self, studio: GraphCache, replies: Sequence[Reply], index: int) -> None:
-        """Start at the token `index` of the replies, from what was read last."""
-        self._studio = studio
+    def __init__(
+        self, graph_cache: GraphCache, replies: Sequence[Reply], noise: Noise, index: int
+    ) -> None:
+        """Start at the token `index` of the replies, from what was prefilled last."""
+        self._graph_cache = graph_cache
         self._lanes = len(replies)
         self._top = replies[0].top
-        self._board = board = studio.board(self._lanes)
-        board.show([side[-1:].expand(self._lanes, -1) for side in studio.sides.logits])
-        pair = studio.pair
-        board.noise.take(Noise(replies[0].seed, replies[0].turn, pair.size, pair.device))
-        board.index.fill_(index)
-        self._room = studio.enter(self._lanes, self._lanes)
-        self._fed = max(len(p.live.rows[0]) for p in studio.sides.live if p.live)
+        self._inputs = inputs = graph_cache.inputs(self._lanes)
+        inputs.show([side[-1:].expand(self._lanes, -1) for side in graph_cache.runner.logits])
+        self._noise = noise
+        inputs.index.fill_(index)
+        self._room = graph_cache.enter(self._lanes, self._lanes)
+        self._fed = max(len(p.live.rows[0]) for p in graph_cache.runner.live if p.live)
         self._sampling: Sampling | None = None
         self._choice: GraphedChoice | None = None
         self._alphas: tuple[float, ...] = ()
 
-    def choose(self, terms: StepSettings) -> PendingRows:
+    def choose(self, settings: StepSettings) -> PendingRows:
         """Choose a token a lane."""
-        if terms.sampling is not self._sampling or self._choice is None:
-            self._sampling, filters = terms.sampling, Filters.of(terms.sampling)
-            self._choice = self._studio.choice(self._lanes, filters, self._top)
-        if terms.alphas != self._alphas:
-            self._alphas = terms.alphas
-            self._board.alpha.copy_(torch.tensor(terms.alphas).unsqueeze(-1))
+        if settings.sampling is not self._sampling or self._choice is None:
+            self._sampling, filters = settings.sampling, Filters.of(settings.sampling)
+            self._choice = self._graph_cache.choice(self._lanes, filters, self._noise, self._top)
+        if settings.alphas != self._alphas:
+            self._alphas = settings.alphas
+            self._inputs.alpha.copy_(torch.tensor(settings.alphas).unsqueeze(-1))
         self._choice.run()
-        return self._choice.mailbox.send(self._choice.numbers)
+        return self._choice.host_copy.send(self._choice.numbers)
 
-    def feed(self) -> None:
+    def decode(self) -> None:
         """Feed the tokens that were chosen last."""
         if self._fed == self._room:
-            self._studio.leave()
-            self._room = self._studio.enter(self._lanes, 1)
-        self._studio.forward(self._lanes, self._room)()
+            self._graph_cache.leave()
+            self._room = self._graph_cache.enter(self._lanes, 1)
+        self._graph_cache.forward(self._lanes, self._room)()
         self._fed += 1

@@ -190,7 +190,7 @@ def test_lanes_that_memory_does_not_hold_are_named(
 
     profile = tiny_pair()
     subject = Subject.of(profile, load_pair(profile), with_peer=False)
-    monkeypatch.setattr("logit_amp_chat.core.decoding.pair_runner.PairRunner.step", refuse)
+    monkeypatch.setattr("logit_amp_chat.core.decoding.pair_runner.PairRunner.decode", refuse)
     with pytest.raises(LogitAmpError, match=r"With --lanes 1 .* memory is used up"):
         measure(subject, PLAN)
 

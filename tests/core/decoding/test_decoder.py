@@ -340,9 +340,9 @@ class TestRecords:
         self, talkative: LocalEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         subject = talkative
-        sides = subject._decoder.sides
-        original = sides.step
-        monkeypatch.setattr(sides, "step", lambda t: [side * math.nan for side in original(t)])
+        sides = subject._decoder.runner
+        original = sides.decode
+        monkeypatch.setattr(sides, "decode", lambda t: [side * math.nan for side in original(t)])
         events = list(subject.generate(ask(0, sampling=FREE)))
         assert finish(events).reason == "error"
         assert "NaN" in (finish(events).error or "")

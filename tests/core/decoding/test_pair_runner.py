@@ -31,8 +31,8 @@ def test_both_sides_at_once_give_the_numbers_of_one_after_the_other(
     steps = []
     for at_once in (False, True):
         sides = PairRunner(pair)
-        list(sides.read(PromptIds(before=ids, after=ids), ()))
-        steps.append((sides.step_at_once if at_once else sides.step)(token))
+        list(sides.prefill(PromptIds(before=ids, after=ids), ()))
+        steps.append((sides.decode_concurrently if at_once else sides.decode)(token))
     for one, other in zip(*steps, strict=True):
         torch.testing.assert_close(one, other)
     assert waited == ([("beside", "own"), ("own", "beside")] if DEVICE == "cpu" else [])

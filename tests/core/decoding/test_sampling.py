@@ -93,14 +93,14 @@ def test_the_mask_never_removes_the_argmax_of_after() -> None:
 
 class TestNoise:
     def test_it_depends_on_seed_turn_and_step_and_on_nothing_else(self) -> None:
-        base = Noise(7, 1, V).at(3)
-        assert torch.equal(base, Noise(7, 1, V).at(3))
-        assert torch.equal(base, Noise(7, 1, V * 2).at(3)[:V])
-        for other in (Noise(8, 1, V).at(3), Noise(7, 2, V).at(3), Noise(7, 1, V).at(4)):
+        base = Noise([(7, 1)], V).at(3)
+        assert torch.equal(base, Noise([(7, 1)], V).at(3))
+        assert torch.equal(base, Noise([(7, 1)], V * 2).at(3)[:, :V])
+        for other in (Noise([(8, 1)], V).at(3), Noise([(7, 2)], V).at(3), Noise([(7, 1)], V).at(4)):
             assert not torch.equal(base, other)
 
     def test_it_is_standard_gumbel(self) -> None:
-        sample = torch.cat([Noise(0, 0, 4096).at(step) for step in range(64)]).double()
+        sample = torch.cat([Noise([(0, 0)], 4096).at(step)[0] for step in range(64)]).double()
         n = sample.numel()
         sigma = math.pi / math.sqrt(6)
         assert sample.mean().item() == pytest.approx(0.5772157, abs=5 * sigma / math.sqrt(n))
@@ -112,7 +112,7 @@ class TestNoise:
         assert distance.item() < 1.95 / math.sqrt(n)
 
     def test_neighbours_in_id_and_step_are_uncorrelated(self) -> None:
-        grid = torch.stack([Noise(0, 0, 4096).at(step) for step in range(64)])
+        grid = torch.stack([Noise([(0, 0)], 4096).at(step)[0] for step in range(64)])
         for a, b in ((grid[:, :-1], grid[:, 1:]), (grid[:-1], grid[1:])):
             r = torch.corrcoef(torch.stack((a.flatten(), b.flatten())))[0, 1]
             assert abs(r.item()) < 5 / math.sqrt(a.numel())
@@ -122,7 +122,7 @@ class TestNoise:
         """χ² of Gumbel-max draws against the probabilities they are drawn from."""
         p = log_p(5, rows=1, size=40)
         draws = 20_000
-        noises = (Noise(seed, turn, 40) for turn in range(draws // 200))
+        noises = (Noise([(seed, turn)], 40) for turn in range(draws // 200))
         picks = torch.stack([pick(p, noise.at(step)) for noise in noises for step in range(200)])
         counts = torch.bincount(picks.flatten(), minlength=40).double()
         expected = p[0].exp().double() * draws
@@ -134,7 +134,7 @@ class TestNoise:
     def test_a_token_of_one_in_a_million_is_drawn_that_often(self) -> None:
         """The tail of the noise is fine enough for rare behaviour."""
         rare = 1e-6
-        noise = torch.cat([Noise(3, 0, 100_000).at(step) for step in range(100)])
+        noise = torch.cat([Noise([(3, 0)], 100_000).at(step)[0] for step in range(100)])
         # P(log rare + G > 0) = 1 − exp(−rare) ≈ rare, over ten million draws.
         wins = int((noise + math.log(rare) > 0).sum())
         assert wins == pytest.approx(noise.numel() * rare, abs=5 * math.sqrt(10))
@@ -142,4 +142,4 @@ class TestNoise:
 
 def test_equal_scores_pick_equal_tokens_whatever_the_rows() -> None:
     p = log_p(9, rows=1).expand(5, -1)
-    assert len(set(pick(p, Noise(0, 0, V).at(0)).tolist())) == 1
+    assert len(set(pick(p, Noise([(0, 0)], V).at(0)).tolist())) == 1

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.cuda_graphs.capture import GraphRecorder, Recording, Work
+from logit_amp_chat.core.decoding.cuda_graphs.capture import CapturedWork, GraphCapturer, Work
 
 
-class Recorder(GraphRecorder):
+class Recorder(GraphCapturer):
     """Records on a GPU that is not there."""
 
     def __init__(self, outcome: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
@@ -40,8 +40,8 @@ def counter() -> tuple[Tensor, Tensor, Callable[[], None]]:
 def test_recording_moves_nothing(counter: tuple[Tensor, Tensor, Callable[[], None]]) -> None:
     place, found, work = counter
     graphs = Recorder(lambda work: work)
-    recorded = graphs.record([work], [place], [found])
-    assert graphs.trouble is None
+    recorded = graphs.capture([work], [place], [found])
+    assert graphs.failure is None
     assert place.item() == 0
     recorded()
     recorded()
@@ -60,8 +60,8 @@ def test_what_cannot_be_recorded_is_done_as_it_stands(
             raise RuntimeError("and so the recording was broken off")
 
     graphs = Recorder(refuse)
-    assert graphs.record([work], [place], [found]) is work
-    assert graphs.trouble == "operation not permitted when stream is capturing"
+    assert graphs.capture([work], [place], [found]) is work
+    assert graphs.failure == "operation not permitted when stream is capturing"
     assert place.item() == 0
 
 
@@ -74,8 +74,8 @@ def test_a_recording_with_other_numbers_is_not_used(
         found.fill_(3)
 
     graphs = Recorder(lambda work: wrong)
-    assert graphs.record([work], [place], [found]) is work
-    assert graphs.trouble == "what was recorded gives other numbers"
+    assert graphs.capture([work], [place], [found]) is work
+    assert graphs.failure == "the captured graph gives other numbers"
     assert place.item() == 0
 
 
@@ -86,8 +86,8 @@ class Stopwatch(Recorder):
         super().__init__(lambda work: work)
         self._times = times
 
-    def _seconds(self, way: Work, again: Callable[..., object]) -> float:
-        return self._times[way]
+    def _seconds(self, variant: Work, again: Callable[..., object]) -> float:
+        return self._times[variant]
 
 
 @pytest.mark.parametrize(("second", "taken"), [(0.5, 1), (2.0, 0)])
@@ -99,9 +99,9 @@ def test_of_ways_to_do_the_same_the_fastest_is_taken(
     def other() -> None:
         work()
 
-    recorded = Stopwatch({work: 1.0, other: second}).record([work, other], [place], [found])
-    assert isinstance(recorded, Recording)
-    assert recorded.way == taken
+    recorded = Stopwatch({work: 1.0, other: second}).capture([work, other], [place], [found])
+    assert isinstance(recorded, CapturedWork)
+    assert recorded.variant == taken
 
 
 def refused() -> None:
@@ -117,8 +117,8 @@ def test_a_way_that_fails_or_gives_other_numbers_is_left_out(
         found.fill_(3)
 
     graphs = Stopwatch({work: 1.0, wrong: 0.1, refused: 0.1})
-    recorded = graphs.record([work, wrong, refused], [place], [found])
-    assert isinstance(recorded, Recording)
-    assert (recorded.ways, graphs.trouble) == ((work,), None)
+    recorded = graphs.capture([work, wrong, refused], [place], [found])
+    assert isinstance(recorded, CapturedWork)
+    assert (recorded.variants, graphs.failure) == ((work,), None)
     assert graphs._unused == [wrong], "it may share memory with what is used"
     assert place.item() == 0

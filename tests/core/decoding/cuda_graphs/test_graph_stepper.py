@@ -1,4 +1,4 @@
-"""GraphStepper steps against direct ones: the same function, run in three ways.
+"""Captured steps against eager ones: the same function, run in three ways.
 
 On a CPU nothing can be recorded, and the work is done as it stands: in the tensors, in
 the caches and in the order in which a GPU does it. On a machine with a GPU the same
@@ -15,16 +15,18 @@ import pytest
 import torch
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding import decoder
 from logit_amp_chat.core.decoding.cuda_graphs import static_cache as fixed
-from logit_amp_chat.core.decoding.cuda_graphs.capture import GraphRecorder, Work
+from logit_amp_chat.core.decoding.cuda_graphs.capture import GraphCapturer, Work
 from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import (
     GraphStepper,
     StaticInputs,
-    recordable,
+    can_use_cuda_graphs,
 )
 from logit_amp_chat.core.decoding.cuda_graphs.static_cache import StaticKVCache
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.next_token import choose
+from logit_amp_chat.core.decoding.noise import Noise
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError
@@ -63,7 +65,7 @@ def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def engine_of(profile: Profile, pair: Pair, recorded: bool) -> LocalEngine:
     engine = LocalEngine(profile, replace(pair, end_of_turn=frozenset()))
-    engine._decoder = Decoder(engine.pair, recorded=recorded)
+    engine._decoder = Decoder(engine.pair, cuda_graphs=recorded)
     return engine
 
 
@@ -80,7 +82,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 def engines(
     request: pytest.FixtureRequest, tiny_pair: MakeProfile, lora: Profile
 ) -> tuple[LocalEngine, LocalEngine]:
-    """One that decodes directly, and one in recorded steps."""
+    """One that decodes eagerly, and one in captured steps."""
     profile = lora if request.param == "lora" else tiny_pair(request.param, device=DEVICE)
     pair = load_pair(profile)
     return engine_of(profile, pair, False), engine_of(profile, pair, True)
@@ -157,9 +159,9 @@ def test_it_is_recorded_steps_that_are_compared(engines: tuple[LocalEngine, Loca
         for engine in engines:
             list(engine.generate(ask(1.0)))
     assert len(made) == 1
-    studio = engines[1]._decoder.studio
-    assert studio is not None
-    assert studio.graphs.trouble is None
+    graph_cache = engines[1]._decoder.graph_cache
+    assert graph_cache is not None
+    assert graph_cache.graphs.failure is None
 
 
 def test_changes_are_in_force_one_token_later_and_recorded_as_they_were(
@@ -224,7 +226,7 @@ def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> No
             if any(isinstance(event, Step) and event.index == 6 for event in batch):
                 break
         batches.close()  # type: ignore[attr-defined]
-        (kept,) = engine._decoder.sides.caches[0]._kept
+        (kept,) = engine._decoder.runner.caches[0]._kept
         read.append((kept.rows, kept.cache.get_seq_length()))
     assert read[0] == read[1]
     assert read[1][1] == len(read[1][0][0])
@@ -285,7 +287,7 @@ def test_a_cache_that_grows_takes_the_memory_of_what_was_kept(
     for each in (engine, other):
         list(each.generate(ask(1.0, sampling=SHORT)))
     expected = told([*other.generate(ask(1.0))])
-    kept = engine._decoder.sides.caches[0]
+    kept = engine._decoder.runner.caches[0]
     allocate, refused = StaticKVCache.allocate, []
 
     def refuse(self: StaticKVCache, *arguments: Any) -> None:
@@ -307,9 +309,9 @@ def test_what_one_reply_left_in_fixed_caches_does_not_reach_the_next(
     pair = load_pair(profile)
     fresh, used = (engine_of(profile, pair, True) for _ in range(2))
     list(used.generate(ask(1.0)))
-    studio = used._decoder.studio
-    assert studio is not None
-    for cache in studio._caches.values():
+    graph_cache = used._decoder.graph_cache
+    assert graph_cache is not None
+    for cache in graph_cache._caches.values():
         for keys, values in cache._storage:
             keys.fill_(torch.nan)
             values.fill_(torch.nan)
@@ -326,13 +328,14 @@ MUTE = torch.device("meta")
 
 @pytest.mark.parametrize("sampling", [FREE, ALL, COLD], ids=["free", "all filters", "greedy"])
 def test_choosing_asks_the_device_nothing(sampling: Sampling) -> None:
-    board, valid = StaticInputs(500, MUTE, 3), torch.ones(500, device=MUTE).bool()
-    logits = board.logits[0], board.logits[1]
+    inputs, valid = StaticInputs(500, MUTE, 3), torch.ones(500, device=MUTE).bool()
+    noise = Noise([(0, 0), (1, 0), (2, 0)], 500, MUTE)
+    logits = inputs.logits[0], inputs.logits[1]
     filters = Filters.of(sampling).to(MUTE)
-    token, row = choose(logits, valid, board.alpha, filters, board.noise, board.index, top=5)
+    token, row = choose(logits, valid, inputs.alpha, filters, noise, inputs.index, top=5)
     assert (token.device, row.device) == (MUTE, MUTE)
     with pytest.raises(RuntimeError):
-        choose(logits, valid, board.alpha, Filters.of(ALL), board.noise, board.index, top=5)
+        choose(logits, valid, inputs.alpha, Filters.of(ALL), noise, inputs.index, top=5)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -349,7 +352,7 @@ def test_reading_a_token_asks_the_device_nothing(architecture: str) -> None:
 
 
 def test_on_a_cpu_nothing_is_recorded(tiny_pair: MakeProfile) -> None:
-    assert not recordable(load_pair(tiny_pair()))
+    assert not can_use_cuda_graphs(load_pair(tiny_pair()))
 
 
 def test_steps_are_recorded_when_a_pair_is_opened(
@@ -357,13 +360,13 @@ def test_steps_are_recorded_when_a_pair_is_opened(
 ) -> None:
     kept: list[Callable[[], None]] = []
 
-    def record(self: GraphRecorder, ways: Sequence[Work], *_: object) -> Work:
-        kept.append(ways[0])
-        self.trouble = "the driver is too old"
-        return ways[0]
+    def capture(self: GraphCapturer, variants: Sequence[Work], *_: object) -> Work:
+        kept.append(variants[0])
+        self.failure = "the driver is too old"
+        return variants[0]
 
-    monkeypatch.setattr("logit_amp_chat.core.decoding.decoder.recordable", lambda pair: True)
-    monkeypatch.setattr(GraphRecorder, "record", record)
+    monkeypatch.setattr(decoder, "can_use_cuda_graphs", lambda pair: True)
+    monkeypatch.setattr(GraphCapturer, "capture", capture)
     engine = LocalEngine.open(tiny_pair())
     assert len(kept) == 2
     assert "(the driver is too old)" in engine.opened.notices[-1]
@@ -375,10 +378,10 @@ def test_steps_are_recorded_when_a_pair_is_opened(
 def test_steps_that_cannot_be_recorded_later_are_noticed_once(tiny_pair: MakeProfile) -> None:
     profile = tiny_pair(device=DEVICE)
     engine = engine_of(profile, load_pair(profile), True)
-    studio = engine._decoder.studio
-    assert studio is not None
+    graph_cache = engine._decoder.graph_cache
+    assert graph_cache is not None
     list(engine.generate(ask(1.0)))
-    studio.graphs.trouble = "three lanes are too many"
+    graph_cache.graphs.failure = "three lanes are too many"
     said = [[e.sentence for e in engine.generate(ask(1.0)) if isinstance(e, Noticed)] for _ in "ab"]
     assert "(three lanes are too many)" in said[0][0]
     assert said[1] == []

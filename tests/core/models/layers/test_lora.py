@@ -134,17 +134,17 @@ def apart(pair: Pair) -> Pair:
     return replace(pair, after=replace(after, model=model))
 
 
-def said(
+def decoded(
     sides: PairRunner, prompt: PromptIds, forced: tuple[int, ...], lanes: Sequence[Sequence[int]]
 ) -> list[Tensor]:
     """All logits of a reply of some lanes, before's and after's in turn."""
-    assert [*sides.read(prompt, forced)][-1][0] > 0
+    assert [*sides.prefill(prompt, forced)][-1][0] > 0
     seen = [*sides.logits]
-    sides.spread(len(lanes))
+    sides.expand(len(lanes))
     for tokens in zip(*lanes, strict=True):
-        seen += sides.step(torch.tensor(tokens))
-        sides.said(tokens)
-    sides.release()
+        seen += sides.decode(torch.tensor(tokens))
+        sides.append_tokens(tokens)
+    sides.keep()
     return seen
 
 
@@ -157,23 +157,23 @@ def test_one_forward_for_both_gives_the_numbers_of_two(pair: Pair) -> None:
     other = (*prompt, 40, 41, 60, 61)
     for ids, forced in ((prompt, ()), (other, (70, 71)), (prompt, (30, 99))):
         both = PromptIds(before=ids, after=ids)
-        ours, theirs = (said(sides, both, forced, lanes) for sides in (one, two))
+        ours, theirs = (decoded(sides, both, forced, lanes) for sides in (one, two))
         for a, b in zip(ours, theirs, strict=True):
             torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
 
 
 def test_of_a_prompt_that_goes_on_only_what_is_new_is_read(pair: Pair) -> None:
     sides, prompt = PairRunner(pair), tuple(range(5, 25))
-    said(sides, PromptIds(before=prompt, after=prompt), (), ((30, 31), (40, 41)))
+    decoded(sides, PromptIds(before=prompt, after=prompt), (), ((30, 31), (40, 41)))
     longer = (*prompt, 40, 41, 60)
-    assert [*sides.read(PromptIds(before=longer, after=longer), ())] == [(1, 1)]
+    assert [*sides.prefill(PromptIds(before=longer, after=longer), ())] == [(1, 1)]
 
 
 def test_other_prompts_are_read_apart(pair: Pair) -> None:
     """A system prompt of a side's own: nothing can be shared."""
     sides = PairRunner(pair)
     prompts = PromptIds(before=tuple(range(5, 25)), after=tuple(range(7, 20)))
-    ours = said(sides, prompts, (), ((30,),))
+    ours = decoded(sides, prompts, (), ((30,),))
     both = ((pair.before, prompts.before, ours[0]), (pair.after, prompts.after, ours[1]))
     for side, ids, logits in both:
         alone = side.logits(torch.tensor([ids]), side.new_cache(), 1)

@@ -1,0 +1,66 @@
+"""The profile that a caller describes, in Python or on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from logit_amp_chat.core.config.profile import DEFAULT, Profile, load_profile, pair_profile
+from logit_amp_chat.core.config.yaml_file import expectation
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.protocol import Loading
+
+
+def describe(
+    name: str | Path | Profile | None,
+    before: str | None,
+    after: str | None,
+    adapter: str | None,
+    report: Callable[[Loading], None],
+) -> Profile:
+    """A profile by name or file (default: demo), two models, or an adapter on one.
+
+    An adapter on its own names its model itself, for which it may have to be downloaded:
+    `report` is told. Raises ProfileError and UsageError.
+    """
+    if adapter is None and (before is None) != (after is None):
+        missing = "after" if after is None else "before"
+        raise UsageError(f"{missing} is missing: a pair has two sides.", "Name both models.")
+    named = name if isinstance(name, Profile) else load_profile(str(name)) if name else None
+    if not (before or after or adapter):
+        return named or load_profile(DEFAULT)
+    if adapter and not (before or after or named):
+        from logit_amp_chat.core.models.hub import adapter_base
+
+        before = adapter_base(adapter, report)
+    return pair_profile(before, after, adapter, named)
+
+
+def adjusted(
+    profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any] | None = None
+) -> Profile:
+    """The profile with those settings that are not None. Raises UsageError, whose cause is
+    pydantic's error."""
+    data = dict(profile) | {key: value for key, value in settings.items() if value is not None}
+    given = {key: value for key, value in (sampling or {}).items() if value is not None}
+    data["sampling"] = profile.sampling.model_dump() | given
+    try:
+        return type(profile).model_validate(data)
+    except ValidationError as error:
+        raise refused(error) from error
+
+
+def refused(error: ValidationError) -> UsageError:
+    """What pydantic found wrong with an argument, in the words of someone who wrote it."""
+    detail = error.errors(include_url=False)[0]
+    return UsageError(f"{detail['loc'][-1]}: {complaint(detail)}.")
+
+
+def complaint(detail: ErrorDetails) -> str:
+    """`expected …, found …`."""
+    found = str(detail["input"]).strip() or "nothing"
+    return f"expected {expectation(detail)}, found {found}"

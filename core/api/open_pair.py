@@ -1,0 +1,217 @@
+"""A pair that is open: ask it, stream from it, close it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self, Unpack
+
+from logit_amp_chat.core.api.describe import adjusted, describe
+from logit_amp_chat.core.api.replies import PairReply, Replies
+from logit_amp_chat.core.api.request import Options, Prompt, make_request
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
+from logit_amp_chat.core.protocol import Engine, Event, Loading, Request, Stop
+from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+
+
+def open_pair(
+    profile: str | Path | Profile | None = None,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    adapter: str | None = None,
+    quantization: str | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+    process: bool = False,
+    report: Callable[[Loading], None] = lambda _: None,
+) -> OpenPair:
+    """Load two models and make them ready.
+
+    `profile` is a name or a YAML file (default: demo), `before` and `after` are Hub ids or
+    folders, `adapter` is a LoRA on one model. With `process` the models are in a process
+    of their own, whose end costs no more than a reload. `report` is told of the progress.
+
+    Raises ProfileError, PairError and UsageError.
+    """
+    chosen = describe(profile, before, after, adapter, report)
+    settings = {"quantization": quantization, "dtype": dtype, "device": device}
+    chosen = adjusted(chosen, settings)
+    engine: Engine
+    if process:
+        from logit_amp_chat.core.engine.process import ProcessEngine
+
+        engine = ProcessEngine.open(chosen, report)
+    else:
+        from logit_amp_chat.core.engine.local import LocalEngine
+
+        engine = LocalEngine.open(chosen, report)
+    return OpenPair(chosen, engine)
+
+
+class OpenPair:
+    """Two models, ready to answer; a context manager, closed once it is left.
+
+    It answers one request at a time: a stream that is not exhausted ends with the next one.
+    """
+
+    def __init__(self, profile: Profile, engine: Engine) -> None:
+        self.profile = profile
+        self.session: Session = engine.opened.session
+        self.notices = engine.opened.notices
+        self._engine: Engine | None = engine
+        self._running: Generator[Event, None, None] | None = None
+
+    def reply(
+        self,
+        prompt: Prompt,
+        *,
+        alpha: float | Sequence[float] | None = None,
+        seed: int | Sequence[int] | None = None,
+        **options: Unpack[Options],
+    ) -> Replies:
+        """Answer a text, or a list of messages, once for every α and seed, in one pass.
+
+        A message is `{"role": …, "content": …}` or a record. What is not given is the
+        profile's; `Options` lists what else can be.
+
+        An interrupt (ctrl+c, or a notebook's stop) ends every reply where it is. A reply
+        that broke off says so in its `finish`. Raises UsageError, ContextError and
+        EngineError.
+        """
+        request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
+        collected = _Collected(self.session, request)
+        try:
+            with self.interruptible():
+                for event in self.events(request):
+                    collected.take(event)
+        except EngineError as error:
+            if not collected.logs:
+                raise
+            collected.break_off(error)  # what was said before is not lost
+        return collected.replies()
+
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        alpha: float | None = None,
+        seed: int | None = None,
+        **options: Unpack[Options],
+    ) -> Iterator[Step]:
+        """The records of one reply, token by token; arguments and errors are `reply`'s.
+
+        Raises LogitAmpError where the reply breaks off.
+        """
+        request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
+        return self._steps(self.events(request))
+
+    @staticmethod
+    def _steps(events: Generator[Event, None, None]) -> Iterator[Step]:
+        with contextlib.closing(events):
+            for event in events:
+                if isinstance(event, Step):
+                    yield event
+                elif isinstance(event, Finish) and event.reason == "error":
+                    raise LogitAmpError(f"The reply broke off: {event.error}")
+
+    def events(self, request: Request) -> Generator[Event, None, None]:
+        """Everything an engine reports of a request, as `Engine.generate` does."""
+        if self._running is not None:
+            self._running.close()
+        self._running = running = self._generate(request)
+        return running
+
+    def _generate(self, request: Request) -> Generator[Event, None, None]:
+        yield from self.engine.generate(request)
+
+    @property
+    def engine(self) -> Engine:
+        """What answers. Raises UsageError once the pair is closed."""
+        if self._engine is None:
+            raise UsageError("This pair is closed.", "Open it again with open_pair.")
+        return self._engine
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """The first ctrl+c ends every lane properly, the second raises KeyboardInterrupt."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals go to the main thread
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self.engine.apply(Stop())
+
+        old = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, old)
+
+    def close(self) -> None:
+        """Give the models back; closing twice is fine."""
+        engine, self._engine = self._engine, None
+        if self._running is not None:
+            self._running.close()
+        if engine is not None:
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._engine is None else "open"
+        return f"<{state} pair {self.profile.title!r} on {self.session.device}>"
+
+
+class _Collected:
+    """The events of one request, as they become replies."""
+
+    def __init__(self, session: Session, request: Request) -> None:
+        messages = dict.fromkeys(m for lane in request.lanes for m in request.messages_of(lane))
+        self.records: list[Record] = [session, *messages]
+        self.logs: dict[str, ReplyLog] = {}
+        self._session = session
+        self._request = request
+        self._began = time.monotonic()
+
+    def take(self, event: Event) -> None:
+        """Keep what is a record."""
+        if isinstance(event, Reply):
+            self.logs[event.id] = ReplyLog(event, self._session)
+            self.records.append(event)
+        elif isinstance(event, Step | Change | Finish):
+            self.logs[event.reply].add(event)
+            self.records.append(event)
+
+    def break_off(self, error: EngineError) -> None:
+        """End the replies that lost their engine."""
+        seconds = round(time.monotonic() - self._began, 3)
+        for log in self.logs.values():
+            if log.finish is None:
+                tokens, why = len(log.steps), str(error)
+                self.take(
+                    Finish(reply=log.id, reason="error", tokens=tokens, seconds=seconds, error=why)
+                )
+
+    def replies(self) -> Replies:
+        """In the order of the lanes."""
+        lanes = self._request.lanes
+        found = [PairReply(self.logs[lane.reply]) for lane in lanes if lane.reply in self.logs]
+        return Replies(found, self.records)

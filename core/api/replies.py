@@ -1,0 +1,153 @@
+"""What was answered: replies by position and by α, as text, as a table, as a coloured page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.export.atomic_write import write_atomically
+from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.records import Finish, Record, Reply, Step
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.jsonl import to_line
+
+if TYPE_CHECKING:
+    import pandas
+
+SIDES = ("before", "after", "amplified")
+
+
+class PairReply:
+    """One reply: its text, and the record of every token.
+
+    A notebook shows it as the tokens of the exported page, coloured by KL(after‖before).
+    """
+
+    def __init__(self, log: ReplyLog) -> None:
+        self._log = log
+
+    @property
+    def text(self) -> str:
+        """What was said, without special tokens."""
+        return self._log.text
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """A record a token: probabilities and ranks, KL, entropy (nats), candidates."""
+        return self._log.steps
+
+    @property
+    def record(self) -> Reply:
+        """What it was made with: lane, α, seed, sampling, prompt ids."""
+        return self._log.reply
+
+    @property
+    def finish(self) -> Finish | None:
+        """Why it ended, after how many tokens and seconds; an error is told here."""
+        return self._log.finish
+
+    @property
+    def alpha(self) -> float:
+        """The α it was decoded at."""
+        return self.record.alpha
+
+    @property
+    def seed(self) -> int:
+        """The seed of its noise."""
+        return self.record.seed
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A flat record a token, as `to_pandas` has them; candidates are left out."""
+        for step in self.steps:
+            row: dict[str, Any] = {
+                "alpha": step.alpha,
+                "seed": self.seed,
+                "lane": self.record.lane,
+                "index": step.index,
+                "token": step.token,
+                "text": step.text,
+                "special": step.special,
+            }
+            row |= {f"logp_{side}": getattr(step.logp, side) for side in SIDES}
+            row |= {f"rank_{side}": getattr(step.rank, side) for side in SIDES}
+            yield row | {
+                "kl": step.kl,
+                "kl_amplified": step.kl_amplified,
+                "entropy": step.entropy,
+            }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row a token. Raises UsageError where pandas is not installed."""
+        return Replies([self]).to_pandas()
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        reason = self.finish.reason if self.finish else "running"
+        return (
+            f"<reply at α {signed(self.alpha)}, seed {self.seed}:"
+            f" {len(self.steps)} tokens, {reason}: {self.text[:60]!r}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return Replies([self])._repr_html_()
+
+
+class Replies(Sequence[PairReply]):
+    """The replies of one request, in the order in which their αs and seeds were given."""
+
+    def __init__(self, replies: Sequence[PairReply], records: Sequence[Record] = ()) -> None:
+        self._replies = tuple(replies)
+        self.records = tuple(records)
+        """What a transcript of this request holds: session, messages, replies, steps."""
+
+    def __len__(self) -> int:
+        return len(self._replies)
+
+    @overload
+    def __getitem__(self, place: int) -> PairReply: ...
+    @overload
+    def __getitem__(self, place: slice) -> Replies: ...
+    def __getitem__(self, place: int | slice) -> PairReply | Replies:
+        if isinstance(place, slice):
+            return Replies(self._replies[place], self.records)
+        return self._replies[place]
+
+    def at(self, alpha: float, seed: int | None = None) -> PairReply:
+        """The first reply at this α, and of this seed if one is given.
+
+        Raises UsageError where there is none.
+        """
+        for reply in self._replies:
+            if reply.alpha == alpha and seed in (None, reply.seed):
+                return reply
+        there = ", ".join(dict.fromkeys(signed(reply.alpha) for reply in self._replies))
+        wanted = signed(alpha) + (f" with seed {seed}" if seed is not None else "")
+        raise UsageError(f"There is no reply at α {wanted}.", f"There are replies at {there}.")
+
+    def save(self, path: str | Path) -> None:
+        """Write the request as a transcript that every command can read.
+
+        Raises TranscriptError where it cannot be written.
+        """
+        lines = (to_line(record) + "\n" for record in self.records)
+        write_atomically(Path(path), "".join(lines))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row a token of every reply. Raises UsageError where pandas is not installed."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise UsageError("pandas is not installed.", "Run: pip install pandas") from error
+        return pandas.DataFrame([row for reply in self._replies for row in reply.rows()])
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self._replies))
+
+    def _repr_html_(self) -> str:
+        from logit_amp_chat.core.export.fragment import replies_fragment
+
+        return replies_fragment([reply._log for reply in self._replies])

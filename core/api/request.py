@@ -1,0 +1,124 @@
+"""From what a caller writes to a request: messages, αs, seeds, sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, Unpack, get_args
+
+from pydantic import ValidationError
+
+from logit_amp_chat.core.api.describe import refused
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.lanes import lane_name
+from logit_amp_chat.core.protocol import Lane, Request
+from logit_amp_chat.core.records import Message, Role, Sampling, new_id
+from logit_amp_chat.core.text import clean
+
+Prompt = str | Sequence[Message | Mapping[str, str]]
+TOP = 10
+
+
+class Options(TypedDict, total=False):
+    """What a request may say besides αs and seeds; None, or leaving it out, takes the profile's.
+
+    `raw` uses the text as it is, without a chat template; `top` candidates of each kind go
+    into every step; the rest is how tokens are sampled (see `Sampling`).
+    """
+
+    system: str | None
+    raw: bool
+    top: int | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    plausibility: float | None
+    max_new_tokens: int | None
+
+
+def make_request(
+    profile: Profile,
+    prompt: Prompt,
+    *,
+    alpha: float | Sequence[float] | None = None,
+    seed: int | Sequence[int] | None = None,
+    **options: Unpack[Options],
+) -> Request:
+    """One lane for every α and seed, all answering `prompt`. Raises UsageError."""
+    sampling = {name: options.get(name) for name in Sampling.model_fields if name != "seed"}
+    raw, system, top = options.get("raw", False), options.get("system"), options.get("top")
+    if top is not None and top < 0:
+        raise UsageError(f"top: expected 0 or more, found {top}.")
+    if raw and system is not None:
+        raise UsageError("A raw prompt leaves no place for a system prompt.", "Leave one out.")
+    alphas = _several(profile.alpha if alpha is None else alpha, "alpha")
+    for value in alphas:
+        if not math.isfinite(value):
+            raise UsageError(f"alpha: expected a finite number, found {value}.")
+    chosen = sampled(profile.sampling, sampling)
+    seeds = _several(chosen.seed if seed is None else seed, "seed")
+    for one in seeds:
+        sampled(chosen, {"seed": one})
+    return Request(
+        messages=messages_of(prompt, None if raw else system or profile.system),
+        lanes=tuple(
+            Lane(reply=new_id("r"), name=lane_name(value), alpha=value, seed=one)
+            for value in map(float, alphas)
+            for one in seeds
+        ),
+        sampling=chosen.model_copy(update={"seed": seeds[0]}),
+        raw=raw,
+        top=TOP if top is None else top,
+    )
+
+
+def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
+    """The sampling with what is given and not None. Raises UsageError."""
+    changed = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Sampling.model_validate(sampling.model_dump() | changed)
+    except ValidationError as error:
+        raise refused(error) from error
+
+
+def messages_of(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
+    """The messages as records, each following the one before.
+
+    `system` goes first where there is no system message yet. Raises UsageError.
+    """
+    said = [("user", prompt)] if isinstance(prompt, str) else [_role_and_text(m) for m in prompt]
+    if not said:
+        raise UsageError("There is no message.", "Give a text or a list of messages.")
+    if system and "system" not in (role for role, _ in said):
+        said.insert(0, ("system", system))
+    messages: list[Message] = []
+    for role, text in said:
+        parent = messages[-1].id if messages else None
+        messages.append(Message(id=new_id("m"), parent=parent, role=role, text=clean(text)))  # type: ignore[arg-type]
+    return tuple(messages)
+
+
+def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
+    if isinstance(message, Message):
+        return message.role, message.text
+    role = message.get("role") if isinstance(message, Mapping) else None
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if role not in get_args(Role) or not isinstance(content, str):
+        raise UsageError(
+            f"A message is {message!r:.100}.",
+            'Write {"role": "user", "content": "…"}; a role is system, user or assistant.',
+        )
+    return str(role), content
+
+
+def _several(value: Any, name: str) -> list[Any]:
+    """One number, or several; at least one."""
+    found = [value] if isinstance(value, int | float) else list(value)
+    if not found:
+        raise UsageError(f"{name}: expected at least one number.")
+    for one in found:
+        if isinstance(one, bool) or not isinstance(one, int | float):
+            raise UsageError(f"{name}: expected a number, found {one!r}.")
+    return found
