@@ -1,4 +1,4 @@
-"""The engine as a chat sees it: what it reports is saved first and queued second."""
+"""The engine as a chat sees it: what it reports is saved first, then queued."""
 
 from __future__ import annotations
 

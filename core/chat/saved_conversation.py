@@ -1,4 +1,4 @@
-"""What is said in a chat, and saved as it is said."""
+"""A conversation that is saved as it grows."""
 
 from __future__ import annotations
 

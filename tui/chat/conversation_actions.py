@@ -1,4 +1,4 @@
-"""What is said and who answers: messages, α, the pair that is loaded, the chat at hand."""
+"""Messages, α, the pair that is loaded, and which chat is open."""
 
 from __future__ import annotations
 
@@ -171,10 +171,10 @@ class ConversationActions:
         self.view.notice.say(failed.message, remedy, error=True)
         self.return_queued()
 
-    # --- the chat at hand ---------------------------------------------------------
+    # --- which chat is open -------------------------------------------------------
 
     def begin(self, profile: Profile | None = None) -> None:
-        """Load what the chat at hand needs; one that is read only needs no models."""
+        """Load the models for the open chat; one that is read only needs none."""
         if self.session.saved.read_only:
             self.say_read_only()
             self.return_queued()

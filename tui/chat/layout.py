@@ -203,7 +203,7 @@ class ChatView:
             )
         )
 
-    # --- what is said about tokens ------------------------------------------------
+    # --- token statistics ---------------------------------------------------------
 
     def refresh_inspector(self) -> None:
         """The step under the cursor, or the last one, and the means up to it."""

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import ClassVar, Concatenate, ParamSpec, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -43,23 +43,44 @@ UNSAVED = (
     "Make room, or copy what matters (y in the transcript); ctrl+q again quits all the same.",
 )
 
+A = TypeVar("A")
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def delegate(
-    part: str, method: Callable[Concatenate[Any, P], R]
+    part: Callable[[ChatScreen], A], method: Callable[Concatenate[A, P], R]
 ) -> Callable[Concatenate[ChatScreen, P], R]:
-    """A method of the screen that is the method of its attribute `part`.
+    """A method of the screen that calls the method of one of its parts.
 
     Textual looks up the action `screen.branch` as `action_branch` of the screen.
     """
 
     @wraps(method)
     def action(self: ChatScreen, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return method(getattr(self, part), *args, **kwargs)
+        return method(part(self), *args, **kwargs)
 
     return action
+
+
+def _conversation(screen: ChatScreen) -> ConversationActions:
+    return screen.conversation
+
+
+def _dialogs(screen: ChatScreen) -> DialogActions:
+    return screen.dialogs
+
+
+def _comparison(screen: ChatScreen) -> CompareActions:
+    return screen.comparison
+
+
+def _tokens(screen: ChatScreen) -> TokenActions:
+    return screen.tokens
+
+
+def _cursor(screen: ChatScreen) -> CursorActions:
+    return screen.cursor
 
 
 class ChatScreen(Screen[None]):
@@ -237,55 +258,55 @@ class ChatScreen(Screen[None]):
 
     # --- actions: those of tui/keys/actions.py, and who has them ------------------
 
-    action_send = delegate("conversation", ConversationActions.send)
-    action_regenerate = delegate("conversation", ConversationActions.regenerate)
-    action_edit = delegate("conversation", ConversationActions.edit)
-    action_editor = delegate("conversation", ConversationActions.editor)
-    action_undo = delegate("conversation", ConversationActions.undo)
-    action_new_chat = delegate("conversation", ConversationActions.new_chat)
-    action_reload = delegate("conversation", ConversationActions.reload)
-    action_alpha_by = delegate("conversation", ConversationActions.alpha_by)
-    action_alpha_to = delegate("conversation", ConversationActions.set_alpha)
-    action_alpha_preset = delegate("conversation", ConversationActions.alpha_preset)
+    action_send = delegate(_conversation, ConversationActions.send)
+    action_regenerate = delegate(_conversation, ConversationActions.regenerate)
+    action_edit = delegate(_conversation, ConversationActions.edit)
+    action_editor = delegate(_conversation, ConversationActions.editor)
+    action_undo = delegate(_conversation, ConversationActions.undo)
+    action_new_chat = delegate(_conversation, ConversationActions.new_chat)
+    action_reload = delegate(_conversation, ConversationActions.reload)
+    action_alpha_by = delegate(_conversation, ConversationActions.alpha_by)
+    action_alpha_to = delegate(_conversation, ConversationActions.set_alpha)
+    action_alpha_preset = delegate(_conversation, ConversationActions.alpha_preset)
 
-    action_alpha_enter = delegate("dialogs", DialogActions.alpha_enter)
-    action_chats = delegate("dialogs", DialogActions.chats)
-    action_copy = delegate("dialogs", DialogActions.copy)
-    action_export = delegate("dialogs", DialogActions.export)
-    action_help = delegate("dialogs", DialogActions.help)
-    action_palette = delegate("dialogs", DialogActions.palette)
-    action_picture = delegate("dialogs", DialogActions.picture)
-    action_profiles = delegate("dialogs", DialogActions.profiles)
-    action_sampling = delegate("dialogs", DialogActions.sampling)
+    action_alpha_enter = delegate(_dialogs, DialogActions.alpha_enter)
+    action_chats = delegate(_dialogs, DialogActions.chats)
+    action_copy = delegate(_dialogs, DialogActions.copy)
+    action_export = delegate(_dialogs, DialogActions.export)
+    action_help = delegate(_dialogs, DialogActions.help)
+    action_palette = delegate(_dialogs, DialogActions.palette)
+    action_picture = delegate(_dialogs, DialogActions.picture)
+    action_profiles = delegate(_dialogs, DialogActions.profiles)
+    action_sampling = delegate(_dialogs, DialogActions.sampling)
 
-    action_compare = delegate("comparison", CompareActions.compare)
-    action_compare_alphas = delegate("comparison", CompareActions.compare_alphas)
-    action_keep = delegate("comparison", CompareActions.keep)
-    action_lane = delegate("comparison", CompareActions.lane)
-    action_together = delegate("comparison", CompareActions.together)
+    action_compare = delegate(_comparison, CompareActions.compare)
+    action_compare_alphas = delegate(_comparison, CompareActions.compare_alphas)
+    action_keep = delegate(_comparison, CompareActions.keep)
+    action_lane = delegate(_comparison, CompareActions.lane)
+    action_together = delegate(_comparison, CompareActions.together)
 
-    action_branch = delegate("tokens", TokenActions.branch)
-    action_candidate = delegate("tokens", TokenActions.candidate)
-    action_choose = delegate("tokens", TokenActions.choose)
-    action_colour = delegate("tokens", TokenActions.colour)
-    action_inspect = delegate("tokens", TokenActions.inspect)
-    action_name = delegate("tokens", TokenActions.name)
-    action_note = delegate("tokens", TokenActions.note)
-    action_note_reply = delegate("tokens", TokenActions.note_reply)
-    action_rendered = delegate("tokens", TokenActions.rendered)
-    action_sibling = delegate("tokens", TokenActions.sibling)
-    action_sort = delegate("tokens", TokenActions.sort)
+    action_branch = delegate(_tokens, TokenActions.branch)
+    action_candidate = delegate(_tokens, TokenActions.candidate)
+    action_choose = delegate(_tokens, TokenActions.choose)
+    action_colour = delegate(_tokens, TokenActions.colour)
+    action_inspect = delegate(_tokens, TokenActions.inspect)
+    action_name = delegate(_tokens, TokenActions.name)
+    action_note = delegate(_tokens, TokenActions.note)
+    action_note_reply = delegate(_tokens, TokenActions.note_reply)
+    action_rendered = delegate(_tokens, TokenActions.rendered)
+    action_sibling = delegate(_tokens, TokenActions.sibling)
+    action_sort = delegate(_tokens, TokenActions.sort)
 
-    action_end = delegate("cursor", CursorActions.end)
-    action_line = delegate("cursor", CursorActions.line)
-    action_next = delegate("cursor", CursorActions.next)
-    action_page = delegate("cursor", CursorActions.page)
-    action_reply = delegate("cursor", CursorActions.reply)
-    action_search = delegate("cursor", CursorActions.search)
-    action_search_go = delegate("cursor", CursorActions.search_go)
-    action_token = delegate("cursor", CursorActions.token)
-    action_top = delegate("cursor", CursorActions.top)
-    action_word = delegate("cursor", CursorActions.word)
+    action_end = delegate(_cursor, CursorActions.end)
+    action_line = delegate(_cursor, CursorActions.line)
+    action_next = delegate(_cursor, CursorActions.next)
+    action_page = delegate(_cursor, CursorActions.page)
+    action_reply = delegate(_cursor, CursorActions.reply)
+    action_search = delegate(_cursor, CursorActions.search)
+    action_search_go = delegate(_cursor, CursorActions.search_go)
+    action_token = delegate(_cursor, CursorActions.token)
+    action_top = delegate(_cursor, CursorActions.top)
+    action_word = delegate(_cursor, CursorActions.word)
 
     def action_to_transcript(self) -> None:
         """Give the keyboard to the transcript."""

@@ -1,4 +1,4 @@
-"""What the lines around the text say of a session."""
+"""A session in the lines around the text: status, composer title, footer."""
 
 from __future__ import annotations
 

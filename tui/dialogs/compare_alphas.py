@@ -1,4 +1,4 @@
-"""Choosing the αs of a comparison."""
+"""Chooses the αs of a comparison."""
 
 from __future__ import annotations
 
