@@ -88,7 +88,7 @@ async def page(pilot: Pilot[int], app: ChatApp) -> None:
     if CHROMIUM is None:
         print("There is no Chromium: page.png is not made.")
         return
-    path = app.session.recorder.path
+    path = app.session.saved.recorder.path
     assert path is not None
     exported = path.with_suffix(".html")
     write_atomically(exported, export(path, "html"))

@@ -63,7 +63,7 @@ class ChatApp(App[int]):
         self.theme = DARK.name
 
     def _take_keys(self, path: Path) -> None:
-        """Use the keys of a file; where it cannot be used, the usual ones and a notice."""
+        """Use the keys of a file; if it cannot be used, the default keys and a notice."""
         try:
             keys = read_keymap(path)
         except LogitAmpError as error:
@@ -73,7 +73,7 @@ class ChatApp(App[int]):
             self.set_keymap(keys)
 
     async def on_event(self, event: events.Event) -> None:
-        """Let the chat meet a key first: focus has to move before the next key arrives."""
+        """Let the screen see a key first: focus has to move before the next key arrives."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             screen = self.screen_stack[-1] if self.screen_stack else None
             if isinstance(screen, ChatScreen):
@@ -91,13 +91,13 @@ class ChatApp(App[int]):
         return ChatScreen(self.session, self.actions, self._problem)
 
     def on_mount(self) -> None:
-        """Come back whole from a shell, and keep the conversation when the terminal goes away."""
-        # Textual paints what changed, and a terminal that was left is blank.
+        """Repaint after a shell, and save the conversation when the terminal goes away."""
+        # Textual paints only what changed, and the terminal is blank after a suspend.
         self.app_resume_signal.subscribe(self, lambda _app: self.screen.refresh())
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _frame: object) -> None:
-            # On a thread: the loop may hang on a terminal that reads no more.
+            # On a thread: the loop may hang on a terminal that no longer reads.
             threading.Thread(target=self._leave, args=(number, loop), daemon=True).start()
 
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
@@ -105,7 +105,7 @@ class ChatApp(App[int]):
                 self._handlers[number] = signal.signal(number, leave)
 
     def on_unmount(self) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -144,7 +144,7 @@ class ChatApp(App[int]):
         yield SystemCommand("Light or dark colours", "Change the colours.", self.turn_light)
 
     def turn_light(self) -> None:
-        """From dark colours to light ones, or back."""
+        """Switch between dark and light colours."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     @staticmethod
@@ -164,20 +164,20 @@ def run_chat(
 ) -> int:
     """Open the chat and stay until the user leaves; returns the exit code.
 
-    Raises UsageError where there is no terminal to draw on, or `resume` is
-    no transcript that can be continued.
+    Raises UsageError where there is no terminal to draw on, and
+    TranscriptError where `resume` cannot be continued.
     """
     check_terminal()
     session = ChatSession(profile, transcripts, make_engine)
     try:
         if resume is not None:
             session.resume(resume)
-            session.insist()
+            session.prefer_profile()
         app = ChatApp(session, keymap_path())
         app.run()
     finally:
         session.close()
-    if (path := session.saved_as) is not None:
+    if (path := session.saved.saved_as) is not None:
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(f"This chat is saved in {path}", flush=True)
     if app.backstop is not None:

@@ -1,1 +1,1 @@
-"""A chat without a screen: what is said, saved, and asked of an engine."""
+"""A chat without a screen: its conversation, its file, and the engine that answers."""

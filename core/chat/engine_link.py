@@ -1,4 +1,4 @@
-"""The engine as a chat sees it: what it reports is saved first and queued second."""
+"""The engine as a chat sees it: what it reports is saved first, then queued."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from logit_amp_chat.core.records import Change, Finish, Reply, Step
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
 
-class Engine(Protocol):
-    """What is needed of `logit_amp_chat.core.engine.process.EngineProcess`."""
+class EngineClient(Protocol):
+    """What a chat needs of `logit_amp_chat.core.engine.process.EngineProcess`."""
 
     def open(self, profile: Profile) -> None:
         """Start loading the profile."""
@@ -32,10 +32,10 @@ class Engine(Protocol):
         """End the process."""
 
     def status(self) -> ProcessStatus | None:
-        """What the system says of the process."""
+        """What the operating system reports of the process; None once it has ended."""
 
 
-MakeEngine = Callable[[Callable[[Sequence[Event]], None]], Engine]
+MakeEngine = Callable[[Callable[[Sequence[Event]], None]], EngineClient]
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ Update = Event | Unsaved | Stalled | Recovered
 class EngineLink:
     """One engine at a time, and the queue of what it reported.
 
-    Events arrive on the engine's reader thread: there they are saved and put
-    into the queue, nothing more. An engine that was replaced is not listened
-    to any more.
+    Events arrive on the engine's reader thread, which only saves them and puts
+    them into the queue. An engine that was replaced is ignored.
     """
 
     def __init__(
@@ -68,20 +67,20 @@ class EngineLink:
         self.recorder = recorder
         self.queue: deque[Update] = deque()
         self._make_engine = make_engine
-        self._engine: Engine | None = None
+        self._engine: EngineClient | None = None
         self._lock = threading.Lock()
         self._generation = 0
-        self._running: dict[str, tuple[int, float]] = {}  # no finish yet: tokens, began
+        self._unfinished: dict[str, tuple[int, float]] = {}  # replies: tokens so far, began
 
-    def leave(self) -> None:
-        """Stop listening to the engine; its replies are saved as cancelled."""
+    def disconnect(self) -> None:
+        """Ignore the engine from now on; its replies are saved as cancelled."""
         self._generation += 1
         stalled = self.watchdog.stalled
-        self._end_running("error" if stalled else "cancelled", stalled.message if stalled else None)
-        self.watchdog.heard()  # the next engine begins anew
+        self._finish_all("error" if stalled else "cancelled", stalled.message if stalled else None)
+        self.watchdog.heard()  # the next engine's silence counts from zero
 
     def open(self, profile: Profile) -> None:
-        """End the old engine, start a new one; takes a moment."""
+        """End the old engine and start a new one; takes a moment."""
         with self._lock:
             generation = self._generation
             self._close()
@@ -89,16 +88,16 @@ class EngineLink:
             self._engine.open(profile)
 
     def send(self, command: Command) -> None:
-        """Hand over a command; without an engine nothing happens."""
+        """Send a command; does nothing without an engine."""
         if self._engine is not None:
             self._engine.send(command)
 
     def close(self) -> None:
-        """End the engine; closing twice, or from two threads, is fine."""
+        """End the engine; may be called twice, and from two threads."""
         self._generation += 1
         with self._lock:
             self._close()
-            self._end_running("cancelled", None)
+            self._finish_all("cancelled", None)
 
     def _status(self) -> ProcessStatus | None:
         return self._engine.status() if self._engine is not None else None
@@ -117,33 +116,33 @@ class EngineLink:
                 case Heartbeat():
                     continue
                 case Reply():
-                    self._running[event.id] = 0, time.monotonic()
+                    self._unfinished[event.id] = 0, time.monotonic()
                     self.recorder.append(event)
                 case Step():
-                    _, began = self._running.get(event.reply, (0, time.monotonic()))
-                    self._running[event.reply] = event.index + 1, began
+                    _, began = self._unfinished.get(event.reply, (0, time.monotonic()))
+                    self._unfinished[event.reply] = event.index + 1, began
                     self.recorder.append(event)
                 case Finish():
-                    self._running.pop(event.reply, None)
+                    self._unfinished.pop(event.reply, None)
                     self.recorder.append(event)
                 case Change():
                     self.recorder.append(event)
                 case Failed():
-                    self._end_running("error", event.message)
+                    self._finish_all("error", event.message)
             self.queue.append(event)
             if isinstance(event, Failed) and event.fatal:
-                self._generation += 1  # that it then ends is no news
+                self._generation += 1  # its end is no further news
                 return
 
-    def _end_running(self, reason: Literal["cancelled", "error"], error: str | None) -> None:
-        """Give every reply that lost its engine a finish."""
-        running, self._running = self._running, {}
-        for reply, (tokens, began) in running.items():
+    def _finish_all(self, reason: Literal["cancelled", "error"], error: str | None) -> None:
+        """Record a finish for every reply that lost its engine."""
+        unfinished, self._unfinished = self._unfinished, {}
+        for reply, (tokens, began) in unfinished.items():
             seconds = round(time.monotonic() - began, 3)
             finish = Finish(reply=reply, reason=reason, tokens=tokens, seconds=seconds, error=error)
             self.recorder.append(finish)
             self.queue.append(finish)
 
-    def unsaved(self, error: TranscriptError) -> None:
-        """The recorder is in trouble: queue that too."""
+    def report_unsaved(self, error: TranscriptError) -> None:
+        """Queue that the recorder could not write."""
         self.queue.append(Unsaved(error.message, error.remedy))

@@ -10,15 +10,15 @@ from logit_amp_chat.core.records import Step
 
 @dataclass
 class PendingRequest:
-    """One request that the engine answers; times are seconds of the session's clock."""
+    """One request that the engine is answering; times are seconds of the session's clock."""
 
     request: Request
     began: float
     prefill: Prefill | None = None
     tokens: int = 0
 
-    def take(self, event: Prefill | Step, now: float) -> None:
-        """Count what was reported; the clock of the tokens starts with the first one."""
+    def count(self, event: Prefill | Step, now: float) -> None:
+        """Count what was reported; decoding is timed from the first token."""
         if isinstance(event, Prefill):
             self.prefill = event
             return
@@ -28,7 +28,7 @@ class PendingRequest:
         self.tokens += 1
 
     def tokens_per_second(self, now: float) -> float | None:
-        """Tokens of one lane a second; None before there is anything to say."""
+        """Tokens per second of one lane; None until there are two."""
         seconds = now - self.began
         if self.tokens < 2 or seconds <= 0:
             return None

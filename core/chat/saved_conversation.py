@@ -1,4 +1,4 @@
-"""What is said in a chat, and saved as it is said."""
+"""A conversation that is saved as it grows."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from logit_amp_chat.core.transcripts.writer import Transcript
 
 
 class SavedConversation:
-    """A conversation and its file: what the user does to it stands in both.
+    """A conversation and the recorder of its file: what the user does goes into both.
 
     What an engine reports is saved where it arrives, before it is added here.
     """
 
-    def __init__(self, folder: Path, trouble: Callable[[TranscriptError], None]) -> None:
+    def __init__(self, folder: Path, on_error: Callable[[TranscriptError], None]) -> None:
         self.conversation = Conversation()
-        self.recorder = Recorder(folder, trouble)
+        self.recorder = Recorder(folder, on_error)
         self.saved_as: Path | None = None  # known once the file is closed
 
     @property
     def read_only(self) -> bool:
-        """Whether this conversation is only shown: its file is not this process's to write."""
+        """Whether another process writes the file, so that this one only shows it."""
         return self.recorder.read_only is not None
 
     def record(self, record: Record) -> None:
-        """Save a record, and let it count."""
+        """Save a record and add it to the conversation."""
         self.recorder.append(record)
         self.conversation.add(record)
 
@@ -50,11 +50,11 @@ class SavedConversation:
     # --- replies ----------------------------------------------------------------
 
     def keep(self, reply: str) -> None:
-        """Make this reply the history: what is said next follows it."""
+        """Make this reply the history: the next message follows it."""
         self.record(Keep(reply=reply))
 
-    def turn_to(self, log: ReplyLog) -> None:
-        """Make this reply the history, with what was said after it."""
+    def switch_to(self, log: ReplyLog) -> None:
+        """Make this reply the history, with the newest of what followed it."""
         self.keep(log.id)
         end = self.conversation.newest(log.id)
         if end != log.id and end in self.conversation.replies:
@@ -62,33 +62,33 @@ class SavedConversation:
         self.conversation.leaf = end
 
     def note(self, about: str, text: str, step: int | None = None) -> None:
-        """Write something about a message, a reply or one of its steps; nothing takes it back."""
+        """Write a note about a message, a reply or one of its steps."""
         self.record(Note(about=about, text=text, step=step))
 
     def name(self, reply: str, text: str) -> None:
-        """Call a reply something."""
+        """Give a reply a name."""
         self.record(Name(reply=reply, text=text))
 
     def rename(self, title: str) -> None:
-        """Call the conversation something."""
+        """Give the conversation a title."""
         self.record(Title(text=title))
 
     # --- files ------------------------------------------------------------------
 
     def is_in(self, path: Path) -> bool:
-        """Whether this is the chat that is saved in `path`."""
+        """Whether this conversation is written to `path`."""
         own = None if self.read_only else self.recorder.path
         return own is not None and path.resolve() == own.resolve()
 
-    def start_over(self) -> None:
-        """An empty conversation and, with its first message, a new file."""
+    def start_new(self) -> None:
+        """Start an empty conversation; its first message makes a new file."""
         self.recorder.close()
         self.conversation = Conversation()
 
-    def take_up(self, path: Path) -> None:
-        """Go on with a saved chat, or show it where it can only be read.
+    def open(self, path: Path) -> None:
+        """Continue a saved conversation, or show it where it can only be read.
 
-        Raises TranscriptError and changes nothing if it cannot be.
+        Raises TranscriptError, and changes nothing, where it cannot be read.
         """
         try:
             transcript, records = Transcript.resume(path)
@@ -101,8 +101,8 @@ class SavedConversation:
         for log in self.conversation.replies.values():
             log.cut_off = log.finish is None
 
-    def put_away(self) -> None:
-        """Close the file; nothing more is saved in it."""
+    def close(self) -> None:
+        """Close the file; nothing more is saved to it."""
         if not self.read_only:
             self.saved_as = self.recorder.path or self.saved_as
         self.recorder.close()

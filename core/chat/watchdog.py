@@ -1,4 +1,4 @@
-"""Notices an engine that is there, has something to do, and reports nothing any more."""
+"""Detects an engine that is alive and has work to do, but has gone silent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RELOAD = "Everything shown is saved. Press ctrl+l to load the models again."
 
 @dataclass(frozen=True)
 class Stalled:
-    """The engine has been silent for too long: what is known of it, and what to do."""
+    """The engine has been silent for too long: what is known, and what to do."""
 
     message: str
     remedy: str
@@ -26,18 +26,17 @@ class Stalled:
 
 @dataclass(frozen=True)
 class Recovered:
-    """The engine reports again: `stalled` is no longer so."""
+    """The engine reports again: `stalled` no longer holds."""
 
     stalled: Stalled
 
 
 class Watchdog:
-    """Counts the silence of an engine that is to be heard of.
+    """Measures the silence of an engine that should be reporting.
 
-    From outside nobody can tell slow from dead: the watchdog says what it
-    sees, ends nothing, and takes it back at the next sign. Silence is counted
-    in ticks, each for a second at most, so that it does not pass while the app
-    is stopped or the machine is asleep.
+    Slow and hung look alike from outside, so the watchdog only says what it
+    sees, and takes it back at the next event. A tick counts for a second at
+    most: time in which the app is stopped or the machine sleeps is no silence.
     """
 
     def __init__(
@@ -56,11 +55,11 @@ class Watchdog:
         self._halfway: ProcessStatus | None = None
 
     def heard(self) -> None:
-        """The engine said something; may be called from any thread."""
+        """The engine has reported something; may be called from any thread."""
         self._heard = True
 
     def tick(self, *, computing: bool, loading: bool) -> Stalled | Recovered | None:
-        """What has changed. Loading may be silent: it is doubted only where it is stopped."""
+        """What has changed. Loading may be silent: it stalls only if its process is stopped."""
         now = self._clock()
         passed, self._last = min(now - self._last, TICK_SECONDS), now
         if self._heard or not (computing or loading):
@@ -84,7 +83,7 @@ class Watchdog:
         status = self._status()
         silence = f"reported nothing for {self._patience:g} s"
         if status is None:
-            return None  # it has ended: that is reported otherwise
+            return None  # its end is reported by the engine link
         if status.stopped:
             return Stalled(
                 f"The engine process was stopped and has {silence}.",

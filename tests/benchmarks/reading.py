@@ -72,8 +72,8 @@ async def stream(chat: Chat, turns: int, tokens: int) -> tuple[list[float], list
         if turn == 1:
             for number in range(count):
                 add_turn(chat, number, tokens)
-            chat.screen.refresh_all()
-            await chat.until(lambda: next(chat.screen.log_view.page.unwrapped, None) is None)
+            chat.screen.view.refresh_all()
+            await chat.until(lambda: next(chat.screen.view.log_view.page.unwrapped, None) is None)
             continue
         chat.engine.texts["amplified"] = words(tokens, turn)
         chat.session.submit("and otters?")
@@ -117,7 +117,7 @@ async def measure(turns: int, tokens: int, size: tuple[int, int]) -> None:
 async def acts(chat: Chat) -> dict[str, list[float]]:
     """The seconds of everything one does in a long conversation, key by key."""
     await chat.press("escape")
-    log = chat.screen.log_view
+    log = chat.screen.view.log_view
     draw = random.Random(0)
     replies = list(chat.session.conversation.replies.values())
 
@@ -138,7 +138,7 @@ async def acts(chat: Chat) -> dict[str, list[float]]:
     def look_for() -> None:
         log.search(draw.choice(["otter", "river", "lighthouse", "crabs and", "zebra"]))
         log.move_to_hit(1)
-        chat.screen.refresh_legend()
+        chat.screen.view.refresh_legend()
 
     results["search, each letter"] = await sample(look_for)
     log.search("otter")

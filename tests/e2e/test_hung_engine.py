@@ -48,7 +48,7 @@ class Run:
 
     @property
     def engine(self) -> EngineProcess:
-        engine = self.session._link._engine
+        engine = self.session.live.link._engine
         assert isinstance(engine, EngineProcess)
         return engine
 
@@ -64,22 +64,22 @@ class Run:
 
     @property
     def notice(self) -> str:
-        return "\n".join(f"{text} {remedy}" for text, remedy, _ in self.screen.notice.entries)
+        return "\n".join(f"{text} {remedy}" for text, remedy, _ in self.screen.view.notice.entries)
 
     @property
     def saved(self) -> Conversation:
-        assert self.session.recorder.path is not None
-        return Conversation(read_records(self.session.recorder.path))
+        assert self.session.saved.recorder.path is not None
+        return Conversation(read_records(self.session.saved.recorder.path))
 
     async def until(self, condition: Callable[[], object]) -> None:
         await until(self.pilot, condition, 60)
 
 
-PendingRequest = Callable[[], AbstractAsyncContextManager[Run]]
+StartRun = Callable[[], AbstractAsyncContextManager[Run]]
 
 
 @pytest.fixture
-def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PendingRequest:
+def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StartRun:
     (tmp_path / "sitecustomize.py").write_text(WEDGE)
     monkeypatch.syspath_prepend(str(tmp_path))
     profile = load_profile(str(endless_pair))
@@ -101,13 +101,13 @@ def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return run
 
 
-async def test_a_stopped_engine_is_noticed_and_goes_on_when_it_may(running: PendingRequest) -> None:
+async def test_a_stopped_engine_is_noticed_and_goes_on_when_it_may(running: StartRun) -> None:
     async with running() as run:
         os.kill(run.pid, signal.SIGSTOP)
         await run.until(lambda: "was stopped" in run.notice)
         assert f"kill -CONT {run.pid}" in run.notice
-        assert run.session.silence is not None
-        assert "reload" in [action.label for action in run.screen.keys.actions]
+        assert run.session.live.silence is not None
+        assert "reload" in [action.label for action in run.screen.view.keys.actions]
         seen = run.steps
         os.kill(run.pid, signal.SIGCONT)
         await run.until(lambda: run.session.state == "ready")
@@ -127,7 +127,7 @@ async def test_a_stopped_engine_is_noticed_and_goes_on_when_it_may(running: Pend
     ],
 )
 async def test_an_engine_that_hangs_costs_a_reload_and_nothing_else(
-    running: PendingRequest, wedge: signal.Signals, verdict: str
+    running: StartRun, wedge: signal.Signals, verdict: str
 ) -> None:
     async with running() as run:
         hung, shown = run.pid, run.steps

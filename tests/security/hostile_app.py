@@ -165,9 +165,9 @@ class Tour:
         app.exit()
 
     async def read_notices(self, pilot: Pilot[object], screen: ChatScreen) -> None:
-        while screen.notice.entries:
+        while screen.view.notice.entries:
             await self.look(pilot)
-            screen.notice.dismiss()
+            screen.view.notice.dismiss()
 
     async def walk(self, pilot: Pilot[object], screen: ChatScreen) -> None:
         """Over every token, with the inspector open, and through every page."""

@@ -75,8 +75,8 @@ def answer(session: ChatSession, engines: Engines, text: str) -> None:
 
 def types(session: ChatSession) -> list[str]:
     """The types of the records in the file."""
-    assert session.recorder.path is not None
-    return [record.type for record in read_records(session.recorder.path)]
+    assert session.saved.recorder.path is not None
+    return [record.type for record in read_records(session.saved.recorder.path)]
 
 
 def text_of(widget: Widget) -> str:
@@ -121,25 +121,25 @@ class Chat:
     @property
     def log(self) -> str:
         """The transcript as it is shown."""
-        return text_of(self.screen.log_view)
+        return text_of(self.screen.view.log_view)
 
     @property
     def notice(self) -> str:
         """The notices that were not read yet."""
-        return "\n".join(f"{text} {remedy}" for text, remedy, _ in self.screen.notice.entries)
+        return "\n".join(f"{text} {remedy}" for text, remedy, _ in self.screen.view.notice.entries)
 
     @property
     def footer(self) -> list[str]:
-        return [action.label for action in self.screen.keys.actions]
+        return [action.label for action in self.screen.view.keys.actions]
 
     @property
     def saved(self) -> list[Record]:
         """The records in the file."""
-        path = self.session.recorder.path
+        path = self.session.saved.recorder.path
         return read_records(path) if path else []
 
     def lane(self, name: str) -> str:
-        return text_of(self.screen.lanes.lanes[name].log_view)
+        return text_of(self.screen.view.lanes.lanes[name].log_view)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -158,7 +158,7 @@ class Chat:
 
     async def say(self, text: str) -> None:
         """Type a message and send it."""
-        self.screen.composer.focus()
+        self.screen.view.composer.focus()
         await self.press(*[{" ": "space"}.get(char, char) for char in text], "enter")
 
     async def step(self, count: int = 1) -> None:
@@ -191,7 +191,7 @@ async def open_chat(
     app = ChatApp(session)
     async with app.run_test(size=size, notifications=True) as pilot:
         chat = Chat(app, pilot, engines)
-        chat.screen.composer.cursor_blink = False
+        chat.screen.view.composer.cursor_blink = False
         await chat.until(lambda: engines.made and engines.last.profile is not None)
         if loaded:
             chat.engine.load()

@@ -35,7 +35,7 @@ def engines() -> Engines:
 def session(tmp_path: Path, engines: Engines) -> ChatSession:
     """A chat whose models are loaded."""
     session = make_session(tmp_path, engines)
-    session.load()
+    session.live.load()
     engines.last.load()
     session.drain()
     return session

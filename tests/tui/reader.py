@@ -14,7 +14,7 @@ def last(chat: Chat) -> ReplyLog:
 
 
 def legend(chat: Chat) -> str:
-    return text_of(chat.screen.legend)
+    return text_of(chat.screen.view.legend)
 
 
 async def ask(chat: Chat, *texts: str) -> None:
@@ -23,5 +23,5 @@ async def ask(chat: Chat, *texts: str) -> None:
         await chat.say(text)
         await chat.finish()
     await chat.read()
-    chat.screen.current_log.set_cursor(Cursor(last(chat).id, 0))
+    chat.screen.view.current_log.set_cursor(Cursor(last(chat).id, 0))
     await chat.frame()

@@ -55,7 +55,7 @@ async def test_a_signal_saves_and_ends_the_chat(tmp_path: Path, name: str) -> No
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.step(3)
-        path = chat.session.recorder.path
+        path = chat.session.saved.recorder.path
         number = getattr(signal, name)
         os.kill(os.getpid(), number)
         await chat.until(lambda: chat.app.return_code is not None)

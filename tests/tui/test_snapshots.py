@@ -72,8 +72,8 @@ async def searching(chat: Chat) -> None:
     await chat.finish()
     await chat.read()
     await chat.press("slash")
-    assert chat.screen.search_bar is not None
-    chat.screen.search_bar.line.cursor_blink = False
+    assert chat.screen.view.search_bar is not None
+    chat.screen.view.search_bar.line.cursor_blink = False
     await chat.press("o", "t")
 
 
@@ -105,7 +105,7 @@ def test_looks(
 
     async def play(pilot: Pilot[int]) -> None:
         chat = Chat(app, pilot, engines)
-        chat.screen.composer.cursor_blink = False
+        chat.screen.view.composer.cursor_blink = False
         await chat.until(lambda: engines.made and engines.last.profile is not None)
         chat.engine.load()
         await chat.frame()
@@ -124,7 +124,7 @@ def test_looks_while_loading(
 
     async def play(pilot: Pilot[int]) -> None:
         chat = Chat(app, pilot, engines)
-        chat.screen.composer.cursor_blink = False
+        chat.screen.view.composer.cursor_blink = False
         await chat.until(lambda: engines.made and engines.last.profile is not None)
         chat.engine.loading("download", 4e8, 1e9, "bytes")
         chat.engine.loading("weights", 29, 290)

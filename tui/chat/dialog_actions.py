@@ -2,282 +2,184 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from datetime import datetime
 from pathlib import Path
-
-from textual import work
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
+from logit_amp_chat.tui.chat.host import ChatHost
 from logit_amp_chat.tui.chat.layout import short_path
-from logit_amp_chat.tui.chat.token_actions import Reading
-
-READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
 
 
-class Dialogs(Reading):
-    """The chat screen's actions that open a dialog, each imported when it is asked for."""
+class DialogActions:
+    """The actions that open a dialog or write a file.
 
-    def set_alpha(self, alpha: float) -> None:
-        """Set α, from the next token on."""
-        self.session.set_alpha(alpha)
-        self.alpha_bar.alpha = self.session.alpha
+    Each dialog is imported when it is asked for: the first frame needs none.
+    """
 
-    def action_help(self) -> None:
+    def __init__(self, host: ChatHost, conversation: ConversationActions) -> None:
+        self.host = host
+        self.session = host.session
+        self.view = host.view
+        self.conversation = conversation
+
+    def help(self) -> None:
         """Every key and what it does."""
         from logit_amp_chat.tui.dialogs.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.actions))
+        self.host.app.push_screen(HelpScreen(self.view.actions))
 
-    def action_palette(self) -> None:
+    def palette(self) -> None:
         """Find a command by its name."""
-        self.app.action_command_palette()
+        self.host.app.action_command_palette()
 
-    def action_alpha_enter(self) -> None:
+    # --- settings -----------------------------------------------------------------
+
+    def alpha_enter(self) -> None:
         """Enter any α."""
         from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 
         def take(alpha: float | None) -> None:
             if alpha is not None:
-                self.set_alpha(alpha)
+                self.conversation.set_alpha(alpha)
 
-        self.app.push_screen(AlphaScreen(self.session.alpha, self.session.profile.presets), take)
+        dialog = AlphaScreen(self.session.alpha, self.session.profile.presets)
+        self.host.app.push_screen(dialog, take)
 
-    def action_sweep(self) -> None:
-        """Choose the αs that are compared, besides the live one."""
-        from logit_amp_chat.tui.dialogs.compare_alphas import SweepScreen
-
-        def take(alphas: tuple[float, ...] | None) -> None:
-            if alphas is not None:
-                self.session.sweep = alphas
-                self.compare_sweep()
-
-        self.app.push_screen(SweepScreen(self.session.sweep, self.session.profile.presets), take)
-
-    def compare_sweep(self) -> None:
-        """Show the lanes that were chosen."""
-
-    def action_editor(self) -> None:
-        """Write the message in the user's editor; what is decoded meanwhile is shown after it."""
-        from textual.app import SuspendNotSupported
-
-        try:
-            with self.app.suspend():
-                text = self._edited()  # Textual does not come back where this block raises
-        except SuspendNotSupported:
-            self.notice.say("This terminal cannot be handed to an editor.")
-        else:
-            self.composer.put(text)
-        self.set_focus(self.composer)
-
-    def _edited(self) -> str:
-        """The message as the user's editor leaves it; as it was where that fails."""
-        from logit_amp_chat.tui.terminal.external_editor import edit
-
-        try:
-            return edit(self.composer.text)
-        except LogitAmpError as error:
-            self.notice.say(error.message, error.remedy, error=True)
-            return self.composer.text
-
-    def action_undo(self) -> None:
-        """Undo what was last done to the message."""
-        self.composer.undo()
-
-    def action_suspend(self) -> None:
-        """Stop, engine and all, until the shell continues this chat."""
-        from logit_amp_chat.tui.terminal.job_control import is_shell_job
-
-        if is_shell_job():
-            os.killpg(0, signal.SIGTSTP)
-        else:
-            self.notice.say("No shell waits for this chat, so that it cannot be suspended.")
-
-    def action_sampling(self) -> None:
+    def sampling(self) -> None:
         """System prompt and sampling."""
         from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
+
+        session = self.session
 
         def take(answer: tuple[Sampling, str | None] | None) -> None:
             if answer is None:
                 return
             sampling, system = answer
-            if sampling != self.session.sampling:
-                self.session.set_sampling(sampling)
-            if system != self.session.system:
-                self.session.system = system
-                self.notice.say("The new system prompt holds from your next message on.")
-            self.refresh_status()
+            if sampling != session.sampling:
+                session.set_sampling(sampling)
+            if system != session.system:
+                session.system = system
+                self.view.notice.say("The new system prompt holds from your next message on.")
+            self.view.refresh_status()
 
-        self.app.push_screen(SamplingScreen(self.session.sampling, self.session.system), take)
+        self.host.app.push_screen(SamplingScreen(session.sampling, session.system), take)
 
-    def action_profiles(self) -> None:
+    def profiles(self) -> None:
         """Choose another pair; the conversation goes on with it."""
         from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
 
         def take(profile: Profile | None) -> None:
             if profile is not None:
-                self.session.adopt(profile)
-                self.load(profile)
+                self.session.use_defaults(profile)
+                self.conversation.load(profile)
 
-        self.app.push_screen(ProfileScreen(self.session.profile.name), take)
+        self.host.app.push_screen(ProfileScreen(self.session.profile.name), take)
 
-    def action_reload(self) -> None:
-        """Load the models again; where a chat is only read, try to open it for writing."""
-        path = self.session.recorder.path
-        if self.session.read_only and path is not None:
-            self._resume(path)
-        else:
-            self.load(None)
-
-    def load(self, profile: Profile | None) -> None:
-        """Open a pair; the engine that runs is ended beside the screen."""
-        self.notice.clear()
-        self.session.begin_loading(profile)
-        self.refresh_status()
-        self._open_engine()
-
-    @work(thread=True, exclusive=True, group="engine")
-    def _open_engine(self) -> None:
-        self.session.open_engine()
-
-    def action_chats(self) -> None:
+    def chats(self) -> None:
         """Open a saved chat and go on with it."""
         from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 
+        saved = self.session.saved
+
         def take(path: Path | None) -> None:
             if path is not None:
-                self.give_back()
-                self.session.when_idle(lambda: self._resume(path))
+                self.conversation.return_queued()
+                self.session.live.when_idle(lambda: self.conversation.resume(path))
 
-        folder = self.session.recorder.folder
-        self.app.push_screen(ChatsScreen(folder, self.session, self.actions), take)
+        dialog = ChatsScreen(saved.recorder.folder, saved, self.view.actions)
+        self.host.app.push_screen(dialog, take)
 
-    def _resume(self, path: Path) -> None:
-        try:
-            other = self.session.resume(path)
-        except LogitAmpError as error:
-            self.notice.say(error.message, error.remedy, error=True)
-            return
-        self.notice.clear()
-        self.composer.remember(*self.session.conversation.said())
-        self.refresh_all()
-        self._begin(other)
+    # --- copies and files ---------------------------------------------------------
 
-    def _begin(self, other: Profile | None) -> None:
-        """Load what the chat at hand needs; one that is only read needs no models."""
-        if self.session.read_only:
-            self.say_read_only()
-            self.give_back()
-        elif other is not None or self.session.state == "closed":
-            self.load(other)
-
-    def give_back(self) -> None:
-        """Put what was submitted but never sent back into the composer."""
-        if text := self.session.take_waiting():
-            self.composer.put("\n\n".join(filter(None, [self.composer.text, text])))
-
-    def say_read_only(self) -> None:
-        """Why nothing can be said here, and what can be done."""
-        if (why := self.session.recorder.read_only) is not None:
-            self.notice.say(f"Read only: {why.message}", READ_ONLY, error=True)
-
-    def action_new_chat(self) -> None:
-        """Start over; what was said stays in its file."""
-        self.give_back()
-        self.session.when_idle(self._new_chat)
-
-    def _new_chat(self) -> None:
-        self.session.new_chat()
-        self.notice.clear()
-        self.set_focus(self.composer)
-        self.refresh_all()
-        self._begin(None)
-
-    def action_copy(self) -> None:
+    def copy(self) -> None:
         """Choose what to copy: the reply, the token, a code block, the conversation."""
         from logit_amp_chat.core.export.markdown import to_document
         from logit_amp_chat.core.export.snippets import Copy, copies_of
         from logit_amp_chat.core.transcripts.jsonl import read_records
         from logit_amp_chat.tui.dialogs.copy import CopyScreen
 
-        log, cursor, path = self.current_log, self.current_log.cursor, self.session.recorder.path
-        block = log.block_of(cursor.reply) if cursor else self._last_block(log)
+        view, path = self.view, self.session.saved.recorder.path
+        block, cursor = view.current_block, view.current_log.cursor
         try:
             document = to_document(read_records(path), markdown=True) if path else ""
         except LogitAmpError as error:
-            self.notice.say(error.message, error.remedy, error=True)
+            view.notice.say(error.message, error.remedy, error=True)
             document = ""
         copies = copies_of(block.log if block else None, cursor.step if cursor else None, document)
         if not copies:
-            self.notice.say("There is nothing to copy yet.", "Write a message first.")
+            view.notice.say("There is nothing to copy yet.", "Write a message first.")
             return
 
         def take(copy: Copy | None) -> None:
             if copy is not None:
-                self.copy(copy.name, copy.text)
+                self.copy_text(copy.name, copy.text)
 
-        self.app.push_screen(CopyScreen(copies), take)
+        self.host.app.push_screen(CopyScreen(copies), take)
 
-    def copy(self, name: str, text: str) -> None:
+    def copy_text(self, name: str, text: str) -> None:
         """Copy to the clipboard, and into a file for terminals that have none.
 
         `name` says what it is: "the reply".
         """
         from logit_amp_chat.tui.terminal import clipboard
 
-        self.notice.clear_information()
-        self.app.copy_to_clipboard(text)
+        notice = self.view.notice
+        notice.clear_information()
+        self.host.app.copy_to_clipboard(text)
         try:
-            path = short_path(clipboard.keep(text, self.session.recorder.folder))
+            path = short_path(clipboard.keep(text, self.session.saved.recorder.folder))
         except LogitAmpError as error:
-            self.notice.say(error.message, error=True)
+            notice.say(error.message, error=True)
             return
         if clipboard.fits(text):
-            self.notice.say(f"Copied {name}, also to {path}.")
+            notice.say(f"Copied {name}, also to {path}.")
         else:
-            self.notice.say(f"Too long for a terminal's clipboard: {name} is in {path}.")
+            notice.say(f"Too long for a terminal's clipboard: {name} is in {path}.")
 
-    def action_picture(self) -> None:
+    def picture(self) -> None:
         """Save what is on the screen as a picture, where exports go."""
         from logit_amp_chat.core.export.atomic_write import write_atomically
         from logit_amp_chat.tui.terminal.screenshot import picture
 
         path = Path.cwd() / f"logit-amp-chat-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
-        self.notice.clear_information()
+        notice = self.view.notice
+        notice.clear_information()
         try:
-            write_atomically(path, picture(self.app))
+            write_atomically(path, picture(self.host.app))
         except LogitAmpError as error:
-            self.notice.say(error.message, error=True)
+            notice.say(error.message, error=True)
         else:
-            self.notice.say(f"This screen is saved as {short_path(path)}.")
+            notice.say(f"This screen is saved as {short_path(path)}.")
 
-    def action_export(self) -> None:
+    def export(self) -> None:
         """Write the chat as a page, Markdown, text or JSON."""
         from logit_amp_chat.core.export import Format
         from logit_amp_chat.tui.dialogs.export import ExportScreen
 
-        path = self.session.recorder.path
+        path = self.session.saved.recorder.path
         if path is None:
-            self.notice.say("There is nothing to export yet.", "Write a message first.")
+            self.view.notice.say("There is nothing to export yet.", "Write a message first.")
             return
 
         def take(answer: tuple[Path, Format] | None) -> None:
             if answer is not None:
-                self._export(path, *answer)
+                self.export_to(path, *answer)
 
-        self.app.push_screen(ExportScreen(Path.cwd() / f"{path.stem}.html"), take)
+        self.host.app.push_screen(ExportScreen(Path.cwd() / f"{path.stem}.html"), take)
 
-    def _export(self, path: Path, target: Path, to: str) -> None:
+    def export_to(self, path: Path, target: Path, to: str) -> None:
+        """Write the transcript `path` to `target` in the format `to`."""
         from logit_amp_chat.core.export import FORMATS, export
         from logit_amp_chat.core.export.atomic_write import write_atomically
 
+        notice = self.view.notice
         try:
             text = export(path, next(known for known in FORMATS if known == to))
             write_atomically(target, text)
         except LogitAmpError as error:
-            self.notice.say(error.message, error.remedy, error=True)
+            notice.say(error.message, error.remedy, error=True)
         else:
-            self.notice.say(f"Exported to {target}.")
+            notice.say(f"Exported to {target}.")

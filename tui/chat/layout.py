@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
-from textual.strip import Strip
 from textual.widgets import Static
 
-from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import lane_label
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.tui.chat.memory import RecordFreezer
+from logit_amp_chat.tui.chat.status import composer_title, figures, footer_states, pair_details
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from logit_amp_chat.tui.token_log.widget import TokenLog
@@ -36,20 +33,17 @@ from logit_amp_chat.tui.widgets.status_lines import KeyLine, Notice, StatusLine
 if TYPE_CHECKING:
     from logit_amp_chat.tui.widgets.search_bar import SearchBar
 
-WIDE = 110
-LOW, NARROW = 18, 50
 LONG_PROMPT = 256
 
 
-class ChatView(Screen[None]):
-    """Lays out the widgets and brings them in line with the session; decides nothing."""
+class ChatView:
+    """The widgets of the chat screen, brought in line with the session; decides nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("anywhere")]
-
-    def __init__(self, session: ChatSession, actions: keymap.Actions = keymap.ACTIONS) -> None:
-        super().__init__()
-        self.actions = actions
+    def __init__(
+        self, screen: Screen[Any], session: ChatSession, actions: keymap.Actions = keymap.ACTIONS
+    ) -> None:
         self.session = session
+        self.actions = actions
         self.status = StatusLine(id="status")
         self.log_view = TokenLog(id="log")
         self.prompt = Static(id="prompt", markup=False)
@@ -62,10 +56,10 @@ class ChatView(Screen[None]):
         self.alpha_bar = AlphaBar(id="alpha")
         self.composer = Composer(id="composer")
         self.keys = KeyLine(id="keys")
-        self.compared: ReplyLog | None = None  # the turn that the comparison shows
-        self._had_inspector = False  # before a candidate was to be chosen
-        self._search_forwards = False
-        self._spared: Conversation | None = None
+        self.compared: ReplyLog | None = None
+        """The turn that the comparison shows; None for the newest."""
+        self._screen = screen
+        self._freezer = RecordFreezer()
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -83,17 +77,66 @@ class ChatView(Screen[None]):
         yield self.composer
         yield self.keys
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Wide: inspector beside the text. Low or narrow: one line for α, one thing at a time."""
-        width, height = event.size
-        self.set_class(width >= WIDE, "-wide")
-        self.set_class(height < LOW or width < NARROW, "-small")
+    # --- where the keyboard is ----------------------------------------------------
+
+    @property
+    def place(self) -> keymap.Place:
+        """Where the keyboard is."""
+        focused = self._screen.focused
+        if isinstance(focused, TokenLog):
+            return "transcript"
+        if focused is self.inspector:
+            return "candidates"
+        bar = self.search_bar
+        return "search" if bar is not None and focused is bar.line else "composer"
+
+    @property
+    def current_log(self) -> TokenLog:
+        """The log that arrow keys and the inspector act on."""
+        return self.lanes.current.log_view if self.session.comparing else self.log_view
+
+    @property
+    def current_block(self) -> ReplyBlock | None:
+        """The reply under the cursor, or the last one."""
+        log = self.current_log
+        if log.cursor:
+            return log.block_of(log.cursor.reply)
+        return next((b for b in reversed(log.blocks) if isinstance(b, ReplyBlock)), None)
+
+    def logs(self) -> list[TokenLog]:
+        """Every log that is mounted: the transcript's and those of the lanes."""
+        return list(self._screen.query(TokenLog))
+
+    async def show_search_bar(self) -> SearchBar:
+        """An empty line for the words to find."""
+        from logit_amp_chat.tui.widgets.search_bar import SearchBar
+
+        if self.search_bar is None:
+            self.search_bar = SearchBar()
+            await self._screen.mount(self.search_bar, after=self.legend)
+        self.search_bar.line.value = ""
+        self.search_bar.display = True
+        return self.search_bar
+
+    def show_inspector(self, shown: bool) -> None:
+        """Show or hide the inspector."""
+        self.inspector.display = shown
+        self._screen.set_class(shown, "-inspecting")
+        self.refresh_inspector()
+        self.refresh_keys()
+
+    # --- the conversation ---------------------------------------------------------
 
     def refresh_all(self) -> None:
         """Show the session as it is now."""
         self.sync_thread()
         self.refresh_inspector()
         self.refresh_status()
+
+    @property
+    def thread_changed(self) -> bool:
+        """Whether the log shows other messages or replies than the thread has."""
+        return self._thread_ids() != self._shown_ids()
 
     def _thread_ids(self) -> list[str]:
         ids = [item.id for item in self.session.conversation.thread()]
@@ -103,7 +146,7 @@ class ChatView(Screen[None]):
         return [block.id for block in self.log_view.blocks]
 
     def sync_thread(self) -> None:
-        """Bring the log in line with the thread: append what is new, rebuild when it turned."""
+        """Bring the log in line with the thread: append what is new, rebuild when it changed."""
         wanted, shown = self._thread_ids(), self._shown_ids()
         if wanted[: len(shown)] == shown and shown:
             blocks = {item.id: item for item in self.session.conversation.thread()}
@@ -114,35 +157,21 @@ class ChatView(Screen[None]):
             self.log_view.show([self._block(item) for item in thread] or [self._welcome()])
         self.colour_logs()
         if self.session.comparing:
-            self._sync_lanes()
-        self._spare_records()
+            self.sync_lanes()
+        self._freezer.freeze(self.session.conversation)
 
-    def _spare_records(self) -> None:
-        """Keep the garbage collector off the records, which stay as long as the chat.
-
-        Looking at a million of them would halt the screen for a tenth of a second now and then.
-        """
-        conversation = self.session.conversation
-        if conversation is not self._spared:
-            gc.unfreeze()
-            Strip.render_ansi.cache_clear()  # Textual's; an entry for every place of every word
-        if self._spared is not None:  # not before the first paint
-            gc.collect()  # what is garbage now would stay as well
-        self._spared = conversation
-        gc.freeze()
-
-    def _sync_lanes(self) -> None:
+    def sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""
-        session = self.session
-        asked = session.conversation.last_user_message()
-        log = self.compared or session.conversation.last_reply()
-        if self.compared is None and asked and not session.conversation.replies_to(asked.id):
+        session, conversation = self.session, self.session.conversation
+        asked = conversation.last_user_message()
+        log = self.compared or conversation.last_reply()
+        if self.compared is None and asked and not conversation.replies_to(asked.id):
             log = None  # asked, and not answered yet
         parent = log.reply.parent if log else asked.id if asked else None
-        message = session.conversation.messages.get(parent or "")
+        message = conversation.messages.get(parent or "")
         self.prompt.update(Content(visible(message.text if message else "", newlines=False)))
         self.lanes.show(session.lanes_of(log) if log else {}, session.lanes)
-        kept = session.conversation.kept(parent)
+        kept = conversation.kept(parent)
         self.lanes.set_kept(kept.id if kept else None)
 
     def _block(self, item: Message | ReplyLog) -> Block:
@@ -161,6 +190,7 @@ class ChatView(Screen[None]):
         return block
 
     def _welcome(self) -> WelcomeBlock:
+        folder = short_path(self.session.saved.recorder.folder)
         return WelcomeBlock(
             (
                 ("amplified = after + α · (after − before)", "head-amplified"),
@@ -169,36 +199,31 @@ class ChatView(Screen[None]):
                     " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
                     "said",
                 ),
-                (f"Chats are saved in {short_path(self.session.recorder.folder)}", "finish"),
+                (f"Chats are saved in {folder}", "finish"),
             )
         )
 
-    def refresh_window_means(self) -> None:
-        """What the reply under the cursor, or the last one, has come to."""
-        log = self.current_log
-        block = log.block_of(log.cursor.reply) if log.cursor else self._last_block(log)
-        steps = block.log.steps if block else []
-        end = min(log.cursor.step + 1, len(steps)) if log.cursor else len(steps)
-        self.alpha_bar.window_means = window_means(steps, end)
-        self.alpha_bar.timeline = timeline(steps)
+    # --- token statistics ---------------------------------------------------------
 
     def refresh_inspector(self) -> None:
-        """The step under the cursor, or the last one."""
-        self.refresh_window_means()
+        """The step under the cursor, or the last one, and the means up to it."""
+        block, cursor = self.current_block, self.current_log.cursor
+        steps = block.log.steps if block else []
+        total = len(steps)
+        end = min(cursor.step + 1, total) if cursor else total
+        self.alpha_bar.window_means = window_means(steps, end)
+        self.alpha_bar.timeline = timeline(steps)
         if not self.inspector.display:
             return
-        log = self.current_log
-        block = log.block_of(log.cursor.reply) if log.cursor else self._last_block(log)
-        if block is None or not block.log.steps:
+        if block is None or not steps:
             self.inspector.show(None)
             return
-        total = len(block.log.steps)
-        place = min(log.cursor.step, total - 1) if log.cursor else total - 1
+        place = end - 1
         note = block.log.notes.get(place, "")
-        self.inspector.show(Inspected(block.log.steps[place], block.lane, place, total, note))
+        self.inspector.show(Inspected(steps[place], block.lane, place, total, note))
 
     def refresh_legend(self) -> None:
-        """What the colours mean, what is looked for, and the cursor's token."""
+        """What the colours mean, what is searched for, and the cursor's token."""
         log, legend = self.current_log, self.legend
         legend.sought = log.finder.query
         legend.found = log.finder.count() if legend.sought else (0, 0)
@@ -209,117 +234,59 @@ class ChatView(Screen[None]):
 
     def colour_logs(self) -> None:
         """Give every log the colours that were chosen."""
-        for log in self.query(TokenLog):
+        for log in self.logs():
             log.colour_by(self.legend.metric)
 
-    @staticmethod
-    def _last_block(log: TokenLog) -> ReplyBlock | None:
-        for block in reversed(log.blocks):
-            if isinstance(block, ReplyBlock):
-                return block
-        return None
+    # --- around the text ----------------------------------------------------------
 
     def refresh_status(self) -> None:
         """Everything around the text: status, α bar, loading, footer."""
         session = self.session
-        profile = session.profile
-        self.status.title = profile.title
-        details = [f"{profile.labels.before} → {profile.labels.after}"]
-        if profile.quantization != "none":
-            details.append(profile.quantization)
-        if session.opened is not None and session.state != "loading":
-            details.append(session.opened.session.device)
-            if session.opened.memory:
-                details.append(number_format.quantity(session.opened.memory, "bytes"))
-        self.status.details = tuple(details)
-        self._refresh_figures()
+        labels = session.profile.labels
+        self.status.title = session.profile.title
+        self.status.details = pair_details(session)
+        self.refresh_figures()
         self.alpha_bar.alpha = session.alpha
         self.alpha_bar.sampling = session.sampling
-        self.alpha_bar.labels = (profile.labels.before, profile.labels.after)
+        self.alpha_bar.labels = (labels.before, labels.after)
         self.lanes.set_alpha(session.alpha)
-        self.lanes.set_labels(profile.labels.before, profile.labels.after)
-        self._refresh_loading()
-        self._refresh_composer()
+        self.lanes.set_labels(labels.before, labels.after)
+        self.refresh_loading()
+        title = composer_title(session)
+        if title != (self.composer.border_title or ""):
+            self.composer.border_title = title
         self.refresh_keys()
 
-    def _refresh_figures(self) -> None:
-        session = self.session
-        figures: list[str] = []
-        if (silence := session.silence) is not None:
-            figures.append(f"silent for {silence:.0f} s")
-        elif (rate := session.tokens_per_second) is not None:
-            figures.append(f"{rate:.0f} tok/s")
-        if (used := session.context_used) is not None:
-            figures.append(f"context {used[0]}/{used[1]}")
-        if session.state == "failed":
-            figures.append("not loaded")
-        if session.read_only:
-            figures.append("READ ONLY")
-        elif session.recorder.asked:
-            figures.append("saved" if session.recorder.saved else "NOT SAVED")
-        self.status.figures = tuple(figures)
+    def refresh_figures(self) -> None:
+        """Speed, context used, and whether the chat is saved."""
+        self.status.figures = figures(self.session)
 
-    def _refresh_loading(self) -> None:
-        session = self.session
-        if session.state == "loading":
-            name = visible(session.profile.title, newlines=False)
-            title = f"Loading {name} · {session.seconds_loading} s"
-            stages = list(session.loading.items())
-            # Where there is little room, only the stage at hand.
-            self.loading_panel.show(
-                title, dict(stages[-1:] if self.has_class("-small") else stages)
-            )
+    def refresh_loading(self) -> None:
+        """How far the models, or a long prompt, are."""
+        live = self.session.live
+        if live.state == "loading":
+            name = visible(live.profile.title, newlines=False)
+            title = f"Loading {name} · {live.seconds_loading} s"
+            stages = list(live.loading.items())
+            # Where there is little room, only the current stage.
+            small = self._screen.has_class("-small")
+            self.loading_panel.show(title, dict(stages[-1:] if small else stages))
             self.loading_panel.display = True
             return
-        prefill = session.running.prefill if session.running else None
+        prefill = live.pending_request.prefill if live.pending_request else None
         long = prefill is not None and prefill.total > LONG_PROMPT
         if prefill is not None and long:
             self.loading_panel.show_prefill(prefill)
         self.loading_panel.display = long
 
-    def _refresh_composer(self) -> None:
-        session = self.session
-        title = ""
-        if session.read_only:
-            title = "read only: nothing can be sent · ctrl+l tries again"
-        elif session.editing is not None:
-            title = "editing your last message · esc to leave it"
-        elif session.waiting:
-            title = f"{len(session.waiting)} waiting · esc to take back"
-        elif session.awaiting:
-            title = "your message is sent as soon as the models are ready"
-        if title != (self.composer.border_title or ""):
-            self.composer.border_title = title
-
     def refresh_keys(self) -> None:
         """The footer: the keys that matter where the keyboard is."""
-        states = {
-            "streaming": self.session.state == "busy",
-            "failed": self.session.state == "failed"
-            or self.session.silence is not None
-            or self.session.read_only,
-            "comparing": self.session.comparing,
-            "inspecting": self.inspector.display,
-            "jumping": bool(self.legend.metric or self.current_log.finder.query),
-        }
-        self.keys.actions = keymap.footer(
-            self.place, (name for name, on in states.items() if on), self.actions
-        )
-
-    @property
-    def place(self) -> keymap.Place:
-        """Where the keyboard is."""
-        if isinstance(self.focused, TokenLog):
-            return "transcript"
-        if self.focused is self.inspector:
-            return "candidates"
-        bar = self.search_bar
-        return "search" if bar is not None and self.focused is bar.line else "composer"
-
-    @property
-    def current_log(self) -> TokenLog:
-        """The log that arrow keys and the inspector mean."""
-        return self.lanes.current.log_view if self.session.comparing else self.log_view
+        states = footer_states(self.session)
+        if self.inspector.display:
+            states.add("inspecting")
+        if self.legend.metric or self.current_log.finder.query:
+            states.add("jumping")
+        self.keys.actions = keymap.footer(self.place, states, self.actions)
 
 
 def short_path(path: Path) -> str:

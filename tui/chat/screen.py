@@ -1,13 +1,20 @@
-"""The chat: what happens in a frame, where the keyboard is, what the keys do."""
+"""The chat screen: what happens in a frame, where the keyboard is, which actions there are."""
 
 from __future__ import annotations
 
 import math
+import os
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ClassVar, Concatenate, ParamSpec, TypeVar
 
 from textual import events, on
-from textual.widgets import TextArea
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.chat.engine_link import Unsaved, Update
 from logit_amp_chat.core.chat.session import ChatSession
@@ -15,27 +22,75 @@ from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
-from logit_amp_chat.tui.chat.compare_actions import Comparing
+from logit_amp_chat.tui.chat.compare_actions import CompareActions
+from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
+from logit_amp_chat.tui.chat.cursor_actions import CursorActions
+from logit_amp_chat.tui.chat.dialog_actions import DialogActions
+from logit_amp_chat.tui.chat.layout import ChatView
+from logit_amp_chat.tui.chat.token_actions import TokenActions
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.composer import Composer
+from logit_amp_chat.tui.widgets.inspector import Inspector
 
 FRAME_SECONDS = 1 / 15
 FIGURES_SECONDS = 1 / 4  # for slow lines and for eyes
 LATE_SECONDS = 0.3  # an esc so soon after the end was meant to stop the reply
+WIDE = 110
+LOW, NARROW = 18, 50
 UNSAVED = (
     "This chat is not saved whole.",
     "Make room, or copy what matters (y in the transcript); ctrl+q again quits all the same.",
 )
-RELOAD = "Press ctrl+l to load again, F8 for another profile."
+
+A = TypeVar("A")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class ChatScreen(Comparing):
+def delegate(
+    part: Callable[[ChatScreen], A], method: Callable[Concatenate[A, P], R]
+) -> Callable[Concatenate[ChatScreen, P], R]:
+    """A method of the screen that calls the method of one of its parts.
+
+    Textual looks up the action `screen.branch` as `action_branch` of the screen.
+    """
+
+    @wraps(method)
+    def action(self: ChatScreen, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(part(self), *args, **kwargs)
+
+    return action
+
+
+def _conversation(screen: ChatScreen) -> ConversationActions:
+    return screen.conversation
+
+
+def _dialogs(screen: ChatScreen) -> DialogActions:
+    return screen.dialogs
+
+
+def _comparison(screen: ChatScreen) -> CompareActions:
+    return screen.comparison
+
+
+def _tokens(screen: ChatScreen) -> TokenActions:
+    return screen.tokens
+
+
+def _cursor(screen: ChatScreen) -> CursorActions:
+    return screen.cursor
+
+
+class ChatScreen(Screen[None]):
     """Shows a session and passes on what the user wants.
 
     The session is asked once a frame what happened; the work of a frame
     depends on what is new, not on how long the reply is.
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("anywhere")]
 
     def __init__(
         self,
@@ -44,30 +99,50 @@ class ChatScreen(Comparing):
         problem: LogitAmpError | None = None,
     ) -> None:
         """Show `session`; `problem` is something to say once the screen is there."""
-        super().__init__(session, actions)
+        super().__init__()
+        self.session = session
+        self.view = ChatView(self, session, actions)
+        self.conversation = ConversationActions(self)
+        self.dialogs = DialogActions(self, self.conversation)
+        self.comparison = CompareActions(self)
+        self.tokens = TokenActions(self)
+        self.cursor = CursorActions(self)
+        self.figures_seconds = FIGURES_SECONDS
+        self.late_seconds = LATE_SECONDS
         self._problem = problem
         self._quit_armed = False
         self._unsaved_said = False
-        self.figures_seconds = FIGURES_SECONDS
         self._figures_moved = 0.0
-        self.late_seconds = LATE_SECONDS
         self._ended = -math.inf
+
+    # --- layout -----------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """The widgets of the view."""
+        yield from self.view.compose()
 
     def on_mount(self) -> None:
         """Start loading once the first frame is there."""
-        self.lanes.display = self.prompt.display = self.inspector.display = False
-        self.legend.display = False
-        self.set_focus(self.composer)
-        self.composer.remember(*self.session.conversation.said())
-        self.refresh_all()
+        view = self.view
+        view.lanes.display = view.prompt.display = view.inspector.display = False
+        view.legend.display = False
+        self.set_focus(view.composer)
+        view.composer.remember(*self.session.conversation.said())
+        view.refresh_all()
         self.set_interval(FRAME_SECONDS, self.take_frame)
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
-        self._begin(None)
+        self.conversation.begin()
         if self._problem is not None:
-            self.notice.say(self._problem.message, self._problem.remedy, error=True)
-        self.refresh_status()
+            self.view.notice.say(self._problem.message, self._problem.remedy, error=True)
+        self.view.refresh_status()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wide: inspector beside the text. Low or narrow: one line for α, one thing at a time."""
+        width, height = event.size
+        self.set_class(width >= WIDE, "-wide")
+        self.set_class(height < LOW or width < NARROW, "-small")
 
     # --- frames -----------------------------------------------------------------
 
@@ -79,86 +154,69 @@ class ChatScreen(Comparing):
         if self.session.state == "busy":
             self._move_figures()
         elif not updates and self.session.state == "loading":
-            self._refresh_loading()
+            self.view.refresh_loading()
 
     def _move_figures(self) -> None:
         """What changes with every token, less often than the text."""
         now = time.monotonic()
         if now - self._figures_moved >= self.figures_seconds:
             self._figures_moved = now
-            self._refresh_figures()
-            self.refresh_inspector()
-            self.lanes.sum_up()
+            self.view.refresh_figures()
+            self.view.refresh_inspector()
+            self.view.lanes.sum_up()
 
     def _take(self, updates: Sequence[Update]) -> None:
-        grown: set[str] = set()
-        structure = False
+        view = self.view
         streaming = all(isinstance(update, Step) for update in updates)
-        streaming &= not self.loading_panel.display  # the first step takes it away
+        streaming &= not view.loading_panel.display  # the first step takes it away
         for update in updates:
-            match update:
-                case Step():
-                    grown.add(update.reply)
-                case Finish():
-                    grown.add(update.reply)
-                    if update.reason != "cancelled":
-                        self._ended = time.monotonic()
-                case Reply():
-                    structure = True
-                case Idle():
-                    self.complete_if_due()
-                case Opened():
-                    self._opened(update)
-                case Failed():
-                    self._failed(update)
-                case Noticed(sentence):
-                    self.notice.say(sentence)
-                case Unsaved():
-                    self.notice.say(update.message, update.remedy, error=True)
-                case Stalled():
-                    self.notice.say(update.message, update.remedy, error=True)
-                case Recovered(stalled):
-                    self.notice.take_back(stalled.message)
-                case _:
-                    pass
-        if structure or self._thread_ids() != self._shown_ids():
-            self.sync_thread()
+            self._react(update)
+        if any(isinstance(update, Reply) for update in updates) or view.thread_changed:
+            view.sync_thread()
+        grown = {update.reply for update in updates if isinstance(update, Step | Finish)}
         for reply in grown:
-            self.log_view.grow(reply)
+            view.log_view.grow(reply)
         if grown and self.session.comparing:
-            self.lanes.grow()
+            view.lanes.grow()
         if not streaming:
-            self.refresh_inspector()
-            self.lanes.sum_up()
-            self.refresh_status()
+            view.refresh_inspector()
+            view.lanes.sum_up()
+            view.refresh_status()
 
-    def _opened(self, opened: Opened) -> None:
-        for sentence in opened.notices:
-            self.notice.say(sentence)
-        if self.session.parted_from is not None:
-            self.notice.say(
-                "This pair has another vocabulary, so that a new chat was begun.",
-                f"The old one is saved as {self.session.parted_from.name}: F9 opens it.",
-            )
-
-    def _failed(self, failed: Failed) -> None:
-        remedy = failed.remedy
-        if failed.fatal:
-            remedy = f"{remedy} {RELOAD}".strip()
-        self.notice.say(failed.message, remedy, error=True)
-        self.give_back()
+    def _react(self, update: Update) -> None:
+        """Say or do what a single update asks for."""
+        notice = self.view.notice
+        match update:
+            case Finish():
+                if update.reason != "cancelled":
+                    self._ended = time.monotonic()
+            case Idle():
+                self.comparison.complete_if_due()
+            case Opened():
+                self.conversation.opened(update)
+            case Failed():
+                self.conversation.failed(update)
+            case Noticed(sentence):
+                notice.say(sentence)
+            case Unsaved() | Stalled():
+                notice.say(update.message, update.remedy, error=True)
+            case Recovered(stalled):
+                notice.take_back(stalled.message)
+            case _:
+                pass
 
     # --- the keyboard's two places ----------------------------------------------
 
     def on_descendant_focus(self) -> None:
         """Another place has the keyboard."""
+        view = self.view
         if isinstance(self.focused, TokenLog) and self.session.comparing:
-            for name, lane in self.lanes.lanes.items():
+            for name, lane in view.lanes.lanes.items():
                 if lane.log_view is self.focused:
-                    self.lanes.select(name)
-        self.set_class(self.place == "transcript", "-reading")
-        self.refresh_inspector()
-        self.refresh_keys()
+                    view.lanes.select(name)
+        self.set_class(view.place == "transcript", "-reading")
+        view.refresh_inspector()
+        view.refresh_keys()
 
     def meet(self, event: events.Key | events.Paste) -> None:
         """Called before a key goes to the focused widget.
@@ -170,27 +228,15 @@ class ChatScreen(Comparing):
             self._quit_armed = self._quit_armed and event.key == "ctrl+c"
             if not event.is_printable or event.key in self.active_bindings:
                 return
-        if self.place in ("transcript", "candidates"):
-            self.set_focus(self.composer)
+        if self.view.place in ("transcript", "candidates"):
+            self.set_focus(self.view.composer)
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        if self.session.read_only:
-            self.composer.put(event.text)
-            self.say_read_only()
-            return
-        self.notice.clear_information()
-        self.log_view.set_cursor(None)
-        self.compared = None
-        self.session.submit(event.text)
-        if self.session.state == "failed":
-            self.notice.say("The models are not loaded.", RELOAD, error=True)
-        self.sync_thread()
-        self.log_view.scroll_end(animate=False)
-        self.refresh_status()
+        self.conversation.submitted(event.text)
 
     @on(Composer.Left)
-    def _left(self) -> None:
+    def _composer_left(self) -> None:
         self.action_to_transcript()
 
     @on(TextArea.Changed)
@@ -199,146 +245,104 @@ class ChatScreen(Comparing):
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self) -> None:
-        self.refresh_inspector()
-        self.refresh_legend()
+        self.view.refresh_inspector()
+        self.view.refresh_legend()
 
-    # --- actions ----------------------------------------------------------------
+    @on(Inspector.Left)
+    def _inspector_left(self) -> None:
+        self.tokens.inspector_left()
 
-    def action_send(self) -> None:
-        """Send what is in the composer."""
-        self.composer.action_submit()
+    @on(Input.Changed, "#search")
+    def _search_typed(self, event: Input.Changed) -> None:
+        self.cursor.search_typed(event.value)
+
+    # --- actions: those of tui/keys/actions.py, and who has them ------------------
+
+    action_send = delegate(_conversation, ConversationActions.send)
+    action_regenerate = delegate(_conversation, ConversationActions.regenerate)
+    action_edit = delegate(_conversation, ConversationActions.edit)
+    action_editor = delegate(_conversation, ConversationActions.editor)
+    action_undo = delegate(_conversation, ConversationActions.undo)
+    action_new_chat = delegate(_conversation, ConversationActions.new_chat)
+    action_reload = delegate(_conversation, ConversationActions.reload)
+    action_alpha_by = delegate(_conversation, ConversationActions.alpha_by)
+    action_alpha_to = delegate(_conversation, ConversationActions.set_alpha)
+    action_alpha_preset = delegate(_conversation, ConversationActions.alpha_preset)
+
+    action_alpha_enter = delegate(_dialogs, DialogActions.alpha_enter)
+    action_chats = delegate(_dialogs, DialogActions.chats)
+    action_copy = delegate(_dialogs, DialogActions.copy)
+    action_export = delegate(_dialogs, DialogActions.export)
+    action_help = delegate(_dialogs, DialogActions.help)
+    action_palette = delegate(_dialogs, DialogActions.palette)
+    action_picture = delegate(_dialogs, DialogActions.picture)
+    action_profiles = delegate(_dialogs, DialogActions.profiles)
+    action_sampling = delegate(_dialogs, DialogActions.sampling)
+
+    action_compare = delegate(_comparison, CompareActions.compare)
+    action_compare_alphas = delegate(_comparison, CompareActions.compare_alphas)
+    action_keep = delegate(_comparison, CompareActions.keep)
+    action_lane = delegate(_comparison, CompareActions.lane)
+    action_together = delegate(_comparison, CompareActions.together)
+
+    action_branch = delegate(_tokens, TokenActions.branch)
+    action_candidate = delegate(_tokens, TokenActions.candidate)
+    action_choose = delegate(_tokens, TokenActions.choose)
+    action_colour = delegate(_tokens, TokenActions.colour)
+    action_inspect = delegate(_tokens, TokenActions.inspect)
+    action_name = delegate(_tokens, TokenActions.name)
+    action_note = delegate(_tokens, TokenActions.note)
+    action_note_reply = delegate(_tokens, TokenActions.note_reply)
+    action_rendered = delegate(_tokens, TokenActions.rendered)
+    action_sibling = delegate(_tokens, TokenActions.sibling)
+    action_sort = delegate(_tokens, TokenActions.sort)
+
+    action_end = delegate(_cursor, CursorActions.end)
+    action_line = delegate(_cursor, CursorActions.line)
+    action_next = delegate(_cursor, CursorActions.next)
+    action_page = delegate(_cursor, CursorActions.page)
+    action_reply = delegate(_cursor, CursorActions.reply)
+    action_search = delegate(_cursor, CursorActions.search)
+    action_search_go = delegate(_cursor, CursorActions.search_go)
+    action_token = delegate(_cursor, CursorActions.token)
+    action_top = delegate(_cursor, CursorActions.top)
+    action_word = delegate(_cursor, CursorActions.word)
 
     def action_to_transcript(self) -> None:
         """Give the keyboard to the transcript."""
-        self.set_focus(self.current_log)
+        self.set_focus(self.view.current_log)
 
     def action_to_composer(self) -> None:
         """Give the keyboard to the composer."""
-        self.set_focus(self.composer)
+        self.set_focus(self.view.composer)
 
     def action_escape(self) -> None:
         """Whatever is nearest: stop, read a notice, leave an edit, change places."""
-        session = self.session
-        if self.leave():
+        session, view = self.session, self.view
+        if self.cursor.leave():
             pass
         elif session.state == "busy":
-            self.lanes_due = False
-            self.give_back()
-            session.stop()
-        elif self.notice.dismiss():
+            self.comparison.lanes_due = False
+            self.conversation.return_queued()
+            session.live.stop()
+        elif view.notice.dismiss():
             pass
-        elif session.waiting:
-            self.give_back()
+        elif session.queued:
+            self.conversation.return_queued()
         elif session.editing is not None:
             session.editing = None
-            self.composer.put("")
-        elif self.place == "composer":
+            view.composer.put("")
+        elif view.place == "composer":
             if time.monotonic() - self._ended > self.late_seconds:
                 self.action_to_transcript()
         else:
-            self.current_log.set_cursor(None)
+            view.current_log.set_cursor(None)
             self.action_to_composer()
-        self.refresh_status()
-
-    def action_regenerate(self) -> None:
-        """Another reply to the last message."""
-        self.compared = None
-        self.session.when_idle(self._regenerate)
-
-    def _regenerate(self) -> None:
-        if self.session.read_only:
-            self.say_read_only()
-        elif self.session.awaiting:
-            self.notice.say("Your message is answered as soon as the models are ready.")
-        elif self.session.regenerate():
-            self.notice.clear_information()
-        else:
-            self.notice.say("There is no message to answer yet.", "Write one first.")
-        self.log_view.set_cursor(None)
-        self.sync_thread()
-        self.refresh_status()
-
-    def action_edit(self) -> None:
-        """Take the last message back into the composer."""
-        if self.session.read_only:
-            self.say_read_only()
-            return
-        text = self.session.edit()
-        if text is None:
-            self.notice.say("There is no message to edit yet.", "Write one first.")
-            return
-        self.composer.put(text)
-        self.set_focus(self.composer)
-        self.refresh_status()
-
-    def action_alpha_by(self, by: float) -> None:
-        """Move α."""
-        self.set_alpha(round(self.session.alpha + by, 6))
-
-    def action_alpha_to(self, alpha: float) -> None:
-        """Set α."""
-        self.set_alpha(alpha)
-
-    def action_alpha_preset(self) -> None:
-        """Set α to the next of the profile's presets."""
-        from logit_amp_chat.tui.dialogs.alpha import next_preset
-
-        preset = next_preset(self.session.alpha, self.session.profile.presets, 1)
-        if preset is not None:
-            self.set_alpha(preset)
-
-    def action_lane(self, by: int) -> None:
-        """Go to another lane; without a comparison, to the composer."""
-        if self.session.comparing:
-            self.set_focus(self.lanes.step_to(by))
-            self.refresh_inspector()
-        else:
-            self.action_to_composer()
-
-    def action_inspect(self) -> None:
-        """Show or hide the inspector."""
-        self.inspector.display = not self.inspector.display
-        self.set_class(self.inspector.display, "-inspecting")
-        self.refresh_inspector()
-        self.refresh_keys()
-
-    def action_sort(self) -> None:
-        """Sort the candidates the other way."""
-        self.inspector.sort()
-
-    def action_token(self, by: int) -> None:
-        """Move the token cursor."""
-        self.current_log.move_by_token(by)
-
-    def action_word(self, by: int) -> None:
-        """Move the token cursor to another word."""
-        self.current_log.move_by_word(by)
-
-    def action_line(self, by: int) -> None:
-        """Move the token cursor to another line; down from the last one to the composer."""
-        log = self.current_log
-        if by > 0 and log.cursor is None:
-            self.action_to_composer()
-        else:
-            log.move_by_line(by)
-
-    def action_page(self, by: int) -> None:
-        """Scroll a page."""
-        log = self.current_log
-        log.scroll_relative(y=by * max(1, log.size.height - 2), animate=False)
-
-    def action_top(self) -> None:
-        """To the first token."""
-        self.current_log.move_to_first()
-
-    def action_end(self) -> None:
-        """To the end, and follow new text."""
-        self.current_log.set_cursor(None)
-        self.current_log.scroll_end(animate=False)
+        view.refresh_status()
 
     def action_interrupt(self) -> None:
         """ctrl+c: copy a selection, stop a reply, and quit when pressed again."""
-        selected = self.get_selected_text() or self.composer.selected_text
+        selected = self.get_selected_text() or self.view.composer.selected_text
         if selected:
             self.app.copy_to_clipboard(selected)
         elif self.session.state == "busy":
@@ -347,12 +351,21 @@ class ChatScreen(Comparing):
             self.action_quit()
         else:
             self._quit_armed = True
-            self.notice.say("Press ctrl+c again, or ctrl+q, to quit.")
+            self.view.notice.say("Press ctrl+c again, or ctrl+q, to quit.")
+
+    def action_suspend(self) -> None:
+        """Stop, engine and all, until the shell continues this chat."""
+        from logit_amp_chat.tui.terminal.job_control import is_shell_job
+
+        if is_shell_job():
+            os.killpg(0, signal.SIGTSTP)
+        else:
+            self.view.notice.say("No shell waits for this chat, so that it cannot be suspended.")
 
     def action_quit(self) -> None:
-        """Save and quit; what cannot be saved is not left without a word."""
-        if self._unsaved_said or self.session.recorder.save():
+        """Save and quit; a chat that cannot be saved warns once."""
+        if self._unsaved_said or self.session.saved.recorder.save():
             self.app.exit()
         else:
             self._unsaved_said = True
-            self.notice.say(*UNSAVED, error=True)
+            self.view.notice.say(*UNSAVED, error=True)

@@ -1,4 +1,4 @@
-"""Choosing the αs of a comparison."""
+"""Chooses the αs of a comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from logit_amp_chat.tui.widgets.line_input import LineInput
 MOST = 12
 
 
-class SweepScreen(Dialog[tuple[float, ...]]):
+class CompareAlphasScreen(Dialog[tuple[float, ...]]):
     """Asks for a list of αs: each is a lane that stays there, beside the live one."""
 
     CSS_PATH = "base.tcss"

@@ -140,7 +140,7 @@ ACTIONS: Actions = (
            "transcript", 6, when="jumping", palette=False),
     Action("rendered", "rendered", "v", "v", "Markdown",
            "Read finished replies as Markdown, or as tokens again.", "Look", "transcript", 43),
-    Action("sweep", "sweep", "w", "w", "which αs",
+    Action("compare_alphas", "compare_alphas", "w", "w", "which αs",
            "Compare before, after and any αs you name with the live one.", "Look", "transcript",
            17, when="comparing"),
     Action("together", "together", "t", "t", "together",
@@ -238,6 +238,9 @@ ACTIONS: Actions = (
     Action("interrupt", "interrupt", "ctrl+c", "ctrl+c", "stop or quit",
            "Copy the selection; stop the reply; twice: quit.", "Set", palette=False),
 )  # fmt: skip
+
+# Names that keys.yaml files may still use.
+FORMER_IDS = {"sweep": "compare_alphas"}
 
 
 def bindings(place: Place) -> list[Binding]:

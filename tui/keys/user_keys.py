@@ -12,7 +12,7 @@ from textual.keys import Keys, _character_to_key
 from logit_amp_chat.core.config.yaml_file import YamlFile
 from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.keys.actions import ACTIONS, Action, Place, changed
+from logit_amp_chat.tui.keys.actions import ACTIONS, FORMER_IDS, Action, Place, changed
 
 # What a plain terminal sends as something else.
 ARRIVES_AS = {
@@ -54,14 +54,19 @@ def _checked(file: YamlFile) -> dict[str, str]:
         raise file.error((), "expected lines such as alpha_up: f9")
     known = {action.id: action for action in ACTIONS if action.keys}
     overrides: dict[str, str] = {}
+    names: dict[str, str] = {}  # what the file calls each action
     for name, value in file.data.items():
-        if name not in known:
+        action = known.get(FORMER_IDS.get(str(name), str(name)))
+        if action is None:
             raise file.error((name,), _unknown(name, known))
+        if action.id in names:
+            raise file.error((name,), f"this is the same action as {names[action.id]}")
         keys = value if isinstance(value, list) else [value]
         if not keys:
             raise file.error((name,), "no key; leave the line out to keep the usual one")
-        overrides[name] = ",".join(_key(file, known[name], key) for key in keys)
-    _refuse_clashes(file, overrides)
+        names[action.id] = name
+        overrides[action.id] = ",".join(_key(file, name, action, key) for key in keys)
+    _refuse_clashes(file, overrides, names)
     return overrides
 
 
@@ -71,12 +76,12 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"no action of that name; {hint}"
 
 
-def _key(file: YamlFile, action: Action, said: object) -> str:
-    """The key as Textual calls it."""
+def _key(file: YamlFile, name: str, action: Action, said: object) -> str:
+    """The key as Textual calls it; `name` is what the file calls the action."""
     key = str(said) if isinstance(said, str | int) and not isinstance(said, bool) else ""
     key = _character_to_key(key) if len(key) == 1 else key.strip().lower()
     shown = visible(str(said), newlines=False)
-    where = (action.id,)
+    where = (name,)
     if key in ARRIVES_AS:
         raise file.error(where, f"{shown} arrives as {ARRIVES_AS[key]} on a plain terminal")
     bare = key.rpartition("+")[2]
@@ -92,7 +97,7 @@ _WITHOUT_TEXT = {key.value for key in Keys if key.value.startswith("f") and key.
 _WITHOUT_TEXT |= {"escape", "tab", "pageup", "pagedown", "insert"}
 
 
-def _refuse_clashes(file: YamlFile, overrides: Mapping[str, str]) -> None:
+def _refuse_clashes(file: YamlFile, overrides: Mapping[str, str], names: Mapping[str, str]) -> None:
     """No key may mean two things in one place."""
     actions = changed(overrides)
     for place in PLACES:
@@ -105,4 +110,4 @@ def _refuse_clashes(file: YamlFile, overrides: Mapping[str, str]) -> None:
                 if other != action.id:
                     mine = action.id if action.id in overrides else other
                     theirs = other if mine == action.id else action.id
-                    raise file.error((mine,), f"{key} is already the key of {theirs}")
+                    raise file.error((names[mine],), f"{key} is already the key of {theirs}")

@@ -17,24 +17,24 @@ from tests.tui.chat_driver import Engines, answer, demo_profile, make_session, r
 
 def test_resume_goes_on_in_the_same_file(tmp_path: Path, engines: Engines) -> None:
     first = make_session(tmp_path, engines)
-    first.load()
+    first.live.load()
     engines.last.load()
     first.drain()
     first.set_alpha(2.0)
     first.system = "Be brief."
     answer(first, engines, "one")
-    path = first.recorder.path
+    path = first.saved.recorder.path
     assert path is not None
     first.close()
 
     again = make_session(tmp_path, engines)
     assert again.resume(path) is None
     assert (again.alpha, again.system) == (2.0, "Be brief.")
-    again.load()
+    again.live.load()
     engines.last.load()
     again.drain()
     answer(again, engines, "two")
-    assert again.recorder.path == path
+    assert again.saved.recorder.path == path
     records = read_records(path)
     assert [r.text for r in records if isinstance(r, Message)] == ["Be brief.", "one", "two"]
     assert sum(isinstance(r, Session) for r in records) == 2
@@ -43,11 +43,11 @@ def test_resume_goes_on_in_the_same_file(tmp_path: Path, engines: Engines) -> No
 
 def test_resume_names_the_pair_it_was_made_with(tmp_path: Path, engines: Engines) -> None:
     other = make_session(tmp_path, engines, demo_profile(name="x", before={"model": "other"}))
-    other.load()
+    other.live.load()
     engines.last.load()
     other.drain()
     answer(other, engines, "one")
-    path = other.recorder.path
+    path = other.saved.recorder.path
     assert path is not None
     other.close()
     session = make_session(tmp_path, engines)
@@ -59,11 +59,11 @@ def test_resume_names_the_pair_it_was_made_with(tmp_path: Path, engines: Engines
 def test_a_saved_chat_of_a_stranger_runs_no_code(tmp_path: Path, engines: Engines) -> None:
     pair = {"before": {"model": "evil/repository"}, "trust_remote_code": True}
     stranger = make_session(tmp_path, engines, demo_profile(name="x", **pair))
-    stranger.load()
+    stranger.live.load()
     engines.last.load()
     stranger.drain()
     answer(stranger, engines, "one")
-    path = stranger.recorder.path
+    path = stranger.saved.recorder.path
     assert path is not None
     stranger.close()
     profile = make_session(tmp_path, engines).resume(path)
@@ -82,11 +82,11 @@ def test_a_new_chat_starts_from_empty_caches(session: ChatSession, engines: Engi
 
 def test_a_new_chat_takes_a_new_file(session: ChatSession, engines: Engines) -> None:
     answer(session, engines, "one")
-    first = session.recorder.path
+    first = session.saved.recorder.path
     session.new_chat()
     assert session.conversation.thread() == []
     answer(session, engines, "two")
-    assert session.recorder.path != first
+    assert session.saved.recorder.path != first
     assert types(session)[0] == "session"
 
 
@@ -98,7 +98,7 @@ def test_where_nothing_can_be_written_it_is_said_and_the_chat_goes_on(
     monkeypatch.setenv("XDG_DATA_HOME", str(file))
     monkeypatch.setattr("tempfile.tempdir", str(file))
     session = make_session(file, engines)
-    session.load()
+    session.live.load()
     engines.last.load()
     session.drain()
     session.submit("Hi")
@@ -106,20 +106,20 @@ def test_where_nothing_can_be_written_it_is_said_and_the_chat_goes_on(
     updates = session.drain()
     assert len([update for update in updates if isinstance(update, Unsaved)]) == 1
     assert session.conversation.last_reply().text.startswith("Otters")  # type: ignore[union-attr]
-    assert not session.recorder.saved
+    assert not session.saved.recorder.saved
 
 
 def test_records_wait_until_the_folder_can_be_written(tmp_path: Path, engines: Engines) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
     session = make_session(blocker, engines)
-    session.load()
+    session.live.load()
     engines.last.load()
     session.drain()
     answer(session, engines, "one")
     blocker.unlink()
     answer(session, engines, "two")
-    path = session.recorder.path
+    path = session.saved.recorder.path
     assert path is not None
     records = read_records(path)
     assert [r.text for r in records if isinstance(r, Message)] == ["one", "two"]
@@ -129,28 +129,28 @@ def test_records_wait_until_the_folder_can_be_written(tmp_path: Path, engines: E
 
 def test_the_command_line_beats_a_resumed_chat(tmp_path: Path, engines: Engines) -> None:
     first = make_session(tmp_path, engines)
-    first.load()
+    first.live.load()
     engines.last.load()
     first.drain()
     first.set_alpha(2.0)
     answer(first, engines, "one")
-    path = first.recorder.path
+    path = first.saved.recorder.path
     assert path is not None
     first.close()
     same = make_session(tmp_path, engines)
     same.resume(path)
-    same.insist()
+    same.prefer_profile()
     assert same.alpha == 2.0
     same.close()
     told = make_session(tmp_path, engines, demo_profile(alpha=5.0))
     told.resume(path)
-    told.insist()
+    told.prefer_profile()
     assert told.alpha == 5.0
 
 
 def switch(session: ChatSession, engines: Engines, vocabulary: str) -> None:
     """Load another pair that has this vocabulary."""
-    session.load(demo_profile(name="other", before={"model": "other/before"}))
+    session.live.load(demo_profile(name="other", before={"model": "other/before"}))
     engines.last.vocabulary = vocabulary
     engines.last.load()
     session.drain()
@@ -160,27 +160,27 @@ def test_another_pair_of_the_same_vocabulary_keeps_the_conversation(
     session: ChatSession, engines: Engines
 ) -> None:
     answer(session, engines, "one")
-    path = session.recorder.path
+    path = session.saved.recorder.path
     switch(session, engines, "words")
     answer(session, engines, "two")
     assert [m.text for m in requests(engines.last)[-1].messages if m.role == "user"] == [
         "one",
         "two",
     ]
-    assert (session.recorder.path, session.parted_from) == (path, None)
+    assert (session.saved.recorder.path, session.incompatible_chat) == (path, None)
     assert types(session).count("session") == 2
 
 
 def test_another_vocabulary_begins_a_new_chat(session: ChatSession, engines: Engines) -> None:
     answer(session, engines, "one")
-    path = session.recorder.path
+    path = session.saved.recorder.path
     assert path is not None
     switch(session, engines, "other words")
-    assert session.parted_from == path
+    assert session.incompatible_chat == path
     assert session.conversation.thread() == []
     answer(session, engines, "two")
     assert [m.text for m in requests(engines.last)[-1].messages] == ["two"]
-    assert session.recorder.path != path
+    assert session.saved.recorder.path != path
     assert [r.type for r in read_records(path)].count("session") == 1, "the old file stays whole"
 
 
@@ -188,7 +188,7 @@ def test_what_was_asked_while_another_vocabulary_loads_is_asked_in_the_new_chat(
     session: ChatSession, engines: Engines
 ) -> None:
     answer(session, engines, "one")
-    session.load(demo_profile(name="other"))
+    session.live.load(demo_profile(name="other"))
     session.submit("two")
     engines.last.vocabulary = "other words"
     engines.last.load()
@@ -205,12 +205,12 @@ def test_an_old_file_without_a_vocabulary_goes_on(session: ChatSession, engines:
         session.conversation.session, vocabulary=None
     )
     switch(session, engines, "other words")
-    assert session.parted_from is None
+    assert session.incompatible_chat is None
 
 
 def test_siblings_notes_and_the_title_survive_a_restart(tmp_path: Path, engines: Engines) -> None:
     first = make_session(tmp_path, engines)
-    first.load()
+    first.live.load()
     engines.last.load()
     first.drain()
     answer(first, engines, "one")
@@ -219,10 +219,10 @@ def test_siblings_notes_and_the_title_survive_a_restart(tmp_path: Path, engines:
     first.regenerate()
     engines.last.finish()
     first.drain()
-    first.note(again.id, "odd", 2)
-    first.rename("Otters")
-    first.turn_to(again)
-    path = first.recorder.path
+    first.saved.note(again.id, "odd", 2)
+    first.saved.rename("Otters")
+    first.saved.switch_to(again)
+    path = first.saved.recorder.path
     assert path is not None
     first.close()
     second = make_session(tmp_path, engines)

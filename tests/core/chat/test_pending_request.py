@@ -17,20 +17,20 @@ def two_lanes() -> PendingRequest:
 
 
 def test_the_speed_is_that_of_one_lane_from_its_first_token_on() -> None:
-    running = two_lanes()
-    running.take(Prefill(done=9, total=9), 11.0)
-    assert running.prefill is not None
+    pending = two_lanes()
+    pending.count(Prefill(done=9, total=9), 11.0)
+    assert pending.prefill is not None
     for place in range(3):
         for _ in range(2):
-            running.take(step(place, "a"), 12.0 + place)
-    assert running.prefill is None
-    assert running.tokens_per_second(15.0) == 1.0
+            pending.count(step(place, "a"), 12.0 + place)
+    assert pending.prefill is None
+    assert pending.tokens_per_second(15.0) == 1.0
 
 
 def test_before_the_second_token_there_is_no_speed() -> None:
-    running = two_lanes()
-    running.take(step(0, "a"), 12.0)
-    assert running.tokens_per_second(13.0) is None
+    pending = two_lanes()
+    pending.count(step(0, "a"), 12.0)
+    assert pending.tokens_per_second(13.0) is None
 
 
 def test_a_lane_s_replies_are_found_by_its_name() -> None:

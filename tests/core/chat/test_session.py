@@ -12,7 +12,7 @@ from tests.tui.chat_driver import Engines, answer, demo_profile, make_session, r
 
 
 def test_nothing_is_written_before_the_first_message(session: ChatSession, tmp_path: Path) -> None:
-    assert session.recorder.path is None
+    assert session.saved.recorder.path is None
     assert not list(tmp_path.glob("*.jsonl"))
 
 
@@ -38,14 +38,14 @@ def test_steps_are_saved_before_the_screen_asks_for_them(
     session.submit("Hi")
     engines.last.step(3)
     assert types(session).count("step") == 3
-    assert session.pending
+    assert session.live.has_updates
 
 
 def test_a_message_waits_for_the_models(tmp_path: Path, engines: Engines) -> None:
     session = make_session(tmp_path, engines)
-    session.load()
+    session.live.load()
     session.submit("Hi")
-    assert session.awaiting
+    assert session.awaiting_models
     assert types(session) == ["message"]
     assert not requests(engines.last)
     engines.last.load()
@@ -56,7 +56,7 @@ def test_a_message_waits_for_the_models(tmp_path: Path, engines: Engines) -> Non
 def test_a_second_message_waits_for_the_first_reply(session: ChatSession, engines: Engines) -> None:
     session.submit("one")
     session.submit("two")
-    assert session.waiting == ["two"]
+    assert session.queued == ["two"]
     engines.last.finish()
     session.drain()
     asked = requests(engines.last)[-1].messages
@@ -105,6 +105,17 @@ def test_comparing_asks_for_three_lanes(session: ChatSession, engines: Engines) 
     ]
 
 
+def test_alphas_that_agree_in_six_digits_are_lanes_of_their_own(
+    session: ChatSession, engines: Engines
+) -> None:
+    session.compared_alphas = (12.345671, 12.345672)
+    session.comparing = True
+    session.submit("Hi")
+    lanes = requests(engines.last)[0].lanes
+    assert [lane.alpha for lane in lanes] == [12.345671, 12.345672, 1.0]
+    assert len({lane.name for lane in lanes}) == 3
+
+
 def test_missing_lanes_are_asked_with_the_same_seed(session: ChatSession, engines: Engines) -> None:
     answer(session, engines, "one")
     answer(session, engines, "two")
@@ -127,10 +138,10 @@ def test_keep_makes_a_lane_the_history(session: ChatSession, engines: Engines) -
     session.comparing = True
     answer(session, engines, "one")
     before = session.conversation.replies_to(session.conversation.thread()[0].id)[0]
-    session.keep(before.id)
+    session.saved.keep(before.id)
     answer(session, engines, "two")
     assert requests(engines.last)[-1].messages[1].text == before.text
-    path = session.recorder.path
+    path = session.saved.recorder.path
     assert path is not None
     assert Keep(reply=before.id) in read_records(path)
 
@@ -190,7 +201,7 @@ def test_regenerate_under_another_system_prompt_says_so_in_the_file(
 
 def test_a_profile_s_system_prompt_is_used(tmp_path: Path, engines: Engines) -> None:
     session = make_session(tmp_path, engines, demo_profile(system="You are an otter."))
-    session.load()
+    session.live.load()
     engines.last.load()
     session.drain()
     session.submit("Hi")
@@ -200,7 +211,7 @@ def test_a_profile_s_system_prompt_is_used(tmp_path: Path, engines: Engines) -> 
 def test_stop_asks_the_engine(session: ChatSession, engines: Engines) -> None:
     session.submit("Hi")
     engines.last.step()
-    session.stop()
+    session.live.stop()
     session.drain()
     assert Stop() in engines.last.commands
     assert session.state == "ready"
@@ -220,7 +231,7 @@ def test_a_dying_engine_leaves_a_finish_and_a_conversation(
     assert log.finish is not None
     assert (log.finish.reason, log.finish.tokens) == ("error", 4)
     assert types(session)[-1] == "finish"
-    session.load()
+    session.live.load()
     engines.last.load()
     session.drain()
     answer(session, engines, "go on")
@@ -236,7 +247,7 @@ def test_a_fatal_failure_is_told_once(session: ChatSession, engines: Engines) ->
 def test_closing_finishes_the_reply_in_the_file(session: ChatSession, engines: Engines) -> None:
     session.submit("Hi")
     engines.last.step(4)
-    path = session.recorder.path
+    path = session.saved.recorder.path
     session.close()
     assert path is not None
     last = read_records(path)[-1]
@@ -250,7 +261,7 @@ def test_an_engine_that_was_replaced_is_not_listened_to(
 ) -> None:
     session.submit("Hi")
     old = engines.last
-    session.load()
+    session.live.load()
     old.step(2)
     assert old.closed
     assert types(session).count("step") == 0

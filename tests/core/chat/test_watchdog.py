@@ -97,7 +97,7 @@ def test_a_prompt_that_takes_minutes_is_no_silence(tmp_path: Path) -> None:
     """The engine beats from inside its layers; the beat itself is nothing to show."""
     engines, now = Engines(), [0.0]
     session = ChatSession(demo_profile(), tmp_path, engines, lambda: now[0], patience=30.0)
-    session.load()
+    session.live.load()
     engines.last.load()
     session.drain()
     session.submit("a long story")
@@ -115,5 +115,5 @@ def test_a_prompt_that_takes_minutes_is_no_silence(tmp_path: Path) -> None:
     assert wait(600, beating=True) == []
     (said,) = wait(40, beating=False)
     assert isinstance(said, Stalled)
-    assert session.silence == 40
+    assert session.live.silence == 40
     session.close()

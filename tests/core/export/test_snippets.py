@@ -83,9 +83,9 @@ async def test_there_may_be_nothing_to_copy(tmp_path: Path) -> None:
 
 async def test_the_text_can_be_too_long_for_a_terminal(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
-        chat.screen.copy("the reply", "x" * 100_000)
+        chat.screen.dialogs.copy_text("the reply", "x" * 100_000)
         await chat.frame()
-        assert "Too long" in text_of(chat.screen.notice)
+        assert "Too long" in text_of(chat.screen.view.notice)
         assert (tmp_path / FILE).stat().st_size == 100_000
 
 

@@ -32,7 +32,7 @@ async def test_keys_move_alpha(tmp_path: Path, keys: list[str], alpha: float) ->
     async with open_chat(tmp_path) as chat:
         await chat.press(*keys)
         assert chat.session.alpha == pytest.approx(alpha)
-        assert chat.screen.alpha_bar.alpha == pytest.approx(alpha)
+        assert chat.screen.view.alpha_bar.alpha == pytest.approx(alpha)
 
 
 async def test_ten_steps_of_a_tenth_are_exactly_one(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ async def test_ten_steps_of_a_tenth_are_exactly_one(tmp_path: Path) -> None:
 
 async def test_before_after_value_and_filters_are_always_in_view(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
-        bar = text_of(chat.screen.alpha_bar)
+        bar = text_of(chat.screen.view.alpha_bar)
         rail, labels = bar.splitlines()
         assert labels.index("base") - 1 <= rail.index("B") <= labels.index("base") + 4
         assert labels.index("chat") - 1 <= rail.index("A") <= labels.index("chat") + 4
@@ -55,7 +55,7 @@ async def test_before_after_value_and_filters_are_always_in_view(tmp_path: Path)
 async def test_labels_take_the_cells_that_they_are_wide(tmp_path: Path) -> None:
     profile = demo_profile(labels={"before": "基礎", "after": "調整"})
     async with open_chat(tmp_path, size=(160, 40), profile=profile) as chat:
-        rail, labels = text_of(chat.screen.alpha_bar).splitlines()
+        rail, labels = text_of(chat.screen.view.alpha_bar).splitlines()
         for name, letter in (("基礎", "B"), ("調整", "A")):
             start = cell_len(labels[: labels.index(name)])
             assert start <= rail.index(letter) < start + cell_len(name)
@@ -64,7 +64,7 @@ async def test_labels_take_the_cells_that_they_are_wide(tmp_path: Path) -> None:
 async def test_a_label_of_any_length_leaves_the_bar_whole(tmp_path: Path) -> None:
     profile = demo_profile(labels={"before": "\u200d", "after": "調整" * 20})
     async with open_chat(tmp_path, profile=profile) as chat:
-        labels = text_of(chat.screen.alpha_bar).splitlines()[1]
+        labels = text_of(chat.screen.view.alpha_bar).splitlines()[1]
         assert "調整" in labels
         assert "…" in labels
         assert "+4" in labels
@@ -73,18 +73,18 @@ async def test_a_label_of_any_length_leaves_the_bar_whole(tmp_path: Path) -> Non
 @pytest.mark.parametrize("size", [(40, 15), (30, 10)])
 async def test_the_bar_is_there_in_a_small_terminal(tmp_path: Path, size: tuple[int, int]) -> None:
     async with open_chat(tmp_path, size=size) as chat:
-        bar = text_of(chat.screen.alpha_bar)
+        bar = text_of(chat.screen.view.alpha_bar)
         assert "+1" in bar
         assert "●" in bar
-        assert chat.screen.composer.region.bottom <= size[1]
+        assert chat.screen.view.composer.region.bottom <= size[1]
 
 
 @pytest.mark.parametrize(("alpha", "knob"), [(64, "▶"), (-5, "◀"), (4, "●"), (-2, "●")])
 async def test_a_value_off_the_scale_is_an_arrow(tmp_path: Path, alpha: float, knob: str) -> None:
     async with open_chat(tmp_path) as chat:
-        chat.screen.set_alpha(alpha)
+        chat.screen.conversation.set_alpha(alpha)
         await chat.frame()
-        assert knob in text_of(chat.screen.alpha_bar)
+        assert knob in text_of(chat.screen.view.alpha_bar)
 
 
 async def test_a_change_is_marked_where_it_took_hold(tmp_path: Path) -> None:
@@ -112,12 +112,12 @@ async def test_the_lanes_that_are_before_and_after_stay_where_they_are(tmp_path:
 async def test_the_gauges_look_at_the_newest_tokens(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
-        assert "log pA" not in text_of(chat.screen.alpha_bar)
+        assert "log pA" not in text_of(chat.screen.view.alpha_bar)
         await chat.step(3)
         log = chat.session.conversation.last_reply()
         assert log is not None
         mean = sum(step.logp.after for step in log.steps) / 3
-        said = text_of(chat.screen.alpha_bar).splitlines()[1]
+        said = text_of(chat.screen.view.alpha_bar).splitlines()[1]
         assert f"log pA {mean:.2f}  H 0.80  KL 2.20".replace("-", "−") in said
 
 
@@ -127,14 +127,14 @@ async def test_the_gauges_are_those_of_the_token_under_the_cursor(tmp_path: Path
         await chat.finish()
         await chat.read()
         await chat.press("home")
-        assert "KL 2.10" in text_of(chat.screen.alpha_bar)
+        assert "KL 2.10" in text_of(chat.screen.view.alpha_bar)
 
 
 async def test_a_text_that_after_would_not_write_is_marked_also_without_colour(
     tmp_path: Path,
 ) -> None:
     async with open_chat(tmp_path) as chat:
-        bar = chat.screen.alpha_bar
+        bar = chat.screen.view.alpha_bar
         bar.window_means = WindowMeans(tokens=32, logp_after=-4.2, entropy=1.0, kl=6.0)
         assert "!log pA −4.20" in text_of(bar)
         bar.window_means = WindowMeans(tokens=32, logp_after=-1.2, entropy=1.0, kl=6.0)
@@ -145,10 +145,10 @@ async def test_a_reply_whose_alpha_changed_has_a_timeline(tmp_path: Path) -> Non
     async with open_chat(tmp_path, size=(120, 30)) as chat:
         await chat.say("Hi")
         await chat.step(4)
-        assert "▁" not in text_of(chat.screen.alpha_bar)
+        assert "▁" not in text_of(chat.screen.view.alpha_bar)
         await chat.press("ctrl+up")
         await chat.step(4)
-        assert "+1 ▁▁▁▁▁▁██████ +2" in text_of(chat.screen.alpha_bar)
+        assert "+1 ▁▁▁▁▁▁██████ +2" in text_of(chat.screen.view.alpha_bar)
 
 
 async def test_presets_are_gone_through_and_round(tmp_path: Path) -> None:

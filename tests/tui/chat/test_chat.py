@@ -21,13 +21,13 @@ async def test_loading_is_shown_with_numbers(tmp_path: Path) -> None:
         chat.engine.loading("download", 4e8, 1e9, "bytes")
         chat.engine.loading("weights", 29, 290)
         await chat.frame()
-        shown = text_of(chat.screen.loading_panel)
+        shown = text_of(chat.screen.view.loading_panel)
         assert "40%" in shown
         assert "400.0 MB / 1.00 GB" in shown
         assert "29 / 290 tensors" in shown
         chat.engine.load()
         await chat.frame()
-        assert not chat.screen.loading_panel.display
+        assert not chat.screen.view.loading_panel.display
 
 
 async def test_a_small_terminal_shows_the_stage_at_hand(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ async def test_a_small_terminal_shows_the_stage_at_hand(tmp_path: Path) -> None:
         chat.engine.loading("download", 1e9, 1e9, "bytes")
         chat.engine.loading("weights", 29, 290)
         await chat.frame()
-        shown = text_of(chat.screen.loading_panel)
+        shown = text_of(chat.screen.view.loading_panel)
         assert "weights" in shown
         assert "download" not in shown
 
@@ -45,9 +45,9 @@ async def test_reading_a_long_prompt_is_shown_with_numbers(tmp_path: Path) -> No
         await chat.say("Hi")
         chat.engine.emit([Prefill(done=512, total=2048)])
         await chat.frame()
-        assert "512 / 2,048 tokens" in text_of(chat.screen.loading_panel)
+        assert "512 / 2,048 tokens" in text_of(chat.screen.view.loading_panel)
         await chat.step()
-        assert not chat.screen.loading_panel.display
+        assert not chat.screen.view.loading_panel.display
 
 
 async def test_a_message_can_be_written_while_loading(tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ async def test_typing_fast_keeps_letters_and_enter_in_order(tmp_path: Path) -> N
         await chat.pilot.press(*"hello", "enter")
         await chat.frame()
         assert "hello" in chat.log
-        assert chat.screen.composer.text == ""
+        assert chat.screen.view.composer.text == ""
 
 
 async def test_ctrl_j_makes_a_line_and_enter_sends(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("a", "ctrl+j", "b")
-        assert chat.screen.composer.text == "a\nb"
+        assert chat.screen.view.composer.text == "a\nb"
         await chat.press("enter")
         assert [m.text for m in chat.session.conversation.messages.values()] == ["a\nb"]
 
@@ -108,10 +108,10 @@ async def test_what_waits_comes_back_when_the_reply_is_stopped(tmp_path: Path) -
     async with open_chat(tmp_path) as chat:
         await chat.say("one")
         await chat.say("two")
-        assert "1 waiting" in str(chat.screen.composer.border_title)
+        assert "1 waiting" in str(chat.screen.view.composer.border_title)
         await chat.press("escape")
-        assert chat.screen.composer.text == "two"
-        assert not chat.session.waiting
+        assert chat.screen.view.composer.text == "two"
+        assert not chat.session.queued
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ async def test_what_a_model_says_is_never_markup_and_never_reaches_the_terminal(
         shown = chat.lane("amplified").replace("\n  ", " ")
         assert "[/INST] [bold]x[/]" in shown
         assert "␛[31mred" in shown
-        everything = shown + chat.log + text_of(chat.screen.inspector)
+        everything = shown + chat.log + text_of(chat.screen.view.inspector)
         assert not any(c < " " and c != "\n" for c in everything)
         assert "\x9b" not in everything
         assert "\u202e" not in everything
@@ -167,8 +167,8 @@ async def test_hostile_words_of_the_user_are_shown_safely(tmp_path: Path) -> Non
     async with open_chat(tmp_path) as chat:
         chat.session.submit(HOSTILE)
         await chat.press("f4")
-        assert "[/INST] [bold]x[/]" in str(chat.screen.prompt.content)
-        assert "\x1b" not in str(chat.screen.prompt.content)
+        assert "[/INST] [bold]x[/]" in str(chat.screen.view.prompt.content)
+        assert "\x1b" not in str(chat.screen.view.prompt.content)
 
 
 async def test_the_view_follows_unless_scrolled_up(tmp_path: Path) -> None:
@@ -178,10 +178,10 @@ async def test_the_view_follows_unless_scrolled_up(tmp_path: Path) -> None:
         await chat.step(300)
         assert "word1" not in chat.log.split()
         await chat.press("pageup", "pageup")
-        before = chat.screen.log_view.scroll_offset.y
+        before = chat.screen.view.log_view.scroll_offset.y
         await chat.step(300)
-        assert chat.screen.log_view.scroll_offset.y == before
-        chat.screen.log_view.scroll_end(animate=False)
+        assert chat.screen.view.log_view.scroll_offset.y == before
+        chat.screen.view.log_view.scroll_end(animate=False)
         await chat.finish()
         assert "word399" in chat.log
 
@@ -250,8 +250,8 @@ async def test_editing_takes_the_last_message_back(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("e")
-        assert chat.screen.composer.text == "one"
-        assert "editing" in str(chat.screen.composer.border_title)
+        assert chat.screen.view.composer.text == "one"
+        assert "editing" in str(chat.screen.view.composer.border_title)
         await chat.press("s", "enter")
         await chat.finish()
         assert "ones" in chat.log.split()
@@ -299,7 +299,7 @@ async def test_an_escape_that_came_too_late_to_stop_the_reply_does_nothing_else(
         places = []
         for chat.screen.late_seconds in (60.0, 0.0):
             await chat.pilot.press("escape")
-            places.append(chat.screen.place)
+            places.append(chat.screen.view.place)
         assert places == ["composer", "transcript"]
 
 
@@ -309,7 +309,7 @@ async def test_escape_leaves_an_edit(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("e", "escape")
-        assert chat.screen.composer.text == ""
+        assert chat.screen.view.composer.text == ""
         assert chat.session.editing is None
 
 
@@ -318,7 +318,7 @@ async def test_the_two_places_of_the_keyboard(tmp_path: Path) -> None:
         places = []
         for key in ("up", "escape", "escape", "enter"):
             await chat.press(key)
-            places.append(chat.screen.place)
+            places.append(chat.screen.view.place)
         assert places == ["transcript", "composer", "transcript", "composer"]
 
 
@@ -326,8 +326,8 @@ async def test_a_letter_without_a_meaning_goes_back_to_the_composer(tmp_path: Pa
     async with open_chat(tmp_path) as chat:
         await chat.read()
         await chat.press("Q")
-        assert chat.screen.place == "composer"
-        assert chat.screen.composer.text == "Q"
+        assert chat.screen.view.place == "composer"
+        assert chat.screen.view.composer.text == "Q"
 
 
 async def test_what_is_typed_fast_after_it_goes_there_too(tmp_path: Path) -> None:
@@ -338,13 +338,13 @@ async def test_what_is_typed_fast_after_it_goes_there_too(tmp_path: Path) -> Non
         for character in "quiet beaches":
             key = "space" if character == " " else character
             chat.app.post_message(events.Key(key, character))
-        await chat.until(lambda: len(chat.screen.composer.text) >= 13)
-        assert chat.screen.composer.text == "quiet beaches"
+        await chat.until(lambda: len(chat.screen.view.composer.text) >= 13)
+        assert chat.screen.view.composer.text == "quiet beaches"
 
 
 async def test_a_paste_goes_to_the_composer_without_control_characters(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.read()
         chat.app.post_message(events.Paste("two\r\nlines\x1b[2J\x07"))
-        await chat.until(lambda: chat.screen.composer.text)
-        assert chat.screen.composer.text == "two\nlines[2J"
+        await chat.until(lambda: chat.screen.view.composer.text)
+        assert chat.screen.view.composer.text == "two\nlines[2J"

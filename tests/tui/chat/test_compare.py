@@ -10,7 +10,7 @@ from textual.widgets import Input, Static
 
 from logit_amp_chat.core.records import Keep
 from logit_amp_chat.tui.chat.screen import ChatScreen
-from logit_amp_chat.tui.dialogs.compare_alphas import SweepScreen
+from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.lanes import Lanes
@@ -27,7 +27,7 @@ def style_of(log: TokenLog, word: str) -> str:
 
 
 def lane_log(chat: Chat, name: str) -> TokenLog:
-    return chat.screen.lanes.lanes[name].log_view
+    return chat.screen.view.lanes.lanes[name].log_view
 
 
 async def test_three_lanes_stream_together(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ async def test_three_lanes_stream_together(tmp_path: Path) -> None:
         assert chat.lane("before").split()[:3] == ["Otters", "are", "in"]
         assert chat.lane("after").split()[:3] == ["Otters", "are", "playful"]
         assert chat.lane("amplified").split()[:3] == ["Otters", "are", "wonderful!"]
-        assert str(chat.screen.prompt.content) == "Hi"
+        assert str(chat.screen.view.prompt.content) == "Hi"
 
 
 async def test_after_a_reply_the_missing_lanes_are_made(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_a_lane_that_is_the_same_says_so(tmp_path: Path) -> None:
         await chat.press("f4")
         await chat.say("Hi")
         await chat.finish()
-        assert chat.screen.lanes.lanes["amplified"].head.note == "same as after"
+        assert chat.screen.view.lanes.lanes["amplified"].head.note == "same as after"
 
 
 async def test_amplified_is_the_history_unless_another_is_kept(tmp_path: Path) -> None:
@@ -103,11 +103,11 @@ async def test_amplified_is_the_history_unless_another_is_kept(tmp_path: Path) -
         await chat.press("f4")
         await chat.say("Hi")
         await chat.finish()
-        assert chat.screen.lanes.lanes["amplified"].head.kept
+        assert chat.screen.view.lanes.lanes["amplified"].head.kept
         await chat.read()
         await chat.press("shift+tab", "k")
-        assert chat.screen.lanes.lanes["after"].head.kept
-        assert not chat.screen.lanes.lanes["amplified"].head.kept
+        assert chat.screen.view.lanes.lanes["after"].head.kept
+        assert not chat.screen.view.lanes.lanes["amplified"].head.kept
         assert any(isinstance(record, Keep) for record in chat.saved)
         await chat.say("more")
         assert chat.engine.request is not None
@@ -132,7 +132,7 @@ async def test_tab_goes_round_the_lanes(tmp_path: Path) -> None:
         seen = []
         for _ in range(3):
             await chat.press("tab")
-            seen.append(chat.screen.lanes.selected)
+            seen.append(chat.screen.view.lanes.selected)
         assert seen == ["before", "after", "amplified"]
 
 
@@ -145,7 +145,7 @@ async def test_an_earlier_reply_is_compared_when_the_cursor_stands_on_it(tmp_pat
         await chat.read()
         await chat.press("home", "c")
         await chat.finish()
-        assert str(chat.screen.prompt.content) == "one"
+        assert str(chat.screen.view.prompt.content) == "one"
         assert "playful" in chat.lane("after")
 
 
@@ -159,8 +159,8 @@ async def test_columns_rows_or_one_at_a_time(
         await chat.press("f4")
         await chat.say("Hi")
         await chat.finish()
-        assert chat.screen.lanes.has_class(layout)
-        shown = [lane for lane in chat.screen.lanes.lanes.values() if lane.region.height > 1]
+        assert chat.screen.view.lanes.has_class(layout)
+        shown = [lane for lane in chat.screen.view.lanes.lanes.values() if lane.region.height > 1]
         assert len(shown) == (1 if layout == "-single" else 3)
 
 
@@ -171,7 +171,7 @@ async def test_switched_on_before_the_reply_begins_it_shows_that_reply(tmp_path:
         chat.session.submit("two")
         await chat.pilot.press("f4")
         await chat.step(2)
-        assert str(chat.screen.prompt.content) == "two"
+        assert str(chat.screen.view.prompt.content) == "two"
         assert "Otters are" in chat.lane("amplified")
 
 
@@ -181,7 +181,7 @@ async def test_a_new_message_moves_the_comparison_on(tmp_path: Path) -> None:
         await chat.say("one")
         await chat.finish()
         await chat.say("two")
-        assert str(chat.screen.prompt.content) == "two"
+        assert str(chat.screen.view.prompt.content) == "two"
         assert chat.lane("before").strip() == ""
         await chat.step(2)
         assert "Otters are" in chat.lane("before")
@@ -192,7 +192,7 @@ async def test_lane_heads_carry_letter_name_and_alpha(tmp_path: Path) -> None:
         await chat.press("f4")
         await chat.say("Hi")
         await chat.finish()
-        heads = [text_of(lane.head).split()[:3] for lane in chat.screen.lanes.lanes.values()]
+        heads = [text_of(lane.head).split()[:3] for lane in chat.screen.view.lanes.lanes.values()]
         assert heads == [["B", "base", "−1"], ["A", "chat", "0"], ["α", "amplified", "+1"]]
         assert isinstance(chat.screen, ChatScreen)
 
@@ -204,18 +204,18 @@ async def test_a_stranger_s_lane_is_shown_like_any_other(tmp_path: Path) -> None
         log = chat.session.conversation.last_reply()
         assert log is not None
         log.reply = dataclasses.replace(log.reply, lane="[/x] of another tool")
-        chat.screen.log_view.show([])
-        chat.screen.sync_thread()
+        chat.screen.view.log_view.show([])
+        chat.screen.view.sync_thread()
         await chat.frame()
         assert "α at +1" in chat.log
 
 
-async def sweep(chat: Chat, alphas: str) -> None:
+async def choose_alphas(chat: Chat, alphas: str) -> None:
     """Choose the αs that are compared."""
-    if chat.screen.place == "composer":
+    if chat.screen.view.place == "composer":
         await chat.read()
     await chat.press("w")
-    assert isinstance(chat.app.screen, SweepScreen)
+    assert isinstance(chat.app.screen, CompareAlphasScreen)
     chat.app.screen.query_one(Input).value = alphas
     await chat.press("enter")
     await chat.frame()
@@ -225,14 +225,14 @@ async def test_any_alphas_stand_beside_the_live_one(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(200, 40)) as chat:
         chat.engine.texts["+0.5"] = "Otters are playful, my friend."
         await chat.press("f4")
-        await sweep(chat, "2, -1 0;0.5")
+        await choose_alphas(chat, "2, -1 0;0.5")
         await chat.say("Hi")
         assert chat.engine.request is not None
         lanes = {lane.name: lane.alpha for lane in chat.engine.request.lanes}
         assert lanes == {"before": -1, "after": 0, "+0.5": 0.5, "+2": 2, "amplified": 1}
         await chat.finish()
         assert "my friend" in " ".join(chat.lane("+0.5").split())
-        heads = [text_of(lane.head).split()[:3] for lane in chat.screen.lanes.lanes.values()]
+        heads = [text_of(lane.head).split()[:3] for lane in chat.screen.view.lanes.lanes.values()]
         assert heads[2:] == [["α", "at", "+0.5"], ["α", "at", "+2"], ["α", "amplified", "+1"]]
 
 
@@ -241,12 +241,12 @@ async def test_alphas_that_are_named_later_are_asked_for_alone(tmp_path: Path) -
         await chat.press("f4")
         await chat.say("Hi")
         await chat.finish()
-        await sweep(chat, "-1, 0, 3")
+        await choose_alphas(chat, "-1, 0, 3")
         assert chat.engine.request is not None
         assert [lane.alpha for lane in chat.engine.request.lanes] == [3]
         await chat.finish()
-        await sweep(chat, "0")
-        assert list(chat.screen.lanes.lanes) == ["after", "amplified"]
+        await choose_alphas(chat, "0")
+        assert list(chat.screen.view.lanes.lanes) == ["after", "amplified"]
         assert chat.engine.request is None
 
 
@@ -256,40 +256,40 @@ async def test_what_is_no_list_of_alphas_is_refused(
 ) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f4")
-        await sweep(chat, said)
-        assert isinstance(chat.app.screen, SweepScreen)
+        await choose_alphas(chat, said)
+        assert isinstance(chat.app.screen, CompareAlphasScreen)
         assert problem in str(chat.app.screen.query_one("#problem", Static).content)
-        assert chat.session.sweep == (-1.0, 0.0)
+        assert chat.session.compared_alphas == (-1.0, 0.0)
 
 
 async def test_the_live_alpha_moves_the_amplified_lane_alone(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(200, 40)) as chat:
         await chat.press("f4")
-        await sweep(chat, "-1, 0, 1")
+        await choose_alphas(chat, "-1, 0, 1")
         await chat.say("Hi")
         await chat.step(2)
         await chat.press("f3")
         await chat.step(2)
-        heads = {name: lane.head.alpha for name, lane in chat.screen.lanes.lanes.items()}
+        heads = {name: lane.head.alpha for name, lane in chat.screen.view.lanes.lanes.items()}
         assert heads == {"before": -1, "after": 0, "+1": 1, "amplified": 1.1}
 
 
 async def test_lanes_that_find_no_room_are_a_page_further(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f4")
-        await sweep(chat, "-1, 0, 0.5, 2")
+        await choose_alphas(chat, "-1, 0, 0.5, 2")
         await chat.say("Hi")
         await chat.finish()
         await chat.read()
 
         def shown() -> list[str]:
-            return [name for name, lane in chat.screen.lanes.lanes.items() if lane.display]
+            return [name for name, lane in chat.screen.view.lanes.lanes.items() if lane.display]
 
         assert shown() == ["+0.5", "+2", "amplified"]
-        assert text_of(chat.screen.lanes.lanes["+0.5"].head).startswith("‹2 ")
+        assert text_of(chat.screen.view.lanes.lanes["+0.5"].head).startswith("‹2 ")
         await chat.press("tab")
         assert shown() == ["before", "after", "+0.5"]
-        assert text_of(chat.screen.lanes.lanes["+0.5"].head).splitlines()[0].endswith("2›")
+        assert text_of(chat.screen.view.lanes.lanes["+0.5"].head).splitlines()[0].endswith("2›")
 
 
 async def test_a_lane_is_summed_up(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ async def test_a_lane_is_summed_up(tmp_path: Path) -> None:
         await chat.press("f4")
         await chat.say("Hi")
         await chat.finish()
-        lane = chat.screen.lanes.lanes["amplified"]
+        lane = chat.screen.view.lanes.lanes["amplified"]
         assert lane.block is not None
         steps = lane.block.log.steps
         kl = sum(step.kl for step in steps) / len(steps)
@@ -315,7 +315,7 @@ async def test_a_fixed_lane_can_be_kept(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         chat.engine.texts["+2"] = "Crabs."
         await chat.press("f4")
-        await sweep(chat, "0, 2")
+        await choose_alphas(chat, "0, 2")
         await chat.say("Hi")
         await chat.finish()
         await chat.read()
@@ -341,11 +341,11 @@ async def test_the_cursor_stands_on_the_same_token_in_every_lane(tmp_path: Path)
         await chat.finish()
         await chat.read()
         await chat.press("home", "right", "right")
-        cursors = [lane.log_view.cursor for lane in chat.screen.lanes.lanes.values()]
+        cursors = [lane.log_view.cursor for lane in chat.screen.view.lanes.lanes.values()]
         assert [cursor.step for cursor in cursors if cursor] == [2, 2, 2]
-        assert chat.screen.lanes.selected == "amplified"
+        assert chat.screen.view.lanes.selected == "amplified"
         await chat.press("t", "right")
-        cursors = [lane.log_view.cursor for lane in chat.screen.lanes.lanes.values()]
+        cursors = [lane.log_view.cursor for lane in chat.screen.view.lanes.lanes.values()]
         assert [cursor.step for cursor in cursors if cursor] == [2, 2, 3]
 
 
@@ -367,11 +367,11 @@ async def test_moves_that_come_at_once_end_on_the_same_token_in_every_lane(
         await chat.say("Hi")
         await chat.finish()
         await chat.press("tab", "home")
-        log = chat.screen.current_log
+        log = chat.screen.view.current_log
         for _ in range(3):
             log.move_by_token(1)
         await chat.frame()
-        cursors = [lane.log_view.cursor for lane in chat.screen.lanes.lanes.values()]
+        cursors = [lane.log_view.cursor for lane in chat.screen.view.lanes.lanes.values()]
         assert [cursor.step for cursor in cursors if cursor] == [3, 3, 3]
 
 
@@ -383,10 +383,10 @@ async def test_lanes_scroll_together_by_token(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("pageup", "pageup", "pageup")
-        current = chat.screen.lanes.current
+        current = chat.screen.view.lanes.current
         step = current.step_at(round(current.log_view.scroll_offset.y))
         assert step
-        after = chat.screen.lanes.lanes["after"]
+        after = chat.screen.view.lanes.lanes["after"]
         await chat.until(
             lambda: (
                 round(after.log_view.scroll_offset.y)

@@ -31,7 +31,7 @@ async def test_sampling_and_system_prompt_are_taken_over(tmp_path: Path) -> None
         assert isinstance(chat.app.screen, SamplingScreen)
         chat.app.screen.dismiss((Sampling(temperature=0.0), "Be brief."))
         await chat.until(lambda: chat.app.screen is chat.screen)
-        assert "T 0" in text_of(chat.screen.alpha_bar)
+        assert "T 0" in text_of(chat.screen.view.alpha_bar)
         await chat.say("Hi")
         assert chat.engine.request is not None
         assert [m.role for m in chat.engine.request.messages] == ["system", "user"]
@@ -45,8 +45,8 @@ async def test_any_alpha_can_be_entered(tmp_path: Path) -> None:
         await chat.press("6", "4", "enter")
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert chat.session.alpha == 64
-        assert "▶" in text_of(chat.screen.alpha_bar)
-        assert "+64" in text_of(chat.screen.alpha_bar)
+        assert "▶" in text_of(chat.screen.view.alpha_bar)
+        assert "+64" in text_of(chat.screen.view.alpha_bar)
 
 
 async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ async def test_a_new_chat_is_empty(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("ctrl+n")
-        assert chat.screen.place == "composer", "where the first message is written"
+        assert chat.screen.view.place == "composer", "where the first message is written"
         assert "one" not in chat.log.split()
         assert "Chats are saved in" in chat.log
 
@@ -64,9 +64,9 @@ async def test_a_new_chat_stops_the_reply_first(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("one")
         await chat.step(2)
-        path = chat.session.recorder.path
+        path = chat.session.saved.recorder.path
         await chat.press("ctrl+n")
-        assert chat.session.recorder.path is None
+        assert chat.session.saved.recorder.path is None
         assert path is not None
         assert '"cancelled"' in path.read_text()
 
@@ -75,7 +75,7 @@ async def test_a_saved_chat_is_opened_and_gone_on_with(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("first chat")
         await chat.finish()
-        first = chat.session.recorder.path
+        first = chat.session.saved.recorder.path
         await chat.press("ctrl+n")
         await chat.press("f9")
         await chat.until(lambda: len(chat.app.screen_stack) == 2)
@@ -85,14 +85,14 @@ async def test_a_saved_chat_is_opened_and_gone_on_with(tmp_path: Path) -> None:
         await chat.finish()
         texts = [r.text for r in chat.saved if isinstance(r, Message)]
         assert texts == ["first chat", "second message"]
-        assert chat.session.recorder.path == first
+        assert chat.session.saved.recorder.path == first
 
 
 async def test_a_chat_is_resumed_at_the_start(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("before the break")
         await chat.finish()
-        path = chat.session.recorder.path
+        path = chat.session.saved.recorder.path
     assert path is not None
     engines = Engines()
     session = make_session(tmp_path, engines)
@@ -106,9 +106,9 @@ async def test_a_reply_whose_end_was_lost_says_so(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.step(3)
-        assert chat.session.recorder.path is not None
+        assert chat.session.saved.recorder.path is not None
         torn = tmp_path / "torn.jsonl"
-        torn.write_bytes(chat.session.recorder.path.read_bytes())
+        torn.write_bytes(chat.session.saved.recorder.path.read_bytes())
         assert "Cut off" not in chat.log
     engines = Engines()
     session = make_session(tmp_path, engines)
@@ -130,7 +130,7 @@ async def test_another_profile_is_loaded_and_the_conversation_goes_on(tmp_path: 
         assert chat.engines.made[0].closed
         chat.engine.load()
         await chat.frame()
-        assert "Other pair" in text_of(chat.screen.status)
+        assert "Other pair" in text_of(chat.screen.view.status)
         assert chat.session.alpha == 0.5
         await chat.say("two")
         assert chat.engine.request is not None
@@ -195,10 +195,10 @@ async def test_the_cursor_survives_a_resize(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("left", "left", "left")
-        cursor = chat.screen.log_view.cursor
+        cursor = chat.screen.view.log_view.cursor
         await chat.pilot.resize_terminal(40, 15)
         await chat.frame()
-        assert cursor == chat.screen.log_view.cursor
+        assert cursor == chat.screen.view.log_view.cursor
         assert isinstance(cursor, Cursor)
 
 
@@ -206,7 +206,7 @@ async def test_a_pair_of_another_vocabulary_says_that_a_new_chat_began(tmp_path:
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.finish()
-        chat.screen.load(demo_profile(name="other"))
+        chat.screen.conversation.load(demo_profile(name="other"))
         await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile)
         chat.engine.vocabulary = "other words"
         chat.engine.load()

@@ -20,7 +20,7 @@ def other(tmp_path: Path) -> Iterator[ChatSession]:
     """Another app in the middle of a chat."""
     engines = Engines()
     session = make_session(tmp_path, engines)
-    session.load()
+    session.live.load()
     engines.last.load()
     session.drain()
     session.submit("elsewhere")
@@ -31,8 +31,8 @@ def other(tmp_path: Path) -> Iterator[ChatSession]:
 
 
 def file_of(session: ChatSession) -> Path:
-    assert session.recorder.path is not None
-    return session.recorder.path
+    assert session.saved.recorder.path is not None
+    return session.saved.recorder.path
 
 
 async def look(chat: Chat, path: Path) -> None:
@@ -50,9 +50,9 @@ async def test_a_chat_that_has_a_writer_is_shown_as_read_only(
     held = path.read_bytes()
     async with open_chat(tmp_path) as chat:
         await look(chat, path)
-        assert "READ ONLY" in text_of(chat.screen.status)
+        assert "READ ONLY" in text_of(chat.screen.view.status)
         assert "being written by another logit-amp-chat" in chat.notice
-        assert "read only" in str(chat.screen.composer.border_title)
+        assert "read only" in str(chat.screen.view.composer.border_title)
         assert "reload" in chat.footer
         assert "Otters" in chat.log
         await chat.press("escape")
@@ -60,11 +60,11 @@ async def test_a_chat_that_has_a_writer_is_shown_as_read_only(
         sent = len(chat.engine.commands)
         await chat.say("may I?")
         assert "may I?" not in chat.log
-        assert chat.screen.composer.text == "may I?", "what was typed stays"
+        assert chat.screen.view.composer.text == "may I?", "what was typed stays"
         assert "ctrl+n" in chat.notice
         for keys in (["escape"], ["escape"], ["r"], ["e"], ["c"], ["tab"], ["k"], ["c"]):
             await chat.press(*keys)
-        chat.session.record(Note(about="m-1", text="not mine to write"))
+        chat.session.saved.record(Note(about="m-1", text="not mine to write"))
         await chat.frame()
         assert len(chat.engine.commands) == sent
     assert path.read_bytes() == held
@@ -74,9 +74,9 @@ async def test_it_can_be_inspected_and_exported(tmp_path: Path, other: ChatSessi
     async with open_chat(tmp_path, size=(120, 40)) as chat:
         await look(chat, file_of(other))
         await chat.press("escape", "escape", "home", "i")
-        assert "Otters" in text_of(chat.screen.inspector)
+        assert "Otters" in text_of(chat.screen.view.inspector)
         target = tmp_path / "copy.md"
-        chat.screen._export(file_of(other), target, "md")
+        chat.screen.dialogs.export_to(file_of(other), target, "md")
         assert "elsewhere" in target.read_text()
 
 
@@ -84,16 +84,16 @@ async def test_it_is_taken_over_once_the_other_has_gone(tmp_path: Path, other: C
     async with open_chat(tmp_path) as chat:
         await look(chat, file_of(other))
         await chat.press("ctrl+l")
-        assert chat.session.read_only, "the other is still there"
+        assert chat.session.saved.read_only, "the other is still there"
         path = file_of(other)
         other.close()
         await chat.press("ctrl+l")
-        assert not chat.session.read_only
+        assert not chat.session.saved.read_only
         assert chat.notice == ""
-        assert "READ ONLY" not in text_of(chat.screen.status)
+        assert "READ ONLY" not in text_of(chat.screen.view.status)
         await chat.say("now mine")
         await chat.finish()
-        assert chat.session.recorder.path == path
+        assert chat.session.saved.recorder.path == path
         assert [r.text for r in chat.saved if r.type == "message"] == ["elsewhere", "now mine"]
 
 
@@ -106,7 +106,7 @@ async def test_looking_loads_no_models_and_a_new_chat_does(
     app = ChatApp(session)
     async with app.run_test(notifications=True) as pilot:
         chat = Chat(app, pilot, engines)
-        await chat.until(lambda: "READ ONLY" in text_of(chat.screen.status))
+        await chat.until(lambda: "READ ONLY" in text_of(chat.screen.view.status))
         assert engines.made == []
         await chat.press("ctrl+n")
         await chat.until(lambda: engines.made and engines.last.profile is not None)
@@ -114,7 +114,7 @@ async def test_looking_loads_no_models_and_a_new_chat_does(
         await chat.frame()
         await chat.say("mine")
         await chat.finish()
-        assert chat.session.recorder.path != file_of(other)
+        assert chat.session.saved.recorder.path != file_of(other)
     session.close()
 
 
@@ -131,8 +131,8 @@ def test_a_file_that_may_not_be_changed_is_read_too(
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         session.resume(path)
-    assert session.read_only
-    assert "Read-only file system" in str(session.recorder.read_only)
+    assert session.saved.read_only
+    assert "Read-only file system" in str(session.saved.recorder.read_only)
     assert len(session.conversation.messages) == 1
     session.close()
-    assert session.saved_as is None
+    assert session.saved.saved_as is None

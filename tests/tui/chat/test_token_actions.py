@@ -15,7 +15,7 @@ from tests.tui.reader import ask, last, legend
 
 
 def panel(chat: Chat) -> str:
-    return text_of(chat.screen.inspector)
+    return text_of(chat.screen.view.inspector)
 
 
 class TestBranching:
@@ -24,7 +24,7 @@ class TestBranching:
             await ask(chat, "Hi")
             await chat.press("right", "right", "enter")
             assert isinstance(chat.screen.focused, Inspector)
-            candidate = chat.screen.inspector.candidate
+            candidate = chat.screen.view.inspector.candidate
             assert candidate is not None
             assert candidate.amplified == max(c.amplified for c in last(chat).steps[2].top)
             assert "go on here" in chat.footer
@@ -35,7 +35,7 @@ class TestBranching:
             await chat.finish()
             await chat.read()
             await chat.press("enter")
-            assert chat.screen.focused is chat.screen.composer
+            assert chat.screen.focused is chat.screen.view.composer
 
     @pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 15)])
     async def test_a_branch_replaces_the_reply_and_is_its_sibling(
@@ -45,7 +45,7 @@ class TestBranching:
             await ask(chat, "Hi")
             first = last(chat)
             await chat.press("right", "right", "enter", "down", "down")
-            candidate = chat.screen.inspector.candidate
+            candidate = chat.screen.view.inspector.candidate
             assert candidate is not None
             await chat.press("enter")
             request = chat.engine.request
@@ -91,9 +91,9 @@ class TestBranching:
             await ask(chat, "Hi")
             await chat.press("right", "enter", "down", "escape")
             assert isinstance(chat.screen.focused, TokenLog)
-            assert chat.screen.log_view.cursor == Cursor(last(chat).id, 1)
-            assert chat.screen.inspector.candidate is None
-            assert not chat.screen.inspector.display, "it was not there before"
+            assert chat.screen.view.log_view.cursor == Cursor(last(chat).id, 1)
+            assert chat.screen.view.inspector.candidate is None
+            assert not chat.screen.view.inspector.display, "it was not there before"
 
     async def test_the_candidates_follow_the_cursor(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(120, 40)) as chat:
@@ -101,13 +101,13 @@ class TestBranching:
             await chat.press("enter", "down", "right")
             assert "token 2 of" in panel(chat)
             assert isinstance(chat.screen.focused, Inspector)
-            assert chat.screen.inspector.selected == 0
+            assert chat.screen.view.inspector.selected == 0
 
     async def test_every_candidate_can_be_reached_where_few_fit(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(80, 24)) as chat:
             await ask(chat, "Hi")
             await chat.press("enter", *["down"] * 30)
-            inspector = chat.screen.inspector
+            inspector = chat.screen.view.inspector
             total = len(last(chat).steps[0].top)
             assert inspector.selected == total - 1
             assert inspector.rows < total
@@ -145,18 +145,18 @@ class TestSiblings:
             await chat.finish()
             await chat.press("up", "home", "right", "right", "<")
             first = next(iter(chat.session.conversation.replies.values()))
-            assert chat.screen.log_view.cursor == Cursor(first.id, 2)
+            assert chat.screen.view.log_view.cursor == Cursor(first.id, 2)
 
     async def test_in_a_comparison_the_lanes_turn_with_it(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(120, 40)) as chat:
             await chat.press("f4")
             await ask(chat, "Hi")
-            shown = chat.screen.lanes.lanes["before"].block
+            shown = chat.screen.view.lanes.lanes["before"].block
             assert shown is not None
             await chat.press("enter", "down", "enter")
             await chat.finish()
             await chat.press("<")
-            block = chat.screen.lanes.lanes["before"].block
+            block = chat.screen.view.lanes.lanes["before"].block
             assert block is not None
             assert block.id == shown.id
 
@@ -198,7 +198,7 @@ class TestNotes:
         async with open_chat(tmp_path) as chat:
             await ask(chat, "Hi")
             await chat.press("m", *"hm", "enter", "l", *"odd", "enter")
-            path = chat.session.recorder.path
+            path = chat.session.saved.recorder.path
         assert path is not None
         engines = Engines()
         session = make_session(tmp_path, engines)
@@ -210,9 +210,9 @@ class TestNotes:
     async def test_a_hostile_note_is_shown_safely(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(120, 40)) as chat:
             await ask(chat, "Hi")
-            chat.session.note(last(chat).id, "[/x]\x1b[2J\u202e", 0)
-            chat.session.name(last(chat).id, "[bold]\x1b]52;c;aGk=\x07")
-            chat.screen.log_view.renew(last(chat).id)
+            chat.session.saved.note(last(chat).id, "[/x]\x1b[2J\u202e", 0)
+            chat.session.saved.name(last(chat).id, "[bold]\x1b]52;c;aGk=\x07")
+            chat.screen.view.log_view.renew(last(chat).id)
             await chat.press("i")
             for text in (chat.log, panel(chat)):
                 assert "\x1b" not in text
@@ -224,12 +224,12 @@ class TestColours:
     async def test_the_key_goes_through_all_of_them(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(120, 40)) as chat:
             await ask(chat, "Hi")
-            assert not chat.screen.legend.display
+            assert not chat.screen.view.legend.display
             for title in ("KL(after‖before)", "Δ log p", "rank change", "entropy"):
                 await chat.press("f6")
                 assert title in legend(chat)
             await chat.press("f6")
-            assert not chat.screen.legend.display
+            assert not chat.screen.view.legend.display
 
     async def test_the_legend_reads_the_cursor_s_token(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(120, 40)) as chat:
@@ -243,10 +243,10 @@ class TestColours:
     async def test_tokens_are_coloured_by_their_level(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
             await ask(chat, "Hi")
-            log = chat.screen.log_view
+            log = chat.screen.view.log_view
             log.set_cursor(None)
             await chat.press("f6")
-            metric = chat.screen.legend.metric
+            metric = chat.screen.view.legend.metric
             assert metric is not None
             drawn = {
                 segment.text.strip(): segment.style
@@ -266,7 +266,7 @@ class TestColours:
         async with open_chat(tmp_path) as chat:
             await ask(chat, "Hi")
             await chat.press("f6", "f6")
-            metric = chat.screen.legend.metric
+            metric = chat.screen.view.legend.metric
             assert metric is not None
             steps = last(chat).steps
             hunks = [
@@ -278,12 +278,12 @@ class TestColours:
             visited = []
             for _ in hunks[:-1]:
                 await chat.press("n")
-                assert chat.screen.log_view.cursor is not None
-                visited.append(chat.screen.log_view.cursor.step)
+                assert chat.screen.view.log_view.cursor is not None
+                visited.append(chat.screen.view.log_view.cursor.step)
             assert visited == [i for i in hunks if i > 0][: len(visited)]
             await chat.press("N")
-            assert chat.screen.log_view.cursor is not None
-            assert chat.screen.log_view.cursor.step == visited[-2]
+            assert chat.screen.view.log_view.cursor is not None
+            assert chat.screen.view.log_view.cursor.step == visited[-2]
             for _ in hunks:
                 await chat.press("n")
             assert "nothing more stands out" in legend(chat)
@@ -325,7 +325,7 @@ class TestMarkdown:
             assert "\u202e" not in chat.log
             assert "‹RLO›abc" in chat.log
             assert "http://x.y" in chat.log, "an address is not hidden"
-            log = chat.screen.log_view
+            log = chat.screen.view.log_view
             links = [s.style.link for y in range(24) for s in log.render_line(y) if s.style]
             assert not any(links)
 
@@ -344,14 +344,14 @@ class TestMarkdown:
             await ask(chat, "Hi")
             await chat.press("v", "left")
             assert "**fish**" in chat.log
-            assert chat.screen.log_view.cursor is not None
+            assert chat.screen.view.log_view.cursor is not None
 
 
 async def test_the_cursor_goes_from_reply_to_reply_by_their_beginnings(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await ask(chat, "one", "two")
         first, second = (log.id for log in chat.session.conversation.replies.values())
-        log = chat.screen.log_view
+        log = chat.screen.view.log_view
         await chat.press("right", "right", "{")
         assert log.cursor == Cursor(second, 0)
         await chat.press("{")

@@ -18,7 +18,7 @@ async def test_an_engine_that_dies_is_said_and_can_be_loaded_again(tmp_path: Pat
         await chat.step(3)
         chat.engine.fail("The engine process was ended by signal SIGKILL.", fatal=True)
         await chat.frame()
-        assert "SIGKILL" in text_of(chat.screen.notice)
+        assert "SIGKILL" in text_of(chat.screen.view.notice)
         assert "ctrl+l" in chat.notice
         assert "Broken off after 3 tokens" in chat.log
         assert "reload" in chat.footer
@@ -66,7 +66,7 @@ async def test_a_full_context_is_said_plainly(tmp_path: Path) -> None:
         await chat.say("Hi")
         chat.engine.fail("The prompt takes 600 of 512 tokens.", "Start a new chat (ctrl+n).")
         await chat.frame()
-        assert "600 of 512 tokens" in text_of(chat.screen.notice)
+        assert "600 of 512 tokens" in text_of(chat.screen.view.notice)
         assert "new chat" in chat.notice
         assert chat.session.state == "ready"
 
@@ -78,12 +78,12 @@ async def test_errors_stay_until_they_are_read(tmp_path: Path) -> None:
         await chat.frame()
         await chat.say("Hi")
         await chat.finish()
-        assert "First thing." in text_of(chat.screen.notice)
-        assert "next of 2" in text_of(chat.screen.notice)
+        assert "First thing." in text_of(chat.screen.view.notice)
+        assert "next of 2" in text_of(chat.screen.view.notice)
         await chat.press("escape")
-        assert "Second thing." in text_of(chat.screen.notice)
+        assert "Second thing." in text_of(chat.screen.view.notice)
         await chat.press("escape")
-        assert not chat.screen.notice.display
+        assert not chat.screen.view.notice.display
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_what_one_folder_refuses_is_saved_in_another(no_folder: Path) -> N
         assert "Cannot save the conversation" in chat.notice
         assert f"It is saved in {default_folder()} instead." in chat.notice
         await chat.finish()
-        assert "NOT SAVED" not in text_of(chat.screen.status)
+        assert "NOT SAVED" not in text_of(chat.screen.view.status)
         assert [record.type for record in chat.saved][-1] == "finish"
 
 
@@ -115,7 +115,7 @@ async def test_a_transcript_that_cannot_be_written_is_said_at_once(nowhere: Path
     async with open_chat(nowhere) as chat:
         await chat.say("Hi")
         assert "Cannot save the conversation" in chat.notice
-        assert "NOT SAVED" in text_of(chat.screen.status)
+        assert "NOT SAVED" in text_of(chat.screen.view.status)
         await chat.finish()
         assert "Otters" in chat.log
 
@@ -148,7 +148,7 @@ async def test_notices_of_a_pair_are_shown(tmp_path: Path) -> None:
     async with open_chat(tmp_path, loaded=False) as chat:
         chat.engine.load(notices=("The vocabularies differ in 128 rows.",))
         await chat.frame()
-        assert "128 rows" in text_of(chat.screen.notice)
+        assert "128 rows" in text_of(chat.screen.view.notice)
         await chat.say("Hi")
         assert chat.notice == "", "information goes with the next message"
 
@@ -158,14 +158,14 @@ async def test_what_an_engine_notices_later_is_shown(tmp_path: Path) -> None:
         await chat.say("Hi")
         chat.engine.emit([Noticed("Steps run slower now.")])
         await chat.finish()
-        assert "Steps run slower now." in text_of(chat.screen.notice)
+        assert "Steps run slower now." in text_of(chat.screen.view.notice)
 
 
 async def test_hostile_errors_are_shown_safely(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         chat.engine.fail("[/b] \x1b[2J", "[bold]\x9b")
         await chat.frame()
-        shown = text_of(chat.screen.notice)
+        shown = text_of(chat.screen.view.notice)
         assert "[/b] ␛[2J [bold]" in shown
         assert "\x9b" not in shown
 

@@ -23,7 +23,7 @@ async def bunch(chat: Chat, *keys: str) -> None:
 async def test_in_the_composer(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await bunch(chat, *"helo", "backspace", *"lo", "home", "O", "ctrl+j", "ctrl+e", "!")
-        await chat.until(lambda: chat.screen.composer.text == "O\nhello!")
+        await chat.until(lambda: chat.screen.view.composer.text == "O\nhello!")
 
 
 async def test_in_the_dialog_for_alpha(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ async def test_searching_through_lanes(tmp_path: Path) -> None:
         await chat.finish()
         await chat.press("escape", "home", "slash")
         await bunch(chat, *"yful", "enter")
-        await chat.until(lambda: chat.screen.place == "transcript")
-        assert chat.screen.lanes.selected == "after"
-        step = chat.screen.current_log.step_under_cursor()
+        await chat.until(lambda: chat.screen.view.place == "transcript")
+        assert chat.screen.view.lanes.selected == "after"
+        step = chat.screen.view.current_log.step_under_cursor()
         assert step is not None
         assert step.text == " playful"
 

@@ -17,7 +17,7 @@ from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
-from logit_amp_chat.tui.dialogs.compare_alphas import SweepScreen
+from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
 from logit_amp_chat.tui.dialogs.copy import CopyScreen
 from logit_amp_chat.tui.dialogs.export import ExportScreen
 from logit_amp_chat.tui.dialogs.help import HelpScreen
@@ -77,7 +77,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
         folder,
     ),
     "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
-    "sweep": lambda folder: SweepScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
+    "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
 
 

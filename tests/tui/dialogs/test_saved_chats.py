@@ -127,10 +127,10 @@ async def test_a_copy_is_the_first_of_the_list(tmp_path: Path) -> None:
 
 
 async def test_the_open_chat_is_renamed_by_its_writer_and_not_deleted(tmp_path: Path) -> None:
-    talk = SavedConversation(tmp_path, lambda error: None)
-    talk.record(session())
-    talk.say("Hi", None, "")
-    app = Host(ChatsScreen(tmp_path, talk))
+    saved = SavedConversation(tmp_path, lambda error: None)
+    saved.record(session())
+    saved.say("Hi", None, "")
+    app = Host(ChatsScreen(tmp_path, saved))
     async with app.run_test(size=(80, 30)) as pilot:
         await listed(pilot, app, 1)
         await pilot.press("f4")
@@ -139,5 +139,5 @@ async def test_the_open_chat_is_renamed_by_its_writer_and_not_deleted(tmp_path: 
         await until(pilot, lambda: isinstance(app.screen, LineScreen))
         await pilot.press(*"Greeting", "enter")
         await until(pilot, lambda: "open · Greeting" in app.text)
-    assert talk.conversation.title == "Greeting"
-    talk.put_away()
+    assert saved.conversation.title == "Greeting"
+    saved.close()

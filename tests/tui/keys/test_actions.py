@@ -49,7 +49,7 @@ async def test_the_footer_shows_keys_that_go_two_ways_as_one(tmp_path: Path) -> 
         await chat.say("Hi")
         await chat.finish()
         await chat.read()
-        assert "←→ token" in text_of(chat.screen.keys)
+        assert "←→ token" in text_of(chat.screen.view.keys)
 
 
 def test_ids_are_unique() -> None:

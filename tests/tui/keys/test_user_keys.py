@@ -34,6 +34,11 @@ def test_two_actions_may_change_places(tmp_path: Path) -> None:
     assert read_keymap(path) == {"alpha_up": "f2", "alpha_down": "f3"}
 
 
+def test_a_former_name_stays_readable(tmp_path: Path) -> None:
+    path = written(tmp_path, "sweep: f12\n")
+    assert read_keymap(path) == {"compare_alphas": "f12"}
+
+
 @pytest.mark.parametrize(
     ("text", "line", "key", "problem"),
     [
@@ -47,6 +52,9 @@ def test_two_actions_may_change_places(tmp_path: Path) -> None:
         ("quit: []\n", 1, "quit", "no key; leave the line out"),
         ("help: f10\n", 1, "help", "f10 is already the key of quit"),
         ("alpha_up: f12\nkeep: e\n", 2, "keep", "e is already the key of edit"),
+        ("keep: x\nsweep: e\n", 2, "sweep", "e is already the key of edit"),
+        ("sweep: ctrl+i\n", 1, "sweep", "ctrl+i arrives as tab"),
+        ("sweep: x\ncompare_alphas: z\n", 2, "compare_alphas", "the same action as sweep"),
         ("quit: f12\nquit: f11\n", 2, "quit", "the key is there twice"),
     ],
 )
@@ -76,7 +84,7 @@ async def test_own_keys_act_and_stand_in_footer_and_help(tmp_path: Path) -> None
         screen.take_frame()
         await pilot.press("ctrl+k", "f3")
         assert app.session.alpha == 1.1, "the usual key has no meaning any more"
-        assert "ctrl+k α+" in text_of(screen.keys)
+        assert "ctrl+k α+" in text_of(screen.view.keys)
         await pilot.press("escape", "x")
         assert app.session.comparing
         await pilot.press("question_mark")
@@ -89,7 +97,7 @@ async def test_a_file_that_cannot_be_used_is_said_and_the_usual_keys_act(tmp_pat
     async with app.run_test(size=(120, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, ChatScreen)
-        await until(pilot, lambda: screen.notice.entries)
-        assert "line 1, key quit" in screen.notice.entries[0][0]
+        await until(pilot, lambda: screen.view.notice.entries)
+        assert "line 1, key quit" in screen.view.notice.entries[0][0]
         await pilot.press("f3")
         assert app.session.alpha == 1.1

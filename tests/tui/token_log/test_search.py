@@ -11,7 +11,7 @@ from tests.tui.reader import ask, legend
 
 def found(chat: Chat) -> str:
     """What is said beside the words that are being typed."""
-    bar = chat.screen.search_bar
+    bar = chat.screen.view.search_bar
     assert bar is not None
     assert bar.display
     return str(bar.count.content)
@@ -26,15 +26,15 @@ async def test_it_finds_while_it_is_typed_and_goes_on(tmp_path: Path) -> None:
         assert found(chat) == "1/2", "round the end"
         await chat.press("up", "enter")
         assert "/light  2/2" in legend(chat)
-        step = chat.screen.log_view.step_under_cursor()
+        step = chat.screen.view.log_view.step_under_cursor()
         assert step is not None
         assert step.text == " lighthouse"
-        place = chat.screen.log_view.cursor
+        place = chat.screen.view.log_view.cursor
         await chat.press("N")
         assert "/light  1/2" in legend(chat)
-        assert chat.screen.log_view.cursor != place
+        assert chat.screen.view.log_view.cursor != place
         await chat.press("n")
-        assert chat.screen.log_view.cursor == place
+        assert chat.screen.view.log_view.cursor == place
 
 
 async def test_it_finds_across_tokens_and_lines(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ async def test_it_finds_across_tokens_and_lines(tmp_path: Path) -> None:
         await ask(chat, "Hi")
         await chat.press("slash", *"By the way, the lighthouse sees".replace(" ", "_"))
         assert found(chat) == "nothing found"
-        assert chat.screen.search_bar is not None
-        chat.screen.search_bar.line.value = "By the way, the lighthouse sees"
+        assert chat.screen.view.search_bar is not None
+        chat.screen.view.search_bar.line.value = "By the way, the lighthouse sees"
         await chat.frame()
         assert found(chat) == "1/1"
 
@@ -53,10 +53,10 @@ async def test_in_a_comparison_it_finds_in_every_lane(tmp_path: Path) -> None:
         await chat.press("f4")
         await ask(chat, "Hi")
         await chat.press("slash", *"playful")
-        assert chat.screen.lanes.selected == "after"
+        assert chat.screen.view.lanes.selected == "after"
         assert found(chat) == "1/1"
         await chat.press("enter")
-        step = chat.screen.current_log.step_under_cursor()
+        step = chat.screen.view.current_log.step_under_cursor()
         assert step is not None
         assert step.text == " playful"
 
@@ -67,7 +67,7 @@ async def test_what_the_user_said_is_found_too(tmp_path: Path) -> None:
         await ask(chat, "Marmots", "more")
         await chat.press("slash", *"marmots", "enter")
         assert "Marmots" in chat.log
-        assert chat.screen.log_view.cursor is None
+        assert chat.screen.view.log_view.cursor is None
 
 
 async def test_capitals_count_once_there_is_one(tmp_path: Path) -> None:
@@ -84,9 +84,9 @@ async def test_escape_ends_it(tmp_path: Path) -> None:
         await ask(chat, "Hi")
         await chat.press("slash", "o", "escape")
         assert isinstance(chat.screen.focused, TokenLog)
-        assert chat.screen.log_view.finder.query == ""
+        assert chat.screen.view.log_view.finder.query == ""
         await chat.press("slash", "o", "enter")
-        assert chat.screen.legend.display
+        assert chat.screen.view.legend.display
         await chat.press("escape")
-        assert not chat.screen.legend.display
+        assert not chat.screen.view.legend.display
         assert isinstance(chat.screen.focused, TokenLog)

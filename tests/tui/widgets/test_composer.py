@@ -25,71 +25,71 @@ async def test_up_goes_through_what_was_sent_and_past_it_to_the_transcript(
     async with open_chat(tmp_path) as chat:
         await sent(chat, "one", "two")
         await chat.press(*"dra", "up")
-        assert chat.screen.composer.text == "two"
+        assert chat.screen.view.composer.text == "two"
         await chat.press("up")
-        assert chat.screen.composer.text == "one"
+        assert chat.screen.view.composer.text == "one"
         await chat.press("down", "down")
-        assert chat.screen.composer.text == "dra"
+        assert chat.screen.view.composer.text == "dra"
         await chat.press("up", "up", "up")
-        assert chat.screen.place == "transcript"
+        assert chat.screen.view.place == "transcript"
 
 
 async def test_what_was_done_to_a_message_can_be_undone(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press(*"ab", "left", "x", "ctrl+underscore")
-        assert chat.screen.composer.text == "ab"
+        assert chat.screen.view.composer.text == "ab"
 
 
 async def test_up_and_down_move_inside_a_message_first(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await sent(chat, "one")
         await chat.press("a", "ctrl+j", "b", "up")
-        assert chat.screen.composer.text == "a\nb"
+        assert chat.screen.view.composer.text == "a\nb"
         await chat.press("up")
-        assert chat.screen.composer.text == "one"
+        assert chat.screen.view.composer.text == "one"
         await chat.press("down")
-        assert chat.screen.composer.text == "a\nb"
+        assert chat.screen.view.composer.text == "a\nb"
 
 
 async def test_a_line_that_is_wrapped_is_walked_row_by_row(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await sent(chat, "one")
         long = "word " * 30
-        chat.screen.composer.put(long)
+        chat.screen.view.composer.put(long)
         await chat.frame()  # it grows, and wraps elsewhere
         await chat.press("up")
-        assert chat.screen.composer.text == long
+        assert chat.screen.view.composer.text == long
         await chat.press("up")
-        assert chat.screen.composer.text == "one"
+        assert chat.screen.view.composer.text == "one"
 
 
 async def test_what_was_sent_again_is_there_once(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await sent(chat, "one", "one")
         await chat.press("up", "up")
-        assert chat.screen.place == "transcript"
+        assert chat.screen.view.place == "transcript"
 
 
 async def test_a_resumed_chat_knows_what_was_said_in_it(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await sent(chat, "one")
-        path = chat.session.recorder.path
+        path = chat.session.saved.recorder.path
         assert path is not None
     engines = Engines()
     session = make_session(tmp_path, engines)
     session.resume(path)
     async with open_chat(tmp_path, session=session, engines=engines, loaded=False) as again:
         await again.press("up")
-        assert again.screen.composer.text == "one"
+        assert again.screen.view.composer.text == "one"
 
 
 async def test_a_long_paste_is_taken_whole(tmp_path: Path) -> None:
     text = "word and more words\n" * 5000
     async with open_chat(tmp_path) as chat:
         chat.app.post_message(events.Paste(text))
-        await chat.until(lambda: len(chat.screen.composer.text) == len(text))
+        await chat.until(lambda: len(chat.screen.view.composer.text) == len(text))
         await chat.press("x")
-        assert chat.screen.composer.text == text + "x"
+        assert chat.screen.view.composer.text == text + "x"
 
 
 # --- the editor -----------------------------------------------------------------
@@ -138,7 +138,7 @@ async def test_a_terminal_that_cannot_be_handed_over_says_so(tmp_path: Path) -> 
     async with open_chat(tmp_path) as chat:
         await chat.press(*"abc", "ctrl+x")
         assert "cannot be handed" in chat.notice
-        assert chat.screen.composer.text == "abc"
+        assert chat.screen.view.composer.text == "abc"
 
 
 async def test_tab_goes_to_the_transcript_also_while_a_reply_streams(tmp_path: Path) -> None:
@@ -146,6 +146,6 @@ async def test_tab_goes_to_the_transcript_also_while_a_reply_streams(tmp_path: P
         await chat.say("Hi")
         await chat.step(2)
         await chat.press("tab")
-        assert chat.screen.place == "transcript"
+        assert chat.screen.view.place == "transcript"
         assert chat.session.state == "busy"
-        assert "tab" not in chat.screen.composer.text
+        assert "tab" not in chat.screen.view.composer.text

@@ -15,7 +15,7 @@ from tests.tui.chat_driver import Chat, open_chat, text_of
 
 
 def shown(chat: Chat) -> str:
-    return text_of(chat.screen.inspector)
+    return text_of(chat.screen.view.inspector)
 
 
 def steps(chat: Chat) -> list[Step]:
@@ -81,7 +81,7 @@ async def test_up_and_down_go_by_line(tmp_path: Path) -> None:
         await chat.finish()
         await chat.read()
         await chat.press("home")
-        log = chat.screen.log_view
+        log = chat.screen.view.log_view
         places = []
         for key in ("down", "down", "up"):
             await chat.press(key)
@@ -98,7 +98,7 @@ async def test_words_are_jumped_over(tmp_path: Path) -> None:
         await chat.read()
         await chat.press("home", "ctrl+right", "ctrl+right", "ctrl+right")
         assert "“·By”" not in shown(chat)
-        step = chat.screen.log_view.step_under_cursor()
+        step = chat.screen.view.log_view.step_under_cursor()
         assert step is not None
         assert step.text == " By"
 
@@ -111,9 +111,9 @@ async def test_the_cursor_goes_from_reply_to_reply(tmp_path: Path) -> None:
         await chat.read()
         await chat.press(*["left"] * 18)
         first, second = (log.id for log in chat.session.conversation.replies.values())
-        assert chat.screen.log_view.cursor == Cursor(first, 16)
+        assert chat.screen.view.log_view.cursor == Cursor(first, 16)
         await chat.press("right")
-        assert chat.screen.log_view.cursor == Cursor(second, 0)
+        assert chat.screen.view.log_view.cursor == Cursor(second, 0)
 
 
 async def test_a_key_sorts_the_candidates_the_other_way(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ async def test_beside_the_text_when_wide_below_it_otherwise(
 ) -> None:
     async with open_chat(tmp_path, size=size) as chat:
         await chat.press("f5")
-        text, panel = chat.screen.log_view.region, chat.screen.inspector.region
+        text, panel = chat.screen.view.log_view.region, chat.screen.view.inspector.region
         assert (panel.x >= text.right) == beside
         assert (panel.y >= text.bottom) != beside
 
@@ -170,7 +170,7 @@ async def test_alone_in_a_small_terminal(tmp_path: Path) -> None:
         await chat.finish()
         await chat.press("f5")
         assert all(letter in shown(chat) for letter in ("B before", "A after", "α amplified"))
-        assert chat.screen.log_view.region.height == 0
+        assert chat.screen.view.log_view.region.height == 0
 
 
 async def test_in_a_comparison_it_shows_the_lane_with_the_cursor(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ async def test_in_a_comparison_it_shows_the_lane_with_the_cursor(tmp_path: Path)
         await chat.finish()
         await chat.read()
         await chat.press("tab", "home", "right", "right")
-        assert chat.screen.lanes.selected == "before"
+        assert chat.screen.view.lanes.selected == "before"
         assert "“·in”" in shown(chat)
 
 

@@ -25,8 +25,8 @@ def rival(log: ReplyLog, place: int) -> int:
 
 def again(session: ChatSession) -> Conversation:
     """What the file adds up to."""
-    assert session.recorder.path is not None
-    return Conversation(read_records(session.recorder.path))
+    assert session.saved.recorder.path is not None
+    return Conversation(read_records(session.saved.recorder.path))
 
 
 def test_a_branch_begins_like_the_reply_and_goes_on_from_another_token(
@@ -69,7 +69,7 @@ def test_a_branch_of_a_kept_before_lane_stays_in_that_lane(
     answered(session, engines)
     before = next(x for x in session.conversation.replies.values() if x.reply.lane == "before")
     session.comparing = False
-    session.keep(before.id)
+    session.saved.keep(before.id)
     session.branch(before, 3, rival(before, 3))
     engines.last.finish()
     session.drain()
@@ -126,20 +126,22 @@ def test_turning_to_a_sibling_brings_back_what_was_said_after_it(
     session.branch(first, 1, rival(first, 1))
     engines.last.finish()
     session.drain()
-    session.turn_to(first)
+    session.saved.switch_to(first)
     assert session.conversation.leaf == second.id
     assert again(session).leaf == second.id
-    session.turn_to(session.conversation.siblings(first)[1])
+    session.saved.switch_to(session.conversation.siblings(first)[1])
     assert len(session.conversation.thread()) == 2
     assert again(session).thread()[-1].id == session.conversation.thread()[-1].id
 
 
 def test_notes_and_names_are_saved(session: ChatSession, engines: Engines) -> None:
     log = answered(session, engines)
-    session.note(log.id, "odd", step=3)
-    session.name(log.id, "lighthouse")
-    assert session.recorder.path is not None
-    saved = [r for r in read_records(session.recorder.path) if isinstance(r, Note | Name | Keep)]
+    session.saved.note(log.id, "odd", step=3)
+    session.saved.name(log.id, "lighthouse")
+    assert session.saved.recorder.path is not None
+    saved = [
+        r for r in read_records(session.saved.recorder.path) if isinstance(r, Note | Name | Keep)
+    ]
     assert saved == [
         Note(about=log.id, text="odd", step=3),
         Name(reply=log.id, text="lighthouse"),

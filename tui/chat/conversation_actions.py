@@ -1,0 +1,206 @@
+"""Messages, α, the pair that is loaded, and which chat is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.protocol import Failed, Opened
+from logit_amp_chat.tui.chat.host import ChatHost
+
+READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
+RELOAD = "Press ctrl+l to load again, F8 for another profile."
+
+
+class ConversationActions:
+    """The actions that change the conversation, or what answers in it."""
+
+    def __init__(self, host: ChatHost) -> None:
+        self.host = host
+        self.session = host.session
+        self.view = host.view
+
+    # --- messages -----------------------------------------------------------------
+
+    def send(self) -> None:
+        """Send what is in the composer."""
+        self.view.composer.action_submit()
+
+    def submitted(self, text: str) -> None:
+        """The composer has handed over a message."""
+        view = self.view
+        if self.session.saved.read_only:
+            view.composer.put(text)
+            self.say_read_only()
+            return
+        view.notice.clear_information()
+        view.log_view.set_cursor(None)
+        view.compared = None
+        self.session.submit(text)
+        if self.session.state == "failed":
+            view.notice.say("The models are not loaded.", RELOAD, error=True)
+        view.sync_thread()
+        view.log_view.scroll_end(animate=False)
+        view.refresh_status()
+
+    def regenerate(self) -> None:
+        """Another reply to the last message."""
+        self.view.compared = None
+        self.session.live.when_idle(self._regenerate)
+
+    def _regenerate(self) -> None:
+        view = self.view
+        if self.session.saved.read_only:
+            self.say_read_only()
+        elif self.session.awaiting_models:
+            view.notice.say("Your message is answered as soon as the models are ready.")
+        elif self.session.regenerate():
+            view.notice.clear_information()
+        else:
+            view.notice.say("There is no message to answer yet.", "Write one first.")
+        view.log_view.set_cursor(None)
+        view.sync_thread()
+        view.refresh_status()
+
+    def edit(self) -> None:
+        """Take the last message back into the composer."""
+        if self.session.saved.read_only:
+            self.say_read_only()
+            return
+        text = self.session.edit()
+        if text is None:
+            self.view.notice.say("There is no message to edit yet.", "Write one first.")
+            return
+        self.view.composer.put(text)
+        self.host.set_focus(self.view.composer)
+        self.view.refresh_status()
+
+    def editor(self) -> None:
+        """Write the message in the user's editor; what is decoded meanwhile is shown after it."""
+        from textual.app import SuspendNotSupported
+
+        try:
+            with self.host.app.suspend():
+                text = self._edited()  # Textual does not come back where this block raises
+        except SuspendNotSupported:
+            self.view.notice.say("This terminal cannot be handed to an editor.")
+        else:
+            self.view.composer.put(text)
+        self.host.set_focus(self.view.composer)
+
+    def _edited(self) -> str:
+        """The message as the user's editor leaves it; unchanged where that fails."""
+        from logit_amp_chat.tui.terminal.external_editor import edit
+
+        text = self.view.composer.text
+        try:
+            return edit(text)
+        except LogitAmpError as error:
+            self.view.notice.say(error.message, error.remedy, error=True)
+            return text
+
+    def undo(self) -> None:
+        """Undo the last change to the message."""
+        self.view.composer.undo()
+
+    def return_queued(self) -> None:
+        """Put what was submitted but not sent back into the composer."""
+        composer = self.view.composer
+        if text := self.session.take_queued():
+            composer.put("\n\n".join(filter(None, [composer.text, text])))
+
+    def say_read_only(self) -> None:
+        """Why nothing can be said here, and what can be done."""
+        if (why := self.session.saved.recorder.read_only) is not None:
+            self.view.notice.say(f"Read only: {why.message}", READ_ONLY, error=True)
+
+    # --- α ------------------------------------------------------------------------
+
+    def set_alpha(self, alpha: float) -> None:
+        """Set α, from the next token on."""
+        self.session.set_alpha(alpha)
+        self.view.alpha_bar.alpha = self.session.alpha
+
+    def alpha_by(self, by: float) -> None:
+        """Move α."""
+        self.set_alpha(round(self.session.alpha + by, 6))
+
+    def alpha_preset(self) -> None:
+        """Set α to the next of the profile's presets."""
+        from logit_amp_chat.tui.dialogs.alpha import next_preset
+
+        preset = next_preset(self.session.alpha, self.session.profile.presets, 1)
+        if preset is not None:
+            self.set_alpha(preset)
+
+    # --- the pair -----------------------------------------------------------------
+
+    def load(self, profile: Profile | None) -> None:
+        """Open a pair; the old engine is ended on a thread, so that the screen stays alive."""
+        self.view.notice.clear()
+        self.session.live.begin_loading(profile)
+        self.view.refresh_status()
+        self.host.run_worker(
+            self.session.live.open_engine, group="engine", exclusive=True, thread=True
+        )
+
+    def reload(self) -> None:
+        """Load the models again; where a chat is read only, try to open it for writing."""
+        saved = self.session.saved
+        if saved.read_only and saved.recorder.path is not None:
+            self.resume(saved.recorder.path)
+        else:
+            self.load(None)
+
+    def opened(self, opened: Opened) -> None:
+        """The pair is loaded: say what the user should know of it."""
+        for sentence in opened.notices:
+            self.view.notice.say(sentence)
+        if (left := self.session.incompatible_chat) is not None:
+            self.view.notice.say(
+                "This pair has another vocabulary, so that a new chat was begun.",
+                f"The old one is saved as {left.name}: F9 opens it.",
+            )
+
+    def failed(self, failed: Failed) -> None:
+        """The engine failed: say why, and what to do."""
+        remedy = failed.remedy
+        if failed.fatal:
+            remedy = f"{remedy} {RELOAD}".strip()
+        self.view.notice.say(failed.message, remedy, error=True)
+        self.return_queued()
+
+    # --- which chat is open -------------------------------------------------------
+
+    def begin(self, profile: Profile | None = None) -> None:
+        """Load the models for the open chat; one that is read only needs none."""
+        if self.session.saved.read_only:
+            self.say_read_only()
+            self.return_queued()
+        elif profile is not None or self.session.state == "closed":
+            self.load(profile)
+
+    def resume(self, path: Path) -> None:
+        """Continue a saved chat."""
+        try:
+            other = self.session.resume(path)
+        except LogitAmpError as error:
+            self.view.notice.say(error.message, error.remedy, error=True)
+            return
+        self.view.notice.clear()
+        self.view.composer.remember(*self.session.conversation.said())
+        self.view.refresh_all()
+        self.begin(other)
+
+    def new_chat(self) -> None:
+        """Start a new chat; the old one stays in its file."""
+        self.return_queued()
+        self.session.live.when_idle(self._new_chat)
+
+    def _new_chat(self) -> None:
+        self.session.new_chat()
+        self.view.notice.clear()
+        self.host.set_focus(self.view.composer)
+        self.view.refresh_all()
+        self.begin()

@@ -1,0 +1,63 @@
+"""A session in the lines around the text: status, composer title, footer."""
+
+from __future__ import annotations
+
+from logit_amp_chat.core import number_format
+from logit_amp_chat.core.chat.session import ChatSession
+
+
+def pair_details(session: ChatSession) -> tuple[str, ...]:
+    """The pair: its sides, quantization, device and memory."""
+    profile, opened = session.profile, session.live.opened
+    details = [f"{profile.labels.before} → {profile.labels.after}"]
+    if profile.quantization != "none":
+        details.append(profile.quantization)
+    if opened is not None and session.state != "loading":
+        details.append(opened.session.device)
+        if opened.memory:
+            details.append(number_format.quantity(opened.memory, "bytes"))
+    return tuple(details)
+
+
+def figures(session: ChatSession) -> tuple[str, ...]:
+    """Speed, context used, and whether the chat is saved."""
+    live, saved = session.live, session.saved
+    found: list[str] = []
+    if (silence := live.silence) is not None:
+        found.append(f"silent for {silence:.0f} s")
+    elif (rate := live.tokens_per_second) is not None:
+        found.append(f"{rate:.0f} tok/s")
+    if (used := live.context_used) is not None:
+        found.append(f"context {used[0]}/{used[1]}")
+    if session.state == "failed":
+        found.append("not loaded")
+    if saved.read_only:
+        found.append("READ ONLY")
+    elif saved.recorder.asked:
+        found.append("saved" if saved.recorder.saved else "NOT SAVED")
+    return tuple(found)
+
+
+def composer_title(session: ChatSession) -> str:
+    """Why a message would not be sent at once, and the key that changes that."""
+    if session.saved.read_only:
+        return "read only: nothing can be sent · ctrl+l tries again"
+    if session.editing is not None:
+        return "editing your last message · esc to leave it"
+    if session.queued:
+        return f"{len(session.queued)} waiting · esc to take back"
+    if session.awaiting_models:
+        return "your message is sent as soon as the models are ready"
+    return ""
+
+
+def footer_states(session: ChatSession) -> set[str]:
+    """The states of the session that narrow the footer: streaming, failed, comparing."""
+    states = {
+        "streaming": session.state == "busy",
+        "failed": session.state == "failed"
+        or session.live.silence is not None
+        or session.saved.read_only,
+        "comparing": session.comparing,
+    }
+    return {name for name, on in states.items() if on}
