@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from logit_amp_chat.core.number_format import MINUS, signed
 
 LETTERS = {"before": "B", "after": "A", "amplified": "α"}
@@ -16,6 +18,16 @@ def lane_name(alpha: float) -> str:
     """
     names = {value: name for name, value in FIXED_ALPHA.items()}
     return names.get(alpha) or signed(alpha).replace(MINUS, "-")
+
+
+def lane_names(alphas: Sequence[float]) -> list[str]:
+    """The names of lanes that are decoded together.
+
+    A single α beside before and after is the amplified lane, which a chat goes on with.
+    """
+    others = {alpha for alpha in alphas if alpha not in FIXED_ALPHA.values()}
+    alone = others if len(others) == 1 else ()
+    return ["amplified" if alpha in alone else lane_name(alpha) for alpha in alphas]
 
 
 def lane_label(lane: str) -> str:

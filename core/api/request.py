@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, TypedDict, Unpack, get_args
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from logit_amp_chat.core.api.describe import refused
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.lanes import lane_name
+from logit_amp_chat.core.lanes import lane_names
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.records import Message, Role, Sampling, new_id
 from logit_amp_chat.core.text import clean
@@ -53,7 +54,7 @@ def make_request(
         raise UsageError(f"top: expected 0 or more, found {top}.")
     if raw and system is not None:
         raise UsageError("A raw prompt leaves no place for a system prompt.", "Leave one out.")
-    alphas = _several(profile.alpha if alpha is None else alpha, "alpha")
+    alphas = [*map(float, _several(profile.alpha if alpha is None else alpha, "alpha"))]
     for value in alphas:
         if not math.isfinite(value):
             raise UsageError(f"alpha: expected a finite number, found {value}.")
@@ -64,8 +65,8 @@ def make_request(
     return Request(
         messages=messages_of(prompt, None if raw else system or profile.system),
         lanes=tuple(
-            Lane(reply=new_id("r"), name=lane_name(value), alpha=value, seed=one)
-            for value in map(float, alphas)
+            Lane(reply=new_id("r"), name=name, alpha=value, seed=one)
+            for name, value in zip(lane_names(alphas), alphas, strict=True)
             for one in seeds
         ),
         sampling=chosen.model_copy(update={"seed": seeds[0]}),
@@ -114,11 +115,11 @@ def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
 
 
 def _several(value: Any, name: str) -> list[Any]:
-    """One number, or several; at least one."""
-    found = [value] if isinstance(value, int | float) else list(value)
+    """One number, or several (numpy's too), as Python's; at least one."""
+    found = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     if not found:
         raise UsageError(f"{name}: expected at least one number.")
     for one in found:
-        if isinstance(one, bool) or not isinstance(one, int | float):
+        if isinstance(one, bool) or not isinstance(one, Real):
             raise UsageError(f"{name}: expected a number, found {one!r}.")
-    return found
+    return [int(one) if isinstance(one, Integral) else float(one) for one in found]

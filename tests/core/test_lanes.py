@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from logit_amp_chat.core.lanes import lane_name
+from logit_amp_chat.core.lanes import lane_name, lane_names
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,16 @@ from logit_amp_chat.core.lanes import lane_name
 )
 def test_a_name_says_the_alpha_to_its_last_digit(alpha: float, name: str) -> None:
     assert lane_name(alpha) == name
+
+
+@pytest.mark.parametrize(
+    ("alphas", "names"),
+    [
+        ([-1, 0, 2], ["before", "after", "amplified"]),
+        ([2, 2], ["amplified", "amplified"]),
+        ([0.5, 2, 0], ["+0.5", "+2", "after"]),
+        ([1.0000001, 1.0000002], ["+1.0000001", "+1.0000002"]),
+    ],
+)
+def test_a_single_other_alpha_is_the_amplified_lane(alphas: list[float], names: list[str]) -> None:
+    assert lane_names(alphas) == names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from logit_amp_chat import Message, UsageError
@@ -20,7 +21,7 @@ def roles(**arguments: Any) -> list[tuple[str, str]]:
 
 def test_what_is_not_said_is_the_profiles() -> None:
     request = make_request(PROFILE, "Hi")
-    assert [(lane.name, lane.alpha, lane.seed) for lane in request.lanes] == [("+0.5", 0.5, 0)]
+    assert [(lane.name, lane.alpha, lane.seed) for lane in request.lanes] == [("amplified", 0.5, 0)]
     assert request.sampling == PROFILE.sampling
     assert (request.top, request.raw) == (10, False)
 
@@ -40,6 +41,14 @@ def test_messages_follow_each_other() -> None:
     ]
     messages = make_request(PROFILE, said).messages
     assert [m.parent for m in messages] == [None, messages[0].id, messages[1].id]
+
+
+def test_numbers_may_be_numpys() -> None:
+    request = make_request(PROFILE, "Hi", alpha=np.array([0.5, 2]), seed=np.arange(2))
+    assert [(lane.alpha, lane.seed) for lane in request.lanes] == [
+        (0.5, 0), (0.5, 1), (2.0, 0), (2.0, 1)
+    ]  # fmt: skip
+    assert all(type(lane.seed) is int and type(lane.alpha) is float for lane in request.lanes)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_what_an_engine_notices_while_it_answers_is_said(
 def test_without_alpha_the_profile_decides(engine: ScriptedEngine, pair: str) -> None:
     cli.run(["reply", "--profile", pair, "--prompt", "Hi"])
     assert engine.request is not None
-    assert [(lane.name, lane.alpha) for lane in engine.request.lanes] == [("+2", 2.0)]
+    assert [(lane.name, lane.alpha) for lane in engine.request.lanes] == [("amplified", 2.0)]
 
 
 def test_several_lanes_come_one_after_the_other(
