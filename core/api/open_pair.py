@@ -6,14 +6,14 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self, Unpack
 
-from logit_amp_chat.core.api.describe import adjusted, describe
+from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
 from logit_amp_chat.core.api.replies import PairReply, Replies
-from logit_amp_chat.core.api.request import Options, Prompt, make_request
+from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make_request
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
@@ -41,7 +41,7 @@ def open_pair(
 
     Raises ProfileError, PairError and UsageError.
     """
-    chosen = describe(profile, before, after, adapter, report)
+    chosen = chosen_profile(profile, before, after, adapter, report)
     settings = {"quantization": quantization, "dtype": dtype, "device": device}
     chosen = adjusted(chosen, settings)
     engine: Engine
@@ -73,8 +73,8 @@ class OpenPair:
         self,
         prompt: Prompt,
         *,
-        alpha: float | Sequence[float] | None = None,
-        seed: int | Sequence[int] | None = None,
+        alpha: Alphas | None = None,
+        seed: Seeds | None = None,
         **options: Unpack[Options],
     ) -> Replies:
         """Answer a text, or a list of messages, once for every α and seed, in one pass.

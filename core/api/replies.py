@@ -148,6 +148,6 @@ class Replies(Sequence[PairReply]):
         return "\n".join(map(repr, self._replies))
 
     def _repr_html_(self) -> str:
-        from logit_amp_chat.core.export.fragment import replies_fragment
+        from logit_amp_chat.core.export.notebook import replies_fragment
 
         return replies_fragment([reply._log for reply in self._replies])

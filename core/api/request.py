@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack, get_args
 
 from pydantic import ValidationError
 
-from logit_amp_chat.core.api.describe import refused
+from logit_amp_chat.core.api.chosen_profile import refused
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.lanes import lane_names
@@ -18,6 +18,9 @@ from logit_amp_chat.core.records import Message, Role, Sampling, new_id
 from logit_amp_chat.core.text import clean
 
 Prompt = str | Sequence[Message | Mapping[str, str]]
+# Several are a list, a range, an array: whatever can be gone through.
+Alphas = float | Iterable[float]
+Seeds = int | Iterable[int]
 TOP = 10
 
 
@@ -43,8 +46,8 @@ def make_request(
     profile: Profile,
     prompt: Prompt,
     *,
-    alpha: float | Sequence[float] | None = None,
-    seed: int | Sequence[int] | None = None,
+    alpha: Alphas | None = None,
+    seed: Seeds | None = None,
     **options: Unpack[Options],
 ) -> Request:
     """One lane for every α and seed, all answering `prompt`. Raises UsageError."""

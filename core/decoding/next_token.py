@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.decoding.amplification import log_probs, mix
-from logit_amp_chat.core.decoding.noise import Noise
+from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
 from logit_amp_chat.core.decoding.token_stats import measure
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import choose
-from logit_amp_chat.core.decoding.noise import Noise
 from logit_amp_chat.core.decoding.pair_runner import PairRunner
 from logit_amp_chat.core.decoding.request_state import PendingRows, StepSettings
 from logit_amp_chat.core.decoding.sampling import Filters

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
@@ -73,8 +73,8 @@ def alphas(log: ReplyLog) -> str:
 def ending(log: ReplyLog) -> str:
     """Why the reply ended, after how many tokens and seconds."""
     if log.finish is None:
-        return endings.cut_off(log)
-    return endings.as_recorded(log.finish, seconds=True)
+        return reply_endings.cut_off(log)
+    return reply_endings.as_recorded(log.finish, seconds=True)
 
 
 def settings(log: ReplyLog) -> str:

@@ -18,7 +18,7 @@ from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.load_progress import watch_weights
 from logit_amp_chat.core.models.memory_estimate import estimate, place, tensor_bytes
-from logit_amp_chat.core.models.quantized_cache import QuantizedCopy
+from logit_amp_chat.core.models.quantized_weights import QuantizedCopy
 from logit_amp_chat.core.models.side import LoadedSide, Model
 from logit_amp_chat.core.models.vocabulary import Tokenizer
 from logit_amp_chat.core.protocol import Loading

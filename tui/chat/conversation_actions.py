@@ -7,7 +7,7 @@ from pathlib import Path
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Opened
-from logit_amp_chat.tui.chat.host import ChatHost
+from logit_amp_chat.tui.chat.action_host import ChatHost
 
 READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
 RELOAD = "Press ctrl+l to load again, F8 for another profile."

@@ -17,7 +17,7 @@ from logit_amp_chat.core.lanes import lane_label
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.chat.memory import RecordFreezer
+from logit_amp_chat.tui.chat.garbage_collection import RecordFreezer
 from logit_amp_chat.tui.chat.status import composer_title, figures, footer_states, pair_details
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.chat.host import ChatHost
+from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.widgets.candidate_table import quoted
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from logit_amp_chat.core.config.profile import Profile, list_profiles
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.models.quantized_cache import copies_folder, copies_size
+from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
 from logit_amp_chat.core.system.diagnosis import Diagnosis
 from logit_amp_chat.core.system.hub_cache import download_state
 from logit_amp_chat.core.system.machine import GB

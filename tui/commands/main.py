@@ -326,7 +326,7 @@ def doctor(
     chosen = load_profile(profile or DEFAULT)
     if keys:
         from logit_amp_chat.tui.commands.output import say
-        from logit_amp_chat.tui.keys.key_test import try_keys
+        from logit_amp_chat.tui.keys.key_tester import try_keys
 
         say(try_keys())
     raise typer.Exit(headless.run(chosen, as_json=as_json))

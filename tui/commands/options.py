@@ -92,7 +92,7 @@ def describe(
     Raises ProfileError, and a usage error for options that contradict each
     other or hold what they may not.
     """
-    from logit_amp_chat.core.api import describe as api
+    from logit_amp_chat.core.api import chosen_profile
     from logit_amp_chat.tui.commands.output import Progress
 
     if adapter is None and (before is None) != (after is None):
@@ -100,7 +100,7 @@ def describe(
         raise typer.BadParameter("a pair has two sides", param_hint=missing)
     progress = Progress()
     try:
-        profile = api.describe(name, before, after, adapter, progress)
+        profile = chosen_profile.chosen_profile(name, before, after, adapter, progress)
     finally:
         progress.done()
     return adjusted(profile, settings, sampling)
@@ -110,11 +110,11 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
     """The profile with those options that were given. Raises a usage error."""
     from pydantic import ValidationError
 
-    from logit_amp_chat.core.api import describe as api
+    from logit_amp_chat.core.api import chosen_profile
     from logit_amp_chat.core.errors import UsageError
 
     try:
-        return api.adjusted(profile, settings, sampling)
+        return chosen_profile.adjusted(profile, settings, sampling)
     except UsageError as error:
         if not isinstance(error.__cause__, ValidationError):
             raise
@@ -123,7 +123,7 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
 
 def _refused(detail: ErrorDetails) -> typer.BadParameter:
     """What pydantic found wrong with an option, in the words of someone who types it."""
-    from logit_amp_chat.core.api.describe import complaint
+    from logit_amp_chat.core.api.chosen_profile import complaint
 
     option = "--" + str(detail["loc"][-1]).replace("_", "-")
     return typer.BadParameter(complaint(detail), param_hint=option)

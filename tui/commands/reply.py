@@ -10,7 +10,7 @@ from logit_amp_chat.core.lanes import FIXED_ALPHA
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Engine, Lane, Loading, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Step
-from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
@@ -62,7 +62,7 @@ def _exit_code(lanes: Sequence[Lane], ended: Sequence[Finish]) -> int:
     """Say how each lane ended, unless by itself."""
     alphas = {lane.reply: lane.alpha for lane in lanes}
     for finish in ended:
-        if ending := endings.phrase(finish):
+        if ending := reply_endings.phrase(finish):
             say(f"α {signed(alphas[finish.reply])}: {ending}")
     reasons = {finish.reason for finish in ended}
     return CANCELLED if "cancelled" in reasons else 1 if "error" in reasons else 0

@@ -13,7 +13,7 @@ from logit_amp_chat.core.number_format import count, signed
 from logit_amp_chat.core.protocol import Forget, Loading
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import is_unreadable, read_records
 from logit_amp_chat.core.transcripts.replay import (
     ReplayEngine,
@@ -110,7 +110,7 @@ def report(result: ReplayResult) -> str:
     log = result.log
     said = f"{log.id} · {log.reply.lane} · α {alphas(log)}: {_outcome(result)}"
     if log.finish is None:
-        said += f", {endings.cut_off(log)}"
+        said += f", {reply_endings.cut_off(log)}"
     lines = [visible(said, newlines=False)]
     if first := result.first:
         lines += [
@@ -144,7 +144,7 @@ def _record(record: Step | Finish | None) -> str:
         case None:
             return "nothing more"
         case Finish():
-            return f"ended: {endings.as_recorded(record)}"
+            return f"ended: {reply_endings.as_recorded(record)}"
     p, rank = record.logp, record.rank
     return (
         f"{visible(record.text, newlines=False)!r} ({record.token}) at α {signed(record.alpha)},"

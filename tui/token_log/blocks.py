@@ -8,7 +8,7 @@ from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, tint
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import FinishReason, Message, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts import endings
+from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from logit_amp_chat.tui.token_log.wrapping import WrappedText
@@ -140,7 +140,7 @@ class ReplyBlock:
     def _end(self) -> None:
         """Add why it ended, and the notes."""
         self._ended = True
-        if sentence := endings.sentence(self.log, REMEDIES):
+        if sentence := reply_endings.sentence(self.log, REMEDIES):
             self.wrapped.new_line()
             self.wrapped.add(sentence, "finish")
         self._notes()

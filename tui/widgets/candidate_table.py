@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.analysis.crossover import Overtaking, overtaking
+from logit_amp_chat.core.analysis.alpha_crossover import Overtaking, overtaking
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.token_log.wrapping import clip

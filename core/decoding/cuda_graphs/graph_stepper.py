@@ -18,8 +18,8 @@ from logit_amp_chat.core.decoding.cuda_graphs.static_cache import (
     room_for,
     taken,
 )
+from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import choose
-from logit_amp_chat.core.decoding.noise import Noise
 from logit_amp_chat.core.decoding.pair_runner import PairRunner
 from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
 from logit_amp_chat.core.decoding.request_state import PendingRows, StepSettings

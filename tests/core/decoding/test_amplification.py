@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from logit_amp_chat.core.analysis.crossover import crossover
+from logit_amp_chat.core.analysis.alpha_crossover import crossover
 from logit_amp_chat.core.decoding.amplification import (
     NEVER,
     amplify,

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from logit_amp_chat.core.decoding import sampling as module
-from logit_amp_chat.core.decoding.noise import Noise
+from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
 from logit_amp_chat.core.records import Sampling
 

@@ -12,7 +12,7 @@ from transformers import AutoConfig
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.models import memory_estimate as memory
+from logit_amp_chat.core.models import memory_estimate
 from logit_amp_chat.core.models.memory_estimate import Estimate, estimate, place
 from logit_amp_chat.core.models.pair import load_pair, prepare
 
@@ -100,7 +100,7 @@ def test_the_refusal_names_the_numbers_and_the_ways_out(
 def test_a_pair_larger_than_main_memory_is_refused_before_it_is_loaded(
     tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available_ram", lambda: 1000)
+    monkeypatch.setattr(memory_estimate, "available_ram", lambda: 1000)
     with pytest.raises(PairError, match=r"this machine has 0\.0 GB free"):
         load_pair(tiny_pair())
 
@@ -108,7 +108,7 @@ def test_a_pair_larger_than_main_memory_is_refused_before_it_is_loaded(
 def test_where_nothing_is_known_about_memory_nothing_is_refused(
     tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available_ram", lambda: None)
+    monkeypatch.setattr(memory_estimate, "available_ram", lambda: None)
     assert place(tiny_pair(), NEED, NF4, torch.device("cpu")) == {"": torch.device("cpu")}
 
 

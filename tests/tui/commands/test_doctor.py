@@ -11,7 +11,7 @@ import pytest
 from logit_amp_chat.core.system.diagnosis import Diagnosis, Torch
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.tui.commands import main as cli
-from logit_amp_chat.tui.keys.key_test import KeyProbe
+from logit_amp_chat.tui.keys.key_tester import KeyProbe
 from logit_amp_chat.tui.terminal import capabilities as terminal
 from logit_amp_chat.tui.terminal.capabilities import Finding, findings
 from tests.core.system.test_diagnosis import CPU, GPU, machine

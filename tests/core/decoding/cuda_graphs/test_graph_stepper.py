@@ -25,8 +25,8 @@ from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import (
 )
 from logit_amp_chat.core.decoding.cuda_graphs.static_cache import StaticKVCache
 from logit_amp_chat.core.decoding.decoder import Decoder
+from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import choose
-from logit_amp_chat.core.decoding.noise import Noise
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError

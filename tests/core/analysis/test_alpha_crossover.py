@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.analysis.crossover import overtaking
+from logit_amp_chat.core.analysis.alpha_crossover import overtaking
 from logit_amp_chat.core.decoding.amplification import amplify
 from logit_amp_chat.core.records import Candidate
 

@@ -15,7 +15,7 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.protocol import Loading
 
 
-def describe(
+def chosen_profile(
     name: str | Path | Profile | None,
     before: str | None,
     after: str | None,

@@ -16,7 +16,7 @@ from transformers import LlamaForCausalLM
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.models.pair import Pair, load_pair
-from logit_amp_chat.core.models.quantized_cache import PART, STALE
+from logit_amp_chat.core.models.quantized_weights import PART, STALE
 from logit_amp_chat.core.protocol import Loading
 from tests.models import ARCHITECTURES, save_adapter, save_pair
 
