@@ -1,8 +1,9 @@
-"""What the README says of keys, exit codes, files and settings is so."""
+"""What the README says of keys, exit codes, rooms, files and settings is so."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,10 @@ def test_it_opens_with_the_two_commands_and_a_picture() -> None:
 KEY = r"`(F\d+|ctrl\+.|esc|enter|tab|home|[^\w ]|[a-z1])`"
 
 
-@pytest.mark.parametrize("title", ["Keys", "Five minutes"])
+TASKS = ["Chat and change α", "Compare", "Inspect and branch", "Export and share"]
+
+
+@pytest.mark.parametrize("title", ["Keys", "Five minutes", *TASKS])
 def test_every_key_in_it_exists(title: str) -> None:
     known = {action.display for action in ACTIONS}
     assert set(re.findall(KEY, section(title))) - known == set()
@@ -39,12 +43,29 @@ def test_every_exit_code_is_explained() -> None:
     assert listed == set(re.findall(r"\b\d+\b", EXIT_CODES))
 
 
-@pytest.mark.parametrize(("package", "next_"), [("core", "tui/"), ("tui", "profiles/")])
-def test_the_architecture_names_every_module(package: str, next_: str) -> None:
-    picture = section("Architecture").split("```")[1]
-    room = picture.split(f"\n{package}/", 1)[1].split(f"\n{next_}", 1)[0]
-    modules = {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}
-    assert modules - set(re.findall(r"\w+", room)) == set()
+@pytest.mark.parametrize("package", ["core", "tui"])
+def test_the_architecture_names_every_room_and_top_level_module(package: str) -> None:
+    tree = section("Architecture").split("```")[1]
+    listed = tree.split(f"\n{package}/", 1)[1].split("\n\n", 1)[0].splitlines()[1:]
+    folder = ROOT / package
+    rooms = {f"{file.parent.relative_to(folder)}/" for file in folder.rglob("*/__init__.py")}
+    modules = {file.stem for file in folder.glob("*.py")} - {"__init__"}
+    assert {line.split()[0] for line in listed} == rooms | modules
+    assert all(len(line.split()) > 1 for line in listed)
+
+
+@pytest.mark.parametrize("package", ["core", "tui"])
+def test_the_architecture_is_in_the_order_in_which_rooms_may_import(package: str) -> None:
+    tree = section("Architecture").split("```")[1].split(f"\n{package}/", 1)[1]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (
+        contract["layers"]
+        for contract in contracts["contracts"]
+        if contract.get("containers") == [f"logit_amp_chat.{package}"]
+    )
+    names = re.findall(r"^  (\w+)/? ", tree.split("\n\n", 1)[0], re.MULTILINE)
+    floor = {room: n for n, layer in enumerate(layers) for room in layer.split(" | ")}
+    assert names == sorted(names, key=lambda name: floor[name])
 
 
 def test_every_linked_file_exists() -> None:
