@@ -56,7 +56,7 @@ def make_request(
     if top is not None and top < 0:
         raise UsageError(f"top: expected 0 or more, found {top}.")
     if raw and system is not None:
-        raise UsageError("A raw prompt leaves no place for a system prompt.", "Leave one out.")
+        raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
     alphas = [*map(float, _several(profile.alpha if alpha is None else alpha, "alpha"))]
     for value in alphas:
         if not math.isfinite(value):
@@ -94,7 +94,7 @@ def messages_of(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
     """
     said = [("user", prompt)] if isinstance(prompt, str) else [_role_and_text(m) for m in prompt]
     if not said:
-        raise UsageError("There is no message.", "Give a text or a list of messages.")
+        raise UsageError("There is no message to answer.", "Give a text or a list of messages.")
     if system and "system" not in (role for role, _ in said):
         said.insert(0, ("system", system))
     messages: list[Message] = []
@@ -111,7 +111,7 @@ def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
     content = message.get("content") if isinstance(message, Mapping) else None
     if role not in get_args(Role) or not isinstance(content, str):
         raise UsageError(
-            f"A message is {message!r:.100}.",
+            f"This is not a message: {message!r:.100}.",
             'Write {"role": "user", "content": "…"}; a role is system, user or assistant.',
         )
     return str(role), content

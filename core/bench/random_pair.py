@@ -71,7 +71,7 @@ def random_pair(
     if name not in SHAPES:
         raise PairError(f"There is no shape {name}.", f"Choose one of {', '.join(SHAPES)}.")
     if quantization == "int8":
-        raise PairError("Random shapes are nf4 or not quantized.", "Leave int8 out.")
+        raise PairError("Random weights cannot be int8.", "Use --quantization nf4 or none.")
     shape = SHAPES[name]
     seeds = (0,) if lora else (0, 1)
     made = [random_model(shape, seed, device, dtype, quantization) for seed in seeds]

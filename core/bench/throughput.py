@@ -149,8 +149,8 @@ def measure(
     history = min(plan.history, pair.context - plan.tokens - 2 * PROMPT)
     if history < 4 * PROMPT:
         raise LogitAmpError(
-            f"The context of {pair.context:,} tokens leaves no room for the measurement.",
-            "Take fewer --tokens.",
+            f"The context of {pair.context:,} tokens is too short for this measurement.",
+            "Use fewer --tokens.",
         )
     notices: list[str] = []
     measures = _measures(engine, sampling, plan, history, notices)
@@ -260,8 +260,8 @@ def _decode(
         for event in batch:
             if isinstance(event, Finish) and event.error is not None:
                 raise LogitAmpError(
-                    f"With --lanes {lanes} a reply was broken off: {event.error}",
-                    "Take other --lanes or fewer --tokens.",
+                    f"With --lanes {lanes} a reply broke off: {event.error}",
+                    "Use other --lanes or fewer --tokens.",
                 )
             yield event
 

@@ -193,7 +193,7 @@ def local_or_hub(name: str, folder: Path) -> str:
     Raises ProfileError for what can only be a folder and does not exist.
     """
     if not name:
-        raise ProfileError("A model without a name.", "Give a Hub id or a folder.")
+        raise ProfileError("The model has no name.", "Give a Hub id or a folder.")
     path = folder / _expanded(name)
     if _exists(path.is_dir):
         return str(path.resolve())

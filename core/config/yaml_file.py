@@ -194,7 +194,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise ProfileError(f"Cannot read the profile {name}: {error.strerror}.") from None
     if len(data) > MAX_BYTES:
-        raise ProfileError(f"{name} is larger than {MAX_BYTES} bytes: no profile is that long.")
+        raise ProfileError(f"{name} is larger than {MAX_BYTES} bytes, too long for a profile.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -147,7 +147,7 @@ class RequestState:
     def _step(self, lane: LaneProgress, measured: Measured, index: int, alpha: float) -> Step:
         if math.isnan(measured.logp.amplified):
             raise LogitAmpError(
-                f"The models' numbers became NaN at token {index} with α = {alpha:g}.",
+                f"The logits became NaN at token {index} with α = {alpha:g}.",
                 "Try a smaller α, or dtype float32 in the profile.",
             )
         text, raw, special = self.pair.token_bytes.describe(measured.token)

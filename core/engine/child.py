@@ -77,7 +77,7 @@ def _report(pipe: Connection, error: Exception, fatal: bool) -> None:
     else:
         failed = Failed(
             message=f"The engine failed: {type(error).__name__}: {error}",
-            remedy="Everything shown is saved; reload the engine to go on.",
+            remedy="Everything shown is saved; reload the engine to continue.",
             exit_code=EngineError.exit_code,
             fatal=fatal,
         )

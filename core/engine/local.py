@@ -205,8 +205,8 @@ class LocalEngine:
         self._told = failure
         return [
             Noticed(
-                f"Decoding steps could not be recorded as CUDA graphs ({failure}):"
-                " they run slower, with the same numbers."
+                f"Decoding steps could not be captured as CUDA graphs ({failure}):"
+                " they run eagerly, slower but with the same numbers."
             )
         ]
 

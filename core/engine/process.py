@@ -71,7 +71,7 @@ class EngineProcess:
     """An Engine behind a pipe; closing the pipe ends it.
 
     `on_events` is called on a reader thread, in order, one call for what one
-    decoding step gave. An engine that dies unasked reports Failed(fatal=True).
+    decoding step gave. An engine that dies reports Failed(fatal=True).
     """
 
     def __init__(self, on_events: OnEvents) -> None:
@@ -190,18 +190,19 @@ def _write(pipe: Connection, commands: Commands) -> None:
 
 
 def _death(exitcode: int, errors: IO[bytes]) -> Failed:
-    how = f"with code {exitcode}"
+    how = f"exit code {exitcode}"
     if exitcode < 0:
-        how = f"by signal {signal.Signals(-exitcode).name}"
+        how = signal.Signals(-exitcode).name
         if exitcode == -signal.SIGKILL:
-            how += " (the machine may have run out of memory)"
+            how += ": the machine may have run out of memory"
+    said = f"The engine process died ({how})"
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
     words = errors.read().decode(errors="replace").strip().splitlines()
     if words and exitcode != -signal.SIGKILL:
-        how += f": {words[-1].strip()}"
+        said += f": {words[-1].strip()}"
     return Failed(
-        message=f"The engine process was ended {how}.",
-        remedy="Everything shown is saved; reload the engine to go on.",
+        message=f"{said}.",
+        remedy="Everything shown is saved; reload the engine to continue.",
         exit_code=EngineError.exit_code,
         fatal=True,
     )

@@ -21,7 +21,7 @@ def export(path: Path, to: Format) -> str:
     records = read_records(path)
     if all(map(is_unreadable, records)):
         raise TranscriptError(
-            f"{path} holds no record: there is nothing to export.", "Choose another transcript."
+            f"{path} has no records: there is nothing to export.", "Choose another transcript."
         )
     if to == "json":
         return to_json(read_lines(path))

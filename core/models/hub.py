@@ -75,7 +75,7 @@ def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: Non
         model = None
     if not isinstance(model, str) or not model:
         raise ProfileError(
-            f"The adapter {adapter} does not say which model it belongs to.",
+            f"The adapter {adapter} does not name its base model.",
             "Name the model with --before.",
         )
     return model
@@ -158,5 +158,5 @@ def _download(
     except (HfHubHTTPError, OSError) as error:
         raise PairError(
             f"{name} could not be downloaded: {str(error).splitlines()[0][:200]}",
-            "Check the network and the free disk space, then try again: it resumes.",
+            "Check the network and the free disk space, then try again: the download resumes.",
         ) from error

@@ -196,7 +196,7 @@ class Loader:
         if gaps := [*loaded["missing_keys"], *loaded["mismatched_keys"]]:
             raise PairError(
                 f"The weights of {origin.side.model} are incomplete: {len(gaps)} tensors are"
-                f" missing or of another shape, {gaps[0]} first.",
+                f" missing or have another shape; the first is {gaps[0]}.",
                 "Download them again; they must belong to the config.json beside them.",
             )
         return model.eval()

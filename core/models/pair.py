@@ -71,7 +71,7 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     if tokenizer is None:
         raise PairError(
             f"Neither {before.side.model} nor {after.side.model} has a tokenizer.",
-            "Save one beside the weights of one side.",
+            "Save one next to the weights of either side.",
         )
     report(Loading(stage="vocabulary", detail="compare", done=0, total=1))
     shared = share(
@@ -150,7 +150,7 @@ def _look(side: Side, profile: Profile, report: Report) -> Origin:
     except (OSError, ValueError) as error:
         raise PairError(
             f"{side.model} cannot be read as a language model: {first_line(error)}",
-            "Check the id; a model with code of its own needs trust_remote_code: true.",
+            "Check the id; a model with custom code needs trust_remote_code: true.",
         ) from error
     has_tokenizer = any(
         (source.folder / name).exists()

@@ -78,8 +78,8 @@ def share(
         raise PairError(
             f"{names[0]} and {names[1]} do not share a vocabulary: "
             f"{len(wrong)} ids mean different tokens ({shown}).",
-            "Logits can be compared only between models of one tokenizer: choose two stages"
-            " of the same model.",
+            "Logits can only be compared between models with the same tokenizer: choose two"
+            " stages of the same model.",
         )
     _same_cuts(before, after, names)
     notices = []
@@ -111,7 +111,7 @@ def _same_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> N
         cut = [t(probe, add_special_tokens=False)["input_ids"] for t in (before, after)]
         if cut[0] != cut[1]:
             raise PairError(
-                f"{names[0]} and {names[1]} cut the same text into different tokens: "
+                f"{names[0]} and {names[1]} tokenize the same text differently: "
                 f"{probe!r} gives {cut[0][:8]}… and {cut[1][:8]}….",
                 "Their normalizers or pre-tokenizers differ; choose two stages of the same model.",
             )

@@ -90,18 +90,18 @@ class Diagnosis:
         elif profile.device.startswith("cuda") and not self.torch.devices:
             if self.machine.gpus:
                 yield Obstacle(
-                    f"it wants a GPU, and this torch ({self.torch.version}) cannot use it.",
+                    f"it needs a GPU, and this torch ({self.torch.version}) cannot use it.",
                     "Install torch for CUDA: set TORCH_INDEX_URL and run ./setup.sh.",
                 )
             else:
-                yield Obstacle("it wants a GPU, and there is none.", "Try --device cpu.")
+                yield Obstacle("it needs a GPU, and there is none.", "Try --device cpu.")
 
     def _memory(self, profile: Profile) -> Iterator[Obstacle]:
         memory = self.usable.memory_for(profile)
         if self.usable.fits(profile) is False and memory is not None and profile.needs:
             yield Obstacle(
-                f"it needs {profile.needs.memory_gb:.1f} GB of memory, and there are"
-                f" {memory / GB:.1f}.",
+                f"it needs {profile.needs.memory_gb:.1f} GB of memory, and this machine has"
+                f" {memory / GB:.1f} GB.",
                 "Choose a smaller profile, or --quantization nf4.",
             )
 
@@ -109,7 +109,7 @@ class Diagnosis:
         trouble = {"nf4": self.torch.nf4, "int8": self.torch.int8}.get(profile.quantization)
         if trouble:
             yield Obstacle(
-                f"bitsandbytes cannot do {profile.quantization} here: {trouble}.",
+                f"bitsandbytes {profile.quantization} does not work here: {trouble}.",
                 "Try --quantization none.",
             )
 
@@ -118,8 +118,8 @@ class Diagnosis:
         size = needs.download_gb if needs else None
         if size is not None and self.free is not None and size * GB > self.free:
             yield Obstacle(
-                f"it has {size:.1f} GB to download, and {self.cache} has room for"
-                f" {self.free / GB:.1f}.",
+                f"it needs {size:.1f} GB to download, and {self.cache} has"
+                f" {self.free / GB:.1f} GB free.",
                 "Make room, or set HF_HOME to a larger disk.",
             )
         if needs and needs.gated and not self.token:

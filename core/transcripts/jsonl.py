@@ -80,7 +80,7 @@ def read_records(path: str | Path, *, torn: bool = False) -> list[Record]:
     records = [from_line(line) for line in data.split(b"\n") if line.strip()]
     if data.strip() and not _looks_like_transcript(records, data):
         raise TranscriptError(
-            f"{path} is not a transcript: none of its lines is a record of one.",
+            f"{path} is not a transcript: it has no records.",
             "Choose a .jsonl file that logit-amp-chat wrote.",
         )
     if not torn and data.rpartition(b"\n")[2].strip() and is_unreadable(records[-1]):

@@ -206,7 +206,9 @@ def restore(away: Path) -> Path:
     """Undo `delete`; returns the restored file. Raises TranscriptError."""
     path = away.parent.parent / away.name
     if path.exists():
-        raise TranscriptError(f"There is another {path.name} now.", f"The old one stays at {away}.")
+        raise TranscriptError(
+            f"A new {path.name} exists already.", f"The deleted one stays at {away}."
+        )
     with _explained(f"Cannot bring back {away.name}"):
         away.rename(path)
     return path

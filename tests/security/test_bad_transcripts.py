@@ -94,7 +94,7 @@ def test_a_file_that_is_no_transcript_is_called_that(
     path = tmp_path / "data.jsonl"
     path.write_text(content)
     assert cli.run([str(path) if word == "FILE" else word for word in command.split()]) == 6
-    said = f"{path} is not a transcript: none of its lines is a record of one."
+    said = f"{path} is not a transcript: it has no records."
     assert said in capsys.readouterr().err
 
 
@@ -107,7 +107,7 @@ def test_a_file_without_a_record_is_not_exported(
     path.write_text(content)
     assert cli.run(["export", str(path), "--to", to]) == 6
     out, err = capsys.readouterr()
-    assert (out, "holds no record: there is nothing to export" in err) == ("", True)
+    assert (out, "has no records: there is nothing to export" in err) == ("", True)
 
 
 def test_a_file_cut_in_its_first_line_can_be_opened_again_and_again(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def searching(chat: Chat) -> None:
 
 async def dead(chat: Chat) -> None:
     await streaming(chat)
-    chat.engine.fail("The engine process was ended by signal SIGKILL.", fatal=True)
+    chat.engine.fail("The engine process died (SIGKILL).", fatal=True)
     await chat.frame()
 
 

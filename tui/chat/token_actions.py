@@ -88,7 +88,7 @@ class TokenActions:
         siblings = session.conversation.siblings(block.log) if block else []
         if block is None or len(siblings) < 2:
             view.notice.say(
-                "This reply has no siblings.", "r makes another, enter on a token a branch."
+                "This reply has no siblings.", "Press r to regenerate, enter on a token to branch."
             )
             return
         if session.state == "busy":

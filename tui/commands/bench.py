@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from logit_amp_chat.core.number_format import quantity
+from logit_amp_chat.core.number_format import count, quantity
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
 
@@ -52,25 +52,26 @@ def run(
 def table(figures: Figures) -> str:
     """The figures for reading."""
     f = figures
-    threads = f", {f.threads} threads" if "cpu" in f.device else ""
+    threads = f", {count(f.threads, 'thread')}" if "cpu" in f.device else ""
     kind = f.dtype if f.quantization == "none" else f"{f.quantization}, {f.dtype}"
-    steps = ", steps recorded as CUDA graphs" if f.recorded else ""
+    steps = ", steps captured as CUDA graphs" if f.recorded else ""
     lines = [
         visible(f"{f.pair} · {kind} · {f.device}{threads}{steps}", newlines=False),
         f"weights {quantity(f.weights, 'bytes')},"
         f" memory copies at {quantity(f.bandwidth, 'bytes')}/s",
         "",
-        f"{'lanes':>5}  {'tok/s together':>16}  {'against its runs':>20}  {'read a step':>11}"
-        f"  {'of the bus':>10}",
+        f"{'':>5}  {'':>16}  {'speed-up over':>20}  {'bytes read':>11}  {'% of memory':>11}",
+        f"{'lanes':>5}  {'tok/s, all lanes':>16}  {'generate()':>20}  {'per step':>11}"
+        f"  {'bandwidth':>11}",
         *map(_lane, f.lanes),
         "",
     ]
     if at_once := ", ".join(str(lane.lanes) for lane in f.lanes if lane.at_once):
-        lines += [f"both sides at once, as that is faster here: with {at_once} lanes"]
+        lines += [f"both sides at once, which is faster here, with {at_once} lanes"]
     if f.peer_tokens_a_second:
-        lines += [f"transformers' guided generate  {_rate(f.peer_tokens_a_second)} tok/s"]
+        lines += [f"transformers' guided generate()  {_rate(f.peer_tokens_a_second)} tok/s"]
     lines += [
-        f"reading a prompt of {f.prefill_tokens}  {_rate(f.prefill_tokens_a_second)} tok/s",
+        f"prefill of {f.prefill_tokens} tokens  {_rate(f.prefill_tokens_a_second)} tok/s",
         *(
             f"next turn after {history:>4} tokens  {1000 * seconds.median:.0f} ms"
             for history, seconds in f.next_turn
@@ -83,7 +84,7 @@ def _lane(figures: LaneFigures) -> str:
     against = _rate(figures.against_peer, 2) + "×" if figures.against_peer else ""
     return (
         f"{figures.lanes:>5}  {_rate(figures.tokens_a_second):>16}  {against:>20}"
-        f"  {quantity(figures.bytes_a_step, 'bytes'):>11}  {figures.bus_share:>10.0%}"
+        f"  {quantity(figures.bytes_a_step, 'bytes'):>11}  {figures.bus_share:>11.0%}"
     )
 
 

@@ -51,14 +51,14 @@ def chat(
     before: options.Before = None,
     after: options.After = None,
     adapter: options.Adapter = None,
-    alpha: Annotated[float | None, typer.Option(metavar="A", help="α to begin with.")] = None,
+    alpha: Annotated[float | None, typer.Option(metavar="A", help="α to start with.")] = None,
     seed: options.Seed = None,
     system: options.System = None,
     transcripts: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where conversations are saved.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Go on with a saved conversation.")
+        Path | None, typer.Option(metavar="FILE", help="Continue a saved conversation.")
     ] = None,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
@@ -117,7 +117,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
         if value and name not in ("debug", "version"):
             option = "--" + name.replace("_", "-")
             raise typer.BadParameter(
-                f"give it after {context.invoked_subcommand}", param_hint=option
+                f"put it after {context.invoked_subcommand}", param_hint=option
             )
 
 
@@ -125,7 +125,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 def reply(
     prompt: Annotated[
         str,
-        typer.Option(metavar="TEXT", help="What to answer; - reads it from standard input."),
+        typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin."),
     ],
     profile: options.ProfileName = None,
     before: options.Before = None,
@@ -137,7 +137,7 @@ def reply(
     ] = False,
     alpha: Annotated[
         list[float] | None,
-        typer.Option(metavar="A", help="May be repeated: one lane each, decoded in one pass."),
+        typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
     ] = None,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,
@@ -147,10 +147,11 @@ def reply(
     seed: options.Seed = None,
     max_new_tokens: options.MaxNewTokens = None,
     top: Annotated[
-        int | None, typer.Option(metavar="N", help="Candidates a step, for --jsonl. [default: 10]")
+        int | None,
+        typer.Option(metavar="N", help="Candidates per step, with --jsonl. [default: 10]"),
     ] = None,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="Print transcript records, one a line.")
+        bool, typer.Option("--jsonl", help="Print transcript records, one per line.")
     ] = False,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
@@ -159,7 +160,7 @@ def reply(
 ) -> None:
     """Answer one prompt: text or records on stdout, everything else on stderr."""
     if raw and system is not None:
-        raise typer.BadParameter("--raw leaves no place for it", param_hint="--system")
+        raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
     if top is not None and top < 0:
         raise typer.BadParameter(f"expected 0 or more, found {top}", param_hint="--top")
     alphas = options.finite(alpha or [])
@@ -219,13 +220,13 @@ def profiles(
 @app.command(epilog=EXIT_CODES)
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[str, typer.Option("--to", metavar="html|md|txt|json", help="As what.")],
+    to: Annotated[str, typer.Option("--to", metavar="html|md|txt|json", help="Format.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it. [default: stdout]")
+        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
     ] = None,
     debug: options.Debug = False,
 ) -> None:
-    """Make a document of a saved conversation."""
+    """Export a saved conversation as a document."""
     from logit_amp_chat.tui.commands import export as headless
 
     headless.run(file, to, out)
@@ -240,15 +241,15 @@ def verify(
             "--profile",
             "-p",
             metavar="NAME|PATH",
-            help="Decode with this pair in place of those the file names.",
+            help="Decode with this pair instead of the recorded one.",
         ),
     ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Decode every reply of a saved conversation again: the same seed, α timeline and sampling.
 
-    Ends with 0 only where every token and every number is the recorded one, and every line of
-    the file could be read.
+    Exits with 0 only if every token and every number matches, and every line of the file could
+    be read.
     """
     from logit_amp_chat.core.config.profile import load_profile
     from logit_amp_chat.tui.commands import verify as headless
@@ -267,7 +268,7 @@ def bench(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Random weights in the shape of a known model, without a download: llama-3.1-8b,"
+            help="Random weights in the shape of a known model, nothing to download: llama-3.1-8b,"
             " qwen3-4b, smollm2-135m …",
         ),
     ] = None,
@@ -275,15 +276,15 @@ def bench(
         bool, typer.Option("--lora", help="With --shape: one model and a random adapter on it.")
     ] = False,
     lanes: Annotated[
-        str, typer.Option(metavar="N,N…", help="How many lanes are decoded in one pass.")
+        str, typer.Option(metavar="N,N…", help="Numbers of lanes to decode in one pass.")
     ] = "1,2,3,5,8",
-    tokens: Annotated[int, typer.Option(metavar="N", min=2, help="Tokens a reply.")] = 32,
-    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds, each in turn.")] = 3,
+    tokens: Annotated[int, typer.Option(metavar="N", min=2, help="Tokens per reply.")] = 32,
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Interleaved rounds.")] = 3,
     history: Annotated[
-        int, typer.Option(metavar="N", min=128, help="Tokens of the long prompt.")
+        int, typer.Option(metavar="N", min=128, help="Length of the long prompt, in tokens.")
     ] = 512,
     peer: Annotated[
-        bool, typer.Option(help="Measure transformers' guided generate as well.")
+        bool, typer.Option(help="Also measure transformers' guided generate().")
     ] = True,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
@@ -291,15 +292,17 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Decode with one lane and several, beside transformers' own guided generation.
+    """Measure decoding with one lane and several, beside transformers' guided generate().
 
-    Ratios are medians over rounds in which the two take turns.
+    Speed-ups are medians over interleaved rounds.
     """
     settings = {"quantization": quantization, "dtype": dtype, "device": device}
     chosen = options.describe(profile, before, after, adapter, settings, {})
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:
-        raise typer.BadParameter("is for --shape; a profile names its adapter", param_hint="--lora")
+        raise typer.BadParameter(
+            "needs --shape; with a profile, use --adapter", param_hint="--lora"
+        )
     from logit_amp_chat.core.bench.throughput import Plan
     from logit_amp_chat.tui.commands import bench as headless
 
@@ -307,18 +310,18 @@ def bench(
     raise typer.Exit(headless.run(chosen, shape, plan, lora=lora, with_peer=peer, as_json=as_json))
 
 
-@app.command(epilog=EXIT_CODES, short_help="Say what this terminal and machine can do.")
+@app.command(epilog=EXIT_CODES, short_help="Check this terminal, this machine and the profiles.")
 def doctor(
     profile: options.ProfileName = None,
     keys: Annotated[
-        bool, typer.Option("--keys", help="Try keys and clipboard, on a terminal.")
+        bool, typer.Option("--keys", help="Test keys and clipboard interactively.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Say what this terminal and this machine can do, and which profiles run here.
+    """Check what this terminal and this machine can do, and which profiles run here.
 
-    Ends with 0 where the chosen profile (demo, unless named) can run, with 4 where it cannot.
+    Exits with 0 if the profile (default: demo) can run here, with 4 if it cannot.
     """
     from logit_amp_chat.core.config.profile import DEFAULT, load_profile
     from logit_amp_chat.tui.commands import doctor as headless

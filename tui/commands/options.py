@@ -19,24 +19,26 @@ if TYPE_CHECKING:
 
 ProfileName = Annotated[
     str | None,
-    typer.Option("--profile", "-p", metavar="NAME|PATH", help="Profile to open. [default: demo]"),
+    typer.Option(
+        "--profile", "-p", metavar="NAME|PATH", help="Profile, by name or path. [default: demo]"
+    ),
 ]
 Before = Annotated[
-    str | None, typer.Option(metavar="ID", help="Earlier model: Hub id or folder; with --after.")
+    str | None, typer.Option(metavar="ID", help="Earlier model (Hub id or folder); needs --after.")
 ]
 After = Annotated[
-    str | None, typer.Option(metavar="ID", help="Later model: Hub id or folder; with --before.")
+    str | None, typer.Option(metavar="ID", help="Later model (Hub id or folder); needs --before.")
 ]
 Adapter = Annotated[
     str | None,
     typer.Option(
         metavar="ID",
-        help="LoRA adapter to compare with its model, which is the one it was trained on,"
+        help="LoRA adapter, compared with the model without it: the one it was trained on,"
         " the later one of --profile, or --before.",
     ),
 ]
 Quantization = Annotated[
-    str | None, typer.Option(metavar="nf4|int8|none", help="Store the weights in 4 or 8 bit.")
+    str | None, typer.Option(metavar="nf4|int8|none", help="Quantize the weights to 4 or 8 bits.")
 ]
 Dtype = Annotated[
     str | None, typer.Option(metavar="NAME", help="auto, bfloat16, float16 or float32.")
@@ -44,19 +46,25 @@ Dtype = Annotated[
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")]
 Temperature = Annotated[
-    float | None, typer.Option(metavar="T", help="0 takes the most probable token.")
+    float | None, typer.Option(metavar="T", help="0 takes the most likely token.")
 ]
-TopP = Annotated[float | None, typer.Option(metavar="P", help="Nucleus; 1 is off.")]
-TopK = Annotated[int | None, typer.Option(metavar="K", help="Best K tokens; 0 is off.")]
-MinP = Annotated[float | None, typer.Option(metavar="M", help="Share of the best; 0 is off.")]
+TopP = Annotated[float | None, typer.Option(metavar="P", help="Nucleus sampling; 1 is off.")]
+TopK = Annotated[
+    int | None, typer.Option(metavar="K", help="Keep the K most likely tokens; 0 is off.")
+]
+MinP = Annotated[
+    float | None, typer.Option(metavar="M", help="Keep tokens with p ≥ M · max p; 0 is off.")
+]
 Plausibility = Annotated[
     float | None,
     typer.Option(
         metavar="TAU",
-        help="For α > 0, leave out tokens with p_after < TAU times the best; 0 is off.",
+        help="For α > 0, mask tokens with p_after < TAU · max p_after; 0 is off.",
     ),
 ]
-Seed = Annotated[int | None, typer.Option(metavar="S", help="Seed of the coupled noise.")]
+Seed = Annotated[
+    int | None, typer.Option(metavar="S", help="Seed of the sampling noise that lanes share.")
+]
 MaxNewTokens = Annotated[int | None, typer.Option(metavar="N", help="Longest reply, in tokens.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -97,7 +105,7 @@ def describe(
 
     if adapter is None and (before is None) != (after is None):
         missing = "--after" if after is None else "--before"
-        raise typer.BadParameter("a pair has two sides", param_hint=missing)
+        raise typer.BadParameter("a pair needs both --before and --after", param_hint=missing)
     progress = Progress()
     try:
         profile = chosen_profile.chosen_profile(name, before, after, adapter, progress)
@@ -153,7 +161,7 @@ def of_transcript(path: Path) -> Profile:
     profile = recorded_profile(session) if session else None
     if profile is None:
         raise UsageError(
-            f"{path} does not tell which models it was with.",
+            f"{path} does not say which models it was made with.",
             "Name them: --profile NAME, or --before ID --after ID.",
         )
     return profile

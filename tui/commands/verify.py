@@ -47,7 +47,7 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     sessions = requests_by_session(records)
     if not sessions:
         raise TranscriptError(
-            f"{path} holds no reply: there is nothing to verify.", "Choose another transcript."
+            f"{path} has no replies: there is nothing to verify.", "Choose another transcript."
         )
     try:
         results = list(_replayed(path, sessions, chosen, open_engine))
@@ -89,7 +89,7 @@ def _profile_of(path: Path, session: Session | None) -> Profile:
     profile = pinned_profile(session) if session else None
     if profile is None:
         raise TranscriptError(
-            f"{path} does not say with which pair its replies were made.", "Name it with --profile."
+            f"{path} does not say which pair made its replies.", "Name it with --profile."
         )
     return profile
 

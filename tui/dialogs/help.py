@@ -29,16 +29,16 @@ HEADINGS: dict[Place, str] = {
 ALPHA = (
     "α = −1 is exactly before, α = 0 exactly after.",
     "α > 0 exaggerates what training changed: after + α · (after − before).",
-    "τ keeps out what after itself finds far-fetched, in lanes with α > 0.",
+    "τ masks tokens with p_after < τ · max p_after, in lanes with α > 0.",
 )
 
 FIGURES = (
-    "log pA: the mean log-probability of what was said under after, in nats a token; with a !"
-    " where after would hardly write such a text (below −3).",
-    "H: the entropy of the amplified distribution. KL: of after from before, KL(after‖before).",
+    "log pA: the mean log-probability of the text under after, in nats per token; with a !"
+    " where the text is unlikely under after (below −3).",
+    "H: the entropy of the amplified distribution. KL: KL(after‖before).",
     "Above the composer they are means over 32 tokens, the newest or those up to the cursor; in"
-    " the head of a lane over its whole reply; in the inspector they are one token's.",
-    "fork at n: the token from which on a lane says something else than after.",
+    " the head of a lane, over its whole reply; in the inspector, of one token.",
+    "fork at n: the first token at which a lane diverges from after.",
 )
 
 

@@ -191,7 +191,7 @@ def test_what_was_said_before_an_engine_died_is_not_lost(
         for event in generate(request):
             yield event
             if isinstance(event, Step) and event.index == 1:
-                raise EngineError("The engine process was ended by signal SIGKILL.")
+                raise EngineError("The engine process died (SIGKILL).")
 
     monkeypatch.setattr(pair.engine, "generate", dying)
     (reply,) = pair.reply(PROMPT, alpha=0, seed=5, max_new_tokens=9, **FREE)

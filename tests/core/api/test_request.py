@@ -55,9 +55,9 @@ def test_numbers_may_be_numpys() -> None:
     ("arguments", "why"),
     [
         ({"prompt": []}, "There is no message"),
-        ({"prompt": ["Hi"]}, "A message is 'Hi'"),
-        ({"prompt": [{"role": "robot", "content": "Hi"}]}, "A message is"),
-        ({"prompt": [{"role": "user"}]}, "A message is"),
+        ({"prompt": ["Hi"]}, "not a message: 'Hi'"),
+        ({"prompt": [{"role": "robot", "content": "Hi"}]}, "not a message"),
+        ({"prompt": [{"role": "user"}]}, "not a message"),
         ({"alpha": []}, "alpha: expected at least one"),
         ({"alpha": [0, float("nan")]}, "alpha: expected a finite number"),
         ({"alpha": ["one"]}, "alpha: expected a number, found 'one'"),

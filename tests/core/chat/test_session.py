@@ -223,7 +223,7 @@ def test_a_dying_engine_leaves_a_finish_and_a_conversation(
 ) -> None:
     session.submit("Hi")
     engines.last.step(4)
-    engines.last.fail("The engine process was ended.", fatal=True)
+    engines.last.fail("The engine process died.", fatal=True)
     session.drain()
     assert session.state == "failed"
     log = session.conversation.last_reply()
@@ -240,7 +240,7 @@ def test_a_dying_engine_leaves_a_finish_and_a_conversation(
 
 def test_a_fatal_failure_is_told_once(session: ChatSession, engines: Engines) -> None:
     engines.last.fail("There is no model x.", fatal=True)
-    engines.last.fail("The engine process was ended with code 1.", fatal=True)
+    engines.last.fail("The engine process died (exit code 1).", fatal=True)
     assert len(session.drain()) == 1
 
 

@@ -224,7 +224,7 @@ class TestVocabulary:
         rules = json.loads((after / "tokenizer.json").read_text())
         rules["normalizer"] = {"type": "Lowercase"}
         (after / "tokenizer.json").write_text(json.dumps(rules))
-        with pytest.raises(PairError, match="cut the same text into different tokens"):
+        with pytest.raises(PairError, match="tokenize the same text differently"):
             load_pair(profile(before, after))
 
     def test_a_renamed_placeholder_is_masked_not_refused(self, tmp_path: Path) -> None:

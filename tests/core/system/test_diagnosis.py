@@ -54,17 +54,17 @@ def told(found: Diagnosis, wanted: Profile) -> str:
     ("found", "wanted", "said"),
     [
         (machine(GPU, gpu=24), profile(), ""),
-        (machine(GPU, gpu=12), profile(), "needs 18.0 GB of memory, and there are 12.0"),
+        (machine(GPU, gpu=12), profile(), "needs 18.0 GB of memory, and this machine has 12.0 GB"),
         (machine(CPU, ram=64), profile(), ""),
-        (machine(CPU, ram=16), profile(), "there are 16.0"),
-        (machine(CPU, gpu=24, ram=16), profile(), "there are 16.0"),  # torch sees no GPU
-        (machine(CPU), profile(device="cuda"), "wants a GPU, and there is none"),
+        (machine(CPU, ram=16), profile(), "this machine has 16.0"),
+        (machine(CPU, gpu=24, ram=16), profile(), "this machine has 16.0"),  # torch sees no GPU
+        (machine(CPU), profile(device="cuda"), "needs a GPU, and there is none"),
         (machine(CPU, gpu=24), profile(device="cuda"), "this torch (2.13.0+cpu) cannot use it"),
-        (machine(GPU, gpu=24, free=10), profile(), "32.0 GB to download, and /nowhere has room"),
+        (machine(GPU, gpu=24, free=10), profile(), "32.0 GB to download, and /nowhere has"),
         (machine(GPU, gpu=24, free=None), profile(), ""),
         (machine(GPU, gpu=24, token=False), profile(gated=True), "no Hub token"),
         (machine(GPU, gpu=24, token=False), profile(), ""),
-        (machine(Torch("2", nf4="no kernel")), profile(quantization="nf4"), "cannot do nf4"),
+        (machine(Torch("2", nf4="no kernel")), profile(quantization="nf4"), "nf4 does not work"),
         (machine(Torch("2", int8="no kernel")), profile(quantization="nf4"), ""),
         (machine(Torch(trouble="libcuda is torn")), profile(), "torch does not start"),
     ],

@@ -205,6 +205,6 @@ def test_bringing_back_never_overwrites(tmp_path: Path) -> None:
     save_chat(path, "Tell me.")
     away = library.delete(path)
     save_chat(path, "Something else.")
-    with pytest.raises(TranscriptError, match="There is another"):
+    with pytest.raises(TranscriptError, match="exists already"):
         library.restore(away)
     assert away.exists()

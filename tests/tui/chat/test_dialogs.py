@@ -167,7 +167,7 @@ async def test_the_palette_runs_actions(tmp_path: Path) -> None:
         ("alpha up", "α up by 0.1"),
         ("α up", "α up by 0.1"),
         ("enter any alpha", "Enter any α, or choose a preset"),
-        ("alphas you name", "Compare before, after and any αs you name with the live one"),
+        ("alphas to compare", "Choose the αs to compare with the live one"),
     ],
 )
 async def test_the_palette_finds_what_is_typed_on_any_keyboard(

@@ -16,7 +16,7 @@ async def test_an_engine_that_dies_is_said_and_can_be_loaded_again(tmp_path: Pat
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.step(3)
-        chat.engine.fail("The engine process was ended by signal SIGKILL.", fatal=True)
+        chat.engine.fail("The engine process died (SIGKILL).", fatal=True)
         await chat.frame()
         assert "SIGKILL" in text_of(chat.screen.view.notice)
         assert "ctrl+l" in chat.notice
@@ -49,7 +49,7 @@ async def test_a_pair_that_cannot_be_loaded_leaves_the_message_in_the_chat(tmp_p
 
 async def test_a_message_to_an_engine_that_is_gone_waits_for_the_next(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
-        chat.engine.fail("The engine process was ended.", fatal=True)
+        chat.engine.fail("The engine process died.", fatal=True)
         await chat.frame()
         await chat.say("Hi")
         assert "ctrl+l" in chat.notice

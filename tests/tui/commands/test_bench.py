@@ -24,7 +24,7 @@ def test_the_table_has_a_line_a_lane_and_names_the_peer(
     out, narration = capsys.readouterr()
     lines = [line.split() for line in out.splitlines()]
     assert [line[0] for line in lines if line and line[0].isdecimal()] == ["1", "2"]
-    assert "transformers' guided generate" in out
+    assert "transformers' guided generate()" in out
     assert "measure" in narration
 
 

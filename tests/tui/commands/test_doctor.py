@@ -54,7 +54,7 @@ def test_it_ends_with_0_where_the_profile_can_run(capsys: Capture) -> None:
 def test_it_ends_with_4_and_the_reasons_where_it_cannot(tmp_path: Path, capsys: Capture) -> None:
     assert cli.run(["doctor", "--profile", big_profile(tmp_path)]) == 4
     said = capsys.readouterr().out.partition("big.yaml cannot run here.")[2]
-    assert "needs 40.0 GB of memory, and there are 8.0" in said
+    assert "needs 40.0 GB of memory, and this machine has 8.0 GB" in said
     assert "no Hub token" in said
 
 

@@ -40,10 +40,14 @@ Capture = pytest.CaptureFixture[str]
         (["bench", "--tokens", "1"], 2, "a number greater than or equal to 2, found 1"),
         (["reply", "--profile", "P", "--prompt", "x", "--top-p", "3"], 2, "--top-p: expected"),
         (["reply", "--profile", "P", "--prompt", "x", "--device", "gpu"], 2, "auto, cpu, cuda"),
-        (["reply", "--before", "a", "--prompt", "x"], 2, "--after: a pair has two sides"),
+        (
+            ["reply", "--before", "a", "--prompt", "x"],
+            2,
+            "--after: a pair needs both --before and --after",
+        ),
         (["reply", "--top", "-1", "--prompt", "x"], 2, "--top: expected 0 or more"),
-        (["reply", "--raw", "--system", "x", "--prompt", "x"], 2, "--system: --raw leaves"),
-        (["--alpha", "2", "reply", "--prompt", "x"], 2, "--alpha: give it after reply"),
+        (["reply", "--raw", "--system", "x", "--prompt", "x"], 2, "--system: cannot be combined with --raw"),
+        (["--alpha", "2", "reply", "--prompt", "x"], 2, "--alpha: put it after reply"),
         (["reply", "--profile", "nope", "--prompt", "x"], 3, "There is no profile 'nope'"),
         (["reply", "--profile", "x.yaml", "--prompt", "x"], 3, "x.yaml does not exist"),
         (["--resume", "none.jsonl"], 6, "Cannot read the transcript none.jsonl"),
@@ -165,7 +169,10 @@ def test_a_chat_that_ended_before_its_models_were_loaded_asks_for_them(
     saved = tmp_path / "saved.jsonl"
     saved.write_text('{"type":"message","id":"m","parent":null,"role":"user","text":"hi"}\n')
     assert cli.run(["--resume", str(saved)]) == 2
-    assert "does not tell which models it was with. Name them: --profile" in capsys.readouterr().err
+    assert (
+        "does not say which models it was made with. Name them: --profile"
+        in capsys.readouterr().err
+    )
     assert cli.run(["--resume", str(saved), "--profile", pair]) == 0
     assert len(chats) == 1
 

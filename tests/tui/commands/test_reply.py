@@ -146,7 +146,7 @@ def test_an_adapter_alone_names_its_model_itself(
     assert engine.profile.after == Side(model="org/chat", adapter=str(tmp_path))
     config.write_text("{}")
     assert cli.run(command) == 3
-    assert "does not say which model" in capsys.readouterr().err
+    assert "does not name its base model" in capsys.readouterr().err
 
 
 def test_pipes_get_the_raw_text_and_terminals_the_visible(

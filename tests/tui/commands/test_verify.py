@@ -136,9 +136,9 @@ def test_verify_is_no_success_when_its_reader_leaves(
 @pytest.mark.parametrize(
     ("records", "said"),
     [
-        ([samples.session(), samples.message()], "holds no reply"),
-        ([samples.message(), samples.reply()], "does not say with which pair"),
-        (samples.conversation(), "does not say with which pair"),
+        ([samples.session(), samples.message()], "has no replies"),
+        ([samples.message(), samples.reply()], "does not say which pair"),
+        (samples.conversation(), "does not say which pair"),
     ],
 )
 def test_verify_refuses_what_it_cannot_replay(
