@@ -61,8 +61,8 @@ def amplify(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
 def plausible(after: Tensor, threshold: Number | None) -> Tensor:
     """(R, V) True where p_after ≥ threshold · max p_after (Li et al. 2022, contrastive decoding).
 
-    `after`'s argmax is always plausible. Without a threshold every token that `after`
-    does not rule out is.
+    `after`'s argmax is always plausible. Without a threshold, so is
+    every token that `after` does not rule out.
     """
     if threshold is None:
         return ~after.isneginf()

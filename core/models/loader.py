@@ -42,7 +42,7 @@ class Origin:
 
     @property
     def rows(self) -> int:
-        """Rows of the head, which are token ids."""
+        """Rows of the head."""
         return int(self.config.get_text_config().vocab_size)
 
     @property
