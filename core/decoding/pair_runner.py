@@ -60,7 +60,9 @@ class PairRunner:
         prompts = (prompt.before + forced, prompt.after + forced)
         total = sum(
             caches.open(ids, len(ids) - wanted)
-            for caches, ids in zip(self._live, prompts, strict=False)
+            for caches, ids in zip(
+                self._live, prompts, strict=False
+            )  # one cache for both: one prompt
         )
         done, self.logits, chunk = 0, [], _chunk(self._device)
         for caches in self._live:

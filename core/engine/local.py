@@ -205,7 +205,7 @@ class LocalEngine:
         self._told = failure
         return [
             Noticed(
-                f"Decoding steps could not be recorded as CUDA graphs ({failure}):"
+                f"Decoding steps could not be captured as CUDA graphs ({failure}):"
                 " they run slower, with the same numbers."
             )
         ]

@@ -54,7 +54,7 @@ def table(figures: Figures) -> str:
     f = figures
     threads = f", {f.threads} threads" if "cpu" in f.device else ""
     kind = f.dtype if f.quantization == "none" else f"{f.quantization}, {f.dtype}"
-    steps = ", steps recorded as CUDA graphs" if f.recorded else ""
+    steps = ", steps captured as CUDA graphs" if f.recorded else ""
     lines = [
         visible(f"{f.pair} · {kind} · {f.device}{threads}{steps}", newlines=False),
         f"weights {quantity(f.weights, 'bytes')},"
