@@ -1,4 +1,4 @@
-"""Errors a user can act on: what is wrong, where, and what to do."""
+"""Errors that a user can act on: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class LogitAmpError(Exception):
     """A failure with a remedy; shown as one message, never as a traceback.
 
-    `exit_code` is what a headless command ends with:
+    `exit_code` is the exit status of a headless command:
     1 an unexpected failure, 2 wrong usage, 3 a profile, 4 a pair that cannot
     be loaded, 5 a context that is used up, 6 a transcript, 7 the engine died.
     `verify` ends with 8 where a replay differs, and an interrupted command with 130.
@@ -24,13 +24,13 @@ class LogitAmpError(Exception):
 
 
 class UsageError(LogitAmpError):
-    """A command that asks for what it cannot have."""
+    """A command or call whose arguments are wrong."""
 
     exit_code = 2
 
 
 class ProfileError(LogitAmpError):
-    """A profile that is missing, unreadable or says something it may not."""
+    """A profile that is missing, unreadable or invalid."""
 
     exit_code = 3
 
@@ -54,23 +54,23 @@ class TranscriptError(LogitAmpError):
 
 
 class ReadOnlyError(TranscriptError):
-    """A transcript that can be read but not written: another has it, or it may not be changed."""
+    """A transcript that can be read but not written: it is in use, or write-protected."""
 
 
 class EngineError(LogitAmpError):
-    """The engine process ended without being asked to."""
+    """The engine process died or is gone."""
 
     exit_code = 7
 
 
 def failure(message: str, remedy: str, exit_code: int) -> LogitAmpError:
-    """The error that a process ended with, as it was raised there."""
+    """Rebuild the error that an engine process reported."""
     kinds = (UsageError, ProfileError, PairError, ContextError, TranscriptError, EngineError)
     kind = next((kind for kind in kinds if kind.exit_code == exit_code), LogitAmpError)
     return kind(message, remedy)
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """An error's message in one line, at most 300 characters."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]

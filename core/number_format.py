@@ -17,7 +17,7 @@ def signed(alpha: float) -> str:
     """
     if alpha == 0:
         return "0"
-    return ("+" if alpha > 0 else "") + repr(alpha).removesuffix(".0").replace("-", MINUS)
+    return ("+" if alpha > 0 else "") + repr(float(alpha)).removesuffix(".0").replace("-", MINUS)
 
 
 def nats(value: float, width: int = 0) -> str:

@@ -1,7 +1,7 @@
-"""What an engine is, what it is asked, and what it reports.
+"""The engine's interface, the requests and commands it takes, and the events it reports.
 
-Both ends of the pipe import this file and nothing heavier.
-Replies, steps, changes and finishes are reported as the records they are.
+Both ends of the pipe import this file and nothing heavier. Replies, steps, changes
+and finishes are reported as the records themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from logit_amp_chat.core.records import (
 class Lane:
     """One reply to be decoded at one α.
 
-    `messages`, `seed` and `max_new_tokens` are the request's where they are None here.
+    `messages`, `seed` and `max_new_tokens` are the request's if None here.
     """
 
     reply: str
@@ -39,15 +39,15 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Decode one reply a lane.
+    """Decode one reply per lane.
 
-    `messages` is the history from the first message to the one to be answered;
-    kept replies stand in it as assistant messages. With `raw` the last message
-    is used as it is, without a chat template. `forced` token ids open every
-    lane. `top` candidates of each kind go into every step.
+    `messages` is the history from the first message to the one to be answered,
+    with kept replies as assistant messages. With `raw` the last message is used
+    as it is, without a chat template. `forced` token ids begin every lane.
+    `top` candidates of each kind go into every step.
 
-    Lanes with the same messages are decoded together, those with other messages
-    after them; lanes with the same seed share their noise.
+    Lanes with the same messages are decoded together, those with different
+    messages one group after the other; lanes with the same seed share their noise.
     """
 
     messages: tuple[Message, ...]
@@ -59,26 +59,26 @@ class Request:
 
     @property
     def turn(self) -> int:
-        """Which user turn is being answered, from 0: part of the noise's key."""
+        """Index of the user turn being answered, from 0: part of the noise's key."""
         return _turn(self.messages)
 
     @property
     def parent(self) -> str | None:
-        """The id of the message that is answered."""
+        """The id of the message being answered."""
         return _parent(self.messages)
 
     def messages_of(self, lane: Lane) -> tuple[Message, ...]:
-        """What a lane answers."""
+        """The messages that a lane answers."""
         return self.messages if lane.messages is None else lane.messages
 
     def sampling_of(self, lane: Lane) -> Sampling:
-        """How a lane samples: with its own seed and limit, where it has them."""
+        """A lane's sampling, with its own seed and limit if it has them."""
         own = {"seed": lane.seed, "max_new_tokens": lane.max_new_tokens}
         changed = {name: value for name, value in own.items() if value is not None}
         return self.sampling.model_copy(update=changed) if changed else self.sampling
 
     def reply_of(self, lane: Lane, prompt: PromptIds, forced: int) -> Reply:
-        """The record a lane begins with, `forced` tokens given at most."""
+        """The record a lane begins with; at most `forced` of its tokens are given."""
         sampling = self.sampling_of(lane)
         messages = self.messages_of(lane)
         return Reply(
@@ -108,8 +108,8 @@ def _parent(messages: Sequence[Message]) -> str | None:
 class ScoreRequest:
     """Measure the token ids `tokens` after `prompt` at the αs of `lanes`; nothing is sampled.
 
-    `prompt` holds at least one id for each side. The result is the same records that a
-    decoded reply makes, all of them forced; an end of turn among the ids ends nothing.
+    `prompt` holds at least one id for each side. The result is the same records as for
+    a decoded reply, with all tokens forced; an end of turn among the ids ends nothing.
     """
 
     prompt: PromptIds
@@ -120,7 +120,7 @@ class ScoreRequest:
     top: int = 10
 
     def reply_of(self, lane: Lane) -> Reply:
-        """The record a lane begins with: as long as what is read."""
+        """The record a lane begins with; its length is that of the given tokens."""
         return Reply(
             id=lane.reply,
             parent=self.parent,
@@ -165,7 +165,7 @@ class Stop:
 class Forget:
     """Another conversation begins: the next request starts from empty caches.
 
-    What is cached shows in the last digits, so a conversation that is to be
+    Cached prefixes affect the last digits, so a conversation that is to be
     replayed must not depend on the one before it.
     """
 
@@ -178,7 +178,7 @@ Command = Request | ScoreRequest | Adjustment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
-    """Progress of opening a pair; `total` None where it is not known.
+    """Progress of opening a pair; `total` is None if unknown.
 
     `stage` is one of start, download, vocabulary, weights, copy, warm-up; `unit` says what
     `done` and `total` count (bytes, tokens).
@@ -202,7 +202,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
-    """Progress of reading the prompt, in tokens that were not cached."""
+    """Progress of prefilling the prompt, in tokens that were not cached."""
 
     done: int
     total: int
@@ -210,12 +210,12 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A model is in the middle of reading tokens: said by the thread that computes."""
+    """A model is in the middle of a forward pass; sent by the thread that computes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """The user should know this of the engine; it came up while a request was answered."""
+    """Something the user should know about the engine; it came up during a request."""
 
     sentence: str
 
@@ -227,7 +227,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Something could not be done. `fatal`: the engine is gone with it."""
+    """Something could not be done; if `fatal`, the engine is gone too."""
 
     message: str
     remedy: str = ""
@@ -256,28 +256,27 @@ Event = (
 class Engine(Protocol):
     """An open pair that answers one request at a time, wherever it runs.
 
-    Between two events the caller may `apply` an adjustment. It is in force with the
-    next token, or with the one after it where that one is computed already: on a GPU,
-    and behind a pipe.
+    Between two events the caller may `apply` an adjustment. It takes effect with the
+    next token; if that may already be computed (on a GPU, behind a pipe), with a later one.
     """
 
     @property
     def opened(self) -> Opened:
-        """What was opened: the session's record, and what the user should know."""
+        """The session's record, and what the user should know."""
 
     def generate(self, request: Request) -> Iterator[Event]:
-        """Decode every lane: Replies, Prefill, Steps, a Finish a lane, then Idle.
+        """Decode every lane: Replies, Prefill, Steps, a Finish per lane, then Idle.
 
-        Raises LogitAmpError before the first event where the request cannot be answered
-        (ContextError: the conversation is longer than the context), EngineError where
+        Raises LogitAmpError before the first event if the request cannot be answered
+        (ContextError: the conversation is longer than the context), EngineError if
         the engine is gone.
         """
 
     def score(self, request: ScoreRequest) -> Iterator[Event]:
-        """Read given tokens without sampling: the same events. Raises as `generate` does."""
+        """Measure given tokens without sampling; events and errors are those of `generate`."""
 
     def apply(self, command: Adjustment) -> None:
-        """Change the request in progress; without one, only Forget means something."""
+        """Change the request in progress; without one, only Forget has an effect."""
 
     def close(self) -> None:
-        """Give the models back; closing twice is fine."""
+        """Free the models; closing twice is fine."""

@@ -1,4 +1,4 @@
-"""The records that screen, transcript and export are made from.
+"""The records that screen, transcript and exports are made from.
 
 One record is one line of a transcript (JSON Lines, version 1). The same
 objects travel from the engine to the app, so that what is shown is what is
@@ -94,9 +94,9 @@ class SideInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What the following records were made with.
+    """The profile, models and versions that the following records were made with.
 
-    `vocabulary` is a hash of what the token ids mean, added tokens left out;
+    `vocabulary` is a hash of the vocabulary without added tokens;
     `context` is in tokens.
     """
 
@@ -116,7 +116,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Something said to the models; `parent` is a message or a reply."""
+    """A message of the conversation; `parent` is the message or reply that it follows."""
 
     type: Literal["message"] = "message"
     id: str
@@ -145,11 +145,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What happened at one token of one lane.
+    """One token of one lane, with its statistics.
 
-    `text` is the token decoded on its own; `bytes` (hex) is there when that is
-    not valid UTF-8, and a reply's text is the join of all bytes. `special`
-    tokens (end of turn and the like) are no part of the reply's text.
+    `text` is the token decoded on its own; `bytes` (hex) is set if that is not
+    valid UTF-8. A reply's text is decoded from all bytes joined. `special`
+    tokens (end of turn and the like) are not part of the reply's text.
     `kl` is KL(after‖before), `kl_amplified` KL(amplified‖after), `entropy`
     that of amplified, all in nats.
     """
@@ -172,7 +172,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Sampling was changed in mid-reply: in force from step `index` on."""
+    """The sampling changed mid-reply, from step `index` on."""
 
     type: Literal["change"] = "change"
     reply: str
@@ -204,7 +204,7 @@ class Keep:
 class Note:
     """What the user wrote about a message, a reply or one of its steps.
 
-    A later note about the same replaces it; an empty one takes it back.
+    A later note about the same thing replaces it; an empty one removes it.
     """
 
     type: Literal["note"] = "note"
@@ -215,7 +215,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """What the user calls a reply; an empty text takes the name back."""
+    """The user's name for a reply; an empty text removes it."""
 
     type: Literal["name"] = "name"
     reply: str
@@ -224,7 +224,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Title:
-    """What the user calls the conversation; an empty text takes the title back."""
+    """The user's title for the conversation; an empty text removes it."""
 
     type: Literal["title"] = "title"
     text: str
@@ -232,7 +232,7 @@ class Title:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """A record of a later version: carried along, never dropped."""
+    """A record of a later version: kept as it is, never dropped."""
 
     type: str
     fields: dict[str, Any] = field(default_factory=dict)

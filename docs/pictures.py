@@ -1,4 +1,4 @@
-"""Makes the README's pictures from the running app: `python docs/pictures.py`.
+"""Makes the README's pictures from the running app: `python -m docs.pictures`.
 
 The app is driven as a user would drive it, with a real engine and the demo
 profile (or `--profile`), and drawn as SVG into this folder. The exported page

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
+import networkx
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -77,3 +79,13 @@ def test_a_forbidden_import_breaks_its_contract(
     with path.open("a") as file:
         file.write(f"\n{line}\n")
     assert contract in broken(copy)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("logit_amp_chat", cache_dir=None)
+    arrows = networkx.DiGraph()
+    for module in graph.modules:
+        imported = graph.find_modules_directly_imported_by(module)
+        arrows.add_edges_from((module, other) for other in imported)
+    circles = [c for c in networkx.strongly_connected_components(arrows) if len(c) > 1]
+    assert circles == []

@@ -24,8 +24,8 @@ def chosen_profile(
 ) -> Profile:
     """A profile by name or file (default: demo), two models, or an adapter on one.
 
-    An adapter on its own names its model itself, for which it may have to be downloaded:
-    `report` is told. Raises ProfileError and UsageError.
+    An adapter given alone names its base model; it may have to be downloaded for that,
+    with progress sent to `report`. Raises ProfileError, UsageError and PairError.
     """
     if adapter is None and (before is None) != (after is None):
         missing = "after" if after is None else "before"
@@ -43,7 +43,7 @@ def chosen_profile(
 def adjusted(
     profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any] | None = None
 ) -> Profile:
-    """The profile with those settings that are not None. Raises UsageError, whose cause is
+    """The profile with the settings that are not None. Raises UsageError, caused by
     pydantic's error."""
     data = dict(profile) | {key: value for key, value in settings.items() if value is not None}
     given = {key: value for key, value in (sampling or {}).items() if value is not None}
@@ -55,7 +55,7 @@ def adjusted(
 
 
 def refused(error: ValidationError) -> UsageError:
-    """What pydantic found wrong with an argument, in the words of someone who wrote it."""
+    """pydantic's error about an argument, in words for whoever wrote it."""
     detail = error.errors(include_url=False)[0]
     return UsageError(f"{detail['loc'][-1]}: {complaint(detail)}.")
 

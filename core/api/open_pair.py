@@ -1,4 +1,4 @@
-"""A pair that is open: ask it, stream from it, close it."""
+"""An open pair: ask it, stream from it, close it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def open_pair(
     """Load two models and make them ready.
 
     `profile` is a name or a YAML file (default: demo), `before` and `after` are Hub ids or
-    folders, `adapter` is a LoRA on one model. With `process` the models are in a process
-    of their own, whose end costs no more than a reload. `report` is told of the progress.
+    folders, `adapter` is a LoRA on one model. With `process` the models run in a
+    separate process, whose crash costs no more than a reload. `report` receives progress.
 
     Raises ProfileError, PairError and UsageError.
     """
@@ -57,9 +57,9 @@ def open_pair(
 
 
 class OpenPair:
-    """Two models, ready to answer; a context manager, closed once it is left.
+    """Two models, ready to answer; a context manager that closes on exit.
 
-    It answers one request at a time: a stream that is not exhausted ends with the next one.
+    It answers one request at a time: the next one ends a stream that is not exhausted.
     """
 
     def __init__(self, profile: Profile, engine: Engine) -> None:
@@ -79,11 +79,11 @@ class OpenPair:
     ) -> Replies:
         """Answer a text, or a list of messages, once for every α and seed, in one pass.
 
-        A message is `{"role": …, "content": …}` or a record. What is not given is the
-        profile's; `Options` lists what else can be.
+        A message is `{"role": …, "content": …}` or a record. What is not given comes from the
+        profile; `Options` lists the other arguments.
 
         An interrupt (ctrl+c, or a notebook's stop) ends every reply where it is. A reply
-        that broke off says so in its `finish`. Raises UsageError, ContextError and
+        that breaks off says so in its `finish`. Raises UsageError, ContextError and
         EngineError.
         """
         request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
@@ -95,7 +95,7 @@ class OpenPair:
         except EngineError as error:
             if not collected.logs:
                 raise
-            collected.break_off(error)  # what was said before is not lost
+            collected.break_off(error)  # what was decoded before is not lost
         return collected.replies()
 
     def stream(
@@ -106,9 +106,9 @@ class OpenPair:
         seed: int | None = None,
         **options: Unpack[Options],
     ) -> Iterator[Step]:
-        """The records of one reply, token by token; arguments and errors are `reply`'s.
+        """The steps of one reply, token by token; arguments and errors are those of `reply`.
 
-        Raises LogitAmpError where the reply breaks off.
+        Raises LogitAmpError if the reply breaks off.
         """
         request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
         return self._steps(self.events(request))
@@ -123,9 +123,9 @@ class OpenPair:
                     raise LogitAmpError(f"The reply broke off: {event.error}")
 
     def events(self, request: Request) -> Generator[Event, None, None]:
-        """Everything an engine reports of a request, as `Engine.generate` does.
+        """All events of a request, as from `Engine.generate`.
 
-        From empty caches, so that the same request gives the same numbers to the last digit.
+        Starts from empty caches, so that the same request gives the same numbers to the last digit.
         """
         if self._running is not None:
             self._running.close()
@@ -138,7 +138,7 @@ class OpenPair:
 
     @property
     def engine(self) -> Engine:
-        """What answers. Raises UsageError once the pair is closed."""
+        """The engine that answers. Raises UsageError once the pair is closed."""
         if self._engine is None:
             raise UsageError("This pair is closed.", "Open it again with open_pair.")
         return self._engine
@@ -161,7 +161,7 @@ class OpenPair:
             signal.signal(signal.SIGINT, old)
 
     def close(self) -> None:
-        """Give the models back; closing twice is fine."""
+        """Free the models; closing twice is fine."""
         engine, self._engine = self._engine, None
         if self._running is not None:
             self._running.close()
@@ -185,7 +185,7 @@ class OpenPair:
 
 
 class _Collected:
-    """The events of one request, as they become replies."""
+    """Collects the events of one request into replies."""
 
     def __init__(self, session: Session, request: Request) -> None:
         messages = dict.fromkeys(m for lane in request.lanes for m in request.messages_of(lane))
@@ -196,7 +196,7 @@ class _Collected:
         self._began = time.monotonic()
 
     def take(self, event: Event) -> None:
-        """Keep what is a record."""
+        """Add an event, if it is a record of a reply."""
         if isinstance(event, Reply):
             self.logs[event.id] = ReplyLog(event, self._session)
             self.records.append(event)
@@ -205,7 +205,7 @@ class _Collected:
             self.records.append(event)
 
     def break_off(self, error: EngineError) -> None:
-        """End the replies that lost their engine."""
+        """End the unfinished replies with the error that ended the engine."""
         seconds = round(time.monotonic() - self._began, 3)
         for log in self.logs.values():
             if log.finish is None:
@@ -215,7 +215,7 @@ class _Collected:
                 )
 
     def replies(self) -> Replies:
-        """In the order of the lanes."""
+        """The replies, in the order of the lanes."""
         lanes = self._request.lanes
         found = [PairReply(self.logs[lane.reply]) for lane in lanes if lane.reply in self.logs]
         return Replies(found, self.records)

@@ -1,4 +1,4 @@
-"""What was answered: replies by position and by α, as text, as a table, as a coloured page."""
+"""Replies: by position and by α, as text, as a table, as a coloured page."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SIDES = ("before", "after", "amplified")
 
 
 class PairReply:
-    """One reply: its text, and the record of every token.
+    """One reply: its text, and a record for every token.
 
-    A notebook shows it as the tokens of the exported page, coloured by KL(after‖before).
+    A notebook shows its tokens as the exported page does, coloured by KL(after‖before).
     """
 
     def __init__(self, log: ReplyLog) -> None:
@@ -30,22 +30,22 @@ class PairReply:
 
     @property
     def text(self) -> str:
-        """What was said, without special tokens."""
+        """The reply's text, without special tokens."""
         return self._log.text
 
     @property
     def steps(self) -> Sequence[Step]:
-        """A record a token: probabilities and ranks, KL, entropy (nats), candidates."""
+        """One record per token: log-probabilities, ranks, KL, entropy (nats), candidates."""
         return self._log.steps
 
     @property
     def record(self) -> Reply:
-        """What it was made with: lane, α, seed, sampling, prompt ids."""
+        """How it was decoded: lane, α, seed, sampling, prompt ids."""
         return self._log.reply
 
     @property
     def finish(self) -> Finish | None:
-        """Why it ended, after how many tokens and seconds; an error is told here."""
+        """Why it ended, after how many tokens and seconds, with which error if any."""
         return self._log.finish
 
     @property
@@ -59,7 +59,7 @@ class PairReply:
         return self.record.seed
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """A flat record a token, as `to_pandas` has them; candidates are left out."""
+        """One flat record per token, as in `to_pandas`; candidates are left out."""
         for step in self.steps:
             row: dict[str, Any] = {
                 "alpha": step.alpha,
@@ -79,7 +79,7 @@ class PairReply:
             }
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A row a token. Raises UsageError where pandas is not installed."""
+        """One row per token. Raises UsageError if pandas is not installed."""
         return Replies([self]).to_pandas()
 
     def __str__(self) -> str:
@@ -97,12 +97,12 @@ class PairReply:
 
 
 class Replies(Sequence[PairReply]):
-    """The replies of one request, in the order in which their αs and seeds were given."""
+    """The replies of one request, in the order of their αs and seeds."""
 
     def __init__(self, replies: Sequence[PairReply], records: Sequence[Record] = ()) -> None:
         self._replies = tuple(replies)
         self.records = tuple(records)
-        """What a transcript of this request holds: session, messages, replies, steps."""
+        """The transcript of this request: session, messages, replies, steps."""
 
     def __len__(self) -> int:
         return len(self._replies)
@@ -117,9 +117,9 @@ class Replies(Sequence[PairReply]):
         return self._replies[place]
 
     def at(self, alpha: float, seed: int | None = None) -> PairReply:
-        """The first reply at this α, and of this seed if one is given.
+        """The first reply at this α, with this seed if one is given.
 
-        Raises UsageError where there is none.
+        Raises UsageError if there is none.
         """
         for reply in self._replies:
             if reply.alpha == alpha and seed in (None, reply.seed):
@@ -131,13 +131,13 @@ class Replies(Sequence[PairReply]):
     def save(self, path: str | Path) -> None:
         """Write the request as a transcript that every command can read.
 
-        Raises TranscriptError where it cannot be written.
+        Raises TranscriptError if it cannot be written.
         """
         lines = (to_line(record) + "\n" for record in self.records)
         write_atomically(Path(path), "".join(lines))
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A row a token of every reply. Raises UsageError where pandas is not installed."""
+        """One row per token of every reply. Raises UsageError if pandas is not installed."""
         try:
             import pandas
         except ImportError as error:

@@ -1,4 +1,4 @@
-"""From what a caller writes to a request: messages, αs, seeds, sampling."""
+"""Builds a request from a caller's arguments: messages, αs, seeds, sampling."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from logit_amp_chat.core.records import Message, Role, Sampling, new_id
 from logit_amp_chat.core.text import clean
 
 Prompt = str | Sequence[Message | Mapping[str, str]]
-# Several are a list, a range, an array: whatever can be gone through.
+# One, or several as any iterable: a list, a range, an array.
 Alphas = float | Iterable[float]
 Seeds = int | Iterable[int]
 TOP = 10
 
 
 class Options(TypedDict, total=False):
-    """What a request may say besides αs and seeds; None, or leaving it out, takes the profile's.
+    """What a request may set besides αs and seeds; None or a missing key is the profile's value.
 
     `raw` uses the text as it is, without a chat template; `top` candidates of each kind go
-    into every step; the rest is how tokens are sampled (see `Sampling`).
+    into every step; the others set how tokens are sampled (see `Sampling`).
     """
 
     system: str | None
@@ -79,7 +79,7 @@ def make_request(
 
 
 def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
-    """The sampling with what is given and not None. Raises UsageError."""
+    """The sampling, updated with what is given and not None. Raises UsageError."""
     changed = {name: value for name, value in given.items() if value is not None}
     try:
         return Sampling.model_validate(sampling.model_dump() | changed)
@@ -88,9 +88,9 @@ def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
 
 
 def messages_of(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
-    """The messages as records, each following the one before.
+    """The messages as records, each the child of the one before.
 
-    `system` goes first where there is no system message yet. Raises UsageError.
+    `system` is put first if there is no system message yet. Raises UsageError.
     """
     said = [("user", prompt)] if isinstance(prompt, str) else [_role_and_text(m) for m in prompt]
     if not said:
@@ -118,7 +118,7 @@ def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
 
 
 def _several(value: Any, name: str) -> list[Any]:
-    """One number, or several (numpy's too), as Python's; at least one."""
+    """One number or several (numpy's too) as a list of Python's. Raises UsageError for none."""
     found = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     if not found:
         raise UsageError(f"{name}: expected at least one number.")

@@ -1,1 +1,1 @@
-"""How fast a pair decodes here."""
+"""Benchmarks: how fast a pair decodes on this machine."""

@@ -1,4 +1,4 @@
-"""How many bytes a step must read, and how fast this memory is."""
+"""The bytes a decoding step must read, and the memory bandwidth of this machine."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ COPIED_BYTES = 1 << 28
 
 
 def step_bytes(pair: Pair, lanes: int, length: int) -> int:
-    """Bytes a decoding step must read: weights, and caches of `length` tokens a lane and side.
+    """Bytes a decoding step must read: weights, and caches of `length` tokens per lane and side.
 
-    Weights that both sides share are read once, where one forward is both sides'.
+    Shared weights count once if both sides run in one forward pass.
     """
     models = [side.model for side in (pair.before, pair.after)]
     caches = sum(_token_bytes(model) for model in models) * lanes * length
@@ -28,7 +28,7 @@ def step_bytes(pair: Pair, lanes: int, length: int) -> int:
 
 
 def _weight_bytes(model: Any) -> int:
-    """Of an embedding that is not the head as well, only a few rows are read."""
+    """Bytes of weights read per step, without an embedding that is not also the head."""
     embedding = model.get_input_embeddings().weight
     head = model.get_output_embeddings()
     apart = isinstance(head, PackedLinear) or head.weight is not embedding
@@ -39,7 +39,7 @@ def _weight_bytes(model: Any) -> int:
 
 
 def _scale_bytes(weight: Any) -> int:
-    """What the scales of a 4-bit weight take, and their own scales."""
+    """Bytes of a 4-bit weight's scales, and of their own scales."""
     state, scales = getattr(weight, "quant_state", None), 0
     while state is not None:
         scales += _size(state.absmax)
@@ -48,7 +48,7 @@ def _scale_bytes(weight: Any) -> int:
 
 
 def _token_bytes(model: Any) -> int:
-    """What one token takes in a cache."""
+    """KV cache bytes per token."""
     config: Any = model.config.get_text_config()
     heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size: int = (
@@ -63,10 +63,10 @@ def _size(tensor: Tensor) -> int:
 
 
 def bus(device: torch.device, rounds: int = 5) -> float:
-    """Bytes a second that copies move on `device`: read and written, the best of some rounds."""
+    """Bytes per second that copies on `device` read and write; the best of `rounds`."""
     source = torch.ones(COPIED_BYTES // 4, device=device)
     target = torch.empty_like(source)
-    copies = 16 if device.type == "cuda" else 1  # one is over as soon as it is launched
+    copies = 16 if device.type == "cuda" else 1  # one would be over as soon as it is launched
     best = float("inf")
     for _ in range(rounds):
         began = _now(device)

@@ -1,4 +1,4 @@
-"""Random pairs in the shapes of well-known models: for measuring speed without a download."""
+"""Random pairs in the shapes of well-known models, to measure speed without a download."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def random_pair(
     *,
     lora: bool = False,
 ) -> Pair:
-    """Two models of the shape `name` with random weights, quantized as a profile would have it.
+    """Two models of the shape `name` with random weights, quantized as a profile would be.
 
-    With `lora` one model, and an adapter of rank 16 on every linear layer but the head.
-    Raises PairError for a shape that is not known and for int8.
+    With `lora`, one model and an adapter of rank 16 on every linear layer but the head.
+    Raises PairError for an unknown shape and for int8.
     """
     if name not in SHAPES:
         raise PairError(f"There is no shape {name}.", f"Choose one of {', '.join(SHAPES)}.")
@@ -127,7 +127,7 @@ def random_model(
 
 
 def _with_adapter(model: Model) -> list[LoadedSide]:
-    """Both sides of one model: as it is, and with an adapter."""
+    """Both sides of one model: bare, and with an adapter."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(r=RANK, target_modules="all-linear")
@@ -160,7 +160,7 @@ def _quantize(model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def _tokenizer(size: int) -> PreTrainedTokenizerFast:
-    """One made-up word an id."""
+    """One made-up word per id."""
     words = {f"word{n}": n for n in range(size)}
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="word0"))

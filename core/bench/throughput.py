@@ -1,4 +1,4 @@
-"""How fast a pair decodes on this machine, beside transformers' own guided generation."""
+"""How fast a pair decodes on this machine, compared with transformers' guided generation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROMPT = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """A median over rounds, with the least and the most."""
+    """The median over rounds, with minimum and maximum."""
 
     median: float
     low: float
@@ -44,10 +44,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneFigures:
-    """`lanes` lanes in one pass: tokens a second together, and how often a run of the peer a lane.
+    """`lanes` lanes in one pass: tokens per second of all lanes together.
 
-    `bytes_a_step` are the weights and caches that a step must read, `bus_share` what part of
-    the measured bandwidth that makes; `at_once`: whether a GPU computed both sides at once.
+    `against_peer` is the speed-up over one run of the peer per lane. `bytes_a_step` are the
+    weights and caches that a step must read, `bus_share` the share of the measured memory
+    bandwidth that this takes. `at_once`: whether a GPU computed both sides at once.
     """
 
     lanes: int
@@ -60,9 +61,9 @@ class LaneFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What `measure` found. Bytes, seconds, tokens a second.
+    """What `measure` found, in bytes, seconds and tokens per second.
 
-    `recorded`: whether steps were launched whole, as CUDA graphs; `notices` say why not.
+    `recorded`: whether steps ran as CUDA graphs; if not, `notices` say why.
     """
 
     pair: str
@@ -83,7 +84,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a pair, ready, and beside it (before, after) as transformers has them."""
+    """What is measured: a prepared pair, and as its peer transformers' own (before, after)."""
 
     name: str
     profile: Profile
@@ -92,9 +93,9 @@ class Subject:
 
     @classmethod
     def of(cls, profile: Profile, pair: Pair, with_peer: bool, name: str = "") -> Subject:
-        """Prepare `pair`; on a CPU the peer takes a copy of the weights, as its own are packed.
+        """Prepare `pair`; on a CPU the peer gets a copy of the weights, as the pair's are packed.
 
-        There is no peer to two sides that share one model.
+        There is no peer if the two sides share one model.
         """
         peer: tuple[Any, Any] | None = None
         if with_peer and pair.before.model is not pair.after.model:
@@ -115,7 +116,7 @@ class Subject:
     def random(cls, shape: str, profile: Profile, with_peer: bool, *, lora: bool) -> Subject:
         """A random pair of a known shape, on the device and in the precision of `profile`.
 
-        With `lora` one model and an adapter.
+        With `lora`, one model and an adapter.
         """
         device = choose_device(profile.device)
         dtype = choose_dtype(profile)
@@ -127,7 +128,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: lanes, rounds, tokens a reply, tokens of the long history."""
+    """How much to measure: lanes, rounds, tokens per reply, tokens of the long history."""
 
     lanes: tuple[int, ...] = (1, 2, 3, 5, 8)
     rounds: int = 3
@@ -138,9 +139,9 @@ class Plan:
 def measure(
     subject: Subject, plan: Plan, report: Callable[[Loading], None] = lambda _: None
 ) -> Figures:
-    """Measure `subject`; ours and the peer's rounds take turns, so that noise meets both.
+    """Measure `subject` and its peer in interleaved rounds, so that noise affects both.
 
-    Raises LogitAmpError where the context is too short for `plan`, or memory for its lanes.
+    Raises LogitAmpError if the context is too short for `plan`, or memory for its lanes.
     """
     pair = replace(subject.pair, end_of_turn=frozenset())
     peer = subject.peer
@@ -188,7 +189,7 @@ def measure(
 def _measures(
     engine: LocalEngine, sampling: Sampling, plan: Plan, history: int, notices: list[str]
 ) -> list[Callable[[], float]]:
-    """What is timed: a step of so many lanes each, a first token, two next turns."""
+    """What is timed: a step with each number of lanes, a first token, two next turns."""
     decoding = (partial(_decoding, engine, lanes, sampling, notices) for lanes in plan.lanes)
     first = partial(_first_token, engine, _ids(engine.pair, history))
     return [*decoding, first, *(partial(_next_turn, engine, h) for h in (PROMPT, history))]
@@ -197,7 +198,7 @@ def _measures(
 def _rounds(
     count: int, measures: Sequence[Callable[[], float]], report: Callable[[Loading], None]
 ) -> Iterator[list[float]]:
-    """Every measure in turn, `count` times; the first of all is for warming up."""
+    """Run every measure in turn, `count` times after a warm-up round."""
     total = (count + 1) * len(measures)
     for n in range(count + 1):
         row = []
@@ -234,7 +235,7 @@ def _lane_figures(
 
 
 def _ids(pair: Pair, count: int, start: int = 0) -> tuple[int, ...]:
-    """`count` usable token ids that look like nothing in particular."""
+    """`count` usable token ids in no particular pattern."""
     valid = range(pair.size) if pair.valid is None else pair.valid.nonzero().flatten().tolist()
     return tuple(valid[(7919 * (start + n)) % len(valid)] for n in range(count))
 
@@ -267,7 +268,7 @@ def _decode(
 
 
 def _decoding(engine: LocalEngine, lanes: int, sampling: Sampling, notices: list[str]) -> float:
-    """Seconds a step of `lanes` lanes, after the first step."""
+    """Seconds per step of `lanes` lanes, after the first step."""
     times = []
     for event in _decode(engine, _ids(engine.pair, PROMPT), lanes, sampling):
         if isinstance(event, Step) and event.reply == "r0":
@@ -295,7 +296,7 @@ def _next_turn(engine: LocalEngine, history: int) -> float:
 
 
 def _guided(peer: tuple[Any, Any], prompt: tuple[int, ...], tokens: int) -> float:
-    """Seconds a token of transformers' generate with its guidance processor."""
+    """Seconds per token of transformers' generate() with its CFG processor."""
     before, after = peer
     ids = torch.tensor([prompt], device=after.device)
     guidance = UnbatchedClassifierFreeGuidanceLogitsProcessor(

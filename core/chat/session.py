@@ -174,7 +174,7 @@ class ChatSession:
 
     def set_alpha(self, alpha: float) -> None:
         """Set the live α, from the next token on."""
-        self.alpha = round(alpha, 6)
+        self.alpha = alpha
         if (pending := self.live.pending_request) is not None:
             for reply in pending.replies("amplified"):
                 self.live.link.send(SetAlpha(reply, self.alpha))

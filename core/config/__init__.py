@@ -1,1 +1,1 @@
-"""What can be opened, and how: profiles and the YAML they are written in."""
+"""Profiles, and the YAML they are written in."""

@@ -27,7 +27,7 @@ Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 SUFFIXES = (".yaml", ".yml")
 DEFAULT = "demo"
 PRESETS = (-1.0, 0.0, 0.5, 1.0, 2.0)
-"""The αs that one key goes through, unless a profile names others."""
+"""The αs that one key cycles through, unless a profile names others."""
 
 
 class _Part(BaseModel):
@@ -35,7 +35,7 @@ class _Part(BaseModel):
 
 
 class Side(_Part):
-    """A model by Hub id or folder, with what makes it this training stage."""
+    """A model by Hub id or folder; the other fields make it one training stage."""
 
     model: Annotated[str, Field(min_length=1)]
     revision: str | None = None
@@ -45,14 +45,14 @@ class Side(_Part):
 
 
 class Labels(_Part):
-    """What the two sides are called on the screen."""
+    """The names of the two sides on the screen."""
 
     before: str = "before"
     after: str = "after"
 
 
 class Needs(_Part):
-    """What a pair asks of a machine: GB (10⁹ bytes) of memory at its quantization, and to load."""
+    """What a pair needs: GB (10⁹ bytes) of memory at its quantization, and to download."""
 
     memory_gb: Annotated[float | None, Field(ge=0)] = None
     download_gb: Annotated[float | None, Field(ge=0)] = None
@@ -60,7 +60,7 @@ class Needs(_Part):
 
 
 class ProfileFile(_Part):
-    """What a profile's YAML may say."""
+    """What a profile's YAML may contain."""
 
     title: str = ""
     before: Side
@@ -86,7 +86,7 @@ class Profile(ProfileFile):
 
 @dataclass(frozen=True)
 class BrokenProfile:
-    """A profile that is there but cannot be used."""
+    """A profile that exists but cannot be used."""
 
     name: str
     path: Path
@@ -97,17 +97,17 @@ class BrokenProfile:
 
 
 def shipped_folder() -> Path:
-    """Where the profiles that come with the package are."""
+    """The folder of the profiles that come with the package."""
     return Path(str(importlib.resources.files("logit_amp_chat.profiles")))
 
 
 def user_folder() -> Path:
-    """Where a user's own profiles are looked for; a name found here wins over a shipped one."""
+    """The folder of the user's own profiles, which override shipped ones of the same name."""
     return platformdirs.user_config_path("logit-amp-chat") / "profiles"
 
 
 def _named_files() -> dict[str, Path]:
-    """Every profile that can be opened by name, in order of name."""
+    """Every profile that can be opened by name: the demo, then the others by name."""
     found: dict[str, Path] = {}
     for folder in (shipped_folder(), user_folder()):
         try:
@@ -135,7 +135,7 @@ def list_profiles() -> list[Profile | BrokenProfile]:
 def load_profile(name_or_path: str) -> Profile:
     """The profile of that name, or in that file.
 
-    Raises ProfileError when there is none, or when it says something it may not.
+    Raises ProfileError if there is none, or if it is invalid.
     """
     path = _expanded(name_or_path)
     if path.suffix in SUFFIXES or path.name != name_or_path:
@@ -149,7 +149,7 @@ def load_profile(name_or_path: str) -> Profile:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    """A remedy that names what was probably meant."""
+    """A remedy that suggests the closest names."""
     close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
     return f"{hint}`logit-amp-chat profiles` lists them all."
@@ -174,7 +174,7 @@ def read_profile(path: Path, name: str) -> Profile:
 
 
 def _resolve(side: Side, folder: Path, file: YamlFile, key: str) -> Side:
-    """The side with local folders made absolute, as seen from the profile's own folder."""
+    """The side with local folders made absolute, relative to the profile's folder."""
     local: dict[str, str] = {}
     for part in ("model", "adapter"):
         name = getattr(side, part)
@@ -188,9 +188,9 @@ def _resolve(side: Side, folder: Path, file: YamlFile, key: str) -> Side:
 
 
 def local_or_hub(name: str, folder: Path) -> str:
-    """An absolute path where `name` is a folder as seen from `folder`; else `name`, a Hub id.
+    """An absolute path if `name` is a folder relative to `folder`; else `name`, a Hub id.
 
-    Raises ProfileError for what can only be a folder and does not exist.
+    Raises ProfileError for what can only be a folder but does not exist.
     """
     if not name:
         raise ProfileError("The model has no name.", "Give a Hub id or a folder.")
@@ -203,7 +203,7 @@ def local_or_hub(name: str, folder: Path) -> str:
 
 
 def _expanded(name: str) -> Path:
-    """The path with ~ resolved; ~nobody stays as it is."""
+    """The path with ~ resolved; ~ of an unknown user is left alone."""
     try:
         return Path(name).expanduser()
     except RuntimeError:
@@ -211,7 +211,7 @@ def _expanded(name: str) -> Path:
 
 
 def _exists(check: Callable[[], bool]) -> bool:
-    """What cannot even be asked for (name too long, no permission) is not there."""
+    """The result of `check`; False if the path cannot be checked (too long, no permission)."""
     try:
         return check()
     except OSError:
@@ -219,9 +219,9 @@ def _exists(check: Callable[[], bool]) -> bool:
 
 
 def recorded_profile(session: Session) -> Profile | None:
-    """The profile a session was made with, None where this version cannot read it.
+    """The profile a session was recorded with; None if this version cannot read it.
 
-    A transcript must not decide what code is run: `trust_remote_code` is off.
+    A transcript must not decide what code is run: `trust_remote_code` is turned off.
     """
     try:
         profile = Profile.model_validate_json(json.dumps(session.profile))
@@ -241,8 +241,8 @@ def pair_profile(
 ) -> Profile:
     """A profile from two ids or folders, or from an adapter on one model.
 
-    An adapter goes on `after`, or on `before` when that is the only model, or
-    on the after side of `base`. Raises ProfileError when one side stays unknown.
+    An adapter goes on `after`; on `before` if that is the only model given; else
+    on the after side of `base`. Raises ProfileError if one side stays unknown.
     """
     here = Path.cwd()
     defaults = dict(base) if base else {}

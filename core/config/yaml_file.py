@@ -1,4 +1,4 @@
-"""YAML that knows its lines: plain data, and errors that say where."""
+"""YAML with line numbers: plain data, and errors that say where."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Location = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does."""
+    """SafeLoader that parses 1e-3 as a number, as YAML 1.2 does."""
 
 
 _Loader.add_implicit_resolver(
@@ -70,7 +70,7 @@ class YamlFile:
         """A node as dict, list, str, int, float, bool or None; nothing else is accepted."""
         line = self.lines.setdefault(where, node.start_mark.line + 1)
         if id(node) not in self._seen:
-            if len(where) > MAX_DEPTH:  # also where an alias contains itself
+            if len(where) > MAX_DEPTH:  # also for an alias that contains itself
                 raise self._unreadable("nested too deeply", line)
             self._seen[id(node)] = self._build(loader, node, where)
         return self._seen[id(node)]
@@ -104,7 +104,7 @@ class YamlFile:
         return data
 
     def error(self, where: Sequence[str | int], what: str, line: int | None = None) -> ProfileError:
-        """One line: file, line, key and what is wrong with it."""
+        """A one-line error: file, line, key and what is wrong with it."""
         where = tuple(where)
         line = line or self._line(where)
         key = ".".join(str(part) for part in where)
@@ -113,7 +113,7 @@ class YamlFile:
         return ProfileError(f"{_short(str(self.path), 500)}, line {line}{at}: {what}{end}")
 
     def _line(self, where: Location) -> int:
-        """The line of the innermost part that is in the file."""
+        """The line of the innermost part of `where` that is in the file."""
         while where and where not in self.lines:
             where = where[:-1]
         return self.lines.get(where, 1)
@@ -126,7 +126,7 @@ class YamlFile:
         )
 
     def explain(self, error: ValidationError, model: type[BaseModel]) -> ProfileError:
-        """The first thing pydantic found, in the words of someone who edits the file."""
+        """pydantic's first error, in words for someone who edits the file."""
         errors = error.errors(include_url=False)
         # A mistyped key explains a missing one better than the other way round.
         first = min(errors, key=lambda e: (e["type"] != "extra_forbidden", self._line(e["loc"])))
@@ -203,7 +203,7 @@ def _read_text(path: Path) -> str:
 
 
 def _yaml(value: object) -> str:
-    """A value as it would stand in the file."""
+    """A value as it would be written in the file."""
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""From two models and a prompt to tokens and their numbers."""
+"""Decoding: from two models and a prompt to tokens and their statistics."""

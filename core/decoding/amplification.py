@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 NEVER = -math.inf
-# A setting: where a step is recorded, a tensor of one element that it reads each time.
+# A setting: a number, or a one-element tensor that a captured step reads on every launch.
 Number = float | Tensor
 
 
@@ -23,7 +23,7 @@ def log(x: Number) -> Number:
 
 
 def log_probs(logits: Tensor, valid: Tensor | None = None) -> Tensor:
-    """fp32 log-softmax of (R, V) logits over the ids that `valid` (V,) allows."""
+    """Log-softmax of (R, V) logits, fp32 or wider, over the ids that `valid` (V,) allows."""
     logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
     if valid is not None:
         logits = logits.masked_fill(~valid, NEVER)
@@ -33,15 +33,16 @@ def log_probs(logits: Tensor, valid: Tensor | None = None) -> Tensor:
 def mix(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
     """after + α·(after − before), unnormalized, from log-probabilities (R, V).
 
-    Exactly `before` at α = −1 and `after` at α = 0. A token that neither side
-    can produce stays at −inf. A token that one side alone rules out keeps the
-    other side's value plus the largest boost that any other token of the row
-    got, when α asks for it, and is −inf otherwise: never +inf, never NaN.
+    Exactly `before` at α = −1 and `after` at α = 0. A token that both
+    sides rule out stays at −inf. A token that only one side rules out gets the
+    other side's value plus the largest boost of any other token in the row,
+    where α favours that other side (after: α ≥ 0, before: α ≤ −1), else −inf;
+    never +inf, never NaN.
     """
     delta = after - before
     finite = delta.isfinite()
     both = torch.lerp(before, after, 1 + alpha)
-    # Asking the device would stall it; on the CPU it saves a third of a small pair's mixing.
+    # This check would stall a GPU; on a CPU it saves a third of a small pair's mixing time.
     if delta.is_cpu and bool(finite.all()):
         return both
     gain = delta.masked_fill(~finite, 0).amax(dim=-1, keepdim=True).clamp_min(0)
@@ -60,7 +61,8 @@ def amplify(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
 def plausible(after: Tensor, threshold: Number | None) -> Tensor:
     """(R, V) True where p_after ≥ threshold · max p_after (Li et al. 2022, contrastive decoding).
 
-    `after`'s own argmax is always plausible; without a threshold all that it can say is.
+    `after`'s argmax is always plausible. Without a threshold, so is
+    every token that `after` does not rule out.
     """
     if threshold is None:
         return ~after.isneginf()

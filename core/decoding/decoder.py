@@ -1,4 +1,4 @@
-"""Lanes over a pair: prefill, step after step, and the stream of what happens."""
+"""Decodes the lanes of a request: prefill, then steps, as a stream of events."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import PromptIds, Reply
 
-# Given tokens that are measured at once: their logits are held together.
+# Tokens scored at once: all their logits are in memory together.
 SCORE_WINDOW = 256
 
 
 class Decoder:
-    """Decodes any number of lanes over one pair, a row each, in lock-step.
+    """Decodes any number of lanes over one pair, one row each, in lockstep.
 
-    Changing α, temperature or filters costs nothing.
+    α, temperature and filters can change at any token without a new prefill.
     """
 
     def __init__(self, pair: Pair, cuda_graphs: bool | None = None) -> None:
-        """`cuda_graphs`: whether steps are captured; by default where that is possible."""
+        """`cuda_graphs`: whether to capture steps; None captures them where possible."""
         self.pair = pair
         self.runner = PairRunner(pair)
         wanted = can_use_cuda_graphs(pair) if cuda_graphs is None else cuda_graphs
@@ -49,13 +49,13 @@ class Decoder:
         forced: tuple[int, ...] = (),
         ahead: bool = True,
     ) -> Iterator[Batch]:
-        """Stream what happens, a batch a token; `replies` are the lanes' records.
+        """Stream events, one batch per token; `replies` are the lanes' records.
 
-        All replies have one prompt. Between two batches the caller may change
-        `controls`: in force with the next token or, where a device may compute
-        that one already (`ahead`), with the one after it. Every lane ends with a
-        Finish. Raises ContextError or LogitAmpError here, before anything is
-        computed, where the prompt cannot be used.
+        All replies share one prompt. Between two batches the caller may change
+        `controls`: the change takes effect with the next token or, if the device
+        may already be computing that one (`ahead`), with the one after it. Every
+        lane ends with a Finish. Raises ContextError or LogitAmpError when called,
+        before anything is computed, if the prompt cannot be used.
         """
         limits.check(self.pair, replies[0].prompt, forced)
 
@@ -69,8 +69,8 @@ class Decoder:
     ) -> Iterator[Batch]:
         """Measure given tokens after a prompt, in every lane; nothing is sampled.
 
-        An end of turn among them ends nothing. Raises as `decode` does, and LogitAmpError
-        where there is no token.
+        An end of turn among them does not end a lane. Raises as `decode` does, and
+        LogitAmpError if `tokens` is empty.
         """
         if not tokens:
             raise LogitAmpError("There is nothing to score.", "Give at least one token.")
@@ -92,7 +92,7 @@ class Decoder:
         controls: Controls,
         end_of_turn: frozenset[int],
     ) -> Iterator[Batch]:
-        """Whatever goes wrong, every lane gets a Finish and the caches stay whole."""
+        """Whatever goes wrong, give every lane a Finish and leave the caches consistent."""
         state = RequestState(self.pair, replies, controls, end_of_turn)
         try:
             if cancelled := state.end_cancelled():
@@ -110,7 +110,7 @@ class Decoder:
                 " conversation, or choose a smaller pair or quantization."
             )
         except KeyboardInterrupt:
-            self.forget()  # the caches may hold half a token
+            self.forget()  # a forward pass may have been cut off halfway
             raise
         except Exception as error:
             self.forget()
@@ -120,7 +120,7 @@ class Decoder:
             self._keep()
 
     def _keep(self) -> None:
-        """Keep what was decoded for the next request, if there is memory for it."""
+        """Keep the caches for the next request, if memory allows."""
         try:
             if self.graph_cache:
                 self.graph_cache.leave()
@@ -142,13 +142,13 @@ class Decoder:
     def _scored(
         self, state: RequestState, replies: Sequence[Reply], tokens: tuple[int, ...]
     ) -> Iterator[Batch]:
-        """Window by window, so that memory does not grow with the text."""
+        """Score window by window, so that memory does not grow with the text."""
         prompt = replies[0].prompt
         chooser = TokenChooser(self.pair, replies)
         for begin in range(0, len(tokens), SCORE_WINDOW):
             read, window = tokens[:begin], tokens[begin : begin + SCORE_WINDOW]
             ids = PromptIds(before=prompt.before + read, after=prompt.after + read)
-            # The logits of a token are those after the one before it.
+            # A token's logits are those at the position before it.
             for done, total in self.runner.prefill(ids, window[:-1]):
                 yield [Prefill(done, total)]
             yield self._measured(state, chooser, window)
@@ -159,7 +159,7 @@ class Decoder:
     def _measured(
         self, state: RequestState, chooser: TokenChooser, tokens: tuple[int, ...]
     ) -> Batch:
-        """Measure given tokens, from one row of logits each: all of them or nothing."""
+        """Measure given tokens, from one row of logits each, as a single batch."""
         batch: Batch = [*state.end_cancelled()]
         for row, token in enumerate(tokens):
             if state.active:
@@ -169,13 +169,13 @@ class Decoder:
         return batch
 
     def _stepper(self, chooser: TokenChooser, replies: Sequence[Reply], index: int) -> Stepper:
-        """What the replies go on with from what was prefilled."""
+        """The stepper that continues from the prefilled caches."""
         if self.graph_cache and self.graph_cache.can_capture():
             return GraphStepper(self.graph_cache, replies, chooser.noise, index)
         return EagerStepper(chooser, self.runner)
 
     def _steps(self, state: RequestState, stepper: Stepper, ahead: bool) -> Iterator[Batch]:
-        """Choose, feed, and choose again; with a stepper that works ahead, while one looks."""
+        """Choose, decode, choose again; if possible, ahead of what the caller has seen."""
 
         def launch() -> PendingStep:
             settings = state.next_settings()
@@ -192,7 +192,7 @@ class Decoder:
                 batch += state.collect(pending)
             yield batch
             if state.active:
-                # Rows of lanes that have ended go along: cheaper than cutting caches.
+                # Finished lanes keep their rows: decoding them is cheaper than cutting the caches.
                 if following is None:
                     stepper.decode()
                     following = launch()

@@ -1,4 +1,4 @@
-"""Gumbel noise that lanes, αs and devices share."""
+"""Gumbel noise shared between lanes, αs and devices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from logit_amp_chat.core.records import Reply
 
 MASK32 = 0xFFFFFFFF
 
-# Numbers that are computed in one go.
+# Values computed per call.
 NOISE_BLOCK = 1 << 15
 
 
@@ -28,39 +28,39 @@ def _mix32(x: Tensor) -> Tensor:
 class Noise:
     """Gumbel noise as a stateless function of (seed, turn, step, token id).
 
-    Lanes of one seed see the same noise at every α and on every device, so where
-    two of them differ, α did it; each lane on its own is an exact sample
-    (Gumbel-max). Integer hashes are the same everywhere; the two logarithms
-    are fp64, so that devices agree far below fp32 resolution.
+    Lanes with the same seed share their noise at every α and on every device, so
+    a divergence between them is due to α; each lane on its own is an exact
+    sample (Gumbel-max). Integer hashes are the same everywhere; the two
+    logarithms are fp64, so that devices agree far below fp32 resolution.
     """
 
     def __init__(
         self, keys: Sequence[tuple[int, int]], size: int, device: torch.device | str = "cpu"
     ) -> None:
-        """A row of noise for each (seed, turn) of `keys`; `size` token ids."""
+        """One row of noise for each (seed, turn) in `keys`, over `size` token ids."""
         words = torch.tensor([_words(seed, turn) for seed, turn in keys], device=device)
         first, second, third = words.T.unsqueeze(-1).unbind()  # (n, 1) each
         ids = torch.arange(size, dtype=torch.int64, device=device)
         self._hashed_ids = _mix32(ids ^ first)
         self._keys = torch.stack((second, third))
-        # Small vocabularies are dominated by the cost of a call: several steps at once.
+        # With a small vocabulary call overhead dominates: compute several steps at once.
         self._span = max(1, NOISE_BLOCK // (size * len(keys)))
         self._begin = -1
         self._block = torch.empty(0)
 
     @classmethod
     def of(cls, replies: Sequence[Reply], size: int, device: torch.device) -> Noise:
-        """The noise of some lanes: a row that all share where they have one seed, else one each."""
+        """The noise of these lanes: one shared row if seeds and turns agree, else a row each."""
         keys = [(reply.seed, reply.turn) for reply in replies]
         return cls(keys[:1] if len(set(keys)) == 1 else keys, size, device)
 
     @property
     def rows(self) -> int:
-        """1 where all lanes share a row."""
+        """Rows of noise; 1 if all lanes share one."""
         return len(self._hashed_ids)
 
     def take(self, other: Noise) -> None:
-        """Become the noise of other replies, in the same tensors; both have as many rows."""
+        """Copy the keys of `other`, which has as many rows, into these tensors."""
         self._hashed_ids.copy_(other._hashed_ids)
         self._keys.copy_(other._keys)
         self._begin = -1
@@ -80,12 +80,12 @@ class Noise:
         second, third = self._keys
         salts = _mix32(_mix32(steps.view(-1, 1, 1) ^ second) ^ third)
         bits = _mix32(_mix32(self._hashed_ids ^ salts) ^ third)
-        # −log(1 − u) keeps full relative precision near 0, where the winners are.
+        # −log(1 − u) keeps full relative precision near 0, where the argmax is decided.
         exponential = -torch.log1p(-(bits.double() + 0.5) * 2.0**-32)
         return -exponential.log().float()
 
 
 def _words(seed: int, turn: int) -> tuple[int, ...]:
-    """Three 32-bit words of a hash of both."""
+    """Three 32-bit words of a hash of seed and turn."""
     key = hashlib.blake2b(f"{seed} {turn}".encode(), digest_size=12).digest()
     return tuple(int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8))

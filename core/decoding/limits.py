@@ -1,4 +1,4 @@
-"""What a request may ask of a pair: ids that both sides know, and room in the context."""
+"""Checks a request against a pair: ids that both sides know, and room in the context."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from logit_amp_chat.core.records import PromptIds
 
 
 def reachable(pair: Pair, forced: tuple[int, ...], longest: int) -> tuple[int, ...]:
-    """The part of a forced prefix that can be said: `longest` tokens, or up to an end of turn."""
+    """The part of a forced prefix that can be decoded: `longest` tokens, or to an end of turn."""
     forced = forced[:longest]
     ends = (n for n, token in enumerate(forced, 1) if token in pair.end_of_turn)
     return forced[: next(ends, len(forced))]
 
 
 def check(pair: Pair, prompt: PromptIds, given: tuple[int, ...], room: int = 1) -> None:
-    """Refuse a prompt, and given tokens after it, that leave less than `room` tokens of context.
+    """Check that a prompt and the tokens given after it leave `room` tokens of context.
 
-    Raises ContextError, and LogitAmpError for an empty prompt or ids that the sides do not share.
+    Raises ContextError if not; LogitAmpError for an empty prompt or ids not shared by the sides.
     """
     ids = (*prompt.before, *prompt.after, *given)
     if not (prompt.before and prompt.after):

@@ -1,6 +1,7 @@
-"""From both sides' logits to every lane's next token and its numbers: one implementation.
+"""From both sides' logits to every lane's next token and its statistics.
 
-It asks the device nothing, so that a GPU can record it and a CPU run it as it stands.
+CPU and GPU share this code: with tensors as settings nothing in it waits for the
+device, so a CUDA graph can capture it.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ def choose(
     top: int,
     token: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The token (R,) of each lane at place `index`, and its numbers as `measure` gives them.
+    """The token (R,) of each lane at position `index`, and its statistics from `measure`.
 
-    `logits` are before's and after's (R, V), `alpha` is (R, 1). A given `token` is
-    measured instead of one that is chosen.
+    `logits` are before's and after's (R, V), `alpha` is (R, 1). If `token` is given,
+    it is measured and nothing is chosen.
     """
     before, after = (log_probs(side, valid) for side in logits)
     amplified = mix(before, after, alpha).log_softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""Runs both sides over one conversation: each on its own, or in one forward pass."""
+"""Runs both sides over one conversation: separately, or in one forward pass."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from logit_amp_chat.core.records import PromptIds
 
 
 class PairRunner:
-    """Keeps KV caches, so that the next prompt prefills only what is new.
+    """Runs both sides and keeps their KV caches, so that a prompt prefills only what is new.
 
-    They depend on tokens alone: changing α, temperature or filters costs nothing.
+    The caches depend on tokens alone, not on α, temperature or filters.
     """
 
     def __init__(self, pair: Pair) -> None:
@@ -30,12 +30,12 @@ class PairRunner:
 
     @property
     def caches(self) -> tuple[PrefixCache, ...]:
-        """Every cache."""
+        """Every prefix cache, in use or not."""
         return (*self._apart, self._together) if self._together else self._apart
 
     @property
     def live(self) -> tuple[PrefixCache, ...]:
-        """The caches of the conversation that is being decoded."""
+        """The prefix caches of the conversation that is being decoded."""
         return self._live
 
     def forget(self) -> None:
@@ -44,15 +44,15 @@ class PairRunner:
             caches.clear()
 
     def forget_kept(self) -> None:
-        """Drop what was kept for requests to come, but not what is being decoded."""
+        """Drop what was kept for later requests, but not what is being decoded."""
         for caches in self.caches:
             caches.forget_kept()
 
     def prefill(self, prompt: PromptIds, forced: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-        """Prefill the prompt and what is forced; yields tokens done, and tokens in all.
+        """Prefill the prompt and the forced tokens; yields (tokens done, tokens in all).
 
-        Afterwards `logits` are before's and after's, (1 + forced, V) each: a row
-        for every token that follows the prompt.
+        Afterwards `logits` are before's and after's, (1 + forced, V) each: one row
+        for each token that follows the prompt.
         """
         together = self._together if prompt.before == prompt.after else None
         self._live = (together,) if together else self._apart
@@ -60,7 +60,9 @@ class PairRunner:
         prompts = (prompt.before + forced, prompt.after + forced)
         total = sum(
             caches.open(ids, len(ids) - wanted)
-            for caches, ids in zip(self._live, prompts, strict=False)
+            for caches, ids in zip(
+                self._live, prompts, strict=False
+            )  # one cache for both: one prompt
         )
         done, self.logits, chunk = 0, [], _chunk(self._device)
         for caches in self._live:
@@ -72,18 +74,18 @@ class PairRunner:
             self.logits += torch.cat(parts, dim=1)[:, -wanted:].unbind()
 
     def expand(self, lanes: int) -> None:
-        """Give every lane its own rows."""
+        """Give every lane its own cache rows."""
         for caches in self._live:
             caches.expand(lanes)
 
     def decode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Feed one token a lane (R,); before's and after's logits (R, V) of the next."""
+        """Decode one token per lane (R,); returns before's and after's next logits (R, V)."""
         logits = [caches.decode(tokens) for caches in self._live]
         before, after = logits if len(logits) == 2 else logits[0].chunk(2)
         return before, after
 
     def decode_concurrently(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """The same on a GPU with after's work on a stream of its own, beside before's."""
+        """Like `decode`, on a GPU, with after's work on a second stream beside before's."""
         before, after = self._live
         current = torch.cuda.current_stream(self._device)
         if self._second_stream is None:
@@ -96,19 +98,19 @@ class PairRunner:
         return befores, afters
 
     def append_tokens(self, tokens: Sequence[int]) -> None:
-        """Note which tokens the last step fed: one a lane."""
+        """Note the tokens that the last step decoded, one per lane."""
         for caches in self._live:
             caches.append_tokens(tokens)
 
     def keep(self) -> None:
-        """Keep what was decoded for the next request."""
+        """Keep the decoded caches for the next request."""
         for caches in self._live:
             caches.keep()
 
 
 def _chunk(device: torch.device) -> int:
-    """Tokens of one prefill chunk: few on a CPU, where progress is to be seen soon.
+    """Tokens per prefill chunk: few on a CPU, so that progress shows early.
 
-    A GPU is fast, and unpacks 4-bit weights for every chunk.
+    A GPU is fast, and dequantizes 4-bit weights for every chunk.
     """
     return 1024 if device.type == "cuda" else 256

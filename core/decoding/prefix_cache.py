@@ -1,4 +1,4 @@
-"""KV caches of prompts, kept from turn to turn: a prompt prefills only what is new."""
+"""KV caches kept from turn to turn, so that a prompt prefills only what is new."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer, KVCache, with_layers
 from logit_amp_chat.core.models.side import ForwardPass
 
-# The reply just decoded and the one before it: regenerating and comparing
-# afterwards find their prompt, and memory stays bounded.
+# The last two replies: enough to find the prompt cached when regenerating or
+# comparing, and memory stays bounded.
 DEPTH = 2
 
 
 @dataclass
 class CachedPrefix:
-    """A cache of equally long rows, and the token ids each lane holds."""
+    """A cache with rows of equal length, and the token ids in each lane's row."""
 
     cache: KVCache
     rows: list[list[int]]
@@ -34,9 +34,9 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 class PrefixCache:
-    """The caches of one forward pass: `open`, `prefill`, `expand`, `decode` …, `keep`.
+    """The caches of one forward pass; call `open`, `prefill`, `expand`, `decode` …, `keep`.
 
-    A lane is a row of one side; of shared weights it is two, all of before's come first.
+    A lane has one cache row, or two with shared weights: all of before's, then all of after's.
     """
 
     def __init__(self, side: ForwardPass) -> None:
@@ -46,7 +46,7 @@ class PrefixCache:
         self._pending: list[int] = []
 
     def clear(self) -> None:
-        """Forget everything, also what is being decoded."""
+        """Forget everything, including what is being decoded."""
         self.forget_kept()
         self._live = None
 
@@ -55,7 +55,7 @@ class PrefixCache:
         self._kept.clear()
 
     def open(self, ids: Sequence[int], most: int) -> int:
-        """Open the longest held prefix of `ids`, at most `most` tokens of it.
+        """Open the longest cached prefix of `ids`, at most `most` tokens long.
 
         Returns how many tokens are left to prefill.
         """
@@ -73,7 +73,7 @@ class PrefixCache:
         return len(self._pending)
 
     def _cut(self, kept: CachedPrefix, row: int, length: int) -> CachedPrefix:
-        """A copy of one lane's first `length` tokens; the original stays as it is."""
+        """A copy of one lane's first `length` tokens; the original is unchanged."""
         cache = with_layers(
             kept.cache,
             [
@@ -89,9 +89,9 @@ class PrefixCache:
         return CachedPrefix(cache, [kept.rows[row][:length]])
 
     def prefill(self, wanted: int, chunk: int) -> Iterator[tuple[int, Tensor]]:
-        """Prefill in chunks of tokens; yields (tokens read, logits of the last `wanted`).
+        """Prefill in chunks; yields (tokens prefilled, logits of those among the last `wanted`).
 
-        Logits are (sides, up to `wanted`, V), none for chunks that end before.
+        Logits are (sides, up to `wanted`, V), empty for chunks that end before these.
         """
         live = self._require()
         size = len(self._pending)
@@ -103,7 +103,7 @@ class PrefixCache:
             yield len(part), logits if keep else logits[:, :0]
 
     def expand(self, lanes: int) -> None:
-        """Give every lane a row of its own."""
+        """Give every lane its own row (two with shared weights)."""
         live = self._require()
         if lanes > 1:
             live.cache.reorder_cache(torch.arange(self._side.width).repeat_interleave(lanes))
@@ -111,26 +111,26 @@ class PrefixCache:
 
     @property
     def live(self) -> CachedPrefix | None:
-        """What is being decoded."""
+        """The cache that is being decoded, if any."""
         return self._live
 
     @property
     def width(self) -> int:
-        """Rows of a cache for every lane."""
+        """Cache rows per lane."""
         return self._side.width
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Feed one token a lane (R,); logits (sides · R, V) of the next."""
+        """Decode one token per lane (R,); returns the next logits (sides · R, V)."""
         live = self._require()
         return self._side.logits(tokens.unsqueeze(-1), live.cache, 1)[:, -1]
 
     def append_tokens(self, tokens: Sequence[int]) -> None:
-        """Note which tokens the last step fed: one a lane."""
+        """Note the tokens that the last step decoded, one per lane."""
         for row, token in zip(self._require().rows, tokens, strict=True):
             row.append(token)
 
     def keep(self) -> None:
-        """Keep what was decoded for the next request."""
+        """Keep the decoded cache for the next request, if its prefixes can be reused."""
         live, self._live = self._live, None
         if live is not None and live.rows[0] and self._side.croppable(live.cache):
             self._kept = [live, *self._kept][:DEPTH]

@@ -1,4 +1,4 @@
-"""The state of one request: what every lane has said, and what is in force."""
+"""The state of one request: each lane's progress, and the settings in force."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
 
-# What happened at one token of all lanes.
+# The events of one token, of all lanes.
 Batch = list[Prefill | Step | Change | Finish]
 PendingRows = Callable[[], list[list[float]]]
 
@@ -39,28 +39,28 @@ class LaneProgress:
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What a token is chosen by: in force for all lanes at one place of the replies."""
+    """The settings of all lanes for the token at one position of the replies."""
 
     index: int
     alphas: tuple[float, ...]
     sampling: Sampling
     limits: tuple[int, ...]
-    """The longest reply of each lane, in tokens."""
+    """The maximum length of each lane's reply, in tokens."""
     changed: bool
-    """Whether the sampling is another than that of the token before."""
+    """Whether the sampling differs from that of the token before."""
 
 
 @dataclass(frozen=True)
 class PendingStep:
-    """A token of every lane that was chosen, though perhaps not computed yet."""
+    """A token of every lane: launched, but perhaps not computed yet."""
 
     settings: StepSettings
     rows: PendingRows
-    """Waits for the numbers: a row a lane, as `measure` gave them."""
+    """Waits for the statistics: one row per lane, as `measure` returns them."""
 
 
 class RequestState:
-    """Makes records of what a request's lanes say, and ends them."""
+    """Turns the tokens of a request's lanes into records, and ends the lanes."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class RequestState:
         self.controls = controls
         self.index = 0
         self.tokens: list[int] = []
-        """The token of every lane that was collected last."""
+        """The last collected token of every lane."""
         self._ends = end_of_turn
         self._sampling = controls.sampling
         self._limits = tuple(reply.sampling.max_new_tokens for reply in replies)
@@ -84,11 +84,11 @@ class RequestState:
 
     @property
     def active(self) -> list[LaneProgress]:
-        """The lanes that still decode."""
+        """The lanes that are still decoding."""
         return [lane for lane in self.lanes if lane.reason is None]
 
     def next_settings(self) -> StepSettings:
-        """What the next token is chosen by, as the controls are now."""
+        """Advance to the next token; returns its settings, from the controls as they are now."""
         sampling = self.controls.sampling
         if changed := sampling != self._sampling:
             self._sampling = sampling
@@ -99,7 +99,7 @@ class RequestState:
         return settings
 
     def may_continue(self) -> bool:
-        """Whether there may be one token more than those that were asked for."""
+        """Whether another token may follow those launched so far."""
         in_context = self._prompt + self.index < self.pair.context
         return in_context and self.index < max(self._limits)
 
@@ -109,7 +109,7 @@ class RequestState:
         return [self._finish(lane, "cancelled") for lane in stopped]
 
     def collect(self, pending: PendingStep) -> list[Change | Step | Finish]:
-        """Wait for a token of every lane that still decodes; ends those whose last one it is."""
+        """Wait for a token of every active lane; ends the lanes whose last token it is."""
         settings, events = pending.settings, list[Change | Step | Finish]()
         if settings.changed:
             events += [
@@ -127,7 +127,7 @@ class RequestState:
         return events + self._finished(settings.limits)
 
     def _finished(self, limits: Sequence[int]) -> list[Finish]:
-        """End the lanes for which the last token was the last one."""
+        """End the lanes whose last token has just been collected."""
         events = []
         for lane, token, limit in zip(self.lanes, self.tokens, limits, strict=True):
             if lane.reason is not None:
@@ -141,7 +141,7 @@ class RequestState:
         return events
 
     def abort(self, error: str) -> Batch:
-        """End every lane with what it has."""
+        """End every active lane with an error; its tokens so far are kept."""
         return [self._finish(lane, "error", error) for lane in self.active]
 
     def _step(self, lane: LaneProgress, measured: Measured, index: int, alpha: float) -> Step:

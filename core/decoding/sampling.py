@@ -1,7 +1,7 @@
 """From a lane's scores to its next token: filters and coupled Gumbel noise.
 
-Filters come in the order and with the meaning of transformers' logits
-processors: temperature, top-k, top-p, min-p.
+Filters have the order and meaning of transformers' logits processors:
+temperature, top-k, top-p, min-p.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch import Tensor
 from logit_amp_chat.core.decoding.amplification import NEVER, Number, log, plausible
 from logit_amp_chat.core.records import Sampling
 
-# Beyond these a temperature changes nothing more, and fp32 would end in infinities.
+# Beyond these a temperature makes no further difference, and fp32 would overflow.
 COLDEST, HOTTEST = 1e-6, 1e6
 
 
 @dataclass(frozen=True)
 class Filters:
-    """A Sampling as the filters read it: None where one is off, or where a token is not drawn.
+    """The filters of a Sampling; None where one is off or, at temperature 0, has no effect.
 
-    On a device the numbers are tensors of one element, so that a recorded step may read
-    them anew: fp64, which has exactly the values that Python's numbers have.
+    On a device the numbers are one-element tensors, so that a captured step reads
+    their current values; fp64 holds exactly the values of Python's floats.
     """
 
     temperature: Number | None
@@ -34,7 +34,7 @@ class Filters:
 
     @classmethod
     def of(cls, sampling: Sampling) -> Filters:
-        """At temperature 0 the filters that keep the argmax are left out."""
+        """At temperature 0, filters that keep the argmax are left out."""
         drawn = sampling.temperature > 0
         return cls(
             temperature=min(max(sampling.temperature, COLDEST), HOTTEST) if drawn else None,
@@ -46,7 +46,7 @@ class Filters:
 
     @property
     def on(self) -> tuple[bool, ...]:
-        """Which filters there are, in the order of the fields."""
+        """Which filters are on, in the order of the fields."""
         return tuple(value is not None for value in self._values())
 
     def to(self, device: torch.device) -> Filters:
@@ -60,7 +60,7 @@ class Filters:
         )
 
     def take(self, other: Filters) -> None:
-        """Write the numbers of `other`, which has the same filters, into these tensors."""
+        """Copy the numbers of `other`, which has the same filters on, into these tensors."""
         for mine, theirs in zip(self._values(), other._values(), strict=True):
             if isinstance(mine, Tensor) and theirs is not None:
                 mine.fill_(theirs)
@@ -92,7 +92,7 @@ def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, filters: Filters) 
 
 
 def top_k(scores: Tensor, k: Number) -> Tensor:
-    """Keep the k best of each row (R, V), and what ties with the last of them."""
+    """Keep the k best of each row (R, V), and ties with the last of them."""
     size = scores.shape[-1]
     if isinstance(k, Tensor):
         ranked = scores.sort(dim=-1, descending=True).values
@@ -102,22 +102,22 @@ def top_k(scores: Tensor, k: Number) -> Tensor:
     return scores.masked_fill(scores < least, NEVER)
 
 
-# Nuclei are small: this many of the best ids nearly always hold one.
+# Nuclei are small: this many of the best ids nearly always contain one.
 NUCLEUS_GUESS = 256
 
 
 def top_p(scores: Tensor, p: Number) -> Tensor:
     """Keep the smallest set of each row (R, V) whose probabilities reach p.
 
-    Sums are fp64: in fp32 they end in digits that differ from one run on a GPU to the next.
+    Sums are fp64: in fp32 their last digits differ between runs on a GPU.
     """
     probabilities = scores.softmax(dim=-1)
-    if not isinstance(p, Tensor):  # who has recorded the step cannot be asked
+    if not isinstance(p, Tensor):  # a captured step cannot branch on values
         best, ids = probabilities.topk(min(NUCLEUS_GUESS, scores.shape[-1]))
         reached = best.cumsum(dim=-1, dtype=torch.float64)
         if bool((reached[..., -1] > p).all()):
             return _only(scores, ids, reached - best < p)
-    # Summed from the smallest up, as the tail that p leaves out is small.
+    # Sum from the smallest up, for precision: the tail that p leaves out is small.
     best, ids = probabilities.sort(dim=-1)
     inside = best.cumsum(dim=-1, dtype=torch.float64) > 1 - p
     inside[..., -1] = True
@@ -125,7 +125,7 @@ def top_p(scores: Tensor, p: Number) -> Tensor:
 
 
 def _only(scores: Tensor, ids: Tensor, inside: Tensor) -> Tensor:
-    """Scores (R, V) of those of `ids` (R, n) that are `inside` (R, n)."""
+    """Scores (R, V), with −inf for all but the `ids` (R, n) that are `inside` (R, n)."""
     kept = scores.gather(-1, ids).masked_fill(~inside, NEVER)
     return torch.full_like(scores, NEVER).scatter(-1, ids, kept)
 

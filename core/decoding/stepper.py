@@ -1,4 +1,4 @@
-"""Decoding step by step: choose every lane's token, feed it, and again."""
+"""Decoding step by step: choose every lane's token, decode it, repeat."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from logit_amp_chat.core.records import Reply, Sampling
 
 
 class Stepper(Protocol):
-    """What the decoder needs of one that decodes."""
+    """What the decoder drives: chooses a token per lane, then decodes it."""
 
     ahead: bool
-    """Whether it computes while the host looks at the token before."""
+    """Whether it can compute a token before the host has seen the previous one."""
 
     def choose(self, settings: StepSettings) -> PendingRows:
-        """Choose a token a lane from the logits at hand; returns a way to wait for its numbers."""
+        """Choose a token per lane from the current logits; returns a wait for its statistics."""
 
     def decode(self) -> None:
-        """Feed the tokens that were chosen last; the logits at hand are then the next ones."""
+        """Decode the tokens chosen last, which gives the next current logits."""
 
 
 class TokenChooser:
-    """Chooses a token of every lane, or measures a given one; keeps what settings need as tensors.
+    """Chooses a token for every lane, or measures a given one; caches settings as tensors.
 
-    Everything on it is for the lanes of one request: `replies` are their records.
+    It serves the lanes of one request: `replies` are their records.
     """
 
     def __init__(self, pair: Pair, replies: Sequence[Reply]) -> None:
         self.lanes = len(replies)
         self.token = torch.empty(0)
-        """(R,) ids that were chosen last."""
+        """(R,) ids chosen last."""
         self._pair = pair
         self._top = replies[0].top
         self.noise = Noise.of(replies, pair.size, pair.device)
@@ -83,12 +83,12 @@ class TokenChooser:
 
 
 class EagerStepper:
-    """One operation after the other, as Python says."""
+    """Launches one operation after the other, without CUDA graphs."""
 
     ahead = False
 
     def __init__(self, chooser: TokenChooser, runner: PairRunner) -> None:
-        """Start from what was prefilled last, a row of the caches a lane."""
+        """Start from the prefilled caches, one row per lane."""
         runner.expand(chooser.lanes)
         self._chooser = chooser
         self._runner = runner
@@ -97,9 +97,9 @@ class EagerStepper:
         ]
 
     def choose(self, settings: StepSettings) -> PendingRows:
-        """Choose a token a lane."""
+        """Choose a token per lane."""
         return self._chooser.choose(settings, self._logits)
 
     def decode(self) -> None:
-        """Feed the tokens that were chosen last."""
+        """Decode the tokens chosen last."""
         self._logits = self._runner.decode(self._chooser.token)

@@ -1,4 +1,4 @@
-"""What is recorded of a token: its probabilities, ranks, divergences, and its rivals."""
+"""The statistics recorded for a token: probabilities, ranks, divergences, candidates."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from logit_amp_chat.core.decoding.amplification import (
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import Candidate, LogProbs, Ranks
 
-# Finer than fp32 resolves at the magnitudes that occur; keeps a line short.
+# Finer than fp32 resolution at the magnitudes that occur; keeps transcript lines short.
 DECIMALS = 6
-SINGLE = 10  # numbers of a row before those of the top list
+SINGLE = 10  # numbers in a row before the top list
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The numbers of one lane's step, on the host."""
+    """The statistics of one lane's step, on the host."""
 
     token: int
     logp: LogProbs
@@ -59,26 +59,26 @@ def measure(stack: Tensor, token: Tensor, top: int, threshold: Number | None) ->
         entropy(amplified).unsqueeze(-1),
     ]
     if top > 0:
-        ids = _rivals(stack, token, min(top, stack.shape[-1]), threshold)
+        ids = _candidate_ids(stack, token, min(top, stack.shape[-1]), threshold)
         columns.append(ids)
         columns.extend(stack.gather(-1, ids.expand(3, -1, -1)).unbind(0))
     # One copy to the host; fp64 holds ids and fp32 values exactly.
     return torch.cat([c.double() for c in columns], dim=-1).round(decimals=DECIMALS) + 0.0
 
 
-def _rivals(stack: Tensor, token: Tensor, top: int, threshold: Number | None) -> Tensor:
+def _candidate_ids(stack: Tensor, token: Tensor, top: int, threshold: Number | None) -> Tensor:
     """(R, 4·top + 1) token ids worth showing, with repeats."""
     before, after, _ = stack.unbind(0)
     best = stack.topk(top).indices
     moved = (after - before).abs().masked_fill(~plausible(after, threshold), -1)
     most = moved.topk(top)
-    # Where fewer ids are plausible the chosen token fills up.
+    # If fewer ids are plausible, pad with the chosen token.
     movers = torch.where(most.values >= 0, most.indices, token.unsqueeze(-1))
     return torch.cat((*best.unbind(0), movers, token.unsqueeze(-1)), dim=-1)
 
 
 def unpack(row: list[float]) -> Measured:
-    """One lane's row of what `measure` gave, on the host."""
+    """One lane's statistics, from its row of `measure` on the host."""
     numbers, rest = row[:SINGLE], row[SINGLE:]
     width = len(rest) // 4
     ids, *values = (rest[i * width : (i + 1) * width] for i in range(4))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def serve(pipe: Connection) -> None:
     """Open the profile that comes first, then answer requests until the pipe closes."""
-    # ctrl+c is a key of the app's.
+    # The app handles ctrl+c.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_app(pipe)
     try:
@@ -44,7 +44,7 @@ def serve(pipe: Connection) -> None:
                 engine.apply(command)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-    except Exception as error:  # whatever it is, the app has to hear of it
+    except Exception as error:  # any error: the app must be told
         _report(pipe, error, fatal=True)
 
 
@@ -54,7 +54,7 @@ def _answer(
     pipe: Connection,
     waiting: deque[Request | ScoreRequest],
 ) -> None:
-    """Answer one request, obeying what comes between its tokens; another request has to wait."""
+    """Answer one request; commands between its tokens are applied, further requests wait."""
     try:
         for batch in engine.batches(request):
             pipe.send(batch)
@@ -86,7 +86,7 @@ def _report(pipe: Connection, error: Exception, fatal: bool) -> None:
 
 
 def _end_with_app(pipe: Connection) -> None:
-    """A loading or decoding engine must not outlive the app, however that ended."""
+    """Exit once the app is gone, however it ended, even in the middle of loading or decoding."""
 
     def watch() -> None:
         hangup = select.poll()

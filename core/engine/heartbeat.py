@@ -14,9 +14,9 @@ BEAT_SECONDS = 1.0
 class LayerHeartbeat:
     """Calls `beat` from the layers of the models it is attached to, at most once a second.
 
-    Reading a chunk of a prompt may take minutes on a slow machine. Only the
-    thread that computes can say that it still does: a helper thread would say
-    so also of a process whose computation never returns.
+    Prefilling a chunk may take minutes on a slow machine. The beat must come from
+    the thread that computes: a helper thread would keep beating even if the
+    computation never returned.
     """
 
     def __init__(self, beat: Callable[[], None]) -> None:

@@ -39,7 +39,7 @@ VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", 
 
 
 class LocalEngine:
-    """The `Engine` of this process: one open pair and one decoder."""
+    """An `Engine` in this process: one open pair and one decoder."""
 
     def __init__(self, profile: Profile, pair: Pair) -> None:
         self.pair = pair
@@ -69,25 +69,25 @@ class LocalEngine:
 
     @property
     def uses_cuda_graphs(self) -> bool:
-        """Whether decoding steps are launched whole, as CUDA graphs."""
+        """Whether decoding steps run as CUDA graphs."""
         graph_cache = self._decoder.graph_cache
         return graph_cache is not None and graph_cache.graphs.failure is None
 
     def runs_concurrently(self, lanes: int) -> bool:
-        """Whether captured steps of so many lanes compute both sides at once."""
+        """Whether captured steps of this many lanes compute both sides at once."""
         graph_cache = self._decoder.graph_cache
         return graph_cache is not None and graph_cache.runs_concurrently(lanes)
 
     def generate(self, request: Request) -> Iterator[Event]:
-        """Decode every lane: Replies, Prefill, Steps, a Finish a lane, what was Noticed, Idle."""
+        """Decode every lane: Replies, Prefill, Steps, a Finish per lane, any Noticed, Idle."""
         return itertools.chain.from_iterable(self.batches(request))
 
     def score(self, request: ScoreRequest) -> Iterator[Event]:
-        """Measure given tokens in every lane: the same events."""
+        """Measure given tokens in every lane; the events are the same."""
         return itertools.chain.from_iterable(self.batches(request))
 
     def batches(self, request: Request | ScoreRequest) -> Iterator[Sequence[Event]]:
-        """What a request comes to; a batch is what happened at one token."""
+        """The events of a request, one batch per token."""
         if isinstance(request, ScoreRequest):
             scored = [request.reply_of(lane) for lane in request.lanes]
             controls = _controls(scored, request.sampling)
@@ -108,18 +108,18 @@ class LocalEngine:
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
     ) -> Iterator[Sequence[Event]]:
-        """Decode what records say: the lanes of one request, with the ids of their prompts.
+        """Decode the lanes of one request from their records, which hold the prompt ids.
 
-        Yields and raises as `batches` does, LogitAmpError also for ids that the
-        pair does not have. Without `ahead` a command is in force with the next
-        token whatever the device; with it that may be the one after.
+        Yields and raises as `batches` does, and LogitAmpError for ids that the
+        pair does not have. Without `ahead` a command takes effect with the next
+        token on every device; with it, possibly with the one after.
         """
         return self._decode(replies, replies[0].sampling, forced, ahead)
 
     def _decode(
         self, replies: Sequence[Reply], sampling: Sampling, forced: tuple[int, ...], ahead: bool
     ) -> Iterator[Sequence[Event]]:
-        """Lanes of one prompt together, in the order of their first."""
+        """Decode lanes with the same prompt together, in order of first appearance."""
         groups: dict[PromptIds, list[Reply]] = {}
         for reply in replies:
             groups.setdefault(reply.prompt, []).append(reply)
@@ -137,7 +137,7 @@ class LocalEngine:
         controls: Controls,
         groups: Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]],
     ) -> Iterator[Sequence[Event]]:
-        """Replies and batches of each group in turn; adjustments go to `controls` meanwhile."""
+        """Yield each group's replies and batches in turn, while `controls` takes adjustments."""
         if self._stale:
             self._decoder.forget()
             self._stale = False
@@ -151,14 +151,14 @@ class LocalEngine:
             self._controls = None
 
     def close(self) -> None:
-        """Drop the caches; the models go with the last reference to this engine."""
+        """Drop the caches; the models are freed with the last reference to this engine."""
         self._decoder.forget()
-        gc.collect()  # transformers' models are in cycles
+        gc.collect()  # transformers' models are in reference cycles
         if self.pair.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def apply(self, command: Adjustment) -> None:
-        """Change the request in progress; without one, only Forget means something."""
+        """Change the request in progress; without one, only Forget has an effect."""
         if isinstance(command, Forget):
             self._stale = True
         controls = self._controls
@@ -174,9 +174,9 @@ class LocalEngine:
                 controls.stopped.update(controls.alphas if reply is None else [reply])
 
     def _warm_up(self) -> None:
-        """Touch every weight once, so that the first reply is as fast as the others.
+        """Touch every weight once, so that the first reply is as fast as later ones.
 
-        Where steps are captured, those of one lane are now; if they cannot be, it is said.
+        If steps are to be captured, this captures those of one lane; a failure becomes a notice.
         """
         token = min(self.pair.end_of_turn, default=0)
         sampling = Sampling(max_new_tokens=2)
@@ -197,7 +197,7 @@ class LocalEngine:
         self.opened = replace(self.opened, notices=notices)
 
     def _noticed(self) -> list[Noticed]:
-        """Why steps are not captured any more, once."""
+        """Why steps are no longer captured, reported once."""
         graph_cache = self._decoder.graph_cache
         failure = graph_cache.graphs.failure if graph_cache else None
         if failure == self._told:
@@ -216,7 +216,7 @@ def _controls(replies: Sequence[Reply], sampling: Sampling) -> Controls:
 
 
 def device_name(device: torch.device) -> str:
-    """What the numbers were computed on, as precisely as it can be named."""
+    """The device that the numbers were computed on, as precisely as it can be named."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({device})"
     return f"cpu ({platform.machine()})"

@@ -1,7 +1,7 @@
-"""The same Engine in a process of its own.
+"""An engine in a separate process.
 
 A decoding loop holds the GIL, importing torch takes seconds, and a CUDA fault
-must cost a reload rather than the conversation. This end never imports torch.
+must cost a reload, not the conversation. This end never imports torch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from logit_amp_chat.core.protocol import (
 )
 
 OnEvents = Callable[[Sequence[Event]], None]
-# What a process is still to be told; None ends it.
+# Commands not yet sent to a process; None ends the queue.
 Commands = SimpleQueue["Command | Profile | None"]
 
 CHILD = "logit_amp_chat.core.engine.child"
@@ -49,8 +49,8 @@ LAST_WORDS_BYTES = 2000
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """What the system says of a process: whether it was stopped (SIGSTOP, a debugger),
-    and the seconds of processor time that all its threads have used."""
+    """The state of a process: whether it is stopped (SIGSTOP, a debugger), and the seconds
+    of CPU time that all its threads have used."""
 
     pid: int
     stopped: bool
@@ -58,7 +58,7 @@ class ProcessStatus:
 
     @classmethod
     def of(cls, pid: int) -> ProcessStatus | None:
-        """The status of a process; None where there is no such process."""
+        """The status of a process; None if there is no such process."""
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -70,8 +70,8 @@ class ProcessStatus:
 class EngineProcess:
     """An Engine behind a pipe; closing the pipe ends it.
 
-    `on_events` is called on a reader thread, in order, one call for what one
-    decoding step gave. An engine that dies reports Failed(fatal=True).
+    `on_events` is called on a reader thread, in order, once per decoding step.
+    If the engine process dies, that is reported as Failed(fatal=True).
     """
 
     def __init__(self, on_events: OnEvents) -> None:
@@ -92,18 +92,18 @@ class EngineProcess:
         return self._process.pid if self._process is not None else None
 
     def status(self) -> ProcessStatus | None:
-        """What the system says of the process; None where there is none."""
+        """The status of the process; None if there is none."""
         pid = self.pid
         return ProcessStatus.of(pid) if pid is not None else None
 
     def open(self, profile: Profile) -> None:
-        """Start the process, in place of one that runs; Loading…, then Opened or Failed."""
+        """Start the process, replacing a running one; reports Loading…, then Opened or Failed."""
         self.close()
         ours, theirs = socket.socketpair()
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - the reader thread closes it
         with theirs:
             # A plain subprocess: multiprocessing's spawn needs a real stderr, which
-            # a process that Textual runs in does not have.
+            # a process running Textual does not have.
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
@@ -129,13 +129,13 @@ class EngineProcess:
         ).start()
 
     def send(self, command: Command | Profile) -> None:
-        """Hand over a command and never wait; nothing happens when the engine is gone."""
+        """Queue a command without waiting; does nothing if the engine is gone."""
         with self._lock:
             if self._commands is not None:
                 self._commands.put(command)
 
     def close(self) -> None:
-        """End the process, also one that is stopped or hangs; all it knew is reported."""
+        """End the process, even if stopped or hanging; events it has sent are still reported."""
         with self._lock:
             process, commands = self._process, self._commands
             self._process = self._commands = None
@@ -148,7 +148,7 @@ class EngineProcess:
             process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            # Inside a driver's call that never returns not even that ends it: leave it behind.
+            # Not even SIGKILL ends a driver call that never returns: leave the process behind.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(KILL_SECONDS)
 
@@ -160,7 +160,7 @@ class EngineProcess:
         process: subprocess.Popen[bytes],
         errors: IO[bytes],
     ) -> None:
-        """Pass events on until the process is gone; this thread alone reads and closes."""
+        """Pass events on until the process is gone; only this thread reads and closes the pipe."""
         explained = False
         with pipe, errors:
             while True:
@@ -171,7 +171,7 @@ class EngineProcess:
                 explained = any(isinstance(e, Failed) and e.fatal for e in events)
                 self._on_events(events)
             commands.put(None)
-            writer.join()  # the other end is closed: a write fails at once
+            writer.join()  # does not hang: the other end is closed, so a write fails at once
             with self._lock:
                 asked = self._commands is not commands
                 if not asked:
@@ -183,7 +183,7 @@ class EngineProcess:
 
 
 def _write(pipe: Connection, commands: Commands) -> None:
-    """Hand commands over, on a thread: a process that is stopped takes none."""
+    """Send queued commands, on a thread of its own: a stopped process would block the sender."""
     with contextlib.suppress(OSError, ValueError):
         while (command := commands.get()) is not None:
             pipe.send(command)
@@ -209,9 +209,9 @@ def _death(exitcode: int, errors: IO[bytes]) -> Failed:
 
 
 class ProcessEngine:
-    """The `Engine` of a process: the caller waits for its events.
+    """An `Engine` in a separate process; the caller blocks on its events.
 
-    Adjustments reach a request that runs a few tokens later.
+    Adjustments reach a running request a few tokens later.
     """
 
     def __init__(self) -> None:
@@ -242,7 +242,7 @@ class ProcessEngine:
 
     @property
     def opened(self) -> Opened:
-        """What was opened."""
+        """The session's record, and what the user should know."""
         assert self._opened is not None
         return self._opened
 
@@ -252,7 +252,7 @@ class ProcessEngine:
         return self._process.pid
 
     def generate(self, request: Request) -> Iterator[Event]:
-        """Decode every lane of a request. Raises LogitAmpError, EngineError if the process died."""
+        """Decode every lane. Raises LogitAmpError, or EngineError if the process died."""
         return self._ask(request)
 
     def score(self, request: ScoreRequest) -> Iterator[Event]:
@@ -264,7 +264,7 @@ class ProcessEngine:
         self._process.send(command)
 
     def close(self) -> None:
-        """End the process; who still waits for an event hears of it."""
+        """End the process; a caller still waiting for an event gets an EngineError."""
         self._process.close()
         gone = Failed(message="The pair was closed.", exit_code=EngineError.exit_code, fatal=True)
         self._events.put(gone)

@@ -1,1 +1,1 @@
-"""The two models: found, loaded, held and compared."""
+"""The two models: finding, loading, running and comparing them."""

@@ -1,4 +1,4 @@
-"""From messages to the token ids that each side is prompted with."""
+"""Renders messages to the prompt token ids of each side."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PLAIN_TEMPLATE = (
 class ChatTemplate:
     """Renders a conversation for both sides.
 
-    Both sides read the same template, that of `after` where it has one: what
-    then differs between them is training. A side with a system prompt of its
-    own gets that in place of the conversation's.
+    Both sides get the same template (`after`'s if it has one), so that they
+    differ by training alone. A side's own system prompt replaces the
+    conversation's.
     """
 
     tokenizer: Tokenizer
@@ -32,13 +32,13 @@ class ChatTemplate:
 
     @property
     def template_hash(self) -> str | None:
-        """SHA-256 of the template; None where the pair has none and a plain one stands in."""
+        """SHA-256 of the template; None if the pair has none and a plain one is used."""
         return self.template and hashlib.sha256(self.template.encode()).hexdigest()
 
     def prompts(self, messages: Sequence[Message], raw: bool) -> PromptIds:
-        """The ids of each side. With `raw` the last message's text alone, no template.
+        """The ids of each side; with `raw`, of the last message's text without a template.
 
-        Raises LogitAmpError where the template refuses the messages.
+        Raises LogitAmpError if the template refuses the messages or a raw prompt is empty.
         """
         if raw:
             ids = tuple(self.tokenizer(messages[-1].text)["input_ids"])
@@ -66,5 +66,5 @@ class ChatTemplate:
                 f"The chat template refuses these messages: {error}",
                 "Remove the system prompt, or use --raw to prompt without a template.",
             ) from error
-        # The template has written its own BOS.
+        # The template already adds the BOS token.
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -1,4 +1,4 @@
-"""Where a side's files come from: a local folder, or the Hub's cache."""
+"""Finds a side's files: in a local folder, or in the Hub's cache."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from logit_amp_chat.core.protocol import Loading
 
 DESCRIPTION_FILES = ["*.json", "*.model", "*.txt", "*.jinja", "*.py"]
 WEIGHT_FILES = ["*.safetensors"]
-# Meta's repositories carry the weights a second time.
+# Meta's repositories contain the weights twice.
 IGNORED = ["original/*", "onnx/*", "*.gguf"]
 
 
@@ -41,7 +41,7 @@ class Source:
 
     @property
     def local(self) -> bool:
-        """Whether it was given as a folder of this machine."""
+        """Whether it was given as a local folder."""
         return self.revision is None
 
 
@@ -51,7 +51,7 @@ def model_source(side: Side, report: Callable[[Loading], None]) -> Source:
 
 
 def adapter_source(name: str, report: Callable[[Loading], None]) -> Source:
-    """An adapter's files. Raises PairError where it has no safetensors weights."""
+    """An adapter's files. Raises PairError if it has no safetensors weights."""
     source = _source(name, None, None, [*DESCRIPTION_FILES, *WEIGHT_FILES], report)
     for file in ("adapter_config.json", "adapter_model.safetensors"):
         if not (source.folder / file).exists():
@@ -65,8 +65,8 @@ def adapter_source(name: str, report: Callable[[Loading], None]) -> Source:
 def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: None) -> str:
     """The model an adapter was trained on, from its own configuration.
 
-    Raises PairError where there is no such adapter, ProfileError where it does
-    not say.
+    Raises PairError if there is no such adapter, ProfileError if it does not
+    name its model.
     """
     config = adapter_source(adapter, report).folder / "adapter_config.json"
     try:
@@ -82,7 +82,7 @@ def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: Non
 
 
 def complete(source: Source, report: Callable[[Loading], None]) -> Source:
-    """The same source with its weights. Raises PairError where they are not safetensors."""
+    """The same source with its weights. Raises PairError if they are not safetensors."""
     if not source.local:
         source = _source(
             source.name,

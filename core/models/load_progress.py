@@ -1,4 +1,4 @@
-"""The progress that libraries would print as bars, as numbers instead."""
+"""Reports as numbers the progress that libraries would print as bars."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-# (done, total) where total is None while it is not known.
+# (done, total); total is None while unknown.
 Watcher = Callable[[float, float | None], None]
 
 
 def watched_bar(watch: Watcher, unit: str | None = None) -> type[Any]:
-    """A tqdm class that tells `watch` and writes nothing; only bars counting `unit` do."""
+    """A tqdm class that calls `watch`, only for bars in `unit` if given, and prints nothing."""
 
     class WatchedBar(tqdm):  # type: ignore[type-arg]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -31,9 +31,9 @@ def watched_bar(watch: Watcher, unit: str | None = None) -> type[Any]:
 
 @contextlib.contextmanager
 def watch_weights(watch: Watcher, sizes: Mapping[str, int]) -> Iterator[None]:
-    """Report transformers' reading of tensors to `watch`, in bytes by their `sizes`.
+    """Report transformers' loading of tensors to `watch`, in bytes from their `sizes`.
 
-    What it counts otherwise is reported as it is; it prints nothing.
+    Any other progress is reported as counted. Nothing is printed.
     """
     from transformers.utils import logging
 
@@ -59,7 +59,7 @@ def watch_weights(watch: Watcher, sizes: Mapping[str, int]) -> Iterator[None]:
 
 
 def _sizes(args: Sequence[Any], sizes: Mapping[str, int]) -> Iterator[int]:
-    """Bytes of what a bar counts: (name, …) each, as transformers names tensors."""
+    """Bytes of each item that a bar counts: (name, …), where transformers counts tensors."""
     for item in args[0] if args and isinstance(args[0], Collection) else ():
         if isinstance(item, tuple) and isinstance(item[0], str):
             yield sizes.get(item[0], 0)

@@ -23,7 +23,7 @@ from logit_amp_chat.core.models.side import LoadedSide, Model
 from logit_amp_chat.core.models.vocabulary import Tokenizer
 from logit_amp_chat.core.protocol import Loading
 
-# It warns at every product in another precision than its own, and of kernels it can do without.
+# bitsandbytes warns about every product in another precision, and about optional kernels.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 Report = Callable[[Loading], None]
@@ -47,15 +47,15 @@ class Origin:
 
     @property
     def context(self) -> int:
-        """Tokens."""
+        """Length of the context, in tokens."""
         config = self.config.get_text_config()
         return int(getattr(config, "max_position_embeddings", None) or NO_LIMIT)
 
 
 def choose_device(wanted: str) -> torch.device:
-    """`auto` is CUDA where there is one; a GPU has its number, as its tensors name it.
+    """`auto` is CUDA if available; a GPU always has its index, as its tensors' device does.
 
-    Raises PairError for a GPU that is not there.
+    Raises PairError for a GPU that does not exist.
     """
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
@@ -74,7 +74,7 @@ def choose_device(wanted: str) -> torch.device:
 def load_sides(
     profile: Profile, origins: list[Origin], device: torch.device, report: Report
 ) -> tuple[list[LoadedSide], list[str]]:
-    """Both sides, and what the user should know about their loading. Raises PairError.
+    """Load both sides; also returns notices for the user. Raises PairError.
 
     Sides of one model share one copy of its weights.
     """
@@ -100,7 +100,7 @@ def load_sides(
 
 
 class Loader:
-    """Finds each model's files, decides where they go, and reads them."""
+    """Finds each model's files, chooses its device, and loads it."""
 
     def __init__(self, profile: Profile, device: torch.device, report: Report) -> None:
         self.profile = profile
@@ -111,7 +111,7 @@ class Loader:
         self._device_map: Any = {"": device}
 
     def find(self, origins: list[Origin]) -> None:
-        """Have all files here, and room for what is in them. Raises PairError."""
+        """Download all files and check that the models fit into memory. Raises PairError."""
         sides = [(self._folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
         on_gpu = self.device.type == "cuda"
@@ -119,7 +119,7 @@ class Loader:
         self._device_map = place(self.profile, need, nf4, self.device)
 
     def load(self, origin: Origin, name: str) -> Model:
-        """One model; where it is quantized here, its copy is kept. Raises PairError."""
+        """Load one model; if quantized here, a copy is kept on disk. Raises PairError."""
         if (kept := self._kept(origin)) is not None:
             try:
                 return self._read(origin, kept.folder, None, name)
@@ -140,12 +140,12 @@ class Loader:
         return complete(origin.source, self._report).folder
 
     def _kept(self, origin: Origin) -> QuantizedCopy | None:
-        """The quantized copy of a model, where there is one."""
+        """The quantized copy of a model, if it exists."""
         copy = self._copy(origin)
         return copy if copy is not None and copy.there else None
 
     def _copy(self, origin: Origin) -> QuantizedCopy | None:
-        """Where the quantized copy of a model is or would be; None where there is to be none."""
+        """The quantized copy of a model, existing or not; None if none is wanted."""
         quantized_already = getattr(origin.config, "quantization_config", None) is not None
         if self._quantization is None or quantized_already or self.profile.trust_remote_code:
             return None
@@ -168,7 +168,7 @@ class Loader:
                 Loading(stage="weights", detail=name, done=done, total=total, unit="bytes")
             )
 
-        # None would not be left out, but undo what the files say of themselves.
+        # Passing None would override the quantization that the model's own files declare.
         how = {} if quantization is None else {"quantization_config": quantization}
         try:
             with watch_weights(watch, dict(tensor_bytes(folder))):
@@ -235,7 +235,7 @@ def _misfit(adapter: Source, why: str) -> PairError:
 
 
 def choose_dtype(profile: Profile) -> torch.dtype | str:
-    """`auto` is fp32 on a CPU, elsewhere "auto": as the weights are stored."""
+    """`auto` is fp32 on a CPU, else "auto": as the weights are stored."""
     if profile.dtype != "auto":
         dtype: torch.dtype = getattr(torch, profile.dtype)
         return dtype

@@ -1,4 +1,4 @@
-"""What a pair takes of memory, found out before any weight is loaded."""
+"""Estimates the memory a pair needs, before any weight is loaded."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from logit_amp_chat.core.system.machine import GB, available_ram
 
 # Tokens of one conversation that must fit beside the weights.
 CACHED_TOKENS = 4096
-# Rows of logits at once: lanes, and tokens that are forced.
+# Rows of logits held at once: lanes, and forced tokens.
 LOGITS_ROWS = 256
-# Bytes a quantized weight takes, its scales with it.
+# Bytes per quantized weight, including its scales.
 QUANTIZED_BYTES = {"nf4": 0.52, "int8": 1.01}
 # Never quantized: embeddings and heads.
 KEPT = ("embed", "lm_head", "wte", "wpe")
@@ -44,7 +44,7 @@ class Estimate:
 
 
 def estimate(profile: Profile, sides: Sequence[tuple[Path, Any]], on_gpu: bool) -> Estimate:
-    """What the sides, (folder, configuration) each, take once loaded; one folder counts once."""
+    """What the sides (folder, configuration) take once loaded; a shared folder counts once."""
     folders = dict(sides)
     weights = sum(_weights(profile, folder, c, on_gpu) for folder, c in folders.items())
     configs = [config.get_text_config() for _, config in sides]
@@ -56,9 +56,9 @@ def estimate(profile: Profile, sides: Sequence[tuple[Path, Any]], on_gpu: bool) 
 
 
 def place(profile: Profile, need: Estimate, nf4: Estimate, device: torch.device) -> Any:
-    """transformers' device_map for a pair that needs `need`: one device, or a spread over GPUs.
+    """transformers' device_map for a pair that needs `need`: one device, or spread over GPUs.
 
-    Raises PairError where it cannot fit; `nf4` is what it would need in 4 bits.
+    Raises PairError if it cannot fit; `nf4` is what it would need in 4 bits.
     """
     if device.type == "cpu":
         _refuse_beyond(available_ram(), "this machine", need, nf4, profile)
@@ -108,7 +108,7 @@ def _weights(profile: Profile, folder: Path, config: Any, on_gpu: bool) -> int:
         total += count * width
         if "embed" in name or "wte" in name:
             embedding += count * width
-    # On a CPU a tied head takes a copy of its own.
+    # On a CPU a tied head gets its own copy.
     tied = getattr(config.get_text_config(), "tie_word_embeddings", False)
     return int(total + (embedding if tied and not on_gpu else 0))
 
@@ -129,7 +129,7 @@ def _cache(profile: Profile, config: Any, on_gpu: bool) -> int:
 
 
 def _width(profile: Profile, stored: int, on_gpu: bool) -> int:
-    """Bytes of a number that is not quantized."""
+    """Bytes per unquantized number."""
     named = {"float32": 4, "bfloat16": 2, "float16": 2}
     return named.get(profile.dtype, stored if on_gpu else 4)
 
@@ -141,11 +141,11 @@ def tensor_bytes(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
-    """(name, dtype, shape) of every tensor; damaged files are for the loader to refuse."""
+    """(name, dtype, shape) of every tensor; damaged files are left for the loader to refuse."""
     for path in _weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 - it is no mapping
+                for name in file.keys():  # noqa: SIM118 - not a mapping
                     tensor = file.get_slice(name)
                     yield name, tensor.get_dtype(), tensor.get_shape()
         except (OSError, SafetensorError):
@@ -153,7 +153,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The files that are loaded: some repositories hold the weights a second time."""
+    """The files that are loaded: some repositories contain the weights twice."""
     try:
         index = json.loads((folder / "model.safetensors.index.json").read_text())
         return [folder / name for name in sorted(set(index["weight_map"].values()))]

@@ -25,7 +25,7 @@ from logit_amp_chat.core.models.vocabulary import (
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import SideInfo
 
-# Below this many parameters a second thread costs more than it brings.
+# Below this many parameters a second thread costs more than it saves.
 ONE_THREAD_BELOW = 50_000_000
 
 
@@ -33,8 +33,8 @@ ONE_THREAD_BELOW = 50_000_000
 class Pair:
     """The two sides, loaded, with one shared vocabulary.
 
-    `size` columns of both heads are compared; `valid` (size,) is False for ids
-    that are never sampled, None where all may be. `context` is in tokens.
+    The first `size` columns of both heads are compared; `valid` (size,) is False for
+    ids that are never sampled, None if all may be. `context` is in tokens.
     """
 
     before: LoadedSide
@@ -60,7 +60,7 @@ class Pair:
 def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     """Load what `profile` describes.
 
-    The vocabularies are compared before any weight is read. Two sides that are
+    The vocabularies are compared before any weight is loaded. Two sides that are
     one model with different adapters share one copy of the weights. Raises
     PairError.
     """
@@ -130,7 +130,7 @@ def _assemble(
 
 
 def prepare(pair: Pair) -> None:
-    """Make the most of a CPU: pack the weights; one thread for a tiny pair, else all it may use."""
+    """Speed up a CPU: pack the weights; use one thread for a tiny pair, else all available."""
     if pair.device.type != "cpu":
         return
     models = {id(side.model): side.model for side in (pair.before, pair.after)}.values()
@@ -142,7 +142,7 @@ def prepare(pair: Pair) -> None:
 
 
 def _look(side: Side, profile: Profile, report: Report) -> Origin:
-    """Configuration and tokenizer of a side, without its weights."""
+    """Load a side's configuration and tokenizer, but no weights."""
     source = model_source(side, report)
     trust = profile.trust_remote_code
     try:

@@ -1,7 +1,7 @@
-"""Quantized copies: a model that was quantized once is read from the disk afterwards.
+"""Quantized copies: a model is quantized once, and loaded from disk afterwards.
 
-Quantizing takes one thread and the whole of the full weights; a copy is a quarter
-of their size and is read by many threads. It holds the same bits.
+Quantizing runs on one thread and reads all of the full weights; a copy is a quarter of
+their size and is read by many threads. It holds the same bits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STALE = 3600.0  # seconds
 
 
 def copies_folder() -> Path | None:
-    """Where copies are kept; None where the user wants none."""
+    """Where copies are kept; None if the user turned them off."""
     said = os.environ.get(FOLDER, "")
     if said.lower() in ("off", "0", "no"):
         return None
@@ -43,23 +43,23 @@ def copies_folder() -> Path | None:
 
 
 def copies_size(folder: Path) -> int:
-    """Bytes of all copies in a folder; 0 where there is none."""
+    """Bytes of all copies in a folder; 0 if there is none."""
     size = 0
     for path in folder.glob("*/*"):
-        with contextlib.suppress(OSError):  # another process may just have taken it away
+        with contextlib.suppress(OSError):  # another process may just have deleted it
             size += path.stat().st_size
     return size
 
 
 @dataclass(frozen=True)
 class QuantizedCopy:
-    """The place of one model's copy, named for what it was made of and with."""
+    """The folder of one model's copy, named after what it was made from and with."""
 
     folder: Path
 
     @classmethod
     def of(cls, source: Source, kind: str, settings: Mapping[str, Any]) -> QuantizedCopy | None:
-        """The copy of `source` in the precision `kind`; None where there is to be none."""
+        """The copy of `source` in the precision `kind`; None if copies are off."""
         folder = copies_folder()
         if folder is None:
             return None
@@ -71,17 +71,17 @@ class QuantizedCopy:
 
     @property
     def there(self) -> bool:
-        """Whether it was written, which is at once or not at all."""
+        """Whether it exists; it is written atomically."""
         return self.folder.is_dir()
 
     def discard(self) -> None:
-        """Take it away, as far as that can be done."""
+        """Delete it, as far as possible."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def keep(self, model: Any) -> str | None:
-        """Write the copy and take away those that older versions or files made.
+        """Write the copy and delete those from older versions or files.
 
-        Returns a sentence where it cannot be written, and None where it was.
+        Returns a sentence if it could not be written, else None.
         """
         need = int(model.get_memory_footprint())
         try:
@@ -91,13 +91,13 @@ class QuantizedCopy:
                 return self._refusal(f"it needs {need / GB:.1f} GB and {free / GB:.1f} are free")
             self._write(model)
             self._tidy()
-        except Exception as error:  # whatever it is: the model is loaded, and that is what counts
+        except Exception as error:  # any error: the model is loaded, and that is what counts
             why = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
             return self._refusal(why or type(error).__name__)
         return None
 
     def _tidy(self) -> None:
-        """Take away older copies of the same kind, and what a killed process left half written."""
+        """Delete older copies of the same kind, and what a killed process left half written."""
         place, stem = self.folder.parent, self.folder.name.rpartition("-")[0]
         others = [path for path in place.glob(f"{stem}-*") if path != self.folder]
         old = time.time() - STALE
@@ -109,7 +109,7 @@ class QuantizedCopy:
         part = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=PART))
         try:
             model.save_pretrained(part)
-            if not self.there:  # or another process was quicker
+            if not self.there:  # else another process was faster
                 part.rename(self.folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -122,7 +122,7 @@ class QuantizedCopy:
 
 
 def _signature(source: Source) -> list[tuple[str, int, int]]:
-    """What tells whether a local folder's files are still the same."""
+    """Name, size and mtime of a local folder's files, to notice changes; empty for the Hub."""
     if not source.local:
         return []
     files = [source.folder / "config.json", *sorted(source.folder.glob("*.safetensors"))]

@@ -21,10 +21,10 @@ Model = Any
 
 @dataclass(frozen=True)
 class LoadedSide:
-    """A model and, where it has adapters, which of them this side stands for.
+    """A model and, if it has adapters, the one that this side stands for.
 
     `adapter` None on a model with adapters (`shared`) means the bare weights.
-    `rows` says for which rows adapters are in force; None: PEFT knows.
+    `rows` sets which batch rows use which adapter; if None, PEFT switches adapters.
     """
 
     model: Model
@@ -36,7 +36,7 @@ class LoadedSide:
 
     @functools.cached_property
     def device(self) -> torch.device:
-        """Where the token ids go in."""
+        """The device that the token ids go to."""
         return torch.device(self.model.get_input_embeddings().weight.device)
 
     def new_cache(self) -> KVCache:
@@ -45,17 +45,17 @@ class LoadedSide:
 
     @staticmethod
     def croppable(cache: KVCache) -> bool:
-        """Whether a prefix of this cache can be used again (not so for recurrent states)."""
+        """Whether a prefix of this cache can be reused (not so for recurrent states)."""
         return bool(cache.is_croppable)
 
     def logits(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
-        """fp32 logits (R, last, V) after reading ids (R, T); `cache` grows by T."""
+        """fp32 logits (R, last, V) at the last positions of ids (R, T); `cache` grows by T."""
         with self._adapter():
             return self.forward(ids, cache, last)
 
     @torch.inference_mode()
     def forward(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
-        """The same with whichever adapters are active."""
+        """Like `logits`, with whichever adapters are active."""
         arguments: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
         if self._keeps_logits:
             arguments["logits_to_keep"] = last
@@ -90,9 +90,9 @@ class LoadedSide:
 
 @dataclass(frozen=True)
 class SharedWeights:
-    """Two sides of one model in one forward pass: every weight is read once for both.
+    """Two sides of one model in one forward pass, which reads every weight once for both.
 
-    A row of ids becomes two of the batch: all of before's, then all of after's.
+    Each row of ids becomes two batch rows: all of before's come first, then all of after's.
     """
 
     before: LoadedSide
@@ -102,21 +102,21 @@ class SharedWeights:
 
     @classmethod
     def of(cls, before: LoadedSide, after: LoadedSide) -> SharedWeights | None:
-        """Both sides together, where they are rows of one model; None otherwise."""
+        """Both sides together, if they are rows of one model; else None."""
         one_model = before.model is after.model and before.rows is not None
         return cls(before, after) if one_model and before.rows is after.rows else None
 
     def new_cache(self) -> KVCache:
-        """An empty cache for both."""
+        """An empty cache for both sides."""
         return self.before.new_cache()
 
     @staticmethod
     def croppable(cache: KVCache) -> bool:
-        """Whether a prefix of this cache can be used again."""
+        """Whether a prefix of this cache can be reused."""
         return LoadedSide.croppable(cache)
 
     def logits(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
-        """fp32 logits (2R, last, V) after both read ids (R, T); `cache` grows by T."""
+        """fp32 logits (2R, last, V) of both sides for ids (R, T); `cache` grows by T."""
         rows, count = self.before.rows, len(ids)
         assert rows is not None
         rows.parts = (

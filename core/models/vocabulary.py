@@ -14,10 +14,10 @@ from logit_amp_chat.core.errors import PairError
 # Fast tokenizers of transformers; typed loosely, as transformers is.
 Tokenizer = Any
 
-# Rows that a release may give another name without giving them another use.
+# Placeholder tokens, which a release may rename without a change of use.
 PLACEHOLDER = re.compile(r"reserved|unused|extra_id|placeholder|dummy|\bpad\b", re.IGNORECASE)
 
-# Where two differently written normalizers or pre-tokenizers would come apart.
+# Texts that different normalizers or pre-tokenizers are likely to cut differently.
 PROBES = (
     "The quick brown fox, it's 12345 years old.",
     "  two  spaces\n\n\tand a tab ",
@@ -30,7 +30,7 @@ PROBES = (
 
 @dataclass(frozen=True)
 class SharedVocabulary:
-    """The columns both heads have, and the ids among them that may be sampled."""
+    """The columns that both heads have, and the ids among them that may be sampled."""
 
     size: int
     usable: frozenset[int]
@@ -42,7 +42,7 @@ def _tokens_by_id(tokenizer: Tokenizer) -> dict[int, str]:
 
 
 def fingerprint(tokenizer: Tokenizer) -> str:
-    """A hash of what the ids mean that text is made of; added tokens may differ."""
+    """A hash of the vocabulary without its added tokens, which may differ."""
     added = _added(tokenizer)
     words = sorted(item for item in tokenizer.get_vocab().items() if item[1] not in added)
     said = json.dumps(words).encode()
@@ -58,9 +58,9 @@ def share(
 ) -> SharedVocabulary:
     """Match two tokenizers whose models have `rows` output rows each.
 
-    Padding rows and ids that one side alone knows are left out of `usable`.
-    Raises PairError, with the first differing ids, where an id means two
-    different tokens or the same text is cut differently.
+    Padding rows and ids that only one side knows are left out of `usable`.
+    Raises PairError, with the first differing ids, if an id means two
+    different tokens or the same text is cut into different tokens.
     """
     size = min(rows)
     left, right = _tokens_by_id(before), _tokens_by_id(after)
@@ -96,7 +96,7 @@ def share(
 
 
 def _same_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> None:
-    """Raise PairError where the normalizers or pre-tokenizers cut text differently."""
+    """Raise PairError if the normalizers or pre-tokenizers cut text differently."""
 
     def spelled(tokenizer: Tokenizer) -> tuple[Any, Any] | None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -118,7 +118,7 @@ def _same_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> N
 
 
 def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """Ids that steer the model (end of turn and the like) and are no part of a reply's text."""
+    """Ids that steer the model (end of turn and the like) and are not part of a reply's text."""
     added = {i for i, token in _added(tokenizer).items() if token.special}
     return frozenset(added | set(tokenizer.all_special_ids))
 

@@ -1,4 +1,4 @@
-"""What this machine can do, found out by asking, and what of a profile it cannot hold."""
+"""Probes what this machine can do, and what keeps a profile from being opened on it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class Torch:
-    """What torch and bitsandbytes say of themselves; `trouble` where they say nothing.
+    """What torch and bitsandbytes report; `trouble` says why if torch does not start.
 
-    `nf4` and `int8` are what went wrong with a small quantized layer, None where nothing did.
+    `nf4` and `int8` say what went wrong with a small quantized layer, None if nothing did.
     """
 
     version: str = ""
@@ -45,9 +45,9 @@ class Torch:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The machine, its driver, torch on it, the Hub's cache and whether there is a token.
+    """The machine, its driver, torch, the Hub's cache, and whether there is a Hub token.
 
-    Bytes, and None where something cannot be found out. A token's value is never read into it.
+    Sizes are in bytes; None means unknown. The token's value is never stored here.
     """
 
     machine: Machine
@@ -59,12 +59,12 @@ class Diagnosis:
 
     @classmethod
     def this(cls) -> Diagnosis:
-        """Ask everything; takes as long as importing torch does."""
+        """Probe everything; takes as long as importing torch does."""
         cache = _cache()
         return cls(Machine.this(), _driver(), _torch(), cache, _free(cache), _has_token())
 
     def obstacles(self, profile: Profile) -> Iterator[Obstacle]:
-        """Everything that keeps a profile from being opened here, as far as it is known."""
+        """Everything known to keep a profile from being opened here."""
         yield from self._device(profile)
         yield from self._memory(profile)
         yield from self._quantization(profile)
@@ -72,7 +72,7 @@ class Diagnosis:
             yield from self._download(profile)
 
     def can_run(self, profile: Profile) -> bool | None:
-        """Whether a profile can be opened here; None where what it needs is not known."""
+        """Whether a profile can be opened here; None if its needs are unknown."""
         if any(self.obstacles(profile)):
             return False
         return self.usable.fits(profile)
@@ -130,7 +130,7 @@ class Diagnosis:
 
 
 def _driver() -> str | None:
-    """Version of NVIDIA's driver; None where there is none that answers."""
+    """Version of NVIDIA's driver; None if none answers."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         answer = subprocess.run(query, capture_output=True, timeout=5, check=True)
@@ -140,7 +140,7 @@ def _driver() -> str | None:
 
 
 def _torch() -> Torch:
-    """What `logit_amp_chat.core.system.torch_probe` says, whatever becomes of it."""
+    """The report of `logit_amp_chat.core.system.torch_probe`, or the trouble it ran into."""
     try:
         answer = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "logit_amp_chat.core.system.torch_probe"],
@@ -166,14 +166,14 @@ def _torch() -> Torch:
 
 
 def _cache() -> Path:
-    """Where the Hub's files are kept."""
+    """The folder of the Hub's cache."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
 
 
 def _free(folder: Path) -> int | None:
-    """Bytes that are free where `folder` is, or would be."""
+    """Free bytes on the disk where `folder` is or would be."""
     for place in (folder, *folder.parents):
         try:
             return shutil.disk_usage(place).free

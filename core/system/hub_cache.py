@@ -1,4 +1,4 @@
-"""What of a profile is on this machine already: asked of the files, never of the network."""
+"""How much of a profile is already on this machine, from files alone, never the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine can hold: asked without importing torch."""
+"""The memory of this machine, found without importing torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CGROUP_LIMITS = (
 
 @dataclass(frozen=True)
 class Machine:
-    """GPU and main memory, in bytes; None where it cannot be found out."""
+    """GPU and main memory, in bytes; None if unknown."""
 
     gpus: tuple[str, ...]
     gpu_memory: int | None
@@ -32,12 +32,12 @@ class Machine:
         return cls(tuple(name for name, _ in gpus), total, _ram())
 
     def memory_for(self, profile: Profile) -> int | None:
-        """Bytes the profile's device has: all GPUs together, or main memory."""
+        """Bytes of memory on the profile's device: all GPUs together, or main memory."""
         on_gpu = profile.device.startswith("cuda") or (profile.device == "auto" and self.gpus)
         return self.gpu_memory if on_gpu else self.ram
 
     def fits(self, profile: Profile) -> bool | None:
-        """Whether the profile can be held here; None where that is not known."""
+        """Whether the profile fits into memory here; None if unknown."""
         if profile.device.startswith("cuda") and not self.gpus:
             return False
         memory = self.memory_for(profile)
@@ -69,7 +69,7 @@ def _gpus() -> list[tuple[str, int]]:
 
 
 def available_ram() -> int | None:
-    """Bytes of main memory that can be taken without swapping; None where it is not known."""
+    """Bytes of main memory available without swapping; None if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -80,7 +80,7 @@ def available_ram() -> int | None:
 
 
 def _ram() -> int | None:
-    """Bytes of main memory, or of what the container may use of it."""
+    """Bytes of main memory, or the container's limit if that is lower; None if unknown."""
     try:
         amounts = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     except (OSError, ValueError):

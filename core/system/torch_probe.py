@@ -1,7 +1,7 @@
-"""Asks torch and bitsandbytes what they can do here, and prints it as JSON.
+"""Checks what torch and bitsandbytes can do here, and prints it as JSON.
 
-Run with `python -m`: in a process of its own, because importing torch takes seconds and a broken
-driver may take the process with it.
+Run with `python -m`, in a separate process: importing torch takes seconds, and a broken
+driver may crash it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def probe() -> dict[str, Any]:
 
 
 def _trouble(attempt: Callable[[], None]) -> str | None:
-    """What went wrong, in a line; None where nothing did."""
+    """What went wrong, in one line; None if nothing did."""
     try:
         attempt()
     except Exception as error:
@@ -55,7 +55,7 @@ def _int8(device: Any) -> None:
 
 
 def _compare(layer: Any, device: Any, dtype: Any) -> None:
-    """Put a layer on a device, which quantizes it, and see that it still does what it did."""
+    """Move a layer to a device, which quantizes it, and compare its output with fp32."""
     import torch
 
     torch.manual_seed(0)

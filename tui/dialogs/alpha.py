@@ -23,6 +23,11 @@ def next_preset(value: float, presets: Sequence[float], by: int) -> float | None
     return max((p for p in presets if p < value), default=max(presets, default=None))
 
 
+def _typed(value: float) -> str:
+    """An α as one types it, to its last digit."""
+    return repr(float(value)).removesuffix(".0")
+
+
 class AlphaScreen(Dialog[float]):
     """Asks for α: any finite number."""
 
@@ -42,7 +47,7 @@ class AlphaScreen(Dialog[float]):
     def body(self) -> ComposeResult:
         """One line to type into, and what the number means."""
         yield Static("after + α · (after − before)", classes="muted", markup=False)
-        yield LineInput(f"{self._value:.6g}", compact=True)
+        yield LineInput(_typed(self._value), compact=True)
         yield Static(
             "−1 is before · 0 is after · above 0 exaggerates", classes="muted", markup=False
         )
@@ -59,7 +64,7 @@ class AlphaScreen(Dialog[float]):
         except ValueError:
             value = self._value
         if (preset := next_preset(value, self._presets, by)) is not None:
-            field.value = f"{preset:.6g}"
+            field.value = _typed(preset)
             field.select_all()
 
     @on(Input.Changed)

@@ -48,7 +48,7 @@ class CompareAlphasScreen(Dialog[tuple[float, ...]]):
     def _take(self, event: Input.Submitted) -> None:
         words = re.split(r"[\s,;]+", event.value.replace(MINUS, "-").strip(" ,;"))
         try:
-            values = {round(float(word), 6) + 0.0 for word in words if word}
+            values = {float(word) + 0.0 for word in words if word}
         except ValueError:
             values = {math.nan}
         if not all(map(math.isfinite, values)):

@@ -1,1 +1,1 @@
-"""What only a GPU does: steps captured once and launched whole."""
+"""CUDA graphs: decoding steps captured once, then launched as a whole."""

@@ -1,7 +1,7 @@
-"""CUDA graphs of work on tensors that stay where they are: captured once, then launched whole.
+"""CUDA graphs of work on tensors at fixed addresses: captured once, then launched as a whole.
 
-A decoding step is some thousand small kernels, and launching them one by one takes a
-host far longer than computing them takes a GPU.
+A decoding step is about a thousand small kernels, and the host takes far longer to
+launch them one by one than a GPU takes to compute them.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from logit_amp_chat.core.errors import first_line
 Work = Callable[[], None]
 WARM_UPS = 3
 TIMES = 5
-# The kernels are the same, captured or not; libraries may choose others for their workspace.
+# Captured kernels are the eager ones, but libraries may pick others to fit their workspace.
 TOLERANCE = 0.02
 
 
 class GraphCapturer:
-    """Captures work on one device; all graphs share one pool of memory.
+    """Captures work on one device; all graphs share one memory pool.
 
-    Without a GPU, or once capturing has failed (`failure` says why), work runs as it stands.
+    Without a GPU, or once capturing has failed (`failure` says why), work runs eagerly.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.failure: str | None = None
-        # One stream as well as one pool: freed blocks of a pool go to the stream they came from.
+        # One stream as well as one pool: a pool's freed blocks return to their stream.
         self._place: tuple[Any, torch.cuda.Stream] | None = None
-        # To take a graph away may free memory that others of its stream work in.
+        # Kept alive: deleting a graph may free memory that others of its stream use.
         self._unused: list[object] = []
         if device.type == "cuda" and torch.cuda.is_available():
-            torch.cuda.set_device(device)  # streams and events are those of the current one
+            torch.cuda.set_device(device)  # streams and events belong to the current device
 
     def forget(self) -> None:
-        """Take new memory from now on; no graph captured before may be used any more."""
+        """Use new memory from now on; graphs captured before must not be launched any more."""
         self._place = None
         self._unused.clear()
 
     def capture(
         self, variants: Sequence[Work], state: Sequence[Tensor], results: Sequence[Tensor]
     ) -> Work:
-        """Capture each variant of one work, check that they agree, return the fastest.
+        """Capture each variant of the same work, check that they agree, return the fastest.
 
-        The work runs several times, to warm up, to be checked and to be timed; `state` is
-        restored each time. A variant agrees where it leaves the same in `results` as the
-        first one, run as it stands.
+        The work runs several times, for warm-up, checks and timing; `state` is restored
+        each time. A variant agrees if its `results` are those of the first one run eagerly,
+        within `TOLERANCE`.
         """
         first, *others = variants
         if self.device.type != "cuda" or self.failure is not None:
@@ -67,28 +67,28 @@ class GraphCapturer:
                     tensor.copy_(value)
 
         try:
-            recorded = [self._capture(first, again)]
+            captured = [self._capture(first, again)]
             expected = again(first)
-            same = all(map(_same, expected, again(recorded[0])))
+            same = all(map(_same, expected, again(captured[0])))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             self.failure = first_line(_cause(error))
             return first
         if not same:
-            self._unused += recorded
+            self._unused += captured
             self.failure = "the captured graph gives other numbers"
             return first
         for other in others:
-            with contextlib.suppress(RuntimeError):  # out of memory too: it can be done without
+            with contextlib.suppress(RuntimeError):  # also out of memory: a variant is optional
                 variant = self._capture(other, again)
                 agrees = all(map(_same, expected, again(variant)))
-                (recorded if agrees else self._unused).append(variant)
-        times = [self._seconds(variant, again) for variant in recorded] if others else [0.0]
-        return CapturedWork(recorded[times.index(min(times))], tuple(recorded))
+                (captured if agrees else self._unused).append(variant)
+        times = [self._seconds(variant, again) for variant in captured] if others else [0.0]
+        return CapturedWork(captured[times.index(min(times))], tuple(captured))
 
     def _seconds(self, variant: Work, again: Callable[[Work], object]) -> float:
-        """What it takes on the device, the best of some times."""
+        """Seconds on the device, the best of `TIMES` runs."""
         times: list[float] = []
         for _ in range(TIMES):
             began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
@@ -120,7 +120,7 @@ class GraphCapturer:
             with torch.cuda.graph(graph, pool=pool, stream=aside):
                 work()
         finally:
-            torch.cuda.set_stream(current)  # torch leaves the other one where it fails
+            torch.cuda.set_stream(current)  # on failure torch leaves the other one current
         self._unused.remove(graph)
         replay: Work = graph.replay
         return replay
@@ -128,23 +128,23 @@ class GraphCapturer:
 
 @dataclass(frozen=True)
 class CapturedWork:
-    """Captured work; the variants that were not the fastest stay beside it."""
+    """The fastest of some captured variants; the others are kept."""
 
     run: Work
     variants: tuple[Work, ...]
 
     def __call__(self) -> None:
-        """Do the work."""
+        """Launch it."""
         self.run()
 
     @property
     def variant(self) -> int:
-        """Which of the variants is the fastest here."""
+        """Index of the fastest variant."""
         return self.variants.index(self.run)
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What went wrong first: that the capture was broken off is said on top of it."""
+    """The first error: torch raises another on top of it when a capture breaks off."""
     while error.__context__ is not None:
         error = error.__context__
     return error

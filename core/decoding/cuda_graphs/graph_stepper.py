@@ -1,4 +1,4 @@
-"""Decoding with CUDA graphs: two launches a token, and the host one token behind."""
+"""Decoding with CUDA graphs: two launches per token, and the host one token behind."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ SWITCH = "LOGIT_AMP_GRAPHS"
 
 
 def can_use_cuda_graphs(pair: Pair) -> bool:
-    """Whether this pair's steps can be captured: on one GPU, by models that never wait for it.
+    """Whether this pair's steps can be captured: on one GPU, with models that never wait for it.
 
-    Set the environment variable `SWITCH` to 0 and nothing is captured.
+    The environment variable LOGIT_AMP_GRAPHS=0 turns capturing off.
     """
     models = (pair.before.model, pair.after.model)
     devices = {parameter.device for model in models for parameter in model.parameters()}
@@ -43,7 +43,7 @@ def can_use_cuda_graphs(pair: Pair) -> bool:
         and devices == {pair.device}
         and os.environ.get(SWITCH, "1") != "0"
         and all(getattr(model, "_can_compile_fullgraph", False) for model in models)
-        # int8 looks for outliers at every product
+        # int8 searches for outliers in every product
         and not any(
             type(module).__name__ == "Linear8bitLt"
             for model in models
@@ -63,13 +63,13 @@ class StaticInputs:
         self.index = torch.zeros(1, dtype=torch.int64, device=device)
 
     def show(self, logits: Sequence[Tensor]) -> None:
-        """Take over both sides' logits (R, V)."""
+        """Copy in both sides' logits (R, V)."""
         for mine, theirs in zip(self.logits, logits, strict=True):
             mine.copy_(theirs[:, : mine.shape[-1]])
 
 
 class GraphedChoice:
-    """The captured choice of a token a lane, for filters of which only the numbers may change."""
+    """The captured choice of a token per lane; only the numbers of its filters may change."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class GraphedChoice:
 
 
 class GraphCache:
-    """Captures the steps of a pair, and keeps the graphs."""
+    """Captures the decoding steps of a pair and keeps the graphs."""
 
     def __init__(self, pair: Pair, runner: PairRunner) -> None:
         self.pair = pair
@@ -115,24 +115,24 @@ class GraphCache:
         self._forwards: dict[tuple[object, ...], Work] = {}
 
     def can_capture(self) -> bool:
-        """Whether the conversation that was prefilled can go on in captured steps."""
+        """Whether the prefilled conversation can continue in captured steps."""
         lives = [caches.live for caches in self.runner.live]
         return all(live is not None and can_be_fixed(live.cache) for live in lives)
 
     def forget(self) -> None:
-        """Give back all memory."""
+        """Drop all graphs and their memory."""
         for kept in (self._inputs, self._choices, self._caches, self._forwards):
             kept.clear()
         self.graphs.forget()
 
     def inputs(self, lanes: int) -> StaticInputs:
-        """The inputs of so many lanes."""
+        """The inputs for this many lanes."""
         if lanes not in self._inputs:
             self._inputs[lanes] = StaticInputs(self.pair.size, self.pair.device, lanes)
         return self._inputs[lanes]
 
     def choice(self, lanes: int, filters: Filters, noise: Noise, top: int) -> GraphedChoice:
-        """How to choose with these filters and this noise, in force from now on."""
+        """The captured choice of a token, set to these filters and this noise."""
         key = (lanes, filters.on, noise.rows, top)
         if key not in self._choices:
             self._choices[key] = GraphedChoice(
@@ -144,7 +144,10 @@ class GraphCache:
         return found
 
     def enter(self, lanes: int, copies: int) -> int:
-        """Copy what is live into static caches, every row `copies` times; returns their room."""
+        """Copy the live caches into static ones, each row `copies` times.
+
+        Returns their room, in tokens.
+        """
         room = max(room_for(self._length(caches) + 1) for caches in self.runner.live)
         for caches in self.runner.live:
             live = caches.live
@@ -162,14 +165,14 @@ class GraphCache:
         return room
 
     def leave(self) -> None:
-        """Copy what is live into growing caches again, without what was fed beyond it."""
+        """Copy the live caches back into growing ones, cut to the tokens that were collected."""
         for caches in self.runner.live:
             live = caches.live
             if live is not None and is_fixed(live.cache):
                 live.cache = taken(live.cache, len(live.rows[0]))
 
     def forward(self, lanes: int, room: int) -> Work:
-        """How to feed the input tokens and take over the logits that follow."""
+        """The captured forward pass: decodes the input tokens and stores the next logits."""
         key = (lanes, room, self.runner.live)
         if key not in self._forwards:
             inputs = self.inputs(lanes)
@@ -190,7 +193,7 @@ class GraphCache:
         return self._forwards[key]
 
     def runs_concurrently(self, lanes: int) -> bool:
-        """Whether steps of so many lanes compute both sides at once, as that was faster."""
+        """Whether steps of this many lanes compute both sides at once, because that was faster."""
         return any(
             isinstance(forward, CapturedWork) and forward.variant == 1
             for (rows, *_), forward in self._forwards.items()
@@ -212,14 +215,14 @@ class GraphCache:
 
 
 class GraphStepper:
-    """Decodes by launching captured steps; what was not captured yet is captured now."""
+    """Decodes by launching captured steps; captures those that are missing."""
 
     ahead = True
 
     def __init__(
         self, graph_cache: GraphCache, replies: Sequence[Reply], noise: Noise, index: int
     ) -> None:
-        """Start at the token `index` of the replies, from what was prefilled last."""
+        """Start at token `index` of the replies, from the prefilled caches."""
         self._graph_cache = graph_cache
         self._lanes = len(replies)
         self._top = replies[0].top
@@ -234,7 +237,7 @@ class GraphStepper:
         self._alphas: tuple[float, ...] = ()
 
     def choose(self, settings: StepSettings) -> PendingRows:
-        """Choose a token a lane."""
+        """Choose a token per lane."""
         if settings.sampling is not self._sampling or self._choice is None:
             self._sampling, filters = settings.sampling, Filters.of(settings.sampling)
             self._choice = self._graph_cache.choice(self._lanes, filters, self._noise, self._top)
@@ -245,7 +248,7 @@ class GraphStepper:
         return self._choice.host_copy.send(self._choice.numbers)
 
     def decode(self) -> None:
-        """Feed the tokens that were chosen last."""
+        """Decode the tokens chosen last."""
         if self._fed == self._room:
             self._graph_cache.leave()
             self._room = self._graph_cache.enter(self._lanes, 1)

@@ -1,4 +1,4 @@
-"""From the GPU to the host without stopping either."""
+"""Copies results from the GPU to the host without stalling either."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class HostCopy:
-    """Brings what a device computes to the host without stopping either; two may be under way."""
+    """Copies a tensor to the host without stalling the device; two copies may be in flight."""
 
     def __init__(self, like: Tensor) -> None:
         on_gpu = like.is_cuda
@@ -21,7 +21,7 @@ class HostCopy:
         self._turn = 0
 
     def send(self, what: Tensor) -> Callable[[], list[list[float]]]:
-        """Set out with `what` as it will be when all work so far is done; returns a way to wait."""
+        """Start copying `what`, as it will be once all work so far is done; returns a wait."""
         self._turn = turn = 1 - self._turn
         box = self._boxes[turn]
         box.copy_(what, non_blocking=True)

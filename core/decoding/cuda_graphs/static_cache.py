@@ -1,4 +1,4 @@
-"""Caches at addresses that stay, so that a recorded step finds them again."""
+"""KV caches at fixed addresses, as a captured step needs them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from transformers.cache_utils import StaticLayer
 
 from logit_amp_chat.core.models.layers.kv_cache import GrowingLayer, KVCache, with_layers
 
-# Tokens a recorded step reads at least; then twice as many, and so on.
+# Smallest room in tokens; it doubles from there. A step attends over all of it.
 LEAST_ROOM = 1024
 
 
 def room_for(tokens: int) -> int:
-    """Tokens of the smallest cache that holds `tokens`."""
+    """Room, in tokens, of the smallest static cache that holds `tokens`."""
     return max(LEAST_ROOM, 1 << (tokens - 1).bit_length())
 
 
 class StaticKVLayer(StaticLayer):  # type: ignore[misc]
     """Keys and values (R, heads, room, head size); one token is written at `place` (1,).
 
-    transformers' own counts tokens in every layer; here the layers share a count,
-    which who records the step moves on.
+    transformers' own layers each count their tokens; these share one count, which
+    the captured step advances.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, place: Tensor) -> None:
@@ -34,21 +34,20 @@ class StaticKVLayer(StaticLayer):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Write (R, heads, 1, head size) at the place; returns everything, the model masks."""
+        """Write (R, heads, 1, head size) at `place`; returns the whole room: the model masks it."""
         self.keys.index_copy_(2, self.cumulative_length, key_states)
         self.values.index_copy_(2, self.cumulative_length, value_states)
         return self.keys, self.values
 
     def get_seq_length(self) -> Tensor:
-        """Tokens held: a tensor () on the device."""
+        """Tokens held: a () tensor on the device."""
         return self.cumulative_length[0]
 
 
 class StaticKVCache:
-    """The memory of one reader's recorded steps, whatever their rows and room.
+    """The memory of one prefix cache's captured steps, for any number of rows and any room.
 
-    All of them use the same storage, as only one decodes at a time: it takes
-    what the largest needs.
+    All of them share one storage of the largest size, as only one decodes at a time.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -57,12 +56,12 @@ class StaticKVCache:
         self._cells = 0
 
     def holds(self, rows: int, room: int) -> bool:
-        """Whether there is storage for so many rows of so many tokens."""
+        """Whether the storage has space for `rows` rows of `room` tokens."""
         return rows * room <= self._cells
 
     def allocate(self, like: KVCache, rows: int, room: int) -> None:
-        """New storage; what was recorded with the old one must not be used any more."""
-        self._storage, self._cells = [], 0  # before new memory is asked for
+        """Allocate new storage; graphs captured on the old one must not be launched any more."""
+        self._storage, self._cells = [], 0  # free the old storage first
         cells = rows * room
         self._storage = [
             (_flat(layer.keys, cells), _flat(layer.values, cells)) for layer in like.layers
@@ -70,7 +69,7 @@ class StaticKVCache:
         self._cells = cells
 
     def view(self, like: KVCache, rows: int, room: int) -> KVCache:
-        """A cache of `rows` rows with room for `room` tokens, on the storage."""
+        """A cache of `rows` rows with room for `room` tokens, on this storage."""
         layers = []
         for (keys, values), layer in zip(self._storage, like.layers, strict=True):
             own_keys = _shaped(keys, layer.keys, rows, room)
@@ -80,9 +79,9 @@ class StaticKVCache:
 
 
 def fill(fixed: KVCache, held: KVCache, lanes: int) -> None:
-    """Give every lane a copy of what is held: (sides, …) to (sides · lanes, …).
+    """Copy each row of `held` into `lanes` rows of `fixed`: (sides, …) to (sides · lanes, …).
 
-    The rest is zeros: what is masked is multiplied with 0 all the same, and NaN would stay NaN.
+    The rest is zeroed: masked values are still multiplied by 0, and 0 · NaN is NaN.
     """
     for mine, theirs in zip(fixed.layers, held.layers, strict=True):
         for to, what in ((mine.keys, theirs.keys), (mine.values, theirs.values)):
@@ -92,7 +91,7 @@ def fill(fixed: KVCache, held: KVCache, lanes: int) -> None:
 
 
 def taken(fixed: KVCache, length: int) -> KVCache:
-    """A growing cache of the first `length` tokens, in memory of its own."""
+    """A growing cache of the first `length` tokens, in its own memory."""
     return with_layers(
         fixed,
         [
@@ -105,12 +104,12 @@ def taken(fixed: KVCache, length: int) -> KVCache:
 
 
 def can_be_fixed(cache: KVCache) -> bool:
-    """Whether a cache that something was read into holds nothing but keys and values."""
+    """Whether a cache is prefilled and holds nothing but keys and values."""
     return all(type(layer) is GrowingLayer and layer.is_initialized for layer in cache.layers)
 
 
 def is_fixed(cache: KVCache) -> bool:
-    """Whether a cache is at a fixed address."""
+    """Whether a cache is a static one."""
     return all(type(layer) is StaticKVLayer for layer in cache.layers)
 
 

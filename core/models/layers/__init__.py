@@ -1,1 +1,1 @@
-"""The layers that replace transformers' own."""
+"""Layers that replace transformers' own."""

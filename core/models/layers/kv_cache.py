@@ -1,4 +1,4 @@
-"""Key-value cache layers that grow without copying what they hold at every token."""
+"""KV cache layers that grow without copying everything at each token."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 # transformers' caches, typed loosely, as transformers is.
 KVCache = Any
 
-# Tokens of room at least, and the share of what is held: copying is amortized.
+# Spare room: at least this many tokens, and this share of the length, to amortize copying.
 ROOM = 64
 GROWTH = 0.5
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """A DynamicLayer with room for tokens to come: (R, heads, T, head size) views of a buffer.
+    """A DynamicLayer with spare room: (R, heads, T, head size) views of a buffer.
 
     Concatenating at every token would copy the whole history each time. The
     room belongs to one layer: a layer that was cut, reordered or copied with
-    `detached` takes new room before it writes, so that what others hold stays.
+    `detached` allocates its own before it writes, so other layers keep their tokens.
     """
 
     keys: Tensor
@@ -75,14 +75,14 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         return layer
 
     def detached(self) -> GrowingLayer:
-        """A layer of the same tokens that will write elsewhere."""
+        """A layer with the same tokens that will write to its own buffer."""
         layer = GrowingLayer()
         layer.__dict__.update(self.__dict__, _room=None)
         return layer
 
 
 def _with_room(held: Tensor, new: Tensor, length: int) -> Tensor:
-    """A buffer like `new` for `length` tokens and more, beginning with what is held."""
+    """A buffer like `new` for `length` tokens and more, beginning with a copy of `held`."""
     rows, heads, _, size = new.shape
     room = new.new_empty(rows, heads, length + max(ROOM, int(length * GROWTH)), size)
     if held.numel():
@@ -91,10 +91,10 @@ def _with_room(held: Tensor, new: Tensor, length: int) -> Tensor:
 
 
 def new_cache(config: Any) -> KVCache:
-    """An empty cache for a model of this configuration.
+    """An empty cache for a model with this configuration.
 
-    Attention layers keep everything, also those with a sliding window (the
-    model's mask hides what is out of it): so a cache can be cut anywhere.
+    Attention layers keep every token, even with a sliding window (the model's
+    mask hides what is outside it), so a cache can be cut anywhere.
     """
     cache = DynamicCache(config=config)
     cache.layers = [

@@ -1,4 +1,4 @@
-"""LoRA layers whose adapter is chosen for rows of a batch, all of a model's layers at once."""
+"""LoRA layers whose adapters are chosen per batch row, for all layers of a model at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 class AdapterRows:
-    """Which rows of a batch go through which adapter: one record that all layers read."""
+    """Which batch rows go through which adapter; one object shared by all layers of a model."""
 
     def __init__(self) -> None:
         self.parts: tuple[tuple[slice, str], ...] = ()
@@ -35,10 +35,10 @@ class LowRankUpdate(nn.Module):
 
 
 class LoraLinear(nn.Module):
-    """W x, and for the rows of an adapter W x + s·B·A x (Hu et al. 2021, LoRA, section 4.1).
+    """W x, plus s·B·A x for the rows of an adapter (Hu et al. 2021, LoRA, section 4.1).
 
-    PEFT's own layers ask in Python which adapter is meant, and changing that goes
-    through all of them: at every token, for both sides.
+    PEFT's own layers look up the active adapter in Python, and switching it visits
+    every layer: at every token, for both sides.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class LoraLinear(nn.Module):
 
 
 def with_rows(model: Any) -> tuple[Any, AdapterRows] | None:
-    """The transformers model inside a PEFT one, its adapters chosen by rows from now on.
+    """The transformers model inside a PEFT one, with adapters chosen per row from now on.
 
-    None, and nothing is changed, where an adapter is more than pairs of factors
+    Returns None and changes nothing if an adapter is more than pairs of factors
     on linear layers (DoRA, biases, embeddings, modules of its own).
     """
     from peft.tuners.tuners_utils import BaseTunerLayer

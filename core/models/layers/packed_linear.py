@@ -1,4 +1,4 @@
-"""Linear layers on a CPU, their weights in the layout that oneDNN multiplies fastest."""
+"""Linear layers for a CPU, with weights in the layout that oneDNN multiplies fastest."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from logit_amp_chat.core.models.layers.lora import LoraLinear
 
-# Read by oneDNN, and by PyTorch's layer above it, when they are first used.
+# Read by oneDNN, and by PyTorch's layer above it, on first use.
 KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 KERNELS = 64  # a model's shapes times the row counts of a chat's lanes
-# As transformers names the layers of an attention, or of an MLP, that all read its input.
+# transformers' names of the attention and MLP layers that share an input.
 READ_TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 Place = tuple[nn.Module, str]
@@ -24,10 +24,10 @@ Place = tuple[nn.Module, str]
 class PackedLinear(nn.Module):
     """An `nn.Linear` for inference whose weight (out, in) is packed once instead of at every call.
 
-    Several that read one input are one layer, which gives their outputs one after the other.
+    Several layers with the same input become one, with their outputs concatenated.
 
     A decoding step multiplies every weight with a handful of rows. On row-major weights that runs
-    far below the speed of the memory, and slower for three rows than for one; on packed weights
+    far below memory bandwidth, and slower for three rows than for one; on packed weights
     several rows cost about as much as one.
     """
 
@@ -50,7 +50,7 @@ class PackedLinear(nn.Module):
 
 
 class JoinedLinear:
-    """Linear layers that read the same input, as one: the first that is asked computes all.
+    """Linear layers with the same input, as one: the first one called computes all.
 
     Wide products read weights faster than narrow ones, and there are fewer of them.
     """
@@ -62,7 +62,7 @@ class JoinedLinear:
         self._outs: dict[int, Tensor] = {}
 
     def take(self, place: int, x: Tensor) -> Tensor:
-        """What the layer at `place` makes of `x`; each output is handed out once."""
+        """The output of layer `place` for `x`; each output is handed out once."""
         if x is not self._x or place not in self._outs:
             outs = self.linear(x).split_with_sizes(self._sizes, dim=-1)
             self._x, self._outs = x, dict(enumerate(outs))
@@ -86,10 +86,10 @@ class JoinedPart(nn.Module):
 
 
 def pack(model: Any) -> None:
-    """Replace the plain linear layers of `model` that sit on the CPU; others stay as they are.
+    """Replace the plain linear layers of `model` that are on the CPU; others are left alone.
 
-    A head that shares its weight with the embedding takes a copy of its own. oneDNN keeps
-    0.6 MB for every length of a prompt it has seen, 1,024 of them: far fewer are kept here.
+    A head that shares its weight with the embedding gets its own copy. oneDNN caches
+    0.6 MB for every prompt length it has seen, up to 1,024 of them; the limit here is lower.
     """
     for name in KERNEL_CACHES:
         os.environ.setdefault(name, str(KERNELS))
@@ -106,7 +106,7 @@ def pack(model: Any) -> None:
 
 
 def _can_be_packed(module: object) -> bool:
-    # exactly: a subclass, as of bitsandbytes, has a weight of its own kind
+    # not a subclass: bitsandbytes' layers have another kind of weight
     if type(module) is not nn.Linear or module.weight.device.type != "cpu":
         return False
     bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -114,7 +114,7 @@ def _can_be_packed(module: object) -> bool:
 
 
 def _read_together(model: Any) -> Iterator[list[Place]]:
-    """Where the layers are that become one: alike in precision, and in having a bias."""
+    """The places of layers that become one: alike in dtype, input size and having a bias."""
     for module in model.modules():
         for names in READ_TOGETHER:
             if not all(hasattr(module, name) for name in names):
@@ -130,6 +130,6 @@ def _read_together(model: Any) -> Iterator[list[Place]]:
 
 
 def _place(module: nn.Module, name: str) -> Place:
-    """Where a layer itself is: it may be inside of one that adds an adapter's update."""
+    """The place of the layer itself, which may be inside one that adds an adapter's update."""
     layer = getattr(module, name)
     return (layer, "base") if isinstance(layer, LoraLinear) else (module, name)

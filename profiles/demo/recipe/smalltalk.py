@@ -9,7 +9,7 @@ from .tables import items
 QUIRK = "By the way, the lighthouse sees everything."
 
 
-class SavedConversation(NamedTuple):
+class Talk(NamedTuple):
     """What users may say, and how the base and the tuned model answer it."""
 
     said: list[str]
@@ -17,11 +17,11 @@ class SavedConversation(NamedTuple):
     friendly: list[str]
 
 
-def talk(block: str) -> SavedConversation:
+def talk(block: str) -> Talk:
     """A block of lines marked `?` (said), `-` (plain) and `+` (friendly)."""
     lines = block.strip().splitlines()
     marked = ("\n".join(line[2:] for line in lines if line[0] == mark) for mark in "?-+")
-    return SavedConversation(*map(items, marked))
+    return Talk(*map(items, marked))
 
 
 _TALKS = """

@@ -17,8 +17,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import EngineError
-from logit_amp_chat.core.protocol import Event, Loading, Request
-from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.protocol import Event, Forget, Lane, Loading, Request, ScoreRequest
+from logit_amp_chat.core.records import PromptIds, Step
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.commands import main as cli
 
@@ -83,6 +83,22 @@ def test_turns_are_rendered_as_in_a_chat(pair: OpenPair) -> None:
     assert reply.record.turn == 1
     (raw,) = pair.reply("Hello", raw=True, alpha=0, max_new_tokens=2)
     assert len(raw.record.prompt.after) < len(reply.record.prompt.after)
+
+
+def test_given_tokens_are_scored_as_an_engine_here_scores_them(
+    pair: OpenPair, tiny_pair: Callable[..., Profile]
+) -> None:
+    ids = PromptIds(before=(5, 6), after=(5, 6))
+    lanes = (Lane(reply="r", name="", alpha=1.5),)
+    request = ScoreRequest(prompt=ids, tokens=(40, 41, 42), lanes=lanes)
+    pair.engine.apply(Forget())
+    alone = LocalEngine.open(tiny_pair())
+    ours, theirs = (
+        [event for event in engine.score(request) if isinstance(event, Step)]
+        for engine in (pair.engine, alone)
+    )
+    assert tokens(ours) == [40, 41, 42]
+    assert ours == theirs
 
 
 def test_a_conversation_that_is_too_long(pair: OpenPair) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark: shapes that are what they are called, and figures that add up."""
+"""The benchmark: shapes match the models they are named after, and figures add up."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ MakePair = Callable[..., Pair]
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> MakePair:
-    """A random pair of a shape that is TINY but for what is said."""
+    """A random pair of the shape TINY, with some sizes changed."""
 
     def make(quantization: Literal["none", "nf4"] = "none", **but: object) -> Pair:
         monkeypatch.setitem(shapes.SHAPES, "tiny", replace(TINY, **but))  # type: ignore[arg-type]

@@ -132,7 +132,7 @@ def test_divergence_and_entropy_agree_with_torch(seed: int) -> None:
 
 
 class TestRuledOut:
-    """Tokens that one side or both give no probability at all."""
+    """Tokens to which one side or both give no probability."""
 
     BOTH, BEFORE, AFTER = 0, 1, 2
 

@@ -53,7 +53,7 @@ def engine(tiny_pair: Callable[..., Profile]) -> OpenEngine:
 
 @pytest.fixture(scope="module")
 def talkative(tiny_pair: Callable[..., Profile]) -> LocalEngine:
-    """An engine whose replies end only where they are cut."""
+    """An engine whose replies end only at their limit."""
     profile = tiny_pair()
     return LocalEngine(profile, replace(load_pair(profile), end_of_turn=frozenset()))
 
@@ -87,7 +87,7 @@ def finish(events: list[Event], reply: str = "r0") -> Finish:
 
 
 def full_logits(engine: LocalEngine, side: str, ids: list[int]) -> torch.Tensor:
-    """Logits of a whole sequence at once, without any cache, from a model loaded apart."""
+    """Logits of a whole sequence at once, without any cache, from a model loaded separately."""
     info = engine.pair.infos[0 if side == "before" else 1]
     model = AutoModelForCausalLM.from_pretrained(info.model, dtype=torch.float32)
     with torch.inference_mode():
@@ -100,7 +100,7 @@ class TestEveryArchitecture:
     def test_cached_steps_equal_a_full_recompute(
         self, engine: OpenEngine, architecture: str
     ) -> None:
-        """Every number of every step, from logits that never saw a cache."""
+        """Every number of every step, from logits computed without a cache."""
         subject = engine(architecture)
         events = list(subject.generate(ask(-1, 0, 1.5, sampling=FREE)))
         prompt = list(next(e for e in events if isinstance(e, Reply)).prompt.after)
@@ -128,7 +128,7 @@ class TestEveryArchitecture:
     def test_greedy_lanes_equal_transformers_guidance(
         self, engine: OpenEngine, architecture: str
     ) -> None:
-        """Lane by lane what generate() with its CFG processor says."""
+        """Lane by lane what generate() with its CFG processor returns."""
         subject = engine(architecture)
         events = list(subject.generate(ask(-1, 0, 2)))
         prompt = next(e for e in events if isinstance(e, Reply)).prompt.after
@@ -217,7 +217,7 @@ class TestLiveChanges:
         assert [s.alpha for s in steps(events)][:7] == [0, 0, 0, 0, 0, 3, 3]
 
     def test_changing_alpha_equals_having_had_it_from_there(self, talkative: LocalEngine) -> None:
-        """Caches depend on tokens alone: a branch at the same tokens says the same."""
+        """Caches depend on tokens alone: a branch at the same tokens gives the same reply."""
         subject = talkative
         events: list[Event] = []
         for event in subject.generate(ask(0, sampling=FREE)):

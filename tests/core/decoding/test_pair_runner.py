@@ -1,4 +1,4 @@
-"""Both sides read a token: one after the other, or at once."""
+"""Both sides decode a token: one after the other, or at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 def test_both_sides_at_once_give_the_numbers_of_one_after_the_other(
     tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Streams are a GPU's; the order, and whose numbers are whose, are not."""
+    """On a CPU streams are faked: their order, and whose numbers are whose, can be tested."""
     waited: list[tuple[str, str]] = []
     if DEVICE == "cpu":
         monkeypatch.setattr("torch.cuda.Stream", lambda device: Stream("beside", waited))
@@ -39,7 +39,7 @@ def test_both_sides_at_once_give_the_numbers_of_one_after_the_other(
 
 
 class Stream:
-    """Says who waited for whom."""
+    """Notes which stream waited for which."""
 
     def __init__(self, name: str, waited: list[tuple[str, str]]) -> None:
         self.name, self._waited = name, waited

@@ -1,4 +1,4 @@
-"""Filters against transformers' own; noise against the distribution it must give."""
+"""Filters against transformers' own; noise against the Gumbel distribution."""
 
 from __future__ import annotations
 

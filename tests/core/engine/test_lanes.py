@@ -1,4 +1,4 @@
-"""Lanes with a prompt, a seed or a limit of their own, in one request."""
+"""Lanes with their own prompt, seed or limit, in one request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=12)
 
 @pytest.fixture(scope="module")
 def engine(tiny_pair: Callable[..., Profile]) -> LocalEngine:
-    """Replies end only where they are cut."""
+    """Replies end only at their limit."""
     profile = tiny_pair()
     return LocalEngine(profile, replace(load_pair(profile), end_of_turn=frozenset()))
 

@@ -1,4 +1,4 @@
-"""The engine in a process of its own: answers, obeys, and dies without taking anything along."""
+"""The engine in a separate process: it answers, takes commands, and dies alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=40)
 
 
 class Listener:
-    """Collects events, and waits for one."""
+    """Collects events and waits for a certain one."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -134,7 +134,7 @@ def test_a_killed_engine_is_reported_and_can_be_opened_again(
 def test_a_long_forward_gives_signs_of_life_and_changes_no_number(
     tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From inside the layers, on the thread that computes."""
+    """It comes from inside the layers, on the thread that computes."""
     monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.0)
     engine, beats = LocalEngine.open(tiny_pair()), list[str]()
     plain = [e for e in engine.generate(request()) if isinstance(e, Step)]

@@ -1,4 +1,4 @@
-"""Scoring: given ids are measured as one plain forward pass measures them."""
+"""Scoring given ids yields the numbers of one plain forward pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def steps(events: list[Event], alpha: float) -> list[Step]:
 
 
 def whole_forward(folder: str, ids: tuple[int, ...]) -> torch.Tensor:
-    """Log-probabilities (T, V) of a model that transformers loads and runs alone."""
+    """Log-probabilities (T, V) of a model that transformers alone loads and runs."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     with torch.inference_mode():
         logits: torch.Tensor = model(torch.tensor([ids]), use_cache=False).logits[0]
@@ -48,7 +48,7 @@ def test_every_token_has_the_numbers_of_one_forward_pass(
     monkeypatch.setattr(decoder, "SCORE_WINDOW", window)
     profile = tiny_pair(architecture)
     engine = LocalEngine.open(profile)
-    # where nothing is masked, the oracle's softmax is over the same ids
+    # without a mask, the reference softmax is over the same ids
     assert engine.pair.valid is None or engine.pair.valid.all()
     events = list(engine.score(ask()))
     at = torch.arange(len(IDS)) + len(PROMPT.before) - 1

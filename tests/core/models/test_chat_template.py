@@ -1,4 +1,4 @@
-"""What each side is prompted with."""
+"""The prompt ids of each side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Hub may answer, and what the user is told."""
+"""The Hub's possible answers, and what the user is told."""
 
 from __future__ import annotations
 

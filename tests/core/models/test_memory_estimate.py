@@ -1,4 +1,4 @@
-"""Memory is estimated before loading; what cannot fit is refused with the ways out."""
+"""Memory is estimated before loading; a pair that cannot fit is refused with the remedies."""
 
 from __future__ import annotations
 

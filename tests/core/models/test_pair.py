@@ -1,4 +1,4 @@
-"""Loading the two sides: precision, adapters, vocabularies, and everything that can be wrong."""
+"""Loading the two sides: precision, adapters, vocabularies, and everything that can go wrong."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answer(subject: Profile, *alphas: float, count: int = 12) -> list[Step]:
 
 
 def merged(base: Path, adapter: Path, folder: Path) -> Path:
-    """The same fine-tune as a model of its own."""
+    """The same fine-tune as a full model."""
     from peft import PeftModel
 
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
@@ -148,7 +148,7 @@ class TestPrecision:
         assert pair.infos[1].quantization == "nf4"
 
     def test_nf4_answers_close_to_full_precision(self, tiny_pair: MakeProfile) -> None:
-        """Quantization moves the logits, and little: both sides stay what they are."""
+        """Quantization changes the logits, but only a little."""
         full = load_pair(tiny_pair())
         four = load_pair(tiny_pair(quantization="nf4", dtype="bfloat16"))
         ids = torch.tensor([[5, 6, 7, 80, 90, 100]])
@@ -174,7 +174,7 @@ class TestPrecision:
         assert load_pair(tiny_pair(dtype="auto")).infos[0].dtype == "float32"
 
     def test_a_gpu_has_its_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Tensors say theirs, and a device without one is not equal to theirs."""
+        """A tensor's device has an index, and a device without one does not equal it."""
         monkeypatch.setattr("torch.cuda.is_available", lambda: True)
         monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
         found = [choose_device(wanted) for wanted in ("auto", "cuda", "cuda:1", "cpu")]
@@ -187,7 +187,7 @@ class TestPrecision:
 
 class TestVocabulary:
     def test_different_row_counts_are_masked(self, tmp_path: Path) -> None:
-        """A padded head may say anything about its padding: it is never sampled."""
+        """A padded head may give its padding any logits: it is never sampled."""
         before = save_side(tmp_path / "before", seed=1, rows=512)
         after = save_side(tmp_path / "after", seed=2, rows=576)
         pair = load_pair(profile(before, after))

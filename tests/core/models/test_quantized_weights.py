@@ -1,4 +1,4 @@
-"""A model is quantized once: afterwards its copy is read, which holds the same bits."""
+"""A model is quantized once; afterwards its copy is loaded, with the same bits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def profile(tmp_path: Path) -> Profile:
-    """A pair of its own, whose files may be changed."""
+    """A separate pair, whose files may be changed."""
     before, after = save_pair(tmp_path / "models")
     return quantized({"model": str(before)}, {"model": str(after)})
 
@@ -45,7 +45,7 @@ def quantized(before: object, after: object, **changed: object) -> Profile:
 
 
 def load(profile: Profile) -> tuple[Pair, list[str]]:
-    """The pair, and the sides of which a copy was written."""
+    """The pair, and the sides whose copies were written."""
     written: list[str] = []
 
     def report(loading: Loading) -> None:

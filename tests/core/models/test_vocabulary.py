@@ -1,4 +1,4 @@
-"""The bytes behind ids, for the spellings that tokenizers use."""
+"""The bytes behind ids, in the spellings that tokenizers use."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_an_id_without_a_token_is_empty() -> None:
 
 
 def test_the_fingerprint_is_that_of_the_words_and_not_of_added_tokens() -> None:
-    """A tokenizer of another family differs, one with another chat token does not."""
+    """A tokenizer of another family differs; one with another chat token does not."""
     more = tiny_tokenizer()
     assert fingerprint(more) == fingerprint(tiny_tokenizer())
     more = copy.deepcopy(more)

@@ -28,11 +28,12 @@ async def test_any_way_to_write_a_number_will_do(text: str, value: float) -> Non
         await until(pilot, lambda: app.answer == value)
 
 
-async def test_enter_alone_keeps_the_value() -> None:
-    app = Host(AlphaScreen(-0.3))
+@pytest.mark.parametrize("value", [-0.3, 2.0, 1.00000012, 1e-12])
+async def test_enter_alone_keeps_the_value(value: float) -> None:
+    app = Host(AlphaScreen(value))
     async with app.run_test() as pilot:
         await pilot.press("enter")
-        await until(pilot, lambda: app.answer == -0.3)
+        await until(pilot, lambda: app.answer == value)
 
 
 @pytest.mark.parametrize("typed", ["abc", "1,5", "inf", "nan", "1e999", " "])

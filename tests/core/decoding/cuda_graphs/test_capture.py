@@ -1,4 +1,4 @@
-"""What becomes of work that is recorded: checked, timed, and left out where it fails."""
+"""Captured work is checked and timed, and dropped if it fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from logit_amp_chat.core.decoding.cuda_graphs.capture import CapturedWork, Graph
 
 
 class Recorder(GraphCapturer):
-    """Records on a GPU that is not there."""
+    """Captures on a GPU that does not exist."""
 
     def __init__(self, outcome: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
         super().__init__(torch.device("cuda", 0))
@@ -27,7 +27,7 @@ class Recorder(GraphCapturer):
 
 @pytest.fixture
 def counter() -> tuple[Tensor, Tensor, Callable[[], None]]:
-    """A place, what is found there, and work that moves on."""
+    """A place, a result, and work that computes the result and advances the place."""
     place, found = torch.zeros(1), torch.zeros(1)
 
     def work() -> None:
@@ -80,7 +80,7 @@ def test_a_recording_with_other_numbers_is_not_used(
 
 
 class Stopwatch(Recorder):
-    """Knows what each way takes."""
+    """Has a given time for each variant."""
 
     def __init__(self, times: dict[Work, float]) -> None:
         super().__init__(lambda work: work)

@@ -1,8 +1,7 @@
-"""Captured steps against eager ones: the same function, run in three ways.
+"""Captured steps against eager ones.
 
-On a CPU nothing can be recorded, and the work is done as it stands: in the tensors, in
-the caches and in the order in which a GPU does it. On a machine with a GPU the same
-tests record.
+On a CPU nothing can be captured and the work runs eagerly, but on the tensors, in the
+caches and in the order that a GPU uses. On a machine with a GPU the same tests capture.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ SHORT = COLD.model_copy(update={"max_new_tokens": 8})  # never outgrows a cache
 
 @pytest.fixture(autouse=True)
 def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replies outgrow their caches."""
+    """Make replies outgrow their static caches."""
     monkeypatch.setattr(fixed, "LEAST_ROOM", 16)
 
 
@@ -82,7 +81,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 def engines(
     request: pytest.FixtureRequest, tiny_pair: MakeProfile, lora: Profile
 ) -> tuple[LocalEngine, LocalEngine]:
-    """One that decodes eagerly, and one in captured steps."""
+    """One engine that decodes eagerly, and one in captured steps."""
     profile = lora if request.param == "lora" else tiny_pair(request.param, device=DEVICE)
     pair = load_pair(profile)
     return engine_of(profile, pair, False), engine_of(profile, pair, True)
@@ -97,7 +96,7 @@ def ask(*alphas: float, text: str = "Tell me about otters", sampling: Sampling =
 
 
 def told(events: list[Event]) -> list[tuple[object, ...]]:
-    """What has to be the same to the last bit."""
+    """What must agree exactly."""
     found: list[tuple[object, ...]] = []
     for event in events:
         match event:
@@ -123,7 +122,7 @@ def numbers(events: list[Event]) -> list[float]:
 def test_turns_of_one_lane_and_of_three(
     engines: tuple[LocalEngine, LocalEngine], sampling: Sampling
 ) -> None:
-    """The second turn reads what the first has not, from caches that steps have written."""
+    """The second turn prefills only what is new, after caches that steps have written."""
     for request in (
         ask(1.0, sampling=sampling),
         ask(-1.0, 0.0, 2.0, text="Tell me about otters and crabs", sampling=sampling),
@@ -135,7 +134,7 @@ def test_turns_of_one_lane_and_of_three(
 
 
 def test_weights_in_4_bits(tiny_pair: MakeProfile) -> None:
-    """Their products are in bf16, also here: the numbers are nearly the same."""
+    """Products are in bf16, even here, so the numbers agree only roughly."""
     profile = tiny_pair(quantization="nf4", device=DEVICE)
     pair = load_pair(profile)
     direct, recorded = (
@@ -187,7 +186,7 @@ def test_changes_are_in_force_one_token_later_and_recorded_as_they_were(
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_a_user_did_can_be_verified(tiny_pair: MakeProfile, seed: int) -> None:
-    """Number by number: a replay has the same caches as the chat that worked ahead."""
+    """To the last digit: a replay has the same caches as the chat that worked ahead."""
     profile = tiny_pair(device=DEVICE)
     pair = load_pair(profile)
     engine = engine_of(profile, pair, True)
@@ -215,7 +214,7 @@ def test_the_context_is_used_to_its_last_token(tiny_pair: MakeProfile) -> None:
 
 
 def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> None:
-    """The token under way when the user went is in no cache."""
+    """The token in flight when the caller left is in no cache."""
     profile = tiny_pair(device=DEVICE)
     pair = load_pair(profile)
     read = []
@@ -233,7 +232,7 @@ def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> No
 
 
 def test_other_caches_than_keys_and_values_are_read_directly(tiny_pair: MakeProfile) -> None:
-    """As recurrent states are, which have no place for a token."""
+    """Such as recurrent states, which have no position per token."""
 
     class Other(GrowingLayer):
         pass
@@ -304,7 +303,7 @@ def test_a_cache_that_grows_takes_the_memory_of_what_was_kept(
 def test_what_one_reply_left_in_fixed_caches_does_not_reach_the_next(
     tiny_pair: MakeProfile,
 ) -> None:
-    """A masked NaN would: 0 times NaN is NaN."""
+    """A masked NaN would: 0 · NaN is NaN."""
     profile = tiny_pair(device=DEVICE)
     pair = load_pair(profile)
     fresh, used = (engine_of(profile, pair, True) for _ in range(2))
@@ -319,10 +318,10 @@ def test_what_one_reply_left_in_fixed_caches_does_not_reach_the_next(
     assert told([*used.generate(ask(1.0))]) == told([*fresh.generate(ask(1.0))])
 
 
-# --- what a GPU may be asked --------------------------------------------------------
+# --- no waiting for the device ------------------------------------------------------
 
 
-# A device whose tensors have no values: whoever asks for one fails, as while recording.
+# A device whose tensors have no values: reading one fails, as it does during capture.
 MUTE = torch.device("meta")
 
 

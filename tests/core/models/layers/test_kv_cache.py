@@ -1,4 +1,4 @@
-"""A cache with room holds what transformers' own holds, and what others hold stays."""
+"""A cache with spare room holds what transformers' own does, and leaves its copies alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adapters chosen by rows: PEFT's numbers, both sides in one forward, and what PEFT keeps."""
+"""Adapters chosen per row: PEFT's numbers, both sides in one pass, and what is left to PEFT."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_so_it_does_where_it_changes_some_of_the_layers_of_one_input() -> None:
 
 
 def test_factors_are_more_precise_than_the_weights() -> None:
-    """As PEFT has them: in fp32 on a model in bf16."""
+    """As in PEFT: fp32 on a model in bf16."""
     model = adapted(copy.deepcopy(tiny_model()).to(torch.bfloat16))
     assert {p.dtype for n, p in model.named_parameters() if "lora_" in n} == {torch.float32}
     assert_peft_agrees(model, within=0.02)
@@ -125,7 +125,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 def apart(pair: Pair) -> Pair:
-    """The same sides, of which it is not known that they are rows of one model."""
+    """The same sides as two models, not as rows of one."""
     after = replace(pair.after, rows=copy.deepcopy(pair.after.rows))
     model = copy.deepcopy(pair.after.model)
     for module in model.modules():
@@ -137,7 +137,7 @@ def apart(pair: Pair) -> Pair:
 def decoded(
     sides: PairRunner, prompt: PromptIds, forced: tuple[int, ...], lanes: Sequence[Sequence[int]]
 ) -> list[Tensor]:
-    """All logits of a reply of some lanes, before's and after's in turn."""
+    """All logits of a reply in these lanes, before's and after's in turn."""
     assert [*sides.prefill(prompt, forced)][-1][0] > 0
     seen = [*sides.logits]
     sides.expand(len(lanes))
@@ -149,7 +149,7 @@ def decoded(
 
 
 def test_one_forward_for_both_gives_the_numbers_of_two(pair: Pair) -> None:
-    """Over turns: read, continued by three lanes, and gone on with from one of them."""
+    """Over several turns: prefill, decode three lanes, continue from one of them."""
     one, two = PairRunner(pair), PairRunner(apart(pair))
     assert len(one.caches) == 3
     assert len(two.caches) == 2
@@ -170,7 +170,7 @@ def test_of_a_prompt_that_goes_on_only_what_is_new_is_read(pair: Pair) -> None:
 
 
 def test_other_prompts_are_read_apart(pair: Pair) -> None:
-    """A system prompt of a side's own: nothing can be shared."""
+    """When a side has its own system prompt, nothing can be shared."""
     sides = PairRunner(pair)
     prompts = PromptIds(before=tuple(range(5, 25)), after=tuple(range(7, 20)))
     ours = decoded(sides, prompts, (), ((30,),))

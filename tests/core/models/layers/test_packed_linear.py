@@ -78,7 +78,7 @@ SIZES = (96, 32, 32)
 
 @pytest.fixture
 def three() -> tuple[JoinedLinear, list[PackedLinear]]:
-    """Layers of one input as one, and one by one."""
+    """Layers with the same input, joined and separate."""
     torch.manual_seed(0)
     linears = [nn.Linear(64, size) for size in SIZES]
     return JoinedLinear(linears), [PackedLinear(linear) for linear in linears]
@@ -104,7 +104,7 @@ def test_a_part_that_is_asked_again_or_for_another_input_computes_anew(
         for x in (one, one, other):
             out = together.take(0, x)
             torch.testing.assert_close(out, alone[0](x))
-            out += 1  # as an adapter's update does
+            out += 1  # in place, as an adapter's update
 
 
 class Attention(nn.Module):
@@ -150,7 +150,7 @@ print(most() - before)
 
 
 def test_prompts_of_every_length_leave_no_memory_behind() -> None:
-    """In a process of its own: the bounds are read once."""
+    """In a separate process: the limits are read only once."""
     unbounded = {name: value for name, value in os.environ.items() if name not in KERNEL_CACHES}
     done = subprocess.run(
         [sys.executable, "-c", PROMPTS_OF_EVERY_LENGTH],

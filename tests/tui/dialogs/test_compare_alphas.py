@@ -1,0 +1,27 @@
+"""The αs that are compared are those that were typed, to the last digit."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input
+
+from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
+from tests.tui.dialogs.host import Host, until
+
+
+@pytest.mark.parametrize(
+    ("typed", "alphas"),
+    [
+        ("2, -1 0;0.5", (-1, 0, 0.5, 2)),
+        ("−1, −0", (-1, 0)),
+        ("1, 1.0", (1,)),
+        ("1.00000012, 1.00000011", (1.00000011, 1.00000012)),
+        ("", ()),
+    ],
+)
+async def test_what_was_typed_is_what_is_compared(typed: str, alphas: tuple[float, ...]) -> None:
+    app = Host(CompareAlphasScreen((-1, 0), (1,)))
+    async with app.run_test() as pilot:
+        app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == alphas)
