@@ -104,7 +104,7 @@ TOKEN_METRICS: dict[str, TokenMetric] = {
             "entropy",
             "entropy",
             "nats",
-            "how open amplified was here",
+            "how uncertain amplified was here",
             lambda step: step.entropy,
             (0.5, 1.0, 2.0, 3.0, 4.0),
             2.0,

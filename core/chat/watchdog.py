@@ -87,7 +87,7 @@ class Watchdog:
         if status.stopped:
             return Stalled(
                 f"The engine process was stopped and has {silence}.",
-                f"{RELOAD} kill -CONT {status.pid} lets it go on.",
+                f"{RELOAD} kill -CONT {status.pid} resumes it.",
             )
         if loading:
             return None

@@ -9,7 +9,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Opened
 from logit_amp_chat.tui.chat.action_host import ChatHost
 
-READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n begins another."
+READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n starts a new one."
 RELOAD = "Press ctrl+l to load again, F8 for another profile."
 
 
@@ -159,7 +159,7 @@ class ConversationActions:
             self.view.notice.say(sentence)
         if (left := self.session.incompatible_chat) is not None:
             self.view.notice.say(
-                "This pair has another vocabulary, so that a new chat was begun.",
+                "This pair has a different vocabulary, so a new chat was started.",
                 f"The old one is saved as {left.name}: F9 opens it.",
             )
 

@@ -62,7 +62,7 @@ class DialogActions:
                 session.set_sampling(sampling)
             if system != session.system:
                 session.system = system
-                self.view.notice.say("The new system prompt holds from your next message on.")
+                self.view.notice.say("The new system prompt applies from your next message on.")
             self.view.refresh_status()
 
         self.host.app.push_screen(SamplingScreen(session.sampling, session.system), take)

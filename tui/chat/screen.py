@@ -39,8 +39,8 @@ LATE_SECONDS = 0.3  # an esc so soon after the end was meant to stop the reply
 WIDE = 110
 LOW, NARROW = 18, 50
 UNSAVED = (
-    "This chat is not saved whole.",
-    "Make room, or copy what matters (y in the transcript); ctrl+q again quits all the same.",
+    "This chat is not saved completely.",
+    "Make room, or copy what matters (y in the transcript); ctrl+q again quits anyway.",
 )
 
 A = TypeVar("A")
@@ -360,7 +360,7 @@ class ChatScreen(Screen[None]):
         if is_shell_job():
             os.killpg(0, signal.SIGTSTP)
         else:
-            self.view.notice.say("No shell waits for this chat, so that it cannot be suspended.")
+            self.view.notice.say("No shell waits for this chat, so it cannot be suspended.")
 
     def action_quit(self) -> None:
         """Save and quit; a chat that cannot be saved warns once."""

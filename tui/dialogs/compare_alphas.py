@@ -54,6 +54,6 @@ class CompareAlphasScreen(Dialog[tuple[float, ...]]):
         if not all(map(math.isfinite, values)):
             self.problem("αs are numbers with commas between them, such as −1, 0, 0.5, 2.")
         elif len(values) > MOST:
-            self.problem(f"{len(values)} are too many to look at: at most {MOST}.")
+            self.problem(f"{len(values)} αs are too many: at most {MOST}.")
         else:
             self.dismiss(tuple(sorted(values)))

@@ -84,6 +84,6 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
             self.problem(f"{visible(str(folder))} {reason}")
         elif path.exists() and path != self._replace:
             self._replace = path
-            self.problem("That file exists. Enter once more replaces it.")
+            self.problem("That file exists. Press enter again to replace it.")
         else:
             self.dismiss((path, chosen))

@@ -211,7 +211,7 @@ async def test_a_pair_of_another_vocabulary_says_that_a_new_chat_began(tmp_path:
         chat.engine.vocabulary = "other words"
         chat.engine.load()
         await chat.frame()
-        assert "another vocabulary" in chat.notice
+        assert "different vocabulary" in chat.notice
         assert "Hi" not in chat.log.split()
 
 

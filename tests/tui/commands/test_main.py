@@ -46,7 +46,7 @@ Capture = pytest.CaptureFixture[str]
             "--after: a pair needs both --before and --after",
         ),
         (["reply", "--top", "-1", "--prompt", "x"], 2, "--top: expected 0 or more"),
-        (["reply", "--raw", "--system", "x", "--prompt", "x"], 2, "--system: cannot be combined with --raw"),
+        (["reply", "--raw", "--system", "x", "--prompt", "x"], 2, "--system: cannot be combined"),
         (["--alpha", "2", "reply", "--prompt", "x"], 2, "--alpha: put it after reply"),
         (["reply", "--profile", "nope", "--prompt", "x"], 3, "There is no profile 'nope'"),
         (["reply", "--profile", "x.yaml", "--prompt", "x"], 3, "x.yaml does not exist"),
