@@ -283,7 +283,7 @@ def test_an_adapter_alone_is_refused() -> None:
 
 
 def test_a_model_without_a_name_is_refused() -> None:
-    with pytest.raises(ProfileError, match="without a name"):
+    with pytest.raises(ProfileError, match="has no name"):
         pair_profile(before="", after="org/chat")
 
 
