@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pydantic import ValidationError
+
+from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.records import (
     Change,
     Finish,
@@ -72,10 +75,20 @@ class Request:
         return self.messages if lane.messages is None else lane.messages
 
     def sampling_of(self, lane: Lane) -> Sampling:
-        """A lane's sampling, with its own seed and limit if it has them."""
+        """A lane's sampling, with its own seed and limit if it has them.
+
+        Raises UsageError if they are out of range.
+        """
         own = {"seed": lane.seed, "max_new_tokens": lane.max_new_tokens}
         changed = {name: value for name, value in own.items() if value is not None}
-        return self.sampling.model_copy(update=changed) if changed else self.sampling
+        try:
+            return Sampling.model_validate(self.sampling.model_dump() | changed)
+        except ValidationError as error:
+            name = error.errors()[0]["loc"][-1]
+            raise UsageError(
+                f"Lane {lane.reply}: {name} cannot be {changed.get(str(name))}.",
+                "A seed is 0 or more, max_new_tokens 1 or more.",
+            ) from error
 
     def reply_of(self, lane: Lane, prompt: PromptIds, forced: int) -> Reply:
         """The record a lane begins with; at most `forced` of its tokens are given."""

@@ -30,7 +30,7 @@ def chosen_profile(
     if adapter is None and (before is None) != (after is None):
         missing = "after" if after is None else "before"
         raise UsageError(f"{missing} is missing: a pair has two sides.", "Name both models.")
-    named = name if isinstance(name, Profile) else load_profile(str(name)) if name else None
+    named = name if isinstance(name, Profile) else None if name is None else load_profile(str(name))
     if not (before or after or adapter):
         return named or load_profile(DEFAULT)
     if adapter and not (before or after or named):

@@ -6,7 +6,8 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self, Unpack
@@ -15,7 +16,7 @@ from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
 from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make_request
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -67,7 +68,8 @@ class OpenPair:
         self.session: Session = engine.opened.session
         self.notices = engine.opened.notices
         self._engine: Engine | None = engine
-        self._running: Generator[Event, None, None] | None = None
+        # A pair that is dropped, as by running a notebook's cell again, gives its models back.
+        self._finalizer = weakref.finalize(self, engine.close)
 
     def reply(
         self,
@@ -92,10 +94,10 @@ class OpenPair:
             with self.interruptible():
                 for event in self.events(request):
                     collected.take(event)
-        except EngineError as error:
+        except Exception as error:
             if not collected.logs:
                 raise
-            collected.break_off(error)  # what was decoded before is not lost
+            collected.break_off(error)  # what was said before is not lost
         return collected.replies()
 
     def stream(
@@ -111,30 +113,25 @@ class OpenPair:
         Raises LogitAmpError if the reply breaks off.
         """
         request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
+        if len(request.lanes) > 1:
+            raise UsageError("A stream is one reply.", "For several αs or seeds there is reply.")
         return self._steps(self.events(request))
 
     @staticmethod
-    def _steps(events: Generator[Event, None, None]) -> Iterator[Step]:
-        with contextlib.closing(events):
-            for event in events:
-                if isinstance(event, Step):
-                    yield event
-                elif isinstance(event, Finish) and event.reason == "error":
-                    raise LogitAmpError(f"The reply broke off: {event.error}")
+    def _steps(events: Iterator[Event]) -> Iterator[Step]:
+        for event in events:
+            if isinstance(event, Step):
+                yield event
+            elif isinstance(event, Finish) and event.reason == "error":
+                raise LogitAmpError(f"The reply broke off: {event.error}")
 
-    def events(self, request: Request) -> Generator[Event, None, None]:
-        """All events of a request, as from `Engine.generate`.
+    def events(self, request: Request) -> Iterator[Event]:
+        """Everything an engine reports of a request, as `Engine.generate` does.
 
-        Starts from empty caches, so that the same request gives the same numbers to the last digit.
+        From empty caches, so that the same request gives the same numbers to the last digit.
         """
-        if self._running is not None:
-            self._running.close()
         self.engine.apply(Forget())
-        self._running = running = self._generate(request)
-        return running
-
-    def _generate(self, request: Request) -> Generator[Event, None, None]:
-        yield from self.engine.generate(request)
+        return self.engine.generate(request)
 
     @property
     def engine(self) -> Engine:
@@ -146,7 +143,8 @@ class OpenPair:
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
         """The first ctrl+c ends every lane properly, the second raises KeyboardInterrupt."""
-        if threading.current_thread() is not threading.main_thread():
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        if ignored or threading.current_thread() is not threading.main_thread():
             yield  # signals go to the main thread
             return
 
@@ -162,11 +160,8 @@ class OpenPair:
 
     def close(self) -> None:
         """Free the models; closing twice is fine."""
-        engine, self._engine = self._engine, None
-        if self._running is not None:
-            self._running.close()
-        if engine is not None:
-            engine.close()
+        self._engine = None
+        self._finalizer()
 
     def __enter__(self) -> Self:
         return self
@@ -204,7 +199,7 @@ class _Collected:
             self.logs[event.reply].add(event)
             self.records.append(event)
 
-    def break_off(self, error: EngineError) -> None:
+    def break_off(self, error: Exception) -> None:
         """End the unfinished replies with the error that ended the engine."""
         seconds = round(time.monotonic() - self._began, 3)
         for log in self.logs.values():

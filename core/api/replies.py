@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     import pandas
 
 SIDES = ("before", "after", "amplified")
+COLUMNS = [
+    *("alpha", "seed", "lane", "index", "token", "text", "special"),
+    *(f"logp_{side}" for side in SIDES),
+    *(f"rank_{side}" for side in SIDES),
+    *("kl", "kl_amplified", "entropy"),
+]
 
 
 class PairReply:
@@ -113,20 +120,39 @@ class Replies(Sequence[PairReply]):
     def __getitem__(self, place: slice) -> Replies: ...
     def __getitem__(self, place: int | slice) -> PairReply | Replies:
         if isinstance(place, slice):
-            return Replies(self._replies[place], self.records)
+            return self._part(self._replies[place])
         return self._replies[place]
+
+    def _part(self, replies: Sequence[PairReply]) -> Replies:
+        """Some of the replies, with the records that are theirs."""
+        names = {reply.record.id for reply in replies}
+        records = [
+            record
+            for record in self.records
+            if (record.id if isinstance(record, Reply) else getattr(record, "reply", None))
+            in (None, *names)
+        ]
+        return Replies(replies, records)
 
     def at(self, alpha: float, seed: int | None = None) -> PairReply:
         """The first reply at this α, with this seed if one is given.
 
         Raises UsageError if there is none.
         """
+        if not isinstance(alpha, Real):
+            raise UsageError(f"alpha: expected a number, found {alpha!r}.")
         for reply in self._replies:
             if reply.alpha == alpha and seed in (None, reply.seed):
                 return reply
-        there = ", ".join(dict.fromkeys(signed(reply.alpha) for reply in self._replies))
-        wanted = signed(alpha) + (f" with seed {seed}" if seed is not None else "")
-        raise UsageError(f"There is no reply at α {wanted}.", f"There are replies at {there}.")
+        if seed is None:
+            wanted, there = signed(alpha), [signed(reply.alpha) for reply in self._replies]
+        else:
+            wanted = f"{signed(alpha)} with seed {seed}"
+            there = [f"{signed(reply.alpha)} with seed {reply.seed}" for reply in self._replies]
+        raise UsageError(
+            f"There is no reply at α {wanted}.",
+            f"There are replies at {', '.join(dict.fromkeys(there))}.",
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the request as a transcript that every command can read.
@@ -142,7 +168,8 @@ class Replies(Sequence[PairReply]):
             import pandas
         except ImportError as error:
             raise UsageError("pandas is not installed.", "Run: pip install pandas") from error
-        return pandas.DataFrame([row for reply in self._replies for row in reply.rows()])
+        rows = [row for reply in self._replies for row in reply.rows()]
+        return pandas.DataFrame(rows, columns=COLUMNS)
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self._replies))

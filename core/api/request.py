@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
@@ -51,22 +52,28 @@ def make_request(
     **options: Unpack[Options],
 ) -> Request:
     """One lane for every α and seed, all answering `prompt`. Raises UsageError."""
+    _refuse_unknown(options)
     sampling = {name: options.get(name) for name in Sampling.model_fields if name != "seed"}
     raw, system, top = options.get("raw", False), options.get("system"), options.get("top")
-    if top is not None and top < 0:
-        raise UsageError(f"top: expected 0 or more, found {top}.")
+    if not isinstance(raw, bool):
+        raise UsageError(f"raw: expected True or False, found {raw!r}.")
+    if not isinstance(system, str | None):
+        raise UsageError(f"system: expected a text, found {system!r}.")
+    if top is not None:
+        (top,) = _several(top, "top")
+        if not isinstance(top, int) or top < 0:
+            raise UsageError(f"top: expected a whole number, 0 or more, found {top}.")
     if raw and system is not None:
         raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
-    alphas = [*map(float, _several(profile.alpha if alpha is None else alpha, "alpha"))]
-    for value in alphas:
-        if not math.isfinite(value):
-            raise UsageError(f"alpha: expected a finite number, found {value}.")
+    alphas = [_finite(one) for one in _several(profile.alpha if alpha is None else alpha, "alpha")]
     chosen = sampled(profile.sampling, sampling)
     seeds = _several(chosen.seed if seed is None else seed, "seed")
     for one in seeds:
         sampled(chosen, {"seed": one})
     return Request(
-        messages=messages_of(prompt, None if raw else system or profile.system),
+        messages=messages_of(
+            prompt, None if raw else profile.system if system is None else system, raw=raw
+        ),
         lanes=tuple(
             Lane(reply=new_id("r"), name=name, alpha=value, seed=one)
             for name, value in zip(lane_names(alphas), alphas, strict=True)
@@ -80,18 +87,44 @@ def make_request(
 
 def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
     """The sampling, updated with what is given and not None. Raises UsageError."""
-    changed = {name: value for name, value in given.items() if value is not None}
+    changed = {
+        name: value.item() if hasattr(value, "item") else value
+        for name, value in given.items()
+        if value is not None
+    }
     try:
         return Sampling.model_validate(sampling.model_dump() | changed)
     except ValidationError as error:
         raise refused(error) from error
 
 
-def messages_of(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
+def _finite(alpha: float) -> float:
+    try:
+        value = float(alpha)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise UsageError(f"alpha: expected a finite number, found {value}.")
+    return value
+
+
+def _refuse_unknown(options: Mapping[str, object]) -> None:
+    known = list(Options.__annotations__)
+    for name in options.keys() - set(known):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {close[0]}? " if close else ""
+        raise UsageError(f"There is no option {name}.", f"{hint}There are {', '.join(known)}.")
+
+
+def messages_of(prompt: Prompt, system: str | None, *, raw: bool = False) -> tuple[Message, ...]:
     """The messages as records, each the child of the one before.
 
     `system` is put first if there is no system message yet. Raises UsageError.
     """
+    if not isinstance(prompt, str | Sequence) or isinstance(prompt, bytes):
+        raise UsageError(f"The prompt is {prompt!r:.100}.", "Give a text or a list of messages.")
+    if raw and not isinstance(prompt, str):
+        raise UsageError("A raw prompt is one text.", "Give a text, or leave raw out.")
     said = [("user", prompt)] if isinstance(prompt, str) else [_role_and_text(m) for m in prompt]
     if not said:
         raise UsageError("There is no message to answer.", "Give a text or a list of messages.")
@@ -118,7 +151,8 @@ def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
 
 
 def _several(value: Any, name: str) -> list[Any]:
-    """One number or several (numpy's too) as a list of Python's. Raises UsageError for none."""
+    """One number, or several (an array's too), as Python's; at least one."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     found = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     if not found:
         raise UsageError(f"{name}: expected at least one number.")

@@ -79,7 +79,7 @@ class Decoder:
         def scored(state: RequestState) -> Iterator[Batch]:
             return self._scored(state, replies, tokens)
 
-        return self._guarded(scored, replies, controls, frozenset())
+        return self._guarded(scored, replies, controls, frozenset(), len(tokens))
 
     def forget(self) -> None:
         """Drop every cached prefix."""
@@ -91,9 +91,10 @@ class Decoder:
         replies: Sequence[Reply],
         controls: Controls,
         end_of_turn: frozenset[int],
+        length: int | None = None,
     ) -> Iterator[Batch]:
         """Whatever goes wrong, give every lane a Finish and leave the caches consistent."""
-        state = RequestState(self.pair, replies, controls, end_of_turn)
+        state = RequestState(self.pair, replies, controls, end_of_turn, length)
         try:
             if cancelled := state.end_cancelled():
                 yield [*cancelled]
@@ -109,12 +110,14 @@ class Decoder:
                 "The GPU's memory is used up. Compare fewer lanes, shorten the"
                 " conversation, or choose a smaller pair or quantization."
             )
-        except KeyboardInterrupt:
-            self.forget()  # a forward pass may have been cut off halfway
-            raise
         except Exception as error:
             self.forget()
             yield state.abort(f"{type(error).__name__}: {error}")
+            raise
+        except GeneratorExit:
+            raise  # between two batches, where the caches are whole
+        except BaseException:
+            self.forget()  # an interrupt may have cut a forward pass off halfway
             raise
         finally:
             self._keep()
@@ -131,10 +134,9 @@ class Decoder:
     def _decoded(
         self, state: RequestState, replies: Sequence[Reply], forced: tuple[int, ...], ahead: bool
     ) -> Iterator[Batch]:
-        for done, total in self.runner.prefill(replies[0].prompt, forced):
-            yield [Prefill(done, total)]
+        yield from self._prefilled(state, replies[0].prompt, forced)
         chooser = TokenChooser(self.pair, replies)
-        if forced:
+        if forced and state.active:
             yield self._measured(state, chooser, forced)
         if state.active:
             yield from self._steps(state, self._stepper(chooser, replies, state.index), ahead)
@@ -149,10 +151,20 @@ class Decoder:
             read, window = tokens[:begin], tokens[begin : begin + SCORE_WINDOW]
             ids = PromptIds(before=prompt.before + read, after=prompt.after + read)
             # A token's logits are those at the position before it.
-            for done, total in self.runner.prefill(ids, window[:-1]):
-                yield [Prefill(done, total)]
+            yield from self._prefilled(state, ids, window[:-1])
+            if not state.active:
+                return
             yield self._measured(state, chooser, window)
             self.runner.keep()
+
+    def _prefilled(
+        self, state: RequestState, prompt: PromptIds, forced: tuple[int, ...]
+    ) -> Iterator[Batch]:
+        """Prefill chunk by chunk, and no further once every lane is stopped."""
+        for done, total in self.runner.prefill(prompt, forced):
+            yield [Prefill(done, total)]
+            if cancelled := state.end_cancelled():
+                yield [*cancelled]
             if not state.active:
                 return
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from logit_amp_chat.core.decoding.token_stats import Measured, unpack
-from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
@@ -23,7 +22,8 @@ class Controls:
     """What may change between two tokens; the decoder reads it before each."""
 
     alphas: dict[str, float]
-    sampling: Sampling
+    sampling: Sampling | None = None
+    """What every lane samples with from now on; None: as its record says."""
     stopped: set[str] = field(default_factory=set)
 
 
@@ -46,8 +46,8 @@ class StepSettings:
     sampling: Sampling
     limits: tuple[int, ...]
     """The maximum length of each lane's reply, in tokens."""
-    changed: bool
-    """Whether the sampling differs from that of the token before."""
+    changed: tuple[bool, ...]
+    """The lanes whose sampling is another than that of their token before."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,9 @@ class RequestState:
         replies: Sequence[Reply],
         controls: Controls,
         end_of_turn: frozenset[int],
+        length: int | None = None,
     ) -> None:
-        """`end_of_turn`: the ids after which a lane ends."""
+        """`end_of_turn`: the ids after which a lane ends; `length` is a fixed one, in tokens."""
         self.pair = pair
         self.lanes = [LaneProgress(reply.id) for reply in replies]
         self.controls = controls
@@ -77,8 +78,8 @@ class RequestState:
         self.tokens: list[int] = []
         """The last collected token of every lane."""
         self._ends = end_of_turn
-        self._sampling = controls.sampling
-        self._limits = tuple(reply.sampling.max_new_tokens for reply in replies)
+        self._length = length
+        self._sampling = [reply.sampling for reply in replies]
         self._prompt = max(len(replies[0].prompt.before), len(replies[0].prompt.after))
         self._started = time.monotonic()
 
@@ -89,19 +90,22 @@ class RequestState:
 
     def next_settings(self) -> StepSettings:
         """Advance to the next token; returns its settings, from the controls as they are now."""
-        sampling = self.controls.sampling
-        if changed := sampling != self._sampling:
-            self._sampling = sampling
-            self._limits = (sampling.max_new_tokens,) * len(self.lanes)
+        before = self._sampling
+        if (sampling := self.controls.sampling) is not None:
+            self._sampling = [sampling] * len(self.lanes)
         alphas = tuple(self.controls.alphas[lane.reply] for lane in self.lanes)
-        settings = StepSettings(self.index, alphas, sampling, self._limits, changed)
+        changed = tuple(a != b for a, b in zip(before, self._sampling, strict=True))
+        settings = StepSettings(self.index, alphas, self._sampling[0], self._limits(), changed)
         self.index += 1
         return settings
+
+    def _limits(self) -> tuple[int, ...]:
+        return tuple(self._length or sampling.max_new_tokens for sampling in self._sampling)
 
     def may_continue(self) -> bool:
         """Whether another token may follow those launched so far."""
         in_context = self._prompt + self.index < self.pair.context
-        return in_context and self.index < max(self._limits)
+        return in_context and self.index < max(self._limits())
 
     def end_cancelled(self) -> list[Finish]:
         """End the lanes that were stopped since the last token."""
@@ -111,19 +115,16 @@ class RequestState:
     def collect(self, pending: PendingStep) -> list[Change | Step | Finish]:
         """Wait for a token of every active lane; ends the lanes whose last token it is."""
         settings, events = pending.settings, list[Change | Step | Finish]()
-        if settings.changed:
-            events += [
-                Change(reply=lane.reply, index=settings.index, sampling=settings.sampling)
-                for lane in self.active
-            ]
+        events += [
+            Change(reply=lane.reply, index=settings.index, sampling=settings.sampling)
+            for lane, changed in zip(self.lanes, settings.changed, strict=True)
+            if changed and lane.reason is None
+        ]
         measured = [unpack(row) for row in pending.rows()]
         self.tokens = [one.token for one in measured]
-        lanes = list(zip(self.lanes, measured, settings.alphas, strict=True))
-        events += [
-            self._step(lane, one, settings.index, alpha)
-            for lane, one, alpha in lanes
-            if lane.reason is None
-        ]
+        for lane, one, alpha in zip(self.lanes, measured, settings.alphas, strict=True):
+            if lane.reason is None:
+                events.append(self._step_or_end(lane, one, settings.index, alpha))
         return events + self._finished(settings.limits)
 
     def _finished(self, limits: Sequence[int]) -> list[Finish]:
@@ -144,11 +145,16 @@ class RequestState:
         """End every active lane with an error; its tokens so far are kept."""
         return [self._finish(lane, "error", error) for lane in self.active]
 
-    def _step(self, lane: LaneProgress, measured: Measured, index: int, alpha: float) -> Step:
+    def _step_or_end(
+        self, lane: LaneProgress, measured: Measured, index: int, alpha: float
+    ) -> Step | Finish:
+        """A token's record; a lane whose numbers are no numbers any more ends."""
         if math.isnan(measured.logp.amplified):
-            raise LogitAmpError(
-                f"The logits became NaN at token {index} with α = {alpha:g}.",
-                "Try a smaller α, or dtype float32 in the profile.",
+            return self._finish(
+                lane,
+                "error",
+                f"The models' numbers became NaN at token {index} with α = {alpha:g}."
+                " Try a smaller α, or dtype float32 in the profile.",
             )
         text, raw, special = self.pair.token_bytes.describe(measured.token)
         lane.tokens += 1

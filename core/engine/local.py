@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.metadata
-import itertools
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,6 +16,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.engine.exclusive import Exclusive
+from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
@@ -35,6 +37,8 @@ from logit_amp_chat.core.protocol import (
 )
 from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id
 
+# Lanes that are decoded together, and how.
+Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
 VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 
 
@@ -53,6 +57,7 @@ class LocalEngine:
         self._controls: Controls | None = None
         self._stale = False
         self._told: str | None = None
+        self._requests = Exclusive[Sequence[Event]]()
 
     @classmethod
     def open(
@@ -80,17 +85,19 @@ class LocalEngine:
 
     def generate(self, request: Request) -> Iterator[Event]:
         """Decode every lane: Replies, Prefill, Steps, a Finish per lane, any Noticed, Idle."""
-        return itertools.chain.from_iterable(self.batches(request))
+        return _flat(self.batches(request))
 
     def score(self, request: ScoreRequest) -> Iterator[Event]:
         """Measure given tokens in every lane; the events are the same."""
-        return itertools.chain.from_iterable(self.batches(request))
+        return _flat(self.batches(request))
 
-    def batches(self, request: Request | ScoreRequest) -> Iterator[Sequence[Event]]:
+    def batches(self, request: Request | ScoreRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
+        if not request.lanes:
+            raise UsageError("The request has no lane.", "Give at least one.")
         if isinstance(request, ScoreRequest):
             scored = [request.reply_of(lane) for lane in request.lanes]
-            controls = _controls(scored, request.sampling)
+            controls = _controls(scored)
             score = self._decoder.score(scored, controls, request.tokens)
             return self._answer(controls, [(scored, score)])
         longest = max(request.sampling_of(lane).max_new_tokens for lane in request.lanes)
@@ -103,27 +110,22 @@ class LocalEngine:
             request.reply_of(lane, prompts[request.messages_of(lane)], len(forced))
             for lane in request.lanes
         ]
-        return self._decode(replies, request.sampling, forced, ahead=True)
+        return self.decode(replies, forced)
 
     def decode(
         self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
-    ) -> Iterator[Sequence[Event]]:
+    ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
         token on every device; with it, possibly with the one after.
         """
-        return self._decode(replies, replies[0].sampling, forced, ahead)
-
-    def _decode(
-        self, replies: Sequence[Reply], sampling: Sampling, forced: tuple[int, ...], ahead: bool
-    ) -> Iterator[Sequence[Event]]:
-        """Decode lanes with the same prompt together, in order of first appearance."""
+        # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
         for reply in replies:
             groups.setdefault(reply.prompt, []).append(reply)
-        controls = _controls(replies, sampling)
+        controls = _controls(replies)
         return self._answer(
             controls,
             [
@@ -132,11 +134,13 @@ class LocalEngine:
             ],
         )
 
-    def _answer(
-        self,
-        controls: Controls,
-        groups: Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]],
-    ) -> Iterator[Sequence[Event]]:
+    def _answer(self, controls: Controls, groups: Groups) -> Generator[Sequence[Event], None, None]:
+        """Answer, once the request before has ended."""
+        return self._requests.run(self._batches(controls, groups))
+
+    def _batches(
+        self, controls: Controls, groups: Groups
+    ) -> Generator[Sequence[Event], None, None]:
         """Yield each group's replies and batches in turn, while `controls` takes adjustments."""
         if self._stale:
             self._decoder.forget()
@@ -152,6 +156,11 @@ class LocalEngine:
 
     def close(self) -> None:
         """Drop the caches; the models are freed with the last reference to this engine."""
+        try:
+            self._requests.end()
+        except UsageError:
+            self.apply(Stop())  # the thread that answers ends it
+            return
         self._decoder.forget()
         gc.collect()  # transformers' models are in reference cycles
         if self.pair.device.type == "cuda":
@@ -190,7 +199,7 @@ class LocalEngine:
             sampling=sampling,
             prompt=PromptIds(before=(token,), after=(token,)),
         )
-        for _ in self._decoder.decode([reply], _controls([reply], sampling)):
+        for _ in self._decoder.decode([reply], _controls([reply])):
             pass
         self._decoder.forget()
         notices = (*self.opened.notices, *(noticed.sentence for noticed in self._noticed()))
@@ -211,8 +220,15 @@ class LocalEngine:
         ]
 
 
-def _controls(replies: Sequence[Reply], sampling: Sampling) -> Controls:
-    return Controls({reply.id: reply.alpha for reply in replies}, sampling)
+def _controls(replies: Sequence[Reply]) -> Controls:
+    return Controls({reply.id: reply.alpha for reply in replies})
+
+
+def _flat(batches: Generator[Sequence[Event], None, None]) -> Iterator[Event]:
+    """One event after the other; ends with the batches, however it ends."""
+    with contextlib.closing(batches):
+        for batch in batches:
+            yield from batch
 
 
 def device_name(device: torch.device) -> str:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import IO
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import EngineError, failure
 from logit_amp_chat.core.protocol import (
     Adjustment,
@@ -110,7 +111,7 @@ class EngineProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(_folder, sys.path))},
             )
         pipe = Connection(ours.detach())
         commands: Commands = SimpleQueue()
@@ -208,16 +209,25 @@ def _death(exitcode: int, errors: IO[bytes]) -> Failed:
     )
 
 
-class ProcessEngine:
-    """An `Engine` in a separate process; the caller blocks on its events.
+def _folder(path: str) -> str:
+    """An entry of sys.path for another process; the empty one means the working directory."""
+    return os.fspath(path) or str(Path.cwd())
 
-    Adjustments reach a running request a few tokens later.
+
+class ProcessEngine:
+    """The `Engine` in a process of its own; the caller waits for its events.
+
+    A change takes effect a few tokens after it is made.
     """
 
     def __init__(self) -> None:
-        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._events: SimpleQueue[tuple[int, Event]] = SimpleQueue()
         self._process = EngineProcess(self._take)
         self._opened: Opened | None = None
+        self._death: Failed | None = None
+        self._requests = Exclusive[Event]()
+        self._asked = 0
+        self._answered = 0  # counted by the reader thread, which nothing interrupts
 
     @classmethod
     def open(
@@ -228,7 +238,7 @@ class ProcessEngine:
         try:
             engine._process.open(profile)
             while engine._opened is None:
-                match engine._events.get():
+                match engine._events.get()[1]:
                     case Loading() as loading:
                         report(loading)
                     case Opened() as opened:
@@ -242,7 +252,7 @@ class ProcessEngine:
 
     @property
     def opened(self) -> Opened:
-        """The session's record, and what the user should know."""
+        """The opened pair."""
         assert self._opened is not None
         return self._opened
 
@@ -252,51 +262,53 @@ class ProcessEngine:
         return self._process.pid
 
     def generate(self, request: Request) -> Iterator[Event]:
-        """Decode every lane. Raises LogitAmpError, or EngineError if the process died."""
-        return self._ask(request)
+        """Decode every lane of a request. Raises LogitAmpError; EngineError if the process died."""
+        return self._requests.run(self._answer(request))
 
     def score(self, request: ScoreRequest) -> Iterator[Event]:
         """Measure given tokens in every lane. Raises as `generate` does."""
-        return self._ask(request)
+        return self._requests.run(self._answer(request))
 
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress."""
         self._process.send(command)
 
     def close(self) -> None:
-        """End the process; a caller still waiting for an event gets an EngineError."""
+        """End the process; a caller that still waits for an event gets an EngineError."""
         self._process.close()
-        gone = Failed(message="The pair was closed.", exit_code=EngineError.exit_code, fatal=True)
-        self._events.put(gone)
+        closed = Failed(message="The pair was closed.", exit_code=EngineError.exit_code, fatal=True)
+        self._take([closed])
 
     def _take(self, events: Sequence[Event]) -> None:
+        """Queue events with the number of the request that they belong to."""
         for event in events:
+            if isinstance(event, Failed) and event.fatal:
+                self._death = self._death or event
             if not isinstance(event, Heartbeat):
-                self._events.put(event)
+                self._events.put((self._answered, event))
+            if isinstance(event, Idle):
+                self._answered += 1
 
-    def _ask(self, request: Request | ScoreRequest) -> Iterator[Event]:
-        if not self._process.alive:
+    def _answer(self, request: Request | ScoreRequest) -> Generator[Event, None, None]:
+        if self._death is not None or not self._process.alive:
             raise EngineError("The engine process is gone.", "Open the pair again.")
+        number, self._asked = self._asked, self._asked + 1
         self._process.send(request)
         refusal: Failed | None = None
         ended = False
         try:
             while not ended:
-                event = self._events.get()
-                ended = isinstance(event, Idle) or (isinstance(event, Failed) and event.fatal)
+                answered, event = self._events.get()
+                fatal = isinstance(event, Failed) and event.fatal
+                if answered < number and not fatal:
+                    continue  # the rest of a request that was left
+                ended = fatal or isinstance(event, Idle)
                 if isinstance(event, Failed):
                     refusal = event
-                else:
+                elif refusal is None:
                     yield event
         finally:
             if not ended:  # the caller has seen enough, or was interrupted
                 self._process.send(Stop())
-                self._until_idle()
         if refusal is not None:
             raise failure(refusal.message, refusal.remedy, refusal.exit_code)
-
-    def _until_idle(self) -> None:
-        while self._process.alive:
-            event = self._events.get()
-            if isinstance(event, Idle) or (isinstance(event, Failed) and event.fatal):
-                return

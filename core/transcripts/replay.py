@@ -75,6 +75,8 @@ def _one_request(a: Reply, b: Reply) -> bool:
     return a == dataclasses.replace(
         b,
         id=a.id,
+        parent=a.parent,
+        turn=a.turn,
         lane=a.lane,
         alpha=a.alpha,
         seed=a.seed,

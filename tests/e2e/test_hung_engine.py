@@ -83,7 +83,7 @@ def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "sitecustomize.py").write_text(WEDGE)
     monkeypatch.syspath_prepend(str(tmp_path))
     profile = load_profile(str(endless_pair))
-    sampling = profile.sampling.model_copy(update={"max_new_tokens": 400})
+    sampling = profile.sampling.model_copy(update={"max_new_tokens": 2000})
 
     @asynccontextmanager
     async def run() -> AsyncIterator[Run]:

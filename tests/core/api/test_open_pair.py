@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from logit_amp_chat import ContextError, OpenPair, PairError, ProfileError, UsageError, open_pair
 from logit_amp_chat.core.api.request import make_request
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding import pair_runner
+from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import EngineError
-from logit_amp_chat.core.protocol import Event, Forget, Lane, Loading, Request, ScoreRequest
-from logit_amp_chat.core.records import PromptIds, Step
+from logit_amp_chat.core.protocol import (
+    Event,
+    Forget,
+    Lane,
+    Loading,
+    Prefill,
+    Request,
+    ScoreRequest,
+    Stop,
+)
+from logit_amp_chat.core.records import Finish, PromptIds, Step
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.commands import main as cli
 
@@ -215,3 +228,106 @@ def test_what_was_said_before_an_engine_died_is_not_lost(
     assert reply.finish is not None
     assert (reply.finish.reason, reply.finish.tokens) == ("error", 2)
     assert "SIGKILL" in (reply.finish.error or "")
+
+
+def test_an_unexpected_failure_keeps_what_was_said_and_a_pair_in_a_process_is_gone(
+    pair: OpenPair, tiny_pair: Callable[..., Profile]
+) -> None:
+    with open_pair(tiny_pair(), process=True) as other:
+        request = make_request(tiny_pair(), PROMPT, alpha=0, seed=5)
+        broken = dataclasses.replace(request, top="a")  # type: ignore[arg-type]
+        for _ in range(2):
+            with pytest.raises(EngineError):
+                list(other.engine.generate(broken))
+        with pytest.raises(EngineError, match="gone"):
+            other.reply(PROMPT)
+
+
+def test_a_stream_has_one_reply(pair: OpenPair) -> None:
+    with pytest.raises(UsageError, match="A stream is one reply"):
+        pair.stream(PROMPT, alpha=[0, 1])  # type: ignore[arg-type]
+
+
+def test_a_second_generator_ends_the_first(pair: OpenPair) -> None:
+    request = make_request(pair.profile, PROMPT, alpha=2, seed=5, max_new_tokens=30, **FREE)
+    pair.engine.apply(Forget())
+    first = pair.engine.generate(request)
+    seen = [next(first) for _ in range(4)]
+    other = make_request(pair.profile, "sea", alpha=0, seed=5, max_new_tokens=6, **FREE)
+    pair.engine.apply(Forget())
+    second = [e for e in pair.engine.generate(other) if isinstance(e, Step)]
+    assert {step.alpha for step in second} == {0.0}
+    assert list(first) == []
+    pair.engine.apply(Forget())
+    again = [e for e in pair.engine.generate(request) if isinstance(e, Step)]
+    ours = [event for event in seen if isinstance(event, Step)]
+    assert again[: len(ours)] == ours
+
+
+def test_threads_are_told_to_take_turns(pair: OpenPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    replies: list[Event] = []
+
+    def slow(request: Request) -> Iterator[Event]:
+        for event in generate(request):
+            entered.set()
+            leave.wait(60)
+            yield event
+
+    generate = pair.engine.generate
+    request = make_request(pair.profile, PROMPT, alpha=0, seed=5, max_new_tokens=3, **FREE)
+    running = Exclusive[Event]()
+    first = running.run(cast("Generator[Event, None, None]", slow(request)))
+    thread = threading.Thread(target=lambda: replies.extend(first))
+    thread.start()
+    assert entered.wait(60)
+    with pytest.raises(UsageError, match="answering another request"):
+        next(running.run(cast("Generator[Event, None, None]", slow(request))))
+    leave.set()
+    thread.join(60)
+    assert sum(isinstance(event, Step) for event in replies) == 3
+
+
+def test_a_pair_that_is_dropped_ends_its_process(tiny_pair: Callable[..., Profile]) -> None:
+    pair = open_pair(tiny_pair(), process=True)
+    assert isinstance(pair.engine, ProcessEngine)
+    pid = pair.engine.pid
+    assert pid is not None
+    del pair
+    gc.collect()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_stream_that_was_left_does_not_hold_up_the_end(
+    tiny_pair: Callable[..., Profile],
+) -> None:
+    pair = open_pair(tiny_pair(), process=True)
+    assert isinstance(pair.engine, ProcessEngine)
+    pid = pair.engine.pid
+    assert pid is not None
+    stream = pair.stream(PROMPT, alpha=1, seed=5, **FREE)
+    next(stream)
+    os.kill(pid, signal.SIGSTOP)
+    pair.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_long_prompt_can_be_stopped(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair_runner, "_chunk", lambda device: 4)
+    engine = LocalEngine.open(tiny_pair())
+    request = make_request(tiny_pair(), "otters " * 30, alpha=[0, 1], seed=5, **FREE)
+    events = []
+    for event in engine.generate(request):
+        events.append(event)
+        if isinstance(event, Prefill):
+            engine.apply(Stop())
+    assert sum(isinstance(event, Prefill) for event in events) == 1
+    reasons = [event.reason for event in events if isinstance(event, Finish)]
+    assert reasons == ["cancelled", "cancelled"]
+    fresh = [e for e in LocalEngine.open(tiny_pair()).generate(request) if isinstance(e, Step)]
+    again = [e for e in engine.generate(request) if isinstance(e, Step)]
+    assert tokens(again) == tokens(fresh)

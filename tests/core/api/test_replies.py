@@ -9,6 +9,7 @@ import pytest
 
 from logit_amp_chat import UsageError
 from logit_amp_chat.core.api.replies import PairReply, Replies
+from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from tests.core import samples
 
@@ -31,8 +32,10 @@ def test_by_position_and_by_alpha() -> None:
         replies[2]
     with pytest.raises(UsageError, match=r"no reply at α 0\. There are replies at −1, \+2"):
         replies.at(0)
-    with pytest.raises(UsageError, match="with seed 9"):
+    with pytest.raises(UsageError, match=r"\+2 with seed 9. There are .* \+2 with seed 7"):
         replies.at(2, seed=9)
+    with pytest.raises(UsageError, match="expected a number, found '2'"):
+        replies.at("2")  # type: ignore[arg-type]
 
 
 def test_a_table_has_a_row_a_token() -> None:
@@ -45,6 +48,20 @@ def test_a_table_has_a_row_a_token() -> None:
     assert (last["kl"], last["entropy"]) == (step.kl, step.entropy)
     assert math.isfinite(last["kl_amplified"])
     assert len(reply().to_pandas()) == 2
+    assert list(Replies([]).to_pandas().columns) == list(table.columns)
+
+
+def test_a_part_has_its_own_records() -> None:
+    names = ("r-1", "r-2")
+    records: list[Record] = [
+        samples.session(),
+        samples.message(),
+        *(samples.reply(name) for name in names),
+        *(samples.step(0, "By", reply=name) for name in names),
+    ]
+    part = Replies([reply(name=name) for name in names], records)[1:]
+    assert [record.type for record in part.records] == ["session", "message", "reply", "step"]
+    assert part.records[-1] == records[-1]
 
 
 def test_without_pandas_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ def test_a_system_prompt_goes_first_unless_there_is_one() -> None:
     own = [{"role": "system", "content": "Mine"}, {"role": "user", "content": "Hi"}]
     assert roles(prompt=own) == [("system", "Mine"), ("user", "Hi")]
     assert roles(prompt="Hi", raw=True) == [("user", "Hi")]
+    assert roles(prompt="Hi", system="") == [("user", "Hi")]
 
 
 def test_messages_follow_each_other() -> None:
@@ -49,6 +50,10 @@ def test_numbers_may_be_numpys() -> None:
         (0.5, 0), (0.5, 1), (2.0, 0), (2.0, 1)
     ]  # fmt: skip
     assert all(type(lane.seed) is int and type(lane.alpha) is float for lane in request.lanes)
+    options: dict[str, Any] = {"max_new_tokens": np.int64(3), "top": np.int8(2)}
+    one = make_request(PROFILE, "Hi", alpha=np.array(2.0), **options)
+    assert [lane.alpha for lane in one.lanes] == [2.0]
+    assert (one.sampling.max_new_tokens, one.top) == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,17 @@ def test_numbers_may_be_numpys() -> None:
         ({"seed": 1.5}, "seed: expected a whole number"),
         ({"temperature": -1}, "temperature: expected a number greater than or equal to 0"),
         ({"max_new_tokens": 0}, "max_new_tokens: expected a number greater than or equal to 1"),
-        ({"top": -1}, "top: expected 0 or more"),
+        ({"top": -1}, "top: expected a whole number, 0 or more"),
+        ({"top": 2.5}, "top: expected a whole number"),
+        ({"top": True}, "top: expected a number"),
+        ({"alpha": 10**400}, "alpha: expected a finite number"),
+        ({"prompt": None}, "The prompt is None"),
+        ({"prompt": b"Hi"}, "The prompt is b'Hi'"),
+        ({"prompt": [{"role": "user", "content": "Hi"}], "raw": True}, "A raw prompt is one text"),
+        ({"raw": "no"}, "raw: expected True or False"),
+        ({"system": 5}, "system: expected a text"),
+        ({"temprature": 0}, "no option temprature. Did you mean temperature?"),
+        ({"max_tokens": 5}, "no option max_tokens"),
         ({"raw": True, "system": "Be kind"}, "raw prompt"),
     ],
 )

@@ -10,10 +10,11 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
-from logit_amp_chat.core.errors import ContextError
+from logit_amp_chat.core.errors import ContextError, UsageError
 from logit_amp_chat.core.models.pair import load_pair
-from logit_amp_chat.core.protocol import Event, Lane, Request, SetSampling, Stop
-from logit_amp_chat.core.records import Finish, Message, Reply, Sampling, Step
+from logit_amp_chat.core.protocol import Event, Forget, Lane, Prefill, Request, SetSampling, Stop
+from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Step
+from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=12)
 
@@ -121,3 +122,75 @@ def test_a_prompt_that_is_too_long_is_refused_before_any_lane_begins(engine: Loc
     long = say("otters " * 400)
     with pytest.raises(ContextError, match="context is used up"):
         next(engine.generate(ask(lane("a"), lane("b", messages=long))))
+
+
+def replayed(engine: LocalEngine, events: list[Event]) -> bool:
+    """Whether the same records are decoded again, from empty caches."""
+    engine.apply(Forget())
+    records = [e for e in events if isinstance(e, Reply | Step | Change | Finish)]
+    (session,) = requests_by_session(records)
+    results = [result for request in session.requests for result in replay(engine, request)]
+    return all(result.identical for result in results)
+
+
+SHORT = FREE.model_copy(update={"max_new_tokens": 4, "temperature": 0.5})
+
+
+@pytest.mark.parametrize("when", ["reply", "prefill", "step"])
+def test_sampling_changed_at_any_moment_is_recorded_and_replayed(
+    engine: LocalEngine, when: str
+) -> None:
+    kind = {"reply": Reply, "prefill": Prefill, "step": Step}[when]
+    request = ask(lane("a", max_new_tokens=9, seed=3), lane("b", messages=say("crabs")))
+    engine.apply(Forget())
+    events = []
+    for event in engine.generate(request):
+        events.append(event)
+        if isinstance(event, kind) and sum(isinstance(e, kind) for e in events) == 1:
+            engine.apply(SetSampling(SHORT))
+    changes = {e.reply: e.index for e in events if isinstance(e, Change)}
+    assert changes == {"a": 1 if when == "step" else 0, "b": 0}
+    assert {name: f.tokens for name, f in finishes(events).items()} == {"a": 4, "b": 4}
+    assert replayed(engine, events)
+
+
+def test_a_change_to_what_one_lane_has_already_is_the_other_lanes_change(
+    engine: LocalEngine,
+) -> None:
+    own = FREE.model_copy(update={"max_new_tokens": 5, "seed": 3})
+    engine.apply(Forget())
+    events = []
+    for event in engine.generate(ask(lane("a", max_new_tokens=5, seed=3), lane("b"))):
+        events.append(event)
+        if isinstance(event, Step) and (event.reply, event.index) == ("b", 1):
+            engine.apply(SetSampling(own))
+    assert [e.reply for e in events if isinstance(e, Change)] == ["b"]
+    assert {name: f.tokens for name, f in finishes(events).items()} == {"a": 5, "b": 5}
+    assert replayed(engine, events)
+
+
+def test_lanes_with_messages_of_their_own_and_the_same_prompt_are_replayed_together(
+    engine: LocalEngine,
+) -> None:
+    other = (Message(id="m2", parent=None, role="user", text="otters"),)
+    engine.apply(Forget())
+    assert replayed(engine, list(engine.generate(ask(lane("a"), lane("b", messages=other)))))
+
+
+def test_a_lane_whose_numbers_become_nan_ends_alone(engine: LocalEngine) -> None:
+    events = list(engine.generate(ask(lane("a", 0.0), lane("b", 1e39))))
+    ended = finishes(events)
+    assert (ended["a"].reason, ended["a"].tokens) == ("length", 12)
+    assert ended["b"].reason == "error"
+    assert ended["b"].tokens == len(tokens(events, "b"))
+    assert tokens(events, "a") == tokens(list(engine.generate(ask(lane("a", 0.0)))), "a")
+
+
+@pytest.mark.parametrize("own", [{"seed": -1}, {"max_new_tokens": 0}, {"seed": 2**64}])
+def test_a_lane_outside_of_the_records_bounds_is_refused(
+    engine: LocalEngine, own: dict[str, int]
+) -> None:
+    with pytest.raises(UsageError, match=r"Lane a: (seed|max_new_tokens) cannot be"):
+        next(engine.generate(ask(lane("a", **own))))
+    with pytest.raises(UsageError, match="no lane"):
+        next(engine.generate(ask()))

@@ -12,7 +12,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import decoder
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
-from logit_amp_chat.core.protocol import Event, Idle, Lane, Request, ScoreRequest
+from logit_amp_chat.core.protocol import Event, Idle, Lane, Request, ScoreRequest, SetSampling
 from logit_amp_chat.core.records import Finish, Message, PromptIds, Reply, Sampling, Step
 from tests.models import ARCHITECTURES
 
@@ -124,3 +124,38 @@ def test_what_cannot_be_scored_is_refused(
     with pytest.raises(LogitAmpError, match=why):
         next(engine.score(ask(tokens, prompt)))
     assert steps(list(engine.score(ask((40, 41)))), 0.0)
+
+
+def test_changed_sampling_does_not_cut_what_is_scored(
+    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "SCORE_WINDOW", 7)
+    engine = LocalEngine.open(tiny_pair())
+    events = []
+    for event in engine.score(ask()):
+        events.append(event)
+        if isinstance(event, Step) and event.index == 3:
+            engine.apply(SetSampling(Sampling(max_new_tokens=10)))
+    assert len(steps(events, 0.0)) == len(IDS)
+
+
+class Cut(BaseException):
+    """As a time limit raises it in the middle of a forward pass."""
+
+
+def test_whatever_cuts_a_forward_pass_off_leaves_no_wrong_cache(
+    tiny_pair: MakeProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine.open(tiny_pair())
+    expected = list(engine.score(ask()))
+    layer = next(m for m in engine.pair.after.model.modules() if "MLP" in type(m).__name__)
+
+    def cut(*_: object) -> None:
+        raise Cut
+
+    hook = layer.register_forward_pre_hook(cut)
+    with pytest.raises(Cut):
+        list(engine.score(ask((1, 2, 3))))
+    hook.remove()
+    again = list(engine.score(ask()))
+    assert steps(again, 1.5) == steps(expected, 1.5)

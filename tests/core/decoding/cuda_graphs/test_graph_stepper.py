@@ -224,7 +224,7 @@ def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> No
         for batch in batches:
             if any(isinstance(event, Step) and event.index == 6 for event in batch):
                 break
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
         (kept,) = engine._decoder.runner.caches[0]._kept
         read.append((kept.rows, kept.cache.get_seq_length()))
     assert read[0] == read[1]
