@@ -117,8 +117,8 @@ class OpenPair:
             raise UsageError("A stream is one reply.", "For several αs or seeds there is reply.")
         return self._steps(self.events(request))
 
-    @staticmethod
-    def _steps(events: Iterator[Event]) -> Iterator[Step]:
+    def _steps(self, events: Iterator[Event]) -> Iterator[Step]:
+        # A method, so that a stream keeps its pair.
         for event in events:
             if isinstance(event, Step):
                 yield event

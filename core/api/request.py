@@ -60,9 +60,9 @@ def make_request(
     if not isinstance(system, str | None):
         raise UsageError(f"system: expected a text, found {system!r}.")
     if top is not None:
-        (top,) = _several(top, "top")
-        if not isinstance(top, int) or top < 0:
-            raise UsageError(f"top: expected a whole number, 0 or more, found {top}.")
+        top, *more = _several(top, "top")
+        if more or not isinstance(top, int) or top < 0:
+            raise UsageError(f"top: expected a whole number, 0 or more, found {options['top']}.")
     if raw and system is not None:
         raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
     alphas = [_finite(one) for one in _several(profile.alpha if alpha is None else alpha, "alpha")]

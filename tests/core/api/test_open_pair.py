@@ -243,6 +243,12 @@ def test_an_unexpected_failure_keeps_what_was_said_and_a_pair_in_a_process_is_go
             other.reply(PROMPT)
 
 
+def test_a_stream_keeps_its_pair(tiny_pair: Callable[..., Profile]) -> None:
+    stream = open_pair(tiny_pair()).stream(PROMPT, alpha=1, seed=5, max_new_tokens=4, **FREE)
+    gc.collect()
+    assert len(list(stream)) == 4
+
+
 def test_a_stream_has_one_reply(pair: OpenPair) -> None:
     with pytest.raises(UsageError, match="A stream is one reply"):
         pair.stream(PROMPT, alpha=[0, 1])  # type: ignore[arg-type]

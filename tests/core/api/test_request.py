@@ -74,6 +74,7 @@ def test_numbers_may_be_numpys() -> None:
         ({"top": -1}, "top: expected a whole number, 0 or more"),
         ({"top": 2.5}, "top: expected a whole number"),
         ({"top": True}, "top: expected a number"),
+        ({"top": [1, 2]}, "top: expected a whole number"),
         ({"alpha": 10**400}, "alpha: expected a finite number"),
         ({"prompt": None}, "The prompt is None"),
         ({"prompt": b"Hi"}, "The prompt is b'Hi'"),
