@@ -90,13 +90,15 @@ def running(endless_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         session = ChatSession(profile, tmp_path / "chats", EngineProcess, patience=1.0)
         session.sampling = sampling
         app = ChatApp(session)
-        async with app.run_test(notifications=True) as pilot:
-            run = Run(app, pilot)
-            await run.until(lambda: session.state == "ready")
-            session.submit("hello")
-            await run.until(lambda: run.steps > 3)
-            yield run
-        session.close()
+        try:
+            async with app.run_test(notifications=True) as pilot:
+                run = Run(app, pilot)
+                await run.until(lambda: session.state == "ready")
+                session.submit("hello")
+                await run.until(lambda: run.steps > 3)
+                yield run
+        finally:
+            session.close()  # a stopped engine would outlive a test that fails
 
     return run
 
