@@ -10,6 +10,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import Input
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
@@ -18,6 +19,7 @@ from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.chat.screen import ChatScreen
+from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from tests.tui.fake_engine import FakeEngine
 
@@ -160,6 +162,15 @@ class Chat:
         """Type a message and send it."""
         self.screen.view.composer.focus()
         await self.press(*[{" ": "space"}.get(char, char) for char in text], "enter")
+
+    async def choose_alphas(self, alphas: str) -> None:
+        """Choose the αs that are compared."""
+        if self.screen.view.place == "composer":
+            await self.read()
+        await self.press("w")
+        assert isinstance(self.app.screen, CompareAlphasScreen)
+        self.app.screen.query_one(Input).value = alphas
+        await self.press("enter")
 
     async def step(self, count: int = 1) -> None:
         self.engine.step(count)

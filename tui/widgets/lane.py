@@ -124,11 +124,8 @@ class Lane(Container):
         """Show a reply, or nothing."""
         if log is None:
             self.log_view.show([])
-            self.head.summary = ()
-            self.head.note = ""
         elif self.block is None or self.block.id != log.id:
             self.means = ReplyMeans()
-            self.head.note = ""
             self.log_view.show([ReplyBlock(log, self.lane, heading=False)])
 
     def grow(self) -> None:
@@ -143,14 +140,18 @@ class Lane(Container):
 
     def sum_up(self) -> None:
         """Update the summary in the head."""
-        if (block := self.block) is not None and block.log.steps:
-            fork = "no fork" if block.fork is None else f"fork at {block.fork + 1}"
-            self.head.summary = (
-                number_format.count(self.means.tokens, "token"),
-                fork,
-                f"KL {nats(self.means.kl)}",
-                f"log pA {nats(self.means.logp_after)}",
-            )
+        self.head.summary = self._summary()
+
+    def _summary(self) -> tuple[str, ...]:
+        block = self.block
+        if block is None or not block.log.steps:
+            return ()
+        return (
+            number_format.count(self.means.tokens, "token"),
+            "no fork" if block.fork is None else f"fork at {block.fork + 1}",
+            f"KL {nats(self.means.kl)}",
+            f"log pA {nats(self.means.logp_after)}",
+        )
 
     # --- scrolling lanes together -----------------------------------------------
 

@@ -33,6 +33,7 @@ class Lanes(Container):
         self.selected = "amplified"
         self.together = True
         self._first = 0  # the first lane in view
+        self._compared_with: str | None = None  # the reference lane's reply
 
     def compose(self) -> ComposeResult:
         """From the smallest α to the largest; the live lane last."""
@@ -78,6 +79,7 @@ class Lanes(Container):
             if lane.block is None:
                 lane.head.alpha = alphas[name]
         self.grow()
+        self.sum_up()
 
     @property
     def reference(self) -> Lane:
@@ -88,26 +90,38 @@ class Lanes(Container):
         """Show the replies' new steps, and find where they diverge."""
         reference = self.reference.block
         others = [lane for lane in self.lanes.values() if lane is not self.reference]
+        self._compare_with(reference.id if reference else None)
         if reference is not None:
             for lane in others:
-                self._compare(lane, reference)
+                if lane.block is not None and compare(lane.block, reference.log.steps):
+                    lane.log_view.refresh()
             self._mark(reference, [lane.block for lane in others if lane.block])
         for lane in self.lanes.values():
             lane.grow()
 
+    def _compare_with(self, reply: str | None) -> None:
+        """Forget every fork where the reply that lanes are compared with is another one."""
+        if reply == self._compared_with:
+            return
+        self._compared_with = reply
+        for lane in self.lanes.values():
+            if lane.block is not None:
+                lane.block.common, lane.block.fork = 0, None
+                lane.log_view.refresh()
+
     def sum_up(self) -> None:
-        """Update the summary in every head."""
+        """Update the figures in every head."""
         for lane in self.lanes.values():
             lane.sum_up()
+            lane.head.note = f"same as {self.reference.lane}" if self._same(lane) else ""
 
-    def _compare(self, lane: Lane, reference: ReplyBlock) -> None:
-        block = lane.block
-        if block is None:
-            return
-        if compare(block, reference.log.steps):
-            lane.log_view.refresh()
-        same = block.log.finish and reference.log.finish and block.fork is None
-        lane.head.note = f"same as {self.reference.lane}" if same else ""
+    def _same(self, lane: Lane) -> bool:
+        """Whether a reply has ended as the reference lane's did, token by token."""
+        block, reference = lane.block, self.reference.block
+        if block is None or reference is None or block is reference:
+            return False
+        ended = block.log.finish is not None and reference.log.finish is not None
+        return ended and block.common == len(block.log.steps) == len(reference.log.steps)
 
     def _mark(self, reference: ReplyBlock, others: Sequence[ReplyBlock]) -> None:
         """Mark the first of the others' forks in the reference lane."""

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from logit_amp_chat.core.records import Keep
 from logit_amp_chat.tui.chat.screen import ChatScreen
@@ -210,22 +210,11 @@ async def test_a_stranger_s_lane_is_shown_like_any_other(tmp_path: Path) -> None
         assert "α at +1" in chat.log
 
 
-async def choose_alphas(chat: Chat, alphas: str) -> None:
-    """Choose the αs that are compared."""
-    if chat.screen.view.place == "composer":
-        await chat.read()
-    await chat.press("w")
-    assert isinstance(chat.app.screen, CompareAlphasScreen)
-    chat.app.screen.query_one(Input).value = alphas
-    await chat.press("enter")
-    await chat.frame()
-
-
 async def test_any_alphas_stand_beside_the_live_one(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(200, 40)) as chat:
         chat.engine.texts["+0.5"] = "Otters are playful, my friend."
         await chat.press("f4")
-        await choose_alphas(chat, "2, -1 0;0.5")
+        await chat.choose_alphas("2, -1 0;0.5")
         await chat.say("Hi")
         assert chat.engine.request is not None
         lanes = {lane.name: lane.alpha for lane in chat.engine.request.lanes}
@@ -241,11 +230,11 @@ async def test_alphas_that_are_named_later_are_asked_for_alone(tmp_path: Path) -
         await chat.press("f4")
         await chat.say("Hi")
         await chat.finish()
-        await choose_alphas(chat, "-1, 0, 3")
+        await chat.choose_alphas("-1, 0, 3")
         assert chat.engine.request is not None
         assert [lane.alpha for lane in chat.engine.request.lanes] == [3]
         await chat.finish()
-        await choose_alphas(chat, "0")
+        await chat.choose_alphas("0")
         assert list(chat.screen.view.lanes.lanes) == ["after", "amplified"]
         assert chat.engine.request is None
 
@@ -256,7 +245,7 @@ async def test_what_is_no_list_of_alphas_is_refused(
 ) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f4")
-        await choose_alphas(chat, said)
+        await chat.choose_alphas(said)
         assert isinstance(chat.app.screen, CompareAlphasScreen)
         assert problem in str(chat.app.screen.query_one("#problem", Static).content)
         assert chat.session.compared_alphas == (-1.0, 0.0)
@@ -265,7 +254,7 @@ async def test_what_is_no_list_of_alphas_is_refused(
 async def test_the_live_alpha_moves_the_amplified_lane_alone(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(200, 40)) as chat:
         await chat.press("f4")
-        await choose_alphas(chat, "-1, 0, 1")
+        await chat.choose_alphas("-1, 0, 1")
         await chat.say("Hi")
         await chat.step(2)
         await chat.press("f3")
@@ -277,7 +266,7 @@ async def test_the_live_alpha_moves_the_amplified_lane_alone(tmp_path: Path) -> 
 async def test_lanes_that_find_no_room_are_a_page_further(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f4")
-        await choose_alphas(chat, "-1, 0, 0.5, 2")
+        await chat.choose_alphas("-1, 0, 0.5, 2")
         await chat.say("Hi")
         await chat.finish()
         await chat.read()
@@ -315,7 +304,7 @@ async def test_a_fixed_lane_can_be_kept(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         chat.engine.texts["+2"] = "Crabs."
         await chat.press("f4")
-        await choose_alphas(chat, "0, 2")
+        await chat.choose_alphas("0, 2")
         await chat.say("Hi")
         await chat.finish()
         await chat.read()
