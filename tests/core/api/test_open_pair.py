@@ -120,6 +120,7 @@ def test_a_conversation_that_is_too_long(pair: OpenPair) -> None:
     assert pair.reply(PROMPT, max_new_tokens=1)[0].steps
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_ends_every_lane_and_keeps_what_was_said(
     pair: OpenPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +139,7 @@ def test_an_interrupt_ends_every_lane_and_keeps_what_was_said(
     assert signal.getsignal(signal.SIGINT) is before
     assert len(replies[0].steps) >= 2
     assert replies[0].finish is not None
-    assert replies[0].finish.reason in ("cancelled", "stop", "context")
+    assert replies[0].finish.reason == "cancelled"
     assert pair.reply(PROMPT, max_new_tokens=1)[0].steps
 
 

@@ -191,6 +191,7 @@ def test_an_ending_that_is_none_is_said(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_every_lane_properly(
     engine: ScriptedEngine, pair: str, capsys: Capture
 ) -> None:
@@ -201,6 +202,13 @@ def test_ctrl_c_ends_every_lane_properly(
     assert isinstance(last, Finish)
     assert last.reason == "cancelled"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_does_not_end_what_runs_in_the_background(engine: ScriptedEngine, pair: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for `reply … &` in a script
+    engine.between = lambda index: signal.raise_signal(signal.SIGINT)
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi"]) == 0
 
 
 def test_ctrl_c_while_loading(pair: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
