@@ -16,8 +16,10 @@ from logit_amp_chat.core.config.profile import Profile
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-# Two shared cores: an example may take long without anything being wrong.
-settings.register_profile("suite", deadline=None)
+# Two shared cores: an example may take long without anything being wrong. The same commit gets
+# the same verdict; `--hypothesis-profile=explore` looks for new examples.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("suite")
 
 
