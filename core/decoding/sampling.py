@@ -104,6 +104,8 @@ def top_k(scores: Tensor, k: Number) -> Tensor:
 
 # Nuclei are small: this many of the best ids nearly always contain one.
 NUCLEUS_GUESS = 256
+# Closer to 1, the rounding of fp32 probabilities decides whether their sum has reached p.
+GUESS_UP_TO = 1 - 1e-5
 
 
 def top_p(scores: Tensor, p: Number) -> Tensor:
@@ -112,7 +114,8 @@ def top_p(scores: Tensor, p: Number) -> Tensor:
     Sums are fp64: in fp32 their last digits differ between runs on a GPU.
     """
     probabilities = scores.softmax(dim=-1)
-    if not isinstance(p, Tensor):  # a captured step cannot branch on values
+    # A captured step cannot branch on values.
+    if not isinstance(p, Tensor) and p < GUESS_UP_TO:
         best, ids = probabilities.topk(min(NUCLEUS_GUESS, scores.shape[-1]))
         reached = best.cumsum(dim=-1, dtype=torch.float64)
         if bool((reached[..., -1] > p).all()):
