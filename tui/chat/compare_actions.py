@@ -30,6 +30,7 @@ class CompareActions:
         in_transcript = view.place == "transcript"
         session.comparing = not session.comparing
         view.lanes.display = view.prompt.display = session.comparing
+        view.history.display &= session.comparing
         view.log_view.display = not session.comparing
         if session.comparing:
             # Without a cursor the comparison follows the newest turn.
@@ -90,9 +91,26 @@ class CompareActions:
         if not self.session.comparing or block is None:
             view.notice.say("Nothing to keep: compare first (F4), then choose a lane with tab.")
             return
-        self.session.saved.keep(block.id)
+        self.session.keep(block.log)
         view.sync_thread()
         view.refresh_status()
+
+    def histories(self) -> None:
+        """Let every lane continue its own replies, or all of them the chat's."""
+        session = self.session
+        if not session.comparing:
+            self.view.notice.say("One reply has one history.", "Compare first (F4).")
+            return
+        session.own_histories = not session.own_histories
+        self._show_chosen()
+
+    def end_lane(self) -> None:
+        """End the reply of the selected lane; the others go on."""
+        block = self.view.current_block
+        if block is None or block.log.is_over or self.session.state != "busy":
+            self.view.notice.say("This reply has ended.")
+        else:
+            self.session.live.stop(block.id)
 
     def together(self) -> None:
         """Let the lanes scroll together by token, or each on its own."""
