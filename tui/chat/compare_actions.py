@@ -29,9 +29,7 @@ class CompareActions:
         cursor = view.log_view.cursor
         in_transcript = view.place == "transcript"
         session.comparing = not session.comparing
-        view.lanes.display = view.prompt.display = session.comparing
-        view.history.display &= session.comparing
-        view.log_view.display = not session.comparing
+        view.arrange()
         if session.comparing:
             # Without a cursor the comparison follows the newest turn.
             view.compared = session.conversation.replies.get(cursor.reply) if cursor else None
@@ -47,6 +45,7 @@ class CompareActions:
             view.sync_thread()
         if in_transcript:
             self.host.set_focus(view.current_log)
+        view.refresh_welcome()
         view.refresh_inspector()
         view.refresh_status()
 
@@ -78,7 +77,7 @@ class CompareActions:
 
     def lane(self, by: int) -> None:
         """Go to another lane; without a comparison, to the composer."""
-        if self.session.comparing:
+        if self.view.comparing:
             self.host.set_focus(self.view.lanes.step_to(by))
             self.view.refresh_inspector()
         else:

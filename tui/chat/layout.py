@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -18,7 +17,13 @@ from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.garbage_collection import RecordFreezer
-from logit_amp_chat.tui.chat.status import composer_title, figures, footer_states, pair_details
+from logit_amp_chat.tui.chat.status import (
+    composer_title,
+    figures,
+    footer_states,
+    pair_details,
+)
+from logit_amp_chat.tui.chat.welcome import welcome
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock, which
 from logit_amp_chat.tui.token_log.widget import TokenLog
@@ -93,9 +98,14 @@ class ChatView:
         return "search" if bar is not None and focused is bar.line else "composer"
 
     @property
+    def comparing(self) -> bool:
+        """Whether lanes stand in the place of the transcript; an empty chat has none."""
+        return self.session.comparing and self.session.conversation.leaf is not None
+
+    @property
     def current_log(self) -> TokenLog:
         """The log that arrow keys and the inspector act on."""
-        return self.lanes.current.log_view if self.session.comparing else self.log_view
+        return self.lanes.current.log_view if self.comparing else self.log_view
 
     @property
     def current_block(self) -> ReplyBlock | None:
@@ -132,6 +142,7 @@ class ChatView:
     def refresh_all(self) -> None:
         """Show the session as it is now."""
         self.sync_thread()
+        self.refresh_legend()
         self.refresh_inspector()
         self.refresh_status()
 
@@ -151,16 +162,26 @@ class ChatView:
         """Bring the log in line with the thread: append what is new, rebuild when it changed."""
         wanted, shown = self._thread_ids(), self._shown_ids()
         if wanted[: len(shown)] == shown and shown:
-            blocks = {item.id: item for item in self.session.conversation.thread()}
+            items = {item.id: item for item in self.session.conversation.thread()}
             for name in wanted[len(shown) :]:
-                self.log_view.append(self._block(blocks[name]))
+                self.log_view.append(self._block(items[name]))
         else:
             thread = self.session.conversation.thread()
-            self.log_view.show([self._block(item) for item in thread] or [self._welcome()])
+            self.log_view.show(
+                [self._block(item) for item in thread]
+                or [welcome(self.session, self.legend.metric)]
+            )
         self.colour_logs()
         if self.session.comparing:
             self.sync_lanes()
+        self.arrange()
         self._freezer.freeze(self.session.conversation)
+
+    def arrange(self) -> None:
+        """Lanes below their message, or the transcript."""
+        self.lanes.display = self.prompt.display = self.comparing
+        self.history.display &= self.comparing
+        self.log_view.display = not self.comparing
 
     def sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""
@@ -183,7 +204,7 @@ class ChatView:
 
     def _show_history(self, previous: ReplyLog | None) -> None:
         """Say whose replies the lanes continue, where there are any."""
-        self.history.display = self.session.comparing and previous is not None
+        self.history.display = previous is not None
         if previous is not None:
             shared = f"every lane continues {previous.reply.lane}'s reply · h own histories"
             own = "every lane continues its own replies · h one history"
@@ -224,19 +245,13 @@ class ChatView:
             self.log_view.refresh()
         self.log_view.grow(reply)
 
-    def _welcome(self) -> WelcomeBlock:
-        folder = short_path(self.session.saved.recorder.folder)
-        return WelcomeBlock(
-            (
-                ("amplified = after + α · (after − before)", "head-amplified"),
-                (
-                    "Write something below. α −1 is before, 0 is after; above 0 what training"
-                    " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
-                    "said",
-                ),
-                (f"Chats are saved in {folder}", "finish"),
-            )
-        )
+    def refresh_welcome(self) -> None:
+        """Bring an empty chat's page in line with the settings."""
+        shown = self.log_view.blocks
+        if shown and isinstance(shown[0], WelcomeBlock):
+            block = welcome(self.session, self.legend.metric)
+            if block.paragraphs != shown[0].paragraphs:
+                self.log_view.show([block])
 
     # --- token statistics ---------------------------------------------------------
 
@@ -278,6 +293,7 @@ class ChatView:
     def refresh_status(self) -> None:
         """Everything around the text: status, α bar, loading, footer."""
         session = self.session
+        self.refresh_welcome()
         labels = session.profile.labels
         self.status.title = session.profile.title
         self.status.details = pair_details(session)
@@ -323,11 +339,3 @@ class ChatView:
         if self.legend.metric or self.current_log.finder.query:
             states.add("jumping")
         self.keys.actions = keymap.footer(self.place, states, self.actions)
-
-
-def short_path(path: Path) -> str:
-    """A path with the home folder as ~."""
-    try:
-        return f"~/{path.relative_to(Path.home())}"
-    except ValueError:
-        return str(path)

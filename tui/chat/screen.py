@@ -176,7 +176,7 @@ class ChatScreen(Screen[None]):
         grown = {update.reply for update in updates if isinstance(update, Step | Finish)}
         for reply in grown:
             view.grow(reply)
-        if grown and self.session.comparing:
+        if grown and view.comparing:
             view.lanes.grow()
         if not streaming:
             view.refresh_inspector()
@@ -210,7 +210,7 @@ class ChatScreen(Screen[None]):
     def on_descendant_focus(self) -> None:
         """Another place has the keyboard."""
         view = self.view
-        if isinstance(self.focused, TokenLog) and self.session.comparing:
+        if isinstance(self.focused, TokenLog) and view.comparing:
             for name, lane in view.lanes.lanes.items():
                 if lane.log_view is self.focused:
                     view.lanes.select(name)

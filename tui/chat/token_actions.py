@@ -135,7 +135,7 @@ class TokenActions:
         asked = conversation.last_user_message()
         log = block.log if block else None
         answered = log and asked and log.reply.parent == asked.id
-        newest = self.view.current_log.cursor is None and not self.session.comparing
+        newest = self.view.current_log.cursor is None and not self.view.comparing
         if log is None or (newest and not answered):
             return asked, None
         return conversation.messages.get(log.reply.parent or ""), log
@@ -201,6 +201,7 @@ class TokenActions:
         view.legend.metric = metrics[(metrics.index(view.legend.metric) + 1) % len(metrics)]
         view.legend.said = ""
         view.colour_logs()
+        view.refresh_welcome()
         view.refresh_legend()
         view.refresh_keys()
 
