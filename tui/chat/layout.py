@@ -13,7 +13,6 @@ from textual.widgets import Static
 
 from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.lanes import lane_label
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -184,7 +183,7 @@ class ChatView:
         shown = self.log_view.block_of(item.id)
         if shown is not None and shown.siblings == which:
             return shown
-        block = ReplyBlock(item, lane_label(item.reply.lane), siblings=which)
+        block = ReplyBlock(item, siblings=which)
         if item.reply.forced:  # what a branch has in common with its sibling
             block.common = block.fork = item.reply.forced - 1
         return block
@@ -220,7 +219,7 @@ class ChatView:
             return
         place = end - 1
         note = block.log.notes.get(place, "")
-        self.inspector.show(Inspected(steps[place], block.lane, place, total, note))
+        self.inspector.show(Inspected(steps[place], place, total, note))
 
     def refresh_legend(self) -> None:
         """What the colours mean, what is searched for, and the cursor's token."""
@@ -242,15 +241,12 @@ class ChatView:
     def refresh_status(self) -> None:
         """Everything around the text: status, α bar, loading, footer."""
         session = self.session
-        labels = session.profile.labels
         self.status.title = session.profile.title
         self.status.details = pair_details(session)
         self.refresh_figures()
         self.alpha_bar.alpha = session.alpha
         self.alpha_bar.sampling = session.sampling
-        self.alpha_bar.labels = (labels.before, labels.after)
         self.lanes.set_alpha(session.alpha)
-        self.lanes.set_labels(labels.before, labels.after)
         self.refresh_loading()
         title = composer_title(session)
         if title != (self.composer.border_title or ""):

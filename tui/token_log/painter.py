@@ -118,7 +118,7 @@ class Painter:
         if metric is not None and span.step < len(steps):
             return self._tinted(span.kind, metric, steps[span.step])
         if span.step == block.fork:
-            return self._style(span.kind, f"fork-{block.lane}")
+            return self._style(span.kind, f"fork-{block.colour}")
         if span.step < block.common:
             return self._style(span.kind, "common")
         return self._style(span.kind)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -15,11 +14,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core.analysis.reply_stats import WindowMeans
-from logit_amp_chat.core.lanes import LETTERS
+from logit_amp_chat.core.lanes import LETTERS, lane_colour
 from logit_amp_chat.core.number_format import nats, number, signed, spark
 from logit_amp_chat.core.records import Sampling, Step
-from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.token_log.wrapping import clip
 
 LOW, HIGH = -2.0, 4.0
 SIDES = ((110, 60), (76, 34), (40, 14))
@@ -57,7 +54,6 @@ class AlphaBar(Widget):
 
     alpha: reactive[float] = reactive(0.0)
     sampling: reactive[Sampling] = reactive(Sampling())
-    labels: reactive[tuple[str, str]] = reactive(("before", "after"))
     window_means: reactive[WindowMeans | None] = reactive(None, repaint=False)
     timeline: reactive[tuple[float, ...]] = reactive(())
     """α along the reply at equidistant steps; empty if it never changed."""
@@ -140,7 +136,7 @@ class AlphaBar(Widget):
     def _rail(self, rail: int) -> list[Segment]:
         """Ticks at whole numbers, B and A at −1 and 0, filled from 0 to the knob."""
         knob, zero = self._cell(self.alpha, rail), self._cell(0, rail)
-        side = "bar--amplified" if self.alpha > 0 else "bar--before"
+        side = f"bar--{lane_colour(self.alpha)}"
         cells = [("─", "bar--rail")] * rail
         for tick in TICKS:
             cells[self._cell(tick, rail)] = ("┼", "bar--rail")
@@ -148,7 +144,7 @@ class AlphaBar(Widget):
             cells[cell] = ("━" if cells[cell][0] == "─" else "┿", side)
         cells[self._cell(-1, rail)] = (LETTERS["before"], "bar--before")
         cells[zero] = (LETTERS["after"], "bar--after")
-        cells[knob] = (self._knob(), side if self.alpha else "bar--after")
+        cells[knob] = (self._knob(), side)
         return self._runs(cells)
 
     def _knob(self) -> str:
@@ -157,27 +153,18 @@ class AlphaBar(Widget):
         return "◀" if self.alpha < LOW else "●"
 
     def _labels(self, rail: int) -> list[Segment]:
-        """Names under −1 and 0, numbers under the other ticks, where they fit."""
-        line = [" "] * rail
-        before, after = (clip(visible(x, newlines=False), rail // 4) for x in self.labels)
-        names = {-1: before, 0: after}
-        styles = ["bar--muted"] * rail
-        taken = -1
-        for tick in TICKS:
-            text = names.get(tick, signed(tick))
-            at, width = self._cell(tick, rail), cell_len(text)
-            start = at if tick < 0 and tick == LOW else at - width // 2
-            start = max(0, min(rail - width, start))
-            if tick == -1 and start + width > self._cell(0, rail) - cell_len(after) // 2 - 1:
-                continue
-            if not width or start <= taken or start + width > rail:
-                continue
-            end = start + width
-            line[start:end] = [text, *[""] * (width - 1)]
-            if tick in names:
-                styles[start:end] = ["bar--before" if tick == -1 else "bar--after"] * width
-            taken = end
-        return self._runs(list(zip(line, styles, strict=True)))
+        """Before and after under −1 and 0, numbers under the other ticks, where they fit."""
+        names = {0: "after", -1: "before"}
+        cells = [(" ", "bar--muted")] * rail
+        for tick in (*names, *(tick for tick in TICKS if tick not in names)):
+            text = names.get(tick) or signed(tick)
+            start = self._cell(tick, rail) - len(text) // 2
+            start = max(0, min(rail - len(text), start))
+            end = start + len(text)
+            if all(glyph == " " for glyph, _ in cells[max(0, start - 1) : end + 1]):
+                style = f"bar--{names[tick]}" if tick in names else "bar--muted"
+                cells[start:end] = [(glyph, style) for glyph in text]
+        return self._runs(cells)
 
     def _runs(self, cells: list[tuple[str, str]]) -> list[Segment]:
         """Cells as segments, one per style."""

@@ -63,12 +63,6 @@ class Lanes(Container):
         if self.lanes["amplified"].block is None:
             self.lanes["amplified"].head.alpha = alpha
 
-    def set_labels(self, before: str, after: str) -> None:
-        """Set the names of the sides."""
-        for name, label in (("before", before), ("after", after)):
-            if name in self.lanes:
-                self.lanes[name].head.label = label
-
     # --- their replies ----------------------------------------------------------
 
     def show(self, replies: Mapping[str, ReplyLog], alphas: Mapping[str, float]) -> None:
