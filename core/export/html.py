@@ -21,8 +21,8 @@ from string import Template
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
 from logit_amp_chat.core.export import describe
-from logit_amp_chat.core.lanes import LETTERS
-from logit_amp_chat.core.number_format import nats, signed
+from logit_amp_chat.core.lanes import lane_colour, lane_heading
+from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
@@ -257,20 +257,17 @@ class _Page:
         return f'<p class="meta">{shared}</p><div class="lanes">{"".join(lanes)}</div>'
 
     def _lane(self, log: ReplyLog, fork: int | None) -> str:
-        lane = log.reply.lane
-        kind = lane if lane in LANE_COLOURS else "before" if log.reply.alpha < 0 else "amplified"
         kept = self.state.kept(log.reply.parent) is log
         more = [*(["kept"] if kept and len(self.state.replies_to(log.reply.parent)) > 1 else [])]
         more += [log.name] if log.name else []
         name = _text(" · ".join(["", *more]))
-        letter = LETTERS.get(lane, LETTERS["amplified"])
         models = ""
         if log.session and self.session and not describe.same_pair(log.session, self.session):
             models = f'<p class="meta">{_text(" · ".join(describe.pair(log.session)))}</p>'
         data = f"r{self.reply_numbers[log.id]}"
         return (
-            f'<article class="lane {kind}"><h3><b>{letter}</b> {_text(lane)} {describe.alphas(log)}'
-            f"<small>{name}</small></h3>"
+            f'<article class="lane {lane_colour(log.reply.alpha)}">'
+            f"<h3>{describe.lane(log, letter=True)}<small>{name}</small></h3>"
             f'{models}<p class="meta">{_text(_summary(log))}</p>'
             f'<div class="text" dir="auto" data-steps="{data}">{self._tokens(log, fork)}</div>'
             f"{self._notes(log)}"
@@ -303,7 +300,7 @@ class _Page:
                 *map(_number, (one.before, one.after, one.amplified)),
             ]
         return [
-            signed(step.alpha),
+            lane_heading(step.alpha),
             self._token(step.token, step.text),
             *map(_number, (step.kl, step.kl_amplified, step.entropy)),
             [*map(_number, (p.before, p.after, p.amplified))],

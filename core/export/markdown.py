@@ -56,7 +56,7 @@ class _Text:
         siblings = len(state.replies_to(log.reply.parent)) > 1
         mark = " · kept" if kept and siblings else ""
         name = f" · {log.name}" if log.name else ""
-        yield self.heading(3, f"{log.reply.lane} · α {describe.alphas(log)}{mark}{name}")
+        yield self.heading(3, f"{describe.lane(log)}{mark}{name}")
         if log.session and self._session and not describe.same_pair(log.session, self._session):
             self._session = log.session
             yield self.items(*describe.pair(log.session), describe.circumstances(log.session))

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.lanes import lane_label
+from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -206,7 +206,8 @@ class ChatView:
         """Say whose replies the lanes continue, where there are any."""
         self.history.display = previous is not None
         if previous is not None:
-            shared = f"every lane continues {previous.reply.lane}'s reply · h own histories"
+            title = lane_title(previous.reply.alpha)
+            shared = f"every lane continues the reply of {title} · h own histories"
             own = "every lane continues its own replies · h one history"
             self.history.update(own if self.session.own_histories else shared)
 
@@ -230,7 +231,7 @@ class ChatView:
         siblings = self._which(item)
         if isinstance(shown, ReplyBlock) and shown.siblings == siblings:
             return shown
-        block = ReplyBlock(item, lane_label(item.reply.lane), siblings=siblings)
+        block = ReplyBlock(item, siblings=siblings)
         block.mark_branch(self._older(item))
         return block
 
@@ -271,7 +272,7 @@ class ChatView:
             return
         place = end - 1
         note = block.log.notes.get(place, "")
-        self.inspector.show(Inspected(steps[place], block.lane, place, total, note))
+        self.inspector.show(Inspected(steps[place], place, total, note))
 
     def refresh_legend(self) -> None:
         """What the colours mean, what is searched for, and the cursor's token."""
@@ -294,15 +295,12 @@ class ChatView:
         """Everything around the text: status, α bar, loading, footer."""
         session = self.session
         self.refresh_welcome()
-        labels = session.profile.labels
         self.status.title = session.profile.title
         self.status.details = pair_details(session)
         self.refresh_figures()
         self.alpha_bar.alpha = session.alpha
         self.alpha_bar.sampling = session.sampling
-        self.alpha_bar.labels = (labels.before, labels.after)
         self.lanes.set_alpha(session.alpha)
-        self.lanes.set_labels(labels.before, labels.after)
         self.refresh_loading()
         title = composer_title(session)
         if title != (self.composer.border_title or ""):

@@ -43,12 +43,12 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "- 2025-01-02T03:04:05+00:00 · cpu · torch 2\n\n"
         "## 1 · user\n\n"
         "```text\nOtters?\n```\n\n"
-        "### amplified · α +1 → +2 · kept\n\n"
-        "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0.0 · plausibility 0.01"
+        "### α +1 → α +2 · kept\n\n"
+        "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0 · plausibility 0.01"
         " · max new tokens 512 · stop after 4 tokens, 0.5 s\n\n"
-        "```text\nBy the way‹α +2›é‹temperature 0.0, seed 0›\n```\n\n"
+        "```text\nBy the way‹α +2›é‹temperature 0, seed 0›\n```\n\n"
         "Note on token 3 “\ufffd”: odd\n\n"
-        "### before · α −1\n\n"
+        "### before\n\n"
         "seed 7 · sampling as above · stop after 1 token, 0.5 s\n\n"
         "```text\nOtters\n```\n\n"
         "## 2 · user\n\n"
@@ -57,9 +57,15 @@ def test_markdown_says_everything_about_a_reply() -> None:
     )
 
 
+def test_one_forced_token_is_one_token() -> None:
+    for forced, said in ((1, "first 1 token forced"), (2, "first 2 tokens forced")):
+        branch = dataclasses.replace(reply(), forced=forced)
+        assert said in markdown(message(), branch, step(0, "a"), step(1, "b"), finish(tokens=2))
+
+
 def test_text_says_the_same_without_markup() -> None:
     text = to_document(conversation(), markdown=False)
-    for said in ("A pair\n======", "    Otters?", "amplified · α +1 → +2", "    By the way‹α +2›é"):
+    for said in ("A pair\n======", "    Otters?", "α +1 → α +2", "    By the way‹α +2›é"):
         assert said in text
     assert "```" not in text
 
@@ -76,7 +82,7 @@ def test_a_local_folder_is_named_without_the_way_there() -> None:
 
 def test_an_edit_says_what_it_follows() -> None:
     edited = markdown(*conversation(), message("m-3", "r-2"), message("m-4", None))
-    assert "Follows the before reply at α −1 to message 1." in edited
+    assert "Follows the before reply to message 1." in edited
     assert "Follows nothing: a new beginning." in edited
 
 

@@ -14,6 +14,12 @@ def nats(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
+def title(alpha: float) -> str:
+    """What a lane is called."""
+    sign = "+" if alpha > 0 else "−"
+    return {-1.0: "before", 0.0: "after"}.get(alpha, f"α {sign}{abs(alpha):g}")
+
+
 def counted(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
 
@@ -121,17 +127,16 @@ def agreement(chat: Chat, file: File, lane: str) -> str:
     reference = "after" if "after" in names else names[0]
     if lane == reference or reference not in shown:
         return ""
-    one, other = ([s.token for s in file.sampled(shown[name])] for name in (lane, reference))
+    name = title(chat.screen.view.lanes.lanes[reference].head.alpha)
+    one, other = ([s.token for s in file.sampled(shown[each])] for each in (lane, reference))
     pairs = enumerate(zip(one, other, strict=False))
     given = file.replies[shown[lane]].forced
     for place, (a, b) in pairs:
         if a != b:
-            return f"parts from {reference} at token {given + place + 1}"
+            return f"parts from {name} at token {given + place + 1}"
     same = min(len(one), len(other))
     if not same:
         return ""
     if {shown[lane], shown[reference]} & running(chat) - set(file.finishes):
-        return f"as {reference} so far"
-    return (
-        f"same as {reference}" if one == other else f"as {reference} for {counted(same, 'token')}"
-    )
+        return f"as {name} so far"
+    return f"same as {name}" if one == other else f"as {name} for {counted(same, 'token')}"
