@@ -188,7 +188,7 @@ class ChatView:
         session, conversation = self.session, self.session.conversation
         asked = conversation.last_user_message()
         log = self.compared or conversation.last_reply()
-        if self.compared is None and asked and not conversation.replies_to(asked.id):
+        if log is not self.compared and log and asked and log.reply.parent != asked.id:
             log = None  # asked, and not answered yet
         parent = log.reply.parent if log else asked.id if asked else None
         asked = conversation.messages.get(parent or "")

@@ -190,6 +190,7 @@ class TokenActions:
     def _renew(self, reply: str) -> None:
         for log in self.view.logs():
             log.renew(reply)
+        self.view.lanes.sum_up()
         self.view.refresh_inspector()
 
     # --- colours and Markdown -----------------------------------------------------
