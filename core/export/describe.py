@@ -149,3 +149,20 @@ def parent(state: Conversation, message: Message) -> str:
         number = numbers.get(log.reply.parent or "", "?")
         return f"the {lane(log)} reply to message {number}"
     return f"message {numbers[id]}" if id in numbers else "what is not in the file"
+
+
+def version(state: Conversation, message: Message) -> str:
+    """Which version this is of a message that was edited: " · version 1 of 2"."""
+    versions = state.versions(message)
+    number = versions.index(message) + 1
+    return f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+
+
+def history(state: Conversation, log: ReplyLog) -> str:
+    """Whose history the reply goes on from, where that is its lane's own."""
+    followed = state.replies.get(log.reply.follows or "")
+    if followed is None:
+        return ""
+    numbers = {name: i for i, name in enumerate(state.messages, 1)}
+    number = numbers.get(followed.reply.parent or "", "?")
+    return f"own history: continues the {followed.reply.lane} reply to message {number}"

@@ -42,7 +42,7 @@ class _Text:
     def _body(self, state: Conversation) -> Iterator[str]:
         follows: str | None = None
         for number, message in enumerate(state.messages.values(), 1):
-            yield self.heading(2, f"{number} · {message.role}")
+            yield self.heading(2, f"{number} · {message.role}{describe.version(state, message)}")
             if message.parent != follows:
                 yield self.line(f"Follows {describe.parent(state, message)}.")
             yield self.block(visible(message.text))
@@ -63,7 +63,8 @@ class _Text:
         settings = describe.settings(log)
         said = "sampling as above" if settings == self._settings else settings
         self._settings = settings
-        yield self.line(f"seed {log.reply.seed} · {said} · {describe.ending(log)}")
+        facts = [f"seed {log.reply.seed}", said, describe.ending(log), describe.history(state, log)]
+        yield self.line(" · ".join(filter(None, facts)))
         yield self.block(describe.marked_text(log))
         yield from self._notes(state, log.id)
 
