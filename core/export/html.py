@@ -139,10 +139,9 @@ def _legend(metric: TokenMetric) -> str:
         return f'<i class="{_class(metric, level)}">{sign}{bound}</i>'
 
     chips = "".join(map(chip, _levels(metric)))
-    marks = "underlined or bold" if metric.diverging else "underlined"
     return (
         f'<p class="legend-{metric.id}">{chips} {_text(metric.unit)}'
-        f" · {_text(metric.help)} · {marks} from {metric.hunk:g}</p>"
+        f" · {_text(metric.help)} · {_text(metric.marks)}</p>"
     )
 
 

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from logit_amp_chat.core.analysis.reply_stats import window_means
+from logit_amp_chat.core.analysis.reply_stats import most_changed, window_means
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
@@ -141,6 +141,7 @@ class ChatView:
 
     def refresh_all(self) -> None:
         """Show the session as it is now."""
+        self.legend.said = ""
         self.sync_thread()
         self.refresh_legend()
         self.refresh_inspector()
@@ -257,8 +258,9 @@ class ChatView:
     # --- token statistics ---------------------------------------------------------
 
     def refresh_inspector(self) -> None:
-        """The step under the cursor, or the last one, and the means up to it."""
+        """The step under the cursor, or one worth a look, and the means up to the cursor."""
         block, cursor = self.current_block, self.current_log.cursor
+        self.legend.step = self.current_log.step_under_cursor()
         steps = block.log.steps if block else []
         total = len(steps)
         end = min(cursor.step + 1, total) if cursor else total
@@ -270,16 +272,27 @@ class ChatView:
         if block is None or not steps:
             self.inspector.show(None)
             return
-        place = end - 1
+        place = min(cursor.step, total - 1) if cursor else self.place_to_inspect(block)
         note = block.log.notes.get(place, "")
         self.inspector.show(Inspected(steps[place], place, total, note))
 
+    @staticmethod
+    def place_to_inspect(block: ReplyBlock) -> int:
+        """Without a cursor: the newest step of a stream; where it parts; what changed most."""
+        log = block.log
+        newest = len(log.steps) - 1
+        if log.finish is None and not log.cut_off:
+            return newest
+        if block.fork is not None and block.fork <= newest:
+            return block.fork
+        found = most_changed(log.steps, log.reply.forced)
+        return newest if found is None else found
+
     def refresh_legend(self) -> None:
-        """What the colours mean, what is searched for, and the cursor's token."""
+        """What the colours mean, and what is searched for."""
         log, legend = self.current_log, self.legend
         legend.sought = log.finder.query
         legend.found = log.finder.count() if legend.sought else (0, 0)
-        legend.step = log.step_under_cursor()
         if typing := self.search_bar is not None and self.search_bar.display:
             self.search_bar.show_count(*legend.found)
         legend.display = bool(legend.sought or legend.metric) and not typing
@@ -336,4 +349,5 @@ class ChatView:
             states.add("inspecting")
         if self.legend.metric or self.current_log.finder.query:
             states.add("jumping")
+        states.add("no token" if self.current_log.cursor is None else "token")
         self.keys.actions = keymap.footer(self.place, states, self.actions)

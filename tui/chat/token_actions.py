@@ -27,8 +27,18 @@ class TokenActions:
     # --- candidates and branches --------------------------------------------------
 
     def inspect(self) -> None:
-        """Show or hide the inspector."""
-        self.view.show_inspector(not self.view.inspector.display)
+        """Show or hide the inspector; in the transcript the cursor goes to the token it shows."""
+        view, shown = self.view, not self.view.inspector.display
+        if shown and view.place == "transcript" and view.current_log.cursor is None:
+            self._go_to_inspected()
+        view.show_inspector(shown)
+
+    def _go_to_inspected(self) -> None:
+        """Put the cursor on the token that the inspector opens on, unless a reply streams."""
+        block = self.view.current_block
+        if block is not None and block.log.steps and self.session.state != "busy":
+            place = self.view.place_to_inspect(block)
+            self.view.current_log.set_cursor(Cursor(block.id, place))
 
     def sort(self) -> None:
         """Sort the candidates by the next criterion."""

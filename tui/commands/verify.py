@@ -144,7 +144,7 @@ def _record(record: Step | Finish | None) -> str:
         case None:
             return "nothing more"
         case Finish():
-            return f"ended: {reply_endings.as_recorded(record)}"
+            return reply_endings.as_recorded(record)
     p, rank = record.logp, record.rank
     numbers = (
         f" log p {p.before:.6f} {p.after:.6f} {p.amplified:.6f},"
