@@ -246,4 +246,4 @@ def _head_lines(width: int, height: int) -> int:
     """Lines for a head: the summary gets its lines where enough is left for the text."""
     if height < 7:
         return 1
-    return 3 if width < 50 and height >= 12 else 2
+    return 2 if width >= 50 else 4 if height >= 14 else 3 if height >= 10 else 2

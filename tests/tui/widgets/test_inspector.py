@@ -72,7 +72,7 @@ async def test_it_opens_on_where_a_branch_leaves_its_sibling(tmp_path: Path) -> 
     async with open_chat(tmp_path) as chat:
         await chat.say("Hi")
         await chat.finish()
-        await chat.press("tab", "home", "right", "right", "enter", "down", "enter")
+        await chat.press("tab", "home", "right", "right", "enter", "down", "down", "enter")
         await chat.finish()
         await chat.press("i")
         assert f"token 3 of {len(steps(chat))}" in shown(chat)
