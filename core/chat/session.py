@@ -225,14 +225,29 @@ class ChatSession:
         the token and by α alone. A comparison branches in every lane.
         """
         parent = log.reply.parent
-        if not self.live.can_ask or parent is None or not self.can_branch(log):
+        if parent is None or not self.can_branch(log):
             return False
-        self.conversation.leaf = parent
         lane = log.reply.lane
-        own = {lane: self.alpha if lane == "amplified" else log.reply.alpha}
+        alpha = self.alpha if lane == "amplified" else log.reply.alpha
         sampling = self.sampling.model_copy(update={"seed": log.reply.seed})
         forced = (*(step.token for step in log.steps[:place]), token)
-        pending = self.live.ask(parent, self.lanes if self.comparing else own, sampling, forced)
+        return self._begin_with(parent, forced, sampling, lane, alpha)
+
+    def answer_with(self, message: str, forced: tuple[int, ...]) -> bool:
+        """Answer a message with a reply that begins with given tokens, at the live α.
+
+        A comparison answers in every lane. False where nothing can be asked.
+        """
+        return self._begin_with(message, forced, self.sampling, "amplified", self.alpha)
+
+    def _begin_with(
+        self, parent: str, forced: tuple[int, ...], sampling: Sampling, lane: str, alpha: float
+    ) -> bool:
+        if not self.live.can_ask:
+            return False
+        self.conversation.leaf = parent
+        lanes = self.lanes if self.comparing else {lane: alpha}
+        pending = self.live.ask(parent, lanes, sampling, forced)
         self._keep_next = pending.replies("amplified" if self.comparing else lane)[0]
         return True
 

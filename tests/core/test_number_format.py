@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.number_format import MINUS, bar, delta, probability, quantity, signed
+from logit_amp_chat.core.number_format import (
+    MINUS,
+    bar,
+    delta,
+    fraction,
+    probability,
+    quantity,
+    signed,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +39,11 @@ def test_no_alpha_is_written_as_another(alpha: float) -> None:
 )  # fmt: skip
 def test_probabilities_take_five_cells(p: float, shown: str) -> None:
     log_prob = math.log(p) if p else -math.inf
-    assert probability(log_prob) == shown
+    assert probability(log_prob) == fraction(p) == shown
+
+
+def test_what_is_no_probability_is_shown_as_such() -> None:
+    assert probability(math.nan) == fraction(math.nan) == "    –"
 
 
 @pytest.mark.parametrize(
