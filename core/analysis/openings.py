@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 from logit_amp_chat.core.records import Candidate, Opening
 
-Order = Literal["moved", "Δ", "α"]
+Order = Literal["moved", "delta", "amplified"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 # α buries a token that training made likelier if it at least halves it.
@@ -82,8 +82,8 @@ def ordered(found: Sequence[OpeningRow], order: Order) -> list[OpeningRow]:
     """
     keys: dict[Order, Callable[[OpeningRow], tuple[float, ...]]] = {
         "moved": lambda row: _raised_first(row.moved),
-        "Δ": lambda row: _raised_first(row.delta),
-        "α": lambda row: (-row.p.amplified,),
+        "delta": lambda row: _raised_first(row.delta),
+        "amplified": lambda row: (-row.p.amplified,),
     }
     key = keys[order]
     return sorted(found, key=lambda row: (*key(row), -row.p.after, row.token or 0))

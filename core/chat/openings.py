@@ -23,7 +23,7 @@ class MessageOpenings:
         self.session = session
         self.message = message
         self.alpha = session.alpha
-        """The α of what is shown: the live one, once its first level is known."""
+        """The α of what is shown: the live one, once every open level is known there."""
         self.opened: set[Path] = set()
         """The paths that are open a level deeper."""
         self.problem = ""
@@ -43,11 +43,6 @@ class MessageOpenings:
         self.opened = {one for one in self.opened if one[: len(path)] != path}
         self.follow()
 
-    def set_alpha(self, alpha: float) -> None:
-        """Move the live α; what is open is measured again there."""
-        self.session.set_alpha(alpha)
-        self.retry()
-
     def retry(self) -> None:
         """Ask again for what could not be measured."""
         self.problem = ""
@@ -58,11 +53,11 @@ class MessageOpenings:
         self.problem = message
 
     def follow(self) -> None:
-        """Ask for the first level that is missing; shows the live α once there is something."""
-        live = self.session.alpha
-        if self._known((), live):
+        """Ask for the first level that is missing; without one, show the live α."""
+        live, path = self.session.alpha, self.missing
+        if path is None or not self._known((), self.alpha):
             self.alpha = live
-        if (path := self.missing) is not None and not self.problem and self.session.live.can_ask:
+        if path is not None and not self.problem and self.session.live.can_ask:
             self.session.live.ask_opening(self.message, path, live)
 
     @property

@@ -206,7 +206,8 @@ class FakeEngine:
         """Measure what was asked for."""
         request, self.waiting = self.waiting, None
         assert request is not None
-        words = [self._words[token] for token in request.path]
+        begun = {token_id(word): word for name in BEGINNINGS for word in (name, f" {name.lower()}")}
+        words = [begun[token] for token in request.path]
         top = next_tokens(words, request.alpha)
         self._words |= {candidate.id: candidate.text for candidate in top}
         said = [next_tokens(words[:place], request.alpha) for place in range(len(words))]

@@ -72,14 +72,10 @@ class TokenActions:
         self.session.live.when_idle(lambda: self._branch(reply, place, token))
 
     def _branch(self, reply: ReplyLog, place: int, token: int) -> None:
-        view = self.view
-        if not self.session.branch(reply, place, token):
-            view.notice.say("The models are not loaded.", "Wait, or press ctrl+l.", error=True)
-            return
-        view.compared = None
-        view.current_log.set_cursor(None)
-        view.sync_thread()
-        view.refresh_status()
+        if self.session.branch(reply, place, token):
+            self.view.show_branch()
+        else:
+            self.view.notice.say("The models are not loaded.", "Wait, or press ctrl+l.", error=True)
 
     def sibling(self, by: int) -> None:
         """Show another reply of this lane to the same message; the chat continues from it."""

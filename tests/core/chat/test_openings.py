@@ -90,18 +90,21 @@ def test_another_alpha_measures_what_is_open_anew_and_shows_the_old_until_then(
     openings.open((HELLO,))
     step(openings)
     engines.last.holds = True
-    openings.set_alpha(2.0)
+    openings.session.set_alpha(2.0)
+    openings.follow()
     assert openings.alpha == 1.0
     assert openings.wait == "measuring"
     engines.last.open_next()
     step(openings)
-    assert openings.alpha == 2.0
-    assert openings.at((HELLO,)) is None
+    assert openings.alpha == 1.0
+    assert openings.at((HELLO,)) is not None
     assert asked(engines)[-1] == dataclasses.replace(asked(engines)[1], alpha=2.0)
     engines.last.open_next()
     step(openings)
+    assert openings.alpha == 2.0
     assert openings.missing is None
-    openings.set_alpha(1.0)
+    openings.session.set_alpha(1.0)
+    openings.follow()
     assert openings.alpha == 1.0
     assert len(asked(engines)) == 4, "those at the old α were kept"
 
@@ -114,7 +117,8 @@ def test_what_was_closed_is_asked_for_no_more(openings: MessageOpenings, engines
         step(openings)
     openings.close((HELLO,))
     assert openings.opened == {(SURE,)}
-    openings.set_alpha(3.0)
+    openings.session.set_alpha(3.0)
+    step(openings)
     step(openings)
     step(openings)
     assert [r.path for r in asked(engines) if r.alpha == 3.0] == [(), (SURE,)]
