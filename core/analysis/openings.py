@@ -90,9 +90,15 @@ def ordered(found: Sequence[OpeningRow], order: Order) -> list[OpeningRow]:
 
 
 def summary(opening: Opening, most: int) -> list[OpeningRow]:
-    """The rows that training moved most, at most `most` of them, and the rest as the last one."""
-    largest = sorted(rows(opening), key=lambda row: -abs(row.moved))[:most]
-    return [*ordered(largest, "moved"), rest(opening, largest)]
+    """The rows that training moved most, and the rest as the last one.
+
+    They are the `most` with the largest moved probability, and half as many with the
+    largest Δ: a rare habit moves little.
+    """
+    found = rows(opening)
+    moved = sorted(found, key=lambda row: -abs(row.moved))[:most]
+    chosen = [*moved, *(row for row in ordered(found, "delta")[: most // 2] if row not in moved)]
+    return [*ordered(chosen, "moved"), rest(opening, chosen)]
 
 
 def _row(candidate: Candidate, alpha: float, begun: Probabilities) -> OpeningRow:

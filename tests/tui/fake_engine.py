@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
@@ -90,9 +90,11 @@ BEGINNINGS = {
 }
 
 
-def next_tokens(path: Sequence[str], alpha: float) -> tuple[Candidate, ...]:
+def next_tokens(
+    path: Sequence[str], alpha: float, beginnings: Mapping[str, tuple[float, float]]
+) -> tuple[Candidate, ...]:
     """What may follow a path; a tenth of each distribution is not among it."""
-    words = {f" {word.lower()}" if path else word: p for word, p in BEGINNINGS.items()}
+    words = {f" {word.lower()}" if path else word: p for word, p in beginnings.items()}
     logs = {word: (math.log(before), math.log(after)) for word, (before, after) in words.items()}
     others = [1 - sum(p[side] for p in words.values()) for side in (0, 1)]
     mixed = {word: after + alpha * (after - before) for word, (before, after) in logs.items()}
@@ -115,6 +117,7 @@ class FakeEngine:
         self.context = 512
         self.vocabulary: str | None = "words"
         self.closed = False
+        self.beginnings = dict(BEGINNINGS)
         self.holds = False  # whether openings wait for `open_next`
         self.waiting: OpeningsRequest | None = None
         self._place = 0
@@ -206,14 +209,18 @@ class FakeEngine:
         """Measure what was asked for."""
         request, self.waiting = self.waiting, None
         assert request is not None
-        begun = {token_id(word): word for name in BEGINNINGS for word in (name, f" {name.lower()}")}
+        names = [word for name in self.beginnings for word in (name, f" {name.lower()}")]
+        begun = {token_id(word): word for word in names}
         words = [begun[token] for token in request.path]
-        top = next_tokens(words, request.alpha)
+        top = next_tokens(words, request.alpha, self.beginnings)
         self._words |= {candidate.id: candidate.text for candidate in top}
-        said = [next_tokens(words[:place], request.alpha) for place in range(len(words))]
         path = [
-            next(c for c in level if c.text == word)
-            for level, word in zip(said, words, strict=True)
+            next(
+                c
+                for c in next_tokens(words[:place], request.alpha, self.beginnings)
+                if c.text == word
+            )
+            for place, word in enumerate(words)
         ]
         opening = Opening(
             parent=request.messages[-1].id,

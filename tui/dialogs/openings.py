@@ -67,7 +67,7 @@ class OpeningsScreen(Dialog[Path]):
 
     def update(self) -> None:
         """Show what is known now, and why the rest is not."""
-        if not self._composed:
+        if not (self._composed and self.is_attached):
             return
         self._tree.update()
         self.query_one("#frame").border_subtitle = self._alpha()

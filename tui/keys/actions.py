@@ -231,6 +231,10 @@ ACTIONS: Actions = (
            "openings", palette=False),
     Action("opening_page_down", "page(1)", "pagedown", "pgdn", "page", "A page down.",
            "Openings", "openings", palette=False),
+    Action("opening_top", "select(-100000)", "home", "home", "top", "The first row.", "Openings",
+           "openings", palette=False),
+    Action("opening_end", "select(100000)", "end", "end", "end", "The last row.", "Openings",
+           "openings", palette=False),
     Action("opening_leave", "", "", "esc", "back", "Back to the transcript.", "Openings",
            "openings", palette=False),
     # --- searching

@@ -73,9 +73,11 @@ class OpeningTree(Widget):
         self.select(self._place)
 
     def sort(self) -> None:
-        """Switch to the next order."""
+        """Switch to the next order; selects what comes first in the level of the selection."""
+        path = self.selected.path if self.selected else ()
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
         self.update()
+        self.select(next((n for n, line in enumerate(self.lines) if line.path == path), 0))
 
     def _below(self, path: Path) -> Iterator[TreeLine]:
         opening = self.openings.at(path)

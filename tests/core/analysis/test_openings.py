@@ -126,6 +126,10 @@ def test_probabilities_multiply_along_the_path() -> None:
 
 
 def test_a_summary_has_what_moved_most_and_counts_the_others_to_the_rest() -> None:
-    short = summary(ALL, 2)
+    short = summary(opening(LOWERED, BURIED, RAISED), 2)
     assert tokens(short) == [1, 3, None]
     assert short[-1].p == pytest.approx((0.30, 0.30, 0.23))
+
+
+def test_a_summary_has_the_largest_delta_too_where_little_was_moved() -> None:
+    assert tokens(summary(ALL, 2)) == [1, 4, 3, None]

@@ -84,13 +84,15 @@ class TestLooking:
             assert "“Sure”" in detail(chat)
             assert "buried" in detail(chat)
 
-    async def test_s_sorts_and_the_selection_stays_on_its_token(self, tmp_path: Path) -> None:
-        async with open_chat(tmp_path) as chat:
+    async def test_s_sorts_and_selects_what_comes_first_in_that_level(self, tmp_path: Path) -> None:
+        async with open_chat(tmp_path, size=(80, 40)) as chat:
             await look(chat, "down", "s")
-            assert words(chat)[0] == "▸“By", "the largest Δ"
-            assert "“Sure”" in detail(chat)
-            await chat.press("s")
-            assert words(chat)[:2] == ["▸“By", "▸“Hello"], "by α"
+            assert words(chat)[:2] == ["▸“By", "▸“Hello"], "the largest Δ"
+            assert "“By”" in detail(chat)
+            await one_by_one(chat, "end", "up", "right", "right", "down", "s")
+            assert words(chat)[:3] == ["▸“By", "▸“Hello", "▸“Sure"], "by α"
+            assert words(chat)[3:6] == ["▾“Otters", "▸“·by", "▸“·hello"]
+            assert "“Otters·by”" in detail(chat)
 
     @pytest.mark.parametrize("size", [(80, 24), (160, 50), (40, 15)])
     async def test_the_columns_fit(self, tmp_path: Path, size: tuple[int, int]) -> None:
