@@ -54,11 +54,18 @@ class MessageOpenings:
 
     def follow(self) -> None:
         """Ask for the first level that is missing; without one, show the live α."""
+        if self.gone:
+            return
         live, path = self.session.alpha, self.missing
         if path is None or not self._known((), self.alpha):
             self.alpha = live
         if path is not None and not self.problem and self.session.live.can_ask:
             self.session.live.ask_opening(self.message, path, live)
+
+    @property
+    def gone(self) -> bool:
+        """Whether another conversation was begun, as with a pair of another vocabulary."""
+        return self.message not in self.session.conversation.messages
 
     @property
     def missing(self) -> Path | None:

@@ -74,9 +74,14 @@ class OpeningActions:
 
     def follow(self) -> None:
         """Something happened: ask for what is missing, and show what is there."""
-        if self._screen is not None:
-            self._screen.openings.follow()
-            self._screen.update()
+        screen = self._screen
+        if screen is None:
+            return
+        if screen.openings.gone:
+            screen.dismiss(None)
+            return
+        screen.openings.follow()
+        screen.update()
 
     def failed(self, failed: Failed) -> None:
         """The engine could not do what it was asked."""

@@ -198,6 +198,15 @@ def test_without_models_it_says_so(openings: MessageOpenings, engines: Engines) 
     assert asked(engines) == []
 
 
+def test_those_of_a_chat_that_was_left_are_not_asked_for(
+    openings: MessageOpenings, engines: Engines
+) -> None:
+    openings.session.new_chat()
+    openings.follow()
+    assert openings.gone
+    assert asked(engines) == []
+
+
 # --- branches ---------------------------------------------------------------------
 
 

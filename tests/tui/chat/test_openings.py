@@ -303,6 +303,22 @@ class TestTrouble:
             assert words(chat)[0] == "▸“Hello"
             assert not problem(chat)
 
+    async def test_it_closes_where_a_pair_of_another_vocabulary_begins_a_new_chat(
+        self, tmp_path: Path
+    ) -> None:
+        async with open_chat(tmp_path) as chat:
+            await ask(chat, "Hi")
+            chat.screen.action_reload()
+            await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile)
+            await chat.press("o")
+            assert "The models are loading" in problem(chat)
+            chat.engine.vocabulary = "others"
+            chat.engine.load()
+            await chat.frame()
+            await chat.until(lambda: chat.app.screen is chat.screen)
+            assert "a new chat was started" in chat.notice
+            assert asked(chat) == []
+
     async def test_a_reply_that_is_being_written_is_stopped_first(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
             await chat.say("Hi")
