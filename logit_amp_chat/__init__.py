@@ -15,7 +15,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.analysis.openings import OpeningRow
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
+    from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
     from logit_amp_chat.core.config.profile import Profile, load_profile
     from logit_amp_chat.core.errors import (
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.transcripts.jsonl import read_records
 
 _HOMES = {
+    "core.analysis.openings": ("OpeningRow",),
     "core.api.open_pair": ("OpenPair", "open_pair"),
+    "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
     "core.config.profile": ("Profile", "load_profile"),
     "core.errors": (
@@ -55,6 +59,8 @@ __all__ = [
     "LogitAmpError",
     "Message",
     "OpenPair",
+    "OpeningRow",
+    "Openings",
     "PairError",
     "PairReply",
     "Profile",

@@ -23,6 +23,7 @@ HEADINGS: dict[Place, str] = {
     "composer": "While you write",
     "transcript": "In the transcript (tab takes you there)",
     "candidates": "Among the candidates (enter on a token takes you there)",
+    "openings": "Among the openings (o in the transcript takes you there)",
     "search": "While you search (/ in the transcript)",
     "chats": "In the list of saved chats",
 }
