@@ -40,7 +40,7 @@ FIGURES = (
     "Above the composer they are means over 32 tokens, the newest or those up to the cursor; in"
     " the head of a lane, over its whole reply; in the inspector, of one token.",
     "parts from after at token n: the first token at which a lane differs from after.",
-    "overtakes ▸ at α: from there on amplified prefers the candidate to the chosen token, ▸.",
+    "overtakes ▸ at α: where amplified prefers the candidate to the chosen token, ▸.",
 )
 
 

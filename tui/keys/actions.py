@@ -67,7 +67,7 @@ ACTIONS: Actions = (
            " an edit.", "Chat", rank=2, when="streaming", palette=False),
     Action("to_transcript", "to_transcript", "", "tab", "transcript",
            "Go to the transcript, also while a reply streams; so does esc with nothing to stop.",
-           "Chat", "composer", 30, palette=False),
+           "Chat", "composer", 5, palette=False),
     Action("to_composer", "to_composer", "", "enter", "write",
            "Without a token: write. So do ↓ below the last line, tab (unless you compare), and"
            " any letter that does nothing here.", "Chat", "transcript", 7, when="no token",
