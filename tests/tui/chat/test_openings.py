@@ -71,7 +71,7 @@ class TestLooking:
                 "▸“Hello", "▸“Sure", "▸“By", "▸“The", "▸“Otters", "the rest",
             ]  # fmt: skip
             by, rest = tree(chat)[2].split(), tree(chat)[5].split()
-            assert by[1:] == ["1e-6", "0.010", "0.918", "+9.21", "1e-6", "0.010", "0.918"]
+            assert by[1:] == ["1e−6", "0.010", "0.918", "+9.21", "1e−6", "0.010", "0.918"]
             assert rest[2:] == ["0.170", "0.110", "0.001", "−0.44", "0.170", "0.110", "0.001"]
 
     async def test_what_alpha_buries_is_marked_and_explained(self, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ class TestTheTree:
             await chat.press("right")
             row = tree(chat)[1].split()
             assert row[1:4] == ["0.020", "0.400", "⇣0.073"]
-            assert row[5:] == ["4e-4", "0.160", "0.005"]
+            assert row[5:] == ["4e−4", "0.160", "0.005"]
             assert "“Hello·hello”" in detail(chat)
 
     async def test_left_goes_to_the_token_before_and_closes_it(self, tmp_path: Path) -> None:
