@@ -298,10 +298,9 @@ class TestTrouble:
             assert "The models are loading" in problem(chat)
             chat.engine.load()
             await chat.frame()
-            assert "A reply is being written" in problem(chat)
+            await chat.until(lambda: "A reply is being written" in problem(chat))
             await chat.finish()
-            assert words(chat)[0] == "▸“Hello"
-            assert not problem(chat)
+            await chat.until(lambda: words(chat)[0] == "▸“Hello" and not problem(chat))
 
     async def test_it_closes_where_a_pair_of_another_vocabulary_begins_a_new_chat(
         self, tmp_path: Path
