@@ -15,6 +15,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.analysis.raised_tokens import (
+        TokenChange,
+        most_lowered,
+        most_raised,
+        token_changes,
+    )
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.replies import PairReply, Replies
     from logit_amp_chat.core.config.profile import Profile, load_profile
@@ -31,6 +37,12 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.transcripts.jsonl import read_records
 
 _HOMES = {
+    "core.analysis.raised_tokens": (
+        "TokenChange",
+        "most_lowered",
+        "most_raised",
+        "token_changes",
+    ),
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.replies": ("PairReply", "Replies"),
     "core.config.profile": ("Profile", "load_profile"),
@@ -62,11 +74,15 @@ __all__ = [
     "Replies",
     "Sampling",
     "Step",
+    "TokenChange",
     "TranscriptError",
     "UsageError",
     "load_profile",
+    "most_lowered",
+    "most_raised",
     "open_pair",
     "read_records",
+    "token_changes",
 ]
 
 

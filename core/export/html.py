@@ -20,7 +20,7 @@ from string import Template
 
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
-from logit_amp_chat.core.export import describe
+from logit_amp_chat.core.export import describe, token_table
 from logit_amp_chat.core.lanes import LETTERS
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
@@ -205,6 +205,8 @@ class _Page:
             heading = "<h2>Replies to messages that are not in the file</h2>"
             rows = "".join(self._lanes([log]) for log in loose)
             yield f'<section class="turn">{heading}{rows}</section>'
+        if pairs := list(token_table.pair_tables(self.state)):
+            yield _token_tables(pairs)
         unknown = {r.type for r in self.records if isinstance(r, Unknown)}
         if unknown:
             kinds = _text(", ".join(sorted(unknown)))
@@ -325,6 +327,18 @@ class _Page:
         note = self.notes.get((about, step))
         text = _text(describe.note(self.state, note)) if note else ""
         return f'<p class="note">{text}</p>' if note else ""
+
+
+def _token_tables(pairs: Iterable[token_table.PairTables]) -> str:
+    parts = [f'<section class="turn tokens"><h2>{token_table.TITLE}</h2>']
+    for pair in pairs:
+        parts.append(f'<p class="meta">{_text(pair.summed)}</p>')
+        for table in pair.tables:
+            head = "".join(f"<th>{_text(cell)}</th>" for cell in token_table.HEAD)
+            rows = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in table.rows)
+            body = "".join(f"<tr>{row}</tr>" for row in rows) or "<tr><td>none</td></tr>"
+            parts.append(f"<h3>{table.title}</h3><table><tr>{head}</tr>{body}</table>")
+    return "\n".join([*parts, "</section>"])
 
 
 def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> int | None:
