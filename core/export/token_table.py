@@ -83,15 +83,19 @@ def quoted_token(change: TokenChange) -> str:
     return f"{name} special" if change.special else name
 
 
-def _summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) -> str:
+def what_was_summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) -> str:
+    """How much was summed: 312 sampled tokens of 4 replies (2 amplified, 1 before, 1 after)."""
     tokens = sum(change.count for change in changes)
     lanes = Counter(log.reply.lane for log in logs)
     each = ", ".join(f"{number} {visible(lane, newlines=False)}" for lane, number in lanes.items())
-    replies = f"{count(len(logs), 'reply')}" if len(logs) == 1 else f"{len(logs):,} replies"
+    replies = "1 reply" if len(logs) == 1 else f"{len(logs):,} replies"
+    return f"{count(tokens, 'sampled token')} of {replies} ({each})"
+
+
+def _summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) -> str:
     return (
         "Δ = log p under after − log p under before of a token where it was written, in nats,"
-        f" summed over {count(tokens, 'sampled token')} of {replies} ({each})."
-        " Forced tokens of branches do not count."
+        f" summed over {what_was_summed(changes, logs)}. Forced tokens of branches do not count."
     )
 
 
@@ -99,7 +103,7 @@ def _rows(
     state: Conversation, changes: Sequence[TokenChange], *, raised: bool
 ) -> list[tuple[str, ...]]:
     numbers = {id: number for number, id in enumerate(state.messages, 1)}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for change in changes[:ROWS]:
         place = change.highest if raised else change.lowest
         rows.append(

@@ -1,4 +1,4 @@
-"""A list to choose from, narrowed by typing."""
+"""A list to choose from, most often narrowed by typing."""
 
 from __future__ import annotations
 
@@ -67,6 +67,8 @@ class Picker(Dialog[T]):
         Binding("pagedown", "move('page_down')", "Page down", id="picker.page_down", show=False),
     ]
     keys = "↑↓ move · enter open · esc cancel"
+    placeholder = "Type to filter"
+    """What stands in the empty filter; a list without one has letters as keys."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +78,8 @@ class Picker(Dialog[T]):
 
     def body(self) -> ComposeResult:
         """The filter, the list, and more about the line under the cursor."""
-        yield LineInput(placeholder="Type to filter", compact=True)
+        if self.placeholder:
+            yield LineInput(placeholder=self.placeholder, compact=True)
         yield Entries(id="entries", markup=False, compact=True)
         yield Static(id="detail", markup=False)
 
@@ -111,7 +114,7 @@ class Picker(Dialog[T]):
         self._filter()
 
     def _filter(self, at: int = 0) -> None:
-        wanted = self.query_one(Input).value.casefold().split()
+        wanted = [word for line in self.query(Input) for word in line.value.casefold().split()]
         found = [row for row in self._rows if all(word in row.words.casefold() for word in wanted)]
         self._shown = sorted(found, key=lambda row: _distance(row.words.casefold(), wanted))
         entries = self.query_one(Entries)

@@ -128,6 +128,8 @@ ACTIONS: Actions = (
            "transcript", 19),
     Action("note_reply", "note_reply", "M", "M", "note", "Add a note to this reply.",
            "Look", "transcript"),
+    Action("raised", "raised", "d", "d", "raised",
+           "List the tokens that training raised or lowered most.", "Look", "transcript", 44),
     Action("colour", "colour", "f6", "F6", "colour",
            "Colour tokens by KL, by Δ log p, by rank change, by entropy, or not.", "Look",
            rank=15),

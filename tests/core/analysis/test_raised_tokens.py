@@ -66,7 +66,7 @@ def test_the_places_are_those_of_its_largest_and_smallest_delta() -> None:
 
 
 def test_of_equal_places_it_is_the_first() -> None:
-    same = [reply("r-1"), *(step("r-1", n, "!", -2.0, -1.0) for n in range(3))]
+    same: list[Record] = [reply("r-1"), *(step("r-1", n, "!", -2.0, -1.0) for n in range(3))]
     assert rows(same)["!"].highest == Place("r-1", 0, 1.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.records import LogProbs, Sampling
 from logit_amp_chat.core.system.machine import Machine
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
@@ -23,10 +25,12 @@ from logit_amp_chat.tui.dialogs.export import ExportScreen
 from logit_amp_chat.tui.dialogs.help import HelpScreen
 from logit_amp_chat.tui.dialogs.note import NoteScreen
 from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
+from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys.actions import Action
+from tests.core.samples import reply, step
 from tests.tui.dialogs.host import Host, until
 from tests.tui.dialogs.samples import broken_profile, profile, save_chat
 
@@ -42,6 +46,18 @@ def chats(folder: Path) -> Dialog[Any]:
         written = datetime(2026, 11, day, 14, 2).timestamp()
         os.utime(folder / f"{name}.jsonl", (written, written))
     return ChatsScreen(folder)
+
+
+def raised_tokens() -> Dialog[Any]:
+    """One token of each kind: summed twice, hostile, special, and one that `before` rules out."""
+    log = ReplyLog(reply())
+    for index, (text, before) in enumerate(
+        [(" otter", -3.0), (" [/INST]\x1b[31m", -2.5), (" otter", -4.0), ("<|end|>", -9.0)]
+    ):
+        said = step(index, text, special=text.startswith("<|"))
+        log.add(replace(said, token=len(text), logp=LogProbs(before, -0.5, -0.25)))
+    log.add(replace(step(4, " 水獺"), token=90))
+    return RaisedTokensScreen([log], [log])
 
 
 DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
@@ -76,6 +92,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
         MACHINE,
         folder,
     ),
+    "raised_tokens": lambda folder: raised_tokens(),
     "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
     "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
