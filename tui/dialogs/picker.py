@@ -113,9 +113,25 @@ class Picker(Dialog[T]):
         self.problem("")
         self._filter()
 
+    @property
+    def wanted(self) -> list[str]:
+        """The words that were typed, casefolded."""
+        return [word for line in self.query(Input) for word in line.value.casefold().split()]
+
+    def has(self, row: Row[T], word: str) -> bool:
+        """Whether a casefolded word finds the row."""
+        return word in row.words.casefold()
+
+    def refilter(self) -> None:
+        """Filter again where rows are found by more than before; the cursor stays on its row."""
+        row = self.row
+        self._filter()
+        if row is not None and row in self._shown:
+            self.query_one(Entries).highlighted = self._shown.index(row)
+
     def _filter(self, at: int = 0) -> None:
-        wanted = [word for line in self.query(Input) for word in line.value.casefold().split()]
-        found = [row for row in self._rows if all(word in row.words.casefold() for word in wanted)]
+        wanted = self.wanted
+        found = [row for row in self._rows if all(self.has(row, word) for word in wanted)]
         self._shown = sorted(found, key=lambda row: _distance(row.words.casefold(), wanted))
         entries = self.query_one(Entries)
         entries.clear_options()
