@@ -268,3 +268,27 @@ def pair_profile(
     return Profile(
         **{**defaults, "before": sides[0], "after": sides[1], "title": title, "name": title}
     )
+
+
+SPECIFICATIONS = "FILE.yaml, BEFORE AFTER, or MODEL + ADAPTER"
+"""What `specified_profile` reads, beside the name of a profile; models are Hub ids or folders."""
+
+
+def specified_profile(text: str) -> Profile:
+    """The profile that one line names: one of SPECIFICATIONS, or a profile's name.
+
+    Raises ProfileError if there is none of that name, or one side stays unknown.
+    """
+    text = text.strip()
+    words = text.replace("→", " ").split()
+    if "+" in words:
+        model, _, adapter = (part.strip() for part in text.partition("+"))
+        if not (model and adapter):
+            raise ProfileError("An adapter needs its model.", "Write MODEL + ADAPTER.")
+        return pair_profile(before=model, adapter=adapter)
+    if len(words) == 2 and not _exists(_expanded(text).exists):
+        return pair_profile(before=words[0], after=words[1])
+    looks_like_id = text.count("/") == 1 and not text.startswith(("~", ".", "/"))
+    if looks_like_id and not text.endswith(SUFFIXES) and not _exists(_expanded(text).is_file):
+        raise ProfileError(f"{text} is one side of a pair.", f"Write {SPECIFICATIONS}.")
+    return load_profile(text)

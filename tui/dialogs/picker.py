@@ -114,9 +114,18 @@ class Picker(Dialog[T]):
         self._filter()
 
     @property
+    def typed(self) -> str:
+        """What stands in the filter."""
+        return "".join(line.value for line in self.query(Input))
+
+    @property
     def wanted(self) -> list[str]:
         """The words that were typed, casefolded."""
-        return [word for line in self.query(Input) for word in line.value.casefold().split()]
+        return self.typed.casefold().split()
+
+    def offered(self, typed: str) -> Row[T] | None:
+        """A last row made from what was typed, where that names something by itself."""
+        return None
 
     def has(self, row: Row[T], word: str) -> bool:
         """Whether a casefolded word finds the row."""
@@ -132,11 +141,13 @@ class Picker(Dialog[T]):
     def _filter(self, at: int = 0) -> None:
         wanted = self.wanted
         found = [row for row in self._rows if all(self.has(row, word) for word in wanted)]
+        offered = self.offered(self.typed)
         self._shown = sorted(found, key=lambda row: _distance(row.words.casefold(), wanted))
+        self._shown += [offered] if offered else []
         entries = self.query_one(Entries)
         entries.clear_options()
         entries.add_options(Option(row.line) for row in self._shown)
-        self.query_one("#frame").border_subtitle = f"{len(self._shown)} of {len(self._rows)}"
+        self.query_one("#frame").border_subtitle = f"{len(found)} of {len(self._rows)}"
         if self._shown:
             entries.highlighted = min(at, len(self._shown) - 1)
         else:
@@ -160,9 +171,12 @@ class Picker(Dialog[T]):
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
     def _choose(self) -> None:
-        if self.row is None:
-            return
-        if self.row.value is None:
+        if self.row is not None:
+            self.choose(self.row)
+
+    def choose(self, row: Row[T]) -> None:
+        """Answer with a row."""
+        if row.value is None:
             self.problem("This one cannot be opened.")
         else:
-            self.dismiss(self.row.value)
+            self.dismiss(row.value)

@@ -36,6 +36,7 @@ from tests.tui.dialogs.samples import broken_profile, profile, save_chat
 
 SIZES = [(40, 12), (40, 15), (60, 15), (80, 24), (200, 60)]
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
+SMALL = profile("small", "Small pair, base to instruct", memory_gb=2.5)
 
 
 def chats(folder: Path) -> Dialog[Any]:
@@ -82,15 +83,16 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "line": lambda folder: LineScreen("Rename", "Otters", "An empty title shows the first again."),
     "note": lambda folder: NoteScreen("token 3 of the reply, “ fish” [/INST]", "odd"),
     "profiles": lambda folder: ProfileScreen(
-        "small",
+        SMALL,
         [
-            profile("small", "Small pair, base to instruct", memory_gb=2.5),
+            SMALL,
             profile("huge", "Huge pair", memory_gb=80, gated=True),
             profile("mine", "A [bold]folder[/] of my own"),
             broken_profile("torn"),
         ],
         MACHINE,
         folder,
+        token=True,
     ),
     "raised_tokens": lambda folder: raised_tokens(),
     "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
