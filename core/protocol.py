@@ -29,7 +29,9 @@ from logit_amp_chat.core.records import (
 class Lane:
     """One reply to be decoded at one α.
 
-    `messages`, `seed` and `max_new_tokens` are the request's if None here.
+    `messages`, `seed` and `max_new_tokens` are the request's if None here. `follows`
+    is recorded with the reply: which reply `messages` continue, where that is not
+    the one before the message that is answered.
     """
 
     reply: str
@@ -38,6 +40,7 @@ class Lane:
     messages: tuple[Message, ...] | None = None
     seed: int | None = None
     max_new_tokens: int | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ class Request:
             forced=min(forced, sampling.max_new_tokens),
             raw=self.raw,
             top=self.top,
+            follows=lane.follows,
         )
 
 

@@ -127,7 +127,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One lane's answer to `parent`: everything needed to decode it again."""
+    """One lane's answer to `parent`: everything needed to decode it again.
+
+    Its first `forced` tokens were given, not sampled. `follows` is the reply that
+    this lane's own history continues, where that is not the one before `parent`.
+    """
 
     type: Literal["reply"] = "reply"
     id: str
@@ -141,6 +145,7 @@ class Reply:
     forced: int = 0
     raw: bool = False
     top: int = 10
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +199,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """This reply became the history."""
+    """This reply became the history, or this message where nothing answers it."""
 
     type: Literal["keep"] = "keep"
     reply: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import unicodedata
+from pathlib import Path
 
 # Short names of format and control characters; the rest show their code point.
 _NAMES = {
@@ -142,3 +143,11 @@ class Utf8Stream:
     def finish(self) -> str:
         """An incomplete last character, as U+FFFD."""
         return self._decoder.decode(b"", final=True)
+
+
+def short_path(path: Path) -> str:
+    """A path with the home folder as ~."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except ValueError:
+        return str(path)

@@ -22,18 +22,22 @@ ENOUGH = 8
 
 @dataclass
 class ReplyMeans:
-    """Means over all steps of a reply, in nats; each step is added once."""
+    """Means over the sampled steps of a reply, in nats; each step is added once.
 
+    The first `given` steps of the reply were not sampled and do not count.
+    """
+
+    given: int = 0
     tokens: int = 0
     _kl: float = 0.0
     _logp_after: float = 0.0
 
     def take(self, steps: Sequence[Step]) -> None:
         """Add the steps that are new since the last call."""
-        for place in range(self.tokens, len(steps)):
+        for place in range(self.given + self.tokens, len(steps)):
             self._kl += steps[place].kl
             self._logp_after += steps[place].logp.after
-        self.tokens = len(steps)
+        self.tokens = max(0, len(steps) - self.given)
 
     @property
     def kl(self) -> float:
@@ -61,10 +65,15 @@ class WindowMeans:
         return self.tokens >= ENOUGH and self.logp_after < LEFT_AFTER
 
 
-def window_means(steps: Sequence[Step], end: int | None = None) -> WindowMeans | None:
-    """The means over the window that ends after `end` steps (default: all); None for none."""
+def window_means(
+    steps: Sequence[Step], end: int | None = None, given: int = 0
+) -> WindowMeans | None:
+    """The means over the window that ends after `end` steps (default: all); None for none.
+
+    The first `given` steps were not sampled and do not count.
+    """
     end = len(steps) if end is None else end
-    window = [steps[place] for place in range(max(0, end - WINDOW), end)]
+    window = [steps[place] for place in range(max(given, end - WINDOW), end)]
     if not window:
         return None
     count = len(window)

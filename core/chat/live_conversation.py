@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from logit_amp_chat.core.chat.engine_link import EngineLink, MakeEngine, Update
@@ -22,6 +23,7 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.records import Change, Finish, Reply, Sampling, Step, new_id
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 
@@ -96,11 +98,18 @@ class LiveConversation:
         lanes: Mapping[str, float],
         sampling: Sampling,
         forced: tuple[int, ...] = (),
+        continued: Mapping[str, ReplyLog] = MappingProxyType({}),
     ) -> PendingRequest:
-        """Have the message `leaf` answered in `lanes`, each at its α."""
+        """Have the message `leaf` answered in `lanes`, each at its α.
+
+        A lane goes on from the reply that `continued` has for it, else from the one
+        that the message was said to.
+        """
+        asked = [self._lane(leaf, name, lanes[name], continued) for name in lanes]
         request = Request(
             messages=self.saved.conversation.prompt(leaf),
-            lanes=tuple(Lane(reply=new_id("r"), name=name, alpha=lanes[name]) for name in lanes),
+            # Those with another history are decoded later; the chat is shown first.
+            lanes=tuple(sorted(asked, key=lambda lane: lane.follows is not None)),
             sampling=sampling,
             forced=forced,
         )
@@ -109,10 +118,19 @@ class LiveConversation:
         self.link.send(request)
         return pending
 
-    def stop(self) -> None:
-        """End the reply after the token in flight."""
+    def _lane(self, leaf: str, name: str, alpha: float, continued: Mapping[str, ReplyLog]) -> Lane:
+        conversation, reply = self.saved.conversation, new_id("r")
+        said_to = conversation.previous(leaf)
+        log = continued.get(name, said_to)
+        if log is None or log is said_to:
+            return Lane(reply=reply, name=name, alpha=alpha)
+        messages = conversation.prompt(leaf, log.id)
+        return Lane(reply=reply, name=name, alpha=alpha, messages=messages, follows=log.id)
+
+    def stop(self, reply: str | None = None) -> None:
+        """End the replies, or one of them, after the token in flight."""
         if self.state == "busy":
-            self.link.send(Stop())
+            self.link.send(Stop(reply))
 
     def when_idle(self, then: Callable[[], None]) -> None:
         """Do something as soon as no reply runs; a running one is stopped."""

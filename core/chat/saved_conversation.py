@@ -8,7 +8,7 @@ from typing import Literal
 
 from logit_amp_chat.core.errors import ReadOnlyError, TranscriptError
 from logit_amp_chat.core.records import Keep, Message, Name, Note, Record, Title, new_id
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.core.transcripts.recorder import Recorder
 from logit_amp_chat.core.transcripts.writer import Transcript
@@ -49,17 +49,16 @@ class SavedConversation:
 
     # --- replies ----------------------------------------------------------------
 
-    def keep(self, reply: str) -> None:
-        """Make this reply the history: the next message follows it."""
-        self.record(Keep(reply=reply))
+    def keep(self, node: str) -> None:
+        """Make this reply, or a message without one, the history: the next message follows it."""
+        self.record(Keep(reply=node))
 
-    def switch_to(self, log: ReplyLog) -> None:
-        """Make this reply the history, with the newest of what followed it."""
-        self.keep(log.id)
-        end = self.conversation.newest(log.id)
-        if end != log.id and end in self.conversation.replies:
+    def switch_to(self, node: str) -> None:
+        """Make a reply or message the history, with the newest of what followed it."""
+        self.keep(node)
+        end = self.conversation.newest(node)
+        if end != node:
             self.keep(end)
-        self.conversation.leaf = end
 
     def note(self, about: str, text: str, step: int | None = None) -> None:
         """Write a note about a message, a reply or one of its steps."""

@@ -38,6 +38,8 @@ class ChatSession:
         self.comparing = False
         self.compared_alphas: tuple[float, ...] = tuple(FIXED_ALPHA.values())
         """The αs that are compared beside the live one."""
+        self.own_histories = False
+        """Whether each lane of a comparison continues its own replies, not those of the chat."""
         self.editing: Message | None = None
         self.incompatible_chat: Path | None = None
         """The chat that was left because the pair opened last has another vocabulary."""
@@ -134,7 +136,8 @@ class ChatSession:
             return
         self.awaiting_models = False
         lanes = self.lanes if self.comparing else {"amplified": self.alpha}
-        self.live.ask(leaf, lanes, self.sampling)
+        continued = self._continued(self.conversation.previous(leaf)) if self.comparing else {}
+        self.live.ask(leaf, lanes, self.sampling, continued=continued)
 
     def take_queued(self) -> str:
         """Hand back the messages that were not sent yet."""
@@ -195,8 +198,15 @@ class ChatSession:
 
     def lanes_of(self, log: ReplyLog) -> dict[str, ReplyLog]:
         """The replies that stand beside `log` in the comparison."""
-        found = self.conversation.beside(log)
+        found = self.conversation.beside(log, own_histories=self.own_histories)
         return {lane: found[lane] for lane in self.lanes if lane in found}
+
+    def _continued(self, previous: ReplyLog | None) -> dict[str, ReplyLog]:
+        """By lane, the reply it goes on from: `previous`, or its own beside that one."""
+        if previous is None:
+            return {}
+        own = self.conversation.histories(previous) if self.own_histories else {}
+        return {lane: own.get(lane, previous) for lane in (*self.lanes, previous.reply.lane)}
 
     def complete_lanes(self, log: ReplyLog) -> bool:
         """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked."""
@@ -204,8 +214,14 @@ class ChatSession:
         missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
         if not missing or not self.live.can_ask or log.reply.parent is None:
             return False
-        self.live.ask(log.reply.parent, missing, log.reply.sampling, log.forced)
+        continued = self._continued(self.conversation.previous(log.id))
+        self.live.ask(log.reply.parent, missing, log.reply.sampling, log.forced, continued)
         return True
+
+    def keep(self, log: ReplyLog) -> None:
+        """Make a lane's reply the history: what is said next continues it, in every lane."""
+        self.own_histories = False
+        self.saved.keep(log.id)
 
     # --- branches ---------------------------------------------------------------
 
@@ -224,15 +240,39 @@ class ChatSession:
         The seed stays and with it the noise, so that what follows differs by
         the token and by α alone. A comparison branches in every lane.
         """
-        parent = log.reply.parent
+        given = (*(step.token for step in log.steps[:place]), token)
+        return self._decode_from(log, given, self.sampling)
+
+    def can_go_on(self, log: ReplyLog) -> bool:
+        """Whether a reply has ended before its own end, with something to continue."""
+        ended = "cut off" if log.finish is None else log.finish.reason
+        return log.is_over and bool(log.steps) and ended not in ("stop", "context")
+
+    def go_on(self, log: ReplyLog) -> bool:
+        """Continue a reply that ended early: a sibling that is given all tokens it has."""
+        given = tuple(step.token for step in log.steps)
+        longer = len(given) + self.sampling.max_new_tokens
+        sampling = self.sampling.model_copy(update={"max_new_tokens": longer})
+        return self.can_go_on(log) and self._decode_from(log, given, sampling)
+
+    def _decode_from(self, log: ReplyLog, given: tuple[int, ...], sampling: Sampling) -> bool:
+        """A sibling of a reply that begins with given tokens, in its lane or in all compared."""
+        parent, lane = log.reply.parent, log.reply.lane
         if not self.live.can_ask or parent is None or not self.can_branch(log):
             return False
-        self.conversation.leaf = parent
-        lane = log.reply.lane
+        previous = self.conversation.previous(log.id)
+        continued = self._continued(previous) if self.comparing else {}
+        if previous is not None:
+            continued |= {lane: previous}
         own = {lane: self.alpha if lane == "amplified" else log.reply.alpha}
-        sampling = self.sampling.model_copy(update={"seed": log.reply.seed})
-        forced = (*(step.token for step in log.steps[:place]), token)
-        pending = self.live.ask(parent, self.lanes if self.comparing else own, sampling, forced)
+        self.conversation.leaf = parent
+        pending = self.live.ask(
+            parent,
+            self.lanes if self.comparing else own,
+            sampling.model_copy(update={"seed": log.reply.seed}),
+            given,
+            continued,
+        )
         self._keep_next = pending.replies("amplified" if self.comparing else lane)[0]
         return True
 
@@ -252,6 +292,7 @@ class ChatSession:
             self.saved.record(opened.session)
 
     def _reset_drafts(self) -> None:
+        self.own_histories = False
         self.editing = None
         self.awaiting_models = False
 
@@ -264,6 +305,7 @@ class ChatSession:
             return None
         self.saved.open(path)
         self._reset_drafts()
+        self.own_histories = self.conversation.has_own_histories
         session = self.conversation.session
         if (log := self.conversation.last_reply()) is not None:
             self.sampling = log.reply.sampling

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from logit_amp_chat.core.records import (
@@ -46,9 +46,19 @@ class ReplyLog:
         return self.reply.id
 
     @property
+    def is_over(self) -> bool:
+        """Whether no more steps will come."""
+        return self.finish is not None or self.cut_off
+
+    @property
     def forced(self) -> tuple[int, ...]:
         """The forced ids it begins with, as far as they were decoded."""
         return tuple(step.token for step in self.steps[: self.reply.forced])
+
+    @property
+    def sampled(self) -> list[Step]:
+        """The steps after those that were given."""
+        return self.steps[self.reply.forced :]
 
     @property
     def text(self) -> str:
@@ -91,6 +101,8 @@ class Conversation:
         self._follows: defaultdict[str | None, list[Message]] = defaultdict(list)
         self._answers: defaultdict[str | None, list[ReplyLog]] = defaultdict(list)
         self._kept: dict[str | None, ReplyLog] = {}
+        self._places: dict[str, str | None] = {}  # of a message: the reply that it follows
+        self._said_at: defaultdict[str | None, list[Message]] = defaultdict(list)
         for record in records:
             self.add(record)
 
@@ -100,18 +112,14 @@ class Conversation:
             case Session():
                 self.session = record
             case Message():
-                self.messages[record.id] = record
-                self._follows[record.parent].append(record)
-                self.leaf = record.id
+                self._add_message(record)
             case Reply():
                 self._add_reply(record)
             case Step() | Change() | Finish():
                 if log := self.replies.get(record.reply):
                     log.add(record)
             case Keep():
-                if log := self.replies.get(record.reply):
-                    self._kept[log.reply.parent] = log
-                    self.leaf = log.id
+                self._keep(record.reply)
             case Note():
                 self._note(record)
             case Title():
@@ -121,6 +129,24 @@ class Conversation:
                     log.name = record.text
             case _:
                 pass
+
+    def _add_message(self, message: Message) -> None:
+        self.messages[message.id] = message
+        self._follows[message.parent].append(message)
+        # Between two versions of a message the system prompt may have changed.
+        place = message.parent
+        if place is not None and place in self._places and self.messages[place].role == "system":
+            place = self._places[place]
+        self._places[message.id] = place
+        if message.role == "user":
+            self._said_at[place].append(message)
+        self.leaf = message.id
+
+    def _keep(self, node: str) -> None:
+        if log := self.replies.get(node):
+            self._kept[log.reply.parent] = log
+        if node in self.replies or node in self.messages:
+            self.leaf = node
 
     def _note(self, note: Note) -> None:
         place = note.about, note.step
@@ -157,44 +183,90 @@ class Conversation:
         """Every reply of this lane to the same message, in order; `log` is one of them."""
         return [other for other in self._answers[log.reply.parent] if _same_lane(other, log)]
 
+    def versions(self, message: Message) -> list[Message]:
+        """What the user said at the same place, in order; `message` is one of them."""
+        said = self._said_at[self._places.get(message.id)]
+        return said if message in said else [message]
+
+    def answers(self, message: Message, lane: str) -> list[tuple[Message, ReplyLog | None]]:
+        """Every version of a message with every reply to it in `lane`, in order.
+
+        A version that this lane has not answered stands with its kept reply, or with None.
+        """
+        return [
+            (version, log)
+            for version in self.versions(message)
+            for log in self._in_lane(version.id, lane) or [self.kept(version.id)]
+        ]
+
+    def _in_lane(self, message_id: str | None, lane: str) -> list[ReplyLog | None]:
+        return [log for log in self._answers[message_id] if log.reply.lane == lane]
+
     def newest(self, node: str) -> str:
         """The leaf below a message or reply, by way of the newest messages and kept replies."""
         seen: set[str] = set()
+        last = self.replies.get(node)
         while node not in seen:
             seen.add(node)
             if said := self._follows.get(node):
                 node = said[-1].id
-            elif kept := self._kept.get(node):
-                node = kept.id
+            elif (log := self._reply_after(node, last)) is not None:
+                node, last = log.id, log
         return node
+
+    def _reply_after(self, message_id: str, last: ReplyLog | None) -> ReplyLog | None:
+        """The kept reply to a message, or the newest one, that continues the reply `last`."""
+        kept = self._kept.get(message_id)
+        found = [*self._answers.get(message_id, ()), *([kept] if kept else [])]
+        return next(
+            (log for log in reversed(found) if last is None or self.previous(log.id) is last), None
+        )
 
     def thread(self, leaf: str | None = None) -> list[Message | ReplyLog]:
         """The messages and replies from the first one to `leaf` (default: the current leaf)."""
         return list(self._ancestors(self.leaf if leaf is None else leaf))[::-1]
 
-    def _ancestors(self, node: str | None) -> Iterator[Message | ReplyLog]:
+    def _ancestors(
+        self, node: str | None, follows: str | None = None
+    ) -> Iterator[Message | ReplyLog]:
+        """From `node` up; the first reply above it is `follows` instead, where that is given."""
         seen: set[str] = set()
         while node is not None and node not in seen:  # untrusted files may have cycles
+            if node in self.replies and follows in self.replies:
+                node, follows = follows, None
+                assert node is not None
             seen.add(node)
             if log := self.replies.get(node):
                 yield log
-                node = log.reply.parent
+                node, follows = log.reply.parent, log.reply.follows
             elif message := self.messages.get(node):
                 yield message
                 node = message.parent
             else:
                 return
 
-    def history(self, leaf: str | None = None) -> tuple[Message, ...]:
+    def previous(self, node: str | None) -> ReplyLog | None:
+        """The reply that a message follows, or that the message a reply answers does for it."""
+        above = (i for i in self._ancestors(node) if isinstance(i, ReplyLog) and i.id != node)
+        return next(above, None)
+
+    def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
         """The thread as a `Request` wants it: replies as assistant messages with the reply's id."""
+        thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
             item
             if isinstance(item, Message)
             else Message(id=item.id, parent=item.reply.parent, role="assistant", text=item.text)
-            for item in self.thread(leaf)
+            for item in reversed(thread)
         )
 
     # --- the current thread -----------------------------------------------------
+
+    @property
+    def has_own_histories(self) -> bool:
+        """Whether any lane has answered the user's last message from a history of its own."""
+        asked = self.last_user_message()
+        return asked is not None and any(log.reply.follows for log in self._answers[asked.id])
 
     def last_reply(self) -> ReplyLog | None:
         """The newest reply in the current thread."""
@@ -216,21 +288,43 @@ class Conversation:
         said = (i for i in self._ancestors(leaf) if isinstance(i, Message))
         return next((message.text for message in said if message.role == "system"), "")
 
-    def prompt(self, leaf: str) -> tuple[Message, ...]:
-        """The messages of a request for a reply to `leaf`: one system prompt, then the turns."""
-        history = self.history(leaf)
+    def prompt(self, leaf: str, follows: str | None = None) -> tuple[Message, ...]:
+        """The messages of a request for a reply to `leaf`: one system prompt, then the turns.
+
+        The message continues the reply `follows` instead of the one it was said to, if given.
+        """
+        history = self.history(leaf, follows)
         system = [m for m in history if m.role == "system"][-1:]
         turns = [m for m in history if m.role != "system"]
         return (*(m for m in system if m.text), *turns)
 
-    def beside(self, log: ReplyLog) -> dict[str, ReplyLog]:
+    def beside(self, log: ReplyLog, *, own_histories: bool = False) -> dict[str, ReplyLog]:
         """By lane, the replies to compare `log` with: same message, seed, sampling and prefix.
 
-        The newest of each lane, but always `log` itself.
+        They continue the same reply as `log`, or with `own_histories` the reply of
+        their own lane that stands beside that one. The newest of each lane, but
+        always `log` itself.
         """
+        previous = self.previous(log.id)
+        return self._beside(log, self.histories(previous) if own_histories else {})
+
+    def histories(self, previous: ReplyLog | None) -> dict[str, ReplyLog]:
+        """By lane, the reply that each lane's own history goes on from, beside `previous`."""
+        chain: dict[str, ReplyLog] = {}
+        while previous is not None and previous.id not in chain:
+            chain[previous.id] = previous
+            previous = self.previous(previous.id)
+        found: dict[str, ReplyLog] = {}
+        for log in reversed(chain.values()):
+            found = self._beside(log, found)
+        return found
+
+    def _beside(self, log: ReplyLog, continued: Mapping[str, ReplyLog]) -> dict[str, ReplyLog]:
+        previous = self.previous(log.id)
         found = {log.reply.lane: log}
         for other in reversed(self.replies_to(log.reply.parent)):
-            if _conditions(other) == _conditions(log):
+            follows = continued.get(other.reply.lane, previous)
+            if _same_conditions(other, log) and self.previous(other.id) is follows:
                 found.setdefault(other.reply.lane, other)
         return found
 
@@ -239,6 +333,21 @@ def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:
     return a.reply.lane == b.reply.lane
 
 
-def _conditions(log: ReplyLog) -> tuple[object, ...]:
-    """What lanes that are compared must share."""
-    return log.reply.seed, log.reply.sampling, log.reply.forced, log.forced
+def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
+    """Whether two replies have what lanes that are compared must share."""
+    return (
+        a.reply.seed == b.reply.seed
+        and a.reply.sampling == b.reply.sampling
+        and a.reply.forced == b.reply.forced
+        and _same_given(a, b)
+    )
+
+
+def _same_given(a: ReplyLog, b: ReplyLog) -> bool:
+    """Whether the given tokens are the same; of a reply that runs, those it has so far."""
+    one, other = a.forced, b.forced
+    if not a.is_over:
+        other = other[: len(one)]
+    if not b.is_over:
+        one = one[: len(other)]
+    return one == other

@@ -81,6 +81,7 @@ def _one_request(a: Reply, b: Reply) -> bool:
         alpha=a.alpha,
         seed=a.seed,
         forced=a.forced,
+        follows=a.follows,
         sampling=b.sampling.model_copy(update=own),
     )
 

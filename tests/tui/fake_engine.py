@@ -90,6 +90,8 @@ class FakeEngine:
         self.context = 512
         self.vocabulary: str | None = "words"
         self.closed = False
+        self.patient = False
+        """Whether even given tokens wait for `step`, as on a pair that takes seconds."""
         self._place = 0
         self._alphas: dict[str, float] = {}
         self._tokens: dict[str, list[str]] = {}
@@ -118,8 +120,10 @@ class FakeEngine:
                 self._alphas[command.reply] = command.alpha
             case SetSampling():
                 self.emit([self._change(reply, command.sampling) for reply in self._open])
-            case Stop():
+            case Stop(None):
                 self.end("cancelled")
+            case Stop(reply):
+                self._end_lane(str(reply))
 
     # --- what a test plays ------------------------------------------------------
 
@@ -179,6 +183,12 @@ class FakeEngine:
             self.emit([self._finish(reply, reason) for reply in list(self._open)])
             self._idle()
 
+    def _end_lane(self, reply: str) -> None:
+        if reply in self._open:
+            self.emit([self._finish(reply, "cancelled")])
+            if not self._open:
+                self._idle()
+
     def fail(self, message: str, remedy: str = "", *, fatal: bool = False) -> None:
         self.emit([Failed(message=message, remedy=remedy, fatal=fatal)])
         if not fatal:
@@ -197,13 +207,14 @@ class FakeEngine:
         self._tokens = {reply: [*tokens_of(text), END] for reply, text in texts.items()}
         for tokens in self._tokens.values():
             tokens[: len(request.forced)] = [self._words[token] for token in request.forced]
-        prompt = tuple(range(sum(len(m.text.split()) + 4 for m in request.messages)))
-        events: list[Event] = [
-            request.reply_of(lane, PromptIds(prompt, prompt), len(request.forced))
-            for lane in request.lanes
-        ]
-        self.emit([*events, Prefill(done=len(prompt), total=len(prompt))])
-        self.step(len(request.forced))
+        events: list[Event] = []
+        for lane in request.lanes:
+            words = sum(len(m.text.split()) + 4 for m in request.messages_of(lane))
+            prompt = PromptIds(tuple(range(words)), tuple(range(words)))
+            events.append(request.reply_of(lane, prompt, len(request.forced)))
+        self.emit([*events, Prefill(done=words, total=words)])
+        if not self.patient:
+            self.step(len(request.forced))
 
     def _step(self, reply: str, text: str) -> Step:
         top = candidates(text, self._place)

@@ -29,8 +29,7 @@ class CompareActions:
         cursor = view.log_view.cursor
         in_transcript = view.place == "transcript"
         session.comparing = not session.comparing
-        view.lanes.display = view.prompt.display = session.comparing
-        view.log_view.display = not session.comparing
+        view.arrange()
         if session.comparing:
             # Without a cursor the comparison follows the newest turn.
             view.compared = session.conversation.replies.get(cursor.reply) if cursor else None
@@ -46,6 +45,7 @@ class CompareActions:
             view.sync_thread()
         if in_transcript:
             self.host.set_focus(view.current_log)
+        view.refresh_welcome()
         view.refresh_inspector()
         view.refresh_status()
 
@@ -77,7 +77,7 @@ class CompareActions:
 
     def lane(self, by: int) -> None:
         """Go to another lane; without a comparison, to the composer."""
-        if self.session.comparing:
+        if self.view.comparing:
             self.host.set_focus(self.view.lanes.step_to(by))
             self.view.refresh_inspector()
         else:
@@ -90,9 +90,26 @@ class CompareActions:
         if not self.session.comparing or block is None:
             view.notice.say("Nothing to keep: compare first (F4), then choose a lane with tab.")
             return
-        self.session.saved.keep(block.id)
+        self.session.keep(block.log)
         view.sync_thread()
         view.refresh_status()
+
+    def histories(self) -> None:
+        """Let every lane continue its own replies, or all of them the chat's."""
+        session = self.session
+        if not session.comparing:
+            self.view.notice.say("One reply has one history.", "Compare first (F4).")
+            return
+        session.own_histories = not session.own_histories
+        self._show_chosen()
+
+    def end_lane(self) -> None:
+        """End the reply of the selected lane; the others go on."""
+        block = self.view.current_block
+        if block is None or block.log.is_over or self.session.state != "busy":
+            self.view.notice.say("This reply has ended.")
+        else:
+            self.session.live.stop(block.id)
 
     def together(self) -> None:
         """Let the lanes scroll together by token, or each on its own."""

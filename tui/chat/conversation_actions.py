@@ -121,6 +121,7 @@ class ConversationActions:
         """Set α, from the next token on."""
         self.session.set_alpha(alpha)
         self.view.alpha_bar.alpha = self.session.alpha
+        self.view.refresh_welcome()
 
     def alpha_by(self, by: float) -> None:
         """Move α."""
@@ -194,12 +195,16 @@ class ConversationActions:
         self.begin(other)
 
     def new_chat(self) -> None:
-        """Start a new chat; the old one stays in its file."""
+        """Start a new chat, the old one stays in its file; an empty one takes the defaults."""
         self.return_queued()
         self.session.live.when_idle(self._new_chat)
 
     def _new_chat(self) -> None:
+        if not self.session.conversation.thread():
+            self.session.use_defaults(self.session.profile)
+            self.view.legend.metric = None
         self.session.new_chat()
+        self.view.compared = None
         self.view.notice.clear()
         self.host.set_focus(self.view.composer)
         self.view.refresh_all()

@@ -93,7 +93,7 @@ class CursorActions:
         view = self.view
         if view.current_log.move_to_hit(direction, from_here=from_here):
             return
-        for name, lane in view.lanes.lanes.items() if self.session.comparing else ():
+        for name, lane in view.lanes.lanes.items() if view.comparing else ():
             if lane.log_view.finder.count()[1]:
                 view.lanes.select(name)
                 lane.log_view.move_to_hit(direction, from_here=from_here)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -18,9 +17,15 @@ from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.garbage_collection import RecordFreezer
-from logit_amp_chat.tui.chat.status import composer_title, figures, footer_states, pair_details
+from logit_amp_chat.tui.chat.status import (
+    composer_title,
+    figures,
+    footer_states,
+    pair_details,
+)
+from logit_amp_chat.tui.chat.welcome import welcome
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
+from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock, which
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
 from logit_amp_chat.tui.widgets.composer import Composer
@@ -47,6 +52,7 @@ class ChatView:
         self.status = StatusLine(id="status")
         self.log_view = TokenLog(id="log")
         self.prompt = Static(id="prompt", markup=False)
+        self.history = Static(id="history", markup=False)
         self.lanes = Lanes(id="lanes")
         self.inspector = Inspector(id="inspector")
         self.legend = Legend(id="legend")
@@ -68,6 +74,7 @@ class ChatView:
             with Container(id="reading"):
                 yield self.log_view
                 yield self.prompt
+                yield self.history
                 yield self.lanes
             yield self.inspector
         yield self.legend
@@ -91,9 +98,14 @@ class ChatView:
         return "search" if bar is not None and focused is bar.line else "composer"
 
     @property
+    def comparing(self) -> bool:
+        """Whether lanes stand in the place of the transcript; an empty chat has none."""
+        return self.session.comparing and self.session.conversation.leaf is not None
+
+    @property
     def current_log(self) -> TokenLog:
         """The log that arrow keys and the inspector act on."""
-        return self.lanes.current.log_view if self.session.comparing else self.log_view
+        return self.lanes.current.log_view if self.comparing else self.log_view
 
     @property
     def current_block(self) -> ReplyBlock | None:
@@ -130,6 +142,7 @@ class ChatView:
     def refresh_all(self) -> None:
         """Show the session as it is now."""
         self.sync_thread()
+        self.refresh_legend()
         self.refresh_inspector()
         self.refresh_status()
 
@@ -149,16 +162,26 @@ class ChatView:
         """Bring the log in line with the thread: append what is new, rebuild when it changed."""
         wanted, shown = self._thread_ids(), self._shown_ids()
         if wanted[: len(shown)] == shown and shown:
-            blocks = {item.id: item for item in self.session.conversation.thread()}
+            items = {item.id: item for item in self.session.conversation.thread()}
             for name in wanted[len(shown) :]:
-                self.log_view.append(self._block(blocks[name]))
+                self.log_view.append(self._block(items[name]))
         else:
             thread = self.session.conversation.thread()
-            self.log_view.show([self._block(item) for item in thread] or [self._welcome()])
+            self.log_view.show(
+                [self._block(item) for item in thread]
+                or [welcome(self.session, self.legend.metric)]
+            )
         self.colour_logs()
         if self.session.comparing:
             self.sync_lanes()
+        self.arrange()
         self._freezer.freeze(self.session.conversation)
+
+    def arrange(self) -> None:
+        """Lanes below their message, or the transcript."""
+        self.lanes.display = self.prompt.display = self.comparing
+        self.history.display &= self.comparing
+        self.log_view.display = not self.comparing
 
     def sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""
@@ -168,40 +191,67 @@ class ChatView:
         if self.compared is None and asked and not conversation.replies_to(asked.id):
             log = None  # asked, and not answered yet
         parent = log.reply.parent if log else asked.id if asked else None
-        message = conversation.messages.get(parent or "")
-        self.prompt.update(Content(visible(message.text if message else "", newlines=False)))
-        self.lanes.show(session.lanes_of(log) if log else {}, session.lanes)
+        asked = conversation.messages.get(parent or "")
+        version = which(*self._version(asked)) if asked else ""
+        text = visible(asked.text, newlines=False) if asked else ""
+        self.prompt.update(Content(f"{text}  {version}".rstrip()))
+        self._show_history(conversation.previous(log.id if log else parent))
+        found = session.lanes_of(log) if log else {}
+        siblings = {lane: self._which(reply) for lane, reply in found.items()}
+        self.lanes.show(found, session.lanes, siblings)
         kept = conversation.kept(parent)
         self.lanes.set_kept(kept.id if kept else None)
 
+    def _show_history(self, previous: ReplyLog | None) -> None:
+        """Say whose replies the lanes continue, where there are any."""
+        self.history.display = previous is not None
+        if previous is not None:
+            shared = f"every lane continues {previous.reply.lane}'s reply · h own histories"
+            own = "every lane continues its own replies · h one history"
+            self.history.update(own if self.session.own_histories else shared)
+
+    def _which(self, log: ReplyLog) -> tuple[int, int]:
+        siblings = self.session.conversation.siblings(log)
+        return siblings.index(log) + 1, len(siblings)
+
+    def _version(self, message: Message) -> tuple[int, int]:
+        versions = self.session.conversation.versions(message)
+        return versions.index(message) + 1, len(versions)
+
     def _block(self, item: Message | ReplyLog) -> Block:
         """The block of a message or reply; one that is shown already stays, as it is wrapped."""
+        place = self.log_view.page.place_of(item.id)
+        shown = self.log_view.blocks[place] if place is not None else None
         if isinstance(item, Message):
-            place = self.log_view.page.place_of(item.id)
-            return MessageBlock(item) if place is None else self.log_view.blocks[place]
-        siblings = self.session.conversation.siblings(item)
-        which = siblings.index(item) + 1, len(siblings)
-        shown = self.log_view.block_of(item.id)
-        if shown is not None and shown.siblings == which:
+            version = self._version(item)
+            if isinstance(shown, MessageBlock) and shown.version == version:
+                return shown
+            return MessageBlock(item, version)
+        siblings = self._which(item)
+        if isinstance(shown, ReplyBlock) and shown.siblings == siblings:
             return shown
-        block = ReplyBlock(item, lane_label(item.reply.lane), siblings=which)
-        if item.reply.forced:  # what a branch has in common with its sibling
-            block.common = block.fork = item.reply.forced - 1
+        block = ReplyBlock(item, lane_label(item.reply.lane), siblings=siblings)
+        block.mark_branch(self._older(item))
         return block
 
-    def _welcome(self) -> WelcomeBlock:
-        folder = short_path(self.session.saved.recorder.folder)
-        return WelcomeBlock(
-            (
-                ("amplified = after + α · (after − before)", "head-amplified"),
-                (
-                    "Write something below. α −1 is before, 0 is after; above 0 what training"
-                    " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
-                    "said",
-                ),
-                (f"Chats are saved in {folder}", "finish"),
-            )
-        )
+    def _older(self, log: ReplyLog) -> list[ReplyLog]:
+        siblings = self.session.conversation.siblings(log)
+        return siblings[: siblings.index(log)]
+
+    def grow(self, reply: str) -> None:
+        """Show a reply's new steps in the transcript."""
+        block = self.log_view.block_of(reply)
+        if block is not None and block.mark_branch(self._older(block.log)):
+            self.log_view.refresh()
+        self.log_view.grow(reply)
+
+    def refresh_welcome(self) -> None:
+        """Bring an empty chat's page in line with the settings."""
+        shown = self.log_view.blocks
+        if shown and isinstance(shown[0], WelcomeBlock):
+            block = welcome(self.session, self.legend.metric)
+            if block.paragraphs != shown[0].paragraphs:
+                self.log_view.show([block])
 
     # --- token statistics ---------------------------------------------------------
 
@@ -211,7 +261,8 @@ class ChatView:
         steps = block.log.steps if block else []
         total = len(steps)
         end = min(cursor.step + 1, total) if cursor else total
-        self.alpha_bar.window_means = window_means(steps, end)
+        given = block.log.reply.forced if block else 0
+        self.alpha_bar.window_means = window_means(steps, end, given)
         self.alpha_bar.timeline = timeline(steps)
         if not self.inspector.display:
             return
@@ -242,6 +293,7 @@ class ChatView:
     def refresh_status(self) -> None:
         """Everything around the text: status, α bar, loading, footer."""
         session = self.session
+        self.refresh_welcome()
         labels = session.profile.labels
         self.status.title = session.profile.title
         self.status.details = pair_details(session)
@@ -287,11 +339,3 @@ class ChatView:
         if self.legend.metric or self.current_log.finder.query:
             states.add("jumping")
         self.keys.actions = keymap.footer(self.place, states, self.actions)
-
-
-def short_path(path: Path) -> str:
-    """A path with the home folder as ~."""
-    try:
-        return f"~/{path.relative_to(Path.home())}"
-    except ValueError:
-        return str(path)

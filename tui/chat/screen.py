@@ -125,7 +125,7 @@ class ChatScreen(Screen[None]):
         """Start loading once the first frame is there."""
         view = self.view
         view.lanes.display = view.prompt.display = view.inspector.display = False
-        view.legend.display = False
+        view.legend.display = view.history.display = False
         self.set_focus(view.composer)
         view.composer.remember(*self.session.conversation.said())
         view.refresh_all()
@@ -175,8 +175,8 @@ class ChatScreen(Screen[None]):
             view.sync_thread()
         grown = {update.reply for update in updates if isinstance(update, Step | Finish)}
         for reply in grown:
-            view.log_view.grow(reply)
-        if grown and self.session.comparing:
+            view.grow(reply)
+        if grown and view.comparing:
             view.lanes.grow()
         if not streaming:
             view.refresh_inspector()
@@ -210,7 +210,7 @@ class ChatScreen(Screen[None]):
     def on_descendant_focus(self) -> None:
         """Another place has the keyboard."""
         view = self.view
-        if isinstance(self.focused, TokenLog) and self.session.comparing:
+        if isinstance(self.focused, TokenLog) and view.comparing:
             for name, lane in view.lanes.lanes.items():
                 if lane.log_view is self.focused:
                     view.lanes.select(name)
@@ -281,6 +281,8 @@ class ChatScreen(Screen[None]):
 
     action_compare = delegate(_comparison, CompareActions.compare)
     action_compare_alphas = delegate(_comparison, CompareActions.compare_alphas)
+    action_end_lane = delegate(_comparison, CompareActions.end_lane)
+    action_histories = delegate(_comparison, CompareActions.histories)
     action_keep = delegate(_comparison, CompareActions.keep)
     action_lane = delegate(_comparison, CompareActions.lane)
     action_together = delegate(_comparison, CompareActions.together)
@@ -289,6 +291,7 @@ class ChatScreen(Screen[None]):
     action_candidate = delegate(_tokens, TokenActions.candidate)
     action_choose = delegate(_tokens, TokenActions.choose)
     action_colour = delegate(_tokens, TokenActions.colour)
+    action_go_on = delegate(_tokens, TokenActions.go_on)
     action_inspect = delegate(_tokens, TokenActions.inspect)
     action_name = delegate(_tokens, TokenActions.name)
     action_note = delegate(_tokens, TokenActions.note)

@@ -52,12 +52,13 @@ def composer_title(session: ChatSession) -> str:
 
 
 def footer_states(session: ChatSession) -> set[str]:
-    """The states of the session that narrow the footer: streaming, failed, comparing."""
+    """The states of the session that narrow the footer."""
     states = {
         "streaming": session.state == "busy",
         "failed": session.state == "failed"
         or session.live.silence is not None
         or session.saved.read_only,
         "comparing": session.comparing,
+        "streaming lanes": session.comparing and session.state == "busy",
     }
     return {name for name, on in states.items() if on}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from logit_amp_chat.core.analysis.raised_tokens import Place
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
+from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
@@ -74,8 +75,24 @@ class TokenActions:
         self.session.live.when_idle(lambda: self._branch(reply, place, token))
 
     def _branch(self, reply: ReplyLog, place: int, token: int) -> None:
+        self._follow(self.session.branch(reply, place, token))
+
+    def go_on(self) -> None:
+        """Continue a reply that was stopped or cut: a sibling that is given what it has."""
+        block = self.view.current_block
+        if block is None or not self.session.can_go_on(block.log):
+            said = "This reply came to its own end." if block else "There is no reply yet."
+            self.view.notice.say(said, "Press r for another one.")
+        elif not self.session.can_branch(block.log):
+            self.view.notice.say(*OTHER_PAIR)
+        else:
+            reply = block.log
+            self.session.live.when_idle(lambda: self._follow(self.session.go_on(reply)))
+
+    def _follow(self, asked: bool) -> None:
+        """Show the sibling that was asked for."""
         view = self.view
-        if not self.session.branch(reply, place, token):
+        if not asked:
             view.notice.say("The models are not loaded.", "Wait, or press ctrl+l.", error=True)
             return
         view.compared = None
@@ -84,29 +101,46 @@ class TokenActions:
         view.refresh_status()
 
     def sibling(self, by: int) -> None:
-        """Show another reply of this lane to the same message; the chat continues from it."""
+        """Show another reply of this lane, or another version of its message, with its reply."""
         view, session = self.view, self.session
-        block = view.current_block
-        siblings = session.conversation.siblings(block.log) if block else []
-        if block is None or len(siblings) < 2:
+        message, shown = self._turn()
+        lane = shown.reply.lane if shown else "amplified"
+        answers = session.conversation.answers(message, lane) if message else []
+        if len(answers) < 2:
             view.notice.say(
-                "This reply has no siblings.", "Press r to regenerate, enter on a token to branch."
+                "This reply has no siblings.",
+                "Press r to regenerate, e to edit the message, enter on a token to branch.",
             )
             return
         if session.state == "busy":
             view.notice.say("A reply is being written.", "Esc stops it.")
             return
-        sibling = siblings[(siblings.index(block.log) + by) % len(siblings)]
+        here = next(
+            place
+            for place, (said, log) in enumerate(answers)
+            if said is message and (log is shown or shown is None)
+        )
+        said, log = answers[(here + by) % len(answers)]
         cursor = view.current_log.cursor
-        session.saved.switch_to(sibling)
-        if session.comparing:
-            view.compared = sibling
+        session.saved.switch_to(log.id if log else said.id)
+        view.compared = log if session.comparing else None
         view.sync_thread()
-        if cursor is not None and sibling.steps:
-            step = min(cursor.step, len(sibling.steps) - 1)
-            view.current_log.set_cursor(Cursor(sibling.id, step))
+        if cursor is not None and log is not None and log.steps:
+            step = min(cursor.step, len(log.steps) - 1)
+            view.current_log.set_cursor(Cursor(log.id, step))
         view.refresh_inspector()
         view.refresh_status()
+
+    def _turn(self) -> tuple[Message | None, ReplyLog | None]:
+        """The message and reply under the cursor, or the last ones."""
+        conversation, block = self.session.conversation, self.view.current_block
+        asked = conversation.last_user_message()
+        log = block.log if block else None
+        answered = log and asked and log.reply.parent == asked.id
+        newest = self.view.current_log.cursor is None and not self.view.comparing
+        if log is None or (newest and not answered):
+            return asked, None
+        return conversation.messages.get(log.reply.parent or ""), log
 
     # --- what training raised -----------------------------------------------------
 
@@ -131,7 +165,7 @@ class TokenActions:
         """Put the cursor on a step, wherever in the file it is."""
         view, session = self.view, self.session
         log = session.conversation.replies[place.reply]
-        if session.comparing:
+        if view.comparing:
             if log.reply.lane not in session.lanes:
                 lane = visible(log.reply.lane, newlines=False)
                 view.notice.say(
@@ -145,7 +179,7 @@ class TokenActions:
             if session.state == "busy":
                 view.notice.say("A reply is being written.", "Esc stops it.")
                 return
-            session.saved.switch_to(log)
+            session.saved.switch_to(log.id)
             view.sync_thread()
             view.notice.say("The chat goes on from this reply now.")
         self.host.set_focus(view.current_log)
@@ -214,6 +248,7 @@ class TokenActions:
         view.legend.metric = metrics[(metrics.index(view.legend.metric) + 1) % len(metrics)]
         view.legend.said = ""
         view.colour_logs()
+        view.refresh_welcome()
         view.refresh_legend()
         view.refresh_keys()
 

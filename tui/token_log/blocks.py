@@ -25,12 +25,18 @@ REMEDIES: dict[FinishReason, str] = {
 }
 
 
-class MessageBlock:
-    """A message of the user, or the system prompt."""
+def which(number: int, total: int) -> str:
+    """Which of several siblings this is: `‹ 2/3 ›`; "" for one without."""
+    return f"‹ {number}/{total} ›" if total > 1 else ""
 
-    def __init__(self, message: Message) -> None:
+
+class MessageBlock:
+    """A message of the user, or the system prompt; `version` is (number, total)."""
+
+    def __init__(self, message: Message, version: tuple[int, int] = (1, 1)) -> None:
         self.id = message.id
         self.message = message
+        self.version = version
         self.wrapped = WrappedText(80)
 
     @property
@@ -43,6 +49,8 @@ class MessageBlock:
         self.wrapped = wrapped = WrappedText(width)
         role = self.message.role
         wrapped.add(ROLES[role], "system" if role == "system" else "you")
+        if place := which(*self.version):
+            wrapped.add(f"  {place}", "finish")
         wrapped.new_line()
         wrapped.add(visible(self.message.text), "said" if role == "user" else "told")
 
@@ -50,9 +58,11 @@ class MessageBlock:
 class ReplyBlock:
     """One lane's reply, token by token.
 
-    The first `common` steps agree with the reference lane and are muted; `fork`
-    is the first step that differs, once there is one. `siblings` is (number,
-    total). `rendered` shows the reply as Markdown once it is finished.
+    The first `given` steps were not sampled: they are muted, and take no part in
+    what is compared. The next, up to `common`, agree with the reference lane and
+    are muted too; `fork` is the first step that differs, once there is one.
+    `siblings` is (number, total). `rendered` shows the reply as Markdown once it
+    is finished.
     """
 
     def __init__(
@@ -70,14 +80,27 @@ class ReplyBlock:
         self.heading = heading
         self.siblings = siblings
         self.rendered = False
-        self.common = 0
+        self.given = self.common = log.reply.forced
         self.fork: int | None = None
+        self._branch_known = not self.given
         self._begin(80)
 
     @property
     def size(self) -> int:
         """Estimated number of cells."""
         return len(self.log.steps) * CELLS_PER_TOKEN
+
+    def mark_branch(self, older: Sequence[ReplyLog]) -> bool:
+        """Find the given token that no older sibling has in this place, once all have come.
+
+        Returns whether that changed anything.
+        """
+        if self._branch_known or len(self.log.steps) < self.given:
+            return False
+        self._branch_known = True
+        shared = max((_shared(self.log.steps, log.steps) for log in older), default=self.given)
+        self.fork = shared if shared < self.given else None
+        return self.fork is not None
 
     def _begin(self, width: int) -> None:
         self.wrapped = WrappedText(width)
@@ -91,14 +114,10 @@ class ReplyBlock:
         self._begin(width)
         if self.heading:
             self._head()
-        if self.rendered and self._over:
+        if self.rendered and self.log.is_over:
             self._render()
         else:
             self.grow()
-
-    @property
-    def _over(self) -> bool:
-        return self.log.finish is not None or self.log.cut_off
 
     def _render(self) -> None:
         """Show the text as Markdown, without tokens for the cursor."""
@@ -116,11 +135,10 @@ class ReplyBlock:
         self.wrapped.add(f"{letter} {self.label}", f"head-{self.lane}")
         if reply.lane not in FIXED_ALPHA:
             self.wrapped.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
-        number, total = self.siblings
         details = [
             f"seed {reply.seed}",
-            f"‹ {number}/{total} ›" if total > 1 else "",
-            f"branched at token {reply.forced}" if reply.forced else "",
+            which(*self.siblings),
+            f"{reply.forced} given" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
         ]
         for detail in filter(None, details):
@@ -133,7 +151,7 @@ class ReplyBlock:
         for index in range(self._shown, len(steps)):
             self._add(index, steps[index])
         self._shown = len(steps)
-        if self._over and not self._ended:
+        if self.log.is_over and not self._ended:
             self.wrapped.add(visible(self._text.finish()), "text", self._shown - 1)
             self._end()
 
@@ -196,7 +214,7 @@ Block = MessageBlock | ReplyBlock | WelcomeBlock
 
 
 def compare(block: ReplyBlock, reference: Sequence[Step]) -> bool:
-    """Update how far a reply agrees with `reference`, from new steps only.
+    """Update how far a reply's sampled steps agree with `reference`, from new steps only.
 
     Returns whether that changed.
     """
@@ -210,3 +228,10 @@ def compare(block: ReplyBlock, reference: Sequence[Step]) -> bool:
             return True
         block.common = index + 1
     return block.common != before
+
+
+def _shared(a: Sequence[Step], b: Sequence[Step]) -> int:
+    """How many tokens two replies begin with in common."""
+    pairs = enumerate(zip(a, b, strict=False))
+    end = min(len(a), len(b))
+    return next((place for place, (one, other) in pairs if one.token != other.token), end)

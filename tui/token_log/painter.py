@@ -17,7 +17,7 @@ from logit_amp_chat.tui.token_log.layout import MARGIN, Page
 from logit_amp_chat.tui.token_log.search import Finder
 from logit_amp_chat.tui.token_log.wrapping import LABELS, RENDERED, SAID, Span
 
-FORKS = ("common", "fork-before", "fork-after", "fork-amplified")
+FORKS = ("given", "common", "fork-before", "fork-after", "fork-amplified")
 
 
 class LogView(Protocol):
@@ -119,6 +119,8 @@ class Painter:
             return self._tinted(span.kind, metric, steps[span.step])
         if span.step == block.fork:
             return self._style(span.kind, f"fork-{block.lane}")
+        if span.step < block.given:
+            return self._style(span.kind, "given")
         if span.step < block.common:
             return self._style(span.kind, "common")
         return self._style(span.kind)

@@ -22,21 +22,25 @@ from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, lane_label, tint
 from logit_amp_chat.core.number_format import nats, signed
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.token_log.blocks import ReplyBlock
+from logit_amp_chat.tui.token_log.blocks import ReplyBlock, which
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.token_log.wrapping import clip
 
+Part = tuple[str, ...]
+"""A piece of a summary: the same in several wordings, longest first."""
+
+KEPT: Part = ("continues the chat", "✓ continues", "✓")
+
 
 class LaneHead(Widget):
-    """Letter, name, α and whether this reply is the history; below that the summary."""
+    """Letter, name, α and whether the chat continues this reply; below that the summary."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"head--muted"}
 
     alpha: reactive[float] = reactive(0.0)
     kept: reactive[bool] = reactive(False)
-    note: reactive[str] = reactive("")
     label: reactive[str] = reactive("")
-    summary: reactive[tuple[str, ...]] = reactive(())
+    summary: reactive[tuple[Part, ...]] = reactive(())
     more: reactive[tuple[int, int]] = reactive((0, 0))
     """The number of hidden lanes to the left and to the right."""
 
@@ -64,25 +68,29 @@ class LaneHead(Widget):
         left = f"‹{before} " if before else " "
         left += clip(f"{letter} {visible(self.label, newlines=False)}", width - 9)
         left += f" {signed(self.alpha)}"
-        right = self.note or ("✓ history" if self.kept else "")
         tail = f" {after}›" if after else " "
-        if cell_len(left) + cell_len(right) + cell_len(tail) + 2 > width:
-            right = "✓" if self.kept and not self.note else ""
+        room = width - cell_len(left) - cell_len(tail) - 2
+        right = _fitting(KEPT, room) if self.kept else ""
         gap = max(1, width - cell_len(left) - cell_len(right) - cell_len(tail))
         return Strip(
             [Segment(left, base), Segment(" " * gap, base), Segment(right + tail, muted)]
         ).adjust_cell_length(width, base)
 
 
-def _packed(parts: Iterable[str], width: int, lines: int) -> list[str]:
-    """Parts joined into at most `lines` lines; parts that do not fit are left out."""
+def _fitting(part: Part, width: int) -> str:
+    """The longest wording that fits; "" if none does."""
+    return next((text for text in part if cell_len(text) <= width), "")
+
+
+def _packed(parts: Iterable[Part], width: int, lines: int) -> list[str]:
+    """Parts joined into at most `lines` lines, in the longest wordings; what does not fit goes."""
     packed: list[str] = []
     for part in parts:
-        joined = f"{packed[-1]}  {part}" if packed else part
-        if packed and cell_len(joined) <= width:
-            packed[-1] = joined
-        elif len(packed) < lines and cell_len(part) <= width:
-            packed.append(part)
+        beside = _fitting(part, width - cell_len(packed[-1]) - 2) if packed else ""
+        if beside and (beside == part[0] or len(packed) == lines):
+            packed[-1] += f"  {beside}"
+        elif len(packed) < lines and (text := _fitting(part, width)):
+            packed.append(text)
     return packed
 
 
@@ -125,7 +133,7 @@ class Lane(Container):
         if log is None:
             self.log_view.show([])
         elif self.block is None or self.block.id != log.id:
-            self.means = ReplyMeans()
+            self.means = ReplyMeans(log.reply.forced)
             self.log_view.show([ReplyBlock(log, self.lane, heading=False)])
 
     def grow(self) -> None:
@@ -138,20 +146,32 @@ class Lane(Container):
         self.log_view.grow(block.id)
         self.means.take(steps)
 
-    def sum_up(self) -> None:
-        """Update the summary in the head."""
-        self.head.summary = self._summary()
+    def sum_up(self, agreement: Part, siblings: tuple[int, int]) -> None:
+        """Update the summary in the head.
 
-    def _summary(self) -> tuple[str, ...]:
+        `agreement` says how the reply compares with the reference lane's.
+        """
         block = self.block
-        if block is None or not block.log.steps:
-            return ()
-        return (
-            number_format.count(self.means.tokens, "token"),
-            "no fork" if block.fork is None else f"fork at {block.fork + 1}",
-            f"KL {nats(self.means.kl)}",
-            f"log pA {nats(self.means.logp_after)}",
+        self.head.summary = () if block is None else self._summary(block, agreement, siblings)
+
+    def _summary(
+        self, block: ReplyBlock, agreement: Part, siblings: tuple[int, int]
+    ) -> tuple[Part, ...]:
+        log, means = block.log, self.means
+        given = min(block.given, len(log.steps))
+        counted = number_format.count(means.tokens, "token")
+        parts: tuple[Part, ...] = (
+            (which(*siblings),),
+            (f"“{visible(log.name, newlines=False)}”" if log.name else "",),
+            (f"{given} given" if given else "",),
+            (counted if means.tokens else "",),
+            agreement,
+            (f"KL {nats(means.kl)}" if means.tokens else "",),
+            (f"log pA {nats(means.logp_after)}" if means.tokens else "",),
+            (f"seed {log.reply.seed}",),
+            ("own history" if log.reply.follows else "",),
         )
+        return tuple(part for part in parts if any(part))
 
     # --- scrolling lanes together -----------------------------------------------
 

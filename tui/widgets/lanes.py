@@ -9,11 +9,12 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from logit_amp_chat.core.lanes import LANES
+from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock, compare
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog
-from logit_amp_chat.tui.widgets.lane import Lane
+from logit_amp_chat.tui.widgets.lane import Lane, Part
 
 COLUMNS_FROM = 72
 COLUMN = 24  # cells a column needs
@@ -34,6 +35,7 @@ class Lanes(Container):
         self.together = True
         self._first = 0  # the first lane in view
         self._compared_with: str | None = None  # the reference lane's reply
+        self._siblings: dict[str, tuple[int, int]] = {}
 
     def compose(self) -> ComposeResult:
         """From the smallest α to the largest; the live lane last."""
@@ -71,9 +73,18 @@ class Lanes(Container):
 
     # --- their replies ----------------------------------------------------------
 
-    def show(self, replies: Mapping[str, ReplyLog], alphas: Mapping[str, float]) -> None:
-        """Show one turn's replies, by lane; lanes without a reply stay empty."""
+    def show(
+        self,
+        replies: Mapping[str, ReplyLog],
+        alphas: Mapping[str, float],
+        siblings: Mapping[str, tuple[int, int]],
+    ) -> None:
+        """Show one turn's replies, by lane; lanes without a reply stay empty.
+
+        `siblings` is which of its lane's replies each is: (number, total).
+        """
         self.set_lanes(list(alphas))
+        self._siblings = dict(siblings)
         for name, lane in self.lanes.items():
             lane.show(replies.get(name))
             if lane.block is None:
@@ -106,22 +117,32 @@ class Lanes(Container):
         self._compared_with = reply
         for lane in self.lanes.values():
             if lane.block is not None:
-                lane.block.common, lane.block.fork = 0, None
+                lane.block.common, lane.block.fork = lane.block.given, None
                 lane.log_view.refresh()
 
     def sum_up(self) -> None:
         """Update the figures in every head."""
-        for lane in self.lanes.values():
-            lane.sum_up()
-            lane.head.note = f"same as {self.reference.lane}" if self._same(lane) else ""
+        for name, lane in self.lanes.items():
+            lane.sum_up(self._agreement(lane), self._siblings.get(name, (1, 1)))
 
-    def _same(self, lane: Lane) -> bool:
-        """Whether a reply has ended as the reference lane's did, token by token."""
+    def _agreement(self, lane: Lane) -> Part:
+        """How a reply's sampled tokens compare with those of the reference lane."""
         block, reference = lane.block, self.reference.block
         if block is None or reference is None or block is reference:
-            return False
-        ended = block.log.finish is not None and reference.log.finish is not None
-        return ended and block.common == len(block.log.steps) == len(reference.log.steps)
+            return ()
+        name = self.reference.lane
+        if block.fork is not None:
+            token = block.fork + 1
+            return f"parts from {name} at token {token}", f"parts at token {token}", f"≠ {token}"
+        same = block.common - block.given
+        if same <= 0:
+            return ()
+        lengths = {len(block.log.steps), len(reference.log.steps)}
+        if block.log.is_over and reference.log.is_over:
+            if lengths == {block.common}:
+                return (f"same as {name}",)
+            return (f"as {name} for {count(same, 'token')}",)
+        return (f"as {name} so far",)
 
     def _mark(self, reference: ReplyBlock, others: Sequence[ReplyBlock]) -> None:
         """Mark the first of the others' forks in the reference lane."""

@@ -221,7 +221,7 @@ def test_siblings_notes_and_the_title_survive_a_restart(tmp_path: Path, engines:
     first.drain()
     first.saved.note(again.id, "odd", 2)
     first.saved.rename("Otters")
-    first.saved.switch_to(again)
+    first.saved.switch_to(again.id)
     path = first.saved.recorder.path
     assert path is not None
     first.close()

@@ -126,10 +126,10 @@ def test_turning_to_a_sibling_brings_back_what_was_said_after_it(
     session.branch(first, 1, rival(first, 1))
     engines.last.finish()
     session.drain()
-    session.saved.switch_to(first)
+    session.saved.switch_to(first.id)
     assert session.conversation.leaf == second.id
     assert again(session).leaf == second.id
-    session.saved.switch_to(session.conversation.siblings(first)[1])
+    session.saved.switch_to(session.conversation.siblings(first)[1].id)
     assert len(session.conversation.thread()) == 2
     assert again(session).thread()[-1].id == session.conversation.thread()[-1].id
 

@@ -348,3 +348,39 @@ async def test_a_paste_goes_to_the_composer_without_control_characters(tmp_path:
         chat.app.post_message(events.Paste("two\r\nlines\x1b[2J\x07"))
         await chat.until(lambda: chat.screen.view.composer.text)
         assert chat.screen.view.composer.text == "two\nlines[2J"
+
+
+async def test_an_empty_chat_names_what_is_still_set_and_takes_it_back(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        assert "Still set" not in chat.log
+        await chat.say("Hi")
+        await chat.finish()
+        chat.session.system = "Be brief."
+        await chat.press("f3", "f6", "ctrl+r")
+        await chat.finish()
+        await chat.press("ctrl+n")
+        page = " ".join(chat.log.split())
+        for kept in ("α +1.1", "seed 1", "system prompt “Be brief.”", "coloured by KL"):
+            assert kept in page
+        await chat.press("f3")
+        assert "α +1.2" in chat.log, "the page follows the settings"
+        await chat.press("ctrl+n")
+        assert "Still set" not in chat.log
+        assert (chat.session.alpha, chat.session.sampling.seed) == (1.0, 0)
+        assert chat.session.system is None
+        assert chat.screen.view.legend.metric is None
+
+
+async def test_an_empty_chat_shows_its_page_in_a_comparison_too(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("f4")
+        await chat.finish()
+        await chat.press("ctrl+n")
+        assert "side by side (F4)" in chat.log
+        assert not chat.screen.view.lanes.display
+        await chat.say("Hi")
+        assert chat.screen.view.lanes.display
+        assert chat.engine.request is not None
+        assert len(chat.engine.request.lanes) == 3

@@ -58,7 +58,7 @@ class TestBranching:
             assert last(chat).id != first.id
             assert isinstance(chat.screen.focused, TokenLog)
             assert "2/2" in chat.log
-            assert "branched at token 3" in " ".join(chat.log.split())
+            assert "3 given" in " ".join(chat.log.split())
             assert any(isinstance(record, Keep) for record in chat.saved)
 
     async def test_in_a_comparison_every_lane_goes_on_from_it(self, tmp_path: Path) -> None:

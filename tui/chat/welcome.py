@@ -1,0 +1,49 @@
+"""The page of an empty chat: what α does, and what the first message will be answered with."""
+
+from __future__ import annotations
+
+from logit_amp_chat.core.analysis.token_metrics import TokenMetric
+from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.number_format import number, signed
+from logit_amp_chat.core.text import short_path
+from logit_amp_chat.tui.token_log.blocks import WelcomeBlock
+
+
+def welcome(session: ChatSession, metric: TokenMetric | None) -> WelcomeBlock:
+    """The page; it names every setting that is not the profile's."""
+    paragraphs = [
+        ("amplified = after + α · (after − before)", "head-amplified"),
+        (
+            "Write something below. α −1 is before, 0 is after; above 0 what training"
+            " changed is exaggerated. F2 and F3 move it, also while a reply streams.",
+            "said",
+        ),
+    ]
+    if session.comparing:
+        *others, live = map(signed, session.lanes.values())
+        beside = f"Answers come at α {', '.join(others)} and {live}, side by side (F4)."
+        paragraphs.append((beside, "said"))
+    if changed := _changed(session, metric):
+        kept = f"Still set: {' · '.join(changed)}. ctrl+n takes the profile's settings."
+        paragraphs.append((kept, "note"))
+    folder = short_path(session.saved.recorder.folder)
+    return WelcomeBlock((*paragraphs, (f"Chats are saved in {folder}", "finish")))
+
+
+def _changed(session: ChatSession, metric: TokenMetric | None) -> list[str]:
+    """What the chat begins with that the profile says otherwise."""
+    profile = session.profile
+    defaults = profile.sampling.model_dump()
+    changed = [
+        f"{name.replace('_', ' ')} {number(value)}"
+        for name, value in session.sampling.model_dump().items()
+        if value != defaults[name]
+    ]
+    if session.alpha != profile.alpha:
+        changed.insert(0, f"α {signed(session.alpha)}")
+    if (session.system or "") != (profile.system or ""):
+        said = f"system prompt “{session.system}”" if session.system else "no system prompt"
+        changed.append(said)
+    if metric is not None:
+        changed.append(f"coloured by {metric.title}")
+    return changed
