@@ -209,10 +209,13 @@ class ChatSession:
         return {lane: own.get(lane, previous) for lane in (*self.lanes, previous.reply.lane)}
 
     def complete_lanes(self, log: ReplyLog) -> bool:
-        """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked."""
+        """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked.
+
+        Another pair than the reply's is not asked: what differed would not be due to α.
+        """
         found = self.lanes_of(log)
         missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
-        if not missing or not self.live.can_ask or log.reply.parent is None:
+        if not (missing and log.reply.parent and self.live.can_ask and self.can_branch(log)):
             return False
         continued = self._continued(self.conversation.previous(log.id))
         self.live.ask(log.reply.parent, missing, log.reply.sampling, log.forced, continued)

@@ -339,8 +339,14 @@ def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
         a.reply.seed == b.reply.seed
         and a.reply.sampling == b.reply.sampling
         and a.reply.forced == b.reply.forced
+        and _pair(a) == _pair(b)
         and _same_given(a, b)
     )
+
+
+def _pair(log: ReplyLog) -> tuple[object, ...]:
+    """The models that decoded a reply."""
+    return (log.session.before, log.session.after) if log.session else ()
 
 
 def _same_given(a: ReplyLog, b: ReplyLog) -> bool:

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.lanes import lane_label
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
@@ -186,10 +187,7 @@ class ChatView:
     def sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""
         session, conversation = self.session, self.session.conversation
-        asked = conversation.last_user_message()
-        log = self.compared or conversation.last_reply()
-        if self.compared is None and asked and not conversation.replies_to(asked.id):
-            log = None  # asked, and not answered yet
+        asked, log = conversation.last_user_message(), self._compared_reply()
         parent = log.reply.parent if log else asked.id if asked else None
         asked = conversation.messages.get(parent or "")
         version = which(*self._version(asked)) if asked else ""
@@ -199,8 +197,24 @@ class ChatView:
         found = session.lanes_of(log) if log else {}
         siblings = {lane: self._which(reply) for lane, reply in found.items()}
         self.lanes.show(found, session.lanes, siblings)
+        self._label_lanes()
         kept = conversation.kept(parent)
         self.lanes.set_kept(kept.id if kept else None)
+
+    def _compared_reply(self) -> ReplyLog | None:
+        """The reply that lanes stand beside; None where the last message has none yet."""
+        conversation = self.session.conversation
+        asked = conversation.last_user_message()
+        if self.compared is None and asked and not conversation.replies_to(asked.id):
+            return None
+        return self.compared or conversation.last_reply()
+
+    def _label_lanes(self) -> None:
+        """Name the sides as the pair did that made the replies, which may not be the loaded one."""
+        log = self._compared_reply()
+        made = recorded_profile(log.session) if log and log.session else None
+        labels = (made or self.session.profile).labels
+        self.lanes.set_labels(labels.before, labels.after)
 
     def _show_history(self, previous: ReplyLog | None) -> None:
         """Say whose replies the lanes continue, where there are any."""
@@ -302,7 +316,8 @@ class ChatView:
         self.alpha_bar.sampling = session.sampling
         self.alpha_bar.labels = (labels.before, labels.after)
         self.lanes.set_alpha(session.alpha)
-        self.lanes.set_labels(labels.before, labels.after)
+        if self.comparing:
+            self._label_lanes()
         self.refresh_loading()
         title = composer_title(session)
         if title != (self.composer.border_title or ""):

@@ -157,3 +157,18 @@ def test_a_request_says_the_last_system_prompt_and_the_turns() -> None:
     assert [m.text for m in state.prompt("m-2")] == ["Be long.", "Otters?", "And crabs?"]
     assert state.system_text("m-1") == "Be brief."
     assert state.system_text(None) == ""
+
+
+def test_replies_of_another_pair_do_not_stand_beside_a_reply() -> None:
+    first = session()
+    second = dataclasses.replace(first, after=dataclasses.replace(first.after, model="org/other"))
+    state = Conversation(
+        [
+            first,
+            message(),
+            reply("r-1"),
+            second,
+            reply("r-2", lane="before", alpha=-1),
+        ]
+    )
+    assert list(state.beside(state.replies["r-1"])) == ["amplified"]
