@@ -59,7 +59,7 @@ ACTIONS: Actions = (
     Action("undo", "undo", "ctrl+underscore", "ctrl+_", "undo",
            "Undo the last edit of the message.", "Chat", "composer", palette=False),
     Action("editor", "editor", "ctrl+x", "ctrl+x", "editor",
-           "Write the message in $EDITOR.", "Chat", "anywhere", 61),
+           "Write the message in $VISUAL, $EDITOR or vi.", "Chat", "anywhere", 61),
     Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; close a notice; switch"
            " between composer and transcript.", "Chat", rank=2, when="streaming", palette=False),
     Action("to_transcript", "to_transcript", "", "esc", "transcript",
