@@ -220,7 +220,10 @@ def profiles(
 @app.command(epilog=EXIT_CODES)
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[str, typer.Option("--to", metavar="html|md|txt|json", help="Format.")],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
     ] = None,

@@ -208,6 +208,42 @@ def test_the_list_of_profiles_as_json(capsys: Capture) -> None:
     assert llama["fits"] in (True, False, None)
 
 
+@pytest.mark.parametrize(
+    ("options", "starts"),
+    [
+        (["--out", "x.html"], "<!doctype html>"),
+        (["--out", "x.MD"], "# "),
+        (["--out", "x.json"], '{"format"'),
+        (["--out", "x.html", "--to", "md"], "# "),
+    ],
+)
+def test_export_knows_the_format_from_the_name_of_the_file(
+    options: list[str], starts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved = tmp_path / "chat.jsonl"
+    saved.write_text("".join(to_line(record) + "\n" for record in samples.conversation()))
+    assert cli.run(["export", str(saved), *options]) == 0
+    assert Path(options[1]).read_text().startswith(starts)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ([], "--to: missing; expected one of html, md, txt, json"),
+        (["--out", "x.pdf"], "--to: the ending of x.pdf is no format; name one of html, md"),
+        (["--out", "page"], "--to: the ending of page is no format"),
+    ],
+)
+def test_export_without_a_format_says_which_there_are(
+    options: list[str], problem: str, tmp_path: Path, capsys: Capture
+) -> None:
+    saved = tmp_path / "chat.jsonl"
+    saved.write_text("".join(to_line(record) + "\n" for record in samples.conversation()))
+    assert cli.run(["export", str(saved), *options]) == 2
+    assert problem in capsys.readouterr().err
+
+
 def test_export_to_stdout_and_to_a_file(capsys: Capture, tmp_path: Path) -> None:
     saved, out = tmp_path / "saved.jsonl", tmp_path / "chat.md"
     saved.write_text("".join(to_line(record) + "\n" for record in samples.conversation()))
