@@ -233,6 +233,9 @@ def recorded_profile(session: Session) -> Profile | None:
 # --- without a file -------------------------------------------------------------
 
 
+BOTH_SIDES = "Name both models, or one of them and an adapter."
+
+
 def pair_profile(
     before: str | None = None,
     after: str | None = None,
@@ -249,8 +252,8 @@ def pair_profile(
     defaults |= {"labels": Labels(), "needs": None, "path": None}
     if adapter is None:
         if before is None or after is None:
-            missing = "--after" if after is None else "--before"
-            raise ProfileError(f"{missing} is missing.", "Give both sides, or --adapter.")
+            missing = "after" if after is None else "before"
+            raise ProfileError(f"{missing} is missing: a pair has two sides.", BOTH_SIDES)
         sides = Side(model=local_or_hub(before, here)), Side(model=local_or_hub(after, here))
         title = f"{before} → {after}"
     else:
@@ -261,7 +264,9 @@ def pair_profile(
         elif base:
             model = base.after
         else:
-            raise ProfileError(f"The adapter {adapter} needs a model.", "Name it with --before.")
+            raise ProfileError(
+                f"The adapter {adapter} needs a model.", "Name it with --before or --after."
+            )
         bare = Side(model=local_or_hub(before, here)) if before else model
         sides = bare, model.model_copy(update={"adapter": adapter})
         title = f"{bare.model} → + {adapter}"

@@ -76,7 +76,7 @@ def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: Non
     if not isinstance(model, str) or not model:
         raise ProfileError(
             f"The adapter {adapter} does not name its base model.",
-            "Name the model with --before.",
+            "Name the model with --before or --after.",
         )
     return model
 

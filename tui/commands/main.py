@@ -165,6 +165,8 @@ def reply(
         raise typer.BadParameter(f"expected 0 or more, found {top}", param_hint="--top")
     alphas = options.finite(alpha or [])
     text = _prompt(prompt)
+    if not text and not raw:
+        raise typer.BadParameter("expected a text, found nothing", param_hint="--prompt")
     chosen = options.describe(
         profile,
         before,

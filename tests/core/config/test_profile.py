@@ -288,8 +288,9 @@ def test_a_model_without_a_name_is_refused() -> None:
 
 
 def test_half_a_pair_is_refused() -> None:
-    with pytest.raises(ProfileError, match="--after is missing"):
+    with pytest.raises(ProfileError, match="after is missing") as caught:
         pair_profile(before="org/base")
+    assert caught.value.remedy == "Name both models, or one of them and an adapter."
 
 
 # --- what this machine can hold -------------------------------------------------
