@@ -143,7 +143,7 @@ class ProfileScreen(Picker[Profile]):
         try:
             self.dismiss(specified_profile(self.typed))
         except ProfileError as error:
-            self.problem(visible(str(error), newlines=False))
+            self.problem(visible(str(error)))
 
 
 def _row(
