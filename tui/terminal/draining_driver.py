@@ -1,0 +1,42 @@
+"""Textual's driver for Linux and macOS, which leaves no late input behind for the shell."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from textual.drivers.linux_driver import LinuxDriver
+
+QUIET_SECONDS = 0.15  # more than a round trip over most lines
+MOST_SECONDS = 0.6
+
+
+class DrainingDriver(LinuxDriver):
+    """Reads what the terminal still sends once mouse, focus and key reports are switched off.
+
+    Over SSH those in flight would arrive when the shell has the terminal, and
+    stand at its prompt as `^[[<35;40;12M`.
+    """
+
+    def disable_input(self) -> None:
+        """Stop reading, then drop what arrives until the line is quiet; still without echo."""
+        first = not self.exit_event.is_set()
+        super().disable_input()
+        if first:
+            self.write("\x1b[<u\x1b[?1004l")  # Textual does so only after echo is on again
+            self.flush()
+            drain(self.fileno)
+
+
+def drain(descriptor: int, quiet: float = QUIET_SECONDS, most: float = MOST_SECONDS) -> None:
+    """Read and drop input until none came for `quiet` seconds, for at most `most`."""
+    end = time.monotonic() + most
+    while (left := end - time.monotonic()) > 0:
+        try:
+            if not select.select([descriptor], [], [], min(quiet, left))[0]:
+                return
+            if not os.read(descriptor, 4096):
+                return
+        except (OSError, ValueError):  # the terminal is gone
+            return
