@@ -112,9 +112,9 @@ def test_what_the_terminal_sends_late_does_not_reach_the_shell(start: Start) -> 
     begun = len(terminal.raw)
     terminal.press("ctrl+q")
     terminal.until(lambda: b"\x1b[?1003l" in terminal.raw[begun:])
-    for late in ("\x1b[<35;40;12M", "\x1b[108;;108u", "\x1b[O", "\x1b[?2026;2$y"):
-        terminal.write(late)
-        terminal.watch(0.03)
+    for late in ("\x1b[<35;40;12M", "\x1b[108;;108u", "\x1b[O", "\x1b[?2026;2$y") * 3:
+        terminal.write(late)  # for longer than Textual takes to stop reading
+        terminal.watch(0.02)
     assert terminal.exit_code() == 0
     assert terminal.restored
     assert not re.search(rb"35;40|108|\^\[|2026;2", terminal.raw[begun:].replace(b"?2026l", b""))

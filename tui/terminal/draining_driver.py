@@ -19,12 +19,21 @@ class DrainingDriver(LinuxDriver):
     stand at its prompt as `^[[<35;40;12M`.
     """
 
+    _reporting = False  # whether the terminal was asked to report mouse, focus and keys
+
+    def start_application_mode(self) -> None:
+        """Take the terminal."""
+        self._reporting = True
+        super().start_application_mode()
+
     def disable_input(self) -> None:
         """Stop reading, then drop what arrives until the line is quiet; still without echo."""
-        first = not self.exit_event.is_set()
         super().disable_input()
-        if first:
-            self.write("\x1b[<u\x1b[?1004l")  # Textual does so only after echo is on again
+        if self._reporting:
+            self._reporting = False
+            # Textual does so only after echo is on again. What it pops once more is the
+            # stack of the alternate screen, which is empty then.
+            self.write("\x1b[<u\x1b[?1004l")
             self.flush()
             drain(self.fileno)
 
