@@ -152,9 +152,8 @@ class ChatApp(App[int]):
         if isinstance(screen, ChatScreen):
             for action in keymap.commands(self.actions):
                 run = self._runner(screen, action.run)
-                yield SystemCommand(
-                    action.help.rstrip("."), f"{action.group} · {action.display}", run
-                )
+                about = " · ".join([action.group, action.display, action.label])
+                yield SystemCommand(keymap.title(action), about, run)
         yield SystemCommand("Light or dark colours", "Change the colours.", self.turn_light)
 
     def turn_light(self) -> None:

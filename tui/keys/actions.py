@@ -332,3 +332,8 @@ def _out_of_force(place: Place, states: set[str]) -> tuple[str, ...]:
 def commands(actions: Actions = ACTIONS) -> Actions:
     """What the palette offers: every action once."""
     return tuple(action for action in actions if action.palette and action.run)
+
+
+def title(action: Action) -> str:
+    """What the palette calls it."""
+    return action.help.rstrip(".")

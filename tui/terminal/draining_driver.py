@@ -24,7 +24,7 @@ class DrainingDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Take the terminal."""
         self._reporting = True
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def disable_input(self) -> None:
         """Stop reading, then drop what arrives until the line is quiet; still without echo."""
