@@ -1,4 +1,4 @@
-"""A lane is a reply at one α: what it is called, its letter, and which colour it has."""
+"""A lane is a reply at one α: its key in records, and the title and colour people see."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from logit_amp_chat.core.number_format import MINUS, signed
 LETTERS = {"before": "B", "after": "A", "amplified": "α"}
 LANES = ("before", "after", "amplified")
 FIXED_ALPHA = {"before": -1.0, "after": 0.0}  # amplified runs at the live value
+_FIXED = {alpha: name for name, alpha in FIXED_ALPHA.items()}
 
 
 def lane_name(alpha: float) -> str:
-    """The name of the lane that stays at this α: before, after, or the number: "+0.5", "-2".
+    """The key of the lane that stays at this α: before, after, or the number: "+0.5", "-2".
 
-    To its last digit: lanes are told apart by their names.
+    To its last digit: lanes are told apart by their keys, which transcripts contain.
     """
-    names = {value: name for name, value in FIXED_ALPHA.items()}
-    return names.get(alpha) or signed(alpha).replace(MINUS, "-")
+    return _FIXED.get(alpha) or signed(alpha).replace(MINUS, "-")
 
 
 def lane_names(alphas: Sequence[float]) -> list[str]:
-    """The names of lanes that are decoded together.
+    """The keys of lanes that are decoded together.
 
     A single α beside before and after is the amplified lane, which a chat goes on with.
     """
@@ -30,13 +30,17 @@ def lane_names(alphas: Sequence[float]) -> list[str]:
     return ["amplified" if alpha in alone else lane_name(alpha) for alpha in alphas]
 
 
-def lane_label(lane: str) -> str:
-    """What a lane is called beside its α."""
-    return lane if lane in LANES else "at"
+def lane_title(alpha: float) -> str:
+    """What a lane at this α is called wherever people read: before, after, "α +0.5", "α −2"."""
+    return _FIXED.get(alpha) or f"{LETTERS['amplified']} {signed(alpha)}"
 
 
-def tint(lane: str) -> str:
-    """Which of the three colours a lane has; a stranger's file may name any."""
-    if lane in LANES:
-        return lane
-    return "before" if lane.startswith("-") else "amplified"
+def lane_heading(alpha: float) -> str:
+    """The title with its letter, for eyes and terminals without colour: "B before", "α +0.5"."""
+    title = lane_title(alpha)
+    return f"{LETTERS[title]} {title}" if title in LETTERS else title
+
+
+def lane_colour(alpha: float) -> str:
+    """Whose colour a lane at this α has: before's below 0, after's at 0, amplified's above."""
+    return "before" if alpha < 0 else "amplified" if alpha else "after"

@@ -17,7 +17,12 @@ def signed(alpha: float) -> str:
     """
     if alpha == 0:
         return "0"
-    return ("+" if alpha > 0 else "") + repr(float(alpha)).removesuffix(".0").replace("-", MINUS)
+    return ("+" if alpha > 0 else "") + exact(float(alpha))
+
+
+def exact(value: float) -> str:
+    """A number to its last digit, with the minus sign that people read: 0.7, 1e−05, −2."""
+    return repr(value).removesuffix(".0").replace("-", MINUS)
 
 
 def nats(value: float, width: int = 0) -> str:
@@ -63,14 +68,14 @@ def delta(value: float, width: int = 6) -> str:
 
 
 def probability(log_prob: float) -> str:
-    """exp(`log_prob`) in five cells: 0.932, 0.004, 2e-7, 0."""
+    """exp(`log_prob`) in five cells: 0.932, 0.004, 2e−7, 0."""
     p = math.exp(min(log_prob, 0.0))
     if p >= 0.0005:
         return f"{p:.3f}"
     if p < 1e-99:
         return "    0"
     mantissa, exponent = f"{p:.0e}".split("e")
-    return f"{mantissa}e{int(exponent)}".rjust(5)
+    return f"{mantissa}e{int(exponent)}".replace("-", MINUS).rjust(5)
 
 
 def bar(fraction: float, width: int) -> str:

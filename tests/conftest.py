@@ -20,6 +20,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # the same verdict; `--hypothesis-profile=explore` looks for new examples.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
+settings.register_profile("thousands", deadline=None, max_examples=10_000)
 settings.load_profile("suite")
 
 

@@ -1,7 +1,8 @@
-"""Means over a reply's steps: over all of them, and over the newest."""
+"""A reply's steps as a whole: means over all and over the newest, and which matter most."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,31 @@ entropy there, for chat models about −1.
 """
 ENOUGH = 8
 """Tokens needed before a mean is worth a warning."""
+
+
+def by_kl(steps: Sequence[Step]) -> list[int]:
+    """The indices of the steps, largest KL(after‖before) first, NaN last."""
+    return sorted(range(len(steps)), key=lambda place: _descending(steps[place].kl))
+
+
+def most_changed(steps: Sequence[Step], given: int = 0) -> int | None:
+    """The index of the token whose log-probability training changed most, |Δ|; None for none.
+
+    The first `given` tokens were not sampled, and special tokens say little:
+    they count only where there is no other.
+    """
+    sampled = list(range(given, len(steps))) or list(range(len(steps)))
+    spoken = [place for place in sampled if not steps[place].special]
+    return min(spoken or sampled, key=lambda place: _descending(_shift(steps[place])), default=None)
+
+
+def _shift(step: Step) -> float:
+    return abs(step.logp.after - step.logp.before)
+
+
+def _descending(value: float) -> float:
+    """A key that sorts the largest first, and NaN last."""
+    return math.inf if math.isnan(value) else -value
 
 
 @dataclass

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from logit_amp_chat.core.analysis.palette import Colours, Scale, level_colours
+from logit_amp_chat.core.number_format import number
 from logit_amp_chat.core.records import Step
 
 Mark = Literal["", "bold", "underline"]
@@ -51,6 +52,15 @@ class TokenMetric:
         if not self.is_hunk(step):
             return ""
         return "bold" if self.diverging and self.value(step) > 0 else "underline"
+
+    @property
+    def marks(self) -> str:
+        """Which tokens stand out, and how they look without colour: `≥ 1 nat underlined`."""
+        unit = self.unit.removesuffix("s") if self.hunk == 1 else self.unit
+        bound = f"{number(self.hunk)} {unit}"
+        if self.diverging:
+            return f"≥ +{bound} bold, ≤ −{bound} underlined"
+        return f"≥ {bound} underlined"
 
     def colours(self, level: int, *, dark: bool) -> Colours | None:
         """The colours of a level; None for level 0."""

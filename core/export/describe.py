@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.lanes import lane_heading, lane_title
+from logit_amp_chat.core.number_format import count, exact, signed
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
@@ -53,7 +54,7 @@ def marked_text(log: ReplyLog) -> str:
 
 def _difference(old: Sampling, new: Sampling) -> str:
     before, after = old.model_dump(), new.model_dump()
-    changed = [f"{_words(k)} {v}" for k, v in after.items() if v != before[k]]
+    changed = [f"{_words(k)} {exact(v)}" for k, v in after.items() if v != before[k]]
     return ", ".join(changed) or "sampling unchanged"
 
 
@@ -61,13 +62,17 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def alphas(log: ReplyLog) -> str:
-    """Every α of the reply, in order: `+1 → +2`."""
-    values = [log.reply.alpha]
+def lane(log: ReplyLog, *, letter: bool = False) -> str:
+    """What a reply's lane is called, with every change of α: `before`, `α +1 → α +2`.
+
+    With its `letter`: `B before`.
+    """
+    alphas = [log.reply.alpha]
     for step in log.steps:
-        if step.alpha != values[-1]:
-            values.append(step.alpha)
-    return " → ".join(map(signed, values))
+        if step.alpha != alphas[-1]:
+            alphas.append(step.alpha)
+    first = lane_heading(alphas[0]) if letter else lane_title(alphas[0])
+    return " → ".join([first, *map(lane_title, alphas[1:])])
 
 
 def ending(log: ReplyLog) -> str:
@@ -80,11 +85,11 @@ def ending(log: ReplyLog) -> str:
 def settings(log: ReplyLog) -> str:
     """The sampling of a reply, without the seed, on one line."""
     sampling = log.reply.sampling.model_dump(exclude={"seed"})
-    parts = [f"{_words(k)} {v}" for k, v in sampling.items()]
+    parts = [f"{_words(k)} {exact(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
     if log.reply.forced:
-        parts.append(f"first {log.reply.forced} tokens forced")
+        parts.append(f"first {count(log.reply.forced, 'token')} forced")
     return " · ".join(parts)
 
 
@@ -142,5 +147,22 @@ def parent(state: Conversation, message: Message) -> str:
         return "nothing: a new beginning"
     if log := state.replies.get(id):
         number = numbers.get(log.reply.parent or "", "?")
-        return f"the {log.reply.lane} reply at α {alphas(log)} to message {number}"
+        return f"the {lane(log)} reply to message {number}"
     return f"message {numbers[id]}" if id in numbers else "what is not in the file"
+
+
+def version(state: Conversation, message: Message) -> str:
+    """Which version this is of a message that was edited: " · version 1 of 2"."""
+    versions = state.versions(message)
+    number = versions.index(message) + 1
+    return f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+
+
+def history(state: Conversation, log: ReplyLog) -> str:
+    """Whose history the reply goes on from, where that is its lane's own."""
+    followed = state.replies.get(log.reply.follows or "")
+    if followed is None:
+        return ""
+    numbers = {name: i for i, name in enumerate(state.messages, 1)}
+    number = numbers.get(followed.reply.parent or "", "?")
+    return f"own history: continues the {followed.reply.lane} reply to message {number}"

@@ -19,10 +19,11 @@ from importlib.resources import files
 from string import Template
 
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
+from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
 from logit_amp_chat.core.export import describe, token_table
-from logit_amp_chat.core.lanes import LETTERS
-from logit_amp_chat.core.number_format import nats, signed
+from logit_amp_chat.core.lanes import lane_colour, lane_heading
+from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
@@ -138,10 +139,9 @@ def _legend(metric: TokenMetric) -> str:
         return f'<i class="{_class(metric, level)}">{sign}{bound}</i>'
 
     chips = "".join(map(chip, _levels(metric)))
-    marks = "underlined or bold" if metric.diverging else "underlined"
     return (
         f'<p class="legend-{metric.id}">{chips} {_text(metric.unit)}'
-        f" · {_text(metric.help)} · {marks} from {metric.hunk:g}</p>"
+        f" · {_text(metric.help)} · {_text(metric.marks)}</p>"
     )
 
 
@@ -214,6 +214,7 @@ class _Page:
 
     def _turn(self, message: Message, follows: str | None) -> str:
         number = self.numbers[message.id]
+        version = describe.version(self.state, message)
         aside = ""
         if message.parent != follows:
             parent = _text(describe.parent(self.state, message))
@@ -221,7 +222,7 @@ class _Page:
             aside = f' · follows <a href="#m{target}">{parent}</a>' if target else f" · {parent}"
         parts = [
             f'<section class="turn" id="m{number}">',
-            f"<h2>{number} · {_text(message.role)}{aside}</h2>",
+            f"<h2>{number} · {_text(message.role)}{_text(version)}{aside}</h2>",
             f'<div class="said" dir="auto">{_text(message.text, newlines=True)}</div>',
             self._note(message.id),
         ]
@@ -243,10 +244,12 @@ class _Page:
     def _groups(self, message: str) -> Iterator[list[ReplyLog]]:
         """The replies to a message, in groups to show side by side; the history first."""
         left = {log.id: log for log in self.state.replies_to(message)}
+        own = any(log.reply.follows for log in left.values())
         kept = self.state.kept(message)
         for log in [*([kept] if kept else []), *left.values()]:
             if log.id in left:
-                beside = [one for one in self.state.beside(log).values() if one.id in left]
+                lanes = self.state.beside(log, own_histories=own).values()
+                beside = [one for one in lanes if one.id in left]
                 yield sorted(beside, key=lambda one: one.reply.alpha)
                 left = {k: v for k, v in left.items() if v not in beside}
 
@@ -259,21 +262,18 @@ class _Page:
         return f'<p class="meta">{shared}</p><div class="lanes">{"".join(lanes)}</div>'
 
     def _lane(self, log: ReplyLog, fork: int | None) -> str:
-        lane = log.reply.lane
-        kind = lane if lane in LANE_COLOURS else "before" if log.reply.alpha < 0 else "amplified"
         kept = self.state.kept(log.reply.parent) is log
         more = [*(["kept"] if kept and len(self.state.replies_to(log.reply.parent)) > 1 else [])]
         more += [log.name] if log.name else []
         name = _text(" · ".join(["", *more]))
-        letter = LETTERS.get(lane, LETTERS["amplified"])
         models = ""
         if log.session and self.session and not describe.same_pair(log.session, self.session):
             models = f'<p class="meta">{_text(" · ".join(describe.pair(log.session)))}</p>'
         data = f"r{self.reply_numbers[log.id]}"
         return (
-            f'<article class="lane {kind}"><h3><b>{letter}</b> {_text(lane)} {describe.alphas(log)}'
-            f"<small>{name}</small></h3>"
-            f'{models}<p class="meta">{_text(_summary(log))}</p>'
+            f'<article class="lane {lane_colour(log.reply.alpha)}">'
+            f"<h3>{describe.lane(log, letter=True)}<small>{name}</small></h3>"
+            f'{models}<p class="meta">{_text(_summary(self.state, log))}</p>'
             f'<div class="text" dir="auto" data-steps="{data}">{self._tokens(log, fork)}</div>'
             f"{self._notes(log)}"
             f'<script type="application/json" id="{data}">'
@@ -289,7 +289,7 @@ class _Page:
             classes = _classes(step := log.steps[index])
             classes += ["sp"] if step.special else []
             classes += ["f"] if index < log.reply.forced else []
-            if fork is not None:
+            if fork is not None and index >= log.reply.forced:
                 classes += ["c"] if index < fork else ["x"] if index == fork else []
             classes += ["noted"] if (log.id, index) in self.notes else []
             mark = f' class="{" ".join(classes)}"' if classes else ""
@@ -305,7 +305,7 @@ class _Page:
                 *map(_number, (one.before, one.after, one.amplified)),
             ]
         return [
-            signed(step.alpha),
+            lane_heading(step.alpha),
             self._token(step.token, step.text),
             *map(_number, (step.kl, step.kl_amplified, step.entropy)),
             [*map(_number, (p.before, p.after, p.amplified))],
@@ -337,7 +337,7 @@ def _token_tables(pairs: Iterable[token_table.PairTables]) -> str:
             head = "".join(f"<th>{_text(cell)}</th>" for cell in token_table.HEAD)
             rows = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in table.rows)
             body = "".join(f"<tr>{row}</tr>" for row in rows) or "<tr><td>none</td></tr>"
-            parts.append(f"<h3>{table.title}</h3><table><tr>{head}</tr>{body}</table>")
+            parts.append(f"<table><caption>{table.title}</caption><tr>{head}</tr>{body}</table>")
     return "\n".join([*parts, "</section>"])
 
 
@@ -352,7 +352,7 @@ def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> 
 
 
 def _first_difference(a: ReplyLog, b: ReplyLog) -> int | None:
-    pairs = enumerate(zip(a.steps, b.steps, strict=False))
+    pairs = enumerate(zip(a.sampled, b.sampled, strict=False), a.reply.forced)
     return next((index for index, (one, two) in pairs if one.token != two.token), None)
 
 
@@ -367,12 +367,10 @@ def _best(step: Step) -> list[Candidate]:
     return best[:CANDIDATES] + [c for c in best[CANDIDATES:] if c.id == step.token]
 
 
-def _summary(log: ReplyLog) -> str:
-    """How the reply ended, with its mean KL and log p under after."""
-    if not (count := len(log.steps)):
-        return describe.ending(log)
-    kl = sum(step.kl for step in log.steps) / count
-    after = sum(step.logp.after for step in log.steps) / count
-    return (
-        f"{describe.ending(log)} · mean KL(after‖before) {nats(kl)}, log p after {nats(after)} nats"
-    )
+def _summary(state: Conversation, log: ReplyLog) -> str:
+    """How the reply ended, means over its sampled tokens, and whose history it continues."""
+    means = ReplyMeans(log.reply.forced)
+    means.take(log.steps)
+    figures = f"mean KL(after‖before) {nats(means.kl)}, log p after {nats(means.logp_after)} nats"
+    parts = (describe.ending(log), figures if means.tokens else "", describe.history(state, log))
+    return " · ".join(filter(None, parts))

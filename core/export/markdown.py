@@ -42,7 +42,7 @@ class _Text:
     def _body(self, state: Conversation) -> Iterator[str]:
         follows: str | None = None
         for number, message in enumerate(state.messages.values(), 1):
-            yield self.heading(2, f"{number} · {message.role}")
+            yield self.heading(2, f"{number} · {message.role}{describe.version(state, message)}")
             if message.parent != follows:
                 yield self.line(f"Follows {describe.parent(state, message)}.")
             yield self.block(visible(message.text))
@@ -56,14 +56,15 @@ class _Text:
         siblings = len(state.replies_to(log.reply.parent)) > 1
         mark = " · kept" if kept and siblings else ""
         name = f" · {log.name}" if log.name else ""
-        yield self.heading(3, f"{log.reply.lane} · α {describe.alphas(log)}{mark}{name}")
+        yield self.heading(3, f"{describe.lane(log)}{mark}{name}")
         if log.session and self._session and not describe.same_pair(log.session, self._session):
             self._session = log.session
             yield self.items(*describe.pair(log.session), describe.circumstances(log.session))
         settings = describe.settings(log)
         said = "sampling as above" if settings == self._settings else settings
         self._settings = settings
-        yield self.line(f"seed {log.reply.seed} · {said} · {describe.ending(log)}")
+        facts = [f"seed {log.reply.seed}", said, describe.ending(log), describe.history(state, log)]
+        yield self.line(" · ".join(filter(None, facts)))
         yield self.block(describe.marked_text(log))
         yield from self._notes(state, log.id)
 

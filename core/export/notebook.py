@@ -34,7 +34,7 @@ def replies_fragment(logs: Sequence[ReplyLog], metric: str = "kl") -> str:
 
 
 def _lane(log: ReplyLog, metric: TokenMetric) -> str:
-    about = f"α {describe.alphas(log)} · seed {log.reply.seed} · {describe.ending(log)}"
+    about = f"{describe.lane(log)} · seed {log.reply.seed} · {describe.ending(log)}"
     tokens = "".join(_tokens(log, metric))
     head = f'<div style="{QUIET}">{escape(about)}</div>'
     return f'{head}<div dir="auto" style="{TEXT}">{tokens}</div>'

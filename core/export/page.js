@@ -31,7 +31,7 @@
   const share = (logp) => (typeof logp === "number" ? Math.exp(Math.min(0, logp)) : 0);
   const probability = (logp) => {
     const p = share(logp);
-    return p >= 0.0005 ? p.toFixed(3) : p < 1e-99 ? "0" : p.toExponential(0);
+    return p >= 0.0005 ? p.toFixed(3) : p < 1e-99 ? "0" : minus(p.toExponential(0));
   };
   const quoted = (text) => "“" + text.replaceAll(" ", "·").replaceAll("\n", "␊").replaceAll("\t", "␉") + "”";
 
@@ -63,7 +63,7 @@
     const text = span.parentElement;
     const place = spansOf(text).indexOf(span);
     const all = stepsOf(text);
-    const [alpha, token, kl, klAmplified, entropy, logp, rank, candidates] = all[place];
+    const [lane, token, kl, klAmplified, entropy, logp, rank, candidates] = all[place];
     const sides = ["before", "after", "amplified"];
     const name = (side) => element("td", { className: side }, side);
     const rows = sides.map((side, i) =>
@@ -82,7 +82,7 @@
         delta(after, before),
       ], which === token ? { className: "chosen" } : {}));
     panel.replaceChildren(
-      element("h2", {}, element("span", {}, `token ${place + 1} of ${all.length}`), element("span", {}, "α " + alpha)),
+      element("h2", {}, element("span", {}, `token ${place + 1} of ${all.length}`), element("span", {}, lane)),
       element("p", { className: "token" }, quoted(tokens[token][1])),
       element("table", {}, head("", "p", "", "log p", "rank"), ...rows),
       element("table", {},

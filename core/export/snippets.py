@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from logit_amp_chat.core.number_format import count, signed
+from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -70,8 +71,8 @@ def figures(log: ReplyLog, index: int) -> str:
     step = log.steps[index]
     rows: list[tuple[object, ...]] = [
         ("token", visible(step.text, newlines=False), "id", step.token),
-        ("place", f"{index + 1} of {len(log.steps)}", "lane", log.reply.lane),
-        ("alpha", signed(step.alpha), "seed", log.reply.seed),
+        ("place", f"{index + 1} of {len(log.steps)}", "lane", lane_title(log.reply.alpha)),
+        ("alpha", repr(step.alpha), "seed", log.reply.seed),
         ("", "before", "after", "amplified"),
         ("log p", step.logp.before, step.logp.after, step.logp.amplified),
         ("rank", step.rank.before, step.rank.after, step.rank.amplified),

@@ -13,6 +13,7 @@ from logit_amp_chat.core.analysis.raised_tokens import (
     most_raised,
     token_changes,
 )
+from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
@@ -84,10 +85,10 @@ def quoted_token(change: TokenChange) -> str:
 
 
 def what_was_summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) -> str:
-    """How much was summed: 312 sampled tokens of 4 replies (2 amplified, 1 before, 1 after)."""
+    """How much was summed: 312 sampled tokens of 4 replies (2 × α +1, 1 × before, 1 × after)."""
     tokens = sum(change.count for change in changes)
-    lanes = Counter(log.reply.lane for log in logs)
-    each = ", ".join(f"{number} {visible(lane, newlines=False)}" for lane, number in lanes.items())
+    lanes = Counter(lane_title(log.reply.alpha) for log in logs)
+    each = ", ".join(f"{number} × {lane}" for lane, number in lanes.items())
     replies = "1 reply" if len(logs) == 1 else f"{len(logs):,} replies"
     return f"{count(tokens, 'sampled token')} of {replies} ({each})"
 
@@ -123,4 +124,5 @@ def _rows(
 def _where(state: Conversation, place: Place, numbers: dict[str, int]) -> str:
     log = state.replies[place.reply]
     message = numbers.get(log.reply.parent or "", "?")
-    return f"{log.reply.lane} reply to message {message}, token {place.step + 1}"
+    lane = lane_title(log.steps[place.step].alpha)
+    return f"message {message}, {lane}, token {place.step + 1}"

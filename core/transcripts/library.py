@@ -72,8 +72,8 @@ def count_turns(path: Path) -> int:
         return 0
 
 
-def preview(path: Path) -> list[tuple[str, str]]:
-    """The beginning of a transcript as (role or lane, text); empty if it cannot be read."""
+def preview(path: Path) -> list[tuple[str | float, str]]:
+    """The beginning of a transcript as (role or α, text); empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(PREVIEW_BYTES)
@@ -84,7 +84,7 @@ def preview(path: Path) -> list[tuple[str, str]]:
         lines.pop()
     state = Conversation(from_line(line) for line in lines if line.strip())
     return [
-        (item.role, item.text) if isinstance(item, Message) else (item.reply.lane, item.text)
+        (item.role, item.text) if isinstance(item, Message) else (item.reply.alpha, item.text)
         for item in state.thread()
     ]
 

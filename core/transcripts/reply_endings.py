@@ -1,7 +1,7 @@
 """How a reply ended, in words, for every place that says so.
 
 The screen shows a sentence with a remedy, standard error a phrase; documents
-and `verify` name the recorded reason.
+and `verify` say as much for every recorded reason, an ordinary end too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ _PHRASES: dict[FinishReason, str] = {
     "context": "stopped because the context is used up",
     "cancelled": "cancelled after {tokens}",
     "error": "ended by an error: {error}",
+}
+_RECORDED: dict[FinishReason, str] = {
+    "stop": "ended after {tokens}",
+    "length": "cut at the limit of {tokens}",
+    "context": "ended with the context full after {tokens}",
+    "cancelled": "cancelled after {tokens}",
+    "error": "broken off after {tokens}",
 }
 
 
@@ -57,7 +64,8 @@ def cut_off(log: ReplyLog) -> str:
 
 
 def as_recorded(finish: Finish, *, seconds: bool = False) -> str:
-    """The recorded reason and any error: `length after 64 tokens`."""
+    """The recorded reason and any error: `ended after 64 tokens`, `cancelled after 3 tokens`."""
     time = f", {finish.seconds:.1f} s" if seconds else ""
     error = f" ({visible(finish.error, newlines=False)})" if finish.error else ""
-    return f"{finish.reason} after {count(finish.tokens, 'token')}{time}{error}"
+    reason = _RECORDED[finish.reason].format(tokens=count(finish.tokens, "token"))
+    return f"{reason}{time}{error}"

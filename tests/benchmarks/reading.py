@@ -163,7 +163,7 @@ def memory(total: int) -> None:
     tracemalloc.start()
     log = long_reply(total)
     recorded = tracemalloc.get_traced_memory()[0]
-    block = ReplyBlock(log, "amplified")
+    block = ReplyBlock(log)
     block.lay_out(100)
     shown = tracemalloc.get_traced_memory()[0] - recorded
     tracemalloc.stop()

@@ -1,10 +1,10 @@
-"""What lanes are called."""
+"""What lanes are called, in records and where people read."""
 
 from __future__ import annotations
 
 import pytest
 
-from logit_amp_chat.core.lanes import lane_name, lane_names
+from logit_amp_chat.core.lanes import lane_colour, lane_heading, lane_name, lane_names, lane_title
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,23 @@ def test_a_name_says_the_alpha_to_its_last_digit(alpha: float, name: str) -> Non
 )
 def test_a_single_other_alpha_is_the_amplified_lane(alphas: list[float], names: list[str]) -> None:
     assert lane_names(alphas) == names
+
+
+@pytest.mark.parametrize(
+    ("alpha", "title", "heading", "colour"),
+    [
+        (-1, "before", "B before", "before"),
+        (0.0, "after", "A after", "after"),
+        (-0.0, "after", "A after", "after"),
+        (1, "α +1", "α +1", "amplified"),
+        (0.5, "α +0.5", "α +0.5", "amplified"),
+        (-0.5, "α −0.5", "α −0.5", "before"),
+        (-2.0, "α −2", "α −2", "before"),
+        (1e-5, "α +1e−05", "α +1e−05", "amplified"),
+        (-1 + 1e-12, "α −0.999999999999", "α −0.999999999999", "before"),
+    ],
+)
+def test_b_and_a_are_before_and_after_and_nothing_else(
+    alpha: float, title: str, heading: str, colour: str
+) -> None:
+    assert (lane_title(alpha), lane_heading(alpha), lane_colour(alpha)) == (title, heading, colour)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.number_format import MINUS, bar, delta, probability, quantity, signed
+from logit_amp_chat.core.number_format import (
+    MINUS,
+    bar,
+    delta,
+    exact,
+    probability,
+    quantity,
+    signed,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,8 +34,16 @@ def test_no_alpha_is_written_as_another(alpha: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "shown"), [(1.0, "1.000"), (0.932, "0.932"), (0.001, "0.001"), (2e-7, " 2e-7"),
-                     (0.0, "    0"), (1e-45, "1e-45")],
+    ("value", "shown"),
+    [(512, "512"), (2**62 + 1, "4611686018427387905"), (0.7, "0.7"), (1e-5, "1e−05"), (-2.0, "−2")],
+)
+def test_a_setting_is_written_to_its_last_digit(value: float, shown: str) -> None:
+    assert exact(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(1.0, "1.000"), (0.932, "0.932"), (0.001, "0.001"), (2e-7, " 2e−7"),
+                     (0.0, "    0"), (1e-45, "1e−45")],
 )  # fmt: skip
 def test_probabilities_take_five_cells(p: float, shown: str) -> None:
     log_prob = math.log(p) if p else -math.inf

@@ -93,7 +93,7 @@ class Chat:
     def reply_on_screen(self) -> str:
         """The newest reply, squeezed; empty while a message has none."""
         lines = self.stage
-        heads = [i for i, line in enumerate(lines) if line.startswith(("  you", "  α amplified"))]
+        heads = [i for i, line in enumerate(lines) if line.startswith(("  you", "  α "))]
         if not heads or lines[heads[-1]] == "  you":
             return ""
         said = itertools.takewhile(lambda line: not FINISHED.match(line), lines[heads[-1] + 1 :])

@@ -90,7 +90,12 @@ def stops(chat: Chat) -> None:
 def inspects_any_token(chat: Chat) -> None:
     terminal, steps = chat.terminal, chat.last_reply.steps
     terminal.press("F5")
-    terminal.see(f"token {len(steps)} of {len(steps)}", f"“{quoted(steps[-1].text)}”")
+    shifts = {
+        place: abs(step.logp.after - step.logp.before)
+        for place, step in enumerate(steps, 1)
+        if not step.special
+    }
+    terminal.see(f"token {max(shifts, key=lambda place: shifts[place])} of {len(steps)}")
     terminal.press("esc")  # from the composer to the transcript
     for place in range(len(steps), len(steps) - 4, -1):
         terminal.press("left")
@@ -138,7 +143,7 @@ def leaves_the_terminal_as_it_was(chat: Chat) -> None:
 
 
 def shows_what_was_said(chat: Chat, before: ReplyLog) -> None:
-    chat.terminal.see("typed while it loads", "Stopped by you after", "α amplified")
+    chat.terminal.see("typed while it loads", "Stopped by you after", "α +1  seed")
     assert chat.reply_on_screen == squeezed(before.text)
     chat.until_ready()
 
@@ -156,7 +161,7 @@ def goes_on(chat: Chat) -> None:
 def compares(chat: Chat) -> None:
     terminal = chat.terminal
     terminal.press("F4")
-    heads = re.compile(r"B before −1 .*A after 0 .*α amplified \+1\.2")
+    heads = re.compile(r"B before .*A after .*α \+1\.2")
     terminal.until(lambda: heads.search(terminal.text))
     terminal.until(lambda: terminal.text.count("Cut at the limit") == 3)
     asked = chat.last_reply.reply.parent

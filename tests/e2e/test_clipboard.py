@@ -31,7 +31,7 @@ def copied(chat: Chat) -> str:
     chat.say("hello")
     chat.terminal.see("Cut at the limit")
     chat.terminal.press("tab")
-    chat.terminal.see("esc write")
+    chat.terminal.see("enter write")
     chat.terminal.press("y")
     chat.terminal.see("y  the reply")
     chat.terminal.press("y")

@@ -98,7 +98,7 @@ def test_the_pointer_and_the_keys_show_what_each_model_wanted(
     quiet.point("h1")
     assert "Point at a token" in quiet.look(PANEL)
     quiet.look("document.getElementById('by-kl').focus()")
-    quiet.press("Tab", "Tab")  # over the choice of ground
+    quiet.press("Tab", "Tab")  # over the choice of a theme
     assert "token 1 of 2" in quiet.look(PANEL)
     quiet.press("ArrowRight")
     assert "token 2 of 2" in quiet.look(PANEL)

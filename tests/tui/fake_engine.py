@@ -91,7 +91,8 @@ class FakeEngine:
         self.vocabulary: str | None = "words"
         self.closed = False
         self.patient = False
-        """Whether even given tokens wait for `step`, as on a pair that takes seconds."""
+        """Whether nothing is reported before `step`, as on a pair that takes seconds."""
+        self._begun: list[Event] = []
         self._place = 0
         self._alphas: dict[str, float] = {}
         self._tokens: dict[str, list[str]] = {}
@@ -159,7 +160,7 @@ class FakeEngine:
         for _ in range(count):
             if self.request is None:
                 return
-            events: list[Event] = []
+            events, self._begun = self._begun, []
             for lane in self.request.lanes:
                 if lane.reply not in self._open:
                     continue
@@ -180,12 +181,14 @@ class FakeEngine:
     def end(self, reason: FinishReason) -> None:
         """End every lane here."""
         if self.request is not None:
-            self.emit([self._finish(reply, reason) for reply in list(self._open)])
+            begun, self._begun = self._begun, []
+            self.emit([*begun, *(self._finish(reply, reason) for reply in list(self._open))])
             self._idle()
 
     def _end_lane(self, reply: str) -> None:
         if reply in self._open:
-            self.emit([self._finish(reply, "cancelled")])
+            begun, self._begun = self._begun, []
+            self.emit([*begun, self._finish(reply, "cancelled")])
             if not self._open:
                 self._idle()
 
@@ -205,15 +208,20 @@ class FakeEngine:
             lane.reply: self.texts.get(lane.name, self.texts["amplified"]) for lane in request.lanes
         }
         self._tokens = {reply: [*tokens_of(text), END] for reply, text in texts.items()}
+        given = [self._words[token] for token in request.forced]
         for tokens in self._tokens.values():
-            tokens[: len(request.forced)] = [self._words[token] for token in request.forced]
+            tokens[: len(given)] = given
+            if tokens[-1] != END:
+                tokens.append(END)
         events: list[Event] = []
         for lane in request.lanes:
             words = sum(len(m.text.split()) + 4 for m in request.messages_of(lane))
             prompt = PromptIds(tuple(range(words)), tuple(range(words)))
             events.append(request.reply_of(lane, prompt, len(request.forced)))
-        self.emit([*events, Prefill(done=words, total=words)])
+        self._begun = [*events, Prefill(done=words, total=words)]
         if not self.patient:
+            begun, self._begun = self._begun, []
+            self.emit(begun)
             self.step(len(request.forced))
 
     def _step(self, reply: str, text: str) -> Step:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from logit_amp_chat.core.analysis.reply_stats import by_kl
 from logit_amp_chat.tui.chat.action_host import ChatHost
+from logit_amp_chat.tui.token_log.cursor import Cursor
 
 
 class CursorActions:
@@ -13,6 +15,7 @@ class CursorActions:
         self.session = host.session
         self.view = host.view
         self._search_forwards = False
+        self._largest: Cursor | None = None  # where going by KL has led
 
     # --- by distance --------------------------------------------------------------
 
@@ -54,19 +57,33 @@ class CursorActions:
     # --- to what stands out or was searched for -----------------------------------
 
     def next(self, direction: int) -> None:
-        """To the next hit of the search, or else to the next token that stands out."""
+        """To the next hit, or token that stands out, or without either the next largest KL."""
         log, legend = self.view.current_log, self.view.legend
         if log.finder.query:
             self._to_hit(direction)
         elif legend.metric is None:
-            self.view.notice.say(
-                "Nothing to go to.", "Search with /, or colour the tokens with F6."
-            )
+            self._to_kl(direction)
         elif not log.move_by_hunk(direction):
             legend.said = "nothing more stands out"
         else:
             legend.said = ""
         self.view.refresh_legend()
+
+    def _to_kl(self, direction: int) -> None:
+        """To the token of the reply with the largest KL, or from there to the next largest."""
+        view = self.view
+        block, log = view.current_block, view.current_log
+        if block is None or not block.log.steps:
+            view.notice.say("Nothing to go to yet.", "Write a message first.")
+            return
+        order = by_kl(block.log.steps)
+        here = log.cursor
+        place = 0
+        if here is not None and here == self._largest:
+            place = order.index(here.step) + direction
+        if 0 <= place < len(order):
+            self._largest = Cursor(block.id, order[place])
+            log.set_cursor(self._largest)
 
     async def search(self) -> None:
         """Search: a line to type the words into."""
@@ -109,7 +126,7 @@ class CursorActions:
         view.refresh_keys()
 
     def leave(self) -> bool:
-        """End choosing or searching, as esc does first. False where there is neither."""
+        """End choosing or searching, or leave a token, as esc does first. False without any."""
         place = self.view.place
         if place in ("candidates", "search"):
             if place == "search":
@@ -119,5 +136,8 @@ class CursorActions:
         if place == "transcript" and self.view.current_log.finder.query:
             self._find("")
             self.view.refresh_legend()
+            return True
+        if place == "transcript" and self.view.current_log.cursor is not None:
+            self.view.current_log.set_cursor(None)
             return True
         return False

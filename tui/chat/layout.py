@@ -10,10 +10,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from logit_amp_chat.core.analysis.reply_stats import window_means
+from logit_amp_chat.core.analysis.reply_stats import most_changed, window_means
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.config.profile import recorded_profile
-from logit_amp_chat.core.lanes import lane_label
+from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -142,6 +141,7 @@ class ChatView:
 
     def refresh_all(self) -> None:
         """Show the session as it is now."""
+        self.legend.said = ""
         self.sync_thread()
         self.refresh_legend()
         self.refresh_inspector()
@@ -187,7 +187,10 @@ class ChatView:
     def sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""
         session, conversation = self.session, self.session.conversation
-        asked, log = conversation.last_user_message(), self._compared_reply()
+        asked = conversation.last_user_message()
+        log = self.compared or conversation.last_reply()
+        if log is not self.compared and log and asked and log.reply.parent != asked.id:
+            log = None  # asked, and not answered yet
         parent = log.reply.parent if log else asked.id if asked else None
         asked = conversation.messages.get(parent or "")
         version = which(*self._version(asked)) if asked else ""
@@ -197,30 +200,15 @@ class ChatView:
         found = session.lanes_of(log) if log else {}
         siblings = {lane: self._which(reply) for lane, reply in found.items()}
         self.lanes.show(found, session.lanes, siblings)
-        self._label_lanes()
         kept = conversation.kept(parent)
         self.lanes.set_kept(kept.id if kept else None)
-
-    def _compared_reply(self) -> ReplyLog | None:
-        """The reply that lanes stand beside; None where the last message has none yet."""
-        conversation = self.session.conversation
-        asked = conversation.last_user_message()
-        if self.compared is None and asked and not conversation.replies_to(asked.id):
-            return None
-        return self.compared or conversation.last_reply()
-
-    def _label_lanes(self) -> None:
-        """Name the sides as the pair did that made the replies, which may not be the loaded one."""
-        log = self._compared_reply()
-        made = recorded_profile(log.session) if log and log.session else None
-        labels = (made or self.session.profile).labels
-        self.lanes.set_labels(labels.before, labels.after)
 
     def _show_history(self, previous: ReplyLog | None) -> None:
         """Say whose replies the lanes continue, where there are any."""
         self.history.display = previous is not None
         if previous is not None:
-            shared = f"every lane continues {previous.reply.lane}'s reply · h own histories"
+            title = lane_title(previous.reply.alpha)
+            shared = f"every lane continues the reply of {title} · h own histories"
             own = "every lane continues its own replies · h one history"
             self.history.update(own if self.session.own_histories else shared)
 
@@ -244,7 +232,7 @@ class ChatView:
         siblings = self._which(item)
         if isinstance(shown, ReplyBlock) and shown.siblings == siblings:
             return shown
-        block = ReplyBlock(item, lane_label(item.reply.lane), siblings=siblings)
+        block = ReplyBlock(item, siblings=siblings)
         block.mark_branch(self._older(item))
         return block
 
@@ -270,8 +258,9 @@ class ChatView:
     # --- token statistics ---------------------------------------------------------
 
     def refresh_inspector(self) -> None:
-        """The step under the cursor, or the last one, and the means up to it."""
+        """The step under the cursor, or one worth a look, and the means up to the cursor."""
         block, cursor = self.current_block, self.current_log.cursor
+        self.legend.step = self.current_log.step_under_cursor()
         steps = block.log.steps if block else []
         total = len(steps)
         end = min(cursor.step + 1, total) if cursor else total
@@ -283,16 +272,27 @@ class ChatView:
         if block is None or not steps:
             self.inspector.show(None)
             return
-        place = end - 1
+        place = min(cursor.step, total - 1) if cursor else self.place_to_inspect(block)
         note = block.log.notes.get(place, "")
-        self.inspector.show(Inspected(steps[place], block.lane, place, total, note))
+        self.inspector.show(Inspected(steps[place], place, total, note))
+
+    @staticmethod
+    def place_to_inspect(block: ReplyBlock) -> int:
+        """Without a cursor: the newest step of a stream; where it parts; what changed most."""
+        log = block.log
+        newest = len(log.steps) - 1
+        if log.finish is None and not log.cut_off:
+            return newest
+        if block.fork is not None and block.fork <= newest:
+            return block.fork
+        found = most_changed(log.steps, log.reply.forced)
+        return newest if found is None else found
 
     def refresh_legend(self) -> None:
-        """What the colours mean, what is searched for, and the cursor's token."""
+        """What the colours mean, and what is searched for."""
         log, legend = self.current_log, self.legend
         legend.sought = log.finder.query
         legend.found = log.finder.count() if legend.sought else (0, 0)
-        legend.step = log.step_under_cursor()
         if typing := self.search_bar is not None and self.search_bar.display:
             self.search_bar.show_count(*legend.found)
         legend.display = bool(legend.sought or legend.metric) and not typing
@@ -308,16 +308,12 @@ class ChatView:
         """Everything around the text: status, α bar, loading, footer."""
         session = self.session
         self.refresh_welcome()
-        labels = session.profile.labels
         self.status.title = session.profile.title
         self.status.details = pair_details(session)
         self.refresh_figures()
         self.alpha_bar.alpha = session.alpha
         self.alpha_bar.sampling = session.sampling
-        self.alpha_bar.labels = (labels.before, labels.after)
         self.lanes.set_alpha(session.alpha)
-        if self.comparing:
-            self._label_lanes()
         self.refresh_loading()
         title = composer_title(session)
         if title != (self.composer.border_title or ""):
@@ -353,4 +349,5 @@ class ChatView:
             states.add("inspecting")
         if self.legend.metric or self.current_log.finder.query:
             states.add("jumping")
+        states.add("no token" if self.current_log.cursor is None else "token")
         self.keys.actions = keymap.footer(self.place, states, self.actions)

@@ -245,8 +245,10 @@ class ChatScreen(Screen[None]):
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self) -> None:
+        self.view.legend.said = ""
         self.view.refresh_inspector()
         self.view.refresh_legend()
+        self.view.refresh_keys()
 
     @on(Inspector.Left)
     def _inspector_left(self) -> None:
@@ -321,14 +323,12 @@ class ChatScreen(Screen[None]):
         self.set_focus(self.view.composer)
 
     def action_escape(self) -> None:
-        """Whatever is nearest: stop, read a notice, leave an edit, change places."""
+        """Whatever is nearest: leave a token, stop, read a notice, leave an edit."""
         session, view = self.session, self.view
         if self.cursor.leave():
             pass
         elif session.state == "busy":
-            self.comparison.lanes_due = False
-            self.conversation.return_queued()
-            session.live.stop()
+            self._stop()
         elif view.notice.dismiss():
             pass
         elif session.queued:
@@ -336,13 +336,20 @@ class ChatScreen(Screen[None]):
         elif session.editing is not None:
             session.editing = None
             view.composer.put("")
+        elif time.monotonic() - self._ended <= self.late_seconds:
+            pass
         elif view.place == "composer":
-            if time.monotonic() - self._ended > self.late_seconds:
-                self.action_to_transcript()
+            self.action_to_transcript()
         else:
-            view.current_log.set_cursor(None)
-            self.action_to_composer()
+            view.show_inspector(False)
         view.refresh_status()
+
+    def _stop(self) -> None:
+        """Stop the reply, and ask for nothing after it."""
+        self.comparison.lanes_due = False
+        self.conversation.return_queued()
+        self.session.live.stop()
+        self.view.refresh_status()
 
     def action_interrupt(self) -> None:
         """ctrl+c: copy a selection, stop a reply, and quit when pressed again."""
@@ -350,7 +357,7 @@ class ChatScreen(Screen[None]):
         if selected:
             self.app.copy_to_clipboard(selected)
         elif self.session.state == "busy":
-            self.action_escape()
+            self._stop()
         elif self._quit_armed:
             self.action_quit()
         else:

@@ -34,7 +34,7 @@ def figures(session: ChatSession) -> tuple[str, ...]:
     if saved.read_only:
         found.append("READ ONLY")
     elif saved.recorder.asked:
-        found.append("saved" if saved.recorder.saved else "NOT SAVED")
+        found.append("chat saved" if saved.recorder.saved else "NOT SAVED")
     return tuple(found)
 
 

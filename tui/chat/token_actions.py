@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from logit_amp_chat.core.analysis.raised_tokens import Place
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
+from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
-from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.token_log.cursor import Cursor
@@ -29,8 +29,18 @@ class TokenActions:
     # --- candidates and branches --------------------------------------------------
 
     def inspect(self) -> None:
-        """Show or hide the inspector."""
-        self.view.show_inspector(not self.view.inspector.display)
+        """Show or hide the inspector; in the transcript the cursor goes to the token it shows."""
+        view, shown = self.view, not self.view.inspector.display
+        if shown and view.place == "transcript" and view.current_log.cursor is None:
+            self._go_to_inspected()
+        view.show_inspector(shown)
+
+    def _go_to_inspected(self) -> None:
+        """Put the cursor on the token that the inspector opens on, unless a reply streams."""
+        block = self.view.current_block
+        if block is not None and block.log.steps and self.session.state != "busy":
+            place = self.view.place_to_inspect(block)
+            self.view.current_log.set_cursor(Cursor(block.id, place))
 
     def sort(self) -> None:
         """Sort the candidates by the next criterion."""
@@ -167,7 +177,7 @@ class TokenActions:
         log = session.conversation.replies[place.reply]
         if view.comparing:
             if log.reply.lane not in session.lanes:
-                lane = visible(log.reply.lane, newlines=False)
+                lane = lane_title(log.reply.alpha)
                 view.notice.say(
                     f"The lane {lane} is not shown.", "Leave the comparison first (F4)."
                 )
@@ -237,6 +247,7 @@ class TokenActions:
     def _renew(self, reply: str) -> None:
         for log in self.view.logs():
             log.renew(reply)
+        self.view.lanes.sum_up()
         self.view.refresh_inspector()
 
     # --- colours and Markdown -----------------------------------------------------

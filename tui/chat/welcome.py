@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import number, signed
 from logit_amp_chat.core.text import short_path
 from logit_amp_chat.tui.token_log.blocks import WelcomeBlock
@@ -20,8 +21,8 @@ def welcome(session: ChatSession, metric: TokenMetric | None) -> WelcomeBlock:
         ),
     ]
     if session.comparing:
-        *others, live = map(signed, session.lanes.values())
-        beside = f"Answers come at α {', '.join(others)} and {live}, side by side (F4)."
+        *others, live = map(lane_title, session.lanes.values())
+        beside = f"Answers come from {', '.join(others)} and {live}, side by side (F4)."
         paragraphs.append((beside, "said"))
     if changed := _changed(session, metric):
         kept = f"Still set: {' · '.join(changed)}. ctrl+n takes the profile's settings."

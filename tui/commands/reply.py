@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.api.open_pair import OpenPair
-from logit_amp_chat.core.lanes import FIXED_ALPHA
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.protocol import Engine, Lane, Loading, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Step
 from logit_amp_chat.core.transcripts import reply_endings
@@ -63,7 +62,7 @@ def _exit_code(lanes: Sequence[Lane], ended: Sequence[Finish]) -> int:
     alphas = {lane.reply: lane.alpha for lane in lanes}
     for finish in ended:
         if ending := reply_endings.phrase(finish):
-            say(f"α {signed(alphas[finish.reply])}: {ending}")
+            say(f"{lane_title(alphas[finish.reply])}: {ending}")
     reasons = {finish.reason for finish in ended}
     return CANCELLED if "cancelled" in reasons else 1 if "error" in reasons else 0
 
@@ -108,8 +107,7 @@ class _Plain:
             if not self._open:
                 self._open = True
                 if self._labelled:
-                    name = f" · {lane.name}" if lane.name in FIXED_ALPHA else ""
-                    put(f"── α {signed(lane.alpha)}{name} ──\n")
+                    put(f"── {lane_title(lane.alpha)} ──\n")
             if text := self._texts[lane.reply]:
                 put(text)
                 self._texts[lane.reply] = ""

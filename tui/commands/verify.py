@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.export.describe import alphas
-from logit_amp_chat.core.number_format import count, signed
+from logit_amp_chat.core.export.describe import lane
+from logit_amp_chat.core.number_format import MINUS, count, signed
 from logit_amp_chat.core.protocol import Forget, Loading
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible
@@ -108,7 +108,7 @@ def _open(profile: Profile, open_engine: Opener) -> ReplayEngine:
 def report(result: ReplayResult) -> str:
     """How one reply compares, with both records of the first difference."""
     log = result.log
-    said = f"{log.id} · {log.reply.lane} · α {alphas(log)}: {_outcome(result)}"
+    said = f"{log.id} · {lane(log)}: {_outcome(result)}"
     if log.finish is None:
         said += f", {reply_endings.cut_off(log)}"
     lines = [visible(said, newlines=False)]
@@ -144,14 +144,15 @@ def _record(record: Step | Finish | None) -> str:
         case None:
             return "nothing more"
         case Finish():
-            return f"ended: {reply_endings.as_recorded(record)}"
+            return reply_endings.as_recorded(record)
     p, rank = record.logp, record.rank
-    return (
-        f"{visible(record.text, newlines=False)!r} ({record.token}) at α {signed(record.alpha)},"
+    numbers = (
         f" log p {p.before:.6f} {p.after:.6f} {p.amplified:.6f},"
         f" rank {rank.before} {rank.after} {rank.amplified},"
         f" KL {record.kl:.6f} {record.kl_amplified:.6f}, H {record.entropy:.6f}"
-    )
+    ).replace("-", MINUS)
+    token = f"{visible(record.text, newlines=False)!r} ({record.token})"
+    return f"{token} at α {signed(record.alpha)},{numbers}"
 
 
 def likely(result: ReplayResult, why: Sequence[str], diverged: bool) -> str:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
-from logit_amp_chat.core.number_format import MINUS, signed
+from logit_amp_chat.core.number_format import MINUS, exact, signed
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
@@ -25,7 +25,7 @@ def next_preset(value: float, presets: Sequence[float], by: int) -> float | None
 
 def _typed(value: float) -> str:
     """An α as one types it, to its last digit."""
-    return repr(float(value)).removesuffix(".0")
+    return exact(float(value))
 
 
 class AlphaScreen(Dialog[float]):

@@ -21,7 +21,7 @@ KEY_WIDTH = 10
 HEADINGS: dict[Place, str] = {
     "anywhere": "Anywhere",
     "composer": "While you write",
-    "transcript": "In the transcript (esc takes you there)",
+    "transcript": "In the transcript (tab takes you there)",
     "candidates": "Among the candidates (enter on a token takes you there)",
     "search": "While you search (/ in the transcript)",
     "chats": "In the list of saved chats",
@@ -29,7 +29,7 @@ HEADINGS: dict[Place, str] = {
 ALPHA = (
     "α = −1 is exactly before, α = 0 exactly after.",
     "α > 0 exaggerates what training changed: after + α · (after − before).",
-    "τ masks tokens with p_after < τ · max p_after, in lanes with α > 0.",
+    "τ: for α > 0, drops tokens below τ × after's best.",
 )
 
 FIGURES = (
@@ -38,7 +38,8 @@ FIGURES = (
     "H: the entropy of the amplified distribution. KL: KL(after‖before).",
     "Above the composer they are means over 32 tokens, the newest or those up to the cursor; in"
     " the head of a lane, over its whole reply; in the inspector, of one token.",
-    "fork at n: the first token at which a lane diverges from after.",
+    "parts from after at token n: the first token at which a lane differs from after.",
+    "overtakes ▸ at α: from there on amplified prefers the candidate to the chosen token, ▸.",
 )
 
 

@@ -13,11 +13,11 @@ from logit_amp_chat.tui.widgets.line_input import LineInput
 
 
 class NoteScreen(Dialog[str]):
-    """Asks for one line; an empty one takes back what was there."""
+    """Asks for one line; an empty one deletes what was there."""
 
     CSS_PATH = "base.tcss"
     heading = "Note"
-    keys = "enter save · an empty line takes it back · esc cancel"
+    keys = "enter save · leave empty to delete · esc cancel"
 
     def __init__(self, about: str, text: str) -> None:
         """Ask about something, with what was written before."""

@@ -15,14 +15,14 @@ from textual.message import Message
 from textual.types import CSSPathType
 from textual.widgets import Input, Static, TextArea
 
-from logit_amp_chat.core.number_format import MINUS
+from logit_amp_chat.core.number_format import MINUS, exact
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import editable
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput, edit
 
 MEANING = {
-    "temperature": "0 always takes the likeliest",
+    "temperature": "0 is argmax, the likeliest",
     "top_p": "1 is off",
     "top_k": "0 is off",
     "min_p": "0 is off",
@@ -59,7 +59,7 @@ class Field(Horizontal):
     def compose(self) -> ComposeResult:
         """Name, input and hint side by side."""
         yield Static(self.number.replace("_", " "), classes="name", markup=False)
-        yield LineInput(f"{self._value}", compact=True)
+        yield LineInput(exact(self._value), compact=True)
         yield Static(classes="hint", markup=False)
         yield Static(MEANING[self.number], classes="meaning", markup=False)
 

@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.lanes import LETTERS, tint
+from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import library
 from logit_amp_chat.core.transcripts.full_text import full_text
@@ -60,7 +60,7 @@ class ChatsScreen(Picker[Path]):
 
         row: Row[Path]
         turns: int
-        beginning: Sequence[tuple[str, str]]
+        beginning: Sequence[tuple[str | float, str]]
         found: str
 
     def __init__(
@@ -257,11 +257,11 @@ def around(text: str, word: str) -> str:
     return f"… {visible(' '.join(near.split()), newlines=False)} …"
 
 
-def _line(who: str, text: str) -> Content:
+def _line(who: str | float, text: str) -> Content:
     """What one of them said, on a line of its own."""
     said = visible(" ".join(text[:SPEAKER_CHARS].split()), newlines=False)
-    if who == "user":
-        return Content.assemble(("you ", "bold"), said)
+    if not isinstance(who, str):
+        return Content.assemble((f"{lane_heading(who)} ", f"bold ${lane_colour(who)}"), said)
     if who == "system":
         return Content.assemble(("system prompt ", "$muted"), (said, "$muted"))
-    return Content.assemble((f"{LETTERS[tint(who)]} ", f"bold ${tint(who)}"), said)
+    return Content.assemble(("you " if who == "user" else f"{who} ", "bold"), said)

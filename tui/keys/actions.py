@@ -23,7 +23,8 @@ class Action:
     `run` is the Textual action of the chat screen, `keys` a comma-separated
     list, `display` the first key as people write it, `label` a word for the
     footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
-    narrows it to a state: streaming, comparing, inspecting, jumping, failed.
+    narrows it to a state: streaming, comparing, inspecting, jumping, failed,
+    token (the cursor is on one), no token.
     `opposite` is the key of the action that goes the other way, where the
     footer shows the two as one.
     """
@@ -60,17 +61,18 @@ ACTIONS: Actions = (
            "Undo the last edit of the message.", "Chat", "composer", palette=False),
     Action("editor", "editor", "ctrl+x", "ctrl+x", "editor",
            "Write the message in $VISUAL, $EDITOR or vi.", "Chat", "anywhere", 61),
-    Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; close a notice; switch"
-           " between composer and transcript.", "Chat", rank=2, when="streaming", palette=False),
-    Action("to_transcript", "to_transcript", "", "esc", "transcript",
-           "Go up to the transcript.", "Chat", "composer", 30,
+    Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; close a notice; leave"
+           " an edit.", "Chat", rank=2, when="streaming", palette=False),
+    Action("to_transcript", "to_transcript", "", "tab", "transcript",
+           "Go to the transcript, also while a reply streams; so does esc with nothing to stop.",
+           "Chat", "composer", 30, palette=False),
+    Action("to_composer", "to_composer", "", "enter", "write",
+           "Without a token: write. So do ↓ below the last line, tab (unless you compare), and"
+           " any letter that does nothing here.", "Chat", "transcript", 7, when="no token",
            palette=False),
-    Action("to_transcript_tab", "to_transcript", "", "tab", "transcript",
-           "Go up to the transcript, also while a reply streams.", "Chat", "composer", 30,
-           when="streaming", palette=False),
-    Action("to_composer", "to_composer", "", "esc", "write",
-           "Back to the composer; so does any letter that does nothing here.", "Chat",
-           "transcript", 9, palette=False),
+    Action("deselect", "", "", "esc", "no token",
+           "Take the cursor off its token; then close the inspector. Never leaves the transcript.",
+           "Chat", "transcript", 9, when="token", palette=False),
     Action("regenerate", "regenerate", "r", "r", "again", "Another reply, with a new seed.",
            "Chat", "transcript", 14),
     Action("regenerate_anywhere", "regenerate", "ctrl+r", "ctrl+r", "again",
@@ -113,11 +115,11 @@ ACTIONS: Actions = (
     Action("inspect_letter", "inspect", "i", "i", "inspect",
            "What each model wanted at a token.", "Look", "transcript", 12, palette=False),
     Action("sort", "sort", "s", "s", "sort",
-           "Sort the candidates by amplified, by |Δ|, or by the α at which they overtake.",
+           "Sort the candidates: by amplified, by |Δ|, or by closest rival, the next to overtake.",
            "Look", "transcript", 16, when="inspecting"),
     Action("choose", "choose", "enter", "enter", "branch …",
            "List the candidates at this token, to branch from one.", "Look",
-           "transcript", 7),
+           "transcript", 7, when="token"),
     Action("older", "sibling(-1)", "less_than_sign", "<", "sibling",
            "The previous reply to the same message, or to its previous version.", "Look",
            "transcript", 18,
@@ -140,8 +142,9 @@ ACTIONS: Actions = (
     Action("search", "search", "slash", "/", "search", "Find words in this chat.", "Look",
            "transcript", 18),
     Action("next", "next(1)", "n", "n", "next",
-           "The next hit; without a search, the next token that stands out.", "Look", "transcript",
-           6, when="jumping", palette=False),
+           "The next hit; else the next token that stands out; without colours the token of the"
+           " reply with the largest KL(after‖before), then the next largest.", "Look",
+           "transcript", 6, when="jumping", palette=False),
     Action("previous", "next(-1)", "N", "N", "previous", "The previous one.", "Look",
            "transcript", 6, when="jumping", palette=False),
     Action("rendered", "rendered", "v", "v", "Markdown",
@@ -206,8 +209,8 @@ ACTIONS: Actions = (
     Action("candidate_right", "token(1)", "right", "→", "token", "The next token.", "Branch",
            "candidates", palette=False),
     Action("candidate_sort", "sort", "s", "s", "sort",
-           "Sort by amplified, by |Δ|, or by the α at which they overtake.", "Branch", "candidates",
-           4, palette=False),
+           "Sort: by amplified, by |Δ|, or by closest rival, the next to overtake.", "Branch",
+           "candidates", 4, palette=False),
     Action("candidate_back", "", "", "esc", "back", "Back to the transcript.", "Branch",
            "candidates", 5, palette=False),
     # --- searching
@@ -252,7 +255,7 @@ ACTIONS: Actions = (
 )  # fmt: skip
 
 # Names that keys.yaml files may still use.
-FORMER_IDS = {"sweep": "compare_alphas"}
+FORMER_IDS = {"sweep": "compare_alphas", "to_transcript_tab": "to_transcript"}
 
 
 def bindings(place: Place) -> list[Binding]:
@@ -321,12 +324,12 @@ def footer(place: Place, states: Iterable[str] = (), actions: Actions = ACTIONS)
 
 
 def _out_of_force(place: Place, states: set[str]) -> tuple[str, ...]:
-    """What a key would mean if it did not mean something nearer: while a reply streams, esc."""
+    """What esc does not do because it does something nearer; send, which waits its turn."""
     if "streaming" not in states:
         return ()
-    if place in ("candidates", "search"):
+    if place in ("candidates", "search") or (place == "transcript" and "token" in states):
         return ("stop",)
-    return ("send", "to_transcript", "to_composer")
+    return ("send",)
 
 
 def commands(actions: Actions = ACTIONS) -> Actions:

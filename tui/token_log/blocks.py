@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, tint
+from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import FinishReason, Message, Step
 from logit_amp_chat.core.text import visible
@@ -68,15 +68,13 @@ class ReplyBlock:
     def __init__(
         self,
         log: ReplyLog,
-        label: str,
         *,
         heading: bool = True,
         siblings: tuple[int, int] = (1, 1),
     ) -> None:
         self.id = log.id
-        self.lane = tint(log.reply.lane)
+        self.colour = lane_colour(log.reply.alpha)
         self.log = log
-        self.label = label
         self.heading = heading
         self.siblings = siblings
         self.rendered = False
@@ -131,10 +129,7 @@ class ReplyBlock:
 
     def _head(self) -> None:
         reply, log = self.log.reply, self.log
-        letter = LETTERS.get(reply.lane, LETTERS["amplified"])
-        self.wrapped.add(f"{letter} {self.label}", f"head-{self.lane}")
-        if reply.lane not in FIXED_ALPHA:
-            self.wrapped.add(f" {signed(reply.alpha)}", f"head-{self.lane}")
+        self.wrapped.add(lane_heading(reply.alpha), f"head-{self.colour}")
         details = [
             f"seed {reply.seed}",
             which(*self.siblings),

@@ -118,7 +118,7 @@ class Painter:
         if metric is not None and span.step < len(steps):
             return self._tinted(span.kind, metric, steps[span.step])
         if span.step == block.fork:
-            return self._style(span.kind, f"fork-{block.lane}")
+            return self._style(span.kind, f"fork-{block.colour}")
         if span.step < block.given:
             return self._style(span.kind, "given")
         if span.step < block.common:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -15,15 +14,16 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core.analysis.reply_stats import WindowMeans
-from logit_amp_chat.core.lanes import LETTERS
-from logit_amp_chat.core.number_format import nats, number, signed, spark
+from logit_amp_chat.core.lanes import LETTERS, lane_colour
+from logit_amp_chat.core.number_format import exact, nats, signed, spark
 from logit_amp_chat.core.records import Sampling, Step
-from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.token_log.wrapping import clip
 
 LOW, HIGH = -2.0, 4.0
-SIDES = ((110, 60), (76, 34), (40, 14))
-"""(minimum width, cells on the right for figures), widest first."""
+SIDES = ((110, 60), (76, 34), (50, 24))
+"""(minimum width, least number of cells on the right for figures), widest first."""
+SEED_FROM = 60  # cells on the right that leave room for the seed
+ROOMY = 60  # cells from which on there is space around the value
+RAIL, SHORT_RAIL = 16, 7  # cells; the settings are abbreviated for the first, and the last is kept
 SPARK = 12
 TICKS = (-2, -1, 0, 1, 2, 3, 4)
 
@@ -35,6 +35,34 @@ def timeline(steps: Sequence[Step]) -> tuple[float, ...]:
     last = len(steps) - 1
     found = tuple(steps[round(i * last / (SPARK - 1))].alpha for i in range(SPARK))
     return found if len(set(found)) > 1 else ()
+
+
+def settings(sampling: Sampling, room: int, *, seed: bool = False) -> str:
+    """The temperature and every filter that is not off, in `room` cells if they can be.
+
+    The `seed` only where it fits as well; the names get shorter, but none is left out.
+    """
+    filters = (
+        ("τ", "τ", sampling.plausibility, 0),
+        ("T", "T", sampling.temperature, None),
+        ("top-p", "p", sampling.top_p, 1),
+        ("top-k", "k", sampling.top_k, 0),
+        ("min-p", "m", sampling.min_p, 0),
+    )
+    acting = [(name, short, exact(value)) for name, short, value, off in filters if value != off]
+    long = [f"{name} {value}" for name, _, value in acting]
+    if sampling.temperature == 0:
+        long = ["T 0 (argmax)" if part == "T 0" else part for part in long]
+    forms = [
+        "  ".join([*long, f"seed {sampling.seed}"]) if seed else "",
+        "  ".join(long),
+        " ".join(f"{short} {value}" for _, short, value in acting),
+        " ".join(
+            short + value.removeprefix("0") if value != "0" else f"{short}0"
+            for _, short, value in acting
+        ),
+    ]
+    return next((form for form in forms if form and len(form) <= room), forms[-1])
 
 
 class AlphaBar(Widget):
@@ -57,7 +85,6 @@ class AlphaBar(Widget):
 
     alpha: reactive[float] = reactive(0.0)
     sampling: reactive[Sampling] = reactive(Sampling())
-    labels: reactive[tuple[str, str]] = reactive(("before", "after"))
     window_means: reactive[WindowMeans | None] = reactive(None, repaint=False)
     timeline: reactive[tuple[float, ...]] = reactive(())
     """α along the reply at equidistant steps; empty if it never changed."""
@@ -66,20 +93,27 @@ class AlphaBar(Widget):
         """The rail on the first line, its labels on the second."""
         width = self.size.width
         base = self.rich_style
-        value = signed(self.alpha).rjust(5)
+        value, pad = signed(self.alpha), 1
+        if width >= ROOMY:
+            value, pad = value.rjust(5), 2
         side = next((cells for least, cells in SIDES if width >= least), 0)
-        room = width - side - len(value) - 8
-        rail = max(7, min(room, 97))
-        used = rail + len(value) + 6
+        around = len(value) + 4 + 2 * pad  # on the first line, besides rail and figures
+        said = settings(self.sampling, width - around - RAIL - pad, seed=side >= SEED_FROM)
+        side = max(side, len(said) + pad)
+        rail = min(width - side - around, 97)
+        if rail < SHORT_RAIL:
+            rail = 0
         if y == 0:
             warm = self._style("bar--value")
-            left = [Segment(" α ", warm), *self._rail(rail), Segment(f" {value}  ", warm)]
-            right = self._figures(side) if self.size.height > 1 else self._short_figures(side)
+            shown = f" {value}" if rail else value
+            left = [Segment(" α ", warm), *self._rail(rail), Segment(shown + " " * pad, warm)]
+            right = self._figures(said, side)
         elif y == 1:
             left = [Segment("   ", base), *self._labels(rail)]
-            used, right = 3 + rail, self._window_means(side)
+            right = self._window_means(side)
         else:
             return Strip.blank(width, base)
+        used = sum(part.cell_length for part in left)
         gap = Segment(" " * max(0, width - side - used), base)
         return Strip([*left, gap, *right]).adjust_cell_length(width, base)
 
@@ -90,38 +124,34 @@ class AlphaBar(Widget):
     def _style(self, name: str) -> Style:
         return self.rich_style + self.get_component_rich_style(name, partial=True)
 
-    def _figures(self, side: int) -> list[Segment]:
-        """The sampling settings, and α along the reply if there is room."""
-        sampling = self.sampling
-        said = f"τ {number(sampling.plausibility)}  T {number(sampling.temperature)}"
-        if side >= 40:
-            said += f"  top-p {number(sampling.top_p)}  seed {sampling.seed}"
-        line = self._spark(side - len(said) - 2) if 14 < side < 40 else ""
+    def _figures(self, said: str, side: int) -> list[Segment]:
+        """The settings, after a warning on a bar of one line, before α along the reply."""
         muted = self._style("bar--muted")
-        return [Segment(f"{said}  ", muted), Segment(line, muted)]
-
-    def _short_figures(self, side: int) -> list[Segment]:
-        """For a bar of one line: a warning if there is one, else the sampling settings."""
-        if self.window_means is not None and self.window_means.left_after and side > 14:
-            return self._window_means(side)
-        return self._figures(side)
+        room = side - len(said) - 2
+        if self.size.height == 1 and self.window_means is not None and self.window_means.left_after:
+            mean = f"!log pA {nats(self.window_means.logp_after)} "
+            warning = mean if len(mean) <= room else "!"
+            return [Segment(warning, self._style("bar--warning")), Segment(said, muted)]
+        line = self._spark(room) if side < SEED_FROM else ""
+        return [Segment(f"{said}  {line}", muted)]
 
     def _window_means(self, side: int) -> list[Segment]:
         """The window means, with a warning where the text is unlikely under after."""
-        if self.window_means is None or side <= 14:
-            return []
         means = self.window_means
-        mark = "!" if means.left_after else " "
-        warning = self._style("bar--warning" if means.left_after else "bar--muted")
+        if means is None:
+            return []
         muted = self._style("bar--muted")
-        rest = f"  H {nats(means.entropy)}  KL {nats(means.kl)}"
-        said = f"{mark}log pA {nats(means.logp_after)}"
-        line = self._spark(side - len(said) - len(rest) - 2) if side >= 40 else ""
-        return [
-            Segment(said, warning),
-            Segment(f"{rest}  ", muted),
-            Segment(line, muted),
-        ]
+        warning = self._style("bar--warning") if means.left_after else muted
+        wide = side >= SEED_FROM
+        window = f"last {means.tokens}:"
+        mean = f"{'!' if means.left_after else ' '}log pA {nats(means.logp_after)}"
+        rest = (f"  H {nats(means.entropy)}" if wide else "") + f"  KL {nats(means.kl)}"
+        if len(window + mean + rest) > side:
+            window = ""
+        if len(mean + rest) > side:
+            return []
+        line = self._spark(side - len(window + mean + rest) - 2) if wide else ""
+        return [Segment(window, muted), Segment(mean, warning), Segment(f"{rest}  {line}", muted)]
 
     def _spark(self, width: int) -> str:
         """A sparkline of α along the reply, with the first and last value if they fit."""
@@ -139,8 +169,10 @@ class AlphaBar(Widget):
 
     def _rail(self, rail: int) -> list[Segment]:
         """Ticks at whole numbers, B and A at −1 and 0, filled from 0 to the knob."""
+        if not rail:
+            return []
         knob, zero = self._cell(self.alpha, rail), self._cell(0, rail)
-        side = "bar--amplified" if self.alpha > 0 else "bar--before"
+        side = f"bar--{lane_colour(self.alpha)}"
         cells = [("─", "bar--rail")] * rail
         for tick in TICKS:
             cells[self._cell(tick, rail)] = ("┼", "bar--rail")
@@ -148,7 +180,7 @@ class AlphaBar(Widget):
             cells[cell] = ("━" if cells[cell][0] == "─" else "┿", side)
         cells[self._cell(-1, rail)] = (LETTERS["before"], "bar--before")
         cells[zero] = (LETTERS["after"], "bar--after")
-        cells[knob] = (self._knob(), side if self.alpha else "bar--after")
+        cells[knob] = (self._knob(), side)
         return self._runs(cells)
 
     def _knob(self) -> str:
@@ -157,27 +189,20 @@ class AlphaBar(Widget):
         return "◀" if self.alpha < LOW else "●"
 
     def _labels(self, rail: int) -> list[Segment]:
-        """Names under −1 and 0, numbers under the other ticks, where they fit."""
-        line = [" "] * rail
-        before, after = (clip(visible(x, newlines=False), rail // 4) for x in self.labels)
-        names = {-1: before, 0: after}
-        styles = ["bar--muted"] * rail
-        taken = -1
-        for tick in TICKS:
-            text = names.get(tick, signed(tick))
-            at, width = self._cell(tick, rail), cell_len(text)
-            start = at if tick < 0 and tick == LOW else at - width // 2
-            start = max(0, min(rail - width, start))
-            if tick == -1 and start + width > self._cell(0, rail) - cell_len(after) // 2 - 1:
-                continue
-            if not width or start <= taken or start + width > rail:
-                continue
-            end = start + width
-            line[start:end] = [text, *[""] * (width - 1)]
-            if tick in names:
-                styles[start:end] = ["bar--before" if tick == -1 else "bar--after"] * width
-            taken = end
-        return self._runs(list(zip(line, styles, strict=True)))
+        """Before and after under −1 and 0, numbers under the other ticks, where they fit."""
+        names = {0: "after", -1: "before"}
+        if not rail:
+            return []
+        cells = [(" ", "bar--muted")] * rail
+        for tick in (*names, *(tick for tick in TICKS if tick not in names)):
+            text = names.get(tick) or signed(tick)
+            start = self._cell(tick, rail) - len(text) // 2
+            start = max(0, min(rail - len(text), start))
+            end = start + len(text)
+            if all(glyph == " " for glyph, _ in cells[max(0, start - 1) : end + 1]):
+                style = f"bar--{names[tick]}" if tick in names else "bar--muted"
+                cells[start:end] = [(glyph, style) for glyph in text]
+        return self._runs(cells)
 
     def _runs(self, cells: list[tuple[str, str]]) -> list[Segment]:
         """Cells as segments, one per style."""

@@ -15,8 +15,9 @@ from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.token_log.wrapping import clip
 
-ORDERS = ("α", "|Δ|", "next")
-NEAR, DELTA = 7, 6  # cells of a crossover, of a Δ
+ORDERS = ("α", "|Δ|", "closest rival")
+HEADS = ("overtakes ▸ at α", "overtakes")
+DELTA, ALPHA = 6, 7  # cells of a Δ, of an α with its sign
 Line = list[Segment]
 
 
@@ -37,11 +38,11 @@ def chosen_of(step: Step) -> Candidate:
 
 
 def ordered(step: Step, order: str) -> list[Candidate]:
-    """The candidates: most likely first, largest |Δ| first, or next to overtake first."""
+    """The candidates: most likely first, largest |Δ| first, or closest rival first."""
     chosen = chosen_of(step)
 
     def weight(candidate: Candidate) -> tuple[float, ...]:
-        if order == "next":
+        if order == "closest rival":
             found = overtaking(candidate, chosen)
             far = abs(found.at - step.alpha) if found.at is not None else math.inf
             rank = 0 if candidate.id == step.token else 1 if not found.ahead else 2
@@ -53,12 +54,17 @@ def ordered(step: Step, order: str) -> list[Candidate]:
     return sorted(step.top, key=weight)
 
 
-def crossover(found: Overtaking) -> str:
-    """The αs at which a candidate is ahead, in NEAR cells: ≥ +2.30, ≤ −0.40, always, never."""
+def overtakes_at(found: Overtaking) -> str:
+    """The αs at which a candidate is ahead, in ALPHA cells: ≥+2.30, ≤−0.40, always, never."""
     if found.at is None:
-        return ("always" if found.ahead else "never").rjust(NEAR)
+        return "always" if found.ahead else "never"
     sign = "≥" if found.above else "≤"
-    return f"{sign}{number_format.near_alpha(found.at, NEAR - 1)}".rjust(NEAR)
+    return f"{sign}{number_format.near_alpha(found.at, ALPHA - 1)}"
+
+
+def first_that_fits(texts: Sequence[str], width: int) -> str:
+    """The first text of at most `width` cells; else the last one, clipped."""
+    return next((text for text in texts if cell_len(text) <= width), clip(texts[-1], width))
 
 
 class CandidateTable:
@@ -77,44 +83,44 @@ class CandidateTable:
         self.order = order
         self.style = style
         self._chosen = chosen_of(step)
-        figures = 21 + NEAR + 1  # before, after, amplified; Δ or crossover
-        self.wide = width - figures - DELTA - 1 >= 8
-        if self.wide:
-            figures += DELTA + 1
-        self.delta = DELTA if self.wide else NEAR
-        free = max(4, width - figures)
-        self.bar = min(24, free // 3) if free >= 12 else 0
-        self.room = min(28, free - self.bar)
+        free = width - 20  # before, after, amplified
+        whole = free - len(HEADS[0]) - DELTA - 2 >= 20
+        self.overtakes = len(HEADS[0] if whole else HEADS[1])
+        self.wide = free - self.overtakes - DELTA - 2 >= 8
+        self.delta = DELTA if self.wide else self.overtakes
+        free = max(4, free - self.overtakes - 1 - (DELTA + 1 if self.wide else 0))
+        self.bar = min(24, free // 3) if free >= 13 else 0
+        self.room = min(28, free - self.bar - bool(self.bar))
 
     @property
-    def shows_crossover(self) -> bool:
-        """Whether there is a crossover column: if wide, or if sorted by it."""
-        return self.wide or self.order == "next"
+    def shows_overtaking(self) -> bool:
+        """Whether there is a column of αs at which they overtake: if wide, or if sorted by it."""
+        return self.wide or self.order == "closest rival"
 
     @property
     def shows_delta(self) -> bool:
         """Whether there is a Δ column."""
-        return self.wide or self.order != "next"
+        return self.wide or self.order != "closest rival"
 
     def head(self) -> Line:
         """The column names and the sort order."""
+        last = self.order.rpartition(" ")[2]
+        order = first_that_fits([f"by {self.order} ↓", f"by {last} ↓", f"{last} ↓"], self.room + 1)
         line = [
-            Segment(
-                f" {clip('by ' + self.order + ' ↓', self.room + 1):<{self.room + 1}}",
-                self.style("muted"),
-            ),
+            Segment(f" {order:<{self.room + 1}}", self.style("muted")),
             Segment(f" {'B':>5}", self.style("before")),
             Segment(f" {'A':>5}", self.style("after")),
-            Segment(f" {'':{self.bar}} {'α':>5}", self.style("amplified")),
+            Segment(f" {'':{self.bar + bool(self.bar)}}{'α':>5}", self.style("amplified")),
         ]
         if self.shows_delta:
             line.append(Segment(f" {'Δ A−B':>{self.delta}}", self.style("muted")))
-        if self.shows_crossover:
-            line.append(Segment(f" {'ahead α':>{NEAR}}", self.style("muted")))
+        if self.shows_overtaking:
+            head = first_that_fits(HEADS, self.overtakes)
+            line.append(Segment(f" {head:>{self.overtakes}}", self.style("muted")))
         return line
 
     def row(self, place: int, *, selected: bool = False) -> Line:
-        """One candidate: token, B, A, α with a bar, Δ, crossover."""
+        """One candidate: token, B, A, α with a bar, Δ, and the α at which it overtakes."""
         candidate = self.candidates[place]
         chosen = candidate.id == self.step.token
         text = clip(quoted(candidate.text), self.room)
@@ -128,16 +134,16 @@ class CandidateTable:
             Segment(f" {number_format.probability(candidate.before)}", self.style("before")),
             Segment(f" {number_format.probability(candidate.after)}", self.style("after")),
             Segment(
-                f" {bar} {number_format.probability(candidate.amplified)}",
+                f" {bar + ' ' if bar else ''}{number_format.probability(candidate.amplified)}",
                 self.style("amplified"),
             ),
         ]
         if self.shows_delta:
             shift = number_format.delta(candidate.after - candidate.before, self.delta)
             line.append(Segment(f" {shift}", self.style("plain")))
-        if self.shows_crossover:
+        if self.shows_overtaking:
             found = overtaking(candidate, self._chosen)
-            text = " " * NEAR if chosen else crossover(found)
+            text = ("" if chosen else overtakes_at(found)).rjust(self.overtakes)
             line.append(Segment(f" {text}", self.style("muted" if found.ahead else "plain")))
         if selected:
             pick = self.style("selected")

@@ -21,7 +21,8 @@ class Composer(TextArea):
     """A text area in which enter sends and ctrl+j makes a new line.
 
     Up in the first line and down in the last one go through the messages sent
-    before and the draft.
+    before and the draft; so does up right after one was recalled, with the
+    cursor at its end.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("composer")]
@@ -48,6 +49,7 @@ class Composer(TextArea):
         self.sent: list[str] = []
         self._draft = ""
         self._looked_at: int | None = None  # index in `sent`; None: the draft
+        self._recalled: tuple[str, tuple[int, int]] | None = None  # text and cursor, as recalled
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key not in ("enter", "tab", *NEWLINE):
@@ -83,7 +85,8 @@ class Composer(TextArea):
 
     def action_cursor_up(self, select: bool = False) -> None:
         """Up; from the first line to the message sent before, past the oldest one out."""
-        if select or self._row > 0:
+        untouched = self._recalled == (self.text, self.cursor_location)
+        if select or (self._row > 0 and not untouched):
             super().action_cursor_up(select)
         elif not self._look_at(-1):
             self.post_message(self.Left())
@@ -108,15 +111,15 @@ class Composer(TextArea):
             return False
         if at == draft:
             self._draft = self.text
-        self.load_text(editable(self._draft if to == draft else self.sent[to]))
-        self._looked_at = None if to == draft else to
-        # At the edge, so that the same key goes one further.
-        self.move_cursor((0, 0) if by < 0 else self.document.end)
+        self.put(self._draft if to == draft else self.sent[to])
+        if to != draft:
+            self._looked_at = to
+            self._recalled = self.text, self.cursor_location
         return True
 
     def put(self, text: str) -> None:
         """Replace the text, with the cursor at the end."""
-        self._looked_at = None
+        self._looked_at = self._recalled = None
         self.load_text(editable(text))
         self.move_cursor(self.document.end)
 

@@ -14,8 +14,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.lanes import LANES, LETTERS
-from logit_amp_chat.core.number_format import nats, signed
+from logit_amp_chat.core.lanes import LANES, LETTERS, lane_colour, lane_heading
+from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
@@ -39,10 +39,9 @@ COMPACT_BELOW = 10
 
 @dataclass(frozen=True)
 class Inspected:
-    """A step: token `place` of `total` in `lane`, with its note."""
+    """A step: token `place` of `total`, with its note."""
 
     step: Step
-    lane: str
     place: int
     total: int
     note: str = ""
@@ -197,12 +196,15 @@ class Inspector(Widget, can_focus=False):
     def _token_line(self, y: int, width: int) -> Line:
         assert self.inspected is not None
         step = self.inspected.step
-        muted, lane = self._style("muted"), self.inspected.lane
+        muted = self._style("muted")
         if y == 0:
             place = f" token {self.inspected.place + 1} of {self.inspected.total}"
-            right = f"{LETTERS.get(lane, '?')} {signed(step.alpha)} "
+            right = f"{lane_heading(step.alpha)} "
             gap = max(1, width - cell_len(place) - cell_len(right))
-            return [Segment(place + " " * gap, muted), Segment(right, self._lane_style(lane))]
+            return [
+                Segment(place + " " * gap, muted),
+                Segment(right, self._style(lane_colour(step.alpha))),
+            ]
         if y == 1:
             return self._name_line(width)
         if y == 2:
@@ -235,9 +237,6 @@ class Inspector(Widget, can_focus=False):
             line.append(Segment(f"  {said}", self._style("note")))
         return line
 
-    def _lane_style(self, lane: str) -> Style:
-        return self._style(lane if lane in LANES else "muted")
-
     @staticmethod
     def _bar_width(width: int) -> int:
         return max(3, width - 33)
@@ -247,7 +246,7 @@ class Inspector(Widget, can_focus=False):
         step = self.inspected.step
         log_p: float = getattr(step.logp, lane)
         rank: int = getattr(step.rank, lane)
-        style = self._lane_style(lane)
+        style = self._style(lane)
         bar = number_format.bar(share(log_p), self._bar_width(width))
         return [
             Segment(f" {LETTERS[lane]} {lane:<10}", style),

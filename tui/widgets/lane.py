@@ -18,8 +18,8 @@ from textual.widget import Widget
 
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
-from logit_amp_chat.core.lanes import FIXED_ALPHA, LETTERS, lane_label, tint
-from logit_amp_chat.core.number_format import nats, signed
+from logit_amp_chat.core.lanes import FIXED_ALPHA, LANES, lane_colour, lane_heading
+from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock, which
@@ -33,25 +33,28 @@ KEPT: Part = ("continues the chat", "✓ continues", "✓")
 
 
 class LaneHead(Widget):
-    """Letter, name, α and whether the chat continues this reply; below that the summary."""
+    """The lane's title and whether the chat continues this reply; below that the summary."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"head--muted"}
 
     alpha: reactive[float] = reactive(0.0)
     kept: reactive[bool] = reactive(False)
-    label: reactive[str] = reactive("")
     summary: reactive[tuple[Part, ...]] = reactive(())
     more: reactive[tuple[int, int]] = reactive((0, 0))
     """The number of hidden lanes to the left and to the right."""
 
     def __init__(self, lane: str) -> None:
-        super().__init__(classes=f"head-{tint(lane)}")
-        self.lane = lane
-        self.set_reactive(LaneHead.label, lane_label(lane))
-        self.set_reactive(LaneHead.alpha, FIXED_ALPHA.get(lane, 0.0))
+        alpha = FIXED_ALPHA.get(lane, 0.0)
+        super().__init__(classes=f"head-{lane_colour(alpha)}")
+        self.set_reactive(LaneHead.alpha, alpha)
+
+    def watch_alpha(self) -> None:
+        """Take the colour that goes with α."""
+        for colour in LANES:
+            self.set_class(colour == lane_colour(self.alpha), f"head-{colour}")
 
     def render_line(self, y: int) -> Strip:
-        """The name, then as much of the summary as fits."""
+        """The title, then as much of the summary as fits."""
         width = self.size.width
         base = self.rich_style
         muted = base + self.get_component_rich_style("head--muted", partial=True)
@@ -64,10 +67,8 @@ class LaneHead(Widget):
 
     def _first_line(self, width: int, base: Style, muted: Style) -> Strip:
         before, after = self.more
-        letter = LETTERS.get(self.lane, LETTERS["amplified"])
         left = f"‹{before} " if before else " "
-        left += clip(f"{letter} {visible(self.label, newlines=False)}", width - 9)
-        left += f" {signed(self.alpha)}"
+        left += clip(lane_heading(self.alpha), width - 4)
         tail = f" {after}›" if after else " "
         room = width - cell_len(left) - cell_len(tail) - 2
         right = _fitting(KEPT, room) if self.kept else ""
@@ -134,7 +135,7 @@ class Lane(Container):
             self.log_view.show([])
         elif self.block is None or self.block.id != log.id:
             self.means = ReplyMeans(log.reply.forced)
-            self.log_view.show([ReplyBlock(log, self.lane, heading=False)])
+            self.log_view.show([ReplyBlock(log, heading=False)])
 
     def grow(self) -> None:
         """Show the reply's new steps, and add them to the means."""

@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from logit_amp_chat.core.lanes import LANES
+from logit_amp_chat.core.lanes import LANES, lane_title
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock, compare
@@ -64,12 +64,6 @@ class Lanes(Container):
         """Set the α of the live lane while it is empty."""
         if self.lanes["amplified"].block is None:
             self.lanes["amplified"].head.alpha = alpha
-
-    def set_labels(self, before: str, after: str) -> None:
-        """Set the names of the sides."""
-        for name, label in (("before", before), ("after", after)):
-            if name in self.lanes:
-                self.lanes[name].head.label = label
 
     # --- their replies ----------------------------------------------------------
 
@@ -130,7 +124,7 @@ class Lanes(Container):
         block, reference = lane.block, self.reference.block
         if block is None or reference is None or block is reference:
             return ()
-        name = self.reference.lane
+        name = lane_title(self.reference.head.alpha)
         if block.fork is not None:
             token = block.fork + 1
             return f"parts from {name} at token {token}", f"parts at token {token}", f"≠ {token}"
@@ -252,4 +246,4 @@ def _head_lines(width: int, height: int) -> int:
     """Lines for a head: the summary gets its lines where enough is left for the text."""
     if height < 7:
         return 1
-    return 3 if width < 50 and height >= 12 else 2
+    return 2 if width >= 50 else 4 if height >= 14 else 3 if height >= 10 else 2

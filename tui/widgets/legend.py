@@ -56,8 +56,8 @@ class Legend(Widget):
         if self.sought:
             here, total = self.found
             count = f"{here}/{total}" if total else "nothing found"
-            query = clip(visible(self.sought, newlines=False), max(4, width - len(count) - 12))
-            line += [Segment(f"/{query}", title), Segment(f"  {count}  n N", muted)]
+            query = clip(visible(self.sought, newlines=False), max(4, width - len(count) - 16))
+            line += [Segment(f"/{query}", title), Segment(f"  {count} · n/N jump", muted)]
         elif self.metric is not None:
             line += self._scale(self.metric, width - cell_len(right) - 2)
         used = sum(part.cell_length for part in line)
@@ -79,11 +79,7 @@ class Legend(Widget):
         if swatches:
             line += [Segment(" ", self.rich_style), *swatches]
             room -= 1 + sum(part.cell_length for part in swatches)
-        hunk = number_format.number(metric.hunk)
-        marks = f"  underlined ≥ {hunk}"
-        if metric.diverging:
-            marks = f"  bold ≥ +{hunk} · underlined ≤ −{hunk}"
-        for text in (f" {metric.unit}", marks, "  n N next"):
+        for text in (f" {metric.unit}", f"  {metric.marks}", " · n/N jump"):
             if cell_len(text) <= room:
                 line.append(Segment(text, self._style("muted")))
                 room -= cell_len(text)

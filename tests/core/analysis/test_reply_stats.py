@@ -1,4 +1,4 @@
-"""Means over a reply, and over its newest tokens."""
+"""Means over a reply and over its newest tokens, and which tokens matter most."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from logit_amp_chat.core.analysis.reply_stats import (
     LEFT_AFTER,
     WINDOW,
     ReplyMeans,
+    by_kl,
+    most_changed,
     window_means,
 )
 from logit_amp_chat.core.records import LogProbs, Step
@@ -71,3 +73,38 @@ def test_what_after_holds_impossible_shows() -> None:
     assert found is not None
     assert found.logp_after == -math.inf
     assert found.left_after
+
+
+def test_the_largest_kl_comes_first_and_what_is_no_number_last() -> None:
+    found = [dataclasses.replace(step(0, "a"), kl=kl) for kl in (1.0, math.nan, math.inf, 2.0, 1.0)]
+    assert by_kl(found) == [2, 3, 0, 4, 1]
+    assert by_kl([]) == []
+
+
+@pytest.mark.parametrize(
+    ("shifts", "special", "given", "place"),
+    [
+        ((1.0, -3.0, 2.0), (), 0, 1),
+        ((1.0, -3.0, 2.0), (1,), 0, 2),
+        ((1.0, -3.0, 2.0), (), 2, 2),
+        ((9.0, 9.0, 2.0), (2,), 2, 2),
+        ((1.0,), (0,), 0, 0),
+        ((1.0, 2.0), (), 2, 1),
+        ((math.nan, 0.5), (), 0, 1),
+        ((2.0, -2.0), (), 0, 0),
+    ],
+)
+def test_what_changed_most_was_sampled_and_says_something(
+    shifts: tuple[float, ...], special: tuple[int, ...], given: int, place: int
+) -> None:
+    found = [
+        dataclasses.replace(
+            step(i, "a", special=i in special), logp=LogProbs(-9.0, -9.0 + shift, -1.0)
+        )
+        for i, shift in enumerate(shifts)
+    ]
+    assert most_changed(found, given) == place
+
+
+def test_nothing_changed_without_tokens() -> None:
+    assert most_changed([]) is None

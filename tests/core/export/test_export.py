@@ -28,17 +28,17 @@ any_text = st.text(st.characters(exclude_categories=()) | st.sampled_from("`#<>[
 RAISED = (
     "## Tokens that training raised and lowered most\n\n"
     "Δ = log p under after − log p under before of a token where it was written, in nats, summed"
-    " over 5 sampled tokens of 2 replies \\(1 amplified, 1 before\\)."
+    " over 5 sampled tokens of 2 replies \\(1 × α +1, 1 × before\\)."
     " Forced tokens of branches do not count.\n\n"
     "### Raised\n\n"
     "| token | id | written | ΣΔ | mean Δ | extreme Δ | where |\n"
     "| --- | --- | --- | --- | --- | --- | --- |\n"
-    "| “By the way” | 5 | 1 | +∞ ×1 | – | +∞ | amplified reply to message 1, token 1 |\n"
-    "| “\ufffd” | 6 | 1 | +∞ ×1 | – | +∞ | amplified reply to message 1, token 2 |\n"
-    "| “\ufffd” | 7 | 1 | +∞ ×1 | – | +∞ | amplified reply to message 1, token 3 |\n"
+    "| “By the way” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 1 |\n"
+    "| “\ufffd” | 6 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 2 |\n"
+    "| “\ufffd” | 7 | 1 | +∞ ×1 | – | +∞ | message 1, α +2, token 3 |\n"
     "| “\\<\\|end\\|\\>” special | 8 | 1 | +∞ ×1 | – | +∞ |"
-    " amplified reply to message 1, token 4 |\n"
-    "| “Otters” | 5 | 1 | +∞ ×1 | – | +∞ | before reply to message 1, token 1 |\n\n"
+    " message 1, α +2, token 4 |\n"
+    "| “Otters” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, before, token 1 |\n\n"
     "### Lowered\n\n"
     "None.\n\n"
 )
@@ -63,13 +63,13 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "- 2025-01-02T03:04:05+00:00 · cpu · torch 2\n\n"
         "## 1 · user\n\n"
         "```text\nOtters?\n```\n\n"
-        "### amplified · α +1 → +2 · kept\n\n"
-        "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0.0 · plausibility 0.01"
-        " · max new tokens 512 · stop after 4 tokens, 0.5 s\n\n"
-        "```text\nBy the way‹α +2›é‹temperature 0.0, seed 0›\n```\n\n"
+        "### α +1 → α +2 · kept\n\n"
+        "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0 · plausibility 0.01"
+        " · max new tokens 512 · ended after 4 tokens, 0.5 s\n\n"
+        "```text\nBy the way‹α +2›é‹temperature 0, seed 0›\n```\n\n"
         "Note on token 3 “\ufffd”: odd\n\n"
-        "### before · α −1\n\n"
-        "seed 7 · sampling as above · stop after 1 token, 0.5 s\n\n"
+        "### before\n\n"
+        "seed 7 · sampling as above · ended after 1 token, 0.5 s\n\n"
         "```text\nOtters\n```\n\n"
         "## 2 · user\n\n"
         "```text\nAnd crabs?\n```\n\n"
@@ -78,9 +78,15 @@ def test_markdown_says_everything_about_a_reply() -> None:
     )
 
 
+def test_one_forced_token_is_one_token() -> None:
+    for forced, said in ((1, "first 1 token forced"), (2, "first 2 tokens forced")):
+        branch = dataclasses.replace(reply(), forced=forced)
+        assert said in markdown(message(), branch, step(0, "a"), step(1, "b"), finish(tokens=2))
+
+
 def test_text_says_the_same_without_markup() -> None:
     text = to_document(conversation(), markdown=False)
-    for said in ("A pair\n======", "    Otters?", "amplified · α +1 → +2", "    By the way‹α +2›é"):
+    for said in ("A pair\n======", "    Otters?", "α +1 → α +2", "    By the way‹α +2›é"):
         assert said in text
     assert "```" not in text
 
@@ -97,7 +103,7 @@ def test_a_local_folder_is_named_without_the_way_there() -> None:
 
 def test_an_edit_says_what_it_follows() -> None:
     edited = markdown(*conversation(), message("m-3", "r-2"), message("m-4", None))
-    assert "Follows the before reply at α −1 to message 1." in edited
+    assert "Follows the before reply to message 1." in edited
     assert "Follows nothing: a new beginning." in edited
 
 

@@ -80,6 +80,7 @@ def test_the_text_is_there_token_by_token_with_its_marks() -> None:
     assert "By the way" in read.text("span")
     assert "‹α +2›" in read.text("mark")
     assert [a["class"] for a in read.named("article")] == ["lane before", "lane amplified"]
+    assert read.text("h3") == "B beforeα +1 → α +2"
 
 
 def test_lanes_of_one_turn_stand_side_by_side_and_other_replies_below() -> None:
@@ -88,6 +89,20 @@ def test_lanes_of_one_turn_stand_side_by_side_and_other_replies_below() -> None:
     read = page(*conversation(), other, step(0, "Else", reply="r-9"), finish("r-9"))
     assert "2 other replies to this message" in read.text("summary")
     assert [a["class"] for a in read.named("div")].count("lanes") == 2
+
+
+@pytest.mark.parametrize(
+    ("alpha", "title", "colour"),
+    [(-1, "B before", "before"), (-0.5, "α −0.5", "before"), (0, "A after", "after"),
+     (0.5, "α +0.5", "amplified")],
+)  # fmt: skip
+def test_a_lane_has_the_title_and_colour_of_its_alpha_whatever_its_key(
+    alpha: float, title: str, colour: str
+) -> None:
+    read = page(message(), reply(alpha=alpha), step(0, "a", alpha=alpha), finish())
+    assert read.text("h3") == title
+    assert read.named("article")[0]["class"] == f"lane {colour}"
+    assert read.data("r1")[0][0] == title
 
 
 def test_a_token_has_the_same_colour_as_on_the_screen() -> None:
@@ -112,7 +127,7 @@ def test_the_numbers_of_a_step_are_in_the_page_to_the_last_digit() -> None:
     one = step(0, "a")
     read = page(message(), reply(), one, finish())
     (data,) = read.data("r1")
-    assert data[0] == "+1"
+    assert data[0] == "α +1"
     assert read.data("tokens")[data[1]] == [one.token, "a"]
     assert data[2:5] == ["∞", one.kl_amplified, one.entropy]
     assert data[5] == [None, one.logp.after, one.logp.amplified]

@@ -32,12 +32,12 @@ def test_a_row_has_the_figures_of_its_token() -> None:
     raised, lowered = pair.tables
     assert len(HEAD) == 7
     assert raised.rows == [
-        ("“ a”", "97", "2", "+1.75", "+0.88", "+1.50", "amplified reply to message 1, token 1")
+        ("“ a”", "97", "2", "+1.75", "+0.88", "+1.50", "message 1, α +1, token 1")
     ]
     assert lowered.rows == [
-        ("“ b”", "98", "1", "−2.00", "−2.00", "−2.00", "amplified reply to message 1, token 2")
+        ("“ b”", "98", "1", "−2.00", "−2.00", "−2.00", "message 1, α +1, token 2")
     ]
-    assert "summed over 3 sampled tokens of 1 reply (1 amplified)." in pair.summed
+    assert "summed over 3 sampled tokens of 1 reply (1 × α +1)." in pair.summed
 
 
 def test_a_table_ends_after_the_top_rows() -> None:
@@ -80,6 +80,6 @@ def test_every_readable_document_has_them() -> None:
 
 def test_the_columns_of_a_text_are_aligned() -> None:
     text = to_document(chat(step(0, " a", 1.5), step(1, " ccc", 2.5)), markdown=False)
-    lines = [line for line in text.splitlines() if "reply to message" in line]
+    lines = [line for line in text.splitlines() if "message 1, " in line]
     assert len(lines) == 2
-    assert len({line.index("amplified reply") for line in lines}) == 1
+    assert len({line.index("message 1,") for line in lines}) == 1

@@ -121,7 +121,7 @@ def test_the_preview_shows_messages_and_the_kept_replies(tmp_path: Path) -> None
         transcript.append(record)
     transcript.close()
     shown = preview(transcript.path)
-    assert shown[:2] == [("user", "Otters?"), ("amplified", "By the wayé")]
+    assert shown[:2] == [("user", "Otters?"), (1, "By the wayé")]
     assert preview(path) == []
 
 

@@ -23,7 +23,18 @@ def test_every_early_end_has_its_words(reason: FinishReason) -> None:
     assert log.finish is not None
     assert sentence(log, {})[-1:] == "."
     assert phrase(log.finish)
-    assert as_recorded(log.finish) == f"{reason} after 2 tokens"
+    assert as_recorded(log.finish).endswith(" 2 tokens")
+
+
+def test_documents_say_how_every_reply_ended() -> None:
+    said = [as_recorded(end) for reason in get_args(FinishReason) if (end := ended(reason).finish)]
+    assert said == [
+        "ended after 2 tokens",
+        "cut at the limit of 2 tokens",
+        "ended with the context full after 2 tokens",
+        "cancelled after 2 tokens",
+        "broken off after 2 tokens",
+    ]
 
 
 def test_an_ordinary_end_needs_none() -> None:
@@ -43,7 +54,7 @@ def test_a_phrase_ends_with_the_error() -> None:
     finish = ended("error", error="no luck").finish
     assert finish is not None
     assert phrase(finish) == "ended by an error: no luck"
-    assert as_recorded(finish, seconds=True) == "error after 2 tokens, 0.5 s (no luck)"
+    assert as_recorded(finish, seconds=True) == "broken off after 2 tokens, 0.5 s (no luck)"
 
 
 def test_a_record_that_was_cut_off() -> None:

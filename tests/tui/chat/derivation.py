@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from logit_amp_chat.core.records import Finish, Message, Name, Record, Reply, Step
+from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock
 from tests.tui.chat_driver import Chat
 
 
 def nats(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
+
+
+def title(alpha: float) -> str:
+    """What a lane is called."""
+    sign = "+" if alpha > 0 else "−"
+    return {-1.0: "before", 0.0: "after"}.get(alpha, f"α {sign}{abs(alpha):g}")
 
 
 def counted(count: int, what: str) -> str:
@@ -121,17 +128,161 @@ def agreement(chat: Chat, file: File, lane: str) -> str:
     reference = "after" if "after" in names else names[0]
     if lane == reference or reference not in shown:
         return ""
-    one, other = ([s.token for s in file.sampled(shown[name])] for name in (lane, reference))
+    name = title(chat.screen.view.lanes.lanes[reference].head.alpha)
+    one, other = ([s.token for s in file.sampled(shown[each])] for each in (lane, reference))
     pairs = enumerate(zip(one, other, strict=False))
     given = file.replies[shown[lane]].forced
     for place, (a, b) in pairs:
         if a != b:
-            return f"parts from {reference} at token {given + place + 1}"
+            return f"parts from {name} at token {given + place + 1}"
     same = min(len(one), len(other))
     if not same:
         return ""
     if {shown[lane], shown[reference]} & running(chat) - set(file.finishes):
-        return f"as {reference} so far"
-    return (
-        f"same as {reference}" if one == other else f"as {reference} for {counted(same, 'token')}"
-    )
+        return f"as {name} so far"
+    return f"same as {name}" if one == other else f"as {name} for {counted(same, 'token')}"
+
+
+# --- the thread -----------------------------------------------------------------
+
+
+def check_thread(chat: Chat) -> None:
+    """Every message and reply stands below what it follows, with what its head must say."""
+    file = File.of(chat.saved)
+    above: str | None = None
+    blocks = chat.screen.view.log_view.blocks
+    ids = [block.id for block in blocks]
+    if ids == ["welcome"]:
+        assert chat.session.conversation.leaf is None
+        return
+    page = chat.screen.view.log_view.page
+    for place, (block, below) in enumerate(zip(blocks, [*ids[1:], None], strict=True)):
+        drawn = not chat.screen.view.comparing and page.is_wrapped(place)
+        if isinstance(block, MessageBlock):
+            message = file.messages[block.id]
+            follows = _followed(file, message, below)
+            assert above == follows, "a message below what it was said to"
+            if message.role == "user" and drawn:
+                head = f"you  {which(block.id, file.versions(message))}".rstrip()
+                assert first_line(block) == head
+        elif isinstance(block, ReplyBlock):
+            assert file.replies[block.id].parent == above
+            if drawn:
+                assert first_line(block) == _head(file, block.id)
+                assert text_of_block(block) == _said(file, block.id)
+        above = block.id
+
+
+def _followed(file: File, message: Message, below: str | None) -> str | None:
+    """What a message stands below: in a lane's own history the reply of that lane."""
+    reply = file.replies.get(below or "")
+    if reply is None or reply.follows is None or message.parent in _systems(file):
+        return message.parent
+    return reply.follows
+
+
+def _systems(file: File) -> set[str]:
+    return {m.id for m in file.messages.values() if m.role == "system"}
+
+
+def first_line(block: Block) -> str:
+    return "".join(span.text for span in block.wrapped.lines[0]).rstrip()
+
+
+def text_of_block(block: Block) -> str:
+    """The text of tokens without white space, which wrapping may change."""
+    spans = (span for line in block.wrapped.lines for span in line)
+    return "".join("".join(span.text for span in spans if span.kind == "text").split())
+
+
+def _said(file: File, reply: str) -> str:
+    return "".join("".join(s.text for s in file.steps[reply] if not s.special).split())
+
+
+def _head(file: File, id: str) -> str:
+    reply = file.replies[id]
+    letter = {"before": "B ", "after": "A "}.get(title(reply.alpha), "")
+    parts = [
+        f"{letter}{title(reply.alpha)}",
+        f"seed {reply.seed}",
+        which(id, file.siblings(reply)),
+        f"{reply.forced} given" if reply.forced else "",
+        f"“{file.names[id]}”" if file.names.get(id) else "",
+    ]
+    return "  ".join(filter(None, parts))
+
+
+def neighbour(chat: Chat, by: int) -> str | None:
+    """What `<` or `>` must show: the reply, or the message, next to the one under the cursor."""
+    file = File.of(chat.saved)
+    view = chat.screen.view
+    thread = [block.id for block in view.log_view.blocks]
+    block = view.current_block
+    shown = block.id if block else None
+    asked = [id for id in thread if id in file.messages and file.messages[id].role == "user"][-1]
+    answered = [r for r in file.replies.values() if r.id in thread and r.parent == asked]
+    if not view.comparing and view.log_view.cursor is None and not answered:
+        shown = None
+    message = file.messages[file.replies[shown].parent or ""] if shown else file.messages[asked]
+    lane = file.replies[shown].lane if shown else "amplified"
+    row = []
+    for version in file.versions(message):
+        replies = [r for r in file.replies.values() if r.parent == version]
+        own = [r.id for r in replies if r.lane == lane]
+        row += own or [version if not replies else f"any reply to {version}"]
+    here = row.index(shown) if shown else None
+    if here is None or len(row) < 2:
+        return None
+    there = row[(here + by) % len(row)]
+    return None if there.startswith("any reply") else there
+
+
+# --- the comparison -------------------------------------------------------------
+
+
+def lanes_to_show(chat: Chat) -> dict[str, str]:
+    """By lane, the reply that must stand in the comparison."""
+    file, view = File.of(chat.saved), chat.screen.view
+    thread = [block.id for block in view.log_view.blocks]
+    if view.compared is not None:
+        anchor: str | None = view.compared.id
+    else:
+        last = thread[-1]
+        anchor = last if last in file.replies else None
+    if anchor is None:
+        return {}
+    found = beside(file, anchor, running(chat), own=chat.session.own_histories)
+    return {lane: found[lane] for lane in view.lanes.lanes if lane in found}
+
+
+def beside(file: File, anchor: str, open_: set[str], *, own: bool) -> dict[str, str]:
+    """The newest reply of every lane with the same message, seed, sampling, tokens, history."""
+    reply = file.replies[anchor]
+    previous = history(file, reply)
+    histories = beside(file, previous, open_, own=True) if own and previous else {}
+    found = {}
+    for other in file.replies.values():
+        same = (other.parent, other.seed, other.sampling, other.forced) == (
+            reply.parent,
+            reply.seed,
+            reply.sampling,
+            reply.forced,
+        )
+        same &= history(file, other) == histories.get(other.lane, previous)
+        if same and _same_given(file, reply, other, open_):
+            found[other.lane] = other.id
+    return found | {reply.lane: anchor}
+
+
+def history(file: File, reply: Reply) -> str | None:
+    """The reply that a reply's own history goes on from."""
+    return reply.follows or file.place(file.messages[reply.parent or ""])
+
+
+def _same_given(file: File, one: Reply, other: Reply, open_: set[str]) -> bool:
+    a, b = ([s.token for s in file.steps[r.id][: r.forced]] for r in (one, other))
+    if one.id in open_ - set(file.finishes):
+        b = b[: len(a)]
+    if other.id in open_ - set(file.finishes):
+        a = a[: len(b)]
+    return a == b

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from rich.cells import cell_len
 
 from logit_amp_chat.core.analysis.reply_stats import WindowMeans
 from logit_amp_chat.core.protocol import SetAlpha
+from logit_amp_chat.core.records import Sampling
 from tests.tui.chat_driver import demo_profile, open_chat, text_of
 
 
@@ -45,29 +46,51 @@ async def test_before_after_value_and_filters_are_always_in_view(tmp_path: Path)
     async with open_chat(tmp_path) as chat:
         bar = text_of(chat.screen.view.alpha_bar)
         rail, labels = bar.splitlines()
-        assert labels.index("base") - 1 <= rail.index("B") <= labels.index("base") + 4
-        assert labels.index("chat") - 1 <= rail.index("A") <= labels.index("chat") + 4
+        assert labels.index("before") - 1 <= rail.index("B") <= labels.index("before") + 4
+        assert labels.index("after") - 1 <= rail.index("A") <= labels.index("after") + 4
         assert "+1 " in rail
         assert "τ 0.01" in rail
         assert "T 0.7" in rail
 
 
-async def test_labels_take_the_cells_that_they_are_wide(tmp_path: Path) -> None:
-    profile = demo_profile(labels={"before": "基礎", "after": "調整"})
-    async with open_chat(tmp_path, size=(160, 40), profile=profile) as chat:
-        rail, labels = text_of(chat.screen.view.alpha_bar).splitlines()
-        for name, letter in (("基礎", "B"), ("調整", "A")):
-            start = cell_len(labels[: labels.index(name)])
-            assert start <= rail.index(letter) < start + cell_len(name)
+SIZES = [(30, 10), (40, 15), (50, 20), (60, 24), (80, 24), (120, 40), (200, 60)]
+ACTING = {
+    "plausibility": (0.0, 0.01, r"τ ?0?\.01"),
+    "temperature": (None, 0.75, r"T ?0?\.75"),
+    "top_p": (1.0, 0.95, r"p ?0?\.95"),
+    "top_k": (0, 40, r"k ?40"),
+    "min_p": (0.0, 0.05, r"(min-p|m) ?0?\.05"),
+}
 
 
-async def test_a_label_of_any_length_leaves_the_bar_whole(tmp_path: Path) -> None:
-    profile = demo_profile(labels={"before": "\u200d", "after": "調整" * 20})
-    async with open_chat(tmp_path, profile=profile) as chat:
-        labels = text_of(chat.screen.view.alpha_bar).splitlines()[1]
-        assert "調整" in labels
-        assert "…" in labels
-        assert "+4" in labels
+@pytest.mark.parametrize("warned", [False, True])
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_acts_is_named_at_any_size(
+    tmp_path: Path, size: tuple[int, int], warned: bool
+) -> None:
+    """Every filter alone, and all of them at once; what is off is not there."""
+    off = {name: value for name, (value, _, _) in ACTING.items() if value is not None}
+    on = {name: value for name, (_, value, _) in ACTING.items()}
+    low = WindowMeans(tokens=32, logp_after=-4.2, entropy=1.0, kl=6.0)
+    async with open_chat(tmp_path, size=size) as chat:
+        bar = chat.screen.view.alpha_bar
+        bar.window_means = low if warned else None
+        for acting in [*([name] for name in ACTING), list(ACTING)]:
+            bar.sampling = Sampling.model_validate(off | {name: on[name] for name in acting})
+            said = text_of(bar).splitlines()[0]
+            for name, (_, _, shown) in ACTING.items():
+                assert bool(re.search(shown, said)) == (name in acting), (acting, said)
+            assert re.search(r"\bT ?[.\d]", said)
+            assert ("!" in text_of(bar)) == warned
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_temperature_of_0_takes_the_most_likely_token(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with open_chat(tmp_path, size=size) as chat:
+        chat.screen.view.alpha_bar.sampling = Sampling(temperature=0)
+        assert re.search(r"T ?0( \(argmax\))?( |$)", text_of(chat.screen.view.alpha_bar))
 
 
 @pytest.mark.parametrize("size", [(40, 15), (30, 10)])
@@ -118,7 +141,20 @@ async def test_the_gauges_look_at_the_newest_tokens(tmp_path: Path) -> None:
         assert log is not None
         mean = sum(step.logp.after for step in log.steps) / 3
         said = text_of(chat.screen.view.alpha_bar).splitlines()[1]
-        assert f"log pA {mean:.2f}  H 0.80  KL 2.20".replace("-", "−") in said
+        assert f"last 3: log pA {mean:.2f}  KL 2.20".replace("-", "−") in said
+
+
+@pytest.mark.parametrize(("size", "window"), [((80, 24), "last 32:"), ((120, 40), "last 32:")])
+async def test_the_gauges_name_their_window(
+    tmp_path: Path, size: tuple[int, int], window: str
+) -> None:
+    async with open_chat(tmp_path, size=size) as chat:
+        means = WindowMeans(tokens=32, logp_after=-12.34, entropy=1.0, kl=16.0)
+        chat.screen.view.alpha_bar.window_means = means
+        said = text_of(chat.screen.view.alpha_bar).splitlines()[1]
+        assert f"{window}!log pA −12.34" in said
+        assert "KL 16.00" in said
+        assert ("H 1.00" in said) == (size[0] >= 110)
 
 
 async def test_the_gauges_are_those_of_the_token_under_the_cursor(tmp_path: Path) -> None:

@@ -316,7 +316,7 @@ async def test_escape_leaves_an_edit(tmp_path: Path) -> None:
 async def test_the_two_places_of_the_keyboard(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         places = []
-        for key in ("up", "escape", "escape", "enter"):
+        for key in ("up", "enter", "escape", "enter"):
             await chat.press(key)
             places.append(chat.screen.view.place)
         assert places == ["transcript", "composer", "transcript", "composer"]

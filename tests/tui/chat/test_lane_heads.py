@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.chat.derivation import shown_summaries, summaries
-from tests.tui.chat_driver import Chat, Engines, demo_profile, make_session, open_chat, text_of
+from tests.tui.chat_driver import Chat, Engines, make_session, open_chat
 from tests.tui.fake_engine import TEXTS
 
 
@@ -103,27 +103,6 @@ async def test_a_resumed_chat_has_its_figures_at_once(tmp_path: Path) -> None:
         await chat.press("f4")
         assert heads(chat) == summaries(chat)
         assert heads(chat)["after"]
-
-
-def labels(chat: Chat) -> list[str]:
-    return [lane.head.label for lane in chat.screen.view.lanes.lanes.values()]
-
-
-async def test_replies_keep_the_names_of_the_pair_that_made_them(tmp_path: Path) -> None:
-    async with open_chat(tmp_path, size=(120, 24)) as chat:
-        await chat.press("f4")
-        await chat.say("Hi")
-        await chat.finish()
-        other = demo_profile(name="other", labels={"before": "sft", "after": "dpo"})
-        chat.screen.conversation.load(other)
-        await chat.until(lambda: len(chat.engines.made) == 2 and chat.engine.profile is not None)
-        chat.engine.load()
-        await chat.frame()
-        assert "sft → dpo" in text_of(chat.screen.view.status)
-        assert labels(chat) == ["base", "chat", "amplified"]
-        await chat.say("And now?")
-        await chat.finish()
-        assert labels(chat) == ["sft", "dpo", "amplified"]
 
 
 async def test_lanes_that_another_pair_cannot_have_are_explained(tmp_path: Path) -> None:

@@ -14,6 +14,11 @@ from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, text_o
 from tests.tui.reader import ask, last, legend
 
 
+def cursor_step(chat: Chat) -> int | None:
+    cursor = chat.screen.view.current_log.cursor
+    return cursor.step if cursor else None
+
+
 def panel(chat: Chat) -> str:
     return text_of(chat.screen.view.inspector)
 
@@ -288,11 +293,24 @@ class TestColours:
                 await chat.press("n")
             assert "nothing more stands out" in legend(chat)
 
-    async def test_without_colours_n_says_what_to_do(self, tmp_path: Path) -> None:
+    async def test_without_colours_n_goes_by_kl(self, tmp_path: Path) -> None:
+        """To the largest of the reply, then to the next largest; N goes back."""
         async with open_chat(tmp_path) as chat:
             await ask(chat, "Hi")
-            await chat.press("n")
-            assert "colour the tokens with F6" in chat.notice
+            steps = last(chat).steps
+            order = sorted(range(len(steps)), key=lambda place: -steps[place].kl)
+            visited = []
+            for key in ("n", "n", "n", "N", "N", "N"):
+                await chat.press(key)
+                visited.append(cursor_step(chat))
+            assert visited == [order[place] for place in (0, 1, 2, 1, 0, 0)]
+            await chat.press("home", "n")
+            assert cursor_step(chat) == order[0], "from anywhere else it begins anew"
+
+    async def test_without_a_reply_n_says_so(self, tmp_path: Path) -> None:
+        async with open_chat(tmp_path) as chat:
+            await chat.press("tab", "n")
+            assert "Nothing to go to yet." in chat.notice
 
     async def test_lanes_that_come_later_are_coloured_too(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:

@@ -50,7 +50,7 @@ def test_several_lanes_come_one_after_the_other(
     alphas = ["--alpha", "-1", "--alpha", "0", "--alpha", "1.5"]
     assert cli.run(["reply", "--profile", pair, "--prompt", "Hi", *alphas]) == 0
     assert capsys.readouterr().out == (
-        "── α −1 · before ──\none two\n\n── α 0 · after ──\none two\n\n── α +1.5 ──\none two\n"
+        "── before ──\none two\n\n── after ──\none two\n\n── α +1.5 ──\none two\n"
     )
     assert engine.request is not None
     assert [lane.alpha for lane in engine.request.lanes] == [-1, 0, 1.5]

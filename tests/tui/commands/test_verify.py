@@ -56,7 +56,7 @@ def test_verify_ends_with_0_where_all_is_identical(
 ) -> None:
     assert cli.run(["verify", str(write(chat))]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "r-1-0 · amplified · α +1 → +2.5 → −0.5: identical, 16 tokens"
+    assert out[0] == "r-1-0 · α +1 → α +2.5 → α −0.5: identical, 16 tokens"
     assert out[-1] == "7 of 7 replies are identical."
 
 
@@ -68,7 +68,7 @@ def test_verify_ends_with_8_and_shows_both_records(
     out = capsys.readouterr().out.splitlines()
     assert out[0].endswith("another token at 4 of 16 tokens")
     assert out[1].startswith("    recorded  ")
-    assert "(7) at α +2.5" in out[1]
+    assert "(7) at α +2.5, log p −" in out[1]
     assert out[2].startswith("    here      ")
     assert out[3] == "    differs in token"
     assert "the file or the weights were changed" in out[4]
@@ -99,7 +99,7 @@ def test_verify_says_which_reply_has_no_end(
     assert is_finish("r-4-0")(chat[-1])
     assert cli.run(["verify", str(write(chat[:-1]))]) == 0
     out, err = capsys.readouterr()
-    assert "r-4-0 · before · α −1: identical, cut off after 6 tokens" in out
+    assert "r-4-0 · before: identical, cut off after 6 tokens" in out
     assert out.count("cut off") == 2
     assert out.endswith("\n7 of 7 replies are identical; 1 cut off.\n")
     assert "cannot be read" not in err
@@ -118,7 +118,7 @@ def test_a_torn_line_is_said_and_is_no_success(
         writer.close()
     assert cli.run(["verify", str(path)]) == 8
     out, err = capsys.readouterr()
-    assert "r-4-0 · before · α −1: identical, cut off after 5 tokens" in out
+    assert "r-4-0 · before: identical, cut off after 5 tokens" in out
     assert out.endswith("\n7 of 7 replies are identical; 1 cut off.\n")
     assert "1 line of the file cannot be read: what it held is not verified.\n" in err
 

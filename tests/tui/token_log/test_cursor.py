@@ -15,7 +15,7 @@ def block(id: str, *texts: str) -> ReplyBlock:
     log = ReplyLog(reply(id), finish=finish(id))
     for index, text in enumerate(texts):
         log.add(step(index, text, reply=id))
-    return ReplyBlock(log, "amplified", heading=False)
+    return ReplyBlock(log, heading=False)
 
 
 @pytest.fixture

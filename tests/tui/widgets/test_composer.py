@@ -34,6 +34,36 @@ async def test_up_goes_through_what_was_sent_and_past_it_to_the_transcript(
         assert chat.screen.view.place == "transcript"
 
 
+async def test_a_recalled_message_has_the_cursor_at_its_end(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await sent(chat, "one", "two")
+        await chat.press("up", "!")
+        assert chat.screen.view.composer.text == "two!"
+
+
+async def test_up_goes_further_back_also_over_messages_of_many_lines(tmp_path: Path) -> None:
+    """Unless the cursor was moved or the text edited: then it moves inside the message."""
+    async with open_chat(tmp_path) as chat:
+        composer = chat.screen.view.composer
+        for text in ("one", "two\nlines", "three\nmore\nlines"):
+            composer.put(text)
+            await chat.press("enter")
+            await chat.finish()
+        seen = []
+        for key in ("up", "up", "up", "down", "down", "up", "up"):
+            await chat.press(key)
+            seen.append(composer.text.split()[0])
+            assert composer.cursor_location == composer.document.end
+        assert seen == ["three", "two", "one", "two", "three", "two", "one"]
+        await chat.press("down", "left", "up")
+        assert composer.text == "two\nlines"
+        assert composer.cursor_location == (0, 3)
+        await chat.press("up")
+        assert composer.text == "one"
+        await chat.press("down", "!", "up")
+        assert composer.text == "two\nlines!"
+
+
 async def test_what_was_done_to_a_message_can_be_undone(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press(*"ab", "left", "x", "ctrl+underscore")

@@ -37,6 +37,58 @@ async def test_it_follows_the_last_token_while_streaming(tmp_path: Path) -> None
         assert "“·wonderful”" in shown(chat)
 
 
+def most_changed(found: list[Step], given: int = 0) -> int:
+    """The place of the largest |Δ| among the tokens that were sampled and say something."""
+    shifts = {
+        place: abs(step.logp.after - step.logp.before)
+        for place, step in enumerate(found)
+        if place >= given and not step.special
+    }
+    return max(shifts, key=lambda place: shifts[place])
+
+
+@pytest.mark.parametrize("by", [["f5"], ["tab", "i"]])
+async def test_it_opens_on_what_training_changed_most(tmp_path: Path, by: list[str]) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press(*by)
+        place = most_changed(steps(chat))
+        assert not steps(chat)[place].special
+        assert f"token {place + 1} of 17" in shown(chat)
+        cursor = chat.screen.view.log_view.cursor  # where the arrows go on from
+        assert (cursor.step if cursor else None) == (place if by[0] == "tab" else None)
+
+
+async def test_it_opens_on_the_token_under_the_cursor(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("tab", "home", "right", "i")
+        assert "token 2 of 17" in shown(chat)
+
+
+async def test_it_opens_on_where_a_branch_leaves_its_sibling(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("tab", "home", "right", "right", "enter", "down", "down", "enter")
+        await chat.finish()
+        await chat.press("i")
+        assert f"token 3 of {len(steps(chat))}" in shown(chat)
+
+
+async def test_it_opens_on_where_a_lane_leaves_after(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(120, 40)) as chat:
+        await chat.press("f4")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("f5")
+        fork = chat.engine.texts["after"].split().index("playful")
+        assert "wonderful" in chat.engine.texts["amplified"].split()[fork]
+        assert f"token {fork + 1} of 17" in shown(chat)
+
+
 async def test_the_figures_are_the_step_s(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(200, 60)) as chat:
         await chat.press("f5")
@@ -71,8 +123,8 @@ async def test_arrows_go_to_any_earlier_token(tmp_path: Path) -> None:
         assert "“Otters”" in shown(chat)
         await chat.press("right")
         assert "“·are”" in shown(chat)
-        await chat.press("end")
-        assert "token 17 of 17" in shown(chat)
+        await chat.press("left")
+        assert "token 1 of 17" in shown(chat)
 
 
 async def test_up_and_down_go_by_line(tmp_path: Path) -> None:
