@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.analysis.openings import OpeningRow
+    from logit_amp_chat.core.analysis.raised_tokens import (
+        TokenChange,
+        most_lowered,
+        most_raised,
+        token_changes,
+    )
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
@@ -34,6 +40,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "core.analysis.openings": ("OpeningRow",),
+    "core.analysis.raised_tokens": (
+        "TokenChange",
+        "most_lowered",
+        "most_raised",
+        "token_changes",
+    ),
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
@@ -68,11 +80,15 @@ __all__ = [
     "Replies",
     "Sampling",
     "Step",
+    "TokenChange",
     "TranscriptError",
     "UsageError",
     "load_profile",
+    "most_lowered",
+    "most_raised",
     "open_pair",
     "read_records",
+    "token_changes",
 ]
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
+import shutil
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +18,7 @@ from typing import Any, ClassVar
 from textual import events
 from textual.app import App, SystemCommand
 from textual.command import Provider
+from textual.driver import Driver
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
@@ -23,6 +27,7 @@ from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
@@ -82,6 +87,15 @@ class ChatApp(App[int]):
                 return
         await super().on_event(event)
 
+    def get_driver_class(self) -> type[Driver]:
+        """The usual one, or of the usual one for terminals ours, which leaves nothing behind."""
+        usual = super().get_driver_class()
+        if usual.__name__ != "LinuxDriver":
+            return usual
+        from logit_amp_chat.tui.terminal.draining_driver import DrainingDriver
+
+        return DrainingDriver
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """With NO_COLOR no colour at all, where Textual would still send greys."""
         return [NoColor()] if self.no_color else super().get_line_filters()
@@ -138,9 +152,8 @@ class ChatApp(App[int]):
         if isinstance(screen, ChatScreen):
             for action in keymap.commands(self.actions):
                 run = self._runner(screen, action.run)
-                yield SystemCommand(
-                    action.help.rstrip("."), f"{action.group} · {action.display}", run
-                )
+                about = " · ".join([action.group, action.display, action.label])
+                yield SystemCommand(keymap.title(action), about, run)
         yield SystemCommand("Light or dark colours", "Change the colours.", self.turn_light)
 
     def turn_light(self) -> None:
@@ -179,7 +192,18 @@ def run_chat(
         session.close()
     if (path := session.saved.saved_as) is not None:
         with contextlib.suppress(OSError):  # the terminal may be gone
-            print(f"This chat is saved in {path}", flush=True)
+            print("\n".join(where_it_is(path)), flush=True)
     if app.backstop is not None:
         app.backstop.cancel()
     return app.return_code or 0
+
+
+def where_it_is(path: Path) -> Iterator[str]:
+    """Where a chat is saved, and the command that resumes it, quoted for a shell."""
+    yield f"This chat is saved in {visible(str(path), newlines=False)}"
+    command = ["logit-amp-chat"]
+    if shutil.which(command[0]) is None:  # not on the path of this shell
+        command = [sys.executable, "-m", "logit_amp_chat"]
+    line = shlex.join([*command, "--resume", str(path)])
+    if visible(line, newlines=False) == line:
+        yield f"To resume it: {line}"

@@ -9,7 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from logit_amp_chat.core.config.profile import DEFAULT, Profile, load_profile, pair_profile
+from logit_amp_chat.core.config.profile import (
+    BOTH_SIDES,
+    DEFAULT,
+    Profile,
+    load_profile,
+    pair_profile,
+)
 from logit_amp_chat.core.config.yaml_file import expectation
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.protocol import Loading
@@ -29,7 +35,7 @@ def chosen_profile(
     """
     if adapter is None and (before is None) != (after is None):
         missing = "after" if after is None else "before"
-        raise UsageError(f"{missing} is missing: a pair has two sides.", "Name both models.")
+        raise UsageError(f"{missing} is missing: a pair has two sides.", BOTH_SIDES)
     named = name if isinstance(name, Profile) else None if name is None else load_profile(str(name))
     if not (before or after or adapter):
         return named or load_profile(DEFAULT)

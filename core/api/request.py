@@ -125,6 +125,8 @@ def messages_of(prompt: Prompt, system: str | None, *, raw: bool = False) -> tup
         raise UsageError(f"The prompt is {prompt!r:.100}.", "Give a text or a list of messages.")
     if raw and not isinstance(prompt, str):
         raise UsageError("A raw prompt is one text.", "Give a text, or leave raw out.")
+    if not prompt and isinstance(prompt, str) and not raw:  # a raw one may be what BOS begins
+        raise UsageError("The prompt is empty.", "Give a text or a list of messages.")
     said = [("user", prompt)] if isinstance(prompt, str) else [_role_and_text(m) for m in prompt]
     if not said:
         raise UsageError("There is no message to answer.", "Give a text or a list of messages.")

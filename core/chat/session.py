@@ -14,6 +14,7 @@ from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, Reply, Sampling, Session
+from logit_amp_chat.core.transcripts.comparison import beside, histories
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 
@@ -198,21 +199,24 @@ class ChatSession:
 
     def lanes_of(self, log: ReplyLog) -> dict[str, ReplyLog]:
         """The replies that stand beside `log` in the comparison."""
-        found = self.conversation.beside(log, own_histories=self.own_histories)
+        found = beside(self.conversation, log, own_histories=self.own_histories)
         return {lane: found[lane] for lane in self.lanes if lane in found}
 
     def _continued(self, previous: ReplyLog | None) -> dict[str, ReplyLog]:
         """By lane, the reply it goes on from: `previous`, or its own beside that one."""
         if previous is None:
             return {}
-        own = self.conversation.histories(previous) if self.own_histories else {}
+        own = histories(self.conversation, previous) if self.own_histories else {}
         return {lane: own.get(lane, previous) for lane in (*self.lanes, previous.reply.lane)}
 
     def complete_lanes(self, log: ReplyLog) -> bool:
-        """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked."""
+        """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked.
+
+        Another pair than the reply's is not asked: what differed would not be due to α.
+        """
         found = self.lanes_of(log)
         missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
-        if not missing or not self.live.can_ask or log.reply.parent is None:
+        if not (missing and log.reply.parent and self.live.can_ask and self.can_branch(log)):
             return False
         continued = self._continued(self.conversation.previous(log.id))
         self.live.ask(log.reply.parent, missing, log.reply.sampling, log.forced, continued)

@@ -233,6 +233,9 @@ def recorded_profile(session: Session) -> Profile | None:
 # --- without a file -------------------------------------------------------------
 
 
+BOTH_SIDES = "Name both models, or one of them and an adapter."
+
+
 def pair_profile(
     before: str | None = None,
     after: str | None = None,
@@ -249,8 +252,8 @@ def pair_profile(
     defaults |= {"labels": Labels(), "needs": None, "path": None}
     if adapter is None:
         if before is None or after is None:
-            missing = "--after" if after is None else "--before"
-            raise ProfileError(f"{missing} is missing.", "Give both sides, or --adapter.")
+            missing = "after" if after is None else "before"
+            raise ProfileError(f"{missing} is missing: a pair has two sides.", BOTH_SIDES)
         sides = Side(model=local_or_hub(before, here)), Side(model=local_or_hub(after, here))
         title = f"{before} → {after}"
     else:
@@ -261,10 +264,36 @@ def pair_profile(
         elif base:
             model = base.after
         else:
-            raise ProfileError(f"The adapter {adapter} needs a model.", "Name it with --before.")
+            raise ProfileError(
+                f"The adapter {adapter} needs a model.", "Name it with --before or --after."
+            )
         bare = Side(model=local_or_hub(before, here)) if before else model
         sides = bare, model.model_copy(update={"adapter": adapter})
         title = f"{bare.model} → + {adapter}"
     return Profile(
         **{**defaults, "before": sides[0], "after": sides[1], "title": title, "name": title}
     )
+
+
+SPECIFICATIONS = "FILE.yaml, BEFORE AFTER, or MODEL + ADAPTER"
+"""What `specified_profile` reads, beside the name of a profile; models are Hub ids or folders."""
+
+
+def specified_profile(text: str) -> Profile:
+    """The profile that one line names: one of SPECIFICATIONS, or a profile's name.
+
+    Raises ProfileError if there is none of that name, or one side stays unknown.
+    """
+    text = text.strip()
+    words = text.replace("→", " ").split()
+    if "+" in words:
+        model, _, adapter = (part.strip() for part in text.partition("+"))
+        if not (model and adapter):
+            raise ProfileError("An adapter needs its model.", "Write MODEL + ADAPTER.")
+        return pair_profile(before=model, adapter=adapter)
+    if len(words) == 2 and not _exists(_expanded(text).exists):
+        return pair_profile(before=words[0], after=words[1])
+    looks_like_id = text.count("/") == 1 and not text.startswith(("~", ".", "/"))
+    if looks_like_id and not text.endswith(SUFFIXES) and not _exists(_expanded(text).is_file):
+        raise ProfileError(f"{text} is one side of a pair.", f"Write {SPECIFICATIONS}.")
+    return load_profile(text)

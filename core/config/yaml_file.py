@@ -18,6 +18,8 @@ from logit_amp_chat.core.text import visible
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 8
+MOST_ERRORS = 5
+"""How many errors of one file are said at once."""
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null")}
 
@@ -105,12 +107,24 @@ class YamlFile:
 
     def error(self, where: Sequence[str | int], what: str, line: int | None = None) -> ProfileError:
         """A one-line error: file, line, key and what is wrong with it."""
+        return ProfileError(f"{_short(str(self.path), 500)}, {self._said(where, what, line)}")
+
+    def errors(self, found: Sequence[tuple[Sequence[str | int], str]]) -> ProfileError:
+        """Several errors (key, what is wrong) as one, by line; at most MOST_ERRORS."""
+        ordered = sorted(found, key=lambda error: self._line(tuple(error[0])))
+        first, *others = (self._said(where, what) for where, what in ordered[:MOST_ERRORS])
+        said = [f"{_short(str(self.path), 500)}, {first}", *(f"L{other[1:]}" for other in others)]
+        if (more := len(found) - MOST_ERRORS) > 0:
+            said.append(f"And {more} more.")
+        return ProfileError(" ".join(said))
+
+    def _said(self, where: Sequence[str | int], what: str, line: int | None = None) -> str:
+        """`line 3, key alhpa: what is wrong.`"""
         where = tuple(where)
-        line = line or self._line(where)
         key = ".".join(str(part) for part in where)
         at = f", key {_short(key)}" if key else ""
         end = "" if what.endswith("?") else "."
-        return ProfileError(f"{_short(str(self.path), 500)}, line {line}{at}: {what}{end}")
+        return f"line {line or self._line(where)}{at}: {what}{end}"
 
     def _line(self, where: Location) -> int:
         """The line of the innermost part of `where` that is in the file."""
@@ -126,25 +140,34 @@ class YamlFile:
         )
 
     def explain(self, error: ValidationError, model: type[BaseModel]) -> ProfileError:
-        """pydantic's first error, in words for someone who edits the file."""
-        errors = error.errors(include_url=False)
-        # A mistyped key explains a missing one better than the other way round.
-        first = min(errors, key=lambda e: (e["type"] != "extra_forbidden", self._line(e["loc"])))
-        what = self._what(first, model)
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        return self.error(first["loc"], what + more)
+        """pydantic's errors, in words for someone who edits the file."""
+        details = error.errors(include_url=False)
+        meant = {(*one["loc"][:-1], _closest(one, model)) for one in details if _is_unknown(one)}
+        # A mistyped key explains a missing one.
+        told = [one for one in details if one["type"] != "missing" or one["loc"] not in meant]
+        return self.errors([(one["loc"], self._what(one, model)) for one in told])
 
     def _what(self, detail: ErrorDetails, model: type[BaseModel]) -> str:
-        *parents, last = detail["loc"] or ("",)
-        if detail["type"] == "extra_forbidden":
-            known = _keys(model, parents)
-            close = difflib.get_close_matches(str(last), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+        if _is_unknown(detail):
+            known = _keys(model, detail["loc"][:-1])
+            close = _closest(detail, model)
+            hint = f"; did you mean {close}?" if close else ""
             return f"unknown key; expected one of {', '.join(known)}{hint}"
         if detail["type"] == "missing":
             return f"missing; expected {expectation(detail)}"
         found = "nothing" if detail["input"] is None else _short(_yaml(detail["input"]))
         return f"expected {expectation(detail)}, found {found}"
+
+
+def _is_unknown(detail: ErrorDetails) -> bool:
+    """Whether the model has no such key."""
+    return detail["type"] == "extra_forbidden"
+
+
+def _closest(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
+    """The key that an unknown one was probably meant to be."""
+    known = _keys(model, detail["loc"][:-1])
+    return next(iter(difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)), None)
 
 
 _SIDE = "a side such as {model: ID or folder}"

@@ -13,6 +13,12 @@ Format = Literal["html", "md", "txt", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
+def format_of(path: Path) -> Format | None:
+    """The format that a file's ending says; None for any other ending."""
+    ending = path.suffix.lower().removeprefix(".")
+    return next((known for known in FORMATS if known == ending), None)
+
+
 def export(path: Path, to: Format) -> str:
     """The transcript at `path` as one document.
 

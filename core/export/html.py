@@ -21,11 +21,12 @@ from string import Template
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
-from logit_amp_chat.core.export import describe, opening_table
+from logit_amp_chat.core.export import describe, opening_table, token_table
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 CANDIDATES = 10
@@ -207,6 +208,8 @@ class _Page:
             yield f'<section class="turn">{heading}{rows}</section>'
         if strays := opening_table.to_html(self.state.stray_openings(), self.session):
             yield f'<section class="turn">{strays}</section>'
+        if pairs := list(token_table.pair_tables(self.state)):
+            yield _token_tables(pairs)
         unknown = {r.type for r in self.records if isinstance(r, Unknown)}
         if unknown:
             kinds = _text(", ".join(sorted(unknown)))
@@ -249,10 +252,10 @@ class _Page:
         kept = self.state.kept(message)
         for log in [*([kept] if kept else []), *left.values()]:
             if log.id in left:
-                lanes = self.state.beside(log, own_histories=own).values()
-                beside = [one for one in lanes if one.id in left]
-                yield sorted(beside, key=lambda one: one.reply.alpha)
-                left = {k: v for k, v in left.items() if v not in beside}
+                lanes = beside(self.state, log, own_histories=own).values()
+                group = [one for one in lanes if one.id in left]
+                yield sorted(group, key=lambda one: one.reply.alpha)
+                left = {k: v for k, v in left.items() if v not in group}
 
     # --- replies ----------------------------------------------------------------
 
@@ -328,6 +331,18 @@ class _Page:
         note = self.notes.get((about, step))
         text = _text(describe.note(self.state, note)) if note else ""
         return f'<p class="note">{text}</p>' if note else ""
+
+
+def _token_tables(pairs: Iterable[token_table.PairTables]) -> str:
+    parts = [f'<section class="turn tokens"><h2>{token_table.TITLE}</h2>']
+    for pair in pairs:
+        parts.append(f'<p class="meta">{_text(pair.summed)}</p>')
+        for table in pair.tables:
+            head = "".join(f"<th>{_text(cell)}</th>" for cell in token_table.HEAD)
+            rows = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in table.rows)
+            body = "".join(f"<tr>{row}</tr>" for row in rows) or "<tr><td>none</td></tr>"
+            parts.append(f"<table><caption>{table.title}</caption><tr>{head}</tr>{body}</table>")
+    return "\n".join([*parts, "</section>"])
 
 
 def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> int | None:

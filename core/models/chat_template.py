@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.vocabulary import Tokenizer
 from logit_amp_chat.core.records import Message, PromptIds
 
@@ -38,12 +38,13 @@ class ChatTemplate:
     def prompts(self, messages: Sequence[Message], raw: bool) -> PromptIds:
         """The ids of each side; with `raw`, of the last message's text without a template.
 
-        Raises LogitAmpError if the template refuses the messages or a raw prompt is empty.
+        Raises LogitAmpError if the template refuses the messages, UsageError if a raw prompt
+        is empty.
         """
         if raw:
             ids = tuple(self.tokenizer(messages[-1].text)["input_ids"])
             if not ids:
-                raise LogitAmpError("The prompt is empty.", "Give at least one token.")
+                raise UsageError("The prompt is empty.", "Give at least one token.")
             return PromptIds(ids, ids)
         before = self._render(messages, self.system[0])
         same = self.system[0] == self.system[1]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, get_session, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -26,6 +30,12 @@ DESCRIPTION_FILES = ["*.json", "*.model", "*.txt", "*.jinja", "*.py"]
 WEIGHT_FILES = ["*.safetensors"]
 # Meta's repositories contain the weights twice.
 IGNORED = ["original/*", "onnx/*", "*.gguf"]
+
+
+HUB_SECONDS = 5.0
+"""How long the Hub may take for its first answer; without this limit it may take for ever."""
+
+ASK_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: Non
     if not isinstance(model, str) or not model:
         raise ProfileError(
             f"The adapter {adapter} does not name its base model.",
-            "Name the model with --before.",
+            "Name the model with --before or --after.",
         )
     return model
 
@@ -120,22 +130,53 @@ def _source(
     return Source(name, folder, commit, root, subfolder, revision)
 
 
+def _hub_answers() -> bool:
+    """Whether the Hub can be reached at all: a download would try six times to find out."""
+    return not constants.HF_HUB_OFFLINE and _asked(int(time.monotonic() // ASK_AGAIN_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _asked(_when: int) -> bool:
+    """The answer of one request, for all downloads of that time."""
+    from httpx2 import TransportError  # the client of huggingface_hub
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)
+    except TransportError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _retries_unsaid() -> Iterator[None]:
+    """Keep the Hub's client from printing every retry; what comes of them is said in an error."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _download(
     name: str, revision: str | None, patterns: list[str], report: Callable[[Loading], None]
 ) -> Path:
     def watch(done: float, total: float | None) -> None:
         report(Loading(stage="download", detail=name, done=done, total=total, unit="bytes"))
 
+    watch(0, None)  # the Hub may take a while to answer
     try:
-        return Path(
-            snapshot_download(
+        with _retries_unsaid():
+            folder = snapshot_download(
                 name,
                 revision=revision,
                 allow_patterns=patterns,
                 ignore_patterns=IGNORED,
                 tqdm_class=watched_bar(watch, unit="B"),
+                local_files_only=not _hub_answers(),
             )
-        )
+        return Path(folder)
     except GatedRepoError as error:
         raise PairError(
             f"{name} is gated.",
@@ -152,7 +193,8 @@ def _download(
         ) from error
     except LocalEntryNotFoundError as error:
         raise PairError(
-            f"{name} is not in this machine's cache and the Hub cannot be reached.",
+            f"{name} is not completely in this machine's cache, and the Hub"
+            f" ({constants.ENDPOINT}) cannot be reached.",
             "Check the network, or use a local folder; the demo profile needs neither.",
         ) from error
     except (HfHubHTTPError, OSError) as error:

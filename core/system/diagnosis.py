@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.system.hub_cache import download_state
+from logit_amp_chat.core.system.hub_cache import State, download_state
 from logit_amp_chat.core.system.machine import GB, Machine
 
 PROBE_SECONDS = 300
@@ -61,15 +61,16 @@ class Diagnosis:
     def this(cls) -> Diagnosis:
         """Probe everything; takes as long as importing torch does."""
         cache = _cache()
-        return cls(Machine.this(), _driver(), _torch(), cache, _free(cache), _has_token())
+        return cls(Machine.this(), _driver(), _torch(), cache, _free(cache), has_token())
 
     def obstacles(self, profile: Profile) -> Iterator[Obstacle]:
         """Everything known to keep a profile from being opened here."""
         yield from self._device(profile)
         yield from self._memory(profile)
         yield from self._quantization(profile)
-        if download_state(profile, self.cache) != "here":
-            yield from self._download(profile)
+        state = download_state(profile, self.cache)
+        if state != "here":
+            yield from self._download(profile, state)
 
     def can_run(self, profile: Profile) -> bool | None:
         """Whether a profile can be opened here; None if its needs are unknown."""
@@ -113,7 +114,7 @@ class Diagnosis:
                 "Try --quantization none.",
             )
 
-    def _download(self, profile: Profile) -> Iterator[Obstacle]:
+    def _download(self, profile: Profile, state: State) -> Iterator[Obstacle]:
         needs = profile.needs
         size = needs.download_gb if needs else None
         if size is not None and self.free is not None and size * GB > self.free:
@@ -122,7 +123,7 @@ class Diagnosis:
                 f" {self.free / GB:.1f} GB free.",
                 "Make room, or set HF_HOME to a larger disk.",
             )
-        if needs and needs.gated and not self.token:
+        if lacks_token(profile, state, self.token):
             yield Obstacle(
                 "it is gated, and there is no Hub token.",
                 "Accept the licence on the model's page and set HF_TOKEN.",
@@ -182,7 +183,13 @@ def _free(folder: Path) -> int | None:
     return None
 
 
-def _has_token() -> bool:
+def lacks_token(profile: Profile, download: State, token: bool) -> bool:
+    """Whether a gated profile has yet to be downloaded, and there is no Hub token for it."""
+    return bool(profile.needs and profile.needs.gated and download != "here" and not token)
+
+
+def has_token() -> bool:
+    """Whether there is a Hub token; its value is never kept."""
     from huggingface_hub import get_token
 
     try:

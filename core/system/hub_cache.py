@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from huggingface_hub import constants
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.file_download import repo_folder_name
 
 from logit_amp_chat.core.config.profile import Profile
@@ -19,7 +20,10 @@ _INDEX = "model.safetensors.index.json"
 def download_state(profile: Profile, cache: Path | None = None) -> State:
     """Whether both sides' weights are in local folders or in the Hub's `cache`."""
     cache = cache or Path(constants.HF_HUB_CACHE)
-    states = {_state(folder) for folder in _folders(profile, cache)}
+    try:
+        states = {_state(folder) for folder in _folders(profile, cache)}
+    except HFValidationError:  # a name that the Hub cannot have; opening the pair says so
+        return "missing"
     if states == {"here"}:
         return "here"
     return "missing" if states == {"missing"} else "partly"

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.records import Step
+from typing import Protocol
+
 from logit_amp_chat.core.text import Utf8Stream
+
+
+class TokenText(Protocol):
+    """What a step adds to a text; a `Step` is one."""
+
+    @property
+    def text(self) -> str:
+        """The token decoded on its own."""
+
+    @property
+    def bytes(self) -> str | None:
+        """Its bytes in hex, where they are not valid UTF-8."""
+
+    @property
+    def special(self) -> bool:
+        """Whether it is no part of the text."""
 
 
 class ReplyText:
@@ -18,7 +35,7 @@ class ReplyText:
         self._stream = Utf8Stream()
         self._split = False  # whether a character waits for its other bytes
 
-    def add(self, step: Step) -> str:
+    def add(self, step: TokenText) -> str:
         """The characters that `step` completes."""
         if step.special:
             return ""
@@ -33,7 +50,7 @@ class ReplyText:
         return self._stream.finish()
 
 
-def step_bytes(step: Step) -> bytes:
+def step_bytes(step: TokenText) -> bytes:
     """The bytes a step adds to its reply, special or not."""
     if step.bytes is not None:
         try:

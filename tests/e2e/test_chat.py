@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 import string
 from collections.abc import Callable
 
@@ -108,6 +109,22 @@ def inspects_any_token(chat: Chat) -> None:
     terminal.until(lambda: "by α ↓" not in terminal.text)
 
 
+def test_what_the_terminal_sends_late_does_not_reach_the_shell(start: Start) -> None:
+    """Over a slow line mouse and key reports are on their way when the chat ends."""
+    chat = start()
+    chat.until_ready()
+    terminal = chat.terminal
+    begun = len(terminal.raw)
+    terminal.press("ctrl+q")
+    terminal.until(lambda: b"\x1b[?1003l" in terminal.raw[begun:])
+    for late in ("\x1b[<35;40;12M", "\x1b[108;;108u", "\x1b[O", "\x1b[?2026;2$y") * 3:
+        terminal.write(late)  # for longer than Textual takes to stop reading
+        terminal.watch(0.02)
+    assert terminal.exit_code() == 0
+    assert terminal.restored
+    assert not re.search(rb"35;40|108|\^\[|2026;2", terminal.raw[begun:].replace(b"?2026l", b""))
+
+
 def quoted(text: str) -> str:
     return text.replace(" ", "·")
 
@@ -120,7 +137,9 @@ def leaves_the_terminal_as_it_was(chat: Chat) -> None:
     assert terminal.restored
     assert engine.gone
     said = "".join(terminal.raw.decode().rpartition("\x1b")[2].split("\r\n"))
-    assert said.endswith(f"This chat is saved in {chat.path}")
+    resume = shlex.join(["--resume", str(chat.path)])
+    assert f"This chat is saved in {chat.path}To resume it: " in said
+    assert said.endswith(f" {resume}")
 
 
 def shows_what_was_said(chat: Chat, before: ReplyLog) -> None:

@@ -37,8 +37,8 @@ def test_the_editor_has_the_terminal_and_the_chat_comes_back(start: Start, tmp_p
     assert said.text == "draft\nby hand"
 
 
-def test_without_an_editor_the_chat_says_so_and_goes_on(start: Start) -> None:
-    chat = start("--max-new-tokens", "5", VISUAL="", EDITOR="")
+def test_without_an_editor_the_chat_says_so_and_goes_on(start: Start, tmp_path: Path) -> None:
+    chat = start("--max-new-tokens", "5", VISUAL="", EDITOR="", PATH=str(tmp_path))
     chat.until_ready()
     chat.terminal.write("draft")
     chat.terminal.see("draft")

@@ -48,7 +48,7 @@ def answered(pair: str, prompt: str, *more: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["", " ", "\n\t ", "\0", "a\0b", "\ud800", "\udcff x", "\x1b[2J", "🙂" * 5, "<|end|>"]
+    "prompt", [" ", "\n\t ", "\0", "a\0b", "\ud800", "\udcff x", "\x1b[2J", "🙂" * 5, "<|end|>"]
 )
 def test_any_prompt_is_answered(pair: str, prompt: str, capsys: Capture) -> None:
     assert answered(pair, prompt, "--jsonl") == 0
@@ -59,8 +59,13 @@ def test_any_prompt_is_answered(pair: str, prompt: str, capsys: Capture) -> None
 
 
 def test_a_raw_prompt_has_at_least_one_token(pair: str, capsys: Capture) -> None:
-    assert answered(pair, "", "--raw") == 1
+    assert answered(pair, "", "--raw") == 2
     assert capsys.readouterr().err == "error: The prompt is empty. Give at least one token.\n"
+
+
+def test_no_prompt_is_wrong_usage(pair: str, capsys: Capture) -> None:
+    assert answered(pair, "") == 2
+    assert "--prompt: expected a text, found nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("letters", ["otters ", "\0", "\xff"])

@@ -14,6 +14,7 @@ from textual.filter import NoColor
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.records import Finish
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.tui.app import where_it_is
 from logit_amp_chat.tui.terminal.capabilities import check_terminal
 from tests.tui.chat_driver import open_chat
 
@@ -101,3 +102,28 @@ async def test_colours_turn_light_and_back(tmp_path: Path) -> None:
         assert not chat.app.current_theme.dark
         chat.app.turn_light()
         assert chat.app.current_theme.dark
+
+
+def test_the_command_that_resumes_a_chat_is_quoted_for_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "my chats; rm -r $HOME" / "it's.jsonl"
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    saved, resume = where_it_is(path)
+    assert saved == f"This chat is saved in {path}"
+    command = resume.removeprefix("To resume it: ")
+    read = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True)
+    assert read.stdout.splitlines() == ["logit-amp-chat", "--resume", str(path)]
+
+
+def test_without_the_command_on_the_path_it_is_python_that_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    _, resume = where_it_is(tmp_path / "a.jsonl")
+    assert resume.endswith(f"{sys.executable} -m logit_amp_chat --resume {tmp_path / 'a.jsonl'}")
+
+
+def test_a_path_that_cannot_be_shown_as_it_is_has_no_command(tmp_path: Path) -> None:
+    (saved,) = where_it_is(tmp_path / "\x1b]0;x\x07.jsonl")
+    assert "\x1b" not in saved

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.token_log.cursor import Cursor
+
+OTHER_PAIR = (
+    "This reply was made with other models, so no lane is added beside it.",
+    "Load that pair (F8) to compare it.",
+)
 
 
 class CompareActions:
@@ -21,7 +27,15 @@ class CompareActions:
         due, self.lanes_due = self.lanes_due, False
         log = self.view.compared or self.session.conversation.last_reply()
         if due and self.session.comparing and log is not None:
-            self.session.complete_lanes(log)
+            self._complete(log)
+
+    def _complete(self, log: ReplyLog) -> None:
+        """Ask for the lanes that a reply lacks, or say why they cannot be had."""
+        session = self.session
+        lacks = len(session.lanes_of(log)) < len(session.lanes)
+        asked = session.complete_lanes(log)
+        if lacks and not asked and session.live.opened and not session.can_branch(log):
+            self.view.notice.say(*OTHER_PAIR)
 
     def compare(self) -> None:
         """Show or hide the comparison; missing lanes are asked for."""
@@ -35,7 +49,7 @@ class CompareActions:
             view.compared = session.conversation.replies.get(cursor.reply) if cursor else None
             self.lanes_due = session.state == "busy"
             if (log := view.compared or session.conversation.last_reply()) is not None:
-                session.complete_lanes(log)
+                self._complete(log)
                 view.lanes.select(log.reply.lane)
             view.sync_lanes()
             if cursor is not None and view.compared is not None:
@@ -71,7 +85,7 @@ class CompareActions:
         log = self.view.compared or self.session.conversation.last_reply()
         self.lanes_due = self.session.state == "busy"
         if log is not None:
-            self.session.complete_lanes(log)
+            self._complete(log)
         self.view.sync_lanes()
         self.view.refresh_status()
 

@@ -76,7 +76,7 @@ class DialogActions:
                 self.session.use_defaults(profile)
                 self.conversation.load(profile)
 
-        self.host.app.push_screen(ProfileScreen(self.session.profile.name), take)
+        self.host.app.push_screen(ProfileScreen(self.session.profile), take)
 
     def chats(self) -> None:
         """Open a saved chat and go on with it."""

@@ -306,6 +306,7 @@ class ChatScreen(Screen[None]):
     action_name = delegate(_tokens, TokenActions.name)
     action_note = delegate(_tokens, TokenActions.note)
     action_note_reply = delegate(_tokens, TokenActions.note_reply)
+    action_raised = delegate(_tokens, TokenActions.raised)
     action_rendered = delegate(_tokens, TokenActions.rendered)
     action_sibling = delegate(_tokens, TokenActions.sibling)
     action_sort = delegate(_tokens, TokenActions.sort)

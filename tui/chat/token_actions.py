@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from logit_amp_chat.core.analysis.raised_tokens import Place
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
+from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
@@ -145,6 +147,51 @@ class TokenActions:
         if log is None or (newest and not answered):
             return asked, None
         return conversation.messages.get(log.reply.parent or ""), log
+
+    # --- what training raised -----------------------------------------------------
+
+    def raised(self) -> None:
+        """List the tokens that training raised or lowered most, to go to one of them."""
+        from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
+
+        conversation = self.session.conversation
+        everything = [log for log in conversation.replies.values() if log.steps]
+        if not everything:
+            self.view.notice.say("There is no token yet.", "Write a message first.")
+            return
+        thread = [item for item in conversation.thread() if isinstance(item, ReplyLog)]
+
+        def take(place: Place | None) -> None:
+            if place is not None:
+                self._go_to(place)
+
+        self.host.app.push_screen(RaisedTokensScreen(thread, everything), take)
+
+    def _go_to(self, place: Place) -> None:
+        """Put the cursor on a step, wherever in the file it is."""
+        view, session = self.view, self.session
+        log = session.conversation.replies[place.reply]
+        if view.comparing:
+            if log.reply.lane not in session.lanes:
+                lane = lane_title(log.reply.alpha)
+                view.notice.say(
+                    f"The lane {lane} is not shown.", "Leave the comparison first (F4)."
+                )
+                return
+            view.compared = log
+            view.sync_lanes()
+            view.lanes.select(log.reply.lane)
+        elif view.log_view.block_of(log.id) is None:
+            if session.state == "busy":
+                view.notice.say("A reply is being written.", "Esc stops it.")
+                return
+            session.saved.switch_to(log.id)
+            view.sync_thread()
+            view.notice.say("The chat goes on from this reply now.")
+        self.host.set_focus(view.current_log)
+        view.current_log.set_cursor(Cursor(place.reply, place.step))
+        view.refresh_inspector()
+        view.refresh_status()
 
     # --- notes and names ----------------------------------------------------------
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from logit_amp_chat.core.config.profile import Profile, list_profiles
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
-from logit_amp_chat.core.system.diagnosis import Diagnosis
+from logit_amp_chat.core.system.diagnosis import Diagnosis, lacks_token
 from logit_amp_chat.core.system.hub_cache import download_state
 from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
@@ -27,9 +27,9 @@ def run(chosen: Profile, *, as_json: bool) -> int:
     found = terminal.here()
     say("Asking torch and bitsandbytes …")
     diagnosis = Diagnosis.this()
-    machine = list(machine_findings(diagnosis))
     can_run = diagnosis.can_run(chosen)
     profiles = [entry for entry in list_profiles() if isinstance(entry, Profile)]
+    machine = list(machine_findings(diagnosis, [*profiles, chosen]))
     if as_json:
         put_json(json.dumps({
             "terminal": [asdict(one) for one in found],
@@ -42,8 +42,8 @@ def run(chosen: Profile, *, as_json: bool) -> int:
     return 0 if can_run is not False else CANNOT
 
 
-def machine_findings(diagnosis: Diagnosis) -> Iterator[Finding]:
-    """The machine, in the order in which it matters."""
+def machine_findings(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Iterator[Finding]:
+    """The machine, in the order in which it matters to these profiles."""
     machine, torch = diagnosis.machine, diagnosis.torch
     if machine.gpus:
         memory = f", {machine.gpu_memory / GB:.0f} GB" if machine.gpu_memory else ""
@@ -51,20 +51,36 @@ def machine_findings(diagnosis: Diagnosis) -> Iterator[Finding]:
         yield Finding("GPU", f"{', '.join(machine.gpus)}{memory}{driver}")
     else:
         yield Finding("GPU", "none: small pairs run on the CPU")
-    yield Finding("memory", f"{machine.ram / GB:.0f} GB" if machine.ram else "not known")
+    if machine.ram:
+        yield Finding("memory", f"{machine.ram / GB:.0f} GB")
+    else:
+        yield Finding("memory", "not known", "odd")
     if torch.trouble:
         yield Finding("torch", torch.trouble, "bad", ("./setup.sh",))
     else:
         yield from _torch(diagnosis)
-    free = "not known" if diagnosis.free is None else f"{diagnosis.free / GB:.0f} GB free"
-    yield Finding("disk", f"{free} for downloads, in {diagnosis.cache}")
+    if diagnosis.free is None:
+        yield Finding("disk", f"not known how much is free in {diagnosis.cache}", "odd")
+    else:
+        free = f"{diagnosis.free / GB:.0f} GB free"
+        yield Finding("disk", f"{free} for downloads, in {diagnosis.cache}")
     copies = copies_folder()
     kept = (
         f"{copies_size(copies) / GB:.1f} GB of quantized models, in {copies}" if copies else "off"
     )
     yield Finding("copies", kept)
-    token = "there is one" if diagnosis.token else "none: gated models need one (HF_TOKEN)"
-    yield Finding("Hub token", token)
+    yield _token(diagnosis, profiles)
+
+
+def _token(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Finding:
+    """The Hub token: its absence is no trouble where every gated model is here already."""
+    if diagnosis.token:
+        return Finding("Hub token", "there is one")
+    states = ((one, download_state(one, diagnosis.cache)) for one in profiles)
+    if not any(lacks_token(one, state, False) for one, state in states):
+        return Finding("Hub token", "none, and no profile here needs one")
+    advice = "Accept the licence on the model's page and set HF_TOKEN."
+    return Finding("Hub token", "none: gated models cannot be downloaded", "odd", (advice,))
 
 
 def _torch(diagnosis: Diagnosis) -> Iterator[Finding]:

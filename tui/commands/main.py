@@ -165,6 +165,8 @@ def reply(
         raise typer.BadParameter(f"expected 0 or more, found {top}", param_hint="--top")
     alphas = options.finite(alpha or [])
     text = _prompt(prompt)
+    if not text and not raw:
+        raise typer.BadParameter("expected a text, found nothing", param_hint="--prompt")
     chosen = options.describe(
         profile,
         before,
@@ -220,7 +222,10 @@ def profiles(
 @app.command(epilog=EXIT_CODES)
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[str, typer.Option("--to", metavar="html|md|txt|json", help="Format.")],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
     ] = None,

@@ -24,17 +24,19 @@ ProfileName = Annotated[
     ),
 ]
 Before = Annotated[
-    str | None, typer.Option(metavar="ID", help="Earlier model (Hub id or folder); needs --after.")
+    str | None,
+    typer.Option(metavar="ID", help="Earlier model (Hub id or folder); with --after or --adapter."),
 ]
 After = Annotated[
-    str | None, typer.Option(metavar="ID", help="Later model (Hub id or folder); needs --before.")
+    str | None,
+    typer.Option(metavar="ID", help="Later model (Hub id or folder); with --before or --adapter."),
 ]
 Adapter = Annotated[
     str | None,
     typer.Option(
         metavar="ID",
         help="LoRA adapter, compared with the model without it: the one it was trained on,"
-        " the later one of --profile, or --before.",
+        " the later one of --profile, or that of --before or --after.",
     ),
 ]
 Quantization = Annotated[
@@ -105,7 +107,10 @@ def describe(
 
     if adapter is None and (before is None) != (after is None):
         missing = "--after" if after is None else "--before"
-        raise typer.BadParameter("a pair needs both --before and --after", param_hint=missing)
+        raise typer.BadParameter(
+            "missing; a pair needs --before and --after, or one of them and --adapter",
+            param_hint=missing,
+        )
     progress = Progress()
     try:
         profile = chosen_profile.chosen_profile(name, before, after, adapter, progress)

@@ -11,18 +11,12 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from logit_amp_chat.core.export import FORMATS, Format
+from logit_amp_chat.core.export import FORMATS, Format, format_of
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 NAMES: dict[Format, str] = {"html": "a page", "md": "Markdown", "txt": "text", "json": "JSON"}
-
-
-def _format(path: Path) -> Format | None:
-    """The format that a file's ending says."""
-    ending = path.suffix.lower().removeprefix(".")
-    return next((known for known in FORMATS if known == ending), None)
 
 
 def _formats(chosen: Format | None) -> Content:
@@ -52,7 +46,7 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
         """The file, and the formats with the chosen one marked."""
         yield Static("Write this chat to the file", classes="muted", markup=False)
         yield LineInput(str(self._suggested), compact=True, select_on_focus=False)
-        yield Static(_formats(_format(self._suggested)), id="formats", markup=False)
+        yield Static(_formats(format_of(self._suggested)), id="formats", markup=False)
 
     @property
     def _path(self) -> Path:
@@ -62,11 +56,11 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
     def _show_format(self) -> None:
         self.problem("")
         self._replace = None
-        self.query_one("#formats", Static).update(_formats(_format(self._path)))
+        self.query_one("#formats", Static).update(_formats(format_of(self._path)))
 
     def action_format(self, step: int) -> None:
         """Give the file the ending of the next format."""
-        now = _format(self._path)
+        now = format_of(self._path)
         new = FORMATS[(FORMATS.index(now) + step) % len(FORMATS)] if now else FORMATS[0]
         field = self.query_one(Input)
         name = field.value.strip()
@@ -75,7 +69,7 @@ class ExportScreen(Dialog[tuple[Path, Format]]):
 
     @on(Input.Submitted)
     def _accept(self) -> None:
-        path, chosen = self._path, _format(self._path)
+        path, chosen = self._path, format_of(self._path)
         if chosen is None:
             self.problem("The file must end in .html, .md, .txt or .json.")
         elif path.is_dir() or not path.parent.is_dir():

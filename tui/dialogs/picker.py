@@ -1,4 +1,4 @@
-"""A list to choose from, narrowed by typing."""
+"""A list to choose from, most often narrowed by typing."""
 
 from __future__ import annotations
 
@@ -67,6 +67,8 @@ class Picker(Dialog[T]):
         Binding("pagedown", "move('page_down')", "Page down", id="picker.page_down", show=False),
     ]
     keys = "↑↓ move · enter open · esc cancel"
+    placeholder = "Type to filter"
+    """What stands in the empty filter; a list without one has letters as keys."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +78,8 @@ class Picker(Dialog[T]):
 
     def body(self) -> ComposeResult:
         """The filter, the list, and more about the line under the cursor."""
-        yield LineInput(placeholder="Type to filter", compact=True)
+        if self.placeholder:
+            yield LineInput(placeholder=self.placeholder, compact=True)
         yield Entries(id="entries", markup=False, compact=True)
         yield Static(id="detail", markup=False)
 
@@ -110,14 +113,41 @@ class Picker(Dialog[T]):
         self.problem("")
         self._filter()
 
+    @property
+    def typed(self) -> str:
+        """What stands in the filter."""
+        return "".join(line.value for line in self.query(Input))
+
+    @property
+    def wanted(self) -> list[str]:
+        """The words that were typed, casefolded."""
+        return self.typed.casefold().split()
+
+    def offered(self, typed: str) -> Row[T] | None:
+        """A last row made from what was typed, where that names something by itself."""
+        return None
+
+    def has(self, row: Row[T], word: str) -> bool:
+        """Whether a casefolded word finds the row."""
+        return word in row.words.casefold()
+
+    def refilter(self) -> None:
+        """Filter again where rows are found by more than before; the cursor stays on its row."""
+        row = self.row
+        self._filter()
+        if row is not None and row in self._shown:
+            self.query_one(Entries).highlighted = self._shown.index(row)
+
     def _filter(self, at: int = 0) -> None:
-        wanted = self.query_one(Input).value.casefold().split()
-        found = [row for row in self._rows if all(word in row.words.casefold() for word in wanted)]
+        wanted = self.wanted
+        found = [row for row in self._rows if all(self.has(row, word) for word in wanted)]
+        offered = self.offered(self.typed)
         self._shown = sorted(found, key=lambda row: _distance(row.words.casefold(), wanted))
+        self._shown += [offered] if offered else []
         entries = self.query_one(Entries)
         entries.clear_options()
         entries.add_options(Option(row.line) for row in self._shown)
-        self.query_one("#frame").border_subtitle = f"{len(self._shown)} of {len(self._rows)}"
+        self.query_one("#frame").border_subtitle = f"{len(found)} of {len(self._rows)}"
         if self._shown:
             entries.highlighted = min(at, len(self._shown) - 1)
         else:
@@ -141,9 +171,12 @@ class Picker(Dialog[T]):
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
     def _choose(self) -> None:
-        if self.row is None:
-            return
-        if self.row.value is None:
+        if self.row is not None:
+            self.choose(self.row)
+
+    def choose(self, row: Row[T]) -> None:
+        """Answer with a row."""
+        if row.value is None:
             self.problem("This one cannot be opened.")
         else:
-            self.dismiss(self.row.value)
+            self.dismiss(row.value)

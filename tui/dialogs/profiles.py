@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,17 @@ from textual import on, work
 from textual.content import Content
 from textual.message import Message
 
-from logit_amp_chat.core.config.profile import BrokenProfile, Needs, Profile, list_profiles
+from logit_amp_chat.core.config.profile import (
+    SPECIFICATIONS,
+    SUFFIXES,
+    BrokenProfile,
+    Needs,
+    Profile,
+    list_profiles,
+    specified_profile,
+)
+from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.system.diagnosis import lacks_token
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
@@ -19,6 +29,7 @@ from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
 if TYPE_CHECKING:
     from logit_amp_chat.core.system.hub_cache import State
 
+TYPED = "what was typed"
 FITS = {
     True: ("✓", "fits"),
     False: ("✗", "too big here"),
@@ -37,6 +48,7 @@ class ProfileScreen(Picker[Profile]):
     """Every profile with what it needs, broken ones with their error."""
 
     heading = "Profiles"
+    placeholder = f"Type to filter, or to open {SPECIFICATIONS}"
 
     @dataclass
     class Found(Message):
@@ -44,24 +56,28 @@ class ProfileScreen(Picker[Profile]):
 
         profiles: Sequence[Profile | BrokenProfile]
         machine: Machine
-        downloads: Mapping[str, State]
+        downloads: Sequence[State]
+        token: bool
 
     def __init__(
         self,
-        current: str = "",
+        current: Profile | None = None,
         profiles: Sequence[Profile | BrokenProfile] | None = None,
         machine: Machine | None = None,
         cache: Path | None = None,
+        token: bool | None = None,
     ) -> None:
-        """List `profiles` from `current` on, for a machine and its cache of models.
+        """List `profiles` from `current` on, the one in use, which may be none of them.
 
-        The default is all profiles, this machine and its own cache.
+        The default is all profiles, this machine, its own cache of models, and whether it has
+        a Hub token.
         """
         super().__init__()
         self._current = current
         self._profiles = profiles
         self._machine = machine
         self._cache = cache
+        self._token = token
 
     def on_mount(self) -> None:
         """Read the profiles beside the screen: asking for GPUs can take a second."""
@@ -71,33 +87,76 @@ class ProfileScreen(Picker[Profile]):
     @work(thread=True)
     def _read(self) -> None:
         profiles = list_profiles() if self._profiles is None else self._profiles
+        from logit_amp_chat.core.system.diagnosis import has_token
         from logit_amp_chat.core.system.hub_cache import download_state
 
-        usable = [profile for profile in profiles if isinstance(profile, Profile)]
-        downloads = {profile.name: download_state(profile, self._cache) for profile in usable}
-        self.post_message(self.Found(profiles, self._machine or Machine.this(), downloads))
+        if self._current is not None and not any(map(self._is_in_use, profiles)):
+            profiles = [self._current, *profiles]
+        downloads = [
+            download_state(one, self._cache) if isinstance(one, Profile) else "missing"
+            for one in profiles
+        ]
+        token = has_token() if self._token is None else self._token
+        self.post_message(self.Found(profiles, self._machine or Machine.this(), downloads, token))
 
     @on(Found)
     def _list(self, event: Found) -> None:
-        names = [profile.name for profile in event.profiles]
-        width = min(26, max(map(len, names), default=0))
+        width = min(26, max((len(profile.name) for profile in event.profiles), default=0))
+        used = [self._is_in_use(profile) for profile in event.profiles]
         self.show(
             [
                 _broken(profile, width)
                 if isinstance(profile, BrokenProfile)
-                else _row(profile, event.machine, event.downloads[profile.name], width)
-                for profile in event.profiles
+                else _row(profile, width, event, in_use=in_use, download=download)
+                for profile, download, in_use in zip(
+                    event.profiles, event.downloads, used, strict=True
+                )
             ],
-            at=names.index(self._current) if self._current in names else 0,
+            at=used.index(True) if True in used else 0,
             nothing="There are no profiles.",
         )
 
+    def _is_in_use(self, profile: Profile | BrokenProfile) -> bool:
+        """Whether it is the pair in use, under its name."""
+        own = self._current
+        if own is None or not isinstance(profile, Profile):
+            return False
+        return (profile.name, profile.before, profile.after) == (own.name, own.before, own.after)
 
-def _row(profile: Profile, machine: Machine, download: State, width: int) -> Row[Profile]:
+    # --- what is typed --------------------------------------------------------------
+
+    def offered(self, typed: str) -> Row[Profile] | None:
+        """The pair that is named by what was typed, where that is no word to filter by."""
+        text = typed.strip()
+        if not ("/" in text or text.startswith("~") or text.endswith(SUFFIXES)):
+            return None
+        shown = visible(text, newlines=False)
+        line = Content.assemble(("open ", "bold"), shown)
+        detail = Content.assemble((shown, "$foreground"), f"\n{SPECIFICATIONS}")
+        return Row(None, line, detail, TYPED)
+
+    def choose(self, row: Row[Profile]) -> None:
+        """Answer with a profile, or with the one that was typed."""
+        if row.words != TYPED:
+            super().choose(row)
+            return
+        try:
+            self.dismiss(specified_profile(self.typed))
+        except ProfileError as error:
+            self.problem(visible(str(error)))
+
+
+def _row(
+    profile: Profile, width: int, found: ProfileScreen.Found, *, in_use: bool, download: State
+) -> Row[Profile]:
     """`name  memory  fits  here  gated  title`, and the two models below."""
     needs = profile.needs or Needs()
-    fits = machine.fits(profile)
+    fits = found.machine.fits(profile)
     mark, fitting = FITS[fits]
+    gated = "gated on the Hub" if needs.gated else ""
+    if lacks_token(profile, download, found.token):
+        mark, fits = FITS[False][0], False
+        gated = "gated on the Hub, and there is no token: set HF_TOKEN"
     memory = "?" if needs.memory_gb is None else f"{needs.memory_gb:.1f} GB"
     title = visible(profile.title, newlines=False)
     name = visible(profile.name, newlines=False)
@@ -118,7 +177,8 @@ def _row(profile: Profile, machine: Machine, download: State, width: int) -> Row
         profile.dtype if profile.quantization == "none" else profile.quantization,
         f"{memory} of memory: {fitting}",
         _download(needs, download),
-        "gated on the Hub" if needs.gated else "",
+        gated,
+        "in use" if in_use else "",
     ]
     detail = Content.assemble(
         (title or name, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides

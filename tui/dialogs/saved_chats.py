@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,8 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.types import CSSPathType
+from textual.widgets import Input
+from textual.worker import get_current_worker
 
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
@@ -19,12 +22,15 @@ from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import library
+from logit_amp_chat.core.transcripts.full_text import full_text
 from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, preview, saved_chats
 from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys import actions as keymap
 
 SPEAKER_CHARS = 300
+FOUND_CHARS = 30  # shown on either side of a word that was found
+TEXTS_SECONDS = 0.3  # between looks at what was found while chats are being read
 
 
 class ChatsScreen(Picker[Path]):
@@ -42,12 +48,20 @@ class ChatsScreen(Picker[Path]):
         problem: str = ""
 
     @dataclass
+    class Texts(Message):
+        """What was said in some of the chats, to be found by."""
+
+        said: Mapping[Path, str]
+        done: bool
+
+    @dataclass
     class Read(Message):
         """One chat was looked into."""
 
         row: Row[Path]
         turns: int
         beginning: Sequence[tuple[str | float, str]]
+        found: str
 
     def __init__(
         self,
@@ -64,6 +78,8 @@ class ChatsScreen(Picker[Path]):
         self._chats: Sequence[SavedChat] = ()
         self._next = 0  # where the cursor goes when the folder was read again
         self._deleted: list[Path] = []
+        self._said: dict[Path, str] = {}  # all that was said, casefolded
+        self._searching = False
 
     def on_mount(self) -> None:
         """Read the folder beside the screen."""
@@ -84,7 +100,9 @@ class ChatsScreen(Picker[Path]):
         width = min(16, max(map(len, names), default=0))
         self._chats = event.chats
         rows = [self._row(chat, width) for chat in event.chats]
+        self._searching = False
         self.show(rows, at=self._next, nothing=event.problem or nothing)
+        self._look_into_chats()
 
     def _row(self, chat: SavedChat, width: int) -> Row[Path]:
         """`date  profile  title or first message`; more about it below."""
@@ -108,6 +126,42 @@ class ChatsScreen(Picker[Path]):
         readable = chat.profile or chat.first
         return Row(chat.path if readable else None, line, detail, words)
 
+    # --- finding words in what was said -----------------------------------------
+
+    def has(self, row: Row[Path], word: str) -> bool:
+        """Whether the word is in the row, or in what was said in its chat."""
+        return super().has(row, word) or word in self._said.get(row.value or Path(), "")
+
+    @on(Input.Changed)
+    def _look_into_chats(self) -> None:
+        """Read all that was said once there is something to find in it."""
+        if self.wanted and not self._searching:
+            self._searching = True
+            self._read_texts([chat.path for chat in self._chats if chat.path not in self._said])
+
+    @work(thread=True, exclusive=True, group="texts")
+    def _read_texts(self, paths: Sequence[Path]) -> None:
+        worker = get_current_worker()
+        said: dict[Path, str] = {}
+        posted = time.monotonic()
+        for path in paths:
+            if worker.is_cancelled:
+                return
+            said[path] = full_text(path).casefold()
+            if time.monotonic() - posted > TEXTS_SECONDS:
+                self.post_message(self.Texts(said, False))
+                said, posted = {}, time.monotonic()
+        self.post_message(self.Texts(said, True))
+
+    @on(Texts)
+    def _take_texts(self, event: Texts) -> None:
+        self._said |= event.said
+        if self.wanted:
+            self.refilter()
+        if not event.done:
+            left = number_format.count(len(self._chats) - len(self._said), "chat")
+            self.query_one("#frame").border_subtitle = f"searching {left} more …"
+
     def highlighted(self, row: Row[Path]) -> None:
         """Look into the chat under the cursor, which reads its whole file."""
         if row.value:
@@ -116,13 +170,18 @@ class ChatsScreen(Picker[Path]):
     @work(thread=True, exclusive=True, group="look")
     def _look(self, row: Row[Path]) -> None:
         if row.value:
-            self.post_message(self.Read(row, count_turns(row.value), preview(row.value)))
+            within = [word for word in self.wanted if not super(ChatsScreen, self).has(row, word)]
+            found = around(full_text(row.value), within[0]) if within else ""
+            turns, beginning = count_turns(row.value), preview(row.value)
+            self.post_message(self.Read(row, turns, beginning, found))
 
     @on(Read)
     def _tell(self, event: Read) -> None:
         if self.row is event.row:
             turns = number_format.count(event.turns, "turn")
             lines = [_line(who, text) for who, text in event.beginning]
+            if event.found:
+                lines.insert(0, Content(event.found))
             self.detail(Content("\n").join([event.row.detail + Content(f" · {turns}"), *lines]))
 
     # --- putting in order -------------------------------------------------------
@@ -187,6 +246,15 @@ class ChatsScreen(Picker[Path]):
         else:
             self.say(said)
             self._read()
+
+
+def around(text: str, word: str) -> str:
+    """The first place of `text` with a casefolded word, on one line; "" where there is none."""
+    at = text.casefold().find(word)
+    if at < 0:
+        return ""
+    near = text[max(0, at - FOUND_CHARS) : at + len(word) + FOUND_CHARS]
+    return f"… {visible(' '.join(near.split()), newlines=False)} …"
 
 
 def _line(who: str | float, text: str) -> Content:

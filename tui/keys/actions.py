@@ -62,7 +62,7 @@ ACTIONS: Actions = (
     Action("undo", "undo", "ctrl+underscore", "ctrl+_", "undo",
            "Undo the last edit of the message.", "Chat", "composer", palette=False),
     Action("editor", "editor", "ctrl+x", "ctrl+x", "editor",
-           "Write the message in $EDITOR.", "Chat", "anywhere", 61),
+           "Write the message in $VISUAL, $EDITOR or vi.", "Chat", "anywhere", 61),
     Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; close a notice; leave"
            " an edit.", "Chat", rank=2, when="streaming", palette=False),
     Action("to_transcript", "to_transcript", "", "tab", "transcript",
@@ -139,6 +139,8 @@ ACTIONS: Actions = (
            "transcript", 19),
     Action("note_reply", "note_reply", "M", "M", "note", "Add a note to this reply.",
            "Look", "transcript"),
+    Action("raised", "raised", "d", "d", "raised",
+           "List the tokens that training raised or lowered most.", "Look", "transcript", 44),
     Action("colour", "colour", "f6", "F6", "colour",
            "Colour tokens by KL, by Δ log p, by rank change, by entropy, or not.", "Look",
            rank=15),
@@ -372,3 +374,8 @@ def _out_of_force(place: Place, states: set[str]) -> tuple[str, ...]:
 def commands(actions: Actions = ACTIONS) -> Actions:
     """What the palette offers: every action once."""
     return tuple(action for action in actions if action.palette and action.run)
+
+
+def title(action: Action) -> str:
+    """What the palette calls it."""
+    return action.help.rstrip(".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
@@ -52,22 +52,43 @@ def _checked(file: YamlFile) -> dict[str, str]:
         return {}
     if not isinstance(file.data, dict):
         raise file.error((), "expected lines such as alpha_up: f9")
-    known = {action.id: action for action in ACTIONS if action.keys}
     overrides: dict[str, str] = {}
     names: dict[str, str] = {}  # what the file calls each action
+    wrong: list[tuple[tuple[str], str]] = []
     for name, value in file.data.items():
-        action = known.get(FORMER_IDS.get(str(name), str(name)))
-        if action is None:
-            raise file.error((name,), _unknown(name, known))
-        if action.id in names:
-            raise file.error((name,), f"this is the same action as {names[action.id]}")
-        keys = value if isinstance(value, list) else [value]
-        if not keys:
-            raise file.error((name,), "no key; leave the line out to keep the usual one")
-        names[action.id] = name
-        overrides[action.id] = ",".join(_key(file, name, action, key) for key in keys)
-    _refuse_clashes(file, overrides, names)
+        try:
+            action = _action(name, names)
+            overrides[action.id] = _keys(action, value)
+            names[action.id] = name
+        except _WrongKeyError as error:
+            wrong.append(((name,), str(error)))
+    wrong = wrong or list(_clashes(overrides, names))
+    if wrong:
+        raise file.errors(wrong)
     return overrides
+
+
+class _WrongKeyError(ValueError):
+    """What is wrong with one line of the file."""
+
+
+def _action(name: str, names: Mapping[str, str]) -> Action:
+    """The action of a line, which no line before it has; `names` are those it was called by."""
+    known = {action.id: action for action in ACTIONS if action.keys}
+    action = known.get(FORMER_IDS.get(str(name), str(name)))
+    if action is None:
+        raise _WrongKeyError(_unknown(name, known))
+    if action.id in names:
+        raise _WrongKeyError(f"this is the same action as {names[action.id]}")
+    return action
+
+
+def _keys(action: Action, value: object) -> str:
+    """The keys of a line, comma-separated."""
+    keys = value if isinstance(value, list) else [value]
+    if not keys:
+        raise _WrongKeyError("no key; leave the line out to keep the usual one")
+    return ",".join(_key(action, key) for key in keys)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
@@ -76,19 +97,18 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"no action of that name; {hint}"
 
 
-def _key(file: YamlFile, name: str, action: Action, said: object) -> str:
-    """The key as Textual calls it; `name` is what the file calls the action."""
+def _key(action: Action, said: object) -> str:
+    """The key as Textual calls it."""
     key = str(said) if isinstance(said, str | int) and not isinstance(said, bool) else ""
     key = _character_to_key(key) if len(key) == 1 else key.strip().lower()
     shown = visible(str(said), newlines=False)
-    where = (name,)
     if key in ARRIVES_AS:
-        raise file.error(where, f"{shown} arrives as {ARRIVES_AS[key]} on a plain terminal")
+        raise _WrongKeyError(f"{shown} arrives as {ARRIVES_AS[key]} on a plain terminal")
     bare = key.rpartition("+")[2]
     if bare not in _NAMED:
-        raise file.error(where, f"{shown} is no key; expected one such as f9, ctrl+k or x")
+        raise _WrongKeyError(f"{shown} is no key; expected one such as f9, ctrl+k or x")
     if action.place in ("anywhere", "composer") and "+" not in key and key not in _WITHOUT_TEXT:
-        raise file.error(where, f"{shown} is needed for writing: this action works in the composer")
+        raise _WrongKeyError(f"{shown} is needed for writing: this action works in the composer")
     return key
 
 
@@ -97,9 +117,12 @@ _WITHOUT_TEXT = {key.value for key in Keys if key.value.startswith("f") and key.
 _WITHOUT_TEXT |= {"escape", "tab", "pageup", "pagedown", "insert"}
 
 
-def _refuse_clashes(file: YamlFile, overrides: Mapping[str, str], names: Mapping[str, str]) -> None:
-    """No key may mean two things in one place."""
+def _clashes(
+    overrides: Mapping[str, str], names: Mapping[str, str]
+) -> Iterator[tuple[tuple[str], str]]:
+    """The keys that would mean two things in one place: whose line it is, and the other."""
     actions = changed(overrides)
+    seen: set[tuple[str, str]] = set()
     for place in PLACES:
         taken: dict[str, str] = {}
         for action in actions:
@@ -107,7 +130,8 @@ def _refuse_clashes(file: YamlFile, overrides: Mapping[str, str], names: Mapping
                 continue  # a dialog covers what is anywhere else
             for key in filter(None, action.keys.split(",")):
                 other = taken.setdefault(key, action.id)
-                if other != action.id:
+                if other != action.id and (other, action.id) not in seen:
+                    seen.add((other, action.id))
                     mine = action.id if action.id in overrides else other
                     theirs = other if mine == action.id else action.id
-                    raise file.error((names[mine],), f"{key} is already the key of {theirs}")
+                    yield (names[mine],), f"{key} is already the key of {theirs}"

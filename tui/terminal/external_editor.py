@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ REMEDY = "Set EDITOR, for example with: export EDITOR=nano"
 
 
 def edit(text: str) -> str:
-    """What the user makes of `text` in $VISUAL or $EDITOR, without its last line break.
+    """What the user makes of `text` in $VISUAL, $EDITOR or vi, without its last line break.
 
     Waits until the editor ends; the terminal has to be free for it. Raises
     UsageError where there is no editor, or it failed.
@@ -37,13 +38,15 @@ def edit(text: str) -> str:
 
 
 def editor() -> list[str]:
-    """The command of the user's editor. Raises UsageError where none is set."""
+    """The command of the user's editor, else vi. Raises UsageError where there is neither."""
     for name in ("VISUAL", "EDITOR"):
         if said := os.environ.get(name, "").strip():
             with contextlib.suppress(ValueError):  # an open quote
                 return shlex.split(said)
             raise UsageError(f"{name} is no command: {said}", REMEDY)
-    raise UsageError("No editor is set.", REMEDY)
+    if vi := shutil.which("vi"):
+        return [vi]
+    raise UsageError("No editor is set, and vi is not installed.", REMEDY)
 
 
 @contextlib.contextmanager

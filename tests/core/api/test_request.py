@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from logit_amp_chat import Message, UsageError
-from logit_amp_chat.core.api.request import make_request
+from logit_amp_chat.core.api.request import make_request, messages_of
 from logit_amp_chat.core.config.profile import pair_profile
 
 PROFILE = pair_profile("org/a", "org/b").model_copy(update={"alpha": 0.5, "system": "Be kind"})
@@ -89,3 +89,9 @@ def test_numbers_may_be_numpys() -> None:
 def test_what_cannot_be_meant_is_refused(arguments: dict[str, Any], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         make_request(PROFILE, **{"prompt": "Hi", **arguments})
+
+
+@pytest.mark.parametrize("prompt", ["", []])
+def test_nothing_is_no_prompt(prompt: str | list[Message]) -> None:
+    with pytest.raises(UsageError, match="Give a text or a list of messages"):
+        messages_of(prompt, "Be brief.")

@@ -118,6 +118,17 @@ def test_ids_of_another_pair_are_not_forced(session: ChatSession, engines: Engin
     assert engines.last.request is None
 
 
+def test_another_pair_is_not_asked_for_lanes_beside_a_reply(
+    session: ChatSession, engines: Engines
+) -> None:
+    log = answered(session, engines)
+    assert log.session is not None
+    other = dataclasses.replace(log.session.after, model="another/model")
+    log.session = dataclasses.replace(log.session, after=other)
+    assert not session.complete_lanes(log)
+    assert engines.last.request is None
+
+
 def test_turning_to_a_sibling_brings_back_what_was_said_after_it(
     session: ChatSession, engines: Engines
 ) -> None:

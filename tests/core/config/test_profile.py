@@ -146,6 +146,32 @@ def test_mistakes_name_line_key_and_expectation(
     assert "?." not in said
 
 
+def test_every_mistake_is_said_in_the_order_of_lines(write: Write) -> None:
+    path = write("alpha: lots\n" + PAIR + "sampling:\n  topk: 1\n  top_p: 2\n")
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    first, second, third = caught.value.message.split(" Line ")
+    assert first == f'{path}, line 1, key alpha: expected a finite number, found "lots".'
+    assert second.startswith("5, key sampling.topk: unknown key; expected one of temperature")
+    assert second.endswith("did you mean top_k?")
+    assert third.startswith("6, key sampling.top_p: expected a number less than")
+
+
+def test_of_many_mistakes_the_first_five_are_said(write: Write) -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(write(PAIR + "".join(f"zzz{n}: 1\n" for n in range(8))))
+    said = caught.value.message.split(", key ")[1:]
+    assert [line.partition(":")[0] for line in said] == [f"zzz{n}" for n in range(5)]
+    assert said[-1].endswith(". And 3 more.")
+
+
+def test_a_mistyped_key_explains_a_missing_one(write: Write) -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(write("before: {modle: a/b}\nafter: {model: a/b}\n"))
+    assert "did you mean model?" in caught.value.message
+    assert "missing" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -288,8 +314,9 @@ def test_a_model_without_a_name_is_refused() -> None:
 
 
 def test_half_a_pair_is_refused() -> None:
-    with pytest.raises(ProfileError, match="--after is missing"):
+    with pytest.raises(ProfileError, match="after is missing") as caught:
         pair_profile(before="org/base")
+    assert caught.value.remedy == "Name both models, or one of them and an adapter."
 
 
 # --- what this machine can hold -------------------------------------------------

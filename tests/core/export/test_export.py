@@ -24,6 +24,26 @@ from tests.core.samples import conversation, finish, message, reply, session, st
 any_text = st.text(st.characters(exclude_categories=()) | st.sampled_from("`#<>[]()\n\x1b\u202e"))
 
 
+# In the sample `before` rules out every token, so Δ is infinite and no sum or mean exists.
+RAISED = (
+    "## Tokens that training raised and lowered most\n\n"
+    "Δ = log p under after − log p under before of a token where it was written, in nats, summed"
+    " over 5 sampled tokens of 2 replies \\(1 × α +1, 1 × before\\)."
+    " Forced tokens of branches do not count.\n\n"
+    "### Raised\n\n"
+    "| token | id | written | ΣΔ | mean Δ | extreme Δ | where |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |\n"
+    "| “By the way” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 1 |\n"
+    "| “\ufffd” | 6 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 2 |\n"
+    "| “\ufffd” | 7 | 1 | +∞ ×1 | – | +∞ | message 1, α +2, token 3 |\n"
+    "| “\\<\\|end\\|\\>” special | 8 | 1 | +∞ ×1 | – | +∞ |"
+    " message 1, α +2, token 4 |\n"
+    "| “Otters” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, before, token 1 |\n\n"
+    "### Lowered\n\n"
+    "None.\n\n"
+)
+
+
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
     path = tmp_path / "sample.jsonl"
@@ -73,6 +93,7 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "```text\nOtters\n```\n\n"
         "## 2 · user\n\n"
         "```text\nAnd crabs?\n```\n\n"
+        f"{RAISED}"
         "Not shown, of a kind this version does not know: 1 sonar.\n"
     )
 
@@ -130,7 +151,9 @@ def test_what_was_said_stays_inside_its_fence(text: str) -> None:
             fence = None
     assert fence is None
     assert [line for line in outside if line][:2] == ["\\# Conversation"[1:], "## 1 · user"]
-    assert len([line for line in outside if line]) == 4
+    said = outside[: outside.index("## Tokens that training raised and lowered most")]
+    assert len([line for line in said if line]) == 4
+    assert sum(line.startswith("|") for line in outside) == 3
 
 
 @given(any_text)

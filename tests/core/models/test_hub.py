@@ -35,7 +35,11 @@ def nothing(_: Loading) -> None:
         (GatedRepoError("403", response=ANSWER), r"org/model is gated\. Accept its licence"),
         (RepositoryNotFoundError("404", response=ANSWER), r"no model org/model on the Hub"),
         (RevisionNotFoundError("404", response=ANSWER), r"org/model has no revision v2"),
-        (LocalEntryNotFoundError("offline"), r"the Hub cannot be reached.*demo profile"),
+        (
+            LocalEntryNotFoundError("offline"),
+            r"org/model is not completely in .* cache, and the Hub \(http.*\) cannot be reached\."
+            r".*demo profile",
+        ),
         (HfHubHTTPError("500 Server Error", response=ANSWER), r"could not be downloaded: 500"),
         (OSError(28, "No space left on device"), r"No space left.*free disk space"),
     ],

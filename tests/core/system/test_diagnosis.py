@@ -126,15 +126,15 @@ def test_a_probe_that_says_nothing_is_trouble(said: bytes, monkeypatch: pytest.M
 
 def test_a_token_is_seen_and_never_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    assert diagnosis._has_token()
+    assert diagnosis.has_token()
     assert "hf_secret" not in repr(machine(CPU))
 
 
 def test_it_needs_no_home() -> None:
     """As under a service manager: no HOME, no TERM, nothing."""
     code = (
-        "from logit_amp_chat.core.system.diagnosis import _cache, _free, _has_token;"
-        " _free(_cache()); _has_token()"
+        "from logit_amp_chat.core.system.diagnosis import _cache, _free, has_token;"
+        " _free(_cache()); has_token()"
     )
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": "/nowhere"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

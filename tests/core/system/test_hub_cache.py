@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.system.hub_cache import download_state
 
@@ -67,3 +69,9 @@ def test_a_folder_needs_no_download(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("")
     side = Side(model=str(tmp_path))
     assert download_state(Profile(name="z", before=side, after=side), tmp_path) == "here"
+
+
+@pytest.mark.parametrize("name", ["org/model/more", "org//model", "-model", "a" * 200])
+def test_a_name_that_no_hub_model_can_have_is_missing(tmp_path: Path, name: str) -> None:
+    side = Side(model=name)
+    assert download_state(Profile(name="z", before=side, after=side), tmp_path) == "missing"

@@ -179,6 +179,28 @@ async def test_the_palette_finds_what_is_typed_on_any_keyboard(
         assert all("α" in hit for hit in hits)
 
 
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("F4", "Before, after and amplified side by side"),
+        ("c", "Before, after and amplified side by side"),
+        ("ctrl+o", "Open a saved chat and continue it"),
+        ("chats", "Open a saved chat and continue it"),
+        ("alpha_up", "α up by 0.1"),
+        ("alpha …", "Enter any α, or choose a preset"),
+        ("label", "Label this reply"),
+        ("branch …", "List the candidates at this token, to branch from one"),
+        ("compare_al", "Choose the αs to compare with the live one"),
+    ],
+)
+async def test_the_palette_finds_keys_labels_and_ids(
+    tmp_path: Path, typed: str, first: str
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        hits = [hit async for hit in Commands(chat.screen).search(typed)]
+        assert str(max(hits, key=lambda hit: hit.score).text) == first
+
+
 async def test_a_command_that_was_found_by_its_spelling_runs(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         alpha = chat.session.alpha

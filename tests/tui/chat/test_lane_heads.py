@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.chat.derivation import shown_summaries, summaries
@@ -102,3 +103,15 @@ async def test_a_resumed_chat_has_its_figures_at_once(tmp_path: Path) -> None:
         await chat.press("f4")
         assert heads(chat) == summaries(chat)
         assert heads(chat)["after"]
+
+
+async def test_lanes_that_another_pair_cannot_have_are_explained(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(120, 24)) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        (log,) = chat.session.conversation.replies.values()
+        assert log.session is not None
+        log.session = replace(log.session, after=replace(log.session.after, model="other/model"))
+        await chat.press("f4")
+        assert chat.engine.request is None
+        assert "This reply was made with other models" in chat.notice

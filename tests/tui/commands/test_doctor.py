@@ -11,10 +11,11 @@ import pytest
 from logit_amp_chat.core.system.diagnosis import Diagnosis, Torch
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.tui.commands import main as cli
+from logit_amp_chat.tui.commands.doctor import machine_findings
 from logit_amp_chat.tui.keys.key_tester import KeyProbe
 from logit_amp_chat.tui.terminal import capabilities as terminal
 from logit_amp_chat.tui.terminal.capabilities import Finding, findings
-from tests.core.system.test_diagnosis import CPU, GPU, machine
+from tests.core.system.test_diagnosis import CPU, GPU, machine, profile
 
 Capture = pytest.CaptureFixture[str]
 
@@ -48,6 +49,32 @@ def test_it_ends_with_0_where_the_profile_can_run(capsys: Capture) -> None:
     assert "✓ demo" in out
     assert [line for line in out.splitlines() if not line.startswith(" ")] == [
         "Terminal", "Machine", "Profiles", "demo can run here."]  # fmt: skip
+
+
+@pytest.mark.usefixtures("here")
+def test_a_missing_token_is_no_tick_where_a_profile_needs_one(capsys: Capture) -> None:
+    cli.run(["doctor"])
+    out = capsys.readouterr().out
+    (line,) = (line for line in out.splitlines() if "Hub token " in line and "none" in line)
+    assert line.split()[0] == "!"
+    assert "Accept the licence on the model's page and set HF_TOKEN." in out
+
+
+def test_a_missing_token_is_no_trouble_where_nothing_needs_one() -> None:
+    (found,) = (
+        one
+        for one in machine_findings(machine(CPU, ram=8, token=False), [profile()])
+        if one.name == "Hub token"
+    )
+    assert (found.state, found.value) == ("good", "none, and no profile here needs one")
+
+
+@pytest.mark.parametrize("name", ["memory", "disk"])
+def test_what_is_not_known_is_no_tick(name: str) -> None:
+    nothing = machine(CPU, ram=0, free=None)
+    (found,) = (one for one in machine_findings(nothing, []) if one.name == name)
+    assert found.state == "odd"
+    assert "not known" in found.value
 
 
 @pytest.mark.usefixtures("here")

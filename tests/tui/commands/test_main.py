@@ -37,13 +37,19 @@ Capture = pytest.CaptureFixture[str]
         (["reply", "--prompt", "x", "--alpha", "many"], 2, "expected a finite number, found many"),
         (["reply", "--prompt", "x", "--top-k", "1,5"], 2, "expected a whole number, found 1,5"),
         (["reply", "--prompt", "x", "--temperature", ""], 2, "expected a number, found nothing"),
+        (["reply", "--prompt", ""], 2, "--prompt: expected a text, found nothing"),
         (["bench", "--tokens", "1"], 2, "a number greater than or equal to 2, found 1"),
         (["reply", "--profile", "P", "--prompt", "x", "--top-p", "3"], 2, "--top-p: expected"),
         (["reply", "--profile", "P", "--prompt", "x", "--device", "gpu"], 2, "auto, cpu, cuda"),
         (
             ["reply", "--before", "a", "--prompt", "x"],
             2,
-            "--after: a pair needs both --before and --after",
+            "--after: missing; a pair needs --before and --after, or one of them and --adapter",
+        ),
+        (
+            ["reply", "--after", "a", "--prompt", "x"],
+            2,
+            "--before: missing; a pair needs --before and --after, or one of them and --adapter",
         ),
         (["reply", "--top", "-1", "--prompt", "x"], 2, "--top: expected 0 or more"),
         (["reply", "--raw", "--system", "x", "--prompt", "x"], 2, "--system: cannot be combined"),
@@ -206,6 +212,42 @@ def test_the_list_of_profiles_as_json(capsys: Capture) -> None:
     assert llama["after"]["model"] == "meta-llama/Llama-3.1-8B-Instruct"
     assert llama["needs"]["gated"] is True
     assert llama["fits"] in (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "starts"),
+    [
+        (["--out", "x.html"], "<!doctype html>"),
+        (["--out", "x.MD"], "# "),
+        (["--out", "x.json"], '{"format"'),
+        (["--out", "x.html", "--to", "md"], "# "),
+    ],
+)
+def test_export_knows_the_format_from_the_name_of_the_file(
+    options: list[str], starts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved = tmp_path / "chat.jsonl"
+    saved.write_text("".join(to_line(record) + "\n" for record in samples.conversation()))
+    assert cli.run(["export", str(saved), *options]) == 0
+    assert Path(options[1]).read_text().startswith(starts)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ([], "--to: missing; expected one of html, md, txt, json"),
+        (["--out", "x.pdf"], "--to: the ending of x.pdf is no format; name one of html, md"),
+        (["--out", "page"], "--to: the ending of page is no format"),
+    ],
+)
+def test_export_without_a_format_says_which_there_are(
+    options: list[str], problem: str, tmp_path: Path, capsys: Capture
+) -> None:
+    saved = tmp_path / "chat.jsonl"
+    saved.write_text("".join(to_line(record) + "\n" for record in samples.conversation()))
+    assert cli.run(["export", str(saved), *options]) == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_export_to_stdout_and_to_a_file(capsys: Capture, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.chat.openings import MessageOpenings
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.core.records import Candidate, Sampling
+from logit_amp_chat.core.records import Candidate, LogProbs, Sampling
 from logit_amp_chat.core.system.machine import Machine
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
@@ -26,17 +27,20 @@ from logit_amp_chat.tui.dialogs.help import HelpScreen
 from logit_amp_chat.tui.dialogs.note import NoteScreen
 from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
+from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys.actions import Action
 from tests.core import samples
+from tests.core.samples import reply, step
 from tests.tui.chat_driver import make_session
 from tests.tui.dialogs.host import Host, until
 from tests.tui.dialogs.samples import broken_profile, profile, save_chat
 
 SIZES = [(40, 12), (40, 15), (60, 15), (80, 24), (200, 60)]
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
+SMALL = profile("small", "Small pair, base to instruct", memory_gb=2.5)
 
 
 def chats(folder: Path) -> Dialog[Any]:
@@ -62,6 +66,18 @@ def openings(folder: Path) -> Dialog[Any]:
     return OpeningsScreen(found, session.set_alpha)
 
 
+def raised_tokens() -> Dialog[Any]:
+    """One token of each kind: summed twice, hostile, special, and one that `before` rules out."""
+    log = ReplyLog(reply())
+    for index, (text, before) in enumerate(
+        [(" otter", -3.0), (" [/INST]\x1b[31m", -2.5), (" otter", -4.0), ("<|end|>", -9.0)]
+    ):
+        said = step(index, text, special=text.startswith("<|"))
+        log.add(dataclasses.replace(said, token=len(text), logp=LogProbs(before, -0.5, -0.25)))
+    log.add(dataclasses.replace(step(4, " 水獺"), token=90))
+    return RaisedTokensScreen([log], [log])
+
+
 DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "alpha": lambda folder: AlphaScreen(1.5),
     "chats": chats,
@@ -85,16 +101,18 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "note": lambda folder: NoteScreen("token 3 of the reply, “ fish” [/INST]", "odd"),
     "openings": openings,
     "profiles": lambda folder: ProfileScreen(
-        "small",
+        SMALL,
         [
-            profile("small", "Small pair, base to instruct", memory_gb=2.5),
+            SMALL,
             profile("huge", "Huge pair", memory_gb=80, gated=True),
             profile("mine", "A [bold]folder[/] of my own"),
             broken_profile("torn"),
         ],
         MACHINE,
         folder,
+        token=True,
     ),
+    "raised_tokens": lambda folder: raised_tokens(),
     "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
     "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }

@@ -8,9 +8,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
+from logit_amp_chat.core.records import Record
+from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
-from tests.core.samples import session
+from tests.core.samples import message, reply, session, step
 from tests.tui.dialogs.host import UNANSWERED, Host, until
 from tests.tui.dialogs.samples import save_chat
 
@@ -45,6 +47,51 @@ async def test_typing_finds_a_chat_by_its_profile(tmp_path: Path) -> None:
         await until(pilot, lambda: "3 of 3" in app.text)
         await pilot.press(*"qwen", "enter")
         await until(pilot, lambda: app.answer == tmp_path / "old.jsonl")
+
+
+def save_reply(path: Path, *tokens: str) -> None:
+    """A chat whose reply has these tokens."""
+    records: list[Record] = [session(), message(text="Hello"), reply()]
+    records += [step(n, text) for n, text in enumerate(tokens)]
+    path.write_text("".join(to_line(record) + "\n" for record in records))
+
+
+async def test_typing_finds_a_chat_by_a_word_of_a_reply_and_shows_where(tmp_path: Path) -> None:
+    saved(tmp_path)
+    save_reply(tmp_path / "reply.jsonl", "By the way, the light", "House", " sees\x1b everything.")
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await until(pilot, lambda: "4 of 4" in app.text)
+        await pilot.press(*"lighthouse")
+        await until(pilot, lambda: "1 of 4" in app.text)
+        await until(
+            pilot, lambda: "… Hello By the way, the lightHouse sees␛ everything. …" in app.words
+        )
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == tmp_path / "reply.jsonl")
+
+
+async def test_typing_finds_a_chat_by_a_later_message(tmp_path: Path) -> None:
+    saved(tmp_path)
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await until(pilot, lambda: "3 of 3" in app.text)
+        await pilot.press(*"SEALS")
+        await until(pilot, lambda: "1 of 3" in app.text)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == tmp_path / "new.jsonl")
+
+
+async def test_a_chat_that_was_copied_is_found_by_its_replies_too(tmp_path: Path) -> None:
+    saved(tmp_path)
+    save_reply(tmp_path / "reply.jsonl", " lighthouse")
+    app = Host(ChatsScreen(tmp_path))
+    async with app.run_test(size=(80, 30)) as pilot:
+        await listed(pilot, app, 4)
+        await pilot.press(*"lighthouse")
+        await until(pilot, lambda: "1 of 4" in app.text)
+        await pilot.press("f3")
+        await until(pilot, lambda: "2 of 5" in app.text)
 
 
 async def test_a_torn_file_is_listed_and_cannot_be_opened(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_former_name_stays_readable(tmp_path: Path) -> None:
         ("quit: []\n", 1, "quit", "no key; leave the line out"),
         ("help: f10\n", 1, "help", "f10 is already the key of quit"),
         ("alpha_up: f12\nkeep: e\n", 2, "keep", "e is already the key of edit"),
-        ("keep: x\nsweep: e\n", 2, "sweep", "e is already the key of edit"),
+        ("keep: j\nsweep: e\n", 2, "sweep", "e is already the key of edit"),
         ("sweep: ctrl+i\n", 1, "sweep", "ctrl+i arrives as tab"),
         ("sweep: x\ncompare_alphas: z\n", 2, "compare_alphas", "the same action as sweep"),
         ("quit: f12\nquit: f11\n", 2, "quit", "the key is there twice"),
@@ -70,6 +70,20 @@ def test_mistakes_name_file_line_and_key(
     assert problem in message
     assert message[-1] in ".?"
     assert "?." not in message
+
+
+def test_every_mistake_is_said_on_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "quit: ctrl+i\nalpha_up: f12\nzebra: f11\n")
+    with pytest.raises(UsageError) as caught:
+        read_keymap(path)
+    message = caught.value.message
+    assert message.startswith(
+        f"{path}, line 1, key quit: ctrl+i arrives as tab on a plain terminal."
+    )
+    assert "terminal. Line 3, key zebra: no action of that name" in message
+    path.write_text("keep: e\nalpha_one: r\n")
+    with pytest.raises(UsageError, match=r"e is already the key of edit.*r is already the key of"):
+        read_keymap(path)
 
 
 async def test_own_keys_act_and_stand_in_footer_and_help(tmp_path: Path) -> None:

@@ -159,9 +159,20 @@ def test_without_an_editor_it_is_said_how_to_set_one(
 ) -> None:
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", said)
+    monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match=problem) as caught:
         editor.edit("one")
     assert "export EDITOR" in caught.value.remedy
+
+
+def test_where_none_is_set_it_is_vi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vi = tmp_path / "vi"
+    vi.write_text('#!/bin/sh\nPATH=/usr/bin:/bin\necho "by vi" >> "$1"\n')
+    vi.chmod(vi.stat().st_mode | stat.S_IXUSR)
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert editor.edit("one\n") == "one\nby vi"
 
 
 async def test_a_terminal_that_cannot_be_handed_over_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Everything that was said in a transcript, read fast enough to search a folder of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from logit_amp_chat.core.records import Message, Step
+from logit_amp_chat.core.transcripts.jsonl import from_line
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
+
+MOST_BYTES = 1 << 28
+"""What is read of one file: the steps of about 150,000 tokens."""
+
+LINE_BYTES = 1 << 20
+
+# The fields of a step up to `special`; the candidates after them are most of the line.
+_STEP = re.compile(
+    rb'\{"type":"step","reply":("(?:[^"\\]|\\.)*"),"index":\d+,"alpha":[^,]*,"token":\d+,'
+    rb'"text":("(?:[^"\\]|\\.)*"),"bytes":(null|"[0-9a-f]*"),"special":(true|false)[,}]'
+)
+
+
+class _Token(NamedTuple):
+    reply: str
+    text: str
+    bytes: str | None
+    special: bool
+
+
+def full_text(path: Path) -> str:
+    """The texts of all messages and replies, a line break between them; "" if unreadable."""
+    said: list[str] = []
+    streams: dict[str, ReplyText] = {}
+    replies: dict[str, list[str]] = {}
+    try:
+        with path.open("rb") as file:
+            for found in _found(file):
+                if isinstance(found, str):
+                    said.append(found)
+                else:
+                    stream = streams.setdefault(found.reply, ReplyText())
+                    replies.setdefault(found.reply, []).append(stream.add(found))
+    except OSError:
+        return ""
+    return "\n".join([*said, *map("".join, replies.values())])
+
+
+def _found(file: BinaryIO) -> Iterator[str | _Token | Step]:
+    """Messages and tokens, in their order."""
+    left = MOST_BYTES
+    while left > 0 and (line := file.readline(LINE_BYTES)):
+        left -= len(line)
+        if match := _STEP.match(line):
+            yield _token(match)
+        elif line.startswith((b'{"type":"message"', b'{"type": "')):  # the latter: rare, escaped
+            record = from_line(line)
+            if isinstance(record, Message):
+                yield record.text
+            elif isinstance(record, Step):
+                yield record
+
+
+def _token(match: re.Match[bytes]) -> _Token:
+    reply, text, data, special = match.groups()
+    hexadecimal = None if data == b"null" else data[1:-1].decode()
+    return _Token(_string(reply), _string(text), hexadecimal, special == b"true")
+
+
+def _string(quoted: bytes) -> str:
+    """A JSON string; most have no escape."""
+    if b"\\" not in quoted:
+        return quoted[1:-1].decode("utf-8", "replace")
+    try:
+        return str(json.loads(quoted))
+    except ValueError:  # in a damaged file
+        return quoted[1:-1].decode("utf-8", "replace")
