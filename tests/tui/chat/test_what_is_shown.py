@@ -24,7 +24,7 @@ from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.tui.dialogs.note import NameScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.token_log.cursor import Cursor
-from tests.tui.chat import derivation
+from tests.tui.chat import derivation, surroundings
 from tests.tui.chat_driver import Chat, open_chat
 
 T = TypeVar("T")
@@ -49,6 +49,16 @@ SAMPLINGS = st.builds(
     min_p=st.sampled_from([0.0, 0.05]),
     plausibility=st.sampled_from([0.0, 0.01]),
     seed=st.integers(0, 3),
+)
+
+
+AROUND = (
+    surroundings.check_bar,
+    surroundings.check_status,
+    surroundings.check_inspector,
+    surroundings.check_legend,
+    surroundings.check_footer,
+    surroundings.check_composer,
 )
 
 
@@ -254,9 +264,13 @@ class Shown(RuleBasedStateMachine):
 
     @invariant()
     def what_is_shown_follows_from_the_records(self) -> None:
-        derivation.check_thread(self.chat)
+        chat = self.chat
+        derivation.check_thread(chat)
         self._check_file()
+        for check in AROUND:
+            check(chat)
         if self.chat.screen.view.comparing:
+            surroundings.check_comparison(chat)
             assert derivation.shown_lanes(self.chat) == derivation.lanes_to_show(self.chat)
             assert derivation.shown_summaries(self.chat) == derivation.summaries(self.chat)
 
