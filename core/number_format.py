@@ -69,7 +69,13 @@ def delta(value: float, width: int = 6) -> str:
 
 def probability(log_prob: float) -> str:
     """exp(`log_prob`) in five cells: 0.932, 0.004, 2e−7, 0."""
-    p = math.exp(min(log_prob, 0.0))
+    return fraction(math.exp(min(log_prob, 0.0)))
+
+
+def fraction(p: float) -> str:
+    """A probability in five cells: 0.932, 0.004, 2e−7, 0, and – for NaN."""
+    if math.isnan(p):
+        return "–".rjust(5)
     if p >= 0.0005:
         return f"{p:.3f}"
     if p < 1e-99:

@@ -17,6 +17,7 @@ from logit_amp_chat.core.records import (
     Change,
     Finish,
     Message,
+    Opening,
     PromptIds,
     Reply,
     Sampling,
@@ -153,6 +154,38 @@ class ScoreRequest:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningsRequest:
+    """Measure how an answer to `messages` goes on after the token ids `path`, at one α.
+
+    `messages` and `raw` are those of a `Request`. Nothing is sampled: the result is one
+    `Opening`, with `top` candidates of each kind. An end of turn in `path` ends nothing.
+    """
+
+    messages: tuple[Message, ...]
+    alpha: float
+    path: tuple[int, ...] = ()
+    raw: bool = False
+    top: int = 20
+
+    def reply_of(self, prompt: PromptIds) -> Reply:
+        """The path and the likeliest token after it as a reply, which has the same statistics."""
+        longest = len(self.path) + 1
+        return Reply(
+            id="opening",
+            parent=_parent(self.messages),
+            lane="amplified",
+            alpha=self.alpha,
+            seed=0,
+            turn=_turn(self.messages),
+            sampling=Sampling(temperature=0.0, max_new_tokens=longest),
+            prompt=prompt,
+            forced=len(self.path),
+            raw=self.raw,
+            top=self.top,
+        )
+
+
 # --- from the app to the engine -------------------------------------------------
 
 
@@ -188,7 +221,8 @@ class Forget:
 
 
 Adjustment = SetAlpha | SetSampling | Stop | Forget
-Command = Request | ScoreRequest | Adjustment
+AnyRequest = Request | ScoreRequest | OpeningsRequest
+Command = AnyRequest | Adjustment
 
 # --- from the engine to the app -------------------------------------------------
 
@@ -261,6 +295,7 @@ Event = (
     | Step
     | Change
     | Finish
+    | Opening
     | Noticed
     | Idle
     | Failed
@@ -291,6 +326,13 @@ class Engine(Protocol):
 
     def score(self, request: ScoreRequest) -> Iterator[Event]:
         """Measure given tokens without sampling; events and errors are those of `generate`."""
+
+    def openings(self, request: OpeningsRequest) -> Iterator[Event]:
+        """Measure the next token: Prefill, one Opening unless it is stopped, then Idle.
+
+        What it computes is never used for a reply, whose last digits depend on the
+        requests before it. Raises as `generate` does, and LogitAmpError in place of the Opening.
+        """
 
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress; without one, only Forget has an effect."""

@@ -198,6 +198,33 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How each distribution goes on after `path`, the tokens that begin an answer to `parent`.
+
+    Measured, not sampled: `path` has the log-probability of each of its tokens after those
+    before it, `top` the candidates for the next one as in a step (`size` of each kind).
+    `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step.
+    """
+
+    type: Literal["opening"] = "opening"
+    parent: str | None
+    alpha: float
+    path: tuple[Candidate, ...] = ()
+    prompt: PromptIds
+    raw: bool = False
+    size: int
+    kl: float
+    kl_amplified: float
+    entropy: float
+    top: tuple[Candidate, ...]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The token ids of the path."""
+        return tuple(candidate.id for candidate in self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     """This reply became the history, or this message where nothing answers it."""
 
@@ -243,5 +270,5 @@ class Unknown:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-Known = Session | Message | Reply | Step | Change | Finish | Keep | Note | Name | Title
+Known = Session | Message | Reply | Step | Change | Finish | Opening | Keep | Note | Name | Title
 Record = Known | Unknown

@@ -17,6 +17,7 @@ PLACES: dict[Place, str] = {
     "composer": "composer",
     "transcript": "transcript",
     "candidates": "candidates",
+    "openings": "openings",
     "search": "search",
     "chats": "saved chats",
 }

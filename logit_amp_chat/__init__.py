@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.analysis.openings import OpeningRow
     from logit_amp_chat.core.analysis.raised_tokens import (
         TokenChange,
         most_lowered,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         token_changes,
     )
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
+    from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
     from logit_amp_chat.core.config.profile import Profile, load_profile
     from logit_amp_chat.core.errors import (
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.transcripts.jsonl import read_records
 
 _HOMES = {
+    "core.analysis.openings": ("OpeningRow",),
     "core.analysis.raised_tokens": (
         "TokenChange",
         "most_lowered",
@@ -44,6 +47,7 @@ _HOMES = {
         "token_changes",
     ),
     "core.api.open_pair": ("OpenPair", "open_pair"),
+    "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
     "core.config.profile": ("Profile", "load_profile"),
     "core.errors": (
@@ -67,6 +71,8 @@ __all__ = [
     "LogitAmpError",
     "Message",
     "OpenPair",
+    "OpeningRow",
+    "Openings",
     "PairError",
     "PairReply",
     "Profile",

@@ -7,18 +7,19 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self, Unpack
 
 from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
+from logit_amp_chat.core.api.openings import Openings, make_openings_request
 from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make_request
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
-from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
+from logit_amp_chat.core.records import Change, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 
@@ -124,6 +125,31 @@ class OpenPair:
                 yield event
             elif isinstance(event, Finish) and event.reason == "error":
                 raise LogitAmpError(f"The reply broke off: {event.error}")
+
+    def openings(
+        self,
+        prompt: Prompt,
+        *,
+        path: Iterable[int] = (),
+        alpha: float | None = None,
+        system: str | None = None,
+        raw: bool = False,
+        top: int | None = None,
+    ) -> Openings:
+        """What each distribution would begin the answer with, after the token ids `path`.
+
+        Nothing is sampled. The rows are the `top` (20) likeliest tokens under each of the
+        three, and as many that training moved most. Raises UsageError, ContextError,
+        EngineError, and LogitAmpError if the numbers are none.
+        """
+        request = make_openings_request(
+            self.profile, prompt, path, alpha, system=system, raw=raw, top=top
+        )
+        self.engine.apply(Forget())  # the same numbers to the last digit, as in `events`
+        found = [e for e in self.engine.openings(request) if isinstance(e, Opening)]
+        if not found:
+            raise LogitAmpError("The openings were not measured: another request ended this one.")
+        return Openings(found[0])
 
     def events(self, request: Request) -> Iterator[Event]:
         """Everything an engine reports of a request, as `Engine.generate` does.

@@ -152,12 +152,27 @@ def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
     return str(role), content
 
 
+def whole_numbers(values: Iterable[int], name: str) -> tuple[int, ...]:
+    """Whole numbers from 0 on, of any iterable, an array too. Raises UsageError."""
+    found = _numbers(values, name)
+    for one in found:
+        if not isinstance(one, int) or one < 0:
+            raise UsageError(f"{name}: expected whole numbers, 0 or more, found {one!r}.")
+    return tuple(found)
+
+
 def _several(value: Any, name: str) -> list[Any]:
-    """One number, or several (an array's too), as Python's; at least one."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    found = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    """One number, or several, as Python's; at least one."""
+    found = _numbers(value, name)
     if not found:
         raise UsageError(f"{name}: expected at least one number.")
+    return found
+
+
+def _numbers(value: Any, name: str) -> list[Any]:
+    """One number, or those of an iterable or an array, as Python's."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    found = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     for one in found:
         if isinstance(one, bool) or not isinstance(one, Real):
             raise UsageError(f"{name}: expected a number, found {one!r}.")

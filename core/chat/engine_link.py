@@ -15,7 +15,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.protocol import Command, Event, Failed, Heartbeat
-from logit_amp_chat.core.records import Change, Finish, Reply, Step
+from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Step
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
 
@@ -125,7 +125,7 @@ class EngineLink:
                 case Finish():
                     self._unfinished.pop(event.reply, None)
                     self.recorder.append(event)
-                case Change():
+                case Change() | Opening():
                     self.recorder.append(event)
                 case Failed():
                     self._finish_all("error", event.message)

@@ -18,11 +18,12 @@ from logit_amp_chat.core.protocol import (
     Lane,
     Loading,
     Opened,
+    OpeningsRequest,
     Prefill,
     Request,
     Stop,
 )
-from logit_amp_chat.core.records import Change, Finish, Reply, Sampling, Step, new_id
+from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Sampling, Step, new_id
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
@@ -113,6 +114,14 @@ class LiveConversation:
             sampling=sampling,
             forced=forced,
         )
+        return self._send(request)
+
+    def ask_opening(self, leaf: str, path: tuple[int, ...], alpha: float) -> None:
+        """Have measured how the answer to the message `leaf` goes on after `path`."""
+        messages = self.saved.conversation.prompt(leaf)
+        self._send(OpeningsRequest(messages=messages, path=path, alpha=alpha))
+
+    def _send(self, request: Request | OpeningsRequest) -> PendingRequest:
         self.pending_request = pending = PendingRequest(request, self._clock())
         self.state = "busy"
         self.link.send(request)
@@ -168,7 +177,7 @@ class LiveConversation:
                 self.opened = update
             case Prefill():
                 self._count(update)
-            case Reply() | Change() | Finish():
+            case Reply() | Change() | Finish() | Opening():
                 self.saved.conversation.add(update)
             case Step():
                 self._count(update)

@@ -259,23 +259,41 @@ class ChatSession:
         return self.can_go_on(log) and self._decode_from(log, given, sampling)
 
     def _decode_from(self, log: ReplyLog, given: tuple[int, ...], sampling: Sampling) -> bool:
-        """A sibling of a reply that begins with given tokens, in its lane or in all compared."""
+        """A sibling of a reply that begins with given tokens, under the reply's own noise."""
         parent, lane = log.reply.parent, log.reply.lane
-        if not self.live.can_ask or parent is None or not self.can_branch(log):
+        if parent is None or not self.can_branch(log):
             return False
+        alpha = self.alpha if lane == "amplified" else log.reply.alpha
+        sampling = sampling.model_copy(update={"seed": log.reply.seed})
         previous = self.conversation.previous(log.id)
+        return self._begin_with(parent, given, sampling, {lane: alpha}, previous)
+
+    def answer_with(self, message: str, given: tuple[int, ...]) -> bool:
+        """Answer a message with a reply that begins with given tokens, at the live α.
+
+        A comparison answers in every lane. False where nothing can be asked.
+        """
+        previous = self.conversation.previous(message)
+        return self._begin_with(message, given, self.sampling, {"amplified": self.alpha}, previous)
+
+    def _begin_with(
+        self,
+        parent: str,
+        given: tuple[int, ...],
+        sampling: Sampling,
+        own: dict[str, float],
+        previous: ReplyLog | None,
+    ) -> bool:
+        """Begin with given tokens in one lane, or in all that are compared; it is the history."""
+        if not self.live.can_ask:
+            return False
+        (lane,) = own
         continued = self._continued(previous) if self.comparing else {}
         if previous is not None:
             continued |= {lane: previous}
-        own = {lane: self.alpha if lane == "amplified" else log.reply.alpha}
         self.conversation.leaf = parent
-        pending = self.live.ask(
-            parent,
-            self.lanes if self.comparing else own,
-            sampling.model_copy(update={"seed": log.reply.seed}),
-            given,
-            continued,
-        )
+        lanes = self.lanes if self.comparing else own
+        pending = self.live.ask(parent, lanes, sampling, given, continued)
         self._keep_next = pending.replies("amplified" if self.comparing else lane)[0]
         return True
 

@@ -81,6 +81,18 @@ class Decoder:
 
         return self._guarded(scored, replies, controls, frozenset(), len(tokens))
 
+    def opening(self, reply: Reply, controls: Controls, path: tuple[int, ...]) -> Iterator[Batch]:
+        """Measure the tokens of `path` and the likeliest one after it; nothing is sampled.
+
+        No later reply uses what this computes. Raises as `decode` does.
+        """
+        limits.check(self.pair, reply.prompt, path)
+
+        def opened(state: RequestState) -> Iterator[Batch]:
+            return self._opened(state, reply, path)
+
+        return self._guarded(opened, [reply], controls, frozenset(), len(path) + 1)
+
     def forget(self) -> None:
         """Drop every cached prefix."""
         self.runner.forget()
@@ -157,11 +169,25 @@ class Decoder:
             yield self._measured(state, chooser, window)
             self.runner.keep()
 
+    def _opened(self, state: RequestState, reply: Reply, path: tuple[int, ...]) -> Iterator[Batch]:
+        yield from self._prefilled(state, reply.prompt, path, aside=True)
+        chooser = TokenChooser(self.pair, [reply])
+        if path and state.active:
+            yield self._measured(state, chooser, path)
+        if state.active:
+            settings = state.next_settings()
+            rows = chooser.choose(settings, [side[-1:] for side in self.runner.logits])
+            yield [*state.collect(PendingStep(settings, rows))]
+
     def _prefilled(
-        self, state: RequestState, prompt: PromptIds, forced: tuple[int, ...]
+        self,
+        state: RequestState,
+        prompt: PromptIds,
+        forced: tuple[int, ...],
+        aside: bool = False,
     ) -> Iterator[Batch]:
         """Prefill chunk by chunk, and no further once every lane is stopped."""
-        for done, total in self.runner.prefill(prompt, forced):
+        for done, total in self.runner.prefill(prompt, forced, aside):
             yield [Prefill(done, total)]
             if cancelled := state.end_cancelled():
                 yield [*cancelled]

@@ -48,18 +48,20 @@ class PairRunner:
         for caches in self.caches:
             caches.forget_kept()
 
-    def prefill(self, prompt: PromptIds, forced: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    def prefill(
+        self, prompt: PromptIds, forced: tuple[int, ...], aside: bool = False
+    ) -> Iterator[tuple[int, int]]:
         """Prefill the prompt and the forced tokens; yields (tokens done, tokens in all).
 
         Afterwards `logits` are before's and after's, (1 + forced, V) each: one row
-        for each token that follows the prompt.
+        for each token that follows the prompt. With `aside` no reply uses these caches.
         """
         together = self._together if prompt.before == prompt.after else None
         self._live = (together,) if together else self._apart
         wanted = len(forced) + 1
         prompts = (prompt.before + forced, prompt.after + forced)
         total = sum(
-            caches.open(ids, len(ids) - wanted)
+            caches.open(ids, len(ids) - wanted, aside)
             for caches, ids in zip(
                 self._live, prompts, strict=False
             )  # one cache for both: one prompt

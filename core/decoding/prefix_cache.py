@@ -19,10 +19,14 @@ DEPTH = 2
 
 @dataclass
 class CachedPrefix:
-    """A cache with rows of equal length, and the token ids in each lane's row."""
+    """A cache with rows of equal length, and the token ids in each lane's row.
+
+    One that is `aside` is never used for a reply.
+    """
 
     cache: KVCache
     rows: list[list[int]]
+    aside: bool = False
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
@@ -42,6 +46,7 @@ class PrefixCache:
     def __init__(self, side: ForwardPass) -> None:
         self._side = side
         self._kept: list[CachedPrefix] = []
+        self._aside: list[CachedPrefix] = []  # at most one
         self._live: CachedPrefix | None = None
         self._pending: list[int] = []
 
@@ -53,14 +58,16 @@ class PrefixCache:
     def forget_kept(self) -> None:
         """Forget all but what is being decoded."""
         self._kept.clear()
+        self._aside.clear()
 
-    def open(self, ids: Sequence[int], most: int) -> int:
+    def open(self, ids: Sequence[int], most: int, aside: bool = False) -> int:
         """Open the longest cached prefix of `ids`, at most `most` tokens long.
 
-        Returns how many tokens are left to prefill.
+        With `aside` the result is kept for the next such call only: what later calls
+        without it find does not depend on it. Returns how many tokens are left to prefill.
         """
         best, length = None, 0
-        for kept in self._kept:
+        for kept in [*self._kept, *self._aside] if aside else self._kept:
             for row, held in enumerate(kept.rows):
                 shared = min(common_prefix(held, ids), most)
                 if shared > length:
@@ -69,6 +76,7 @@ class PrefixCache:
             self._live = CachedPrefix(self._side.new_cache(), [[]])
         else:
             self._live = self._cut(*best, length)
+        self._live.aside = aside
         self._pending = list(ids[length:])
         return len(self._pending)
 
@@ -132,7 +140,11 @@ class PrefixCache:
     def keep(self) -> None:
         """Keep the decoded cache for the next request, if its prefixes can be reused."""
         live, self._live = self._live, None
-        if live is not None and live.rows[0] and self._side.croppable(live.cache):
+        if live is None or not live.rows[0] or not self._side.croppable(live.cache):
+            return
+        if live.aside:
+            self._aside = [live]
+        else:
             self._kept = [live, *self._kept][:DEPTH]
 
     def _require(self) -> CachedPrefix:

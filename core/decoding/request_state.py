@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from logit_amp_chat.core.decoding.token_stats import Measured, unpack
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
 
@@ -153,7 +154,7 @@ class RequestState:
             return self._finish(
                 lane,
                 "error",
-                f"The models' numbers became NaN at token {index} with α = {alpha:g}."
+                f"The models' numbers became NaN at token {index} with α {signed(alpha)}."
                 " Try a smaller α, or dtype float32 in the profile.",
             )
         text, raw, special = self.pair.token_bytes.describe(measured.token)

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.protocol import Failed, Heartbeat, Idle, Loading, Request, ScoreRequest
+from logit_amp_chat.core.protocol import AnyRequest, Failed, Heartbeat, Idle, Loading
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.engine.local import LocalEngine
@@ -35,10 +35,10 @@ def serve(pipe: Connection) -> None:
             engine.pair.before.model, engine.pair.after.model
         )
         pipe.send([engine.opened])
-        waiting: deque[Request | ScoreRequest] = deque()
+        waiting: deque[AnyRequest] = deque()
         while True:
             command = waiting.popleft() if waiting else pipe.recv()
-            if isinstance(command, Request | ScoreRequest):
+            if isinstance(command, AnyRequest):
                 _answer(engine, command, pipe, waiting)
             else:
                 engine.apply(command)
@@ -50,9 +50,9 @@ def serve(pipe: Connection) -> None:
 
 def _answer(
     engine: LocalEngine,
-    request: Request | ScoreRequest,
+    request: AnyRequest,
     pipe: Connection,
-    waiting: deque[Request | ScoreRequest],
+    waiting: deque[AnyRequest],
 ) -> None:
     """Answer one request; commands between its tokens are applied, further requests wait."""
     try:
@@ -60,7 +60,7 @@ def _answer(
             pipe.send(batch)
             while pipe.poll():
                 command = pipe.recv()
-                if isinstance(command, Request | ScoreRequest):
+                if isinstance(command, AnyRequest):
                     waiting.append(command)
                 else:
                     engine.apply(command)

@@ -15,6 +15,7 @@ import torch
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.decoder import Decoder
+from logit_amp_chat.core.decoding.opening import as_opening
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import UsageError
@@ -23,12 +24,14 @@ from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import (
     Adjustment,
+    AnyRequest,
     Event,
     Forget,
     Idle,
     Loading,
     Noticed,
     Opened,
+    OpeningsRequest,
     Request,
     ScoreRequest,
     SetAlpha,
@@ -91,8 +94,17 @@ class LocalEngine:
         """Measure given tokens in every lane; the events are the same."""
         return _flat(self.batches(request))
 
-    def batches(self, request: Request | ScoreRequest) -> Generator[Sequence[Event], None, None]:
+    def openings(self, request: OpeningsRequest) -> Iterator[Event]:
+        """Measure the next token: Prefill, one Opening unless it is stopped, then Idle."""
+        return _flat(self.batches(request))
+
+    def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
+        if isinstance(request, OpeningsRequest):
+            reply = request.reply_of(self._chat.prompts(request.messages, request.raw))
+            controls = _controls([reply])
+            measured = self._decoder.opening(reply, controls, request.path)
+            return self._answer(controls, [((), as_opening(reply, measured))])
         if not request.lanes:
             raise UsageError("The request has no lane.", "Give at least one.")
         if isinstance(request, ScoreRequest):

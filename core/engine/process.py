@@ -26,6 +26,7 @@ from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import EngineError, failure
 from logit_amp_chat.core.protocol import (
     Adjustment,
+    AnyRequest,
     Command,
     Event,
     Failed,
@@ -33,6 +34,7 @@ from logit_amp_chat.core.protocol import (
     Idle,
     Loading,
     Opened,
+    OpeningsRequest,
     Request,
     ScoreRequest,
     Stop,
@@ -269,6 +271,10 @@ class ProcessEngine:
         """Measure given tokens in every lane. Raises as `generate` does."""
         return self._requests.run(self._answer(request))
 
+    def openings(self, request: OpeningsRequest) -> Iterator[Event]:
+        """Measure the next token. Raises as `generate` does."""
+        return self._requests.run(self._answer(request))
+
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress."""
         self._process.send(command)
@@ -289,7 +295,7 @@ class ProcessEngine:
             if isinstance(event, Idle):
                 self._answered += 1
 
-    def _answer(self, request: Request | ScoreRequest) -> Generator[Event, None, None]:
+    def _answer(self, request: AnyRequest) -> Generator[Event, None, None]:
         if self._death is not None or not self._process.alive:
             raise EngineError("The engine process is gone.", "Open the pair again.")
         number, self._asked = self._asked, self._asked + 1

@@ -21,7 +21,7 @@ from string import Template
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
-from logit_amp_chat.core.export import describe, token_table
+from logit_amp_chat.core.export import describe, opening_table, token_table
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
@@ -205,6 +205,8 @@ class _Page:
             heading = "<h2>Replies to messages that are not in the file</h2>"
             rows = "".join(self._lanes([log]) for log in loose)
             yield f'<section class="turn">{heading}{rows}</section>'
+        if strays := opening_table.to_html(self.state.stray_openings(), self.session):
+            yield f'<section class="turn">{strays}</section>'
         if pairs := list(token_table.pair_tables(self.state)):
             yield _token_tables(pairs)
         unknown = {r.type for r in self.records if isinstance(r, Unknown)}
@@ -225,6 +227,7 @@ class _Page:
             f"<h2>{number} · {_text(message.role)}{_text(version)}{aside}</h2>",
             f'<div class="said" dir="auto">{_text(message.text, newlines=True)}</div>',
             self._note(message.id),
+            opening_table.to_html(self.state.openings(message.id), self.session),
         ]
         groups = list(self._groups(message.id))
         parts += map(self._lanes, groups[:1])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from logit_amp_chat.core.export import describe, token_table
+from logit_amp_chat.core.export import describe, opening_table, token_table
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation, OpeningLog, ReplyLog
 
 
 def to_document(records: Iterable[Record], *, markdown: bool) -> str:
@@ -24,6 +24,7 @@ class _Text:
     """Plain text; `_Markdown` overrides how headings, lines and blocks look."""
 
     def __init__(self) -> None:
+        self._first: Session | None = None
         self._session: Session | None = None
         self._settings = ""
 
@@ -34,7 +35,7 @@ class _Text:
         return "\n\n".join(parts) + "\n"
 
     def _head(self, session: Session | None) -> Iterator[str]:
-        self._session = session
+        self._first = self._session = session
         yield self.heading(1, describe.title(session) or "Conversation")
         if session:
             yield self.items(*describe.pair(session), describe.circumstances(session))
@@ -47,6 +48,7 @@ class _Text:
                 yield self.line(f"Follows {describe.parent(state, message)}.")
             yield self.block(visible(message.text))
             yield from self._notes(state, message.id)
+            yield from self._openings(state.openings(message.id))
             kept = state.kept(message.id)
             for log in state.replies_to(message.id):
                 yield from self._reply(state, log, log is kept)
@@ -68,6 +70,12 @@ class _Text:
         yield self.block(describe.marked_text(log))
         yield from self._notes(state, log.id)
 
+    def _openings(self, logs: Iterable[OpeningLog]) -> Iterator[str]:
+        for log in logs:
+            yield self.heading(3, opening_table.title(log, self._first))
+            yield self.line(opening_table.figures(log))
+            yield self.block(opening_table.aligned([opening_table.HEAD, *opening_table.cells(log)]))
+
     def _notes(self, state: Conversation, about: str) -> Iterator[str]:
         for note in state.notes:
             if note.about == about:
@@ -79,6 +87,7 @@ class _Text:
             yield self.heading(2, "Replies to messages that are not in the file")
             for log in loose:
                 yield from self._reply(state, log, kept=False)
+        yield from self._openings(state.stray_openings())
         yield from self._token_tables(state)
         if unknown := Counter(r.type for r in records if isinstance(r, Unknown)):
             kinds = ", ".join(f"{count} {kind}" for kind, count in unknown.items())
@@ -91,8 +100,8 @@ class _Text:
             yield self.line(pair.summed)
             for table in pair.tables:
                 yield self.heading(3, table.title)
-                rows = [token_table.HEAD, *table.rows]
-                yield self.table(rows) if table.rows else self.line("None.")
+                rows = opening_table.aligned([token_table.HEAD, *table.rows])
+                yield self.block(rows) if table.rows else self.line("None.")
 
     def heading(self, level: int, text: str) -> str:
         """A heading; level 1 is the title."""
@@ -106,13 +115,6 @@ class _Text:
     def items(self, *texts: str) -> str:
         """A list of lines."""
         return "\n".join(map(self.line, texts))
-
-    def table(self, rows: Sequence[Sequence[str]]) -> str:
-        """A table, its head first."""
-        cells = [[self.line(cell) for cell in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = (map(str.ljust, row, widths) for row in cells)
-        return "\n".join("  ".join(line).rstrip() for line in lines)
 
     def block(self, text: str) -> str:
         """Text of a message or reply, set off from the rest."""
@@ -130,11 +132,6 @@ class _Markdown(_Text):
 
     def items(self, *texts: str) -> str:
         return "\n".join(f"- {_escaped(text)}" for text in texts)
-
-    def table(self, rows: Sequence[Sequence[str]]) -> str:
-        lines = [f"| {' | '.join(map(_escaped, row))} |" for row in rows]
-        lines.insert(1, "|" + " --- |" * len(rows[0]))
-        return "\n".join(lines)
 
     def block(self, text: str) -> str:
         longest = max(map(len, re.findall("`+", text)), default=0)

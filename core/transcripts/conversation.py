@@ -13,6 +13,7 @@ from logit_amp_chat.core.records import (
     Message,
     Name,
     Note,
+    Opening,
     Record,
     Reply,
     Session,
@@ -83,6 +84,19 @@ class ReplyLog:
             self._pieces.append(self._text.finish())
 
 
+@dataclass(frozen=True)
+class OpeningLog:
+    """What was measured after a path, and the session that did it."""
+
+    opening: Opening
+    session: Session | None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """A later one with the same key replaces it."""
+        return self.opening.ids, self.opening.alpha, _measured_with(self.session)
+
+
 class Conversation:
     """State derived from records, in their order.
 
@@ -103,6 +117,7 @@ class Conversation:
         self._kept: dict[str | None, ReplyLog] = {}
         self._places: dict[str, str | None] = {}  # of a message: the reply that it follows
         self._said_at: defaultdict[str | None, list[Message]] = defaultdict(list)
+        self._openings: defaultdict[str | None, dict[object, OpeningLog]] = defaultdict(dict)
         for record in records:
             self.add(record)
 
@@ -118,6 +133,9 @@ class Conversation:
             case Step() | Change() | Finish():
                 if log := self.replies.get(record.reply):
                     log.add(record)
+            case Opening():
+                measured = OpeningLog(record, self.session)
+                self._openings[record.parent][measured.key] = measured
             case Keep():
                 self._keep(record.reply)
             case Note():
@@ -178,6 +196,21 @@ class Conversation:
     def kept(self, message_id: str | None) -> ReplyLog | None:
         """The reply that is the history: the last one kept or amplified, else the first."""
         return self._kept.get(message_id)
+
+    def openings(self, message_id: str | None) -> list[OpeningLog]:
+        """What was measured of the answers to a message: the newest for each path, α and pair."""
+        return list(self._openings.get(message_id, {}).values())
+
+    def stray_openings(self) -> list[OpeningLog]:
+        """Those of messages that are not there, as in a damaged file."""
+        strays = [id for id in self._openings if id not in self.messages]
+        return [log for id in strays for log in self.openings(id)]
+
+    def opening(self, message_id: str, path: tuple[int, ...], alpha: float) -> Opening | None:
+        """What was measured after a path with the pair of the last session."""
+        key = path, alpha, _measured_with(self.session)
+        found = self._openings.get(message_id, {}).get(key)
+        return found.opening if found else None
 
     def siblings(self, log: ReplyLog) -> list[ReplyLog]:
         """Every reply of this lane to the same message, in order; `log` is one of them."""
@@ -329,6 +362,15 @@ class Conversation:
         return found
 
 
+def _measured_with(session: Session | None) -> tuple[object, ...]:
+    """What numbers depend on besides messages, tokens and α."""
+    if session is None:
+        return ()
+    profiles = [session.profile.get(side) for side in ("before", "after")]
+    systems = [str(p.get("system") if isinstance(p, dict) else None) for p in profiles]
+    return session.before, session.after, session.template_hash, *systems
+
+
 def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:
     return a.reply.lane == b.reply.lane
 
@@ -339,14 +381,9 @@ def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
         a.reply.seed == b.reply.seed
         and a.reply.sampling == b.reply.sampling
         and a.reply.forced == b.reply.forced
-        and _pair(a) == _pair(b)
+        and _measured_with(a.session) == _measured_with(b.session)
         and _same_given(a, b)
     )
-
-
-def _pair(log: ReplyLog) -> tuple[object, ...]:
-    """The models that decoded a reply."""
-    return (log.session.before, log.session.after) if log.session else ()
 
 
 def _same_given(a: ReplyLog, b: ReplyLog) -> bool:

@@ -17,6 +17,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from logit_amp_chat.core.number_format import MINUS
+
 PROMPTS = (
     "What do otters eat?",
     "Tell me about foxes",
@@ -87,7 +89,7 @@ def main() -> None:
                 ).splitlines():
                     if line.startswith("r-"):
                         found[verdict(line)] += 1
-                        apart += map(float, APART.findall(line))
+                        apart += (float(nats.replace(MINUS, "-")) for nats in APART.findall(line))
             told = ", ".join(f"{count} {what}" for what, count in sorted(found.items()))
             where = processor if python == sys.executable else python
             print(f"{where}: {told}, at most {max(apart):.0e} nats apart")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from logit_amp_chat.core.records import (
     Candidate,
     Change,
@@ -10,6 +12,7 @@ from logit_amp_chat.core.records import (
     LogProbs,
     Message,
     Note,
+    Opening,
     PromptIds,
     Ranks,
     Record,
@@ -86,6 +89,28 @@ def finish(reply: str = "r-1", tokens: int = 1) -> Finish:
     return Finish(reply=reply, reason="stop", tokens=tokens, seconds=0.5)
 
 
+def opening(*path: Candidate, parent: str | None = "m-1", alpha: float = 1.0) -> Opening:
+    """What may follow a path: “By” is new, “Sure” gains and is buried, “The” is half as likely."""
+    before, after, amplified = (0.0, 0.6, 0.2), (0.01, 0.3, 0.4), (0.02, 0.1, 0.1)
+    names = ("By", "The", "Sure")
+    sides = zip(before, after, amplified, strict=True)
+    top = [
+        Candidate(place, name, *(math.log(p) if p else -math.inf for p in side))
+        for place, (name, side) in enumerate(zip(names, sides, strict=True))
+    ]
+    return Opening(
+        parent=parent,
+        alpha=alpha,
+        path=path,
+        prompt=PromptIds((1, 2), (1, 2)),
+        size=3,
+        kl=0.5,
+        kl_amplified=0.25,
+        entropy=1.5,
+        top=tuple(top),
+    )
+
+
 def conversation() -> list[Record]:
     """Two lanes for one message, an α change, a split character, and every type of record."""
     return [
@@ -102,6 +127,8 @@ def conversation() -> list[Record]:
         finish(tokens=4),
         finish("r-2"),
         Keep(reply="r-1"),
+        opening(),
+        opening(Candidate(0, "By", -math.inf, math.log(0.01), math.log(0.02))),
         Note(about="r-1", text="odd", step=2),
         Unknown(type="sonar", fields={"depth": [1, None]}),
         message("m-2", "r-1", "And crabs?"),

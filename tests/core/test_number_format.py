@@ -13,6 +13,7 @@ from logit_amp_chat.core.number_format import (
     bar,
     delta,
     exact,
+    fraction,
     probability,
     quantity,
     signed,
@@ -47,7 +48,11 @@ def test_a_setting_is_written_to_its_last_digit(value: float, shown: str) -> Non
 )  # fmt: skip
 def test_probabilities_take_five_cells(p: float, shown: str) -> None:
     log_prob = math.log(p) if p else -math.inf
-    assert probability(log_prob) == shown
+    assert probability(log_prob) == fraction(p) == shown
+
+
+def test_what_is_no_probability_is_shown_as_such() -> None:
+    assert probability(math.nan) == fraction(math.nan) == "    –"
 
 
 @pytest.mark.parametrize(

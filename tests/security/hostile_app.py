@@ -27,6 +27,7 @@ from logit_amp_chat.core.records import (
     Message,
     Name,
     Note,
+    Opening,
     Record,
     Role,
     Step,
@@ -57,6 +58,12 @@ def _step(reply: str, index: int, text: str, rivals: list[str]) -> Step:
     return dataclasses.replace(step, top=top)
 
 
+def _opening(parent: str, texts: list[str]) -> Opening:
+    """What may follow two of the texts: all of them."""
+    top = tuple(Candidate(i, text, -2.0 - i, -2.0, -4.0) for i, text in enumerate(texts))
+    return dataclasses.replace(samples.opening(*top[:2], parent=parent), top=top)
+
+
 def conversation(texts: list[str], profile: Profile) -> list[Record]:
     """Turns of three lanes in which every string is one of `texts`."""
     records: list[Record] = [
@@ -82,6 +89,7 @@ def conversation(texts: list[str], profile: Profile) -> list[Record]:
             Note(about=f"r-{turn}-amplified", text=group[0], step=0),
             Note(about=asked, text=group[-1]),
             Keep(reply=f"r-{turn}-amplified"),
+            _opening(asked, group),
             Unknown(type="x" + group[0], fields={"y": group[-1]}),
         ]
         parent = f"r-{turn}-amplified"
@@ -142,6 +150,7 @@ class Tour:
             self.engines.last.emit([stage])
             if number % 20 == 0:
                 await self.look(pilot)
+        self.engines.last.beginnings = dict.fromkeys(self.texts, (0.001, 0.004))
         self.engines.last.load(notices=tuple(self.texts))
         await self.look(pilot)
         await self.read_notices(pilot, screen)
@@ -156,6 +165,7 @@ class Tour:
                 await pilot.pause()
             if app.session.state == "busy":
                 self.engines.last.finish()
+        await self.open_levels(pilot, screen)
         for text in self.texts[::5]:
             app.push_screen(LineScreen("A name", text))
             await self.look(pilot)
@@ -178,6 +188,16 @@ class Tour:
             await self.look(pilot)
             await screen.run_action("token(1)")
         await screen.run_action("inspect")
+
+    async def open_levels(self, pilot: Pilot[object], screen: ChatScreen) -> None:
+        """Two levels of openings, and every row of them."""
+        await screen.run_action("openings")
+        await self.look(pilot)
+        await pilot.app.screen.run_action("deeper")
+        for _ in self.texts:
+            await self.look(pilot)
+            await pilot.app.screen.run_action("select(1)")
+        pilot.app.pop_screen()
 
     async def look(self, pilot: Pilot[object]) -> None:
         """Have what changed drawn, and remember what was on the screen."""

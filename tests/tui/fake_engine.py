@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
@@ -14,6 +14,7 @@ from logit_amp_chat.core.protocol import (
     Idle,
     Loading,
     Opened,
+    OpeningsRequest,
     Prefill,
     Request,
     SetAlpha,
@@ -26,6 +27,7 @@ from logit_amp_chat.core.records import (
     Finish,
     FinishReason,
     LogProbs,
+    Opening,
     PromptIds,
     Ranks,
     Sampling,
@@ -78,6 +80,31 @@ def candidates(text: str, index: int) -> tuple[Candidate, ...]:
     return tuple(found)
 
 
+# The first token under before and under after; after a path the same with other words.
+BEGINNINGS = {
+    "The": (0.50, 0.20),
+    "Otters": (0.30, 0.20),
+    "Hello": (0.02, 0.40),
+    "Sure": (0.01, 0.08),  # α buries it: Hello gained more
+    "By": (1e-6, 0.01),
+}
+
+
+def next_tokens(
+    path: Sequence[str], alpha: float, beginnings: Mapping[str, tuple[float, float]]
+) -> tuple[Candidate, ...]:
+    """What may follow a path; a tenth of each distribution is not among it."""
+    words = {f" {word.lower()}" if path else word: p for word, p in beginnings.items()}
+    logs = {word: (math.log(before), math.log(after)) for word, (before, after) in words.items()}
+    others = [1 - sum(p[side] for p in words.values()) for side in (0, 1)]
+    mixed = {word: after + alpha * (after - before) for word, (before, after) in logs.items()}
+    rest = math.log(others[1]) + alpha * math.log(others[1] / others[0])
+    total = math.log(sum(map(math.exp, [*mixed.values(), rest])))
+    return tuple(
+        Candidate(token_id(word), word, *logs[word], mixed[word] - total) for word in words
+    )
+
+
 class FakeEngine:
     """Has EngineProcess's interface; `load`, `step` and `end` play what a real one would report."""
 
@@ -93,6 +120,9 @@ class FakeEngine:
         self.patient = False
         """Whether nothing is reported before `step`, as on a pair that takes seconds."""
         self._begun: list[Event] = []
+        self.beginnings = dict(BEGINNINGS)
+        self.holds = False  # whether openings wait for `open_next`
+        self.waiting: OpeningsRequest | None = None
         self._place = 0
         self._alphas: dict[str, float] = {}
         self._tokens: dict[str, list[str]] = {}
@@ -117,10 +147,17 @@ class FakeEngine:
         match command:
             case Request():
                 self._begin(command)
+            case OpeningsRequest():
+                self.waiting = command
+                if not self.holds:
+                    self.open_next()
             case SetAlpha():
                 self._alphas[command.reply] = command.alpha
             case SetSampling():
                 self.emit([self._change(reply, command.sampling) for reply in self._open])
+            case Stop() if self.waiting is not None:
+                self.waiting = None
+                self.emit([Idle()])
             case Stop(None):
                 self.end("cancelled")
             case Stop(reply):
@@ -172,6 +209,36 @@ class FakeEngine:
             self.emit(events)
             if not self._open:
                 self._idle()
+
+    def open_next(self) -> None:
+        """Measure what was asked for."""
+        request, self.waiting = self.waiting, None
+        assert request is not None
+        names = [word for name in self.beginnings for word in (name, f" {name.lower()}")]
+        begun = {token_id(word): word for word in names}
+        words = [begun[token] for token in request.path]
+        top = next_tokens(words, request.alpha, self.beginnings)
+        self._words |= {candidate.id: candidate.text for candidate in top}
+        path = [
+            next(
+                c
+                for c in next_tokens(words[:place], request.alpha, self.beginnings)
+                if c.text == word
+            )
+            for place, word in enumerate(words)
+        ]
+        opening = Opening(
+            parent=request.messages[-1].id,
+            alpha=request.alpha,
+            path=tuple(path),
+            prompt=PromptIds((1, 2), (1, 2)),
+            size=request.top,
+            kl=1.5,
+            kl_amplified=0.25,
+            entropy=1.25,
+            top=top,
+        )
+        self.emit([Prefill(done=1, total=1), opening, Idle()])
 
     def finish(self) -> None:
         """Decode to the end."""

@@ -12,6 +12,7 @@ from logit_amp_chat.core.protocol import (
     Loading,
     Noticed,
     Opened,
+    OpeningsRequest,
     Request,
     ScoreRequest,
     Stop,
@@ -47,6 +48,9 @@ class ScriptedEngine:
 
     def score(self, request: ScoreRequest) -> Iterator[Event]:
         raise AssertionError("nothing is scored here")
+
+    def openings(self, request: OpeningsRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is opened here")
 
     def generate(self, request: Request) -> Iterator[Event]:
         self.request = request

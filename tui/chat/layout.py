@@ -147,6 +147,13 @@ class ChatView:
         self.refresh_inspector()
         self.refresh_status()
 
+    def show_branch(self) -> None:
+        """Show a branch that was asked for, from its beginning."""
+        self.compared = None
+        self.current_log.set_cursor(None)
+        self.sync_thread()
+        self.refresh_status()
+
     @property
     def thread_changed(self) -> bool:
         """Whether the log shows other messages or replies than the thread has."""

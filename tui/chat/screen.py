@@ -27,6 +27,7 @@ from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
 from logit_amp_chat.tui.chat.cursor_actions import CursorActions
 from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.layout import ChatView
+from logit_amp_chat.tui.chat.opening_actions import OpeningActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.widget import TokenLog
@@ -79,6 +80,10 @@ def _tokens(screen: ChatScreen) -> TokenActions:
     return screen.tokens
 
 
+def _openings(screen: ChatScreen) -> OpeningActions:
+    return screen.openings
+
+
 def _cursor(screen: ChatScreen) -> CursorActions:
     return screen.cursor
 
@@ -107,6 +112,7 @@ class ChatScreen(Screen[None]):
         self.comparison = CompareActions(self)
         self.tokens = TokenActions(self)
         self.cursor = CursorActions(self)
+        self.openings = OpeningActions(self, self.conversation)
         self.figures_seconds = FIGURES_SECONDS
         self.late_seconds = LATE_SECONDS
         self._problem = problem
@@ -182,6 +188,7 @@ class ChatScreen(Screen[None]):
             view.refresh_inspector()
             view.lanes.sum_up()
             view.refresh_status()
+        self.openings.follow()
 
     def _react(self, update: Update) -> None:
         """Say or do what a single update asks for."""
@@ -196,6 +203,7 @@ class ChatScreen(Screen[None]):
                 self.conversation.opened(update)
             case Failed():
                 self.conversation.failed(update)
+                self.openings.failed(update)
             case Noticed(sentence):
                 notice.say(sentence)
             case Unsaved() | Stalled():
@@ -302,6 +310,8 @@ class ChatScreen(Screen[None]):
     action_rendered = delegate(_tokens, TokenActions.rendered)
     action_sibling = delegate(_tokens, TokenActions.sibling)
     action_sort = delegate(_tokens, TokenActions.sort)
+
+    action_openings = delegate(_openings, OpeningActions.openings)
 
     action_end = delegate(_cursor, CursorActions.end)
     action_line = delegate(_cursor, CursorActions.line)

@@ -101,14 +101,10 @@ class TokenActions:
 
     def _follow(self, asked: bool) -> None:
         """Show the sibling that was asked for."""
-        view = self.view
-        if not asked:
-            view.notice.say("The models are not loaded.", "Wait, or press ctrl+l.", error=True)
-            return
-        view.compared = None
-        view.current_log.set_cursor(None)
-        view.sync_thread()
-        view.refresh_status()
+        if asked:
+            self.view.show_branch()
+        else:
+            self.view.notice.say("The models are not loaded.", "Wait, or press ctrl+l.", error=True)
 
     def sibling(self, by: int) -> None:
         """Show another reply of this lane, or another version of its message, with its reply."""

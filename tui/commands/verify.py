@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.export.describe import lane
-from logit_amp_chat.core.number_format import MINUS, count, signed
+from logit_amp_chat.core.number_format import MINUS, count, number, signed
 from logit_amp_chat.core.protocol import Forget, Loading
 from logit_amp_chat.core.records import Finish, Session, Step
 from logit_amp_chat.core.text import visible
@@ -135,7 +135,7 @@ def _outcome(result: ReplayResult) -> str:
         return f"another ending after {count(where.index, 'token')}"
     return (
         f"the same {tokens}, with numbers that differ from token {result.first.index} on,"
-        f" by at most {result.deviation:.1g} nats"
+        f" by at most {number(result.deviation, 1)} nats"
     )
 
 

@@ -23,6 +23,7 @@ HEADINGS: dict[Place, str] = {
     "composer": "While you write",
     "transcript": "In the transcript (tab takes you there)",
     "candidates": "Among the candidates (enter on a token takes you there)",
+    "openings": "Among the openings (o in the transcript takes you there)",
     "search": "While you search (/ in the transcript)",
     "chats": "In the list of saved chats",
 }
@@ -39,7 +40,7 @@ FIGURES = (
     "Above the composer they are means over 32 tokens, the newest or those up to the cursor; in"
     " the head of a lane, over its whole reply; in the inspector, of one token.",
     "parts from after at token n: the first token at which a lane differs from after.",
-    "overtakes ▸ at α: from there on amplified prefers the candidate to the chosen token, ▸.",
+    "overtakes ▸ at α: where amplified prefers the candidate to the chosen token, ▸.",
 )
 
 

@@ -13,7 +13,9 @@ from typing import Literal
 from textual.binding import Binding
 from textual.keys import format_key
 
-Place = Literal["anywhere", "composer", "transcript", "candidates", "search", "chats"]
+Place = Literal["anywhere", "composer", "transcript", "candidates", "search", "chats", "openings"]
+# Dialogs: what works anywhere in the chat does not reach them.
+DIALOGS: tuple[Place, ...] = ("chats", "openings")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ ACTIONS: Actions = (
            " an edit.", "Chat", rank=2, when="streaming", palette=False),
     Action("to_transcript", "to_transcript", "", "tab", "transcript",
            "Go to the transcript, also while a reply streams; so does esc with nothing to stop.",
-           "Chat", "composer", 30, palette=False),
+           "Chat", "composer", 5, palette=False),
     Action("to_composer", "to_composer", "", "enter", "write",
            "Without a token: write. So do ↓ below the last line, tab (unless you compare), and"
            " any letter that does nothing here.", "Chat", "transcript", 7, when="no token",
@@ -120,6 +122,9 @@ ACTIONS: Actions = (
     Action("choose", "choose", "enter", "enter", "branch …",
            "List the candidates at this token, to branch from one.", "Look",
            "transcript", 7, when="token"),
+    Action("openings", "openings", "o", "o", "openings",
+           "What each model would begin the reply with, and what training changed there.",
+           "Look", "transcript", 16),
     Action("older", "sibling(-1)", "less_than_sign", "<", "sibling",
            "The previous reply to the same message, or to its previous version.", "Look",
            "transcript", 18,
@@ -213,6 +218,40 @@ ACTIONS: Actions = (
            "candidates", 4, palette=False),
     Action("candidate_back", "", "", "esc", "back", "Back to the transcript.", "Branch",
            "candidates", 5, palette=False),
+    # --- how a reply could begin
+    Action("opening_branch", "branch", "enter", "enter", "go on here",
+           "Branch: a reply that begins with these tokens and goes on at the live α.",
+           "Openings", "openings", 1, palette=False),
+    Action("opening_deeper", "deeper", "right", "→", "deeper",
+           "Open what follows this token.", "Openings", "openings", 2, palette=False),
+    Action("opening_back", "shallower", "left", "←", "close",
+           "Close what follows, or go to the token before.", "Openings", "openings", 3,
+           palette=False),
+    Action("opening_sort", "sort", "s", "s", "sort",
+           "Sort by the probability that training moved, by Δ log p, or by amplified.",
+           "Openings", "openings", 4, palette=False),
+    Action("opening_alpha_down", "alpha_by(-0.1)", "f2,minus", "F2", "α−", "α down by 0.1.",
+           "Openings", "openings", 5, palette=False),
+    Action("opening_alpha_up", "alpha_by(0.1)", "f3,equals_sign,plus", "F3", "α+",
+           "α up by 0.1.", "Openings", "openings", 6, palette=False),
+    Action("opening_alpha_down_1", "alpha_by(-1)", "left_square_bracket,ctrl+down", "[", "−1",
+           "α down by 1.", "Openings", "openings", palette=False),
+    Action("opening_alpha_up_1", "alpha_by(1)", "right_square_bracket,ctrl+up", "]", "+1",
+           "α up by 1.", "Openings", "openings", palette=False),
+    Action("opening_up", "select(-1)", "up", "↑", "select", "The row above.", "Openings",
+           "openings", palette=False),
+    Action("opening_down", "select(1)", "down", "↓", "select", "The row below.", "Openings",
+           "openings", palette=False),
+    Action("opening_page_up", "page(-1)", "pageup", "pgup", "page", "A page up.", "Openings",
+           "openings", palette=False),
+    Action("opening_page_down", "page(1)", "pagedown", "pgdn", "page", "A page down.",
+           "Openings", "openings", palette=False),
+    Action("opening_top", "select(-100000)", "home", "home", "top", "The first row.", "Openings",
+           "openings", palette=False),
+    Action("opening_end", "select(100000)", "end", "end", "end", "The last row.", "Openings",
+           "openings", palette=False),
+    Action("opening_leave", "", "", "esc", "back", "Back to the transcript.", "Openings",
+           "openings", palette=False),
     # --- searching
     Action("search_go", "search_go", "enter", "enter", "go there",
            "Go to this hit; n and N go to the others.", "Search", "search", 1,

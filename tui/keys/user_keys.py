@@ -12,7 +12,7 @@ from textual.keys import Keys, _character_to_key
 from logit_amp_chat.core.config.yaml_file import YamlFile
 from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.keys.actions import ACTIONS, FORMER_IDS, Action, Place, changed
+from logit_amp_chat.tui.keys.actions import ACTIONS, DIALOGS, FORMER_IDS, Action, Place, changed
 
 # What a plain terminal sends as something else.
 ARRIVES_AS = {
@@ -23,7 +23,7 @@ ARRIVES_AS = {
     "ctrl+enter": "enter",
     "alt+enter": "escape and enter",
 }
-PLACES: tuple[Place, ...] = ("composer", "transcript", "candidates", "search", "chats")
+PLACES: tuple[Place, ...] = ("composer", "transcript", "candidates", "search", "chats", "openings")
 
 
 def keymap_path() -> Path:
@@ -126,8 +126,8 @@ def _clashes(
     for place in PLACES:
         taken: dict[str, str] = {}
         for action in actions:
-            if action.place != place and (action.place != "anywhere" or place == "chats"):
-                continue  # the list of chats covers what is anywhere else
+            if action.place != place and (action.place != "anywhere" or place in DIALOGS):
+                continue  # a dialog covers what is anywhere else
             for key in filter(None, action.keys.split(",")):
                 other = taken.setdefault(key, action.id)
                 if other != action.id and (other, action.id) not in seen:

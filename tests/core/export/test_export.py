@@ -31,14 +31,14 @@ RAISED = (
     " over 5 sampled tokens of 2 replies \\(1 × α +1, 1 × before\\)."
     " Forced tokens of branches do not count.\n\n"
     "### Raised\n\n"
-    "| token | id | written | ΣΔ | mean Δ | extreme Δ | where |\n"
-    "| --- | --- | --- | --- | --- | --- | --- |\n"
-    "| “By the way” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 1 |\n"
-    "| “\ufffd” | 6 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 2 |\n"
-    "| “\ufffd” | 7 | 1 | +∞ ×1 | – | +∞ | message 1, α +2, token 3 |\n"
-    "| “\\<\\|end\\|\\>” special | 8 | 1 | +∞ ×1 | – | +∞ |"
-    " message 1, α +2, token 4 |\n"
-    "| “Otters” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, before, token 1 |\n\n"
+    "```text\n"
+    "token              id  written     ΣΔ  mean Δ  extreme Δ                       where\n"
+    "“By the way”        5        1  +∞ ×1       –         +∞    message 1, α +1, token 1\n"
+    "“\ufffd”                 6        1  +∞ ×1       –         +∞    message 1, α +1, token 2\n"
+    "“\ufffd”                 7        1  +∞ ×1       –         +∞    message 1, α +2, token 3\n"
+    "“<|end|>” special   8        1  +∞ ×1       –         +∞    message 1, α +2, token 4\n"
+    "“Otters”            5        1  +∞ ×1       –         +∞  message 1, before, token 1\n"
+    "```\n\n"
     "### Lowered\n\n"
     "None.\n\n"
 )
@@ -63,6 +63,26 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "- 2025-01-02T03:04:05+00:00 · cpu · torch 2\n\n"
         "## 1 · user\n\n"
         "```text\nOtters?\n```\n\n"
+        "### Openings at α +1\n\n"
+        "KL\\(after‖before\\) 0.50, KL\\(amplified‖after\\) 0.25,"
+        " entropy of amplified 1.50 nats\n\n"
+        "```text\n"
+        "token              B      A      α  Δ A−B\n"
+        "“Sure” buried  0.200  0.400  0.100  +0.69\n"
+        "“By”               0  0.010  0.020     +∞\n"
+        "“The”          0.600  0.300  0.100  −0.69\n"
+        "the rest       0.200  0.290  0.780  +0.37\n"
+        "```\n\n"
+        "### Openings after “By” at α +1\n\n"
+        "path B 0 A 0.010 α 0.020 · KL\\(after‖before\\) 0.50, KL\\(amplified‖after\\) 0.25,"
+        " entropy of amplified 1.50 nats\n\n"
+        "```text\n"
+        "token              B      A      α  Δ A−B\n"
+        "“Sure” buried  0.200  0.400  0.100  +0.69\n"
+        "“By”               0  0.010  0.020     +∞\n"
+        "“The”          0.600  0.300  0.100  −0.69\n"
+        "the rest       0.200  0.290  0.780  +0.37\n"
+        "```\n\n"
         "### α +1 → α +2 · kept\n\n"
         "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0 · plausibility 0.01"
         " · max new tokens 512 · ended after 4 tokens, 0.5 s\n\n"
@@ -133,7 +153,6 @@ def test_what_was_said_stays_inside_its_fence(text: str) -> None:
     assert [line for line in outside if line][:2] == ["\\# Conversation"[1:], "## 1 · user"]
     said = outside[: outside.index("## Tokens that training raised and lowered most")]
     assert len([line for line in said if line]) == 4
-    assert sum(line.startswith("|") for line in outside) == 3
 
 
 @given(any_text)

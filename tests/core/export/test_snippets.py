@@ -40,6 +40,8 @@ def test_figures_are_a_table_with_every_number_of_the_step() -> None:
     assert table["log p"] == [
         f"{p:.6g}" for p in (one.logp.before, one.logp.after, one.logp.amplified)
     ]
+    assert table["place"] == ["1 of 1", "lane", "α +1"]
+    assert float(table["alpha"][0]) == one.alpha, "a spreadsheet reads it"
     assert table["KL(after‖before)"][0] == f"{one.kl:.6g}"
     assert len(rows) == 10 + len(one.top)
 

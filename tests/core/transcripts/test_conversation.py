@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from logit_amp_chat.core.records import Keep, Message, Name, Note, Step
+from logit_amp_chat.core.records import Candidate, Keep, Message, Name, Note, Step
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
-from tests.core.samples import conversation, finish, message, reply, session, step
+from tests.core.samples import conversation, finish, message, opening, reply, session, step
 
 
 def ids(thread: list[Message | ReplyLog]) -> list[str]:
@@ -172,3 +172,23 @@ def test_replies_of_another_pair_do_not_stand_beside_a_reply() -> None:
         ]
     )
     assert list(state.beside(state.replies["r-1"])) == ["amplified"]
+
+
+def test_openings_are_found_by_path_and_alpha_and_the_newest_counts() -> None:
+    by = Candidate(0, "By", -9.0, -4.0, -1.0)
+    newest = dataclasses.replace(opening(), kl=0.75)
+    state = Conversation([session(), message(), opening(), opening(by), opening(alpha=2.0), newest])
+    assert state.opening("m-1", (), 1.0) == newest
+    assert state.opening("m-1", (0,), 1.0) == opening(by)
+    assert state.opening("m-1", (), 3.0) is None
+    assert [log.opening.ids for log in state.openings("m-1")] == [(), (0,), ()]
+    assert state.leaf == "m-1", "looking changes nothing"
+
+
+def test_a_side_with_a_system_prompt_of_its_own_has_other_openings() -> None:
+    first = session()
+    told = dataclasses.replace(first, profile={**first.profile, "after": {"system": "Be brief."}})
+    state = Conversation([first, message(), opening(), told])
+    assert state.opening("m-1", (), 1.0) is None
+    state.add(first)
+    assert state.opening("m-1", (), 1.0) == opening()

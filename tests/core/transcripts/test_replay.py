@@ -120,6 +120,16 @@ def test_lanes_are_the_replies_that_stand_together(chat: list[Record]) -> None:
     ]
 
 
+def test_openings_do_not_disturb_it(engine: LocalEngine, chat: list[Record]) -> None:
+    """Also between the lanes of one request."""
+    with_openings = [one for record in chat for one in (record, samples.opening())]
+    (part,) = requests_by_session(with_openings)
+    assert [[log.id for log in request] for request in part.requests] == [
+        [log.id for log in request] for request in requests_by_session(chat)[0].requests
+    ]
+    assert all(said.startswith("identical") for said in replayed(engine, with_openings).values())
+
+
 def test_requests_are_grouped_by_session(chat: list[Record]) -> None:
     session = dataclasses.replace(samples.session(), id="s-2")
     both = requests_by_session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+from logit_amp_chat.core.chat.openings import MessageOpenings
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.core.records import LogProbs, Sampling
+from logit_amp_chat.core.records import Candidate, LogProbs, Sampling
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
@@ -24,13 +26,16 @@ from logit_amp_chat.tui.dialogs.copy import CopyScreen
 from logit_amp_chat.tui.dialogs.export import ExportScreen
 from logit_amp_chat.tui.dialogs.help import HelpScreen
 from logit_amp_chat.tui.dialogs.note import NoteScreen
+from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
 from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys.actions import Action
+from tests.core import samples
 from tests.core.samples import reply, step
+from tests.tui.chat_driver import make_session
 from tests.tui.dialogs.host import Host, until
 from tests.tui.dialogs.samples import broken_profile, profile, save_chat
 
@@ -61,6 +66,19 @@ def raised_tokens() -> Dialog[Any]:
     return RaisedTokensScreen([log], [log])
 
 
+def openings(folder: Path) -> Dialog[Any]:
+    """Two levels, of a message and tokens that would be markup."""
+    session = make_session(folder)
+    begun = Candidate(7, "By [/INST]", -9.0, -5.0, -0.5)
+    session.saved.record(samples.message(text="Tell me about [/INST] otters.\x1b[31m"))
+    session.saved.record(samples.opening())
+    session.saved.record(dataclasses.replace(samples.opening(), top=(begun,)))
+    session.saved.record(samples.opening(begun))
+    found = MessageOpenings(session, "m-1")
+    found.open((7,))
+    return OpeningsScreen(found, session.set_alpha)
+
+
 DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "alpha": lambda folder: AlphaScreen(1.5),
     "chats": chats,
@@ -82,6 +100,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     ),
     "line": lambda folder: LineScreen("Rename", "Otters", "An empty title shows the first again."),
     "note": lambda folder: NoteScreen("token 3 of the reply, “ fish” [/INST]", "odd"),
+    "openings": openings,
     "profiles": lambda folder: ProfileScreen(
         SMALL,
         [

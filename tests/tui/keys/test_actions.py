@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from logit_amp_chat.tui.chat.screen import ChatScreen
+from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.actions import ACTIONS, Action
@@ -25,7 +26,8 @@ def keys_of(action: Action) -> list[str]:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_can_be_run_and_explains_itself(action: Action) -> None:
     name = action.run.partition("(")[0]
-    screen = ChatsScreen if action.place == "chats" else ChatScreen
+    screens = {"chats": ChatsScreen, "openings": OpeningsScreen}
+    screen = screens.get(action.place, ChatScreen)
     assert not name or hasattr(screen, f"action_{name}")
     assert action.help.endswith(".")
     assert action.display
@@ -56,10 +58,11 @@ def test_ids_are_unique() -> None:
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
 
 
-# The list of saved chats is a dialog: what works anywhere does not reach it.
-@pytest.mark.parametrize("place", [p for p in get_args(keymap.Place) if p != "chats"])
-def test_no_key_means_two_things_in_one_place(place: str) -> None:
-    keys = [k for a in ACTIONS if a.place in (place, "anywhere") for k in keys_of(a)]
+@pytest.mark.parametrize("place", get_args(keymap.Place))
+def test_no_key_means_two_things_in_one_place(place: keymap.Place) -> None:
+    """What works anywhere does not reach a dialog."""
+    here = (place,) if place in keymap.DIALOGS else (place, "anywhere")
+    keys = [k for a in ACTIONS if a.place in here for k in keys_of(a)]
     assert len(set(keys)) == len(keys)
 
 
@@ -73,7 +76,7 @@ def test_every_key_can_be_sent_over_ssh() -> None:
 
 def test_letters_act_where_nothing_is_written_only() -> None:
     for action in ACTIONS:
-        if action.place not in ("transcript", "candidates"):
+        if action.place not in ("transcript", "candidates", "openings"):
             assert not any(len(key) == 1 for key in keys_of(action))
 
 
