@@ -14,6 +14,7 @@ from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, Reply, Sampling, Session
+from logit_amp_chat.core.transcripts.comparison import beside, histories
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 
@@ -198,14 +199,14 @@ class ChatSession:
 
     def lanes_of(self, log: ReplyLog) -> dict[str, ReplyLog]:
         """The replies that stand beside `log` in the comparison."""
-        found = self.conversation.beside(log, own_histories=self.own_histories)
+        found = beside(self.conversation, log, own_histories=self.own_histories)
         return {lane: found[lane] for lane in self.lanes if lane in found}
 
     def _continued(self, previous: ReplyLog | None) -> dict[str, ReplyLog]:
         """By lane, the reply it goes on from: `previous`, or its own beside that one."""
         if previous is None:
             return {}
-        own = self.conversation.histories(previous) if self.own_histories else {}
+        own = histories(self.conversation, previous) if self.own_histories else {}
         return {lane: own.get(lane, previous) for lane in (*self.lanes, previous.reply.lane)}
 
     def complete_lanes(self, log: ReplyLog) -> bool:

@@ -26,6 +26,7 @@ from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 CANDIDATES = 10
@@ -251,10 +252,10 @@ class _Page:
         kept = self.state.kept(message)
         for log in [*([kept] if kept else []), *left.values()]:
             if log.id in left:
-                lanes = self.state.beside(log, own_histories=own).values()
-                beside = [one for one in lanes if one.id in left]
-                yield sorted(beside, key=lambda one: one.reply.alpha)
-                left = {k: v for k, v in left.items() if v not in beside}
+                lanes = beside(self.state, log, own_histories=own).values()
+                group = [one for one in lanes if one.id in left]
+                yield sorted(group, key=lambda one: one.reply.alpha)
+                left = {k: v for k, v in left.items() if v not in group}
 
     # --- replies ----------------------------------------------------------------
 

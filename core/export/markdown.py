@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from logit_amp_chat.core.export import describe, opening_table, token_table
 from logit_amp_chat.core.records import Record, Session, Unknown
@@ -100,8 +100,8 @@ class _Text:
             yield self.line(pair.summed)
             for table in pair.tables:
                 yield self.heading(3, table.title)
-                rows = opening_table.aligned([token_table.HEAD, *table.rows])
-                yield self.block(rows) if table.rows else self.line("None.")
+                rows = [token_table.HEAD, *table.rows]
+                yield self.table(rows) if table.rows else self.line("None.")
 
     def heading(self, level: int, text: str) -> str:
         """A heading; level 1 is the title."""
@@ -115,6 +115,13 @@ class _Text:
     def items(self, *texts: str) -> str:
         """A list of lines."""
         return "\n".join(map(self.line, texts))
+
+    def table(self, rows: Sequence[Sequence[str]]) -> str:
+        """A table, its head first."""
+        cells = [[self.line(cell) for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = (map(str.ljust, row, widths) for row in cells)
+        return "\n".join("  ".join(line).rstrip() for line in lines)
 
     def block(self, text: str) -> str:
         """Text of a message or reply, set off from the rest."""
@@ -132,6 +139,11 @@ class _Markdown(_Text):
 
     def items(self, *texts: str) -> str:
         return "\n".join(f"- {_escaped(text)}" for text in texts)
+
+    def table(self, rows: Sequence[Sequence[str]]) -> str:
+        lines = [f"| {' | '.join(map(_escaped, row))} |" for row in rows]
+        lines.insert(1, "|" + " --- |" * len(rows[0]))
+        return "\n".join(lines)
 
     def block(self, text: str) -> str:
         longest = max(map(len, re.findall("`+", text)), default=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from logit_amp_chat.core.records import (
@@ -331,39 +331,9 @@ class Conversation:
         turns = [m for m in history if m.role != "system"]
         return (*(m for m in system if m.text), *turns)
 
-    def beside(self, log: ReplyLog, *, own_histories: bool = False) -> dict[str, ReplyLog]:
-        """By lane, the replies to compare `log` with: same message, seed, sampling and prefix.
-
-        They continue the same reply as `log`, or with `own_histories` the reply of
-        their own lane that stands beside that one. The newest of each lane, but
-        always `log` itself.
-        """
-        previous = self.previous(log.id)
-        return self._beside(log, self.histories(previous) if own_histories else {})
-
-    def histories(self, previous: ReplyLog | None) -> dict[str, ReplyLog]:
-        """By lane, the reply that each lane's own history goes on from, beside `previous`."""
-        chain: dict[str, ReplyLog] = {}
-        while previous is not None and previous.id not in chain:
-            chain[previous.id] = previous
-            previous = self.previous(previous.id)
-        found: dict[str, ReplyLog] = {}
-        for log in reversed(chain.values()):
-            found = self._beside(log, found)
-        return found
-
-    def _beside(self, log: ReplyLog, continued: Mapping[str, ReplyLog]) -> dict[str, ReplyLog]:
-        previous = self.previous(log.id)
-        found = {log.reply.lane: log}
-        for other in reversed(self.replies_to(log.reply.parent)):
-            follows = continued.get(other.reply.lane, previous)
-            if _same_conditions(other, log) and self.previous(other.id) is follows:
-                found.setdefault(other.reply.lane, other)
-        return found
-
 
 def _measured_with(session: Session | None) -> tuple[object, ...]:
-    """What numbers depend on besides messages, tokens and α."""
+    """What the numbers of an opening depend on besides its messages, path and α."""
     if session is None:
         return ()
     profiles = [session.profile.get(side) for side in ("before", "after")]
@@ -373,24 +343,3 @@ def _measured_with(session: Session | None) -> tuple[object, ...]:
 
 def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:
     return a.reply.lane == b.reply.lane
-
-
-def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
-    """Whether two replies have what lanes that are compared must share."""
-    return (
-        a.reply.seed == b.reply.seed
-        and a.reply.sampling == b.reply.sampling
-        and a.reply.forced == b.reply.forced
-        and _measured_with(a.session) == _measured_with(b.session)
-        and _same_given(a, b)
-    )
-
-
-def _same_given(a: ReplyLog, b: ReplyLog) -> bool:
-    """Whether the given tokens are the same; of a reply that runs, those it has so far."""
-    one, other = a.forced, b.forced
-    if not a.is_over:
-        other = other[: len(one)]
-    if not b.is_over:
-        one = one[: len(other)]
-    return one == other

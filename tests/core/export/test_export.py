@@ -31,14 +31,14 @@ RAISED = (
     " over 5 sampled tokens of 2 replies \\(1 × α +1, 1 × before\\)."
     " Forced tokens of branches do not count.\n\n"
     "### Raised\n\n"
-    "```text\n"
-    "token              id  written     ΣΔ  mean Δ  extreme Δ                       where\n"
-    "“By the way”        5        1  +∞ ×1       –         +∞    message 1, α +1, token 1\n"
-    "“\ufffd”                 6        1  +∞ ×1       –         +∞    message 1, α +1, token 2\n"
-    "“\ufffd”                 7        1  +∞ ×1       –         +∞    message 1, α +2, token 3\n"
-    "“<|end|>” special   8        1  +∞ ×1       –         +∞    message 1, α +2, token 4\n"
-    "“Otters”            5        1  +∞ ×1       –         +∞  message 1, before, token 1\n"
-    "```\n\n"
+    "| token | id | written | ΣΔ | mean Δ | extreme Δ | where |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |\n"
+    "| “By the way” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 1 |\n"
+    "| “\ufffd” | 6 | 1 | +∞ ×1 | – | +∞ | message 1, α +1, token 2 |\n"
+    "| “\ufffd” | 7 | 1 | +∞ ×1 | – | +∞ | message 1, α +2, token 3 |\n"
+    "| “\\<\\|end\\|\\>” special | 8 | 1 | +∞ ×1 | – | +∞ |"
+    " message 1, α +2, token 4 |\n"
+    "| “Otters” | 5 | 1 | +∞ ×1 | – | +∞ | message 1, before, token 1 |\n\n"
     "### Lowered\n\n"
     "None.\n\n"
 )
@@ -153,6 +153,7 @@ def test_what_was_said_stays_inside_its_fence(text: str) -> None:
     assert [line for line in outside if line][:2] == ["\\# Conversation"[1:], "## 1 · user"]
     said = outside[: outside.index("## Tokens that training raised and lowered most")]
     assert len([line for line in said if line]) == 4
+    assert sum(line.startswith("|") for line in outside) == 3
 
 
 @given(any_text)

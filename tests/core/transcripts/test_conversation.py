@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from logit_amp_chat.core.records import Candidate, Keep, Message, Name, Note, Step
+from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from tests.core.samples import conversation, finish, message, opening, reply, session, step
 
@@ -138,11 +139,11 @@ def test_beside_a_reply_stand_the_lanes_of_its_message_seed_and_sampling() -> No
     other = reply("r-3", lane="before", alpha=-1)
     state.add(dataclasses.replace(other, seed=other.seed + 1))
     state.add(reply("r-4"))
-    assert {lane: log.id for lane, log in state.beside(state.replies["r-1"]).items()} == {
+    assert {lane: log.id for lane, log in beside(state, state.replies["r-1"]).items()} == {
         "after": "r-1",
         "amplified": "r-4",
     }
-    assert state.beside(state.replies["r-2"])["amplified"].id == "r-2"
+    assert beside(state, state.replies["r-2"])["amplified"].id == "r-2"
 
 
 def test_a_request_says_the_last_system_prompt_and_the_turns() -> None:
@@ -157,21 +158,6 @@ def test_a_request_says_the_last_system_prompt_and_the_turns() -> None:
     assert [m.text for m in state.prompt("m-2")] == ["Be long.", "Otters?", "And crabs?"]
     assert state.system_text("m-1") == "Be brief."
     assert state.system_text(None) == ""
-
-
-def test_replies_of_another_pair_do_not_stand_beside_a_reply() -> None:
-    first = session()
-    second = dataclasses.replace(first, after=dataclasses.replace(first.after, model="org/other"))
-    state = Conversation(
-        [
-            first,
-            message(),
-            reply("r-1"),
-            second,
-            reply("r-2", lane="before", alpha=-1),
-        ]
-    )
-    assert list(state.beside(state.replies["r-1"])) == ["amplified"]
 
 
 def test_openings_are_found_by_path_and_alpha_and_the_newest_counts() -> None:
@@ -192,3 +178,18 @@ def test_a_side_with_a_system_prompt_of_its_own_has_other_openings() -> None:
     assert state.opening("m-1", (), 1.0) is None
     state.add(first)
     assert state.opening("m-1", (), 1.0) == opening()
+
+
+def test_replies_of_another_pair_do_not_stand_beside_a_reply() -> None:
+    first = session()
+    second = dataclasses.replace(first, after=dataclasses.replace(first.after, model="org/other"))
+    state = Conversation(
+        [
+            first,
+            message(),
+            reply("r-1"),
+            second,
+            reply("r-2", lane="before", alpha=-1),
+        ]
+    )
+    assert list(beside(state, state.replies["r-1"])) == ["amplified"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from logit_amp_chat.core.records import Keep, Message, Reply
+from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from tests.core.samples import finish, message, reply, step
 
@@ -92,14 +93,14 @@ def test_the_thread_of_a_reply_goes_through_its_own_history() -> None:
 def test_lanes_stand_beside_each_other_by_whose_history_they_continue() -> None:
     state = two_turns()
     newest = state.replies["a-2"]
-    assert set(state.beside(newest)) == {"amplified"}
-    assert state.beside(newest, own_histories=True) == {
+    assert set(beside(state, newest)) == {"amplified"}
+    assert beside(state, newest, own_histories=True) == {
         "amplified": newest,
         "before": state.replies["b-2"],
     }
     state.add(reply("b-3", "m-2", "before", -1))
-    assert state.beside(newest)["before"].id == "b-3"
-    assert state.beside(newest, own_histories=True)["before"].id == "b-2"
+    assert beside(state, newest)["before"].id == "b-3"
+    assert beside(state, newest, own_histories=True)["before"].id == "b-2"
 
 
 def test_the_newest_leaf_below_a_reply_continues_that_reply() -> None:
@@ -120,7 +121,7 @@ def test_histories_that_run_in_a_circle_end() -> None:
     two = dataclasses.replace(reply("r-2", "m-2"), follows="r-1")
     state = Conversation([message("m-1", "r-2"), one, message("m-2", "r-1"), two])
     assert state.thread("r-2")
-    assert state.beside(state.replies["r-2"], own_histories=True)
+    assert beside(state, state.replies["r-2"], own_histories=True)
 
 
 def test_a_running_reply_stands_beside_those_with_the_same_given_tokens() -> None:
@@ -133,9 +134,9 @@ def test_a_running_reply_stands_beside_those_with_the_same_given_tokens() -> Non
     log, other = state.replies["r-1"], state.replies["r-2"]
     for index in range(2):
         state.add(step(index, "x", reply="r-1"))
-    assert state.beside(log)["after"] is other
+    assert beside(state, log)["after"] is other
     state.add(dataclasses.replace(step(0, "y", reply="r-2"), token=99))
-    assert "after" not in state.beside(log)
+    assert "after" not in beside(state, log)
     other.steps.clear()
     state.add(finish("r-2"))
-    assert "after" not in state.beside(log)
+    assert "after" not in beside(state, log)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,18 +53,6 @@ def chats(folder: Path) -> Dialog[Any]:
     return ChatsScreen(folder)
 
 
-def raised_tokens() -> Dialog[Any]:
-    """One token of each kind: summed twice, hostile, special, and one that `before` rules out."""
-    log = ReplyLog(reply())
-    for index, (text, before) in enumerate(
-        [(" otter", -3.0), (" [/INST]\x1b[31m", -2.5), (" otter", -4.0), ("<|end|>", -9.0)]
-    ):
-        said = step(index, text, special=text.startswith("<|"))
-        log.add(replace(said, token=len(text), logp=LogProbs(before, -0.5, -0.25)))
-    log.add(replace(step(4, " 水獺"), token=90))
-    return RaisedTokensScreen([log], [log])
-
-
 def openings(folder: Path) -> Dialog[Any]:
     """Two levels, of a message and tokens that would be markup."""
     session = make_session(folder)
@@ -77,6 +64,18 @@ def openings(folder: Path) -> Dialog[Any]:
     found = MessageOpenings(session, "m-1")
     found.open((7,))
     return OpeningsScreen(found, session.set_alpha)
+
+
+def raised_tokens() -> Dialog[Any]:
+    """One token of each kind: summed twice, hostile, special, and one that `before` rules out."""
+    log = ReplyLog(reply())
+    for index, (text, before) in enumerate(
+        [(" otter", -3.0), (" [/INST]\x1b[31m", -2.5), (" otter", -4.0), ("<|end|>", -9.0)]
+    ):
+        said = step(index, text, special=text.startswith("<|"))
+        log.add(dataclasses.replace(said, token=len(text), logp=LogProbs(before, -0.5, -0.25)))
+    log.add(dataclasses.replace(step(4, " 水獺"), token=90))
+    return RaisedTokensScreen([log], [log])
 
 
 DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
