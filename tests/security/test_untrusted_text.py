@@ -148,13 +148,13 @@ def test_a_reply_on_a_terminal(words: str, as_records: bool) -> None:
     pair = profile.pair_profile("org/a", "org/b")
     with terminal() as (out, err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "_open_engine", engine.open)
-        request = make_request(pair, words, alpha=[1.0, 2.0], top=1)
+        request = make_request(pair, words or " ", alpha=[1.0, 2.0], top=1)
         assert reply.run(pair, request, engine.open, jsonl=as_records) == 1
     assert not raw_controls(out.getvalue())
     assert not raw_controls(err.getvalue().replace(REWRITE, ""))
     if as_records:
         said = [from_line(line) for line in out.getvalue().splitlines()]
-        assert [m.text for m in said if isinstance(m, Message)] == [clean(words)]
+        assert [m.text for m in said if isinstance(m, Message)] == [clean(words or " ")]
 
 
 @given(hostile, hostile)
