@@ -327,18 +327,28 @@ class ChatSession:
             return None
         self.saved.open(path)
         self._reset_drafts()
-        self.own_histories = self.conversation.has_own_histories
         session = self.conversation.session
         if (log := self.conversation.last_reply()) is not None:
-            self.sampling = log.reply.sampling
-            if log.reply.lane == "amplified":
-                self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
+            self._take_settings(log)
         self.system = self.conversation.system_text(self.conversation.leaf) or None
         other = recorded_profile(session) if session else None
         if other is not None and _pair(other) != _pair(self.profile) and not self.saved.read_only:
             return other
         self._begin_session()
         return None
+
+    def _take_settings(self, log: ReplyLog) -> None:
+        """Go on as a reply was made: sampling, α, and the comparison it stands in, if any."""
+        self.sampling = log.reply.sampling
+        if log.reply.lane == "amplified":
+            self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
+        self.own_histories = self.conversation.has_own_histories
+        found = beside(self.conversation, log, own_histories=self.own_histories)
+        alphas = [one.reply.alpha for one in found.values() if one.reply.lane != "amplified"]
+        if len(found) > 1:
+            self.compared_alphas = tuple(sorted(alphas))
+        else:
+            self.comparing = False
 
     def prefer_profile(self) -> None:
         """Let what the command line set in the profile override what a resumed chat recorded."""

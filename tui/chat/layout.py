@@ -190,6 +190,9 @@ class ChatView:
         self.lanes.display = self.prompt.display = self.comparing
         self.history.display &= self.comparing
         self.log_view.display = not self.comparing
+        focused = self._screen.focused
+        if isinstance(focused, TokenLog) and (focused is self.log_view) == self.comparing:
+            self._screen.set_focus(self.current_log)
 
     def sync_lanes(self) -> None:
         """Show the turn that was chosen, or else the newest."""

@@ -130,6 +130,33 @@ class TestHistories:
         assert len(session.lanes_of(last(session))) == 3
 
 
+class TestResuming:
+    def test_a_comparison_is_resumed_with_its_alphas(
+        self, session: ChatSession, engines: Engines
+    ) -> None:
+        session.compared_alphas = (2.0, -1.0)
+        compared(session, engines, "one")
+        path = session.saved.recorder.path
+        assert path is not None
+        session.new_chat()
+        session.compared_alphas = (0.5,)
+        session.resume(path)
+        assert session.comparing
+        assert list(session.compared_alphas) == [-1.0, 2.0]
+        assert len(session.lanes_of(last(session))) == 3
+
+    def test_a_chat_with_one_reply_is_shown_as_a_transcript(
+        self, session: ChatSession, engines: Engines
+    ) -> None:
+        answer(session, engines, "one")
+        path = session.saved.recorder.path
+        assert path is not None
+        session.new_chat()
+        session.comparing = True
+        session.resume(path)
+        assert not session.comparing
+
+
 class TestVersions:
     def test_an_edited_message_without_a_reply_can_be_gone_back_to(
         self, session: ChatSession, engines: Engines

@@ -212,6 +212,16 @@ def _head(file: File, id: str) -> str:
     return "  ".join(filter(None, parts))
 
 
+def last_alpha(chat: Chat) -> float | None:
+    """The α that the amplified reply at the end of the thread ended at."""
+    file = File.of(chat.saved)
+    shown = [b.id for b in chat.screen.view.log_view.blocks if b.id in file.replies]
+    if not shown or file.replies[shown[-1]].lane != "amplified":
+        return None
+    steps = file.steps[shown[-1]]
+    return steps[-1].alpha if steps else file.replies[shown[-1]].alpha
+
+
 def neighbour(chat: Chat, by: int) -> str | None:
     """What `<` or `>` must show: the reply, or the message, next to the one under the cursor."""
     file = File.of(chat.saved)

@@ -116,7 +116,7 @@ def check_bar(chat: Chat) -> None:
             assert said is None, f"{name} is off"
     assert f"seed {sampling.seed}" in first
     alpha = chat.session.alpha
-    shown = f"{'+' if alpha > 0 else '−' if alpha < 0 else ''}{abs(alpha):g}"
+    shown = change_of_alpha(alpha)
     assert re.search(rf"[─┼━┿●▶◀BA] +{re.escape(shown)} ", first)
     assert _means(chat) == second[second.find("last ") :].split("  ▁")[0].split("  +")[0] or (
         not _means(chat) and "last " not in second
@@ -215,6 +215,29 @@ def check_composer(chat: Chat) -> None:
         assert said.startswith(f"{len(session.queued)} waiting")
     else:
         assert said == ""
+
+
+def check_welcome(chat: Chat) -> None:
+    """An empty chat names what is not as the profile has it, and nothing else."""
+    view, session = chat.screen.view, chat.session
+    if [block.id for block in view.log_view.blocks] != ["welcome"]:
+        return
+    page = " ".join(text_of(view.log_view).split())
+    own, usual = session.sampling.model_dump(), session.profile.sampling.model_dump()
+    changed = {
+        f"{name.replace('_', ' ')} {number(own[name])}": own[name] != usual[name] for name in own
+    }
+    changed[f"α {change_of_alpha(session.alpha)}"] = session.alpha != session.profile.alpha
+    changed["“Be brief.”"] = session.system is not None
+    changed["coloured by"] = view.legend.metric is not None
+    _, still, rest = page.partition("Still set: ")
+    assert bool(still) == any(changed.values())
+    for said, set_ in changed.items():
+        assert (said in rest) == set_
+
+
+def change_of_alpha(alpha: float) -> str:
+    return f"{'+' if alpha > 0 else '−' if alpha < 0 else ''}{abs(alpha):g}"
 
 
 def check_comparison(chat: Chat) -> None:

@@ -59,6 +59,7 @@ AROUND = (
     surroundings.check_legend,
     surroundings.check_footer,
     surroundings.check_composer,
+    surroundings.check_welcome,
 )
 
 
@@ -201,7 +202,11 @@ class Shown(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(["-", "=", "[", "]", "b", "a", "1"]))
     def change_alpha(self, key: str) -> None:
+        steps = {"-": -0.1, "=": 0.1, "[": -1.0, "]": 1.0}
+        moved = self.chat.session.alpha + steps.get(key, 0)
+        expected = {"b": -1.0, "a": 0.0, "1": 1.0}.get(key, round(moved, 6))
         self.run(self.read(key))
+        assert self.chat.session.alpha == expected
 
     @precondition(lambda self: self.busy)
     @rule()
@@ -254,6 +259,8 @@ class Shown(RuleBasedStateMachine):
         chat = self.chat
         self.run(self._resume(path))
         assert chat.session.saved.recorder.path == path or self.busy
+        alpha = derivation.last_alpha(chat)
+        assert self.busy or alpha in (None, chat.session.alpha)
 
     async def _resume(self, path: Path) -> None:
         chat = self.chat
