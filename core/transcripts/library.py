@@ -15,16 +15,16 @@ from pathlib import Path
 from logit_amp_chat.core.config.profile import SUFFIXES
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.records import Message, Session, Title
-from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import from_line
+from logit_amp_chat.core.transcripts.open_thread import open_messages, open_thread
 from logit_amp_chat.core.transcripts.writer import Transcript, new_path
 
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20
-PREVIEW_BYTES = 1 << 19
 TITLE_BYTES = 1 << 26  # searched in 50 ms
 _USER = b'"role":"user"'
 _TITLE = b'\n{"type":"title"'
+_ROOT = b',"parent":null,"role":"'
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,14 @@ def count_turns(path: Path) -> int:
 
 
 def preview(path: Path) -> list[tuple[str | float, str]]:
-    """The beginning of a transcript as (role or α, text); empty if it cannot be read."""
+    """The open thread of a transcript as (role or α, text); empty if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            head = file.read(PREVIEW_BYTES)
+        thread = open_thread(path)
     except OSError:
         return []
-    lines = head.split(b"\n")
-    if len(head) == PREVIEW_BYTES:
-        lines.pop()
-    state = Conversation(from_line(line) for line in lines if line.strip())
     return [
         (item.role, item.text) if isinstance(item, Message) else (item.reply.alpha, item.text)
-        for item in state.thread()
+        for item in thread
     ]
 
 
@@ -98,7 +93,12 @@ def _look_at(path: Path) -> SavedChat:
         if not stat.S_ISREG(status.st_mode):
             return SavedChat(path, changed, size, problem="not a file")
         profile, first = _head(path)
-        title = _title(path)
+        title, edited = _found_in(path)
+        if edited:
+            thread = open_messages(path).thread()
+            first = next(
+                (m.text for m in thread if isinstance(m, Message) and m.role == "user"), first
+            )
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         return SavedChat(path, changed, size, problem=problem)
@@ -127,19 +127,21 @@ def _head(path: Path) -> tuple[str, str]:
     return profile, first
 
 
-def _title(path: Path) -> str:
-    """The last title in the file, found without parsing other lines."""
+def _found_in(path: Path) -> tuple[str, bool]:
+    """The last title, and whether the first message has several versions; no line is parsed."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if not size:
-            return ""
+            return "", False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            root = data.find(_ROOT, 0, TITLE_BYTES)
+            edited = root >= 0 and data.find(_ROOT, root + 1, TITLE_BYTES) >= 0
             at = data.rfind(_TITLE, max(0, size - TITLE_BYTES))
             if at < 0:
-                return ""
+                return "", edited
             data.seek(at + 1)
             record = from_line(data.readline())
-    return record.text if isinstance(record, Title) else ""
+    return record.text if isinstance(record, Title) else "", edited
 
 
 def _short(name: str) -> str:

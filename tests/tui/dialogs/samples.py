@@ -43,5 +43,6 @@ def save_chat(path: Path, *messages: str, profile: str = "demo") -> None:
     )
     records: list[Record] = [session]
     for n, text in enumerate(messages):
-        records.append(Message(id=f"m{n}", parent=None, role="user", text=text))
+        parent = f"m{n - 1}" if n else None
+        records.append(Message(id=f"m{n}", parent=parent, role="user", text=text))
     path.write_text("".join(to_line(record) + "\n" for record in records))
