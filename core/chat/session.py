@@ -14,7 +14,7 @@ from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, Reply, Sampling, Session
-from logit_amp_chat.core.transcripts.comparison import beside, histories
+from logit_amp_chat.core.transcripts.comparison import beside, continued_by
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 
@@ -48,7 +48,7 @@ class ChatSession:
         """Messages that wait for the reply that runs."""
         self.awaiting_models = False
         """Whether a message waits for the models to be ready."""
-        self._keep_next = ""  # the reply that becomes the history as soon as it begins
+        self._history: tuple[str, ...] = ()  # what is kept once the replies asked for have begun
 
     @property
     def saved(self) -> SavedConversation:
@@ -84,11 +84,20 @@ class ChatSession:
             match update:
                 case Opened():
                     self._continue_with(update.session)
-                case Reply() if update.id == self._keep_next:
-                    self.saved.keep(update.id)
+                case Reply():
+                    self._keep_history(update)
                 case Idle():
+                    self._history = ()
                     self._send_queued()
         return updates
+
+    def _keep_history(self, begun: Reply) -> None:
+        """An amplified reply takes the place of the history, unless another was to have it."""
+        if not self._history or self._history[0] not in self.conversation.replies:
+            return
+        if begun.id == self._history[0] or begun.lane == "amplified":
+            for node in self._history:
+                self.saved.keep(node)
 
     def _continue_with(self, session: Session) -> None:
         """Take the conversation over to the pair, unless its token ids mean something else."""
@@ -137,8 +146,11 @@ class ChatSession:
             return
         self.awaiting_models = False
         lanes = self.lanes if self.comparing else {"amplified": self.alpha}
-        continued = self._continued(self.conversation.previous(leaf)) if self.comparing else {}
-        self.live.ask(leaf, lanes, self.sampling, continued=continued)
+        previous = self.conversation.previous(leaf)
+        pending = self.live.ask(leaf, lanes, self.sampling, continued=self._continued(previous))
+        if self.comparing and self.own_histories and previous is not None:
+            chat = self.conversation.kept(leaf) or previous
+            self._history = tuple(pending.replies(chat.reply.lane))
 
     def take_queued(self) -> str:
         """Hand back the messages that were not sent yet."""
@@ -203,23 +215,26 @@ class ChatSession:
         return {lane: found[lane] for lane in self.lanes if lane in found}
 
     def _continued(self, previous: ReplyLog | None) -> dict[str, ReplyLog]:
-        """By lane, the reply it goes on from: `previous`, or its own beside that one."""
-        if previous is None:
-            return {}
-        own = histories(self.conversation, previous) if self.own_histories else {}
-        return {lane: own.get(lane, previous) for lane in (*self.lanes, previous.reply.lane)}
+        """By lane of the comparison, the reply it goes on from; without one, from `previous`."""
+        own = self.comparing and self.own_histories
+        return continued_by(self.conversation, previous, self.lanes, own_histories=own)
 
     def complete_lanes(self, log: ReplyLog) -> bool:
         """Ask for the lanes that a reply lacks. False when nothing is missing or can be asked.
 
         Another pair than the reply's is not asked: what differed would not be due to α.
         """
-        found = self.lanes_of(log)
+        conversation, parent = self.conversation, log.reply.parent
+        found = beside(conversation, log, own_histories=self.own_histories, strict=True)
         missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
-        if not (missing and log.reply.parent and self.live.can_ask and self.can_branch(log)):
+        can_ask = self.live.can_ask and self.can_branch(log)
+        if not missing or not can_ask or parent is None:
             return False
-        continued = self._continued(self.conversation.previous(log.id))
-        self.live.ask(log.reply.parent, missing, log.reply.sampling, log.forced, continued)
+        continued = self._continued(conversation.previous(log.id))
+        self.live.ask(parent, missing, log.reply.sampling, log.forced, continued)
+        if (kept := conversation.kept(parent)) is not None:  # looking changes no history
+            end = conversation.leaf
+            self._history = (kept.id, end) if end not in (kept.id, None) else (kept.id,)
         return True
 
     def keep(self, log: ReplyLog) -> None:
@@ -289,13 +304,13 @@ class ChatSession:
         if not self.live.can_ask:
             return False
         (lane,) = own
-        continued = self._continued(previous) if self.comparing else {}
+        continued = self._continued(previous)
         if previous is not None:
             continued |= {lane: previous}
         self.conversation.leaf = parent
         lanes = self.lanes if self.comparing else own
         pending = self.live.ask(parent, lanes, sampling, given, continued)
-        self._keep_next = pending.replies("amplified" if self.comparing else lane)[0]
+        self._history = tuple(pending.replies("amplified" if self.comparing else lane))
         return True
 
     # --- other chats ------------------------------------------------------------

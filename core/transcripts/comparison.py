@@ -1,47 +1,73 @@
-"""Which replies can stand side by side: same question, same conditions, same kind of history."""
+"""Which replies can stand side by side, and whose replies each of them continues."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 
 def beside(
-    state: Conversation, log: ReplyLog, *, own_histories: bool = False
+    state: Conversation, log: ReplyLog, *, own_histories: bool = False, strict: bool = False
 ) -> dict[str, ReplyLog]:
     """By lane, the replies to compare `log` with: same message, seed, sampling and prefix.
 
-    They continue the same reply as `log`, or with `own_histories` the reply of
-    their own lane that stands beside that one. The newest of each lane, but
-    always `log` itself.
+    Of each lane the newest that continues the same reply as `log`, or with
+    `own_histories` the one of its own lane; where there is none, the newest that
+    continues another, unless `strict`. Always `log` itself.
     """
-    previous = state.previous(log.id)
-    return _beside(state, log, histories(state, previous) if own_histories else {})
-
-
-def histories(state: Conversation, previous: ReplyLog | None) -> dict[str, ReplyLog]:
-    """By lane, the reply that each lane's own history goes on from, beside `previous`."""
-    chain: dict[str, ReplyLog] = {}
-    while previous is not None and previous.id not in chain:
-        chain[previous.id] = previous
-        previous = state.previous(previous.id)
-    found: dict[str, ReplyLog] = {}
-    for log in reversed(chain.values()):
-        found = _beside(state, log, found)
-    return found
-
-
-def _beside(
-    state: Conversation, log: ReplyLog, continued: Mapping[str, ReplyLog]
-) -> dict[str, ReplyLog]:
-    previous = state.previous(log.id)
     found = {log.reply.lane: log}
-    for other in reversed(state.replies_to(log.reply.parent)):
-        follows = continued.get(other.reply.lane, previous)
-        if _same_conditions(other, log) and state.previous(other.id) is follows:
-            found.setdefault(other.reply.lane, other)
-    return found
+    others: dict[str, ReplyLog] = {}
+    alike = list(_alike(state, log))
+    lanes = dict.fromkeys(other.reply.lane for other in alike)
+    continued = continued_by(state, state.previous(log.id), lanes, own_histories=own_histories)
+    for other in alike:
+        lane = other.reply.lane
+        others.setdefault(lane, other)
+        if state.previous(other.id) is continued.get(lane):
+            found.setdefault(lane, other)
+    return found if strict else {**others, **found}
+
+
+def continued_by(
+    state: Conversation, previous: ReplyLog | None, lanes: Iterable[str], *, own_histories: bool
+) -> dict[str, ReplyLog]:
+    """By lane, the reply that it goes on from after `previous`: that one, or its own there."""
+    if previous is None:
+        return {}
+    if not own_histories:
+        return dict.fromkeys(lanes, previous)
+    return {lane: own_previous(state, previous, lane) for lane in lanes}
+
+
+def own_previous(state: Conversation, previous: ReplyLog, lane: str) -> ReplyLog:
+    """The reply that a lane's own history goes on from, where the chat does from `previous`.
+
+    Of several the one whose whole history is its lane's own, else the newest; `previous`
+    where the lane has no reply there.
+    """
+    if previous.reply.lane == lane:
+        return previous
+    found = [other for other in _alike(state, previous) if other.reply.lane == lane]
+    own = (other for other in found if set(lanes_before(state, other)) <= {lane})
+    return next(own, found[0] if found else previous)
+
+
+def lanes_before(state: Conversation, log: ReplyLog) -> list[str]:
+    """The lanes of the replies that a reply continues, the last one first."""
+    return [before.reply.lane for before in history(state, log)]
+
+
+def history(state: Conversation, log: ReplyLog) -> Iterable[ReplyLog]:
+    """The replies that a reply continues, the last one first."""
+    above = reversed(state.thread(log.id))
+    return (item for item in above if isinstance(item, ReplyLog) and item is not log)
+
+
+def _alike(state: Conversation, log: ReplyLog) -> Iterable[ReplyLog]:
+    """The replies to the same message under the same conditions, newest first."""
+    replies = reversed(state.replies_to(log.reply.parent))
+    return (other for other in replies if _same_conditions(other, log))
 
 
 def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:

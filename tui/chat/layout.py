@@ -12,10 +12,11 @@ from textual.widgets import Static
 
 from logit_amp_chat.core.analysis.reply_stats import most_changed, window_means
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import LETTERS, lane_title
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.tui.chat.conditions import continues, histories
 from logit_amp_chat.tui.chat.garbage_collection import RecordFreezer
 from logit_amp_chat.tui.chat.status import (
     composer_title,
@@ -27,9 +28,10 @@ from logit_amp_chat.tui.chat.welcome import welcome
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock, which
 from logit_amp_chat.tui.token_log.widget import TokenLog
-from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
+from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, settings, timeline
 from logit_amp_chat.tui.widgets.composer import Composer
 from logit_amp_chat.tui.widgets.inspector import Inspected, Inspector
+from logit_amp_chat.tui.widgets.lane import Standing
 from logit_amp_chat.tui.widgets.lanes import Lanes
 from logit_amp_chat.tui.widgets.legend import Legend
 from logit_amp_chat.tui.widgets.loading_panel import LoadingPanel
@@ -206,21 +208,25 @@ class ChatView:
         version = which(*self._version(asked)) if asked else ""
         text = visible(asked.text, newlines=False) if asked else ""
         self.prompt.update(Content(f"{text}  {version}".rstrip()))
-        self._show_history(conversation.previous(log.id if log else parent))
         found = session.lanes_of(log) if log else {}
-        siblings = {lane: self._which(reply) for lane, reply in found.items()}
-        self.lanes.show(found, session.lanes, siblings)
+        told = histories(conversation, found)
+        standings = {
+            lane: Standing(self._which(reply), told[lane]) for lane, reply in found.items()
+        }
+        self.lanes.show(found, session.lanes, standings)
+        self._tell_conditions(list(found.values()), conversation.previous(parent))
         kept = conversation.kept(parent)
         self.lanes.set_kept(kept.id if kept else None)
 
-    def _show_history(self, previous: ReplyLog | None) -> None:
-        """Say whose replies the lanes continue, where there are any."""
-        self.history.display = previous is not None
+    def _tell_conditions(self, logs: list[ReplyLog], previous: ReplyLog | None) -> None:
+        """Say how the lanes were sampled, and whose replies they continue."""
+        own = self.session.own_histories
+        parts = [settings(logs[0].reply.sampling)] if logs else []
         if previous is not None:
-            title = lane_title(previous.reply.alpha)
-            shared = f"every lane continues the reply of {title} · h own histories"
-            own = "every lane continues its own replies · h one history"
-            self.history.update(own if self.session.own_histories else shared)
+            parts.append(continues(self.session.conversation, logs, previous, own=own))
+            parts.append("h one history" if own else "h own histories")
+        self.history.display = bool(parts)
+        self.history.update(" · ".join(parts))
 
     def _which(self, log: ReplyLog) -> tuple[int, int]:
         siblings = self.session.conversation.siblings(log)
@@ -276,6 +282,7 @@ class ChatView:
         end = min(cursor.step + 1, total) if cursor else total
         given = block.log.reply.forced if block else 0
         self.alpha_bar.window_means = window_means(steps, end, given)
+        self.alpha_bar.window = self._window(block)
         self.alpha_bar.timeline = timeline(steps)
         if not self.inspector.display:
             return
@@ -285,6 +292,14 @@ class ChatView:
         place = min(cursor.step, total - 1) if cursor else self.place_to_inspect(block)
         note = block.log.notes.get(place, "")
         self.inspector.show(Inspected(steps[place], place, total, note))
+
+    def _window(self, block: ReplyBlock | None) -> str:
+        """Over what the bar shows means: they look back from the cursor, if there is one."""
+        window = "last {} to here" if self.current_log.cursor else "last {}"
+        if block is None or not self.comparing:
+            return window
+        name = lane_title(self.lanes.current.head.alpha)
+        return f"{LETTERS.get(name, name)} {window}"
 
     @staticmethod
     def place_to_inspect(block: ReplyBlock) -> int:

@@ -37,7 +37,7 @@ def timeline(steps: Sequence[Step]) -> tuple[float, ...]:
     return found if len(set(found)) > 1 else ()
 
 
-def settings(sampling: Sampling, room: int, *, seed: bool = False) -> str:
+def settings(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
     """The temperature and every filter that is not off, in `room` cells if they can be.
 
     The `seed` only where it fits as well; the names get shorter, but none is left out.
@@ -86,6 +86,8 @@ class AlphaBar(Widget):
     alpha: reactive[float] = reactive(0.0)
     sampling: reactive[Sampling] = reactive(Sampling())
     window_means: reactive[WindowMeans | None] = reactive(None, repaint=False)
+    window: reactive[str] = reactive("last {}")
+    """What the means are over: "last {}", "B last {} to here", with the number of tokens."""
     timeline: reactive[tuple[float, ...]] = reactive(())
     """α along the reply at equidistant steps; empty if it never changed."""
 
@@ -143,7 +145,7 @@ class AlphaBar(Widget):
         muted = self._style("bar--muted")
         warning = self._style("bar--warning") if means.left_after else muted
         wide = side >= SEED_FROM
-        window = f"last {means.tokens}:"
+        window = f"{self.window.format(means.tokens)}:"
         mean = f"{'!' if means.left_after else ' '}log pA {nats(means.logp_after)}"
         rest = (f"  H {nats(means.entropy)}" if wide else "") + f"  KL {nats(means.kl)}"
         if len(window + mean + rest) > side:

@@ -29,6 +29,18 @@ from logit_amp_chat.tui.token_log.wrapping import clip
 Part = tuple[str, ...]
 """A piece of a summary: the same in several wordings, longest first."""
 
+
+@dataclass(frozen=True)
+class Standing:
+    """How a reply stands among others: which of its lane's siblings, and whose history it has."""
+
+    siblings: tuple[int, int] = (1, 1)
+    history: str = ""
+
+
+LIVE = "●"
+"""On the lane whose α the user moves, as on the scale."""
+
 KEPT: Part = ("continues the chat", "✓ continues", "✓")
 
 
@@ -47,6 +59,7 @@ class LaneHead(Widget):
         alpha = FIXED_ALPHA.get(lane, 0.0)
         super().__init__(classes=f"head-{lane_colour(alpha)}")
         self.set_reactive(LaneHead.alpha, alpha)
+        self.live = lane == "amplified"
 
     def watch_alpha(self) -> None:
         """Take the colour that goes with α."""
@@ -69,6 +82,7 @@ class LaneHead(Widget):
         before, after = self.more
         left = f"‹{before} " if before else " "
         left += clip(lane_heading(self.alpha), width - 4)
+        left += f" {LIVE}" if self.live else ""
         tail = f" {after}›" if after else " "
         room = width - cell_len(left) - cell_len(tail) - 2
         right = _fitting(KEPT, room) if self.kept else ""
@@ -147,22 +161,20 @@ class Lane(Container):
         self.log_view.grow(block.id)
         self.means.take(steps)
 
-    def sum_up(self, agreement: Part, siblings: tuple[int, int]) -> None:
+    def sum_up(self, agreement: Part, standing: Standing) -> None:
         """Update the summary in the head.
 
         `agreement` says how the reply compares with the reference lane's.
         """
         block = self.block
-        self.head.summary = () if block is None else self._summary(block, agreement, siblings)
+        self.head.summary = () if block is None else self._summary(block, agreement, standing)
 
-    def _summary(
-        self, block: ReplyBlock, agreement: Part, siblings: tuple[int, int]
-    ) -> tuple[Part, ...]:
+    def _summary(self, block: ReplyBlock, agreement: Part, standing: Standing) -> tuple[Part, ...]:
         log, means = block.log, self.means
         given = min(block.given, len(log.steps))
         counted = number_format.count(means.tokens, "token")
         parts: tuple[Part, ...] = (
-            (which(*siblings),),
+            (which(*standing.siblings),),
             (f"“{visible(log.name, newlines=False)}”" if log.name else "",),
             (f"{given} given" if given else "",),
             (counted if means.tokens else "",),
@@ -170,7 +182,7 @@ class Lane(Container):
             (f"KL {nats(means.kl)}" if means.tokens else "",),
             (f"log pA {nats(means.logp_after)}" if means.tokens else "",),
             (f"seed {log.reply.seed}",),
-            ("own history" if log.reply.follows else "",),
+            (standing.history,),
         )
         return tuple(part for part in parts if any(part))
 

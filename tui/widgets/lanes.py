@@ -14,7 +14,7 @@ from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock, compare
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog
-from logit_amp_chat.tui.widgets.lane import Lane, Part
+from logit_amp_chat.tui.widgets.lane import Lane, Part, Standing
 
 COLUMNS_FROM = 72
 COLUMN = 24  # cells a column needs
@@ -35,7 +35,7 @@ class Lanes(Container):
         self.together = True
         self._first = 0  # the first lane in view
         self._compared_with: str | None = None  # the reference lane's reply
-        self._siblings: dict[str, tuple[int, int]] = {}
+        self._standings: dict[str, Standing] = {}
 
     def compose(self) -> ComposeResult:
         """From the smallest α to the largest; the live lane last."""
@@ -71,14 +71,11 @@ class Lanes(Container):
         self,
         replies: Mapping[str, ReplyLog],
         alphas: Mapping[str, float],
-        siblings: Mapping[str, tuple[int, int]],
+        standings: Mapping[str, Standing],
     ) -> None:
-        """Show one turn's replies, by lane; lanes without a reply stay empty.
-
-        `siblings` is which of its lane's replies each is: (number, total).
-        """
+        """Show one turn's replies, by lane; lanes without a reply stay empty."""
         self.set_lanes(list(alphas))
-        self._siblings = dict(siblings)
+        self._standings = dict(standings)
         for name, lane in self.lanes.items():
             lane.show(replies.get(name))
             if lane.block is None:
@@ -117,7 +114,7 @@ class Lanes(Container):
     def sum_up(self) -> None:
         """Update the figures in every head."""
         for name, lane in self.lanes.items():
-            lane.sum_up(self._agreement(lane), self._siblings.get(name, (1, 1)))
+            lane.sum_up(self._agreement(lane), self._standings.get(name, Standing()))
 
     def _agreement(self, lane: Lane) -> Part:
         """How a reply's sampled tokens compare with those of the reference lane."""
@@ -127,7 +124,11 @@ class Lanes(Container):
         name = lane_title(self.reference.head.alpha)
         if block.fork is not None:
             token = block.fork + 1
-            return f"parts from {name} at token {token}", f"parts at token {token}", f"≠ {token}"
+            return (
+                f"parts from {name} at token {token}",
+                f"parts from {name} at {token}",
+                f"≠ {name} at {token}",
+            )
         same = block.common - block.given
         if same <= 0:
             return ()

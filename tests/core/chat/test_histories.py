@@ -78,15 +78,14 @@ class TestHistories:
         compared(session, engines, "two")
         session.own_histories = True
         log = last(session)
-        assert set(session.lanes_of(log)) == {"amplified"}
+        shared = session.lanes_of(log)["before"]
         assert session.complete_lanes(log)
         assert said(asked(engines), "before") == ["one", TEXTS["before"], "two"]
         engines.last.finish()
         session.drain()
-        assert set(session.lanes_of(log)) == {"before", "after", "amplified"}
+        assert session.lanes_of(log)["before"].reply.follows is not None
         session.own_histories = False
-        assert len(session.lanes_of(log)) == 3
-        assert session.lanes_of(log)["before"].reply.follows is None
+        assert session.lanes_of(log)["before"] is shared
 
     def test_keeping_a_reply_makes_it_every_lanes_history(
         self, session: ChatSession, engines: Engines
@@ -97,6 +96,43 @@ class TestHistories:
         session.submit("two")
         for name in ("before", "after", "amplified"):
             assert said(asked(engines), name) == ["one", TEXTS["before"], "two"]
+
+    def test_the_chat_goes_on_in_the_lane_that_was_kept(
+        self, session: ChatSession, engines: Engines
+    ) -> None:
+        compared(session, engines, "one")
+        session.keep(compared(session, engines, "two")["before"])
+        session.own_histories = True
+        answer(session, engines, "three")
+        assert last(session).reply.lane == "before"
+        assert set(session.lanes_of(last(session))) == {"before", "after", "amplified"}
+        thread = [item.id for item in session.conversation.thread()]
+        assert thread == [item.id for item in again(session).thread()]
+
+    def test_asking_for_lanes_changes_no_history(
+        self, session: ChatSession, engines: Engines
+    ) -> None:
+        """Neither that of the turn that is looked at, nor what follows it."""
+        compared(session, engines, "one")
+        first = compared(session, engines, "two")["before"]
+        session.keep(first)
+        session.own_histories = True
+        assert session.complete_lanes(first)
+        engines.last.finish()
+        session.drain()
+        assert last(session) is first
+        session.own_histories = False
+        answer(session, engines, "three")
+        end = session.conversation.leaf
+        session.compared_alphas = (2.0,)
+        session.set_alpha(0.5)
+        session.own_histories = True
+        assert session.complete_lanes(first)
+        engines.last.finish()
+        session.drain()
+        assert session.conversation.leaf == end
+        assert again(session).leaf == end
+        assert session.conversation.kept(first.reply.parent) is first
 
     def test_a_branch_keeps_the_history_of_its_reply(
         self, session: ChatSession, engines: Engines

@@ -93,7 +93,7 @@ def test_the_thread_of_a_reply_goes_through_its_own_history() -> None:
 def test_lanes_stand_beside_each_other_by_whose_history_they_continue() -> None:
     state = two_turns()
     newest = state.replies["a-2"]
-    assert set(beside(state, newest)) == {"amplified"}
+    assert set(beside(state, newest, strict=True)) == {"amplified"}
     assert beside(state, newest, own_histories=True) == {
         "amplified": newest,
         "before": state.replies["b-2"],
@@ -101,6 +101,23 @@ def test_lanes_stand_beside_each_other_by_whose_history_they_continue() -> None:
     state.add(reply("b-3", "m-2", "before", -1))
     assert beside(state, newest)["before"].id == "b-3"
     assert beside(state, newest, own_histories=True)["before"].id == "b-2"
+
+
+def test_a_reply_from_another_history_stands_there_rather_than_none() -> None:
+    state = two_turns()
+    assert beside(state, state.replies["a-2"])["before"].id == "b-2"
+
+
+def test_a_lanes_own_history_is_the_same_from_whichever_lane_one_looks() -> None:
+    """Before was kept in the second turn, and each lane answers the third one from its own."""
+    state = two_turns()
+    for lane, follows in (("amplified", "a-2"), ("before", "b-2")):
+        own = dataclasses.replace(reply(f"{lane}-3", "m-3", lane), follows=follows)
+        state.add(message("m-3", "b-2", "And snails?")) if lane == "amplified" else None
+        state.add(own)
+    found = {"amplified": state.replies["amplified-3"], "before": state.replies["before-3"]}
+    for log in found.values():
+        assert beside(state, log, own_histories=True, strict=True) == found
 
 
 def test_the_newest_leaf_below_a_reply_continues_that_reply() -> None:

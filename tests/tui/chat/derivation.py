@@ -117,7 +117,7 @@ def _summary(chat: Chat, file: File, lane: str) -> str:
         f"KL {nats(fmean(step.kl for step in own))}" if own else "",
         f"log pA {nats(fmean(step.logp.after for step in own))}" if own else "",
         f"seed {reply.seed}",
-        "own history" if reply.follows else "",
+        whose_history(chat, file, lane),
     ]
     return "  ".join(filter(None, parts))
 
@@ -261,27 +261,98 @@ def lanes_to_show(chat: Chat) -> dict[str, str]:
         anchor = last if last in file.replies else None
     if anchor is None:
         return {}
-    found = beside(file, anchor, running(chat), own=chat.session.own_histories)
+    found = {file.replies[anchor].lane: anchor}
+    previous = history(file, file.replies[anchor])
+    for lane in view.lanes.lanes:
+        alike = [id for id in similar(chat, file, anchor) if file.replies[id].lane == lane]
+        wanted = own_previous(chat, file, previous, lane)
+        wanted = wanted if chat.session.own_histories else previous
+        fitting = [id for id in alike if history(file, file.replies[id]) == wanted]
+        if lane not in found and alike:
+            found[lane] = (fitting or alike)[-1]
     return {lane: found[lane] for lane in view.lanes.lanes if lane in found}
 
 
-def beside(file: File, anchor: str, open_: set[str], *, own: bool) -> dict[str, str]:
-    """The newest reply of every lane with the same message, seed, sampling, tokens, history."""
+def own_previous(chat: Chat, file: File, previous: str | None, lane: str) -> str | None:
+    """What a lane's own history goes on from where the chat does from `previous`."""
+    if previous is None or file.replies[previous].lane == lane:
+        return previous
+    alike = [id for id in similar(chat, file, previous) if file.replies[id].lane == lane]
+    own = [id for id in alike if set(lanes_before(file, id)) <= {lane}]
+    return (own or alike or [previous])[-1]
+
+
+def lanes_before(file: File, reply: str) -> list[str]:
+    """The lanes of the replies that a reply continues."""
+    lanes, previous = [], history(file, file.replies[reply])
+    while previous is not None:
+        lanes.append(file.replies[previous].lane)
+        previous = history(file, file.replies[previous])
+    return lanes
+
+
+def similar(chat: Chat, file: File, anchor: str) -> list[str]:
+    """The replies to the same message with the same seed, sampling and given tokens."""
     reply = file.replies[anchor]
-    previous = history(file, reply)
-    histories = beside(file, previous, open_, own=True) if own and previous else {}
-    found = {}
-    for other in file.replies.values():
-        same = (other.parent, other.seed, other.sampling, other.forced) == (
-            reply.parent,
-            reply.seed,
-            reply.sampling,
-            reply.forced,
-        )
-        same &= history(file, other) == histories.get(other.lane, previous)
-        if same and _same_given(file, reply, other, open_):
-            found[other.lane] = other.id
-    return found | {reply.lane: anchor}
+    own = reply.parent, reply.seed, reply.sampling, reply.forced
+    return [
+        other.id
+        for other in file.replies.values()
+        if (other.parent, other.seed, other.sampling, other.forced) == own
+        and _same_given(file, reply, other, running(chat))
+    ]
+
+
+def whose_history(chat: Chat, file: File, lane: str) -> str:
+    """Whose replies a lane continues, where not all lanes continue the same one."""
+    shown = shown_lanes(chat)
+    before = {history(file, file.replies[id]) for id in shown.values()}
+    lanes = set(lanes_before(file, shown[lane]))
+    if len(before) == 1 or not lanes:
+        return ""
+    if lanes == {file.replies[shown[lane]].lane}:
+        return "own history"
+    previous = history(file, file.replies[shown[lane]])
+    assert previous is not None
+    one = len(lanes) == 1
+    return f"history of {title(file.replies[previous].alpha)}" if one else "mixed history"
+
+
+def conditions(chat: Chat) -> str:
+    """How the lanes were sampled and whose replies they continue, above them."""
+    file, shown = File.of(chat.saved), shown_lanes(chat)
+    thread = [block.id for block in chat.screen.view.log_view.blocks]
+    asked = [id for id in thread if id in file.messages and file.messages[id].role == "user"][-1]
+    some = next(iter(shown.values()), None)
+    message = file.messages[(file.replies[some].parent if some else asked) or ""]
+    said_to, own = file.place(message), chat.session.own_histories
+    parts = []
+    if some:
+        sampling = file.replies[some].sampling
+        acting = {
+            "τ": sampling.plausibility,
+            "top-p": sampling.top_p if sampling.top_p < 1 else 0,
+            "top-k": sampling.top_k,
+            "min-p": sampling.min_p,
+        }
+        said = [f"{name} {value:g}" for name, value in acting.items() if value]
+        argmax = " (argmax)" if sampling.temperature == 0 else ""
+        said.insert(bool(sampling.plausibility), f"T {sampling.temperature:g}{argmax}")
+        parts.append("  ".join(said))
+    if said_to is not None:
+        whose = [whose_history(chat, file, lane) for lane in shown]
+        before = {history(file, file.replies[id]) for id in shown.values()}
+        if len(before) == 1 or not (shown or own):
+            (one,) = before or {said_to}
+            assert one is not None
+            alpha = file.replies[one].alpha
+            parts.append(f"every lane continues the reply of {title(alpha)}")
+        elif all(one == "own history" for one in whose):
+            parts.append("every lane continues its own replies")
+        else:
+            parts.append("lanes continue different replies")
+        parts.append("h one history" if own else "h own histories")
+    return " · ".join(parts)
 
 
 def history(file: File, reply: Reply) -> str | None:

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from logit_amp_chat.core.records import Sampling, Step
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
-from tests.tui.chat.derivation import File, nats, running, shown_lanes, title, which
+from tests.tui.chat.derivation import File, conditions, nats, running, shown_lanes, title, which
 from tests.tui.chat_driver import Chat, text_of
 
 WINDOW = 32
@@ -118,9 +118,9 @@ def check_bar(chat: Chat) -> None:
     alpha = chat.session.alpha
     shown = change_of_alpha(alpha)
     assert re.search(rf"[─┼━┿●▶◀BA] +{re.escape(shown)} ", first)
-    assert _means(chat) == second[second.find("last ") :].split("  ▁")[0].split("  +")[0] or (
-        not _means(chat) and "last " not in second
-    )
+    means = _means(chat)
+    assert means in second
+    assert ("log pA" in second) == bool(means)
 
 
 def _means(chat: Chat) -> str:
@@ -135,7 +135,12 @@ def _means(chat: Chat) -> str:
         return ""
     logp = nats(fmean(step.logp.after for step in window))
     rest = f"H {nats(fmean(s.entropy for s in window))}  KL {nats(fmean(s.kl for s in window))}"
-    return f"last {len(window)}: log pA {logp}  {rest}"
+    lane = ""
+    if chat.screen.view.comparing:
+        name = title(chat.screen.view.lanes.current.head.alpha)
+        lane = {"before": "B", "after": "A"}.get(name, name) + " "
+    here = " to here" if cursor else ""
+    return f"{lane}last {len(window)}{here}: log pA {logp}  {rest}"
 
 
 def check_status(chat: Chat) -> None:
@@ -251,12 +256,7 @@ def check_comparison(chat: Chat) -> None:
     version = which(message.id, file.versions(message))
     said = " ".join(filter(None, [message.text, version]))
     assert " ".join(str(view.prompt.render()).split()) == said
-    assert view.history.display == (_previous(file, thread, message.id) is not None)
+    assert (str(view.history.render()) if view.history.display else "") == conditions(chat)
     for name, lane in view.lanes.lanes.items():
         kept = shown.get(name) in thread
         assert ("continues the chat" in text_of(lane.head)) == (kept and bool(lane.display))
-
-
-def _previous(file: File, thread: list[str], message: str) -> str | None:
-    above = thread[: thread.index(message)] if message in thread else []
-    return next((id for id in reversed(above) if id in file.replies), None)

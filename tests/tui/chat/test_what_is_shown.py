@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from textual.widgets import Input
 
 from logit_amp_chat.core.records import Sampling
@@ -108,6 +108,15 @@ class Shown(RuleBasedStateMachine):
         await self.chat.press(*keys)
 
     # --- what is done -------------------------------------------------------------
+
+    @initialize(turns=st.integers(0, 2), texts=TEXTS)
+    def converse(self, turns: int, texts: dict[str, str]) -> None:
+        """Some begin in the middle of a comparison."""
+        self.chat.engine.texts = texts
+        for _ in range(turns):
+            self.chat.session.comparing = True
+            self.run(self._send("Hi"))
+            self.run(self.chat.finish())
 
     @rule(text=MESSAGES, texts=TEXTS)
     def send(self, text: str, texts: dict[str, str]) -> None:
