@@ -104,6 +104,11 @@ class CompareActions:
         if not self.session.comparing or block is None:
             view.notice.say("Nothing to keep: compare first (F4), then choose a lane with tab.")
             return
+        if self.session.own_histories:
+            view.notice.say(
+                "From your next message on every lane continues this reply.",
+                "h turns own histories on again.",
+            )
         self.session.keep(block.log)
         view.sync_thread()
         view.refresh_status()

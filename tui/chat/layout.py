@@ -293,13 +293,15 @@ class ChatView:
         note = block.log.notes.get(place, "")
         self.inspector.show(Inspected(steps[place], place, total, note))
 
-    def _window(self, block: ReplyBlock | None) -> str:
+    def _window(self, block: ReplyBlock | None) -> tuple[str, ...]:
         """Over what the bar shows means: they look back from the cursor, if there is one."""
-        window = "last {} to here" if self.current_log.cursor else "last {}"
+        cursor = self.current_log.cursor is not None
+        windows = ("last {} to here", "to here") if cursor else ("last {}",)
         if block is None or not self.comparing:
-            return window
+            return windows
         name = lane_title(self.lanes.current.head.alpha)
-        return f"{LETTERS.get(name, name)} {window}"
+        lanes = dict.fromkeys((LETTERS.get(name, name), LETTERS.get(name, LETTERS["amplified"])))
+        return (*(f"{lane} {window}" for lane in lanes for window in windows), *windows)
 
     @staticmethod
     def place_to_inspect(block: ReplyBlock) -> int:

@@ -22,7 +22,8 @@ def welcome(session: ChatSession, metric: TokenMetric | None) -> WelcomeBlock:
     ]
     if session.comparing:
         *others, live = map(lane_title, session.lanes.values())
-        beside = f"Answers come from {', '.join(others)} and {live}, side by side (F4)."
+        names = ", ".join(others)
+        beside = f"Answers come from {names} and the live α ({live}), side by side (F4)."
         paragraphs.append((beside, "said"))
     if changed := _changed(session, metric):
         kept = f"Still set: {' · '.join(changed)}. ctrl+n takes the profile's settings."

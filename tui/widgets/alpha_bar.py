@@ -86,8 +86,8 @@ class AlphaBar(Widget):
     alpha: reactive[float] = reactive(0.0)
     sampling: reactive[Sampling] = reactive(Sampling())
     window_means: reactive[WindowMeans | None] = reactive(None, repaint=False)
-    window: reactive[str] = reactive("last {}")
-    """What the means are over: "last {}", "B last {} to here", with the number of tokens."""
+    window: reactive[tuple[str, ...]] = reactive(("last {}",))
+    """What the means are over, longest wording first; {} is the number of tokens."""
     timeline: reactive[tuple[float, ...]] = reactive(())
     """α along the reply at equidistant steps; empty if it never changed."""
 
@@ -145,11 +145,10 @@ class AlphaBar(Widget):
         muted = self._style("bar--muted")
         warning = self._style("bar--warning") if means.left_after else muted
         wide = side >= SEED_FROM
-        window = f"{self.window.format(means.tokens)}:"
+        windows = [f"{wording.format(means.tokens)}:" for wording in self.window]
         mean = f"{'!' if means.left_after else ' '}log pA {nats(means.logp_after)}"
         rest = (f"  H {nats(means.entropy)}" if wide else "") + f"  KL {nats(means.kl)}"
-        if len(window + mean + rest) > side:
-            window = ""
+        window = next((one for one in windows if len(one + mean + rest) <= side), "")
         if len(mean + rest) > side:
             return []
         line = self._spark(side - len(window + mean + rest) - 2) if wide else ""
