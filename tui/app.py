@@ -81,9 +81,7 @@ class ChatApp(App[int]):
         """Let the screen see a key first: focus has to move before the next key arrives."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             screen = self.screen_stack[-1] if self.screen_stack else None
-            if isinstance(screen, ChatScreen):
-                screen.meet(event)
-            elif isinstance(screen, Dialog) and screen.meet(event):
+            if isinstance(screen, ChatScreen | Dialog) and screen.meet(event):
                 return
         await super().on_event(event)
 

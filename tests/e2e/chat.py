@@ -18,6 +18,7 @@ COMMAND = str(Path(sys.executable).with_name("logit-amp-chat"))
 STREAMING = "tok/s"
 BELOW = re.compile(r" α .*┼| token \d+ of| [✗•] | +(Loading |Reading the prompt)")
 FINISHED = re.compile(r"  (Stopped by you|Cut at the limit|Broken off|The context is full)")
+REPLY_HEADS = ("  α ", "  A after ", "  B before ")
 MARK = re.compile(r"‹α [^›]*›")
 UNWANTED = ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TEXTUAL", "TMUX", "COLUMNS", "LINES")
 
@@ -93,8 +94,8 @@ class Chat:
     def reply_on_screen(self) -> str:
         """The newest reply, squeezed; empty while a message has none."""
         lines = self.stage
-        heads = [i for i, line in enumerate(lines) if line.startswith(("  you", "  α "))]
-        if not heads or lines[heads[-1]] == "  you":
+        heads = [i for i, line in enumerate(lines) if line.startswith(("  you", *REPLY_HEADS))]
+        if not heads or lines[heads[-1]].startswith("  you"):
             return ""
         said = itertools.takewhile(lambda line: not FINISHED.match(line), lines[heads[-1] + 1 :])
         return squeezed("\n".join(said))

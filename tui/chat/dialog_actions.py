@@ -182,4 +182,5 @@ class DialogActions:
         except LogitAmpError as error:
             notice.say(error.message, error.remedy, error=True)
         else:
+            notice.clear_information()
             notice.say(f"Exported to {target}.")

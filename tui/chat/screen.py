@@ -226,18 +226,23 @@ class ChatScreen(Screen[None]):
         view.refresh_inspector()
         view.refresh_keys()
 
-    def meet(self, event: events.Key | events.Paste) -> None:
-        """Called before a key goes to the focused widget.
+    def meet(self, event: events.Key | events.Paste) -> bool:
+        """Called before a key goes to the focused widget. Whether it was all that was meant.
 
-        In the transcript a printing key without a meaning goes to the composer,
-        and so does what comes after it, however fast; a paste always does.
+        What is typed right after tab belongs into the transcript. There a printing
+        key without a meaning goes to the composer, and so does what comes after it,
+        however fast; a paste always does.
         """
         if isinstance(event, events.Key):
             self._quit_armed = self._quit_armed and event.key == "ctrl+c"
+            if event.key == "tab" and self.view.place == "composer":
+                self.action_to_transcript()
+                return True
             if not event.is_printable or event.key in self.active_bindings:
-                return
+                return False
         if self.view.place in ("transcript", "candidates"):
             self.set_focus(self.view.composer)
+        return False
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:

@@ -131,8 +131,10 @@ class TokenActions:
         session.saved.switch_to(log.id if log else said.id)
         view.compared = log if session.comparing else None
         view.sync_thread()
-        if cursor is not None and log is not None and log.steps:
-            step = min(cursor.step, len(log.steps) - 1)
+        followed = not view.comparing and session.conversation.last_reply() is not log
+        if log is not None and log.steps and (cursor is not None or followed):
+            # On a reply with later turns, so that the next key does not act on those.
+            step = min(cursor.step, len(log.steps) - 1) if cursor else 0
             view.current_log.set_cursor(Cursor(log.id, step))
         view.refresh_inspector()
         view.refresh_status()

@@ -35,7 +35,7 @@ class Composer(TextArea):
 
     @dataclass
     class Left(Message):
-        """The user goes to the transcript: with tab, or up past the oldest sent message."""
+        """The user goes up past the oldest sent message: to the transcript."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
@@ -52,15 +52,13 @@ class Composer(TextArea):
         self._recalled: tuple[str, tuple[int, int]] | None = None  # text and cursor, as recalled
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key not in ("enter", "tab", *NEWLINE):
+        if event.key not in ("enter", *NEWLINE):
             await edit(self, event)
             return
         event.stop()
         event.prevent_default()  # nor the text area's own handler
         if event.key == "enter":
             self.action_submit()
-        elif event.key == "tab":
-            self.post_message(self.Left())
         else:
             self.action_newline()
 

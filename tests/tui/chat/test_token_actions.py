@@ -139,7 +139,7 @@ class TestSiblings:
             await chat.press("<")
             assert "1/2" in chat.log
             assert "two" in chat.log
-            await chat.press("up", "{", "{", ">")
+            await chat.press(">")
             assert "2/2" in chat.log
             assert "two" not in chat.log
 

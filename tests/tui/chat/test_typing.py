@@ -87,3 +87,10 @@ async def test_filtering_a_list_and_moving_in_it(tmp_path: Path) -> None:
         assert isinstance(picker, Picker)
         await bunch(chat, *"qx", "backspace", *"wen", "down")
         await chat.until(lambda: picker.place == 1)
+
+
+async def test_from_the_composer_to_the_transcript(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await bunch(chat, *"so", "tab", "1", "right_square_bracket")
+        await chat.until(lambda: chat.session.alpha == 2)
+        assert chat.screen.view.composer.text == "so"
