@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from logit_amp_chat.core.records import Sampling
+
 MINUS = "−"
 EIGHTHS = " ▏▎▍▌▋▊▉"
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -108,3 +110,31 @@ def spark(values: Iterable[float], low: float, high: float) -> str:
     top = len(SPARKS) - 1
     span = (high - low) or 1.0
     return "".join(SPARKS[round(max(0.0, min(1.0, (v - low) / span)) * top)] for v in values)
+
+
+def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
+    """The temperature and every filter that is not off, in `room` cells if they can be.
+
+    The `seed` only where it fits as well; the names get shorter, but none is left out.
+    """
+    filters = (
+        ("τ", "τ", sampling.plausibility, 0),
+        ("T", "T", sampling.temperature, None),
+        ("top-p", "p", sampling.top_p, 1),
+        ("top-k", "k", sampling.top_k, 0),
+        ("min-p", "m", sampling.min_p, 0),
+    )
+    acting = [(name, short, exact(value)) for name, short, value, off in filters if value != off]
+    long = [f"{name} {value}" for name, _, value in acting]
+    if sampling.temperature == 0:
+        long = ["T 0 (argmax)" if part == "T 0" else part for part in long]
+    forms = [
+        "  ".join([*long, f"seed {sampling.seed}"]) if seed else "",
+        "  ".join(long),
+        " ".join(f"{short} {value}" for _, short, value in acting),
+        " ".join(
+            short + value.removeprefix("0") if value != "0" else f"{short}0"
+            for _, short, value in acting
+        ),
+    ]
+    return next((form for form in forms if form and len(form) <= room), forms[-1])

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from logit_amp_chat.core.analysis.reply_stats import most_changed, window_means
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import LETTERS, lane_title
+from logit_amp_chat.core.number_format import sampling_line
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -28,7 +29,7 @@ from logit_amp_chat.tui.chat.welcome import welcome
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock, which
 from logit_amp_chat.tui.token_log.widget import TokenLog
-from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, settings, timeline
+from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
 from logit_amp_chat.tui.widgets.composer import Composer
 from logit_amp_chat.tui.widgets.inspector import Inspected, Inspector
 from logit_amp_chat.tui.widgets.lane import Standing
@@ -221,7 +222,7 @@ class ChatView:
     def _tell_conditions(self, logs: list[ReplyLog], previous: ReplyLog | None) -> None:
         """Say how the lanes were sampled, and whose replies they continue."""
         own = self.session.own_histories
-        parts = [settings(logs[0].reply.sampling)] if logs else []
+        parts = [sampling_line(logs[0].reply.sampling)] if logs else []
         if previous is not None:
             parts.append(continues(self.session.conversation, logs, previous, own=own))
             parts.append("h one history" if own else "h own histories")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.number_format import sampling_line, signed
 from logit_amp_chat.core.records import FinishReason, Message, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
@@ -135,6 +135,7 @@ class ReplyBlock:
             which(*self.siblings),
             f"{reply.forced} given" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
+            sampling_line(reply.sampling),
         ]
         for detail in filter(None, details):
             self.wrapped.add(f"  {detail}", "finish")

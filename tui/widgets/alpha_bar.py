@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from logit_amp_chat.core.analysis.reply_stats import WindowMeans
 from logit_amp_chat.core.lanes import LETTERS, lane_colour
-from logit_amp_chat.core.number_format import exact, nats, signed, spark
+from logit_amp_chat.core.number_format import nats, sampling_line, signed, spark
 from logit_amp_chat.core.records import Sampling, Step
 
 LOW, HIGH = -2.0, 4.0
@@ -35,34 +35,6 @@ def timeline(steps: Sequence[Step]) -> tuple[float, ...]:
     last = len(steps) - 1
     found = tuple(steps[round(i * last / (SPARK - 1))].alpha for i in range(SPARK))
     return found if len(set(found)) > 1 else ()
-
-
-def settings(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
-    """The temperature and every filter that is not off, in `room` cells if they can be.
-
-    The `seed` only where it fits as well; the names get shorter, but none is left out.
-    """
-    filters = (
-        ("τ", "τ", sampling.plausibility, 0),
-        ("T", "T", sampling.temperature, None),
-        ("top-p", "p", sampling.top_p, 1),
-        ("top-k", "k", sampling.top_k, 0),
-        ("min-p", "m", sampling.min_p, 0),
-    )
-    acting = [(name, short, exact(value)) for name, short, value, off in filters if value != off]
-    long = [f"{name} {value}" for name, _, value in acting]
-    if sampling.temperature == 0:
-        long = ["T 0 (argmax)" if part == "T 0" else part for part in long]
-    forms = [
-        "  ".join([*long, f"seed {sampling.seed}"]) if seed else "",
-        "  ".join(long),
-        " ".join(f"{short} {value}" for _, short, value in acting),
-        " ".join(
-            short + value.removeprefix("0") if value != "0" else f"{short}0"
-            for _, short, value in acting
-        ),
-    ]
-    return next((form for form in forms if form and len(form) <= room), forms[-1])
 
 
 class AlphaBar(Widget):
@@ -100,7 +72,7 @@ class AlphaBar(Widget):
             value, pad = value.rjust(5), 2
         side = next((cells for least, cells in SIDES if width >= least), 0)
         around = len(value) + 4 + 2 * pad  # on the first line, besides rail and figures
-        said = settings(self.sampling, width - around - RAIL - pad, seed=side >= SEED_FROM)
+        said = sampling_line(self.sampling, width - around - RAIL - pad, seed=side >= SEED_FROM)
         side = max(side, len(said) + pad)
         rail = min(width - side - around, 97)
         if rail < SHORT_RAIL:

@@ -208,6 +208,7 @@ def _head(file: File, id: str) -> str:
         which(id, file.siblings(reply)),
         f"{reply.forced} given" if reply.forced else "",
         f"“{file.names[id]}”" if file.names.get(id) else "",
+        sampling_of(reply),
     ]
     return "  ".join(filter(None, parts))
 
@@ -318,6 +319,21 @@ def whose_history(chat: Chat, file: File, lane: str) -> str:
     return f"history of {title(file.replies[previous].alpha)}" if one else "mixed history"
 
 
+def sampling_of(reply: Reply) -> str:
+    """The temperature and every filter that acts."""
+    sampling = reply.sampling
+    acting = {
+        "top-p": sampling.top_p if sampling.top_p < 1 else 0,
+        "top-k": sampling.top_k,
+        "min-p": sampling.min_p,
+    }
+    argmax = " (argmax)" if sampling.temperature == 0 else ""
+    tau = f"τ {sampling.plausibility:g}" if sampling.plausibility else ""
+    said = [tau, f"T {sampling.temperature:g}{argmax}"]
+    said += [f"{name} {value:g}" for name, value in acting.items() if value]
+    return "  ".join(filter(None, said))
+
+
 def conditions(chat: Chat) -> str:
     """How the lanes were sampled and whose replies they continue, above them."""
     file, shown = File.of(chat.saved), shown_lanes(chat)
@@ -328,17 +344,7 @@ def conditions(chat: Chat) -> str:
     said_to, own = file.place(message), chat.session.own_histories
     parts = []
     if some:
-        sampling = file.replies[some].sampling
-        acting = {
-            "τ": sampling.plausibility,
-            "top-p": sampling.top_p if sampling.top_p < 1 else 0,
-            "top-k": sampling.top_k,
-            "min-p": sampling.min_p,
-        }
-        said = [f"{name} {value:g}" for name, value in acting.items() if value]
-        argmax = " (argmax)" if sampling.temperature == 0 else ""
-        said.insert(bool(sampling.plausibility), f"T {sampling.temperature:g}{argmax}")
-        parts.append("  ".join(said))
+        parts.append(sampling_of(file.replies[some]))
     if said_to is not None:
         whose = [whose_history(chat, file, lane) for lane in shown]
         before = {history(file, file.replies[id]) for id in shown.values()}
