@@ -20,13 +20,17 @@
 
   // --- numbers, as the app writes them: null is −∞, a string is what is no number
   const minus = (text) => text.replace("-", "−");
-  const nats = (x) => (x === null ? "−∞" : typeof x === "string" ? x : minus(x.toFixed(2)));
+  const fixed = (x, digits) => {
+    const text = x.toFixed(digits);
+    return Number(text) === 0 ? text.replace("-", "") : text; // −0.00 is zero
+  };
+  const nats = (x) => (x === null ? "−∞" : typeof x === "string" ? x : minus(fixed(x, 2)));
   const delta = (a, b) => {
     if (typeof a !== "number" || typeof b !== "number") {
       return a === null && typeof b === "number" ? "−∞" : b === null && typeof a === "number" ? "+∞" : "–";
     }
-    const digits = Math.abs(a - b) < 100 ? 2 : 1;
-    return (a - b >= 0 ? "+" : "") + minus((a - b).toFixed(digits));
+    const text = fixed(a - b, Math.abs(a - b) < 100 ? 2 : 1);
+    return (Number(text) > 0 ? "+" : "") + minus(text);
   };
   const share = (logp) => (typeof logp === "number" ? Math.exp(Math.min(0, logp)) : 0);
   const probability = (logp) => {

@@ -17,7 +17,9 @@ from logit_amp_chat.tui.token_log.wrapping import clip
 
 ORDERS = ("α", "|Δ|", "closest rival")
 HEADS = ("overtakes ▸ at α", "overtakes")
-DELTA, ALPHA = 6, 7  # cells of a Δ, of an α with its sign
+DELTA = 6  # cells of a Δ
+FARTHEST = 10.0
+"""The largest |α| at which overtaking is shown: text that is amplified further is no language."""
 Line = list[Segment]
 
 
@@ -55,11 +57,13 @@ def ordered(step: Step, order: str) -> list[Candidate]:
 
 
 def overtakes_at(found: Overtaking) -> str:
-    """The αs at which a candidate is ahead, in ALPHA cells: ≥+2.30, ≤−0.40, always, never."""
+    """The αs at which a candidate is ahead: ≥+2.30, ≤−0.40, always, never, or – if too far off."""
     if found.at is None:
         return "always" if found.ahead else "never"
+    if abs(found.at) > FARTHEST:
+        return "–"
     sign = "≥" if found.above else "≤"
-    return f"{sign}{number_format.near_alpha(found.at, ALPHA - 1)}"
+    return f"{sign}{number_format.delta(found.at, 0)}"
 
 
 def first_that_fits(texts: Sequence[str], width: int) -> str:
@@ -143,8 +147,9 @@ class CandidateTable:
             line.append(Segment(f" {shift}", self.style("plain")))
         if self.shows_overtaking:
             found = overtaking(candidate, self._chosen)
-            text = ("" if chosen else overtakes_at(found)).rjust(self.overtakes)
-            line.append(Segment(f" {text}", self.style("muted" if found.ahead else "plain")))
+            text = "" if chosen else overtakes_at(found)
+            style = "muted" if found.ahead or text == "–" else "plain"
+            line.append(Segment(f" {text:>{self.overtakes}}", self.style(style)))
         if selected:
             pick = self.style("selected")
             line = [Segment(part.text, (part.style or Style()) + pick) for part in line]

@@ -21,7 +21,7 @@ METRICS = {
 
 
 def change(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
 
 
 def number(value: float) -> str:
