@@ -283,8 +283,7 @@ class ChatView:
             self.inspector.show(None)
             return
         place = min(cursor.step, total - 1) if cursor else self.place_to_inspect(block)
-        note = block.log.notes.get(place, "")
-        self.inspector.show(Inspected(steps[place], place, total, note))
+        self.inspector.show(Inspected.of(block.log, place))
 
     @staticmethod
     def place_to_inspect(block: ReplyBlock) -> int:

@@ -18,6 +18,7 @@ from logit_amp_chat.core.lanes import LANES, LETTERS, lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.wrapping import clip
 from logit_amp_chat.tui.widgets.candidate_table import (
@@ -39,12 +40,24 @@ COMPACT_BELOW = 10
 
 @dataclass(frozen=True)
 class Inspected:
-    """A step: token `place` of `total`, with its note."""
+    """A step: token `place` of `total`, with its note; `given` if it was not sampled."""
 
     step: Step
     place: int
     total: int
     note: str = ""
+    given: bool = False
+
+    @classmethod
+    def of(cls, log: ReplyLog, place: int) -> Inspected:
+        """Token `place` of a reply."""
+        return cls(
+            log.steps[place],
+            place,
+            len(log.steps),
+            log.notes.get(place, ""),
+            place < log.reply.forced,
+        )
 
 
 class Inspector(Widget, can_focus=False):
@@ -198,7 +211,8 @@ class Inspector(Widget, can_focus=False):
         step = self.inspected.step
         muted = self._style("muted")
         if y == 0:
-            place = f" token {self.inspected.place + 1} of {self.inspected.total}"
+            given = " · given" if self.inspected.given else ""
+            place = f" token {self.inspected.place + 1} of {self.inspected.total}{given}"
             right = f"{lane_heading(step.alpha)} "
             gap = max(1, width - cell_len(place) - cell_len(right))
             return [

@@ -78,6 +78,19 @@ async def test_it_opens_on_where_a_branch_leaves_its_sibling(tmp_path: Path) -> 
         assert f"token 3 of {len(steps(chat))}" in shown(chat)
 
 
+async def test_it_says_which_tokens_were_given(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("tab", "home", "right", "right", "enter", "down", "down", "enter")
+        await chat.finish()
+        await chat.press("i", "home", "right", "right")
+        total = len(steps(chat))
+        assert f" token 3 of {total} · given " in shown(chat)
+        await chat.press("right")
+        assert f" token 4 of {total}  " in shown(chat)
+
+
 async def test_it_opens_on_where_a_lane_leaves_after(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(120, 40)) as chat:
         await chat.press("f4")
