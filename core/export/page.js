@@ -67,7 +67,7 @@
     const text = span.parentElement;
     const place = spansOf(text).indexOf(span);
     const all = stepsOf(text);
-    const [lane, token, kl, klAmplified, entropy, logp, rank, candidates] = all[place];
+    const [lane, token, kl, klAmplified, entropy, logp, rank, candidates, masked] = all[place];
     const sides = ["before", "after", "amplified"];
     const name = (side) => element("td", { className: side }, side);
     const rows = sides.map((side, i) =>
@@ -84,11 +84,13 @@
         element("td", { className: "amplified" }, probability(amplified)),
         meter(amplified, "amplified"),
         delta(after, before),
-      ], which === token ? { className: "chosen" } : {}));
+      ], {
+        className: which === token ? "chosen" : masked.includes(which) ? "masked" : "",
+      }));
     panel.replaceChildren(
       element("h2", {}, element("span", {}, `token ${place + 1} of ${all.length}`), element("span", {}, lane)),
       element("p", { className: "token" }, quoted(tokens[token][1])),
-      element("table", {}, head("", "p", "", "log p", "rank"), ...rows),
+      element("table", {}, head("without τ, T", "p", "", "log p", "rank"), ...rows),
       element("table", {},
         row(["Δ after − before", delta(logp[1], logp[0]) + " nats"]),
         row(["Δ amplified − after", delta(logp[2], logp[1]) + " nats"]),

@@ -203,6 +203,28 @@ async def test_a_key_sorts_the_candidates_the_other_way(tmp_path: Path) -> None:
         assert listed() == [quoted(c.text) for c in by_shift]
 
 
+async def test_what_tau_removed_is_marked_by_the_tau_of_its_step(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 60)) as chat:
+        await chat.press("f5")
+        await chat.say("Hi")
+        await chat.step(1)
+        loose, strict = chat.session.sampling.plausibility, 0.2
+        chat.session.set_sampling(chat.session.sampling.model_copy(update={"plausibility": strict}))
+        await chat.step(1)
+        for tau in (strict, loose):
+            place = chat.screen.view.inspector.inspected
+            assert place is not None
+            bound = tau * max(math.exp(one.after) for one in place.step.top)
+            below = {quoted(c.text) for c in place.step.top if math.exp(c.after) < bound}
+            marked = {
+                line.split("×")[1].split()[0] for line in shown(chat).splitlines() if "×" in line
+            }
+            assert marked == below
+            assert bool(below) == (tau == strict)
+            await chat.press("tab", "home")
+        assert "without τ, T" in shown(chat)
+
+
 async def test_nothing_moves_while_text_streams(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("f5")
