@@ -84,8 +84,8 @@ def path_probabilities(opening: Opening) -> Probabilities:
 def ordered(found: Sequence[OpeningRow], order: Order) -> list[OpeningRow]:
     """What training raised, most first, then what it lowered; or the likeliest under α first.
 
-    By their share of the KL, which weighs Δ by how much it matters (Δ alone puts the far
-    tail first, p_after − p_before a rare habit last), or by Δ log p.
+    By their share of the KL, which weighs Δ by the probability (Δ alone puts the far tail
+    first), or by Δ log p.
     """
     keys: dict[Order, Callable[[OpeningRow], tuple[float, ...]]] = {
         "kl_share": lambda row: _raised_first(row.kl_share),
