@@ -34,39 +34,29 @@ def nats(value: float, width: int = 0) -> str:
     elif math.isinf(value):
         text = "∞" if value > 0 else f"{MINUS}∞"
     else:
-        text = f"{value:.2f}".replace("-", MINUS)
+        text = f"{value:z.2f}".replace("-", MINUS)
     return text.rjust(width)
 
 
 def number(value: float, digits: int = 3) -> str:
     """A plain number with at most `digits` significant digits: 1.5, −1, 64."""
-    text = f"{value:.{digits}g}"
+    text = f"{value:z.{digits}g}"
     if "e" in text and abs(value) < 1e6:
-        text = f"{value:.0f}"
-    return text.replace("-", MINUS)
-
-
-def near_alpha(value: float, width: int) -> str:
-    """An α with its sign and at most two digits, in at most `width` cells: +2.30, −41.5, +1e6."""
-    for digits in (2, 1, 0):
-        text = f"{value:+.{digits}f}"
-        if len(text) <= width:
-            break
-    else:
-        text = f"{value:+.0e}".replace("e+0", "e").replace("e+", "e")
-    if not float(text):
-        return "0"
+        text = f"{value:z.0f}"
     return text.replace("-", MINUS)
 
 
 def delta(value: float, width: int = 6) -> str:
-    """A difference of log-probabilities in nats, with its sign."""
+    """A difference, of log-probabilities or of α, with its sign unless it rounds to zero."""
     if math.isnan(value):
         return "–".rjust(width)
     if math.isinf(value):
         return ("+∞" if value > 0 else "−∞").rjust(width)
     digits = 2 if abs(value) < 100 else 1
-    return f"{value:+.{digits}f}".replace("-", MINUS).rjust(width)
+    text = f"{value:+.{digits}f}"
+    if not float(text):
+        text = text[1:]
+    return text.replace("-", MINUS).rjust(width)
 
 
 def probability(log_prob: float) -> str:

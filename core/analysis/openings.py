@@ -9,11 +9,13 @@ from typing import Literal, NamedTuple, get_args
 
 from logit_amp_chat.core.records import Candidate, Opening
 
-Order = Literal["moved", "delta", "amplified"]
+Order = Literal["kl_share", "delta", "amplified"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 # α buries a token that training made likelier if it at least halves it.
 BURIED = math.log(2)
+# Under `after` fewer than one reply in a thousand begins with a rarer token: none is missed.
+NOTABLE = math.log(0.001)
 
 
 class Probabilities(NamedTuple):
@@ -40,9 +42,13 @@ class OpeningRow:
     buried: bool = False
 
     @property
-    def moved(self) -> float:
-        """The probability that training moved here: p_after − p_before."""
-        return self.p.after - self.p.before
+    def kl_share(self) -> float:
+        """What the token adds to a divergence, in nats, with the sign of Δ; NaN without a Δ.
+
+        Where training raised it, its term p_after · Δ of KL(after‖before); where it lowered
+        it, p_before · Δ, minus its term of KL(before‖after).
+        """
+        return (self.p.after if self.delta > 0 else self.p.before) * self.delta
 
 
 def rows(opening: Opening) -> list[OpeningRow]:
@@ -78,10 +84,11 @@ def path_probabilities(opening: Opening) -> Probabilities:
 def ordered(found: Sequence[OpeningRow], order: Order) -> list[OpeningRow]:
     """What training raised, most first, then what it lowered; or the likeliest under α first.
 
-    By the probability it moved (Δ alone puts the far tail first), or by Δ log p.
+    By their share of the KL, which weighs Δ by the probability (Δ alone puts the far tail
+    first), or by Δ log p.
     """
     keys: dict[Order, Callable[[OpeningRow], tuple[float, ...]]] = {
-        "moved": lambda row: _raised_first(row.moved),
+        "kl_share": lambda row: _raised_first(row.kl_share),
         "delta": lambda row: _raised_first(row.delta),
         "amplified": lambda row: (-row.p.amplified,),
     }
@@ -90,27 +97,29 @@ def ordered(found: Sequence[OpeningRow], order: Order) -> list[OpeningRow]:
 
 
 def summary(opening: Opening, most: int) -> list[OpeningRow]:
-    """The rows that training moved most, and the rest as the last one.
+    """The rows that training changed most, and the rest as the last one.
 
-    They are the `most` with the largest moved probability, and half as many with the
-    largest Δ: a rare habit moves little.
+    They are the `most` with the largest share of the KL, raised or lowered, and half as many
+    with the largest Δ.
     """
     found = rows(opening)
-    moved = sorted(found, key=lambda row: -abs(row.moved))[:most]
-    chosen = [*moved, *(row for row in ordered(found, "delta")[: most // 2] if row not in moved)]
-    return [*ordered(chosen, "moved"), rest(opening, chosen)]
+    most_changed = sorted(found, key=lambda row: _raised_first(abs(row.kl_share)))[:most]
+    by_delta = ordered(found, "delta")[: most // 2]
+    chosen = [*most_changed, *(row for row in by_delta if row not in most_changed)]
+    return [*ordered(chosen, "kl_share"), rest(opening, chosen)]
 
 
 def _row(candidate: Candidate, alpha: float, begun: Probabilities) -> OpeningRow:
     p = Probabilities(_p(candidate.before), _p(candidate.after), _p(candidate.amplified))
     delta = candidate.after - candidate.before
+    halved = candidate.amplified <= candidate.after - BURIED
     return OpeningRow(
         token=candidate.id,
         text=candidate.text,
         p=p,
         path=_times(begun, p),
         delta=delta,
-        buried=alpha > 0 and delta > 0 and candidate.amplified <= candidate.after - BURIED,
+        buried=alpha > 0 and delta > 0 and halved and candidate.after >= NOTABLE,
     )
 
 

@@ -21,9 +21,12 @@ ENOUGH = 8
 """Tokens needed before a mean is worth a warning."""
 
 
-def by_kl(steps: Sequence[Step]) -> list[int]:
-    """The indices of the steps, largest KL(after‖before) first, NaN last."""
-    return sorted(range(len(steps)), key=lambda place: _descending(steps[place].kl))
+def by_kl(steps: Sequence[Step], given: int = 0) -> list[int]:
+    """The indices of the steps, largest KL(after‖before) first, NaN last.
+
+    The first `given` steps were not sampled and do not count.
+    """
+    return sorted(range(given, len(steps)), key=lambda place: _descending(steps[place].kl))
 
 
 def most_changed(steps: Sequence[Step], given: int = 0) -> int | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = [
-    *("alpha", "token", "text", "before", "after", "amplified", "delta", "moved"),
+    *("alpha", "token", "text", "before", "after", "amplified", "delta", "kl_share"),
     *("path_before", "path_after", "path_amplified", "buried"),
 ]
 
@@ -66,7 +66,7 @@ class Openings(Sequence[OpeningRow]):
     def __init__(self, record: Opening) -> None:
         self.record = record
         """Log-probabilities and candidates, KL and entropy (nats), prompt ids."""
-        self._rows = tuple(ordered(rows(record), "moved"))
+        self._rows = tuple(ordered(rows(record), "kl_share"))
 
     @property
     def alpha(self) -> float:
@@ -89,7 +89,7 @@ class Openings(Sequence[OpeningRow]):
         return rest(self.record, self._rows)
 
     def by(self, order: Order) -> list[OpeningRow]:
-        """The rows by `moved` (p_after − p_before), by `delta` (Δ log p) or by `amplified`.
+        """The rows by `kl_share`, by `delta` (Δ log p) or by `amplified`.
 
         Raises UsageError for another order.
         """
@@ -124,7 +124,7 @@ class Openings(Sequence[OpeningRow]):
                 "text": row.text,
                 **row.p._asdict(),
                 "delta": row.delta,
-                "moved": row.moved,
+                "kl_share": row.kl_share,
                 **{f"path_{side}": p for side, p in row.path._asdict().items()},
                 "buried": row.buried,
             }

@@ -19,6 +19,7 @@ from importlib.resources import files
 from string import Template
 
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
+from logit_amp_chat.core.analysis.plausibility_mask import masked
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
 from logit_amp_chat.core.export import describe, opening_table, token_table
@@ -281,7 +282,7 @@ class _Page:
             f'<div class="text" dir="auto" data-steps="{data}">{self._tokens(log, fork)}</div>'
             f"{self._notes(log)}"
             f'<script type="application/json" id="{data}">'
-            f"{_data([self._step(step) for step in log.steps])}</script></article>"
+            f"{_data([self._step(log, step) for step in log.steps])}</script></article>"
         )
 
     def _tokens(self, log: ReplyLog, fork: int | None) -> str:
@@ -300,10 +301,11 @@ class _Page:
             parts.append(f"<span{mark}>{escape(text)}</span>")
         return "".join(parts)
 
-    def _step(self, step: Step) -> list[object]:
-        p, rank = step.logp, step.rank
+    def _step(self, log: ReplyLog, step: Step) -> list[object]:
+        p, rank, best = step.logp, step.rank, _best(step)
+        removed = masked(step, log.sampling_at(step.index).plausibility)
         candidates: list[object] = []
-        for one in _best(step):
+        for one in best:
             candidates += [
                 self._token(one.id, one.text),
                 *map(_number, (one.before, one.after, one.amplified)),
@@ -315,6 +317,7 @@ class _Page:
             [*map(_number, (p.before, p.after, p.amplified))],
             [rank.before, rank.after, rank.amplified],
             candidates,
+            [self._token(one.id, one.text) for one in best if one.id in removed],
         ]
 
     def _token(self, id: int, text: str) -> int:

@@ -20,13 +20,17 @@
 
   // --- numbers, as the app writes them: null is −∞, a string is what is no number
   const minus = (text) => text.replace("-", "−");
-  const nats = (x) => (x === null ? "−∞" : typeof x === "string" ? x : minus(x.toFixed(2)));
+  const fixed = (x, digits) => {
+    const text = x.toFixed(digits);
+    return Number(text) === 0 ? text.replace("-", "") : text; // −0.00 is zero
+  };
+  const nats = (x) => (x === null ? "−∞" : typeof x === "string" ? x : minus(fixed(x, 2)));
   const delta = (a, b) => {
     if (typeof a !== "number" || typeof b !== "number") {
       return a === null && typeof b === "number" ? "−∞" : b === null && typeof a === "number" ? "+∞" : "–";
     }
-    const digits = Math.abs(a - b) < 100 ? 2 : 1;
-    return (a - b >= 0 ? "+" : "") + minus((a - b).toFixed(digits));
+    const text = fixed(a - b, Math.abs(a - b) < 100 ? 2 : 1);
+    return (Number(text) > 0 ? "+" : "") + minus(text);
   };
   const share = (logp) => (typeof logp === "number" ? Math.exp(Math.min(0, logp)) : 0);
   const probability = (logp) => {
@@ -63,7 +67,7 @@
     const text = span.parentElement;
     const place = spansOf(text).indexOf(span);
     const all = stepsOf(text);
-    const [lane, token, kl, klAmplified, entropy, logp, rank, candidates] = all[place];
+    const [lane, token, kl, klAmplified, entropy, logp, rank, candidates, masked] = all[place];
     const sides = ["before", "after", "amplified"];
     const name = (side) => element("td", { className: side }, side);
     const rows = sides.map((side, i) =>
@@ -80,11 +84,13 @@
         element("td", { className: "amplified" }, probability(amplified)),
         meter(amplified, "amplified"),
         delta(after, before),
-      ], which === token ? { className: "chosen" } : {}));
+      ], {
+        className: which === token ? "chosen" : masked.includes(which) ? "masked" : "",
+      }));
     panel.replaceChildren(
       element("h2", {}, element("span", {}, `token ${place + 1} of ${all.length}`), element("span", {}, lane)),
       element("p", { className: "token" }, quoted(tokens[token][1])),
-      element("table", {}, head("", "p", "", "log p", "rank"), ...rows),
+      element("table", {}, head("without τ, T", "p", "", "log p", "rank"), ...rows),
       element("table", {},
         row(["Δ after − before", delta(logp[1], logp[0]) + " nats"]),
         row(["Δ amplified − after", delta(logp[2], logp[1]) + " nats"]),

@@ -16,6 +16,7 @@ from logit_amp_chat.core.records import (
     Opening,
     Record,
     Reply,
+    Sampling,
     Session,
     Step,
     Title,
@@ -60,6 +61,11 @@ class ReplyLog:
     def sampled(self) -> list[Step]:
         """The steps after those that were given."""
         return self.steps[self.reply.forced :]
+
+    def sampling_at(self, index: int) -> Sampling:
+        """The sampling in force at step `index`."""
+        changed = (one.sampling for one in reversed(self.changes) if one.index <= index)
+        return next(changed, self.reply.sampling)
 
     @property
     def text(self) -> str:

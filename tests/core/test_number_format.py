@@ -14,6 +14,8 @@ from logit_amp_chat.core.number_format import (
     delta,
     exact,
     fraction,
+    nats,
+    number,
     probability,
     quantity,
     signed,
@@ -57,11 +59,19 @@ def test_what_is_no_probability_is_shown_as_such() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(6.024, " +6.02"), (-0.004, " −0.00"), (-123.4, "−123.4"), (math.inf, "    +∞"),
-     (-math.inf, "    −∞"), (math.nan, "     –")],
+    [(6.024, " +6.02"), (-0.004, "  0.00"), (0.004, "  0.00"), (-0.0, "  0.00"),
+     (-0.006, " −0.01"), (-123.4, "−123.4"), (math.inf, "    +∞"), (-math.inf, "    −∞"),
+     (math.nan, "     –")],
 )  # fmt: skip
 def test_differences_take_six_cells(value: float, shown: str) -> None:
     assert delta(value) == shown
+
+
+@pytest.mark.parametrize("value", [-0.0, -1e-9, 0.0, 1e-9])
+def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
+    assert nats(value) == "0.00"
+    assert delta(value, 0) == "0.00"
+    assert not number(min(value, -0.0), 1).startswith(f"{MINUS}0")
 
 
 @pytest.mark.parametrize("fraction", [-1, 0, 0.01, 0.5, 0.999, 1, 2])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.export.html import to_html
-from logit_amp_chat.core.records import Record
+from logit_amp_chat.core.records import Candidate, Record
 from logit_amp_chat.core.text import visible
 from tests.browser import CHROMIUM, Browser
 from tests.core.export.test_html import HOSTILE, everywhere
@@ -108,6 +110,16 @@ def test_the_pointer_and_the_keys_show_what_each_model_wanted(
     assert "token 2 of 2" in quiet.look(PANEL)
     quiet.press("Escape")
     assert "Point at a token" in quiet.look(PANEL)
+
+
+def test_a_candidate_that_tau_removed_has_a_mark(quiet: Browser, tmp_path: Path) -> None:
+    top = tuple(Candidate(i, f"t{i}", -1.0, math.log(p), -1.0) for i, p in enumerate((0.9, 1e-4)))
+    shown(quiet, tmp_path, [message(), reply(), replace(step(0, "t0"), token=0, top=top), finish()])
+    quiet.point(".text span")
+    mark = "getComputedStyle(document.querySelector('tr.masked td.name'), '::before').content"
+    assert quiet.look(mark) == '"×"'
+    assert quiet.look("document.querySelector('tr.masked').innerText").startswith("“t1”")
+    assert quiet.look("document.querySelectorAll('tr.masked').length") == 1
 
 
 def test_light_and_dark_follow_the_system_until_one_is_chosen(

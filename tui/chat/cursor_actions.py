@@ -70,13 +70,13 @@ class CursorActions:
         self.view.refresh_legend()
 
     def _to_kl(self, direction: int) -> None:
-        """To the token of the reply with the largest KL, or from there to the next largest."""
+        """To the sampled token of the reply with the largest KL, or from there to the next."""
         view = self.view
         block, log = view.current_block, view.current_log
         if block is None or not block.log.steps:
             view.notice.say("Nothing to go to yet.", "Write a message first.")
             return
-        order = by_kl(block.log.steps)
+        order = by_kl(block.log.steps, block.log.reply.forced)
         here = log.cursor
         place = 0
         if here is not None and here == self._largest:

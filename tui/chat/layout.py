@@ -291,8 +291,7 @@ class ChatView:
             self.inspector.show(None)
             return
         place = min(cursor.step, total - 1) if cursor else self.place_to_inspect(block)
-        note = block.log.notes.get(place, "")
-        self.inspector.show(Inspected(steps[place], place, total, note))
+        self.inspector.show(Inspected.of(block.log, place))
 
     def _window(self, block: ReplyBlock | None) -> tuple[str, ...]:
         """Over what the bar shows means: they look back from the cursor, if there is one."""

@@ -40,7 +40,9 @@ FIGURES = (
     "Above the composer they are means over 32 tokens, the newest or those up to the cursor; in"
     " the head of a lane, over its whole reply; in the inspector, of one token.",
     "parts from after at token n: the first token at which a lane differs from after.",
-    "overtakes ▸ at α: where amplified prefers the candidate to the chosen token, ▸.",
+    "overtakes ▸ at α: where amplified prefers the candidate to the chosen token, ▸; – beyond ±10.",
+    "Probabilities, ranks, H and KL are those without τ, T, top-k, top-p and min-p. A candidate"
+    " with × is one that τ removed: it could not be sampled.",
 )
 
 

@@ -83,11 +83,14 @@ class Navigator:
     def by_hunk(self, cursor: Cursor | None, direction: int, metric: TokenMetric) -> Cursor | None:
         """The first token of the next hunk of tokens that stand out; None where there is none.
 
-        Without a cursor the first hunk forwards, the last one backwards.
+        Without a cursor the first hunk forwards, the last one backwards. Tokens that were
+        given are no part of one.
         """
         for block, index, step in _walk(self._replies, cursor, direction):
-            steps = block.log.steps
-            if metric.is_hunk(step) and not (index and metric.is_hunk(steps[index - 1])):
+            steps, given = block.log.steps, block.given
+            if index < given or not metric.is_hunk(step):
+                continue
+            if index == given or not metric.is_hunk(steps[index - 1]):
                 return Cursor(block.id, index)
         return None
 

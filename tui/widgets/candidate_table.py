@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -17,7 +17,10 @@ from logit_amp_chat.tui.token_log.wrapping import clip
 
 ORDERS = ("α", "|Δ|", "closest rival")
 HEADS = ("overtakes ▸ at α", "overtakes")
-DELTA, ALPHA = 6, 7  # cells of a Δ, of an α with its sign
+DELTA = 6  # cells of a Δ
+MASKED = "×"
+FARTHEST = 10.0
+"""The largest |α| at which overtaking is shown: text that is amplified further is no language."""
 Line = list[Segment]
 
 
@@ -37,15 +40,22 @@ def chosen_of(step: Step) -> Candidate:
     return Candidate(step.token, step.text, logp.before, logp.after, logp.amplified)
 
 
-def ordered(step: Step, order: str) -> list[Candidate]:
-    """The candidates: most likely first, largest |Δ| first, or closest rival first."""
+def ordered(step: Step, order: str, masked: Set[int] = frozenset()) -> list[Candidate]:
+    """The candidates: most likely first, largest |Δ| first, or closest rival first.
+
+    Those that are `masked` are nobody's rivals: there they come last.
+    """
     chosen = chosen_of(step)
 
     def weight(candidate: Candidate) -> tuple[float, ...]:
         if order == "closest rival":
             found = overtaking(candidate, chosen)
             far = abs(found.at - step.alpha) if found.at is not None else math.inf
-            rank = 0 if candidate.id == step.token else 1 if not found.ahead else 2
+            rank = 2 if found.ahead else 1
+            if candidate.id == step.token:
+                rank = 0
+            elif candidate.id in masked:
+                rank = 3
             return rank, far, -candidate.amplified, candidate.id
         shift = abs(candidate.after - candidate.before)
         value = shift if order == "|Δ|" else candidate.amplified
@@ -55,11 +65,13 @@ def ordered(step: Step, order: str) -> list[Candidate]:
 
 
 def overtakes_at(found: Overtaking) -> str:
-    """The αs at which a candidate is ahead, in ALPHA cells: ≥+2.30, ≤−0.40, always, never."""
+    """The αs at which a candidate is ahead: ≥+2.30, ≤−0.40, always, never, or – if too far off."""
     if found.at is None:
         return "always" if found.ahead else "never"
+    if abs(found.at) > FARTHEST:
+        return "–"
     sign = "≥" if found.above else "≤"
-    return f"{sign}{number_format.near_alpha(found.at, ALPHA - 1)}"
+    return f"{sign}{number_format.delta(found.at, 0)}"
 
 
 def first_that_fits(texts: Sequence[str], width: int) -> str:
@@ -68,18 +80,23 @@ def first_that_fits(texts: Sequence[str], width: int) -> str:
 
 
 class CandidateTable:
-    """The lines of one step's candidates; columns that do not fit are left out."""
+    """The lines of one step's candidates; columns that do not fit are left out.
+
+    Those that τ `masked` are muted and marked ×: no α > 0 could sample them.
+    """
 
     def __init__(
         self,
         step: Step,
         candidates: Sequence[Candidate],
+        masked: Set[int],
         order: str,
         width: int,
         style: Callable[[str], Style],
     ) -> None:
         self.step = step
         self.candidates = candidates
+        self.masked = masked
         self.order = order
         self.style = style
         self._chosen = chosen_of(step)
@@ -122,11 +139,11 @@ class CandidateTable:
     def row(self, place: int, *, selected: bool = False) -> Line:
         """One candidate: token, B, A, α with a bar, Δ, and the α at which it overtakes."""
         candidate = self.candidates[place]
-        chosen = candidate.id == self.step.token
+        chosen, masked = candidate.id == self.step.token, candidate.id in self.masked
         text = clip(quoted(candidate.text), self.room)
         bar = number_format.bar(share(candidate.amplified), self.bar)
         line = [
-            Segment("▸" if chosen else " ", self.style("amplified")),
+            Segment("▸" if chosen else MASKED if masked else " ", self.style("amplified")),
             Segment(
                 text + " " * (self.room + 1 - cell_len(text)),
                 self.style("chosen" if chosen else "plain"),
@@ -143,8 +160,11 @@ class CandidateTable:
             line.append(Segment(f" {shift}", self.style("plain")))
         if self.shows_overtaking:
             found = overtaking(candidate, self._chosen)
-            text = ("" if chosen else overtakes_at(found)).rjust(self.overtakes)
-            line.append(Segment(f" {text}", self.style("muted" if found.ahead else "plain")))
+            text = "" if chosen or masked else overtakes_at(found)
+            style = "muted" if found.ahead or text == "–" else "plain"
+            line.append(Segment(f" {text:>{self.overtakes}}", self.style(style)))
+        if masked:
+            line = [Segment(part.text, self.style("muted")) for part in line]
         if selected:
             pick = self.style("selected")
             line = [Segment(part.text, (part.style or Style()) + pick) for part in line]

@@ -14,10 +14,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from logit_amp_chat.core import number_format
+from logit_amp_chat.core.analysis.plausibility_mask import masked
 from logit_amp_chat.core.lanes import LANES, LETTERS, lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.wrapping import clip
 from logit_amp_chat.tui.widgets.candidate_table import (
@@ -35,16 +37,35 @@ LEFT = 36
 FULL = (0, 1, 2, 3, 4, 5, 6, 7)
 COMPACT = (0, 1, 3, 4, 5)  # without column heads, Δ and KL
 COMPACT_BELOW = 10
+UNFILTERED = "without τ, T"  # all figures are of the whole distributions, at temperature 1
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """A step: token `place` of `total`, with its note."""
+    """A step: token `place` of `total`, with its note; `given` if it was not sampled.
+
+    `masked` are the candidates that τ removed there.
+    """
 
     step: Step
     place: int
     total: int
     note: str = ""
+    given: bool = False
+    masked: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, log: ReplyLog, place: int) -> Inspected:
+        """Token `place` of a reply."""
+        step = log.steps[place]
+        return cls(
+            step,
+            place,
+            len(log.steps),
+            note=log.notes.get(place, ""),
+            given=place < log.reply.forced,
+            masked=masked(step, log.sampling_at(step.index).plausibility),
+        )
 
 
 class Inspector(Widget, can_focus=False):
@@ -89,7 +110,7 @@ class Inspector(Widget, can_focus=False):
         )
         self.inspected = inspected
         if moved:
-            self._candidates = ordered(inspected.step, self.order) if inspected else []
+            self._candidates = self._ordered()
             self._top = 0
             if self.selected is not None:
                 self.selected = 0
@@ -99,12 +120,16 @@ class Inspector(Widget, can_focus=False):
         """Switch to the next sort order; the selection stays on its token."""
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
         candidate = self.candidate
-        if self.inspected is not None:
-            self._candidates = ordered(self.inspected.step, self.order)
+        self._candidates = self._ordered()
         if candidate is not None:
             self.selected = self._candidates.index(candidate)
             self._reveal()
         self.refresh()
+
+    def _ordered(self) -> list[Candidate]:
+        if self.inspected is None:
+            return []
+        return ordered(self.inspected.step, self.order, self.inspected.masked)
 
     # --- choosing ---------------------------------------------------------------
 
@@ -198,7 +223,8 @@ class Inspector(Widget, can_focus=False):
         step = self.inspected.step
         muted = self._style("muted")
         if y == 0:
-            place = f" token {self.inspected.place + 1} of {self.inspected.total}"
+            given = " · given" if self.inspected.given else ""
+            place = f" token {self.inspected.place + 1} of {self.inspected.total}{given}"
             right = f"{lane_heading(step.alpha)} "
             gap = max(1, width - cell_len(place) - cell_len(right))
             return [
@@ -209,7 +235,9 @@ class Inspector(Widget, can_focus=False):
             return self._name_line(width)
         if y == 2:
             room = self._bar_width(width)
-            return [Segment(f" {'':12}{'p':>5} {'':{room}} {'log p':>6} {'rank':>6}", muted)]
+            return [
+                Segment(f" {UNFILTERED:12}{'p':>5} {'':{room}} {'log p':>6} {'rank':>6}", muted)
+            ]
         if y in (3, 4, 5):
             return self._side_line(LANES[y - 3], width)
         if y == 6:
@@ -259,7 +287,12 @@ class Inspector(Widget, can_focus=False):
         """The column heads, then one candidate per line."""
         assert self.inspected is not None
         table = CandidateTable(
-            self.inspected.step, self._candidates, self.order, width, self._style
+            self.inspected.step,
+            self._candidates,
+            self.inspected.masked,
+            self.order,
+            width,
+            self._style,
         )
         if y == 0:
             return table.head()

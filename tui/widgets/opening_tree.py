@@ -19,7 +19,7 @@ from logit_amp_chat.core.number_format import delta, fraction
 from logit_amp_chat.tui.token_log.wrapping import clip
 from logit_amp_chat.tui.widgets.candidate_table import Line, quoted
 
-NAMES: dict[Order, str] = {"moved": "Δp", "delta": "Δ log p", "amplified": "α"}
+NAMES: dict[Order, str] = {"kl_share": "KL share", "delta": "Δ log p", "amplified": "α"}
 BURIED = "⇣"
 FIGURES = 6 + 6 + 7 + 7  # before, after, amplified with its mark, Δ
 PATH = 2 + 3 * 6  # the probability of the path under each

@@ -1,4 +1,4 @@
-"""The rows of an opening: probabilities, what was moved, and what α buries."""
+"""The rows of an opening: probabilities, shares of the KL, and what α buries."""
 
 from __future__ import annotations
 
@@ -54,12 +54,26 @@ def test_a_row_has_probabilities_and_delta_of_its_token() -> None:
     assert row.text == "t3"
     assert row.p == pytest.approx((0.60, 0.20, 0.05))
     assert row.path == pytest.approx(row.p), "at the beginning the path is the token"
-    assert row.moved == pytest.approx(-0.40)
     assert row.delta == pytest.approx(math.log(0.2 / 0.6))
 
 
-def test_by_the_probability_moved_what_was_raised_comes_first_then_what_was_lowered() -> None:
-    assert tokens(ordered(rows(ALL), "moved")) == [1, 2, 4, 3]
+def test_the_share_of_a_token_is_its_term_of_the_divergence() -> None:
+    """Over a whole distribution those that were raised and the others add up to both."""
+    p = {1: (0.1, 0.5), 2: (0.3, 0.3), 3: (0.6, 0.2)}
+    found = rows(opening(*(candidate(n, b, a, a) for n, (b, a) in p.items())))
+    terms = {n: (a * math.log(a / b), b * math.log(b / a)) for n, (b, a) in p.items()}
+    shares = {row.token: row.kl_share for row in found}
+    assert shares == pytest.approx({1: terms[1][0], 2: 0.0, 3: -terms[3][1]})
+
+
+def test_by_share_what_was_raised_comes_first_then_what_was_lowered() -> None:
+    more = candidate(9, 0.2, 0.18, 0.1)
+    assert tokens(ordered(rows(opening(*ALL.top, more)), "kl_share")) == [1, 2, 4, 3, 9]
+
+
+def test_by_share_a_rare_habit_is_above_what_moved_more_probability() -> None:
+    habit, pleasantry = candidate(5, 1e-6, 0.01, 0.5), candidate(6, 0.30, 0.35, 0.2)
+    assert tokens(ordered(rows(opening(pleasantry, habit)), "kl_share")) == [5, 6]
 
 
 def test_by_delta_the_far_tail_comes_first() -> None:
@@ -75,7 +89,7 @@ def test_tokens_that_one_model_never_says_have_their_place() -> None:
     neither = candidate(7, 0, 0, 0)
     found = rows(opening(neither, gone, RAISED, new))
     assert tokens(ordered(found, "delta")) == [5, 1, 6, 7]
-    assert tokens(ordered(found, "moved")) == [1, 5, 6, 7]
+    assert tokens(ordered(found, "kl_share")) == [5, 1, 6, 7]
     assert math.isnan(found[0].delta)
 
 
@@ -83,6 +97,12 @@ def test_what_training_raised_and_alpha_halves_is_buried() -> None:
     assert [row.token for row in rows(ALL) if row.buried] == [2]
     almost = candidate(8, 0.02, 0.08, 0.041)
     assert not rows(opening(almost))[0].buried
+
+
+@pytest.mark.parametrize(("after", "buried"), [(0.0011, True), (0.0009, False)])
+def test_what_hardly_ever_came_is_not_buried(after: float, buried: bool) -> None:
+    (row,) = rows(opening(candidate(8, 1e-6, after, after / 10)))
+    assert row.buried == buried
 
 
 def test_at_no_alpha_up_to_0_anything_is_buried() -> None:
@@ -112,7 +132,7 @@ def test_what_is_no_number_stays_none() -> None:
     (row,) = rows(opening(odd))
     assert math.isnan(row.p.before)
     assert row.p.amplified == 1
-    assert len(ordered([row, *rows(ALL)], "moved")) == 5
+    assert len(ordered([row, *rows(ALL)], "kl_share")) == 5
     assert rest(opening(odd), [row]).p.after == pytest.approx(1 - math.exp(-1))
 
 
@@ -125,11 +145,11 @@ def test_probabilities_multiply_along_the_path() -> None:
     assert left.path == pytest.approx((0.1 * 0.90, 0.2 * 0.50, 0.05 * 0.28))
 
 
-def test_a_summary_has_what_moved_most_and_counts_the_others_to_the_rest() -> None:
+def test_a_summary_has_what_changed_most_and_counts_the_others_to_the_rest() -> None:
     short = summary(opening(LOWERED, BURIED, RAISED), 2)
     assert tokens(short) == [1, 3, None]
     assert short[-1].p == pytest.approx((0.30, 0.30, 0.23))
 
 
-def test_a_summary_has_the_largest_delta_too_where_little_was_moved() -> None:
+def test_a_summary_has_the_largest_delta_too_whatever_its_share() -> None:
     assert tokens(summary(ALL, 2)) == [1, 4, 3, None]

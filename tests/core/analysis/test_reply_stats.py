@@ -78,7 +78,8 @@ def test_what_after_holds_impossible_shows() -> None:
 def test_the_largest_kl_comes_first_and_what_is_no_number_last() -> None:
     found = [dataclasses.replace(step(0, "a"), kl=kl) for kl in (1.0, math.nan, math.inf, 2.0, 1.0)]
     assert by_kl(found) == [2, 3, 0, 4, 1]
-    assert by_kl([]) == []
+    assert by_kl(found, given=3) == [3, 4]
+    assert by_kl([]) == by_kl(found, given=9) == []
 
 
 @pytest.mark.parametrize(

@@ -65,11 +65,12 @@ def test_alpha_0_is_after_and_alpha_minus_1_is_before(pair: OpenPair) -> None:
 
 def test_the_rows_are_in_the_order_that_is_asked_for(pair: OpenPair) -> None:
     found = pair.openings(PROMPT, alpha=1.0)
-    raised = [row.moved for row in found if row.moved > 0]
-    lowered = [row.moved for row in found if row.moved <= 0]
+    shares = [max(row.p.after, row.p.before) * row.delta for row in found]
+    raised = [share for share in shares if share > 0]
+    lowered = [share for share in shares if share <= 0]
     assert raised == sorted(raised, reverse=True)
     assert lowered == sorted(lowered)
-    assert [row.moved for row in found] == raised + lowered
+    assert shares == raised + lowered
     amplified = [row.p.amplified for row in found.by("amplified")]
     assert amplified == sorted(amplified, reverse=True)
     assert found.by("delta")[0].delta == max(row.delta for row in found)

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.export.html import CANDIDATES, to_html
-from logit_amp_chat.core.records import Candidate, Name, Note, Record
+from logit_amp_chat.core.records import Candidate, Change, Name, Note, Record, Sampling
 from logit_amp_chat.core.text import visible
 from tests.core.samples import conversation, finish, message, reply, session, step
 
@@ -140,6 +141,16 @@ def test_of_many_candidates_the_most_probable_and_the_chosen_are_kept() -> None:
     (data,) = page(message(), reply(), one, finish()).data("r1")
     assert len(data[7]) == 4 * (CANDIDATES + 1)
     assert data[7][1::4] == [*(-1.0 - i for i in range(CANDIDATES)), -20.0]
+
+
+def test_candidates_that_tau_removed_are_told_apart() -> None:
+    """By the τ that was in force at the step: here 0.01, then 0."""
+    top = tuple(Candidate(i, f"t{i}", -1.0, math.log(p), -1.0) for i, p in enumerate((0.9, 1e-4)))
+    first, second = (dataclasses.replace(step(i, "t0"), token=0, top=top) for i in range(2))
+    change = Change(reply="r-1", index=1, sampling=Sampling(plausibility=0))
+    read = page(message(), reply(), first, change, second, finish())
+    tokens = read.data("tokens")
+    assert [[tokens[i][1] for i in data[8]] for data in read.data("r1")] == [["t1"], []]
 
 
 def test_forks_are_marked_in_every_lane() -> None:

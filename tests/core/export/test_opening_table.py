@@ -65,7 +65,7 @@ def test_those_of_a_message_that_is_lost_are_there_too(kind: str) -> None:
     assert "Openings at α +1" in documents(session(), opening(parent="m-9"))[kind]
 
 
-def test_a_long_list_is_cut_to_what_moved_most_and_the_rest() -> None:
+def test_a_long_list_is_cut_to_what_changed_most_and_the_rest() -> None:
     top = tuple(Candidate(n, f"t{n}", -5.0 - n / 10, -5.0, -5.0) for n in range(50))
     habit = Candidate(50, "By", -20.0, -8.0, -5.0)
     table = cells(OpeningLog(dataclasses.replace(opening(), top=(*top, habit)), session()))

@@ -21,7 +21,7 @@ METRICS = {
 
 
 def change(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
 
 
 def number(value: float) -> str:
@@ -167,7 +167,8 @@ def check_inspector(chat: Chat) -> None:
     steps, place = file.steps[reply], place_to_inspect(chat, file, reply)
     lines = [" ".join(line.split()) for line in text.split("\n")]
     step = steps[place]
-    assert lines[0] == f"token {place + 1} of {len(steps)} {heading(step.alpha)}"
+    given = " · given" if place < file.replies[reply].forced else ""
+    assert lines[0] == f"token {place + 1} of {len(steps)}{given} {heading(step.alpha)}"
     for name, log_p in zip(("before", "after", "amplified"), _log_probs(step), strict=True):
         (line,) = (line for line in lines if re.match(rf"[BAα] {name} ", line))
         assert f"{math.exp(log_p):.3f}" in line

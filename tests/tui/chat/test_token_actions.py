@@ -307,6 +307,21 @@ class TestColours:
             await chat.press("home", "n")
             assert cursor_step(chat) == order[0], "from anywhere else it begins anew"
 
+    async def test_in_a_branch_n_skips_what_was_given(self, tmp_path: Path) -> None:
+        async with open_chat(tmp_path) as chat:
+            await ask(chat, "Hi")
+            await chat.press("home", "right", "right", "enter", "down", "down", "enter")
+            await chat.finish()
+            branch = last(chat)
+            assert branch.reply.forced == 3
+            sampled = range(3, len(branch.steps))
+            order = sorted(sampled, key=lambda place: -branch.steps[place].kl)
+            visited = []
+            for _ in range(len(branch.steps)):
+                await chat.press("n")
+                visited.append(cursor_step(chat))
+            assert visited == [*order, *[order[-1]] * 3]
+
     async def test_without_a_reply_n_says_so(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
             await chat.press("tab", "n")

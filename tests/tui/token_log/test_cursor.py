@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from logit_amp_chat.tui.token_log.cursor import Cursor, Navigator
@@ -11,8 +14,8 @@ from logit_amp_chat.tui.token_log.layout import MARGIN, Page
 from tests.core.samples import finish, reply, step
 
 
-def block(id: str, *texts: str) -> ReplyBlock:
-    log = ReplyLog(reply(id), finish=finish(id))
+def block(id: str, *texts: str, given: int = 0) -> ReplyBlock:
+    log = ReplyLog(replace(reply(id), forced=given), finish=finish(id))
     for index, text in enumerate(texts):
         log.add(step(index, text, reply=id))
     return ReplyBlock(log, heading=False)
@@ -68,3 +71,16 @@ def test_a_token_is_where_its_word_is(navigator: Navigator) -> None:
     assert navigator.position_of(Cursor("r-1", 2)) == (1, MARGIN)
     assert navigator.position_of(Cursor("r-9", 0)) is None
     assert navigator.token_near(0, MARGIN + 7) == Cursor("r-1", 1)
+
+
+def test_tokens_that_were_given_are_no_hunk() -> None:
+    """The user forced them: that they stand out says nothing about the reply."""
+    page, metric = Page(), TOKEN_METRICS["kl"]
+    page.set_width(40)
+    branch = block("r-1", "By", " the", " way", " otters", given=2)
+    page.append(branch)
+    assert all(metric.is_hunk(step) for step in branch.log.steps)
+    navigator = Navigator(page)
+    assert navigator.by_hunk(Cursor("r-1", 0), 1, metric) == Cursor("r-1", 2)
+    assert navigator.by_hunk(Cursor("r-1", 3), -1, metric) == Cursor("r-1", 2)
+    assert navigator.by_hunk(Cursor("r-1", 2), -1, metric) is None

@@ -78,6 +78,19 @@ async def test_it_opens_on_where_a_branch_leaves_its_sibling(tmp_path: Path) -> 
         assert f"token 3 of {len(steps(chat))}" in shown(chat)
 
 
+async def test_it_says_which_tokens_were_given(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.press("tab", "home", "right", "right", "enter", "down", "down", "enter")
+        await chat.finish()
+        await chat.press("i", "home", "right", "right")
+        total = len(steps(chat))
+        assert f" token 3 of {total} · given " in shown(chat)
+        await chat.press("right")
+        assert f" token 4 of {total}  " in shown(chat)
+
+
 async def test_it_opens_on_where_a_lane_leaves_after(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(120, 40)) as chat:
         await chat.press("f4")
@@ -188,6 +201,28 @@ async def test_a_key_sorts_the_candidates_the_other_way(tmp_path: Path) -> None:
         await chat.press("s")
         by_shift = sorted(top, key=lambda c: (-abs(c.after - c.before), c.id))
         assert listed() == [quoted(c.text) for c in by_shift]
+
+
+async def test_what_tau_removed_is_marked_by_the_tau_of_its_step(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 60)) as chat:
+        await chat.press("f5")
+        await chat.say("Hi")
+        await chat.step(1)
+        loose, strict = chat.session.sampling.plausibility, 0.2
+        chat.session.set_sampling(chat.session.sampling.model_copy(update={"plausibility": strict}))
+        await chat.step(1)
+        for tau in (strict, loose):
+            place = chat.screen.view.inspector.inspected
+            assert place is not None
+            bound = tau * max(math.exp(one.after) for one in place.step.top)
+            below = {quoted(c.text) for c in place.step.top if math.exp(c.after) < bound}
+            marked = {
+                line.split("×")[1].split()[0] for line in shown(chat).splitlines() if "×" in line
+            }
+            assert marked == below
+            assert bool(below) == (tau == strict)
+            await chat.press("tab", "home")
+        assert "without τ, T" in shown(chat)
 
 
 async def test_nothing_moves_while_text_streams(tmp_path: Path) -> None:
