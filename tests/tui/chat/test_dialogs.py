@@ -114,7 +114,7 @@ async def test_a_reply_whose_end_was_lost_says_so(tmp_path: Path) -> None:
     session = make_session(tmp_path, engines)
     session.resume(torn)
     async with open_chat(tmp_path, session=session, engines=engines) as chat:
-        assert "Cut off after 3 tokens: no more was saved." in chat.log
+        assert "Cut off after 3 tokens: no more was saved; u goes on." in chat.log
         await chat.press("f4")
         assert "Cut off after 3 tokens" in chat.lane("amplified")
 
