@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
-from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.number_format import signed, which
 from logit_amp_chat.core.records import Message, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
@@ -26,11 +26,6 @@ REMEDIES = {
     "cut off": "u goes on",
 }
 WITHOUT_TOKENS = {"context": REMEDIES["context"]}
-
-
-def which(number: int, total: int) -> str:
-    """Which of several siblings this is: `‹ 2/3 ›`; "" for one without."""
-    return f"‹ {number}/{total} ›" if total > 1 else ""
 
 
 class MessageBlock:
