@@ -95,6 +95,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def which(number: int, total: int) -> str:
+    """Which of several siblings: `‹ 2/3 ›`; "" for one without."""
+    return f"‹ {number}/{total} ›" if total > 1 else ""
+
+
 def spark(values: Iterable[float], low: float, high: float) -> str:
     """A sparkline: one cell per value, scaled from `low` to `high`."""
     top = len(SPARKS) - 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +24,11 @@ FinishReason = Literal["stop", "length", "context", "cancelled", "error"]
 def new_id(prefix: str) -> str:
     """A short id that is unique across the files of a machine."""
     return f"{prefix}-{secrets.token_hex(5)}"
+
+
+def now() -> str:
+    """The time as records have it: ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Sampling(BaseModel):

@@ -122,7 +122,7 @@ class LiveConversation:
         self._send(OpeningsRequest(messages=messages, path=path, alpha=alpha))
 
     def _send(self, request: Request | OpeningsRequest) -> PendingRequest:
-        self.pending_request = pending = PendingRequest(request, self._clock())
+        self.pending_request = pending = PendingRequest(request)
         self.state = "busy"
         self.link.send(request)
         return pending
@@ -226,9 +226,9 @@ class LiveConversation:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Tokens per second of one lane, while a reply streams."""
+        """Sampled tokens per second of one lane, while a reply streams."""
         pending = self.pending_request
-        return pending.tokens_per_second(self._clock()) if pending else None
+        return pending.tokens_per_second if pending else None
 
     @property
     def seconds_loading(self) -> int:

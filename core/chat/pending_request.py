@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from logit_amp_chat.core.protocol import Lane, OpeningsRequest, Prefill, Request
 from logit_amp_chat.core.records import Step
@@ -10,12 +10,20 @@ from logit_amp_chat.core.records import Step
 
 @dataclass
 class PendingRequest:
-    """One request that the engine is answering; times are seconds of the session's clock."""
+    """One request that the engine is answering; times are seconds of the session's clock.
+
+    A round is one sampled token in every lane that runs. Lanes with different prompts
+    are decoded one group after the other, each group from its own prefill on.
+    """
 
     request: Request | OpeningsRequest
-    began: float
     prefill: Prefill | None = None
-    tokens: int = 0
+    rounds: int = 0
+    """Rounds that followed another one of their group."""
+    seconds: float = 0.0
+    """What those rounds took."""
+    _index: int | None = field(default=None, repr=False)  # of the newest round of this group
+    _at: float = field(default=0.0, repr=False)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -23,21 +31,23 @@ class PendingRequest:
         return self.request.lanes if isinstance(self.request, Request) else ()
 
     def count(self, event: Prefill | Step, now: float) -> None:
-        """Count what was reported; decoding is timed from the first token."""
+        """Count what was reported; given tokens are prefilled and take no part in the speed."""
         if isinstance(event, Prefill):
-            self.prefill = event
+            self.prefill, self._index = event, None
             return
-        if not self.tokens:
-            self.prefill = None
-            self.began = now
-        self.tokens += 1
+        self.prefill = None
+        given = len(self.request.forced) if isinstance(self.request, Request) else 0
+        if event.index < given or event.index == self._index:
+            return  # the latter: another lane of the same round
+        if self._index is not None and event.index > self._index:
+            self.rounds += 1
+            self.seconds += now - self._at
+        self._index, self._at = event.index, now
 
-    def tokens_per_second(self, now: float) -> float | None:
-        """Tokens per second of one lane; None until there are two."""
-        seconds = now - self.began
-        if self.tokens < 2 or seconds <= 0 or not self.lanes:
-            return None
-        return self.tokens / len(self.lanes) / seconds
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Sampled tokens per second of a lane that runs; None until there are two."""
+        return self.rounds / self.seconds if self.seconds > 0 else None
 
     def replies(self, lane: str) -> list[str]:
         """The ids of the replies that are decoded in `lane`."""

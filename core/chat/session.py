@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine, Update
@@ -13,7 +14,7 @@ from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
-from logit_amp_chat.core.records import Message, Reply, Sampling, Session
+from logit_amp_chat.core.records import Message, Reply, Sampling, Session, now
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
@@ -322,11 +323,11 @@ class ChatSession:
         self._begin_session()
 
     def _begin_session(self) -> None:
-        """Record which pair answers from here on; the engine starts from empty caches."""
+        """Record which pair answers from now on; the engine starts from empty caches."""
         opened = self.live.opened
         if opened is not None and not self.saved.read_only:
             self.live.link.send(Forget())
-            self.saved.record(opened.session)
+            self.saved.record(replace(opened.session, time=now()))
 
     def _reset_drafts(self) -> None:
         self.own_histories = False

@@ -8,7 +8,6 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import torch
 
@@ -38,7 +37,7 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id
+from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id, now
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
@@ -255,7 +254,7 @@ def _session(profile: Profile, pair: Pair) -> Session:
     versions = {name: importlib.metadata.version(name) for name in VERSIONED}
     return Session(
         id=new_id("s"),
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        time=now(),
         profile=profile.model_dump(mode="json"),
         before=pair.infos[0],
         after=pair.infos[1],

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from logit_amp_chat.core.lanes import lane_heading, lane_title
-from logit_amp_chat.core.number_format import count, exact, signed
+from logit_amp_chat.core.number_format import exact, signed, which
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
@@ -75,6 +75,18 @@ def lane(log: ReplyLog, *, letter: bool = False) -> str:
     return " → ".join([first, *map(lane_title, alphas[1:])])
 
 
+def sibling(state: Conversation, log: ReplyLog) -> str:
+    """Which of its lane's replies to the message this is: `‹ 1/2 ›`; "" for the only one."""
+    siblings = state.siblings(log)
+    return which(siblings.index(log) + 1, len(siblings))
+
+
+def continues(state: Conversation, log: ReplyLog) -> str:
+    """Marks the one of several replies to a message that the chat goes on from."""
+    alone = len(state.replies_to(log.reply.parent)) == 1
+    return "" if alone or state.kept(log.reply.parent) is not log else "continues the chat"
+
+
 def ending(log: ReplyLog) -> str:
     """Why the reply ended, after how many tokens and seconds."""
     if log.finish is None:
@@ -89,7 +101,7 @@ def settings(log: ReplyLog) -> str:
     if log.reply.raw:
         parts.append("raw prompt")
     if log.reply.forced:
-        parts.append(f"first {count(log.reply.forced, 'token')} forced")
+        parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
 
 
@@ -165,4 +177,4 @@ def history(state: Conversation, log: ReplyLog) -> str:
         return ""
     numbers = {name: i for i, name in enumerate(state.messages, 1)}
     number = numbers.get(followed.reply.parent or "", "?")
-    return f"own history: continues the {followed.reply.lane} reply to message {number}"
+    return f"own history: continues the {lane(followed)} reply to message {number}"

@@ -267,10 +267,9 @@ class _Page:
         return f'<p class="meta">{shared}</p><div class="lanes">{"".join(lanes)}</div>'
 
     def _lane(self, log: ReplyLog, fork: int | None) -> str:
-        kept = self.state.kept(log.reply.parent) is log
-        more = [*(["kept"] if kept and len(self.state.replies_to(log.reply.parent)) > 1 else [])]
-        more += [log.name] if log.name else []
-        name = _text(" · ".join(["", *more]))
+        which = describe.sibling(self.state, log)
+        more = [which, describe.continues(self.state, log), log.name]
+        name = _text(" · ".join(["", *filter(None, more)]))
         models = ""
         if log.session and self.session and not describe.same_pair(log.session, self.session):
             models = f'<p class="meta">{_text(" · ".join(describe.pair(log.session)))}</p>'

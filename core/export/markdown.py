@@ -51,14 +51,13 @@ class _Text:
             yield from self._openings(state.openings(message.id))
             kept = state.kept(message.id)
             for log in state.replies_to(message.id):
-                yield from self._reply(state, log, log is kept)
+                yield from self._reply(state, log)
             follows = kept.id if kept else message.id
 
-    def _reply(self, state: Conversation, log: ReplyLog, kept: bool) -> Iterator[str]:
-        siblings = len(state.replies_to(log.reply.parent)) > 1
-        mark = " · kept" if kept and siblings else ""
-        name = f" · {log.name}" if log.name else ""
-        yield self.heading(3, f"{describe.lane(log)}{mark}{name}")
+    def _reply(self, state: Conversation, log: ReplyLog) -> Iterator[str]:
+        lane, which = describe.lane(log), describe.sibling(state, log)
+        title = [lane, which, describe.continues(state, log), log.name]
+        yield self.heading(3, " · ".join(filter(None, title)))
         if log.session and self._session and not describe.same_pair(log.session, self._session):
             self._session = log.session
             yield self.items(*describe.pair(log.session), describe.circumstances(log.session))
@@ -86,7 +85,7 @@ class _Text:
         if loose:
             yield self.heading(2, "Replies to messages that are not in the file")
             for log in loose:
-                yield from self._reply(state, log, kept=False)
+                yield from self._reply(state, log)
         yield from self._openings(state.stray_openings())
         yield from self._token_tables(state)
         if unknown := Counter(r.type for r in records if isinstance(r, Unknown)):

@@ -13,6 +13,7 @@ from logit_amp_chat.core.analysis.raised_tokens import (
     most_raised,
     token_changes,
 )
+from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.records import Record
@@ -124,5 +125,5 @@ def _rows(
 def _where(state: Conversation, place: Place, numbers: dict[str, int]) -> str:
     log = state.replies[place.reply]
     message = numbers.get(log.reply.parent or "", "?")
-    lane = lane_title(log.steps[place.step].alpha)
+    lane = f"{lane_title(log.steps[place.step].alpha)} {describe.sibling(state, log)}".rstrip()
     return f"message {message}, {lane}, token {place.step + 1}"

@@ -31,8 +31,8 @@ class _Token(NamedTuple):
     special: bool
 
 
-def full_text(path: Path) -> str:
-    """The texts of all messages and replies, a line break between them; "" if unreadable."""
+def texts(path: Path) -> list[str]:
+    """The texts of all messages, then of all replies; none if unreadable."""
     said: list[str] = []
     streams: dict[str, ReplyText] = {}
     replies: dict[str, list[str]] = {}
@@ -45,8 +45,8 @@ def full_text(path: Path) -> str:
                     stream = streams.setdefault(found.reply, ReplyText())
                     replies.setdefault(found.reply, []).append(stream.add(found))
     except OSError:
-        return ""
-    return "\n".join([*said, *map("".join, replies.values())])
+        return []
+    return [*said, *map("".join, replies.values())]
 
 
 def _found(file: BinaryIO) -> Iterator[str | _Token | Step]:

@@ -22,7 +22,6 @@ from logit_amp_chat.core.transcripts.writer import Transcript, new_path
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20
 TITLE_BYTES = 1 << 26  # searched in 50 ms
-_USER = b'"role":"user"'
 _TITLE = b'\n{"type":"title"'
 _ROOT = b',"parent":null,"role":"'
 
@@ -57,19 +56,6 @@ def saved_chats(folder: Path) -> list[SavedChat]:
         ) from error
     chats = [_look_at(path) for path in paths]
     return sorted(chats, key=lambda chat: (chat.changed, chat.path.name), reverse=True)
-
-
-def count_turns(path: Path) -> int:
-    """The number of user messages in a transcript, 0 if it cannot be read.
-
-    JSON escapes quotes inside strings, so the bytes of the field are found
-    without parsing any line.
-    """
-    try:
-        with path.open("rb") as file:
-            return sum(_USER in line[:200] for line in file if line.startswith(b'{"type":"mess'))
-    except OSError:
-        return 0
 
 
 def preview(path: Path) -> list[tuple[str | float, str]]:

@@ -35,20 +35,24 @@ _RECORDED: dict[FinishReason, str] = {
 }
 
 
-def sentence(log: ReplyLog, remedies: Mapping[FinishReason, str]) -> str:
+def sentence(log: ReplyLog, remedies: Mapping[str, str]) -> str:
     """Why a reply was ended early, as a sentence; "" for an ordinary end.
 
-    `remedies` are what the reader can do about a reason.
+    `remedies` are what the reader can do about a reason, or about "cut off".
     """
     finish = log.finish
     if finish is None:
-        return f"{cut_off(log).capitalize()}: no more was saved." if log.cut_off else ""
+        said = f"{cut_off(log).capitalize()}: no more was saved"
+        return _with_remedy(said, remedies.get("cut off")) if log.cut_off else ""
     if finish.reason not in _SENTENCES:
         return ""
     said = _SENTENCES[finish.reason].format(tokens=count(finish.tokens, "token"))
     if finish.reason == "error" and finish.error:
         return f"{said}: {visible(finish.error, newlines=False)}"
-    remedy = remedies.get(finish.reason)
+    return _with_remedy(said, remedies.get(finish.reason))
+
+
+def _with_remedy(said: str, remedy: str | None) -> str:
     return f"{said}; {remedy}." if remedy else f"{said}."
 
 

@@ -78,7 +78,7 @@ def stops(chat: Chat) -> None:
     terminal.see("Stopped by you after")
     terminal.until(lambda: not chat.streaming)
     log = chat.last_reply
-    assert f"Stopped by you after {len(log.steps)} tokens." in terminal.text
+    assert f"Stopped by you after {len(log.steps)} tokens; u goes on." in terminal.text
     assert log.finish is not None
     assert log.finish.reason == "cancelled"
     assert chat.reply_on_screen == squeezed(log.text)

@@ -143,6 +143,7 @@ class Tour:
         assert isinstance(app, ChatApp)
         screen = app.screen_stack[0]
         assert isinstance(screen, ChatScreen)
+        screen.view.composer.cursor_blink = False  # so that a tour that hangs is silent
         while not self.engines.made or self.engines.last.profile is None:
             await pilot.pause(0.01)
         for number, text in enumerate(self.texts):

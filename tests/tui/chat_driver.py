@@ -128,7 +128,7 @@ class Chat:
     @property
     def notice(self) -> str:
         """The notices that were not read yet."""
-        return "\n".join(f"{text} {remedy}" for text, remedy, _ in self.screen.view.notice.entries)
+        return "\n".join(f"{one.sentence} {one.remedy}" for one in self.screen.view.notice.entries)
 
     @property
     def footer(self) -> list[str]:

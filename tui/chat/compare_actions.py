@@ -134,6 +134,5 @@ class CompareActions:
         """Let the lanes scroll together by token, or each on its own."""
         lanes = self.view.lanes
         lanes.together = not lanes.together
-        self.view.notice.say(
-            "The lanes move together." if lanes.together else "Each lane moves on its own."
-        )
+        said = "The lanes move together." if lanes.together else "Each lane moves on its own."
+        self.view.notice.say(said, kind="together")

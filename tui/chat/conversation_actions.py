@@ -7,6 +7,7 @@ from pathlib import Path
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Opened
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
 
 READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n starts a new one."
@@ -55,13 +56,44 @@ class ConversationActions:
             self.say_read_only()
         elif self.session.awaiting_models:
             view.notice.say("Your message is answered as soon as the models are ready.")
-        elif self.session.regenerate():
-            view.notice.clear_information()
-        else:
+        elif not self._ask_again():
             view.notice.say("There is no message to answer yet.", "Write one first.")
         view.log_view.set_cursor(None)
         view.sync_thread()
         view.refresh_status()
+
+    def _ask_again(self) -> bool:
+        """Have the last message answered again, and say what may surprise about it.
+
+        False when there is nothing to answer.
+        """
+        session, notice = self.session, self.view.notice
+        message, last = session.conversation.last_user_message(), session.conversation.last_reply()
+        if not session.regenerate():
+            return False
+        notice.clear_information()
+        if session.conversation.last_user_message() is not message:
+            notice.say(
+                "Your message has another version now, under the new system prompt.",
+                "< goes back.",
+                kind="system",
+            )
+        elif last is not None and message is not None and self._repeats(last, message.id):
+            notice.say("At T 0 another seed gives the same text.")
+        return True
+
+    def _repeats(self, log: ReplyLog, message: str) -> bool:
+        """Whether a new reply to the message can only say what this one says."""
+        session = self.session
+        own = log.reply.sampling.model_copy(update={"seed": session.sampling.seed})
+        return (
+            log.reply.parent == message
+            and own == session.sampling
+            and own.temperature == 0
+            and not (log.reply.forced or log.reply.follows or log.changes)
+            and {log.reply.alpha, *(step.alpha for step in log.steps)} == {session.alpha}
+            and session.can_branch(log)
+        )
 
     def edit(self) -> None:
         """Take the last message back into the composer."""
@@ -156,7 +188,7 @@ class ConversationActions:
 
     def opened(self, opened: Opened) -> None:
         """The pair is loaded: say what the user should know of it."""
-        for sentence in opened.notices:
+        for sentence in reversed(opened.notices):  # the newest is shown first
             self.view.notice.say(sentence)
         if (left := self.session.incompatible_chat) is not None:
             self.view.notice.say(

@@ -62,7 +62,10 @@ class DialogActions:
                 session.set_sampling(sampling)
             if system != session.system:
                 session.system = system
-                self.view.notice.say("The new system prompt applies from your next message on.")
+                self.view.notice.say(
+                    "The new system prompt applies to the next reply: send a message, or press r.",
+                    kind="system",
+                )
             self.view.refresh_status()
 
         self.host.app.push_screen(SamplingScreen(session.sampling, session.system), take)
@@ -127,7 +130,6 @@ class DialogActions:
         from logit_amp_chat.tui.terminal import clipboard
 
         notice = self.view.notice
-        notice.clear_information()
         self.host.app.copy_to_clipboard(text)
         try:
             path = short_path(clipboard.keep(text, self.session.saved.recorder.folder))
@@ -135,9 +137,9 @@ class DialogActions:
             notice.say(error.message, error=True)
             return
         if clipboard.fits(text):
-            notice.say(f"Copied {name}, also to {path}.")
+            notice.say(f"Copied {name}, also to {path}.", kind="file")
         else:
-            notice.say(f"Too long for a terminal's clipboard: {name} is in {path}.")
+            notice.say(f"Too long for a terminal's clipboard: {name} is in {path}.", kind="file")
 
     def picture(self) -> None:
         """Save what is on the screen as a picture, where exports go."""
@@ -146,13 +148,12 @@ class DialogActions:
 
         path = Path.cwd() / f"logit-amp-chat-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
         notice = self.view.notice
-        notice.clear_information()
         try:
             write_atomically(path, picture(self.host.app))
         except LogitAmpError as error:
             notice.say(error.message, error=True)
         else:
-            notice.say(f"This screen is saved as {short_path(path)}.")
+            notice.say(f"This screen is saved as {short_path(path)}.", kind="file")
 
     def export(self) -> None:
         """Write the chat as a page, Markdown, text or JSON."""
@@ -183,4 +184,4 @@ class DialogActions:
             notice.say(error.message, error.remedy, error=True)
         else:
             notice.clear_information()
-            notice.say(f"Exported to {target}.")
+            notice.say(f"Exported to {target}.", kind="file")

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from logit_amp_chat.core.analysis.reply_stats import most_changed, window_means
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import LETTERS, lane_title
-from logit_amp_chat.core.number_format import sampling_line
+from logit_amp_chat.core.number_format import sampling_line, which
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -27,7 +27,7 @@ from logit_amp_chat.tui.chat.status import (
 )
 from logit_amp_chat.tui.chat.welcome import welcome
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock, which
+from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
 from logit_amp_chat.tui.widgets.composer import Composer

@@ -189,7 +189,7 @@ class TokenActions:
                 return
             session.saved.switch_to(log.id)
             view.sync_thread()
-            view.notice.say("The chat goes on from this reply now.")
+            view.notice.say("The chat goes on from this reply now.", kind="history")
         self.host.set_focus(view.current_log)
         view.current_log.set_cursor(Cursor(place.reply, place.step))
         view.refresh_inspector()

@@ -15,6 +15,7 @@ from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
 MOST = 12
+FORM = "αs are numbers with commas between them, such as −1, 0, 0.5, 2."
 
 
 class CompareAlphasScreen(Dialog[tuple[float, ...]]):
@@ -51,8 +52,10 @@ class CompareAlphasScreen(Dialog[tuple[float, ...]]):
             values = {float(word) + 0.0 for word in words if word}
         except ValueError:
             values = {math.nan}
-        if not all(map(math.isfinite, values)):
-            self.problem("αs are numbers with commas between them, such as −1, 0, 0.5, 2.")
+        if not values:
+            self.problem(f"Enter at least one α. {FORM}")
+        elif not all(map(math.isfinite, values)):
+            self.problem(FORM)
         elif len(values) > MOST:
             self.problem(f"{len(values)} αs are too many: at most {MOST}.")
         else:

@@ -69,6 +69,8 @@ class Picker(Dialog[T]):
     keys = "↑↓ move · enter open · esc cancel"
     placeholder = "Type to filter"
     """What stands in the empty filter; a list without one has letters as keys."""
+    legend = ""
+    """What the marks in the lines mean."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,6 +83,8 @@ class Picker(Dialog[T]):
         if self.placeholder:
             yield LineInput(placeholder=self.placeholder, compact=True)
         yield Entries(id="entries", markup=False, compact=True)
+        if self.legend:
+            yield Static(self.legend, id="marks", classes="muted", markup=False)
         yield Static(id="detail", markup=False)
 
     def show(self, rows: Sequence[Row[T]], *, at: int = 0, nothing: str = "") -> None:

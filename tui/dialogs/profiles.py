@@ -42,6 +42,7 @@ DOWNLOADS: dict[State, tuple[str, str]] = {
     "partly": ("◐", "partly downloaded"),
     "missing": (" ", "to download"),
 }
+LEGEND = "✓ fits · ✗ too big, or no token · ? may not fit · ↓ downloaded · ◐ partly"
 
 
 class ProfileScreen(Picker[Profile]):
@@ -49,6 +50,7 @@ class ProfileScreen(Picker[Profile]):
 
     heading = "Profiles"
     placeholder = f"Type to filter, or to open {SPECIFICATIONS}"
+    legend = LEGEND
 
     @dataclass
     class Found(Message):

@@ -22,8 +22,8 @@ from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import library
-from logit_amp_chat.core.transcripts.full_text import full_text
-from logit_amp_chat.core.transcripts.library import SavedChat, count_turns, preview, saved_chats
+from logit_amp_chat.core.transcripts.full_text import texts
+from logit_amp_chat.core.transcripts.library import SavedChat, preview, saved_chats
 from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys import actions as keymap
@@ -59,8 +59,7 @@ class ChatsScreen(Picker[Path]):
         """One chat was looked into."""
 
         row: Row[Path]
-        turns: int
-        beginning: Sequence[tuple[str | float, str]]
+        thread: Sequence[tuple[str | float, str]]
         found: str
 
     def __init__(
@@ -147,7 +146,7 @@ class ChatsScreen(Picker[Path]):
         for path in paths:
             if worker.is_cancelled:
                 return
-            said[path] = full_text(path).casefold()
+            said[path] = "\n".join(texts(path)).casefold()
             if time.monotonic() - posted > TEXTS_SECONDS:
                 self.post_message(self.Texts(said, False))
                 said, posted = {}, time.monotonic()
@@ -171,15 +170,15 @@ class ChatsScreen(Picker[Path]):
     def _look(self, row: Row[Path]) -> None:
         if row.value:
             within = [word for word in self.wanted if not super(ChatsScreen, self).has(row, word)]
-            found = around(full_text(row.value), within[0]) if within else ""
-            turns, beginning = count_turns(row.value), preview(row.value)
-            self.post_message(self.Read(row, turns, beginning, found))
+            found = around(texts(row.value), within[0]) if within else ""
+            self.post_message(self.Read(row, preview(row.value), found))
 
     @on(Read)
     def _tell(self, event: Read) -> None:
         if self.row is event.row:
-            turns = number_format.count(event.turns, "turn")
-            lines = [_line(who, text) for who, text in event.beginning]
+            asked = sum(who == "user" for who, _ in event.thread)
+            turns = number_format.count(asked, "turn")
+            lines = [_line(who, text) for who, text in event.thread]
             if event.found:
                 lines.insert(0, Content(event.found))
             self.detail(Content("\n").join([event.row.detail + Content(f" · {turns}"), *lines]))
@@ -248,11 +247,12 @@ class ChatsScreen(Picker[Path]):
             self._read()
 
 
-def around(text: str, word: str) -> str:
-    """The first place of `text` with a casefolded word, on one line; "" where there is none."""
-    at = text.casefold().find(word)
-    if at < 0:
+def around(said: Sequence[str], word: str) -> str:
+    """The first place with a casefolded word, on one line and in one text; "" if there is none."""
+    text = next((text for text in said if word in text.casefold()), None)
+    if text is None:
         return ""
+    at = text.casefold().find(word)
     near = text[max(0, at - FOUND_CHARS) : at + len(word) + FOUND_CHARS]
     return f"… {visible(' '.join(near.split()), newlines=False)} …"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
-from logit_amp_chat.core.number_format import sampling_line, signed
-from logit_amp_chat.core.records import FinishReason, Message, Step
+from logit_amp_chat.core.number_format import sampling_line, signed, which
+from logit_amp_chat.core.records import Message, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -18,16 +18,14 @@ NOTE = "✎"
 CELLS_PER_TOKEN = 5  # estimates the height of a reply before it is wrapped
 
 
-# What the user can do about an ending.
-REMEDIES: dict[FinishReason, str] = {
-    "length": "raise it under sampling (F7)",
+# What the user can do about an ending; where there is no token, none can be gone on from.
+REMEDIES = {
+    "length": "u goes on, F7 raises the limit",
     "context": "start a new chat or shorten this one",
+    "cancelled": "u goes on",
+    "cut off": "u goes on",
 }
-
-
-def which(number: int, total: int) -> str:
-    """Which of several siblings this is: `‹ 2/3 ›`; "" for one without."""
-    return f"‹ {number}/{total} ›" if total > 1 else ""
+WITHOUT_TOKENS = {"context": REMEDIES["context"]}
 
 
 class MessageBlock:
@@ -154,7 +152,8 @@ class ReplyBlock:
     def _end(self) -> None:
         """Add why it ended, and the notes."""
         self._ended = True
-        if sentence := reply_endings.sentence(self.log, REMEDIES):
+        remedies = REMEDIES if self.log.steps else WITHOUT_TOKENS
+        if sentence := reply_endings.sentence(self.log, remedies):
             self.wrapped.new_line()
             self.wrapped.add(sentence, "finish")
         self._notes()
@@ -162,21 +161,13 @@ class ReplyBlock:
     def _add(self, index: int, step: Step) -> None:
         if step.alpha != self._alpha:
             self._alpha = step.alpha
-            self._mark(step)
+            self.wrapped.add_whole(f"‹α {signed(step.alpha)}›", "mark")
         if step.special:
             self.wrapped.add(visible(step.text, newlines=False), "special", index)
         else:
             self.wrapped.add(visible(self._text.add(step)), "text", index)
         if index in self.log.notes:
             self.wrapped.add(NOTE, "note")
-
-    def _mark(self, step: Step) -> None:
-        line = self.wrapped.lines[-1]
-        if line and not line[-1].text.isspace():
-            self.wrapped.add(" ", "mark")
-        self.wrapped.add_whole(f"‹α {signed(step.alpha)}›", "mark")
-        if not step.text[:1].isspace():
-            self.wrapped.add(" ", "mark")
 
     def _notes(self) -> None:
         """Add the notes below the reply, the one on the whole reply first."""

@@ -19,10 +19,10 @@ from textual.widget import Widget
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.lanes import FIXED_ALPHA, LANES, lane_colour, lane_heading
-from logit_amp_chat.core.number_format import nats
+from logit_amp_chat.core.number_format import nats, which
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.token_log.blocks import ReplyBlock, which
+from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.token_log.wrapping import clip
 

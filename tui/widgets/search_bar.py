@@ -25,7 +25,7 @@ class SearchBar(Horizontal):
 
     def __init__(self) -> None:
         super().__init__(id="search-bar")
-        self.line = SearchLine(id="search", placeholder="Find", compact=True)
+        self.line = SearchLine(id="search", placeholder="Find in what is shown", compact=True)
         self.count = Static(id="search-count", markup=False)
 
     def compose(self) -> ComposeResult:

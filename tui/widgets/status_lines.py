@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -82,26 +82,37 @@ class KeyLine(Widget):
         return Strip(segments).adjust_cell_length(width, base)
 
 
+class Entry(NamedTuple):
+    """A notice; a later one of the same `kind`, where it has one, replaces it."""
+
+    sentence: str
+    remedy: str
+    error: bool
+    kind: str
+
+
 class Notice(Widget):
-    """One sentence with its remedy, until it is dismissed."""
+    """One sentence with its remedy, until it is dismissed: errors first, then the newest."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"notice--remedy"}
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._queue: list[tuple[str, str, bool]] = []
+        self._queue: list[Entry] = []
         self.display = False
 
     @property
-    def entries(self) -> Sequence[tuple[str, str, bool]]:
-        """The unread notices, oldest first: sentence, remedy, whether it is an error."""
+    def entries(self) -> Sequence[Entry]:
+        """The unread notices, as they will be shown."""
         return self._queue
 
-    def say(self, sentence: str, remedy: str = "", *, error: bool = False) -> None:
-        """Show a sentence, after the unread ones."""
-        entry = (visible(sentence, newlines=False), visible(remedy, newlines=False), error)
-        if entry not in self._queue:
-            self._queue.append(entry)
+    def say(self, sentence: str, remedy: str = "", *, error: bool = False, kind: str = "") -> None:
+        """Show a sentence at once; an error, or what comes after one, once that was read."""
+        new = Entry(visible(sentence, newlines=False), visible(remedy, newlines=False), error, kind)
+        if not (error and new in self._queue):
+            left = [old for old in self._queue if old != new and not (kind and old.kind == kind)]
+            errors = [old for old in left if old.error]
+            self._queue = [*errors, new, *(old for old in left if not old.error)]
         self._update()
 
     def dismiss(self) -> bool:
@@ -115,7 +126,7 @@ class Notice(Widget):
     def take_back(self, sentence: str) -> None:
         """Remove a sentence that is no longer true."""
         said = visible(sentence, newlines=False)
-        self._queue = [entry for entry in self._queue if entry[0] != said]
+        self._queue = [entry for entry in self._queue if entry.sentence != said]
         self._update()
 
     def clear(self) -> None:
@@ -125,20 +136,20 @@ class Notice(Widget):
 
     def clear_information(self) -> None:
         """Remove all notices that are no errors."""
-        self._queue = [entry for entry in self._queue if entry[2]]
+        self._queue = [entry for entry in self._queue if entry.error]
         self._update()
 
     def _update(self) -> None:
         self.display = bool(self._queue)
         if self._queue:
-            self.set_class(self._queue[0][2], "-error")
+            self.set_class(self._queue[0].error, "-error")
             self.refresh(layout=True)
 
     def _lay_out(self, width: int) -> WrappedText:
         wrapped = WrappedText(max(10, width - 1))
         if not self._queue:
             return wrapped
-        sentence, remedy, error = self._queue[0]
+        sentence, remedy, error, _ = self._queue[0]
         wrapped.add("✗ " if error else "• ", "sign")
         wrapped.add(sentence, "sentence")
         if remedy:

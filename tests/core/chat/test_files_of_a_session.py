@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,20 @@ def test_an_old_file_without_a_vocabulary_goes_on(session: ChatSession, engines:
     )
     switch(session, engines, "other words")
     assert session.incompatible_chat is None
+
+
+def test_a_chat_begun_later_has_a_time_of_its_own(session: ChatSession, engines: Engines) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+    answer(session, engines, "one")
+    loaded = session.conversation.session
+    session.new_chat()
+    answer(session, engines, "two")
+    assert session.saved.recorder.path is not None
+    records = read_records(session.saved.recorder.path)
+    (record,) = (one for one in records if isinstance(one, Session))
+    assert loaded is not None
+    assert dataclasses.replace(record, time=loaded.time) == loaded
+    assert began <= datetime.fromisoformat(record.time) <= datetime.now(UTC)
 
 
 def test_siblings_notes_and_the_title_survive_a_restart(tmp_path: Path, engines: Engines) -> None:

@@ -49,12 +49,26 @@ def test_every_version_of_a_message_says_which_it_is() -> None:
     assert "version" not in to_document(records[:3], markdown=False)
 
 
+def test_every_reply_says_which_of_its_siblings_it_is() -> None:
+    again = [*lane("r-3", "after", 0, "abxy"), message("m-2", "r-2"), reply("r-4", "m-2")]
+    text = to_document([*branch(), *again], markdown=False)
+    headings = ("after · ‹ 1/2 ›\n", "α +1 · continues the chat\n", "after · ‹ 2/2 ›\n", "α +1\n")
+    places = [text.find(f"\n{heading}") for heading in headings]
+    assert places == sorted(places)
+    assert min(places) > 0
+    assert ", after ‹ 2/2 ›, token 4" in text
+    found = page(*branch(), *again).text("small")
+    assert "· ‹ 1/2 ›" in found
+    assert "· ‹ 2/2 ›" in found
+
+
 def own_histories() -> list[Record]:
     own = dataclasses.replace(reply("b-2", "m-2", "before", -1), follows="b-1")
     return [
         message(),
         reply("a-1"),
         reply("b-1", lane="before", alpha=-1),
+        step(0, "a", reply="b-1", alpha=-0.5),
         finish("a-1"),
         finish("b-1"),
         message("m-2", "a-1", "And crabs?"),
@@ -66,7 +80,7 @@ def own_histories() -> list[Record]:
 
 
 def test_a_lane_with_its_own_history_says_which_reply_it_continues() -> None:
-    said = "own history: continues the before reply to message 1"
+    said = "own history: continues the before → α −0.5 reply to message 1"
     assert to_html(own_histories()).count(said) == 1
     assert to_document(own_histories(), markdown=False).count(said) == 1
 

@@ -83,7 +83,7 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "“The”          0.600  0.300  0.100  −0.69\n"
         "the rest       0.200  0.290  0.780  +0.37\n"
         "```\n\n"
-        "### α +1 → α +2 · kept\n\n"
+        "### α +1 → α +2 · continues the chat\n\n"
         "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0 · plausibility 0.01"
         " · max new tokens 512 · ended after 4 tokens, 0.5 s\n\n"
         "```text\nBy the way‹α +2›é‹temperature 0, seed 0›\n```\n\n"
@@ -98,10 +98,10 @@ def test_markdown_says_everything_about_a_reply() -> None:
     )
 
 
-def test_one_forced_token_is_one_token() -> None:
-    for forced, said in ((1, "first 1 token forced"), (2, "first 2 tokens forced")):
-        branch = dataclasses.replace(reply(), forced=forced)
-        assert said in markdown(message(), branch, step(0, "a"), step(1, "b"), finish(tokens=2))
+def test_given_tokens_are_counted_as_on_the_screen() -> None:
+    branch = dataclasses.replace(reply(), forced=2)
+    text = markdown(message(), branch, step(0, "a"), step(1, "b"), finish(tokens=2))
+    assert " · max new tokens 512 · 2 given · ended after 2 tokens" in text
 
 
 def test_text_says_the_same_without_markup() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.conversation import Conversation
-from logit_amp_chat.core.transcripts.full_text import full_text
+from logit_amp_chat.core.transcripts.full_text import texts
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from tests.core.samples import conversation, message, reply, step
 
@@ -20,10 +20,10 @@ def written(folder: Path, *records: Record) -> Path:
 
 
 def test_it_has_every_message_and_every_reply(tmp_path: Path) -> None:
-    said = full_text(written(tmp_path, *conversation())).split("\n")
+    said = texts(written(tmp_path, *conversation()))
     state = Conversation(conversation())
-    texts = [one.text for one in state.messages.values()]
-    assert said == [*texts, *(log.text for log in state.replies.values())]
+    messages = [one.text for one in state.messages.values()]
+    assert said == [*messages, *(log.text for log in state.replies.values())]
     assert "By the wayé" in said
 
 
@@ -31,22 +31,22 @@ def test_it_has_every_message_and_every_reply(tmp_path: Path) -> None:
 def test_a_token_reads_as_the_record_says(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, message(), reply(), step(0, text), step(1, " end"))
     log = Conversation([reply(), step(0, text), step(1, " end")]).replies["r-1"]
-    assert full_text(path) == f"Otters?\n{log.text}"
+    assert texts(path) == ["Otters?", log.text]
 
 
 def test_what_is_damaged_is_left_out(tmp_path: Path) -> None:
     path = written(tmp_path, message(), reply(), step(0, "fine"))
     path.write_bytes(b'\xff{"type":"step"\n' + path.read_bytes() + b'{"type":"step","reply":"r-1"')
-    assert full_text(path) == "Otters?\nfine"
+    assert texts(path) == ["Otters?", "fine"]
 
 
 def test_a_hole_of_four_gigabytes_is_not_read_to_its_end(tmp_path: Path) -> None:
     path = written(tmp_path, message())
     with path.open("ab") as file:
         file.truncate(1 << 32)
-    assert full_text(path) == "Otters?"
+    assert texts(path) == ["Otters?"]
 
 
 def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
-    assert full_text(tmp_path / "none.jsonl") == ""
-    assert full_text(tmp_path) == ""
+    assert texts(tmp_path / "none.jsonl") == []
+    assert texts(tmp_path) == []

@@ -12,7 +12,6 @@ from logit_amp_chat.core.transcripts import library
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.core.transcripts.library import (
     HEAD_BYTES,
-    count_turns,
     preview,
     saved_chats,
 )
@@ -106,12 +105,6 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TranscriptError, match="Cannot read the folder"):
         saved_chats(tmp_path / "file")
-
-
-def test_turns_are_user_messages_and_not_what_they_quote(tmp_path: Path) -> None:
-    save_chat(tmp_path / "a.jsonl", "One.", 'Two: {"type":"message","role":"user"}')
-    assert count_turns(tmp_path / "a.jsonl") == 2
-    assert count_turns(tmp_path / "none.jsonl") == 0
 
 
 def test_the_preview_shows_messages_and_the_kept_replies(tmp_path: Path) -> None:

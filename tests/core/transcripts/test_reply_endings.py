@@ -63,3 +63,5 @@ def test_a_record_that_was_cut_off() -> None:
     assert sentence(log, {}) == ""
     log.cut_off = True
     assert sentence(log, {}) == "Cut off after 1 token: no more was saved."
+    said = "Cut off after 1 token: no more was saved; go on."
+    assert sentence(log, {"cut off": "go on"}) == said

@@ -118,7 +118,7 @@ async def test_a_change_is_marked_where_it_took_hold(tmp_path: Path) -> None:
         assert isinstance(chat.engine.commands[-1], SetAlpha)
         assert "‹α" not in chat.log
         await chat.step(1)
-        assert "Otters are ‹α +2› wonderful" in chat.log
+        assert "Otters are‹α +2› wonderful" in chat.log
 
 
 async def test_the_lanes_that_are_before_and_after_stay_where_they_are(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ async def test_escape_stops_the_reply_and_says_so(tmp_path: Path) -> None:
         await chat.say("Hi")
         await chat.step(3)
         await chat.press("escape")
-        assert "Stopped by you after 3 tokens." in chat.log
+        assert "Stopped by you after 3 tokens; u goes on." in chat.log
         assert chat.session.state == "ready"
 
 
@@ -117,7 +117,7 @@ async def test_what_waits_comes_back_when_the_reply_is_stopped(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("reason", "sentence"),
     [
-        ("length", "Cut at the limit of 2 tokens"),
+        ("length", "Cut at the limit of 2 tokens; u goes on, F7 raises the limit."),
         ("context", "The context is full after 2 tokens"),
         ("error", "Broken off after 2 tokens"),
     ],

@@ -114,7 +114,7 @@ async def test_a_reply_whose_end_was_lost_says_so(tmp_path: Path) -> None:
     session = make_session(tmp_path, engines)
     session.resume(torn)
     async with open_chat(tmp_path, session=session, engines=engines) as chat:
-        assert "Cut off after 3 tokens: no more was saved." in chat.log
+        assert "Cut off after 3 tokens: no more was saved; u goes on." in chat.log
         await chat.press("f4")
         assert "Cut off after 3 tokens" in chat.lane("amplified")
 
@@ -201,6 +201,24 @@ async def test_the_palette_finds_keys_labels_and_ids(
     async with open_chat(tmp_path) as chat:
         hits = [hit async for hit in Commands(chat.screen).search(typed)]
         assert str(max(hits, key=lambda hit: hit.score).text) == first
+
+
+OLDER = "The previous sibling: another reply to the message, or its previous version"
+NEWER = "The next sibling: another reply to the message, or its next version"
+BACK = "The previous hit, or the previous token that stands out"
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [("sibling", {OLDER, NEWER}), ("previous", {OLDER, BACK}), ("<", {OLDER}), (">", {NEWER})],
+)
+async def test_the_palette_finds_what_goes_from_one_to_the_next(
+    tmp_path: Path, typed: str, first: set[str]
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        hits = [hit async for hit in Commands(chat.screen).search(typed)]
+        best = [str(hit.text) for hit in sorted(hits, key=lambda hit: -hit.score)]
+        assert set(best[: len(first)]) == first
 
 
 async def test_a_command_that_was_found_by_its_spelling_runs(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from tests.tui.dialogs.host import Host, until
         ("−1, −0", (-1, 0)),
         ("1, 1.0", (1,)),
         ("1.00000012, 1.00000011", (1.00000011, 1.00000012)),
-        ("", ()),
     ],
 )
 async def test_what_was_typed_is_what_is_compared(typed: str, alphas: tuple[float, ...]) -> None:
@@ -25,3 +24,20 @@ async def test_what_was_typed_is_what_is_compared(typed: str, alphas: tuple[floa
         app.screen.query_one(Input).value = typed
         await pilot.press("enter")
         await until(pilot, lambda: app.answer == alphas)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "Enter at least one α. αs are numbers with commas between them"),
+        (" , ", "Enter at least one α. αs are numbers with commas between them"),
+        ("abc", "αs are numbers with commas between them"),
+    ],
+)
+async def test_what_is_no_list_of_alphas_is_refused(typed: str, said: str) -> None:
+    app = Host(CompareAlphasScreen((-1, 0), (1,)))
+    async with app.run_test() as pilot:
+        app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        await until(pilot, lambda: said in app.words)
+        assert app.screen is app.dialog

@@ -35,6 +35,15 @@ async def test_memory_gating_and_fit_are_shown() -> None:
         assert "80.0 GB ✗   gated" in huge
 
 
+async def test_the_marks_are_explained_in_one_line() -> None:
+    app = listing()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Huge pair" in app.text)
+        (line,) = (line for line in app.text.splitlines() if "may not fit" in line)
+        for said in ("✓ fits", "✗ too big, or no token", "↓ downloaded", "◐ partly"):
+            assert said in line
+
+
 async def test_what_was_downloaded_is_shown(tmp_path: Path) -> None:
     for name in ("lab/small", "lab/small-instruct", "lab/huge"):
         cached(tmp_path, name, "model.safetensors")

@@ -1,0 +1,57 @@
+"""What a reply's block shows around the text of the model."""
+
+from __future__ import annotations
+
+import pytest
+
+from logit_amp_chat.core.records import Finish, FinishReason
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.tui.token_log.blocks import ReplyBlock
+from tests.core.samples import reply, step
+
+
+def lines_of(log: ReplyLog, width: int = 80) -> list[str]:
+    """The lines of a block without its heading."""
+    block = ReplyBlock(log, heading=False)
+    block.lay_out(width)
+    return ["".join(span.text for span in line).rstrip() for line in block.wrapped.lines]
+
+
+def changing() -> ReplyLog:
+    """A reply in which α changes inside a word, and before a space."""
+    texts = (("Otters drag", 1.0), ("on", 2.0), (" rocks", 1.0), ("!", 2.0))
+    steps = [step(place, text, alpha=alpha) for place, (text, alpha) in enumerate(texts)]
+    return ReplyLog(reply(), steps=steps)
+
+
+def test_a_mark_adds_no_space_that_the_model_did_not_write() -> None:
+    assert lines_of(changing()) == ["Otters drag‹α +2›on‹α +1› rocks‹α +2›!"]
+
+
+@pytest.mark.parametrize("width", range(8, 60))
+def test_a_line_with_marks_is_never_too_long(width: int) -> None:
+    lines = lines_of(changing(), width)
+    assert max(map(len, lines)) <= width
+    assert "".join("".join(lines).split()) == "Ottersdrag‹α+2›on‹α+1›rocks‹α+2›!"
+    assert sum("‹α +" in line for line in lines) == sum("›" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("reason", "ending"),
+    [
+        ("length", "Cut at the limit of 1 token; u goes on, F7 raises the limit."),
+        ("cancelled", "Stopped by you after 1 token; u goes on."),
+        (None, "Cut off after 1 token: no more was saved; u goes on."),
+    ],
+)
+def test_an_early_end_says_that_the_reply_can_go_on(
+    reason: FinishReason | None, ending: str
+) -> None:
+    end = Finish(reply="r-1", reason=reason, tokens=1, seconds=0.5) if reason else None
+    log = ReplyLog(reply(), steps=[step(0, "a")], finish=end, cut_off=not end)
+    assert lines_of(log) == ["a", ending]
+
+
+def test_without_a_token_there_is_nothing_to_go_on_from() -> None:
+    end = Finish(reply="r-1", reason="cancelled", tokens=0, seconds=0.5)
+    assert lines_of(ReplyLog(reply(), finish=end))[-1] == "Stopped by you after 0 tokens."
