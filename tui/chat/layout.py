@@ -222,7 +222,10 @@ class ChatView:
     def _tell_conditions(self, logs: list[ReplyLog], previous: ReplyLog | None) -> None:
         """Say how the lanes were sampled, and whose replies they continue."""
         own = self.session.own_histories
-        parts = [sampling_line(logs[0].reply.sampling)] if logs else []
+        parts = []
+        if logs:
+            shared = logs[0].reply
+            parts.append(f"seed {shared.seed}  {sampling_line(shared.sampling)}")
         if previous is not None:
             parts.append(continues(self.session.conversation, logs, previous, own=own))
             parts.append("h one history" if own else "h own histories")

@@ -181,7 +181,6 @@ class Lane(Container):
             agreement,
             (f"KL {nats(means.kl)}" if means.tokens else "",),
             (f"log pA {nats(means.logp_after)}" if means.tokens else "",),
-            (f"seed {log.reply.seed}",),
             (standing.history,),
         )
         return tuple(part for part in parts if any(part))

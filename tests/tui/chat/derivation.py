@@ -116,7 +116,6 @@ def _summary(chat: Chat, file: File, lane: str) -> str:
         agreement(chat, file, lane),
         f"KL {nats(fmean(step.kl for step in own))}" if own else "",
         f"log pA {nats(fmean(step.logp.after for step in own))}" if own else "",
-        f"seed {reply.seed}",
         whose_history(chat, file, lane),
     ]
     return "  ".join(filter(None, parts))
@@ -344,7 +343,7 @@ def conditions(chat: Chat) -> str:
     said_to, own = file.place(message), chat.session.own_histories
     parts = []
     if some:
-        parts.append(sampling_of(file.replies[some]))
+        parts.append(f"seed {file.replies[some].seed}  {sampling_of(file.replies[some])}")
     if said_to is not None:
         whose = [whose_history(chat, file, lane) for lane in shown]
         before = {history(file, file.replies[id]) for id in shown.values()}

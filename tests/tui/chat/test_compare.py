@@ -296,7 +296,6 @@ async def test_a_lane_is_summed_up(tmp_path: Path) -> None:
             "parts from after at token 3",
             f"KL {kl:.2f}",
             f"log pA {logp:.2f}".replace("-", "−"),
-            "seed 0",
         ]
         assert "parts from after at token 3" in text_of(lane.head)
 
