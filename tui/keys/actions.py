@@ -144,8 +144,8 @@ ACTIONS: Actions = (
     Action("colour", "colour", "f6", "F6", "colour",
            "Colour tokens by KL, by Δ log p, by rank change, by entropy, or not.", "Look",
            rank=15),
-    Action("search", "search", "slash", "/", "search", "Find words in the thread that is shown, not in siblings.", "Look",
-           "transcript", 18),
+    Action("search", "search", "slash", "/", "search",
+           "Find words in the thread that is shown, not in siblings.", "Look", "transcript", 18),
     Action("next", "next(1)", "n", "n", "next",
            "The next hit; else the next token that stands out; without colours the token of the"
            " reply with the largest KL(after‖before), then the next largest.", "Look",

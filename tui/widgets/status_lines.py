@@ -106,9 +106,7 @@ class Notice(Widget):
         """The unread notices, as they will be shown."""
         return self._queue
 
-    def say(
-        self, sentence: str, remedy: str = "", *, error: bool = False, kind: str = ""
-    ) -> None:
+    def say(self, sentence: str, remedy: str = "", *, error: bool = False, kind: str = "") -> None:
         """Show a sentence at once; an error, or what comes after one, once that was read."""
         new = Entry(visible(sentence, newlines=False), visible(remedy, newlines=False), error, kind)
         if not (error and new in self._queue):
