@@ -64,7 +64,7 @@ class Run:
 
     @property
     def notice(self) -> str:
-        return "\n".join(f"{text} {remedy}" for text, remedy, *_ in self.screen.view.notice.entries)
+        return "\n".join(f"{one.sentence} {one.remedy}" for one in self.screen.view.notice.entries)
 
     @property
     def saved(self) -> Conversation:

@@ -34,13 +34,8 @@ async def test_new_information_is_shown_before_what_was_not_read(tmp_path: Path)
 async def test_errors_stay_in_front_until_they_are_read(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         notice = chat.screen.view.notice
-        for sentence, error in (
-            ("One.", False),
-            ("Two!", True),
-            ("Three!", True),
-            ("Four.", False),
-        ):
-            notice.say(sentence, error=error)
+        for sentence in ("One.", "Two!", "Three!", "Four."):
+            notice.say(sentence, error=sentence.endswith("!"))
         for sentence in ("Two!", "Three!", "Four.", "One."):
             await chat.frame()
             assert sentence in shown(chat)
