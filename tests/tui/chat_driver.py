@@ -168,7 +168,7 @@ class Chat:
         if self.screen.view.place == "composer":
             await self.read()
         await self.press("w")
-        assert isinstance(self.app.screen, CompareAlphasScreen)
+        await self.until(lambda: isinstance(self.app.screen, CompareAlphasScreen))
         self.app.screen.query_one(Input).value = alphas
         await self.press("enter")
 

@@ -178,8 +178,11 @@ class Shown(RuleBasedStateMachine):
         self.run(self._choose_alphas(alphas))
 
     async def _choose_alphas(self, alphas: str) -> None:
+        chat = self.chat
         await self.read()
-        await self.chat.choose_alphas(alphas)
+        await chat.choose_alphas(alphas)
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        await chat.frame()
 
     @precondition(lambda self: self.steps)
     @rule(place=st.integers(0, 9), down=st.integers(0, 4), texts=TEXTS)
@@ -229,6 +232,7 @@ class Shown(RuleBasedStateMachine):
     async def _change_settings(self, sampling: Sampling, system: str | None) -> None:
         chat = self.chat
         await chat.press("f7")
+        await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
         assert isinstance(chat.app.screen, SamplingScreen)
         chat.app.screen.dismiss((sampling, system))
         await chat.until(lambda: chat.app.screen is chat.screen)
@@ -240,10 +244,13 @@ class Shown(RuleBasedStateMachine):
         self.run(self._label(name))
 
     async def _label(self, name: str) -> None:
+        chat = self.chat
         await self.read("l")
-        assert isinstance(self.chat.app.screen, NameScreen)
-        self.chat.app.screen.query_one(Input).value = name
-        await self.chat.press("enter")
+        await chat.until(lambda: isinstance(chat.app.screen, NameScreen))
+        chat.app.screen.query_one(Input).value = name
+        await chat.press("enter")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        await chat.frame()
 
     @precondition(lambda self: self.steps)
     @rule(key=st.sampled_from(["home", "left", "right", "end", "up", "{"]))
