@@ -273,10 +273,11 @@ class Shown(RuleBasedStateMachine):
     def resume(self, which: int) -> None:
         path = self.files[which % len(self.files)]
         chat = self.chat
+        was_open = chat.session.saved.recorder.path == path
         self.run(self._resume(path))
         assert chat.session.saved.recorder.path == path or self.busy
         alpha = derivation.last_alpha(chat)
-        assert self.busy or alpha in (None, chat.session.alpha)
+        assert was_open or self.busy or alpha in (None, chat.session.alpha)
 
     async def _resume(self, path: Path) -> None:
         chat = self.chat
