@@ -61,7 +61,7 @@ def compares_a_branch_while_it_streams(tour: Tour) -> None:
     """Its lanes begin with what was given, and fill while they decode."""
     says(INSPECT, "`enter` on a token lists its candidates", "`enter` on one of them branches")
     tour.terminal.press("home", "right")
-    tour.terminal.see("enter branch", "last 2: ")
+    tour.terminal.see("enter branch", "last 2 to here: ")
     tour.terminal.press("enter")
     tour.terminal.see("enter go on here")
     tour.pace(SLOW)
@@ -123,7 +123,7 @@ def looks_at_the_openings(tour: Tour) -> None:
     begins = HABIT.split()[0]
     (openings,) = keys(OPENINGS, "`o` on a turn shows what a reply could begin with,")
     tour.terminal.press(openings)
-    tour.terminal.see("─ Openings ─", "by Δp ↓", "▸“")
+    tour.terminal.see("─ Openings ─", "by KL share ↓", "▸“")
     says(OPENINGS, "(in the demo, the one of *Five minutes* at once)")
     (sort,) = keys(OPENINGS, "`s` sorts by Δ log p, which brings up a rare habit")
     tour.terminal.press(sort)
@@ -167,7 +167,7 @@ def lists_what_was_raised(tour: Tour) -> None:
     tour.until_gone("Raised most")
     reply, place = raised_most(tour.replies)
     given = reply.reply.forced
-    tour.terminal.see("enter branch", f"last {place + 1 - given}: ", f"{given} given")
+    tour.terminal.see("enter branch", f"last {place + 1 - given} to here: ", f"{given} given")
 
 
 def raised_most(replies: list[ReplyLog]) -> tuple[ReplyLog, int]:

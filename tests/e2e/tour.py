@@ -21,7 +21,9 @@ SLOW_ENGINE = Path(__file__).parent / "slow_engine"
 ARROWS = {"→": "right", "←": "left", "↑": "up", "↓": "down"}
 END = "<|end|>"
 FINISH = b'{"type":"finish"'
-HEAD_ENDS = re.compile(r"seed \d+( |$)")
+CONDITIONS = re.compile(r"seed \d+( |$)")
+"""The line above the heads of the lanes."""
+HEAD = 4  # lines of a head in this terminal
 
 
 def says(title: str, *sentences: str) -> None:
@@ -94,8 +96,8 @@ class Tour(Chat):
 
     def lane(self, place: int) -> str:
         """The text in one of three lanes, squeezed: what stands below the last of their heads."""
-        heads = [row for row, line in enumerate(self.stage) if HEAD_ENDS.search(line)]
-        text = self.column(place).splitlines()[heads[-1] + 1 :] if heads else []
+        above = [row for row, line in enumerate(self.stage) if CONDITIONS.search(line)]
+        text = self.column(place).splitlines()[above[-1] + 1 + HEAD :] if above else []
         return squeezed("\n".join(text))
 
     def until_lanes_fill(self, replies: int) -> None:

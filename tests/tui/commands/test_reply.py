@@ -111,7 +111,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "prompt"),
-    [(b"two\nlines\n", "two\nlines"), (b"bad \xff", "bad \ufffd"), (b"", ""), (b"a\n\n", "a\n")],
+    [(b"two\nlines\n", "two\nlines"), (b"bad \xff", "bad \ufffd"), (b"a\n\n", "a\n")],
 )
 def test_a_dash_reads_standard_input(
     engine: ScriptedEngine, pair: str, monkeypatch: pytest.MonkeyPatch, given: bytes, prompt: str
