@@ -83,6 +83,67 @@ async def dead(chat: Chat) -> None:
     await chat.frame()
 
 
+# --- heads of a comparison, in all their states -----------------------------------
+
+
+async def heads_of_lanes_that_run(chat: Chat) -> None:
+    """Two lanes still agree, one has ended."""
+    chat.engine.texts |= {"after": "Otters are wonderful animals.", "before": "Otters are"}
+    await chat.press("f4")
+    await chat.say("Tell me about otters")
+    await chat.step(5)
+
+
+async def heads_of_agreement(chat: Chat) -> None:
+    """One lane is the same, one was ended by hand."""
+    chat.engine.texts["amplified"] = chat.engine.texts["after"]
+    await chat.press("f4")
+    await chat.say("Tell me about otters")
+    await chat.step(2)
+    await chat.press("tab", "shift+tab", "shift+tab", "x")
+    await chat.finish()
+
+
+async def heads_of_a_branch(chat: Chat) -> None:
+    """Three tokens are given, two are decoded."""
+    chat.engine.patient = True
+    await streaming(chat)
+    await chat.finish()
+    await chat.press("tab", "home", "right", "right", "enter", "down", "down", "enter")
+    await chat.finish()
+    await chat.press("f4")
+    await chat.step(5)
+
+
+async def heads_of_siblings(chat: Chat) -> None:
+    """The first of two replies, which has a label; another lane is kept."""
+    await chat.press("f4")
+    await chat.say("Tell me about otters")
+    await chat.finish()
+    await chat.press("ctrl+r")
+    await chat.finish()
+    await chat.press("tab", "<", "l", *"odd", "enter", "shift+tab", "k")
+
+
+async def heads_of_own_histories(chat: Chat) -> None:
+    """In the second turn; one lane has another lane's history."""
+    await chat.press("f4")
+    await chat.say("Tell me about otters")
+    await chat.finish()
+    await chat.press("tab", "h")
+    await chat.say("And crabs?")
+    await chat.finish()
+    await chat.choose_alphas("-1, 2")
+    await chat.finish()
+
+
+async def heads_before_the_first_token(chat: Chat) -> None:
+    """A message that no lane has begun to answer."""
+    chat.engine.patient = True
+    await chat.press("f4")
+    await chat.say("Tell me about otters")
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize(
     "scene",
@@ -100,6 +161,33 @@ def test_looks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    looks_as_it_did(scene, size, snap_compare)
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "scene",
+    [
+        *(heads_of_lanes_that_run, heads_of_agreement, heads_of_a_branch, heads_of_siblings),
+        *(heads_of_own_histories, heads_before_the_first_token),
+    ],
+    ids=lambda scene: scene.__name__,
+)
+def test_heads(
+    scene: Callable[[Chat], Awaitable[None]],
+    size: tuple[int, int],
+    snap_compare: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    looks_as_it_did(scene, size, snap_compare)
+
+
+def looks_as_it_did(
+    scene: Callable[[Chat], Awaitable[None]], size: tuple[int, int], snap_compare: Any
+) -> None:
+    """Play a scene in a terminal of that size, and compare the picture."""
     engines = Engines()
     app = ChatApp(make_session(Path("transcripts"), engines))
 

@@ -175,13 +175,13 @@ class Lane(Container):
         counted = number_format.count(means.tokens, "token")
         parts: tuple[Part, ...] = (
             (which(*standing.siblings),),
+            (standing.history,),
             (f"“{visible(log.name, newlines=False)}”" if log.name else "",),
             (f"{given} given" if given else "",),
             (counted if means.tokens else "",),
             agreement,
             (f"KL {nats(means.kl)}" if means.tokens else "",),
             (f"log pA {nats(means.logp_after)}" if means.tokens else "",),
-            (standing.history,),
         )
         return tuple(part for part in parts if any(part))
 

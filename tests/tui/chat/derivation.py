@@ -110,13 +110,13 @@ def _summary(chat: Chat, file: File, lane: str) -> str:
     label = file.names.get(id, "")
     parts = [
         which(id, file.siblings(reply)),
+        whose_history(chat, file, lane),
         f"“{label}”" if label else "",
         f"{given} given" if given else "",
         counted(len(own), "token") if own else "",
         agreement(chat, file, lane),
         f"KL {nats(fmean(step.kl for step in own))}" if own else "",
         f"log pA {nats(fmean(step.logp.after for step in own))}" if own else "",
-        whose_history(chat, file, lane),
     ]
     return "  ".join(filter(None, parts))
 
