@@ -35,7 +35,7 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
             alpha = step.alpha
             yield Piece(f"‹α {signed(alpha)}›", None)
         if new := changes.pop(step.index, None):
-            yield Piece(f"‹{_difference(sampling, new)}›", None)
+            yield Piece(f"‹{sampling_change(sampling, new)}›", None)
             sampling = new
         if step.special:
             yield Piece(visible(step.text, newlines=False), index)
@@ -52,7 +52,8 @@ def marked_text(log: ReplyLog) -> str:
     )
 
 
-def _difference(old: Sampling, new: Sampling) -> str:
+def sampling_change(old: Sampling, new: Sampling) -> str:
+    """What was changed: `temperature 0, top p 1`."""
     before, after = old.model_dump(), new.model_dump()
     changed = [f"{_words(k)} {exact(v)}" for k, v in after.items() if v != before[k]]
     return ", ".join(changed) or "sampling unchanged"

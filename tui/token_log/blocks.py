@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from logit_amp_chat.core.export.describe import sampling_change
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import sampling_line, signed, which
 from logit_amp_chat.core.records import Message, Step
@@ -101,7 +102,7 @@ class ReplyBlock:
     def _begin(self, width: int) -> None:
         self.wrapped = WrappedText(width)
         self._text = ReplyText()
-        self._alpha = self.log.reply.alpha
+        self._alpha, self._sampling = self.log.reply.alpha, self.log.reply.sampling
         self._shown = 0
         self._ended = False
 
@@ -162,6 +163,11 @@ class ReplyBlock:
         if step.alpha != self._alpha:
             self._alpha = step.alpha
             self.wrapped.add_whole(f"‹α {signed(step.alpha)}›", "mark")
+        for change in self.log.changes:
+            if change.index == step.index:
+                said = sampling_change(self._sampling, change.sampling)
+                self.wrapped.add_whole(f"‹{said}›", "mark")
+                self._sampling = change.sampling
         if step.special:
             self.wrapped.add(visible(step.text, newlines=False), "special", index)
         else:

@@ -201,3 +201,14 @@ async def test_a_preset_is_chosen_from_the_composer(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await chat.press("ctrl+g", "up", "up", "down", "enter")
         assert chat.session.alpha == 2
+
+
+async def test_sampling_that_changes_in_mid_reply_is_marked_where_it_took_effect(
+    tmp_path: Path,
+) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.step(2)
+        chat.session.set_sampling(chat.session.sampling.model_copy(update={"temperature": 0.0}))
+        await chat.finish()
+        assert "Otters are‹temperature 0› wonderful!" in " ".join(chat.log.split())
