@@ -24,6 +24,11 @@ settings.register_profile("thousands", deadline=None, max_examples=10_000)
 settings.load_profile("suite")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test goes first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: "test_what_is_shown" not in item.nodeid)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The last line of a run names what was skipped and why."""

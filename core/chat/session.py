@@ -16,7 +16,7 @@ from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, Reply, Sampling, Session, now
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog, measured_with
 
 
 class ChatSession:
@@ -49,7 +49,7 @@ class ChatSession:
         """Messages that wait for the reply that runs."""
         self.awaiting_models = False
         """Whether a message waits for the models to be ready."""
-        self._history: tuple[str, ...] = ()  # what is kept once the replies asked for have begun
+        self._history: tuple[str, ...] = ()  # what the newest request keeps once it has begun
 
     @property
     def saved(self) -> SavedConversation:
@@ -88,7 +88,6 @@ class ChatSession:
                 case Reply():
                     self._keep_history(update)
                 case Idle():
-                    self._history = ()
                     self._send_queued()
         return updates
 
@@ -149,6 +148,7 @@ class ChatSession:
         lanes = self.lanes if self.comparing else {"amplified": self.alpha}
         previous = self.conversation.previous(leaf)
         pending = self.live.ask(leaf, lanes, self.sampling, continued=self._continued(previous))
+        self._history = ()
         if self.comparing and self.own_histories and previous is not None:
             chat = self.conversation.kept(leaf) or previous
             self._history = tuple(pending.replies(chat.reply.lane))
@@ -228,15 +228,19 @@ class ChatSession:
         conversation, parent = self.conversation, log.reply.parent
         found = beside(conversation, log, own_histories=self.own_histories, strict=True)
         missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
-        can_ask = self.live.can_ask and self.can_branch(log)
-        if not missing or not can_ask or parent is None:
+        if not (missing and parent and self.live.can_ask and self.can_compare(log)):
             return False
         continued = self._continued(conversation.previous(log.id))
         self.live.ask(parent, missing, log.reply.sampling, log.forced, continued)
-        if (kept := conversation.kept(parent)) is not None:  # looking changes no history
-            end = conversation.leaf
-            self._history = (kept.id, end) if end not in (kept.id, None) else (kept.id,)
+        kept, end = conversation.kept(parent), conversation.leaf  # looking changes neither
+        nodes = (kept.id if kept else None, end)
+        self._history = tuple(dict.fromkeys(node for node in nodes if node is not None))
         return True
+
+    def can_compare(self, log: ReplyLog) -> bool:
+        """Whether the loaded pair is the one that a reply was made with."""
+        opened = self.live.opened
+        return opened is not None and measured_with(log.session) == measured_with(opened.session)
 
     def keep(self, log: ReplyLog) -> None:
         """Make a lane's reply the history: what is said next continues it, in every lane."""

@@ -73,7 +73,7 @@ class _Text:
         for log in logs:
             yield self.heading(3, opening_table.title(log, self._first))
             yield self.line(opening_table.figures(log))
-            yield self.block(opening_table.aligned([opening_table.HEAD, *opening_table.cells(log)]))
+            yield self.table([opening_table.HEAD, *opening_table.cells(log)])
 
     def _notes(self, state: Conversation, about: str) -> Iterator[str]:
         for note in state.notes:

@@ -49,18 +49,6 @@ def cells(log: OpeningLog) -> list[tuple[str, ...]]:
     return [_row(row) for row in summary(log.opening, ROWS)]
 
 
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """A table as text, with numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in table
-    )
-
-
 def to_html(logs: Sequence[OpeningLog], first: Session | None) -> str:
     """Tables that are folded at first; nothing if there are none."""
     if not logs:

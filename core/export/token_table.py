@@ -97,7 +97,7 @@ def what_was_summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) ->
 def _summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) -> str:
     return (
         "Δ = log p under after − log p under before of a token where it was written, in nats,"
-        f" summed over {what_was_summed(changes, logs)}. Forced tokens of branches do not count."
+        f" summed over {what_was_summed(changes, logs)}. Given tokens of branches do not count."
     )
 
 

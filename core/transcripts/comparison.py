@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import (
+    Conversation,
+    ReplyLog,
+    measured_with,
+)
 
 
 def beside(
@@ -76,14 +80,9 @@ def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
         a.reply.seed == b.reply.seed
         and a.reply.sampling == b.reply.sampling
         and a.reply.forced == b.reply.forced
-        and _pair(a) == _pair(b)
+        and measured_with(a.session) == measured_with(b.session)
         and _same_given(a, b)
     )
-
-
-def _pair(log: ReplyLog) -> tuple[object, ...]:
-    """The models that decoded a reply."""
-    return (log.session.before, log.session.after) if log.session else ()
 
 
 def _same_given(a: ReplyLog, b: ReplyLog) -> bool:

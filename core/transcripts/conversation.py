@@ -100,7 +100,7 @@ class OpeningLog:
     @property
     def key(self) -> tuple[object, ...]:
         """A later one with the same key replaces it."""
-        return self.opening.ids, self.opening.alpha, _measured_with(self.session)
+        return self.opening.ids, self.opening.alpha, measured_with(self.session)
 
 
 class Conversation:
@@ -214,7 +214,7 @@ class Conversation:
 
     def opening(self, message_id: str, path: tuple[int, ...], alpha: float) -> Opening | None:
         """What was measured after a path with the pair of the last session."""
-        key = path, alpha, _measured_with(self.session)
+        key = path, alpha, measured_with(self.session)
         found = self._openings.get(message_id, {}).get(key)
         return found.opening if found else None
 
@@ -338,8 +338,8 @@ class Conversation:
         return (*(m for m in system if m.text), *turns)
 
 
-def _measured_with(session: Session | None) -> tuple[object, ...]:
-    """What the numbers of an opening depend on besides its messages, path and α."""
+def measured_with(session: Session | None) -> tuple[object, ...]:
+    """What numbers depend on besides messages, given tokens and α: models, template, systems."""
     if session is None:
         return ()
     profiles = [session.profile.get(side) for side in ("before", "after")]

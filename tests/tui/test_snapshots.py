@@ -144,14 +144,24 @@ async def heads_before_the_first_token(chat: Chat) -> None:
     await chat.say("Tell me about otters")
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+ALL = (
+    *(empty, streaming, comparing, inspecting, both, dead),
+    *(choosing, branched, coloured, searching),
+)
+HEADS = (
+    *(heads_of_lanes_that_run, heads_of_agreement, heads_of_a_branch, heads_of_siblings),
+    *(heads_of_own_histories, heads_before_the_first_token),
+)
+
+
 @pytest.mark.parametrize(
-    "scene",
+    ("scene", "size"),
     [
-        *(empty, streaming, comparing, inspecting, both, dead),
-        *(choosing, branched, coloured, searching),
+        pytest.param(scene, size, id=f"{scene.__name__}-{size[0]}x{size[1]}")
+        for scenes, sizes in ((ALL, SIZES), (HEADS, SIZES[:2]))
+        for scene in scenes
+        for size in sizes
     ],
-    ids=lambda scene: scene.__name__,
 )
 def test_looks(
     scene: Callable[[Chat], Awaitable[None]],
@@ -161,33 +171,6 @@ def test_looks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    looks_as_it_did(scene, size, snap_compare)
-
-
-@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize(
-    "scene",
-    [
-        *(heads_of_lanes_that_run, heads_of_agreement, heads_of_a_branch, heads_of_siblings),
-        *(heads_of_own_histories, heads_before_the_first_token),
-    ],
-    ids=lambda scene: scene.__name__,
-)
-def test_heads(
-    scene: Callable[[Chat], Awaitable[None]],
-    size: tuple[int, int],
-    snap_compare: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    looks_as_it_did(scene, size, snap_compare)
-
-
-def looks_as_it_did(
-    scene: Callable[[Chat], Awaitable[None]], size: tuple[int, int], snap_compare: Any
-) -> None:
-    """Play a scene in a terminal of that size, and compare the picture."""
     engines = Engines()
     app = ChatApp(make_session(Path("transcripts"), engines))
 

@@ -34,7 +34,7 @@ class CompareActions:
         session = self.session
         lacks = len(session.lanes_of(log)) < len(session.lanes)
         asked = session.complete_lanes(log)
-        if lacks and not asked and session.live.opened and not session.can_branch(log):
+        if lacks and not asked and session.live.opened and not session.can_compare(log):
             self.view.notice.say(*OTHER_PAIR)
 
     def compare(self) -> None:

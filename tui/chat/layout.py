@@ -263,7 +263,7 @@ class ChatView:
     def grow(self, reply: str) -> None:
         """Show a reply's new steps in the transcript."""
         block = self.log_view.block_of(reply)
-        if block is not None and block.mark_branch(self._older(block.log)):
+        if block and block.awaits_branch and block.mark_branch(self._older(block.log)):
             self.log_view.refresh()
         self.log_view.grow(reply)
 

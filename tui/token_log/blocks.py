@@ -79,7 +79,8 @@ class ReplyBlock:
         self.rendered = False
         self.given = self.common = log.reply.forced
         self.fork: int | None = None
-        self._branch_known = not self.given
+        self.awaits_branch = bool(self.given)
+        """Whether it is still to be found where the given tokens leave those of older siblings."""
         self._begin(80)
 
     @property
@@ -92,9 +93,9 @@ class ReplyBlock:
 
         Returns whether that changed anything.
         """
-        if self._branch_known or len(self.log.steps) < self.given:
+        if not self.awaits_branch or len(self.log.steps) < self.given:
             return False
-        self._branch_known = True
+        self.awaits_branch = False
         shared = max((_shared(self.log.steps, log.steps) for log in older), default=self.given)
         self.fork = shared if shared < self.given else None
         return self.fork is not None

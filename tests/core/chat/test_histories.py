@@ -134,6 +134,23 @@ class TestHistories:
         assert again(session).leaf == end
         assert session.conversation.kept(first.reply.parent) is first
 
+    def test_an_engine_that_died_while_lanes_were_asked_for_leaves_no_trace(
+        self, session: ChatSession, engines: Engines
+    ) -> None:
+        """What was to be kept then is not what is kept when the next message is answered."""
+        first = compared(session, engines, "one")["before"]
+        session.keep(first)
+        session.compared_alphas = (2.0,)
+        assert session.complete_lanes(first)
+        engines.last.fail("It died.", fatal=True)
+        session.drain()
+        session.live.load()
+        engines.last.load()
+        session.drain()
+        answer(session, engines, "two")
+        assert session.conversation.said() == ["one", "two"]
+        assert last(session).reply.lane == "amplified"
+
     def test_a_branch_keeps_the_history_of_its_reply(
         self, session: ChatSession, engines: Engines
     ) -> None:

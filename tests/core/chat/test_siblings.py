@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.records import Keep, Name, Note
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
@@ -118,12 +120,15 @@ def test_ids_of_another_pair_are_not_forced(session: ChatSession, engines: Engin
     assert engines.last.request is None
 
 
+@pytest.mark.parametrize(
+    "changed", [{"model": "another/model"}, {"adapter": "a/lora"}, {"quantization": "nf4"}]
+)
 def test_another_pair_is_not_asked_for_lanes_beside_a_reply(
-    session: ChatSession, engines: Engines
+    session: ChatSession, engines: Engines, changed: dict[str, str]
 ) -> None:
     log = answered(session, engines)
     assert log.session is not None
-    other = dataclasses.replace(log.session.after, model="another/model")
+    other = dataclasses.replace(log.session.after, **changed)
     log.session = dataclasses.replace(log.session, after=other)
     assert not session.complete_lanes(log)
     assert engines.last.request is None

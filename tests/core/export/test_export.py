@@ -29,7 +29,7 @@ RAISED = (
     "## Tokens that training raised and lowered most\n\n"
     "Δ = log p under after − log p under before of a token where it was written, in nats, summed"
     " over 5 sampled tokens of 2 replies \\(1 × α +1, 1 × before\\)."
-    " Forced tokens of branches do not count.\n\n"
+    " Given tokens of branches do not count.\n\n"
     "### Raised\n\n"
     "| token | id | written | ΣΔ | mean Δ | extreme Δ | where |\n"
     "| --- | --- | --- | --- | --- | --- | --- |\n"
@@ -51,6 +51,17 @@ def sample(tmp_path: Path) -> Path:
     return path
 
 
+OPENING = """\
+| token | B | A | α | Δ A−B |
+| --- | --- | --- | --- | --- |
+| “By” | 0 | 0.010 | 0.020 | +∞ |
+| “Sure” buried | 0.200 | 0.400 | 0.100 | +0.69 |
+| “The” | 0.600 | 0.300 | 0.100 | −0.69 |
+| the rest | 0.200 | 0.290 | 0.780 | +0.37 |
+
+"""
+
+
 def markdown(*records: Record) -> str:
     return to_document(records, markdown=True)
 
@@ -66,23 +77,11 @@ def test_markdown_says_everything_about_a_reply() -> None:
         "### Openings at α +1\n\n"
         "KL\\(after‖before\\) 0.50, KL\\(amplified‖after\\) 0.25,"
         " entropy of amplified 1.50 nats\n\n"
-        "```text\n"
-        "token              B      A      α  Δ A−B\n"
-        "“By”               0  0.010  0.020     +∞\n"
-        "“Sure” buried  0.200  0.400  0.100  +0.69\n"
-        "“The”          0.600  0.300  0.100  −0.69\n"
-        "the rest       0.200  0.290  0.780  +0.37\n"
-        "```\n\n"
+        f"{OPENING}"
         "### Openings after “By” at α +1\n\n"
         "path B 0 A 0.010 α 0.020 · KL\\(after‖before\\) 0.50, KL\\(amplified‖after\\) 0.25,"
         " entropy of amplified 1.50 nats\n\n"
-        "```text\n"
-        "token              B      A      α  Δ A−B\n"
-        "“By”               0  0.010  0.020     +∞\n"
-        "“Sure” buried  0.200  0.400  0.100  +0.69\n"
-        "“The”          0.600  0.300  0.100  −0.69\n"
-        "the rest       0.200  0.290  0.780  +0.37\n"
-        "```\n\n"
+        f"{OPENING}"
         "### α +1 → α +2 · continues the chat\n\n"
         "seed 7 · temperature 0.7 · top p 0.9 · top k 0 · min p 0 · plausibility 0.01"
         " · max new tokens 512 · ended after 4 tokens, 0.5 s\n\n"

@@ -53,7 +53,7 @@ class Slowing(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def _wait(self) -> None:
         began = time.monotonic()
         while time.monotonic() < began + float(self._pace.read_text() or 0):
-            time.sleep(GLANCE)
+            time.sleep(GLANCE)  # the pace of a slow model, which the test may change meanwhile
 
 
 if "SLOW_ENGINE" in os.environ:

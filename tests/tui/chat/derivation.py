@@ -15,10 +15,13 @@ def nats(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
+def signed(alpha: float) -> str:
+    return f"{'+' if alpha > 0 else '−' if alpha < 0 else ''}{abs(alpha):g}"
+
+
 def title(alpha: float) -> str:
     """What a lane is called."""
-    sign = "+" if alpha > 0 else "−"
-    return {-1.0: "before", 0.0: "after"}.get(alpha, f"α {sign}{abs(alpha):g}")
+    return {-1.0: "before", 0.0: "after"}.get(alpha, f"α {signed(alpha)}")
 
 
 def counted(count: int, what: str) -> str:

@@ -8,7 +8,16 @@ from statistics import fmean
 
 from logit_amp_chat.core.records import Sampling, Step
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
-from tests.tui.chat.derivation import File, conditions, nats, running, shown_lanes, title, which
+from tests.tui.chat.derivation import (
+    File,
+    conditions,
+    nats,
+    running,
+    shown_lanes,
+    signed,
+    title,
+    which,
+)
 from tests.tui.chat_driver import Chat, text_of
 
 WINDOW = 32
@@ -116,7 +125,7 @@ def check_bar(chat: Chat) -> None:
             assert said is None, f"{name} is off"
     assert f"seed {sampling.seed}" in first
     alpha = chat.session.alpha
-    shown = change_of_alpha(alpha)
+    shown = signed(alpha)
     assert re.search(rf"[─┼━┿●▶◀BA] +{re.escape(shown)} ", first)
     means = _means(chat)
     assert means in second
@@ -233,17 +242,13 @@ def check_welcome(chat: Chat) -> None:
     changed = {
         f"{name.replace('_', ' ')} {number(own[name])}": own[name] != usual[name] for name in own
     }
-    changed[f"α {change_of_alpha(session.alpha)}"] = session.alpha != session.profile.alpha
+    changed[f"α {signed(session.alpha)}"] = session.alpha != session.profile.alpha
     changed["“Be brief.”"] = session.system is not None
     changed["coloured by"] = view.legend.metric is not None
     _, still, rest = page.partition("Still set: ")
     assert bool(still) == any(changed.values())
     for said, set_ in changed.items():
         assert (said in rest) == set_
-
-
-def change_of_alpha(alpha: float) -> str:
-    return f"{'+' if alpha > 0 else '−' if alpha < 0 else ''}{abs(alpha):g}"
 
 
 def check_comparison(chat: Chat) -> None:
