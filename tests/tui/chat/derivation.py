@@ -285,6 +285,17 @@ def own_previous(chat: Chat, file: File, previous: str | None, lane: str) -> str
     return (own or alike or [previous])[-1]
 
 
+def histories_to_continue(chat: Chat, message: Message) -> dict[str, str | None]:
+    """By lane, the reply it must go on from, where that is not the one the message was said to."""
+    file = File.of(chat.saved)
+    said_to = file.place(message)
+    lanes = list(chat.session.lanes)
+    if not chat.session.own_histories:
+        return dict.fromkeys(lanes)
+    own = {lane: own_previous(chat, file, said_to, lane) for lane in lanes}
+    return {lane: None if log == said_to else log for lane, log in own.items()}
+
+
 def lanes_before(file: File, reply: str) -> list[str]:
     """The lanes of the replies that a reply continues."""
     lanes, previous = [], history(file, file.replies[reply])

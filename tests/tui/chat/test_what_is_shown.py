@@ -40,6 +40,7 @@ WORDS = (
 LANES = ("before", "after", "amplified", "+2", "+0.5")
 TEXTS = st.fixed_dictionaries({lane: st.sampled_from(WORDS) for lane in LANES})
 ALPHAS = ("-1, 0", "2, -1", "0.5, 2", "-1, 0, 2", "0")
+BEGINNINGS = ("", "a branch", "a comparison", "two turns", "own histories")
 MESSAGES = st.sampled_from(["Hi", "Where do penguins live?", "And otters?"])
 SAMPLINGS = st.builds(
     Sampling,
@@ -75,6 +76,7 @@ class Shown(RuleBasedStateMachine):
         self.chat: Chat = self.run(self.opened.__aenter__())
         self.chat.engine.patient = True
         self.files: list[Path] = []
+        self.kept = ""  # the reply that was kept last, until the chat goes on or back
 
     def teardown(self) -> None:
         self.run(self.opened.__aexit__(None, None, None))
@@ -109,14 +111,22 @@ class Shown(RuleBasedStateMachine):
 
     # --- what is done -------------------------------------------------------------
 
-    @initialize(turns=st.integers(0, 2), texts=TEXTS)
-    def converse(self, turns: int, texts: dict[str, str]) -> None:
-        """Some begin in the middle of a comparison."""
-        self.chat.engine.texts = texts
-        for _ in range(turns):
-            self.chat.session.comparing = True
+    @initialize(beginning=st.sampled_from(BEGINNINGS), texts=TEXTS)
+    def converse(self, beginning: str, texts: dict[str, str]) -> None:
+        """Most begin in the middle of something."""
+        chat, session = self.chat, self.chat.session
+        chat.engine.texts = texts
+        session.comparing = beginning not in ("", "a branch")
+        if beginning:
             self.run(self._send("Hi"))
-            self.run(self.chat.finish())
+            self.run(chat.finish())
+        if beginning == "a branch":
+            self.run(self._branch(1, 2))
+            self.run(chat.finish())
+        if beginning in ("two turns", "own histories"):
+            session.own_histories = beginning == "own histories"
+            self.run(self._send("And otters?"))
+            self.run(chat.finish())
 
     @rule(text=MESSAGES, texts=TEXTS)
     def send(self, text: str, texts: dict[str, str]) -> None:
@@ -124,6 +134,7 @@ class Shown(RuleBasedStateMachine):
         self.run(self._send(text))
 
     async def _send(self, text: str) -> None:
+        self.kept = ""
         chat = self.chat
         waits = self.busy
         editing = chat.session.editing
@@ -138,6 +149,10 @@ class Shown(RuleBasedStateMachine):
                 message.id,
                 *(r.id for r in chat.session.conversation.replies_to(message.id)),
             )
+            if chat.session.comparing and chat.engine.request is not None:
+                expected = derivation.histories_to_continue(chat, message)
+                asked = {lane.name: lane.follows for lane in chat.engine.request.lanes}
+                assert asked == expected
             if editing is not None:
                 file = derivation.File.of(chat.saved)
                 assert file.place(message) == file.place(editing)
@@ -155,12 +170,14 @@ class Shown(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(texts=TEXTS)
     def regenerate(self, texts: dict[str, str]) -> None:
+        self.kept = ""
         self.chat.engine.texts = texts
         self.run(self.chat.press("ctrl+r"))
 
     @precondition(lambda self: self.asked and not self.busy)
     @rule(key=st.sampled_from("<>"))
     def go_to_a_sibling(self, key: str) -> None:
+        self.kept = ""
         expected = derivation.neighbour(self.chat, -1 if key == "<" else 1)
         self.run(self.read(key))
         if expected is not None:
@@ -187,6 +204,7 @@ class Shown(RuleBasedStateMachine):
     @precondition(lambda self: self.steps)
     @rule(place=st.integers(0, 9), down=st.integers(0, 4), texts=TEXTS)
     def branch(self, place: int, down: int, texts: dict[str, str]) -> None:
+        self.kept = ""
         self.chat.engine.texts = texts
         self.run(self._branch(place, down))
 
@@ -199,6 +217,7 @@ class Shown(RuleBasedStateMachine):
     @precondition(lambda self: self.steps)
     @rule(texts=TEXTS)
     def go_on(self, texts: dict[str, str]) -> None:
+        self.kept = ""
         self.chat.engine.texts = texts
         self.run(self.read("u"))
 
@@ -210,6 +229,9 @@ class Shown(RuleBasedStateMachine):
     @precondition(lambda self: self.chat.screen.view.comparing)
     @rule(key=st.sampled_from(["k", "tab", "shift+tab", "h", "x", "t"]))
     def use_lanes(self, key: str) -> None:
+        block = self.chat.screen.view.lanes.current.block
+        if key == "k" and block is not None and not self.busy:
+            self.kept = block.id
         self.run(self.read(key))
 
     @rule(key=st.sampled_from(["-", "=", "[", "]", "b", "a", "1"]))
@@ -263,6 +285,7 @@ class Shown(RuleBasedStateMachine):
 
     @rule()
     def begin_another_chat(self) -> None:
+        self.kept = ""
         path = self.chat.session.saved.recorder.path
         if path is not None and path not in self.files:
             self.files.append(path)
@@ -271,6 +294,7 @@ class Shown(RuleBasedStateMachine):
     @precondition(lambda self: self.files)
     @rule(which=st.integers(0, 3))
     def resume(self, which: int) -> None:
+        self.kept = ""
         path = self.files[which % len(self.files)]
         chat = self.chat
         was_open = chat.session.saved.recorder.path == path
@@ -304,6 +328,7 @@ class Shown(RuleBasedStateMachine):
         if self.busy or chat.session.conversation.leaf is None:
             return
         again = Conversation(chat.saved).thread()
+        assert not self.kept or self.kept in [item.id for item in again]
         assert [item.id for item in again] == [b.id for b in chat.screen.view.log_view.blocks]
 
 
