@@ -59,10 +59,8 @@ def place_to_inspect(chat: Chat, file: File, reply: str) -> int:
     fork = lane_fork(chat, file, reply) if chat.screen.view.comparing else branch(file, reply)
     if fork is not None and fork < len(steps):
         return fork
-    own = range(file.replies[reply].forced, len(steps))
+    own = range(file.replies[reply].forced, len(steps)) or range(len(steps))
     words = [place for place in own if not steps[place].special] or list(own)
-    if not words:
-        return len(steps) - 1
     return max(words, key=lambda place: (abs(delta(steps[place])), -place))
 
 
