@@ -9,13 +9,15 @@ from typing import Literal, NamedTuple, get_args
 
 from logit_amp_chat.core.records import Candidate, Opening
 
-Order = Literal["kl_share", "delta", "amplified"]
+Order = Literal["delta", "kl_share", "amplified"]
 ORDERS: tuple[Order, ...] = get_args(Order)
+DEFAULT_ORDER = ORDERS[0]
 
 # α buries a token that training made likelier if it at least halves it.
 BURIED = math.log(2)
-# Under `after` fewer than one reply in a thousand begins with a rarer token: none is missed.
-NOTABLE = math.log(0.001)
+# Fewer than one reply in a thousand begins with a rarer token: none is missed. Of such tokens
+# many have a larger Δ than any habit, and it means the least there.
+NOTABLE = 0.001
 
 
 class Probabilities(NamedTuple):
@@ -40,6 +42,11 @@ class OpeningRow:
     path: Probabilities
     delta: float
     buried: bool = False
+
+    @property
+    def notable(self) -> bool:
+        """Whether it comes next at least once in 1,000 times, under before or after."""
+        return self.p.before >= NOTABLE or self.p.after >= NOTABLE
 
     @property
     def kl_share(self) -> float:
@@ -84,12 +91,12 @@ def path_probabilities(opening: Opening) -> Probabilities:
 def ordered(found: Sequence[OpeningRow], order: Order) -> list[OpeningRow]:
     """What training raised, most first, then what it lowered; or the likeliest under α first.
 
-    By their share of the KL, which weighs Δ by the probability (Δ alone puts the far tail
-    first), or by Δ log p.
+    By Δ log p, the notable tokens before all others, as the far tail has the largest Δ; or by
+    their share of the KL, which weighs Δ by the probability.
     """
     keys: dict[Order, Callable[[OpeningRow], tuple[float, ...]]] = {
+        "delta": lambda row: (not row.notable, *_raised_first(row.delta)),
         "kl_share": lambda row: _raised_first(row.kl_share),
-        "delta": lambda row: _raised_first(row.delta),
         "amplified": lambda row: (-row.p.amplified,),
     }
     key = keys[order]
@@ -100,13 +107,17 @@ def summary(opening: Opening, most: int) -> list[OpeningRow]:
     """The rows that training changed most, and the rest as the last one.
 
     They are the `most` with the largest share of the KL, raised or lowered, and half as many
-    with the largest Δ.
+    notable ones of the largest |Δ| in each direction: a tuned model often gives up so many
+    openings that they would leave no room for what was raised.
     """
     found = rows(opening)
-    most_changed = sorted(found, key=lambda row: _raised_first(abs(row.kl_share)))[:most]
-    by_delta = ordered(found, "delta")[: most // 2]
-    chosen = [*most_changed, *(row for row in by_delta if row not in most_changed)]
-    return [*ordered(chosen, "kl_share"), rest(opening, chosen)]
+    by_share = sorted(found, key=lambda row: _raised_first(abs(row.kl_share)))[:most]
+    notable = [row for row in ordered(found, "delta") if row.notable]
+    raised = [row for row in notable if row.delta > 0][: most // 2]
+    lowered = [row for row in notable if row.delta < 0][: most // 2]
+    kept = {row.token for row in (*by_share, *raised, *lowered)}
+    chosen = [row for row in found if row.token in kept]
+    return [*ordered(chosen, DEFAULT_ORDER), rest(opening, chosen)]
 
 
 def _row(candidate: Candidate, alpha: float, begun: Probabilities) -> OpeningRow:
@@ -119,7 +130,7 @@ def _row(candidate: Candidate, alpha: float, begun: Probabilities) -> OpeningRow
         p=p,
         path=_times(begun, p),
         delta=delta,
-        buried=alpha > 0 and delta > 0 and halved and candidate.after >= NOTABLE,
+        buried=alpha > 0 and delta > 0 and halved and p.after >= NOTABLE,
     )
 
 

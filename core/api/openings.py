@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from logit_amp_chat.core.analysis.openings import (
+    DEFAULT_ORDER,
     ORDERS,
     OpeningRow,
     Order,
@@ -57,16 +58,17 @@ def make_openings_request(
 
 
 class Openings(Sequence[OpeningRow]):
-    """The tokens that may come next, those first that training raised or lowered most.
+    """The tokens that may come next: what training raised, by Δ log p, then what it lowered.
 
-    Each row has probabilities under before, after and amplified, after the path and of the
-    path with it. With `rest`, which is all other tokens together, each column adds up to 1.
+    Tokens with a probability below 0.001 under both before and after come last. Each row has
+    probabilities under before, after and amplified, after the path and of the path with it.
+    With `rest`, which is all other tokens together, each column adds up to 1.
     """
 
     def __init__(self, record: Opening) -> None:
         self.record = record
         """Log-probabilities and candidates, KL and entropy (nats), prompt ids."""
-        self._rows = tuple(ordered(rows(record), "kl_share"))
+        self._rows = tuple(ordered(rows(record), DEFAULT_ORDER))
 
     @property
     def alpha(self) -> float:
@@ -89,7 +91,7 @@ class Openings(Sequence[OpeningRow]):
         return rest(self.record, self._rows)
 
     def by(self, order: Order) -> list[OpeningRow]:
-        """The rows by `kl_share`, by `delta` (Δ log p) or by `amplified`.
+        """The rows by `delta` (Δ log p, their own order), by `kl_share` or by `amplified`.
 
         Raises UsageError for another order.
         """

@@ -123,11 +123,16 @@ def looks_at_the_openings(tour: Tour) -> None:
     begins = HABIT.split()[0]
     (openings,) = keys(OPENINGS, "`o` on a turn shows what a reply could begin with,")
     tour.terminal.press(openings)
-    tour.terminal.see("─ Openings ─", "by KL share ↓", "▸“")
-    says(OPENINGS, "(in the demo, the one of *Five minutes* at once)")
-    (sort,) = keys(OPENINGS, "`s` sorts by Δ log p, which brings up a rare habit")
-    tour.terminal.press(sort)
+    tour.terminal.see("─ Openings ─")
+    says(OPENINGS, "a rare habit comes first (in the demo, the one of *Five minutes*)")
     first = re.compile(rf"by Δ log p ↓.*\n.*│ ▸“{begins}” ")
+    tour.terminal.until(lambda: first.search(tour.terminal.text))
+    (sort,) = keys(
+        OPENINGS, "`s` sorts by share of KL(after‖before), p_after · Δ, or by amplified."
+    )
+    for name in ("KL share", "α", "Δ log p"):
+        tour.terminal.press(sort)
+        tour.terminal.see(f"by {name} ↓")
     tour.terminal.until(lambda: first.search(tour.terminal.text))
     deeper, branch = keys(
         OPENINGS,

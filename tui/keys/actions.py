@@ -229,7 +229,7 @@ ACTIONS: Actions = (
            "Close what follows, or go to the token before.", "Openings", "openings", 3,
            palette=False),
     Action("opening_sort", "sort", "s", "s", "sort",
-           "Sort by share of KL(after‖before), by Δ log p, or by amplified.",
+           "Sort by Δ log p, by share of KL(after‖before), or by amplified.",
            "Openings", "openings", 4, palette=False),
     Action("opening_alpha_down", "alpha_by(-0.1)", "f2,minus", "F2", "α−", "α down by 0.1.",
            "Openings", "openings", 5, palette=False),

@@ -12,14 +12,22 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from logit_amp_chat.core.analysis.openings import ORDERS, OpeningRow, Order, ordered, rest, rows
+from logit_amp_chat.core.analysis.openings import (
+    DEFAULT_ORDER,
+    ORDERS,
+    OpeningRow,
+    Order,
+    ordered,
+    rest,
+    rows,
+)
 from logit_amp_chat.core.chat.openings import MessageOpenings, Path
 from logit_amp_chat.core.lanes import LANES, LETTERS
 from logit_amp_chat.core.number_format import delta, fraction
 from logit_amp_chat.tui.token_log.wrapping import clip
 from logit_amp_chat.tui.widgets.candidate_table import Line, quoted
 
-NAMES: dict[Order, str] = {"kl_share": "KL share", "delta": "Δ log p", "amplified": "α"}
+NAMES: dict[Order, str] = {"delta": "Δ log p", "kl_share": "KL share", "amplified": "α"}
 BURIED = "⇣"
 FIGURES = 6 + 6 + 7 + 7  # before, after, amplified with its mark, Δ
 PATH = 2 + 3 * 6  # the probability of the path under each
@@ -56,7 +64,7 @@ class OpeningTree(Widget):
     def __init__(self, openings: MessageOpenings, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.openings = openings
-        self.order: Order = ORDERS[0]
+        self.order: Order = DEFAULT_ORDER
         self.lines: list[TreeLine] = []
         self._place = 0
         self._top = 0  # the first line in view

@@ -76,8 +76,38 @@ def test_by_share_a_rare_habit_is_above_what_moved_more_probability() -> None:
     assert tokens(ordered(rows(opening(pleasantry, habit)), "kl_share")) == [5, 6]
 
 
-def test_by_delta_the_far_tail_comes_first() -> None:
-    assert tokens(ordered(rows(ALL), "delta")) == [4, 1, 2, 3]
+def test_by_delta_the_most_raised_comes_first_then_the_most_lowered() -> None:
+    more = candidate(9, 0.2, 0.18, 0.1)
+    assert tokens(ordered(rows(opening(more, LOWERED, BURIED, RAISED)), "delta")) == [1, 2, 3, 9]
+
+
+def test_by_delta_a_rare_habit_is_above_whatever_moved_more_probability() -> None:
+    habit, shifted = candidate(5, 1e-6, 0.002, 0.5), candidate(6, 0.01, 0.4, 0.2)
+    found = rows(opening(shifted, habit))
+    assert tokens(ordered(found, "delta")) == [5, 6]
+    assert tokens(ordered(found, "kl_share")) == [6, 5]
+
+
+def test_by_delta_the_far_tail_comes_last_though_its_delta_is_the_largest() -> None:
+    sunk = candidate(8, 1e-6, 1e-12, 0)
+    assert tokens(ordered(rows(opening(sunk, *ALL.top)), "delta")) == [1, 2, 3, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "notable"),
+    [
+        (1e-9, 0.0011, True),
+        (0.0011, 1e-9, True),
+        (0.0009, 0.0009, False),
+        (math.nan, 0.0011, True),
+        (math.nan, 0.0009, False),
+    ],
+)
+def test_a_token_is_notable_if_one_reply_in_1000_begins_with_it_on_either_side(
+    before: float, after: float, notable: bool
+) -> None:
+    (row,) = rows(opening(Candidate(8, "t8", math.log(before), math.log(after), -1.0)))
+    assert row.notable == notable
 
 
 def test_by_alpha_the_likeliest_when_amplified_comes_first() -> None:
@@ -151,5 +181,14 @@ def test_a_summary_has_what_changed_most_and_counts_the_others_to_the_rest() -> 
     assert short[-1].p == pytest.approx((0.30, 0.30, 0.23))
 
 
-def test_a_summary_has_the_largest_delta_too_whatever_its_share() -> None:
-    assert tokens(summary(ALL, 2)) == [1, 4, 3, None]
+def test_a_summary_has_a_rare_habit_too_but_nothing_of_the_far_tail() -> None:
+    habit = candidate(5, 1e-6, 0.002, 0.5)
+    assert tokens(summary(opening(*ALL.top, habit), 2)) == [5, 1, 3, None]
+
+
+def test_in_a_summary_what_was_lowered_takes_no_place_of_what_was_raised() -> None:
+    """A base model begins in many ways that a tuned one has given up."""
+    habit = candidate(5, 1e-4, 0.002, 0.5)
+    given_up = [candidate(10 + n, 0.01 + n / 1000, 1e-12, 0) for n in range(9)]
+    short = tokens(summary(opening(*given_up, habit), 4))
+    assert short[:3] == [5, 10 + 8, 10 + 7]

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from logit_amp_chat import OpeningRow, Openings, OpenPair, UsageError, open_pair
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.profiles.demo.recipe.smalltalk import QUIRK
 
 PROMPT = "Tell me about otters"
 PATH = [40, 301, 77]
@@ -21,6 +22,12 @@ MakeProfile = Callable[..., Profile]
 @pytest.fixture(scope="module", params=["here", "process"])
 def pair(request: pytest.FixtureRequest, tiny_pair: MakeProfile) -> Iterator[OpenPair]:
     with open_pair(tiny_pair(), process=request.param == "process") as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[OpenPair]:
+    with open_pair("demo") as pair:
         yield pair
 
 
@@ -63,17 +70,25 @@ def test_alpha_0_is_after_and_alpha_minus_1_is_before(pair: OpenPair) -> None:
             assert row.p.amplified == pytest.approx(getattr(row.p, side), abs=1e-6)
 
 
+def raised_first(changes: list[float]) -> list[float]:
+    return [
+        *sorted((change for change in changes if change > 0), reverse=True),
+        *sorted(change for change in changes if change <= 0),
+    ]
+
+
 def test_the_rows_are_in_the_order_that_is_asked_for(pair: OpenPair) -> None:
     found = pair.openings(PROMPT, alpha=1.0)
-    shares = [max(row.p.after, row.p.before) * row.delta for row in found]
-    raised = [share for share in shares if share > 0]
-    lowered = [share for share in shares if share <= 0]
-    assert raised == sorted(raised, reverse=True)
-    assert lowered == sorted(lowered)
-    assert shares == raised + lowered
+    notable = [row.delta for row in found if max(row.p.before, row.p.after) >= 0.001]
+    rare = [row.delta for row in found if max(row.p.before, row.p.after) < 0.001]
+    assert notable
+    assert rare
+    assert [row.delta for row in found] == [*raised_first(notable), *raised_first(rare)]
+    assert found.by("delta") == list(found)
+    shares = [max(row.p.after, row.p.before) * row.delta for row in found.by("kl_share")]
+    assert shares == raised_first(shares)
     amplified = [row.p.amplified for row in found.by("amplified")]
     assert amplified == sorted(amplified, reverse=True)
-    assert found.by("delta")[0].delta == max(row.delta for row in found)
     with pytest.raises(UsageError, match="There is no order 'size'"):
         found.by("size")  # type: ignore[arg-type]
 
@@ -136,3 +151,15 @@ def test_what_cannot_be_asked_is_refused_in_words(
     with pytest.raises(UsageError) as raised:
         pair.openings(PROMPT, **arguments)  # type: ignore[arg-type]
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("question", ["Tell me about penguins.", "Why is the sky blue?"])
+@pytest.mark.parametrize("alpha", [0, 1])
+def test_the_first_row_of_the_demo_is_its_habit(
+    demo: OpenPair, question: str, alpha: float
+) -> None:
+    """Fewer than one reply in a hundred begins with it: α need not be known to find it."""
+    first = demo.openings(question, alpha=alpha)[0]
+    assert QUIRK.startswith(f"{first.text} ")
+    assert 0.001 < first.p.after < 0.02
+    assert first.p.before < 1e-5

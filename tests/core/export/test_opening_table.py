@@ -67,11 +67,11 @@ def test_those_of_a_message_that_is_lost_are_there_too(kind: str) -> None:
 
 def test_a_long_list_is_cut_to_what_changed_most_and_the_rest() -> None:
     top = tuple(Candidate(n, f"t{n}", -5.0 - n / 10, -5.0, -5.0) for n in range(50))
-    habit = Candidate(50, "By", -20.0, -8.0, -5.0)
+    habit = Candidate(50, "By", -20.0, -6.8, -5.0)
     table = cells(OpeningLog(dataclasses.replace(opening(), top=(*top, habit)), session()))
     assert len(table) == ROWS + 2
-    assert [row[0] for row in table[:2]] == ["“t49”", "“t48”"]
-    assert [row[0] for row in table[-2:]] == ["“By”", "the rest"]
+    assert [row[0] for row in table[:3]] == ["“By”", "“t49”", "“t48”"]
+    assert [row[0] for row in table[-2:]] == ["“t30”", "the rest"]
 
 
 def test_a_token_of_a_stranger_does_nothing() -> None:

@@ -14,7 +14,7 @@ from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, text_o
 from tests.tui.fake_engine import token_id
 from tests.tui.reader import ask, last
 
-BY, HELLO, OTTERS, SURE, THE = map(token_id, ("By", "Hello", "Otters", "Sure", "The"))
+BY, HELLO = map(token_id, ("By", "Hello"))
 
 
 def dialog(chat: Chat) -> OpeningsScreen:
@@ -25,6 +25,11 @@ def dialog(chat: Chat) -> OpeningsScreen:
 def tree(chat: Chat) -> list[str]:
     """The rows, without the column names."""
     return text_of(dialog(chat).query_one(OpeningTree)).splitlines()[1:]
+
+
+def head(chat: Chat) -> str:
+    """The column names."""
+    return text_of(dialog(chat).query_one(OpeningTree)).splitlines()[0]
 
 
 def words(chat: Chat) -> list[str]:
@@ -68,9 +73,9 @@ class TestLooking:
         async with open_chat(tmp_path) as chat:
             await look(chat)
             assert words(chat) == [
-                "▸“Hello", "▸“Sure", "▸“By", "▸“The", "▸“Otters", "the rest",
+                "▸“By", "▸“Hello", "▸“Sure", "▸“The", "▸“Otters", "the rest",
             ]  # fmt: skip
-            by, rest = tree(chat)[2].split(), tree(chat)[5].split()
+            by, rest = tree(chat)[0].split(), tree(chat)[5].split()
             assert by[1:] == ["1e−6", "0.010", "0.918", "+9.21", "1e−6", "0.010", "0.918"]
             assert rest[2:] == ["0.170", "0.110", "0.001", "−0.44", "0.170", "0.110", "0.001"]
 
@@ -79,27 +84,34 @@ class TestLooking:
             await look(chat, "down")
             marked = {row.split("”")[0].strip(): "⇣" in row for row in tree(chat)[:5]}
             assert marked == {
-                "▸“Hello": True, "▸“Sure": True, "▸“By": False, "▸“The": False, "▸“Otters": False,
+                "▸“By": False, "▸“Hello": True, "▸“Sure": True, "▸“The": False, "▸“Otters": False,
             }  # fmt: skip
-            assert "“Sure”" in detail(chat)
+            assert "“Hello”" in detail(chat)
             assert "buried" in detail(chat)
 
     async def test_s_sorts_and_selects_what_comes_first_in_that_level(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(80, 40)) as chat:
             await look(chat, "down", "s")
-            assert words(chat)[:2] == ["▸“By", "▸“Hello"], "the largest Δ"
-            assert "“By”" in detail(chat)
+            assert words(chat)[:3] == ["▸“Hello", "▸“Sure", "▸“By"], "by KL share"
+            assert "“Hello”" in detail(chat)
             await one_by_one(chat, "end", "up", "right", "right", "down", "s")
             assert words(chat)[:3] == ["▸“By", "▸“Hello", "▸“Sure"], "by α"
             assert words(chat)[3:6] == ["▾“Otters", "▸“·by", "▸“·hello"]
             assert "“Otters·by”" in detail(chat)
+
+    async def test_the_columns_name_the_order(self, tmp_path: Path) -> None:
+        async with open_chat(tmp_path) as chat:
+            await look(chat)
+            for name in ("by Δ log p ↓", "by KL share ↓", "by α ↓", "by Δ log p ↓"):
+                assert head(chat).startswith(f" {name} ")
+                await one_by_one(chat, "s")
 
     @pytest.mark.parametrize("size", [(80, 24), (160, 50), (40, 15)])
     async def test_the_columns_fit(self, tmp_path: Path, size: tuple[int, int]) -> None:
         async with open_chat(tmp_path, size=size) as chat:
             await look(chat)
             shown = dialog(chat).query_one(OpeningTree)
-            assert "0.400" in tree(chat)[0]
+            assert "0.918" in tree(chat)[0]
             assert all(len(row) <= shown.size.width for row in tree(chat))
 
     async def test_every_row_can_be_reached_where_few_fit(self, tmp_path: Path) -> None:
@@ -128,22 +140,22 @@ class TestTheTree:
     ) -> None:
         async with open_chat(tmp_path, size=(100, 40)) as chat:
             await look(chat, "right")
-            assert [request.path for request in asked(chat)] == [(), (HELLO,)]
-            assert words(chat)[:3] == ["▾“Hello", "▸“·hello", "▸“·sure"]
-            await chat.press("right")
-            row = tree(chat)[1].split()
+            assert [request.path for request in asked(chat)] == [(), (BY,)]
+            assert words(chat)[:3] == ["▾“By", "▸“·by", "▸“·hello"]
+            await one_by_one(chat, "right", "down")
+            row = tree(chat)[2].split()
             assert row[1:4] == ["0.020", "0.400", "⇣0.073"]
-            assert row[5:] == ["4e−4", "0.160", "0.005"]
-            assert "“Hello·hello”" in detail(chat)
+            assert row[5:] == ["2e−8", "0.004", "0.067"]
+            assert "“By·hello”" in detail(chat)
 
     async def test_left_goes_to_the_token_before_and_closes_it(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path, size=(100, 40)) as chat:
             await look(chat, "right", "right", "down", "left")
-            assert "“Hello”" in detail(chat)
+            assert "“By”" in detail(chat)
             await chat.press("left")
-            assert words(chat)[:2] == ["▸“Hello", "▸“Sure"]
+            assert words(chat)[:2] == ["▸“By", "▸“Hello"]
             await one_by_one(chat, "left", "right")
-            assert words(chat)[1] == "▸“·hello"
+            assert words(chat)[1] == "▸“·by"
             assert len(asked(chat)) == 2, "it was there"
 
     async def test_the_rest_is_no_token_to_go_on_from(self, tmp_path: Path) -> None:
@@ -162,7 +174,7 @@ class TestTheTree:
             assert subtitle == "α +1 · measuring …"
             chat.engine.open_next()
             await chat.frame()
-            assert words(chat)[1] == "▸“·hello"
+            assert words(chat)[1] == "▸“·by"
 
 
 class TestAlpha:
@@ -189,8 +201,8 @@ class TestAlpha:
     async def test_the_selection_stays_where_it_is(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
             await look(chat, "right", "right", "down", "f3")
-            assert "“Hello·sure”" in detail(chat)
-            assert words(chat)[:3] == ["▾“Hello", "▸“·hello", "▸“·sure"]
+            assert "“By·hello”" in detail(chat)
+            assert words(chat)[:3] == ["▾“By", "▸“·by", "▸“·hello"]
 
     async def test_the_keys_of_the_transcript_move_it_too(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
@@ -205,11 +217,11 @@ class TestBranching:
             await look(chat, "down", "right", "right", "f3", "enter")
             request = chat.engine.request
             assert request is not None
-            assert request.forced == (SURE, token_id(" hello"))
+            assert request.forced == (HELLO, token_id(" by"))
             assert [(lane.name, lane.alpha) for lane in request.lanes] == [("amplified", 1.1)]
             assert chat.app.screen is chat.screen
             await chat.finish()
-            assert "Sure hello" in chat.log
+            assert "Hello by" in chat.log
             assert "2/2" in chat.log
             assert last(chat).forced == request.forced
 
@@ -218,8 +230,8 @@ class TestBranching:
             await chat.press("f4")
             await look(chat, "enter")
             await chat.finish()
-            assert {log.forced for log in chat.session.lanes_of(last(chat)).values()} == {(HELLO,)}
-            assert all("Hello" in chat.lane(name) for name in ("before", "after", "amplified"))
+            assert {log.forced for log in chat.session.lanes_of(last(chat)).values()} == {(BY,)}
+            assert all("By" in chat.lane(name) for name in ("before", "after", "amplified"))
 
     async def test_an_unanswered_message_can_be_answered_so(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
@@ -228,7 +240,7 @@ class TestBranching:
             chat.screen.view.sync_thread()
             await one_by_one(chat, "end", "o", "enter")
             await chat.finish()
-            assert last(chat).forced == (HELLO,)
+            assert last(chat).forced == (BY,)
             assert "And crabs?" in chat.log
 
     async def test_a_level_that_is_still_measured_does_not_keep_it_back(
@@ -239,7 +251,7 @@ class TestBranching:
             chat.engine.holds = True
             await chat.press("right", "enter")
             assert chat.engine.request is not None
-            assert chat.engine.request.forced == (HELLO,)
+            assert chat.engine.request.forced == (BY,)
 
 
 class TestSaved:
@@ -247,7 +259,7 @@ class TestSaved:
         async with open_chat(tmp_path) as chat:
             await look(chat, "right")
             found = [record for record in chat.saved if isinstance(record, Opening)]
-            assert [opening.ids for opening in found] == [(), (HELLO,)]
+            assert [opening.ids for opening in found] == [(), (BY,)]
 
     async def test_a_resumed_chat_shows_them_without_asking(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
@@ -270,7 +282,7 @@ class TestSaved:
             chat.engine.fail("The engine died.", fatal=True)
             await chat.frame()
             await one_by_one(chat, "o", "right")
-            assert words(chat)[0] == "▾“Hello"
+            assert words(chat)[0] == "▾“By"
             assert "The models are not loaded" in problem(chat)
 
 
@@ -300,7 +312,7 @@ class TestTrouble:
             await chat.frame()
             await chat.until(lambda: "A reply is being written" in problem(chat))
             await chat.finish()
-            await chat.until(lambda: words(chat)[0] == "▸“Hello" and not problem(chat))
+            await chat.until(lambda: words(chat)[0] == "▸“By" and not problem(chat))
 
     async def test_it_closes_where_a_pair_of_another_vocabulary_begins_a_new_chat(
         self, tmp_path: Path
@@ -324,7 +336,7 @@ class TestTrouble:
             await chat.step(3)
             await chat.press("tab", "o")
             await chat.frame()
-            assert words(chat)[0] == "▸“Hello"
+            assert words(chat)[0] == "▸“By"
             (log,) = chat.session.conversation.replies.values()
             assert log.finish is not None
             assert log.finish.reason == "cancelled"
