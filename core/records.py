@@ -99,11 +99,31 @@ class SideInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheCheck:
+    """How a model computes replies, and how far that is from whole forward passes.
+
+    `use` is what its caches are used for: turns, chunks, lanes, one_lane or none; `failed`
+    says why not for more. `kl` is the mean KL(whole‖as computed) in nats, which had to
+    stay below `limit`; `largest` the largest difference of a log-probability. `unchecked`
+    are lengths in tokens at which the model's positions or masks change, and which were
+    too expensive to cross.
+    """
+
+    use: str
+    kl: float
+    largest: float
+    limit: float
+    failed: dict[str, str] = field(default_factory=dict)
+    unchecked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """The profile, models and versions that the following records were made with.
 
     `vocabulary` is a hash of the vocabulary without added tokens;
-    `context` is in tokens.
+    `context` is in tokens. `caches` are the checks of before, after and of both together,
+    where both are one model; None if they were skipped.
     """
 
     type: Literal["session"] = "session"
@@ -118,6 +138,7 @@ class Session:
     device: str
     context: int
     vocabulary: str | None = None
+    caches: dict[str, CacheCheck] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ class ProfileFile(_Part):
     presets: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = PRESETS
     sampling: Sampling = Sampling()
     trust_remote_code: bool = False
+    trust_caches: bool = False
     needs: Needs | None = None
 
 

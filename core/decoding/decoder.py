@@ -12,7 +12,7 @@ from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import (
     GraphStepper,
     can_use_cuda_graphs,
 )
-from logit_amp_chat.core.decoding.pair_runner import PairRunner
+from logit_amp_chat.core.decoding.pair_runner import ALL_USES, CacheUses, PairRunner
 from logit_amp_chat.core.decoding.request_state import (
     Batch,
     Controls,
@@ -35,10 +35,15 @@ class Decoder:
     α, temperature and filters can change at any token without a new prefill.
     """
 
-    def __init__(self, pair: Pair, cuda_graphs: bool | None = None) -> None:
-        """`cuda_graphs`: whether to capture steps; None captures them where possible."""
+    def __init__(
+        self, pair: Pair, cuda_graphs: bool | None = None, uses: CacheUses = ALL_USES
+    ) -> None:
+        """`cuda_graphs`: whether to capture steps; None captures them where possible.
+
+        `uses`: what the caches may be used for.
+        """
         self.pair = pair
-        self.runner = PairRunner(pair)
+        self.runner = PairRunner(pair, uses)
         wanted = can_use_cuda_graphs(pair) if cuda_graphs is None else cuda_graphs
         self.graph_cache = GraphCache(pair, self.runner) if wanted else None
 

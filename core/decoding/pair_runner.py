@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import SharedWeights
 from logit_amp_chat.core.records import PromptIds
+
+
+@dataclass(frozen=True)
+class CacheUses:
+    """What the caches of each forward pass may be used for; `together` is both sides in one."""
+
+    before: CacheUse = CacheUse.TURNS
+    after: CacheUse = CacheUse.TURNS
+    together: CacheUse = CacheUse.TURNS
+
+
+ALL_USES = CacheUses()
 
 
 class PairRunner:
@@ -19,12 +33,14 @@ class PairRunner:
     The caches depend on tokens alone, not on α, temperature or filters.
     """
 
-    def __init__(self, pair: Pair) -> None:
-        shared = SharedWeights.of(pair.before, pair.after)
+    def __init__(self, pair: Pair, uses: CacheUses = ALL_USES) -> None:
+        shared = (
+            SharedWeights.of(pair.before, pair.after) if uses.together > CacheUse.NONE else None
+        )
         self._device = pair.device
         self._second_stream: torch.cuda.Stream | None = None
-        self._apart = (PrefixCache(pair.before), PrefixCache(pair.after))
-        self._together = PrefixCache(shared) if shared else None
+        self._apart = (PrefixCache(pair.before, uses.before), PrefixCache(pair.after, uses.after))
+        self._together = PrefixCache(shared, uses.together) if shared else None
         self._live: tuple[PrefixCache, ...] = self._apart
         self.logits: list[Tensor] = []
 
@@ -61,15 +77,14 @@ class PairRunner:
         wanted = len(forced) + 1
         prompts = (prompt.before + forced, prompt.after + forced)
         total = sum(
-            caches.open(ids, len(ids) - wanted, aside)
-            for caches, ids in zip(
-                self._live, prompts, strict=False
-            )  # one cache for both: one prompt
+            caches.open(ids, wanted, aside)
+            # one cache for both: one prompt
+            for caches, ids in zip(self._live, prompts, strict=False)
         )
-        done, self.logits, chunk = 0, [], _chunk(self._device)
+        done, self.logits, chunk = 0, [], prefill_chunk(self._device)
         for caches in self._live:
             parts: list[Tensor] = []
-            for read, part in caches.prefill(wanted, chunk):
+            for read, part in caches.prefill(chunk):
                 done += read
                 parts.append(part)
                 yield done, total
@@ -110,7 +125,7 @@ class PairRunner:
             caches.keep()
 
 
-def _chunk(device: torch.device) -> int:
+def prefill_chunk(device: torch.device) -> int:
     """Tokens per prefill chunk: few on a CPU, so that progress shows early.
 
     A GPU is fast, and dequantizes 4-bit weights for every chunk.

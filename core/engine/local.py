@@ -12,14 +12,15 @@ from dataclasses import replace
 import torch
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding import limits
+from logit_amp_chat.core.decoding import cache_guard, limits
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.opening import as_opening
+from logit_amp_chat.core.decoding.pair_runner import ALL_USES
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
-from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
+from logit_amp_chat.core.models.pair import Pair, find_positions, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import (
     Adjustment,
@@ -37,7 +38,7 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.records import PromptIds, Reply, Sampling, Session, new_id, now
+from logit_amp_chat.core.records import CacheCheck, PromptIds, Reply, Sampling, Session, new_id, now
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
@@ -47,15 +48,20 @@ VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", 
 class LocalEngine:
     """An `Engine` in this process: one open pair and one decoder."""
 
-    def __init__(self, profile: Profile, pair: Pair) -> None:
+    def __init__(
+        self, profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None = None
+    ) -> None:
+        """`caches`: how the pair's caches were checked; None uses them unchecked."""
         self.pair = pair
         self.opened = Opened(
-            session=_session(profile, pair), notices=pair.notices, memory=pair.memory
+            session=_session(profile, pair, caches),
+            notices=(*pair.notices, *cache_guard.notices(caches or {})),
+            memory=pair.memory,
         )
         self._chat = ChatTemplate(
             pair.tokenizer, pair.template, (profile.before.system, profile.after.system)
         )
-        self._decoder = Decoder(pair)
+        self._decoder = Decoder(pair, uses=cache_guard.uses(caches) if caches else ALL_USES)
         self._controls: Controls | None = None
         self._stale = False
         self._told: str | None = None
@@ -68,7 +74,12 @@ class LocalEngine:
         """Load the profile's pair and warm it up. Raises LogitAmpError."""
         pair = load_pair(profile, report)
         prepare(pair)
-        engine = cls(profile, pair)
+        pair = find_positions(pair)
+        caches = None
+        if not profile.trust_caches:
+            report(Loading(stage="warm-up", detail="check", done=0, total=1))
+            caches = cache_guard.check_caches(pair)
+        engine = cls(profile, pair, caches)
         report(Loading(stage="warm-up", detail="first token", done=0, total=1))
         engine._warm_up()
         report(Loading(stage="warm-up", detail="first token", done=1, total=1))
@@ -249,7 +260,7 @@ def device_name(device: torch.device) -> str:
     return f"cpu ({platform.machine()})"
 
 
-def _session(profile: Profile, pair: Pair) -> Session:
+def _session(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None) -> Session:
     chat = ChatTemplate(pair.tokenizer, pair.template, (None, None))
     versions = {name: importlib.metadata.version(name) for name in VERSIONED}
     return Session(
@@ -263,4 +274,5 @@ def _session(profile: Profile, pair: Pair) -> Session:
         device=device_name(pair.device),
         context=pair.context,
         vocabulary=fingerprint(pair.tokenizer),
+        caches=caches,
     )

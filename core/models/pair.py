@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -127,6 +127,14 @@ def _assemble(
         ),
         notices=tuple(notices),
     )
+
+
+def find_positions(pair: Pair) -> Pair:
+    """The same pair, with sides that are told positions only if they count from 0."""
+    before, after = (
+        replace(side, positions=side.counts_from_zero()) for side in (pair.before, pair.after)
+    )
+    return replace(pair, before=before, after=after)
 
 
 def prepare(pair: Pair) -> None:

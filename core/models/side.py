@@ -14,6 +14,7 @@ from torch import Tensor
 
 from logit_amp_chat.core.models.layers.kv_cache import KVCache, new_cache
 from logit_amp_chat.core.models.layers.lora import AdapterRows
+from logit_amp_chat.core.models.rope import rope_switch
 
 # transformers' models, typed loosely, as transformers is.
 Model = Any
@@ -25,12 +26,15 @@ class LoadedSide:
 
     `adapter` None on a model with adapters (`shared`) means the bare weights.
     `rows` sets which batch rows use which adapter; if None, PEFT switches adapters.
+    `positions`: whether the model counts from 0 and is told where a pass begins; if not, it
+    works that out by itself.
     """
 
     model: Model
     adapter: str | None = None
     shared: bool = False
     rows: AdapterRows | None = None
+    positions: bool = True
 
     width: ClassVar[int] = 1
 
@@ -39,34 +43,68 @@ class LoadedSide:
         """The device that the token ids go to."""
         return torch.device(self.model.get_input_embeddings().weight.device)
 
+    @functools.cached_property
+    def rope_switch(self) -> int | None:
+        """The longest text, in tokens, that is read with the short frequencies of longrope."""
+        return rope_switch(self.model.config)
+
     def new_cache(self) -> KVCache:
         """An empty cache for this side."""
         return new_cache(self.model.config)
 
-    @staticmethod
-    def croppable(cache: KVCache) -> bool:
-        """Whether a prefix of this cache can be reused (not so for recurrent states)."""
-        return bool(cache.is_croppable)
+    def logits(
+        self, ids: Tensor, cache: KVCache | None, last: int, start: int | Tensor = 0
+    ) -> Tensor:
+        """fp32 logits (R, last, V) at the last positions of ids (R, T), which begin at `start`.
 
-    def logits(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
-        """fp32 logits (R, last, V) at the last positions of ids (R, T); `cache` grows by T."""
+        `cache` holds the `start` tokens before and grows by T; without one nothing is kept.
+        """
         with self._adapter():
-            return self.forward(ids, cache, last)
+            return self.forward(ids, cache, last, start)
 
     @torch.inference_mode()
-    def forward(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
+    def forward(
+        self, ids: Tensor, cache: KVCache | None, last: int, start: int | Tensor = 0
+    ) -> Tensor:
         """Like `logits`, with whichever adapters are active."""
-        arguments: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
-        if self._keeps_logits:
+        ids = ids.to(self.device)
+        arguments: dict[str, Any] = {"use_cache": cache is not None}
+        if cache is not None:
+            arguments["past_key_values"] = cache
+            if self.positions and "position_ids" in self._arguments:
+                # some models count from 0 in every forward pass unless told otherwise
+                arguments["position_ids"] = self._places(ids, start)
+        if "logits_to_keep" in self._arguments:
             arguments["logits_to_keep"] = last
-        out = self.model(input_ids=ids.to(self.device), **arguments)
+        out = self.model(input_ids=ids, **arguments)
         logits: Tensor = out.logits[:, -last:].float()
         return logits
 
+    def _places(self, ids: Tensor, start: int | Tensor) -> Tensor:
+        return (start + torch.arange(ids.shape[1], device=self.device)).expand(ids.shape)
+
+    @torch.inference_mode()
+    def counts_from_zero(self) -> bool:
+        """Whether the positions of a model that takes them are 0, 1, 2 … (not so for RoBERTa)."""
+        if "position_ids" not in self._arguments:
+            return False
+        ids = torch.arange(1, 5, device=self.device).unsqueeze(0)
+        with self._adapter():
+            usual = self.model(input_ids=ids, use_cache=False).logits
+            told = self.model(
+                input_ids=ids, use_cache=False, position_ids=self._places(ids, 0)
+            ).logits
+        return bool((usual.float() - told.float()).abs().max() < 1e-2 * usual.float().abs().max())
+
     @functools.cached_property
-    def _keeps_logits(self) -> bool:
+    def takes_cache(self) -> bool:
+        """Whether the model can be given a cache of ours."""
+        return "past_key_values" in self._arguments
+
+    @functools.cached_property
+    def _arguments(self) -> frozenset[str]:
         model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        return "logits_to_keep" in inspect.signature(type(model).forward).parameters
+        return frozenset(inspect.signature(type(model).forward).parameters)
 
     def part(self, rows: slice) -> tuple[tuple[slice, str], ...]:
         """The rows that go through this side's adapter, if it has one."""
@@ -106,16 +144,23 @@ class SharedWeights:
         one_model = before.model is after.model and before.rows is not None
         return cls(before, after) if one_model and before.rows is after.rows else None
 
+    @property
+    def rope_switch(self) -> int | None:
+        """As on each side."""
+        return self.before.rope_switch
+
+    @property
+    def takes_cache(self) -> bool:
+        """Whether the model can be given a cache of ours."""
+        return self.before.takes_cache
+
     def new_cache(self) -> KVCache:
         """An empty cache for both sides."""
         return self.before.new_cache()
 
-    @staticmethod
-    def croppable(cache: KVCache) -> bool:
-        """Whether a prefix of this cache can be reused."""
-        return LoadedSide.croppable(cache)
-
-    def logits(self, ids: Tensor, cache: KVCache, last: int) -> Tensor:
+    def logits(
+        self, ids: Tensor, cache: KVCache | None, last: int, start: int | Tensor = 0
+    ) -> Tensor:
         """fp32 logits (2R, last, V) of both sides for ids (R, T); `cache` grows by T."""
         rows, count = self.before.rows, len(ids)
         assert rows is not None
@@ -123,7 +168,7 @@ class SharedWeights:
             *self.before.part(slice(0, count)),
             *self.after.part(slice(count, 2 * count)),
         )
-        return self.before.forward(ids.repeat(2, 1), cache, last)
+        return self.before.forward(ids.repeat(2, 1), cache, last, start)
 
 
 ForwardPass = LoadedSide | SharedWeights

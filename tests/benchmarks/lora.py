@@ -60,8 +60,8 @@ def seconds(way: list[PrefixCache], lanes: int) -> float:
     """Seconds of a step of both sides."""
     for caches in way:
         caches.clear()
-        caches.open(PROMPT, len(PROMPT) - 1)
-        list(caches.prefill(1, 256))
+        caches.open(PROMPT, 1)
+        list(caches.prefill(256))
         caches.expand(lanes)
     tokens = torch.full((lanes,), 7)
     for caches in way:

@@ -181,6 +181,7 @@ def cached(side: PrefixCache) -> tuple[int, int]:
     stores = {
         store.data_ptr(): store.nbytes()
         for kept in side._kept
+        if kept.cache is not None
         for layer in kept.cache.layers
         for store in (layer.keys.untyped_storage(), layer.values.untyped_storage())
     }

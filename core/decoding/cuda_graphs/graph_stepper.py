@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.cuda_graphs.capture import CapturedWork, GraphCapturer, Work
 from logit_amp_chat.core.decoding.cuda_graphs.host_copy import HostCopy
 from logit_amp_chat.core.decoding.cuda_graphs.static_cache import (
@@ -117,7 +118,9 @@ class GraphCache:
     def can_capture(self) -> bool:
         """Whether the prefilled conversation can continue in captured steps."""
         lives = [caches.live for caches in self.runner.live]
-        return all(live is not None and can_be_fixed(live.cache) for live in lives)
+        return all(live is not None and can_be_fixed(live.cache) for live in lives) and all(
+            caches.use >= CacheUse.LANES for caches in self.runner.live
+        )
 
     def forget(self) -> None:
         """Drop all graphs and their memory."""
@@ -160,7 +163,7 @@ class GraphCache:
             view = fixed.view(live.cache, rows, room)
             fill(view, live.cache, copies)
             fixed.place.fill_(self._length(caches))
-            live.cache = view
+            live.cache, live.place = view, fixed.place
             live.rows = [list(row) for row in live.rows for _ in range(copies)]
         return room
 
@@ -169,7 +172,7 @@ class GraphCache:
         for caches in self.runner.live:
             live = caches.live
             if live is not None and is_fixed(live.cache):
-                live.cache = taken(live.cache, len(live.rows[0]))
+                live.cache, live.place = taken(live.cache, len(live.rows[0])), None
 
     def forward(self, lanes: int, room: int) -> Work:
         """The captured forward pass: decodes the input tokens and stores the next logits."""
@@ -215,7 +218,10 @@ class GraphCache:
 
 
 class GraphStepper:
-    """Decodes by launching captured steps; captures those that are missing."""
+    """Decodes by launching captured steps; captures those that are missing.
+
+    The step that passes a model's rope switch reads the whole text again, uncaptured.
+    """
 
     ahead = True
 
@@ -232,6 +238,7 @@ class GraphStepper:
         inputs.index.fill_(index)
         self._room = graph_cache.enter(self._lanes, self._lanes)
         self._fed = max(len(p.live.rows[0]) for p in graph_cache.runner.live if p.live)
+        self._switches = {caches.side.rope_switch for caches in graph_cache.runner.live}
         self._sampling: Sampling | None = None
         self._choice: GraphedChoice | None = None
         self._alphas: tuple[float, ...] = ()
@@ -249,8 +256,13 @@ class GraphStepper:
 
     def decode(self) -> None:
         """Decode the tokens chosen last."""
-        if self._fed == self._room:
+        if self._fed in self._switches:
             self._graph_cache.leave()
-            self._room = self._graph_cache.enter(self._lanes, 1)
-        self._graph_cache.forward(self._lanes, self._room)()
+            self._inputs.show(self._graph_cache.runner.decode(self._inputs.tokens))
+            self._room = self._fed + 1  # the next step enters again
+        else:
+            if self._fed == self._room:
+                self._graph_cache.leave()
+                self._room = self._graph_cache.enter(self._lanes, 1)
+            self._graph_cache.forward(self._lanes, self._room)()
         self._fed += 1

@@ -103,9 +103,11 @@ def taken(fixed: KVCache, length: int) -> KVCache:
     )
 
 
-def can_be_fixed(cache: KVCache) -> bool:
-    """Whether a cache is prefilled and holds nothing but keys and values."""
-    return all(type(layer) is GrowingLayer and layer.is_initialized for layer in cache.layers)
+def can_be_fixed(cache: KVCache | None) -> bool:
+    """Whether there is a cache, prefilled, that holds nothing but keys and values."""
+    return cache is not None and all(
+        type(layer) is GrowingLayer and layer.is_initialized for layer in cache.layers
+    )
 
 
 def is_fixed(cache: KVCache) -> bool:

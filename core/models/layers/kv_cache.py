@@ -7,7 +7,12 @@ from typing import Any
 
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import (
+    DummyLayer,
+    DynamicIndexedLayer,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+)
 
 # transformers' caches, typed loosely, as transformers is.
 KVCache = Any
@@ -102,6 +107,26 @@ def new_cache(config: Any) -> KVCache:
         for layer in cache.layers
     ]
     return cache
+
+
+def can_be_cut(cache: KVCache) -> bool:
+    """Whether every layer holds one state per token, so that its last tokens can be forgotten.
+
+    transformers calls recurrent and convolutional states croppable too; they are not.
+    """
+    kinds = (GrowingLayer, DynamicIndexedLayer, DummyLayer)
+    return all(type(layer) in kinds for layer in cache.layers)
+
+
+def detached(cache: KVCache) -> KVCache:
+    """A cache with the same tokens; what is appended to it or cut from it leaves this one alone."""
+    return with_layers(
+        cache,
+        [
+            layer.detached() if isinstance(layer, GrowingLayer) else copy.copy(layer)
+            for layer in cache.layers
+        ],
+    )
 
 
 def with_layers(cache: KVCache, layers: list[Any]) -> KVCache:

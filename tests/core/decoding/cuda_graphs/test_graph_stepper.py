@@ -226,6 +226,7 @@ def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> No
                 break
         batches.close()
         (kept,) = engine._decoder.runner.caches[0]._kept
+        assert kept.cache is not None
         read.append((kept.rows, kept.cache.get_seq_length()))
     assert read[0] == read[1]
     assert read[1][1] == len(read[1][0][0])

@@ -1,0 +1,134 @@
+"""Compares the way replies are computed with whole forward passes, before anybody relies on it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from logit_amp_chat.core.decoding.cache_use import CacheUse
+from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
+from logit_amp_chat.core.models.side import ForwardPass, LoadedSide
+
+Ids = tuple[int, ...]
+Computed = tuple[Ids, Tensor]
+"""A text, and the logits (sides, V) of the token after it."""
+
+LANES = 3
+GIVEN = 2
+DECODED = 2
+# Enough for two chunks, the width of a convolution and a few recurrent states.
+SHORT = 20
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far replies are from whole forward passes.
+
+    `kl` is the mean KL(whole‖computed) in nats, `largest` the largest difference of a
+    log-probability.
+    """
+
+    kl: float
+    largest: float
+
+
+class Texts:
+    """Random prompts and continuations, the same ones at every use."""
+
+    def __init__(self, usable: Sequence[int]) -> None:
+        self._usable = usable
+        self._random = random.Random(0)
+
+    def take(self, count: int) -> Ids:
+        """The next `count` ids."""
+        return tuple(self._random.choices(self._usable, k=count))
+
+
+def as_replies(caches: PrefixCache, texts: Texts, length: int, chunk: int) -> Iterator[Computed]:
+    """What a chat computes: two turns, an edited message, and lanes that part from each other.
+
+    The first prompt has `length` tokens; GIVEN + DECODED more follow it.
+    """
+    prompt = texts.take(length)
+    lanes = yield from _reply(caches, prompt, texts.take(GIVEN), LANES, texts, chunk)
+    second = lanes[1] + texts.take(chunk + 1)
+    yield from _reply(caches, second, (), 1, texts, chunk)
+    edited = prompt[: -length // 4] + texts.take(length // 4 + 2)
+    yield from _reply(caches, edited, texts.take(GIVEN), 2, texts, chunk)
+
+
+def _reply(
+    caches: PrefixCache, prompt: Ids, given: Ids, lanes: int, texts: Texts, chunk: int
+) -> Generator[Computed, None, list[Ids]]:
+    """A prompt, given tokens, and decoded ones in each of `lanes` lanes; returns their texts."""
+    wanted = len(given) + 1
+    caches.open(prompt + given, wanted)
+    read = torch.cat([logits for _, logits in caches.prefill(chunk)], dim=1)[:, -wanted:]
+    for n, logits in enumerate(read.unbind(1)):
+        yield prompt + given[:n], logits
+    caches.expand(lanes)
+    rows = [prompt + given] * lanes
+    for _ in range(DECODED):
+        tokens = texts.take(lanes)
+        decoded = caches.decode(torch.tensor(tokens))
+        caches.append_tokens(tokens)
+        rows = [(*row, token) for row, token in zip(rows, tokens, strict=True)]
+        for lane, row in enumerate(rows):
+            yield row, decoded[lane::lanes]
+    caches.keep()
+    return rows
+
+
+class WholePasses:
+    """The log-probabilities (V,) of the token after a text, from forward passes without a cache."""
+
+    def __init__(self, side: LoadedSide) -> None:
+        self._side = side
+        self._found: dict[Ids, Tensor] = {}
+
+    def read(self, texts: Sequence[Ids]) -> list[Tensor]:
+        """Those of every text, each read once.
+
+        A text is read as the beginning of a longer one, unless a switch of the model's
+        positions lies between them.
+        """
+        longest: dict[Ids, list[Ids]] = {}
+        for text in sorted(set(texts) - self._found.keys(), key=len, reverse=True):
+            begun = (long for long in longest if self._begins(long, text))
+            longest.setdefault(next(begun, text), []).append(text)
+        for long, parts in longest.items():
+            last = len(long) - len(parts[-1]) + 1
+            logits = self._side.logits(torch.tensor([long]), None, last)[0].cpu()
+            log_probs = logits.log_softmax(-1)
+            self._found |= {part: log_probs[len(part) - len(long) - 1] for part in parts}
+        return [self._found[text] for text in texts]
+
+    def _begins(self, long: Ids, text: Ids) -> bool:
+        switch = self._side.rope_switch
+        together = switch is None or (len(long) > switch) == (len(text) > switch)
+        return together and long[: len(text)] == text
+
+
+def deviation(
+    forward: ForwardPass,
+    use: CacheUse,
+    references: Sequence[WholePasses],
+    usable: Sequence[int],
+    length: int,
+    chunk: int,
+) -> Deviation:
+    """How far replies are off at this level; `references` are the sides of `forward`."""
+    replies = as_replies(PrefixCache(forward, use), Texts(usable), length, chunk)
+    texts, logits = zip(*replies, strict=True)
+    sides = torch.stack([one.cpu() for one in logits], dim=1).log_softmax(-1)
+    kls, largest = [], 0.0
+    for computed, reference in zip(sides, references, strict=True):
+        whole = torch.stack(reference.read(texts))
+        apart = torch.where(whole == computed, 0.0, whole - computed)
+        kls.append((whole.exp() * apart).nan_to_num(0.0).sum(-1).mean())
+        largest = max(largest, float(apart[whole.isfinite()].abs().max()))
+    return Deviation(max(0.0, float(torch.stack(kls).max())), largest)

@@ -1,0 +1,200 @@
+"""Finds what the caches of a pair may be used for, before the first reply relies on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from logit_amp_chat.core.decoding.cache_check import (
+    DECODED,
+    GIVEN,
+    SHORT,
+    Deviation,
+    WholePasses,
+    deviation,
+)
+from logit_amp_chat.core.decoding.cache_limits import (
+    AFFORDABLE,
+    HOPELESS,
+    LARGEST,
+    is_exact,
+    mean_kl_limit,
+    switch_lengths,
+)
+from logit_amp_chat.core.decoding.cache_use import COSTS, CacheUse
+from logit_amp_chat.core.decoding.pair_runner import CacheUses, prefill_chunk
+from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.models.side import ForwardPass, LoadedSide, SharedWeights
+from logit_amp_chat.core.models.vocabulary import special_ids
+from logit_amp_chat.core.records import CacheCheck
+
+# Whole passes of one look at a length, about.
+PASSES = 8
+
+
+def check_caches(pair: Pair) -> dict[str, CacheCheck]:
+    """Compare replies with whole passes: before, after and, if they are one model, both together.
+
+    Each gets the most that its caches may be used for. Raises PairError for a model whose
+    numbers are not those of a next-token model at all.
+    """
+    usable = _ordinary_ids(pair)
+    sides = {"before": pair.before, "after": pair.after}
+    wholes = {name: WholePasses(side) for name, side in sides.items()}
+    checks: dict[str, CacheCheck] = {}
+    for name, side in sides.items():
+        if name == "after" and side == pair.before:
+            checks[name] = checks["before"]
+            continue
+        model = pair.infos[name == "after"].model
+        checks[name] = _Ladder(side, [wholes[name]], usable, pair.context).climb(model)
+    if together := SharedWeights.of(pair.before, pair.after):
+        ladder = _Ladder(together, [*wholes.values()], usable, pair.context)
+        checks["together"] = ladder.climb(pair.infos[0].model, CacheUse.LANES)
+    return checks
+
+
+def uses(checks: Mapping[str, CacheCheck]) -> CacheUses:
+    """What a runner may do, by these checks; both sides together only where nothing is lost."""
+    levels = {name: CacheUse[check.use.upper()] for name, check in checks.items()}
+    apart = min(levels["before"], levels["after"])
+    together = levels.get("together", CacheUse.NONE)
+    return CacheUses(
+        levels["before"], levels["after"], together if together >= apart else CacheUse.NONE
+    )
+
+
+def notices(checks: Mapping[str, CacheCheck]) -> list[str]:
+    """What a user should know: what is left out and why, and what could not be checked."""
+    said = [
+        f"{_subject(name)} would not give the numbers of whole forward passes with all caches in"
+        f" use ({next(iter(check.failed.values()))}): {COSTS[CacheUse[check.use.upper()]]}."
+        for name, check in checks.items()
+        if check.failed
+    ]
+    lengths = sorted({length for check in checks.values() for length in check.unchecked})
+    if lengths:
+        beyond = " and ".join(f"{length:,}" for length in lengths)
+        said.append(
+            f"Replies beyond {beyond} tokens, where positions or masks change, were not compared"
+            " with whole forward passes: that would take too long here."
+        )
+    return said
+
+
+def _subject(name: str) -> str:
+    return "Both sides in one pass" if name == "together" else name.capitalize()
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """The levels of one forward pass, tried from the most useful one down."""
+
+    forward: ForwardPass
+    references: Sequence[WholePasses]
+    usable: Sequence[int]
+    context: int
+
+    def climb(self, model: str, least: CacheUse = CacheUse.NONE) -> CacheCheck:
+        """The highest level that passes; below `least` is none.
+
+        Raises PairError where even whole passes disagree."""
+        lengths, unchecked = self._lengths()
+        failed: dict[str, str] = {}
+        top = CacheUse.TURNS if self.forward.takes_cache else CacheUse.NONE
+        if top < CacheUse.TURNS:
+            failed[_name(CacheUse.TURNS)] = "the model takes no cache"
+        why = ""
+        for use in sorted((use for use in CacheUse if least <= use <= top), reverse=True):
+            worst, why = self._look(use, lengths)
+            if worst and (not why or (use == CacheUse.NONE and not self._is_hopeless(worst))):
+                return self._check(use, worst, failed, unchecked)
+            failed[_name(use)] = why
+        if least > CacheUse.NONE:
+            return self._check(CacheUse.NONE, Deviation(0.0, 0.0), failed, unchecked)
+        raise PairError(
+            f"{model} cannot be compared token by token: even whole forward passes over one text"
+            f" do not agree ({why}).",
+            "Use a causal language model; --trust-caches opens this one unchecked.",
+        )
+
+    def _check(
+        self, use: CacheUse, worst: Deviation, failed: dict[str, str], unchecked: tuple[int, ...]
+    ) -> CacheCheck:
+        return CacheCheck(
+            use=_name(use),
+            kl=worst.kl,
+            largest=worst.largest,
+            limit=self._limit,
+            failed=failed,
+            unchecked=unchecked,
+        )
+
+    def _worst(self, use: CacheUse, lengths: Sequence[int]) -> Deviation:
+        found = [
+            deviation(self.forward, use, self.references, self.usable, length, self._chunk(length))
+            for length in lengths
+        ]
+        return Deviation(max(one.kl for one in found), max(one.largest for one in found))
+
+    def _look(self, use: CacheUse, lengths: Sequence[int]) -> tuple[Deviation | None, str]:
+        """How far replies are off at this level, if they can be computed; and why it fails."""
+        try:
+            worst = self._worst(use, lengths)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # models of all kinds, and caches that do not suit them
+            return None, f"{type(error).__name__}: {first_line(error)}"
+        return worst, self._complaint(worst)
+
+    def _complaint(self, worst: Deviation) -> str:
+        if worst.kl <= self._limit and not (is_exact(self._side) and worst.largest > LARGEST):
+            return ""
+        return f"mean KL {worst.kl:.2g} nats, log-probabilities up to {worst.largest:.2g} apart"
+
+    def _is_hopeless(self, worst: Deviation) -> bool:
+        return worst.kl > HOPELESS * self._limit
+
+    @property
+    def _side(self) -> LoadedSide:
+        return self.forward.before if isinstance(self.forward, SharedWeights) else self.forward
+
+    @property
+    def _limit(self) -> float:
+        return mean_kl_limit(self._side)
+
+    def _lengths(self) -> tuple[list[int], tuple[int, ...]]:
+        """The lengths of first prompts to look at, and the switches that are too expensive."""
+        lengths, unchecked = [max(2, min(SHORT, (self.context - 8) // 2))], list[int]()
+        parameters = sum(p.numel() for p in self._side.model.parameters())
+        budget = AFFORDABLE.get(self._side.device.type, AFFORDABLE["cpu"])
+        for switch in switch_lengths(self._side):
+            length = max(2, switch - GIVEN - 1)
+            if switch >= self.context:
+                continue
+            if parameters * PASSES * switch > budget or self._reach(length) > self.context:
+                unchecked.append(switch)
+            else:
+                lengths.append(length)
+        return lengths, tuple(unchecked)
+
+    def _reach(self, length: int) -> int:
+        """The longest text of a look at this length, in tokens."""
+        return length + GIVEN + 2 * DECODED + self._chunk(length) + 1
+
+    def _chunk(self, length: int) -> int:
+        return min(prefill_chunk(self._side.device), length // 2 + 1)
+
+
+def _name(use: CacheUse) -> str:
+    return use.name.lower()
+
+
+def _ordinary_ids(pair: Pair) -> list[int]:
+    """The ids that stand for text: special ones can mean images, or steer a model."""
+    allowed = range(pair.size) if pair.valid is None else pair.valid.nonzero().flatten().tolist()
+    special = special_ids(pair.tokenizer)
+    return [i for i in allowed if i not in special] or [*allowed]

@@ -1,0 +1,116 @@
+"""Every architecture that transformers can build, against transformers alone.
+
+    python -m tests.compatibility.architectures [KIND …] [--write]
+
+For each one a pair of tiny random models is opened, a chat is held in chunks, steps, three
+lanes, a second turn, an edited message and a branch, and every listed log-probability is
+compared with whole forward passes. `--write` puts the table into docs/architectures.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding.cache_limits import makes_choices
+from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.errors import LogitAmpError, first_line
+from tests.compatibility.random_models import architectures, save_random_pair
+from tests.compatibility.reference import differences, whole_pass
+from tests.models import tiny_tokenizer
+
+TABLE = Path(__file__).parents[2] / "docs" / "architectures.md"
+RIGHT = 1e-3
+# Mean difference in nats that a few other choices of experts or tokens may make.
+FLIPS = 2e-2
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an architecture: right (with its caches' use), wrong, refused, not built."""
+
+    kind: str
+    verdict: str
+    use: str = ""
+    difference: float | None = None
+    note: str = ""
+
+
+def examine(kind: str) -> Result:
+    """Build, open and compare one architecture."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            save_random_pair(kind, folder)
+        except Exception as error:  # the rule does not fit every configuration
+            return Result(kind, "not built", note=f"{type(error).__name__}: {first_line(error)}")
+        try:
+            engine = LocalEngine.open(profile(folder))
+        except LogitAmpError as error:
+            return Result(kind, "refused", note=error.message.replace(name, ""))
+        except Exception as error:
+            return Result(kind, "CRASH", note=f"{type(error).__name__}: {first_line(error)}")
+        sides = [
+            whole_pass(
+                AutoModelForCausalLM.from_pretrained(folder / side, dtype=torch.float32).eval(),
+                len(tiny_tokenizer()),
+            )
+            for side in ("before", "after")
+        ]
+        found = differences(engine, *sides)
+        checks = (engine.opened.session.caches or {}).values()
+        levels = sorted({check.use for check in checks})
+        failed = [why for check in checks for why in check.failed.values()]
+        chooses = makes_choices(engine.pair.after.model.config.get_text_config())
+        verdict = "right" if max(found) <= RIGHT else "WRONG"
+        if verdict == "WRONG" and chooses and sum(found) / len(found) <= FLIPS:
+            verdict = "right but for ties"
+        return Result(kind, verdict, " ".join(levels), max(found), next(iter(failed), ""))
+
+
+def profile(folder: Path) -> Profile:
+    """The pair in a folder, in float32 on the CPU."""
+    sides = {side: {"model": str(folder / side)} for side in ("before", "after")}
+    return Profile.model_validate({**sides, "name": "t", "dtype": "float32", "device": "cpu"})
+
+
+def table(results: Iterable[Result]) -> str:
+    """The results as Markdown."""
+    rows = ["| architecture | | caches used for | largest difference (nats) | |", "|---" * 5 + "|"]
+    for one in results:
+        difference = "" if one.difference is None else f"{one.difference:.1e}"
+        note = one.note.replace("|", "\\|")[:160]
+        rows.append(f"| {one.kind} | {one.verdict} | {one.use} | {difference} | {note} |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    results = []
+    for kind in arguments.kinds or architectures():
+        results.append(examine(kind))
+        print(results[-1], flush=True)
+    if arguments.write:
+        TABLE.write_text(table(results))
+
+
+if __name__ == "__main__":
+    main()

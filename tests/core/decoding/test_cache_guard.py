@@ -1,0 +1,142 @@
+"""What the guard finds in models whose work may not be cut up, and that replies are right then.
+
+The reference is transformers alone: one forward pass over a whole text, without a cache.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.decoding import cache_guard
+from logit_amp_chat.core.decoding.cache_use import CacheUse
+from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
+from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.models.pair import load_pair
+from logit_amp_chat.core.models.side import LoadedSide
+from tests.compatibility.random_models import save_random_pair
+from tests.compatibility.reference import differences, whole_pass
+from tests.models import tiny_tokenizer
+
+RIGHT = 1e-4
+Folder = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A pair of random models of an architecture, made once."""
+
+    @functools.cache
+    def made(kind: str) -> Path:
+        place = tmp_path_factory.mktemp(kind)
+        save_random_pair(kind, place)
+        return place
+
+    return made
+
+
+def profile(folder: Path, **changed: Any) -> Profile:
+    sides = {side: {"model": str(folder / side)} for side in ("before", "after")}
+    usual = {**sides, "name": "t", "dtype": "float32", "device": "cpu"}
+    return Profile.model_validate({**usual, **changed})
+
+
+def difference(engine: LocalEngine, folder: Path) -> float:
+    """Of a chat's steps from transformers' whole passes, in nats."""
+    models = [
+        AutoModelForCausalLM.from_pretrained(folder / side, dtype=torch.float32).eval()
+        for side in ("before", "after")
+    ]
+    return max(differences(engine, *(whole_pass(m, len(tiny_tokenizer())) for m in models)))
+
+
+def levels(engine: LocalEngine) -> dict[str, str]:
+    return {name: check.use for name, check in (engine.opened.session.caches or {}).items()}
+
+
+ALL = {"before": "turns", "after": "turns"}
+
+
+@pytest.mark.parametrize(
+    "kind", ["llama", "phi3", "phimoe", "bamba", "lfm2", "qwen3_next", "gemma4_text", "mixtral"]
+)
+def test_replies_are_those_of_whole_passes_and_lose_nothing(folder: Folder, kind: str) -> None:
+    """Positions that switch, default positions, and convolutional or recurrent states."""
+    engine = LocalEngine.open(profile(folder(kind)))
+    assert levels(engine) == ALL
+    assert not [said for said in engine.opened.notices if "whole forward passes" in said]
+    assert difference(engine, folder(kind)) < RIGHT
+
+
+@pytest.mark.parametrize("kind", ["recurrent_gemma", "mamba", "minimax"])
+def test_a_model_that_does_not_suit_our_caches_runs_without_and_says_so(
+    folder: Folder, kind: str
+) -> None:
+    """States in the module; a forward that takes no cache of ours; a cache of the model's own."""
+    engine = LocalEngine.open(profile(folder(kind)))
+    assert levels(engine) == {"before": "none", "after": "none"}
+    assert "every token reads the whole conversation again" in engine.opened.notices[-1]
+    assert difference(engine, folder(kind)) < RIGHT
+
+
+def test_unchecked_caches_of_such_a_model_are_wrong(folder: Folder) -> None:
+    """The guard is what keeps it right."""
+    engine = LocalEngine.open(profile(folder("recurrent_gemma"), trust_caches=True))
+    assert engine.opened.session.caches is None
+    assert difference(engine, folder("recurrent_gemma")) > 100 * RIGHT
+
+
+class Forgetful(LoadedSide):
+    """Wrong at one thing, as some architecture may be."""
+
+    def __init__(self, model: Any, wrong: str) -> None:
+        super().__init__(model)
+        object.__setattr__(self, "wrong", wrong)
+
+    def logits(
+        self, ids: torch.Tensor, cache: Any, last: int, start: int | torch.Tensor = 0
+    ) -> torch.Tensor:
+        logits = super().logits(ids, cache, last, start)
+        wrong = {
+            "cut": cache is not None and getattr(cache, "was_cut", False),
+            "chunks": cache is not None and start > 0 and ids.shape[1] > 1,
+            "lanes": len(ids) > 1,
+            "steps": cache is not None and start > 0,
+        }[self.wrong]  # type: ignore[attr-defined]
+        return logits + torch.linspace(0, 1, logits.shape[-1]) if wrong else logits
+
+
+@pytest.mark.parametrize(
+    ("wrong", "use"),
+    [
+        ("cut", CacheUse.CHUNKS),
+        ("chunks", CacheUse.LANES),
+        ("lanes", CacheUse.ONE_LANE),
+        ("steps", CacheUse.NONE),
+    ],
+)
+def test_what_is_wrong_is_given_up_and_nothing_else(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, wrong: str, use: CacheUse
+) -> None:
+    def cut(self: PrefixCache, *of: Any) -> Any:
+        prefix = real(self, *of)
+        setattr(prefix.cache, "was_cut", True)  # noqa: B010
+        return prefix
+
+    real = PrefixCache._cut
+    monkeypatch.setattr(PrefixCache, "_cut", cut)
+    pair = load_pair(profile(folder("llama")))
+    pair = replace(pair, before=Forgetful(pair.before.model, wrong))
+    checks = cache_guard.check_caches(pair)
+    assert (checks["before"].use, checks["after"].use) == (use.name.lower(), "turns")
+    assert checks["before"].kl < checks["before"].limit
+    (said,) = cache_guard.notices(checks)
+    assert said.startswith("Before would not give the numbers of whole forward passes")
