@@ -40,7 +40,9 @@ WORDS = (
 LANES = ("before", "after", "amplified", "+2", "+0.5")
 TEXTS = st.fixed_dictionaries({lane: st.sampled_from(WORDS) for lane in LANES})
 ALPHAS = ("-1, 0", "2, -1", "0.5, 2", "-1, 0, 2", "0")
-BEGINNINGS = ("", "a branch", "a comparison", "two turns", "own histories")
+BEGINNINGS = (
+    *("", "a branch", "a running branch", "a comparison", "other αs", "two turns", "own histories"),
+)
 MESSAGES = st.sampled_from(["Hi", "Where do penguins live?", "And otters?"])
 SAMPLINGS = st.builds(
     Sampling,
@@ -116,13 +118,20 @@ class Shown(RuleBasedStateMachine):
         """Most begin in the middle of something."""
         chat, session = self.chat, self.chat.session
         chat.engine.texts = texts
-        session.comparing = beginning not in ("", "a branch")
+        session.comparing = beginning not in ("", "a branch", "a running branch")
         if beginning:
             self.run(self._send("Hi"))
             self.run(chat.finish())
-        if beginning == "a branch":
-            self.run(self._branch(1, 2))
+        if beginning == "other αs":
+            self.run(self._choose_alphas("2, -1"))
             self.run(chat.finish())
+        if "branch" in beginning:
+            self.run(self._branch(2, 2))
+        if beginning == "a branch":
+            self.run(chat.finish())
+        if beginning == "a running branch":
+            self.run(chat.step(1))
+            self.run(chat.press("f4"))
         if beginning in ("two turns", "own histories"):
             session.own_histories = beginning == "own histories"
             self.run(self._send("And otters?"))
