@@ -31,6 +31,7 @@ def open_pair(
     adapter: str | None = None,
     quantization: str | None = None,
     dtype: str | None = None,
+    vocabulary: str | None = None,
     device: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
@@ -38,14 +39,15 @@ def open_pair(
     """Load two models and make them ready.
 
     `profile` is a name or a YAML file (default: demo), `before` and `after` are Hub ids or
-    folders, `adapter` is a LoRA on one model. With `process` the models run in a
+    folders, `adapter` is a LoRA on one model. `vocabulary` "by-id" takes an id for one token
+    on both sides where they name it differently. With `process` the models run in a
     separate process, whose crash costs no more than a reload. `report` receives progress.
 
     Raises ProfileError, PairError and UsageError.
     """
     chosen = chosen_profile(profile, before, after, adapter, report)
-    settings = {"quantization": quantization, "dtype": dtype, "device": device}
-    chosen = adjusted(chosen, settings)
+    settings = {"quantization": quantization, "dtype": dtype, "vocabulary": vocabulary}
+    chosen = adjusted(chosen, settings | {"device": device})
     engine: Engine
     if process:
         from logit_amp_chat.core.engine.process import ProcessEngine

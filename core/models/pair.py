@@ -79,6 +79,7 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
         tokenizer,
         (before.rows, after.rows),
         (before.side.model, after.side.model),
+        by_id=profile.vocabulary == "by-id",
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides, notices = load_sides(profile, origins, device, report)
@@ -94,16 +95,23 @@ def _assemble(
     notices: list[str],
 ) -> Pair:
     device = sides[1].device
-    valid = torch.zeros(shared.size, dtype=torch.bool)
-    valid[list(shared.usable)] = True
     ends = end_of_turn_ids(
         source
         for origin, side in zip(origins, sides, strict=True)
         for source in (side.model.generation_config, origin.config, origin.tokenizer)
         if source is not None
     )
+    reachable = frozenset(i for i in ends if 0 <= i < shared.size)
+    valid = torch.zeros(shared.size, dtype=torch.bool)
+    valid[[*shared.usable, *reachable]] = True
+    token_bytes = TokenBytes(tokenizer, origins[0].tokenizer)
     template = _template(origins)
     notices = [*notices, *shared.notices]
+    notices += [
+        f"One head has no row for the end of turn {i} {token_bytes.describe(i)[0]!r}:"
+        " no reply ends with it."
+        for i in sorted(ends - reachable)
+    ]
     if template is None:
         notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
     if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
@@ -117,10 +125,10 @@ def _assemble(
         template=template,
         size=shared.size,
         valid=None if bool(valid.all()) else valid.to(device),
-        end_of_turn=frozenset(ends & shared.usable),
+        end_of_turn=reachable,
         context=min(o.context for o in origins),
         device=device,
-        token_bytes=TokenBytes(tokenizer),
+        token_bytes=token_bytes,
         infos=(
             _info(profile, origins[0], sides[0]),
             _info(profile, origins[1], sides[1]),

@@ -62,6 +62,7 @@ def chat(
     ] = None,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,
@@ -89,6 +90,7 @@ def chat(
         "system": system,
         "quantization": quantization,
         "dtype": dtype,
+        "vocabulary": vocabulary,
         "device": device,
     }
     sampling = {
@@ -155,6 +157,7 @@ def reply(
     ] = False,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     debug: options.Debug = False,
 ) -> None:
@@ -172,7 +175,8 @@ def reply(
         before,
         after,
         adapter,
-        {"system": system, "quantization": quantization, "dtype": dtype, "device": device},
+        {"system": system, "quantization": quantization, "dtype": dtype}
+        | {"vocabulary": vocabulary, "device": device},
         {
             "temperature": temperature,
             "top_p": top_p,
@@ -293,6 +297,7 @@ def bench(
     ] = True,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: options.Debug = False,
@@ -301,7 +306,8 @@ def bench(
 
     Speed-ups are medians over interleaved rounds.
     """
-    settings = {"quantization": quantization, "dtype": dtype, "device": device}
+    settings = {"quantization": quantization, "dtype": dtype}
+    settings |= {"vocabulary": vocabulary, "device": device}
     chosen = options.describe(profile, before, after, adapter, settings, {})
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:

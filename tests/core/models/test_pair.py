@@ -227,15 +227,15 @@ class TestVocabulary:
         with pytest.raises(PairError, match="tokenize the same text differently"):
             load_pair(profile(before, after))
 
-    def test_a_renamed_placeholder_is_masked_not_refused(self, tmp_path: Path) -> None:
+    def test_a_renamed_placeholder_is_an_ordinary_id(self, tmp_path: Path) -> None:
         before, after = save_pair(tmp_path)
         for side, name in ((before, "<|reserved_7|>"), (after, "<tool_call>")):
             for file in ("tokenizer.json", "tokenizer_config.json"):
                 path = side / file
                 path.write_text(path.read_text().replace("<|system|>", name))
         pair = load_pair(profile(before, after))
-        assert pair.valid is not None
-        assert not pair.valid[3]
+        assert pair.valid is None
+        assert any("3: '<|reserved_7|>' / '<tool_call>'" in notice for notice in pair.notices)
 
     def test_the_ends_of_turn_of_both_sides_end_a_reply(self, tmp_path: Path) -> None:
         before, after = save_pair(tmp_path)

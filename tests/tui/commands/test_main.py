@@ -144,10 +144,11 @@ def test_the_chat_gets_profile_and_folder(
     chats: list[dict[str, Any]], pair: str, tmp_path: Path
 ) -> None:
     flags = ["--alpha", "-2", "--seed", "4", "--system", "Hm", "--transcripts", str(tmp_path)]
-    assert cli.run(["--profile", pair, *flags]) == 0
+    assert cli.run(["--profile", pair, *flags, "--vocabulary", "by-id"]) == 0
     (call,) = chats
     profile = call["profile"]
     assert (profile.alpha, profile.sampling.seed, profile.system) == (-2.0, 4, "Hm")
+    assert profile.vocabulary == "by-id"
     assert call["transcripts"] == tmp_path
     assert call["resume"] is None
 

@@ -89,6 +89,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--top": 3,
         "--quantization": "nf4",
         "--dtype": "float32",
+        "--vocabulary": "by-id",
         "--device": "cpu",
     }
     flags = [str(word) for item in given.items() for word in item]
@@ -107,6 +108,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
     assert engine.profile is not None
     chosen = engine.profile
     assert (chosen.quantization, chosen.dtype, chosen.device) == ("nf4", "float32", "cpu")
+    assert chosen.vocabulary == "by-id"
 
 
 @pytest.mark.parametrize(
