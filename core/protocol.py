@@ -51,7 +51,8 @@ class Request:
     `messages` is the history from the first message to the one to be answered,
     with kept replies as assistant messages. With `raw` the last message is used
     as it is, without a chat template. `forced` token ids begin every lane.
-    `top` candidates of each kind go into every step.
+    `top` candidates of each kind go into every step. `time` is the moment that a template
+    may write, as records have it; None: when the session was opened.
 
     Lanes with the same messages are decoded together, those with different
     messages one group after the other; lanes with the same seed share their noise.
@@ -63,6 +64,7 @@ class Request:
     forced: tuple[int, ...] = ()
     raw: bool = False
     top: int = 10
+    time: str | None = None
 
     @property
     def turn(self) -> int:
@@ -158,7 +160,7 @@ class ScoreRequest:
 class OpeningsRequest:
     """Measure how an answer to `messages` goes on after the token ids `path`, at one α.
 
-    `messages` and `raw` are those of a `Request`. Nothing is sampled: the result is one
+    `messages`, `raw` and `time` are those of a `Request`. Nothing is sampled: the result is one
     `Opening`, with `top` candidates of each kind. An end of turn in `path` ends nothing.
     """
 
@@ -167,6 +169,7 @@ class OpeningsRequest:
     path: tuple[int, ...] = ()
     raw: bool = False
     top: int = 20
+    time: str | None = None
 
     def reply_of(self, prompt: PromptIds) -> Reply:
         """The path and the likeliest token after it as a reply, which has the same statistics."""

@@ -113,13 +113,17 @@ class LiveConversation:
             lanes=tuple(sorted(asked, key=lambda lane: lane.follows is not None)),
             sampling=sampling,
             forced=forced,
+            time=self.saved.conversation.began,
         )
         return self._send(request)
 
     def ask_opening(self, leaf: str, path: tuple[int, ...], alpha: float) -> None:
         """Have measured how the answer to the message `leaf` goes on after `path`."""
-        messages = self.saved.conversation.prompt(leaf)
-        self._send(OpeningsRequest(messages=messages, path=path, alpha=alpha))
+        conversation = self.saved.conversation
+        request = OpeningsRequest(
+            messages=conversation.prompt(leaf), path=path, alpha=alpha, time=conversation.began
+        )
+        self._send(request)
 
     def _send(self, request: Request | OpeningsRequest) -> PendingRequest:
         self.pending_request = pending = PendingRequest(request)

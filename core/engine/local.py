@@ -8,6 +8,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import torch
 
@@ -100,7 +101,8 @@ class LocalEngine:
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
         if isinstance(request, OpeningsRequest):
-            reply = request.reply_of(self._chat.prompts(request.messages, request.raw))
+            moment = self._moment(request.time)
+            reply = request.reply_of(self._chat.prompts(request.messages, request.raw, moment))
             controls = _controls([reply])
             measured = self._decoder.opening(reply, controls, request.path)
             return self._answer(controls, [((), as_opening(reply, measured))])
@@ -113,8 +115,9 @@ class LocalEngine:
             return self._answer(controls, [(scored, score)])
         longest = max(request.sampling_of(lane).max_new_tokens for lane in request.lanes)
         forced = limits.reachable(self.pair, request.forced, longest)
+        moment = self._moment(request.time)
         prompts = {
-            messages: self._chat.prompts(messages, request.raw)
+            messages: self._chat.prompts(messages, request.raw, moment)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
         }
         replies = [
@@ -144,6 +147,13 @@ class LocalEngine:
                 for group in groups.values()
             ],
         )
+
+    def _moment(self, time: str | None) -> datetime:
+        """The moment of a request; that of the session where it names none."""
+        try:
+            return datetime.fromisoformat(time or self.opened.session.time)
+        except ValueError:
+            return datetime.fromisoformat(self.opened.session.time)
 
     def _answer(self, controls: Controls, groups: Groups) -> Generator[Sequence[Event], None, None]:
         """Answer, once the request before has ended."""

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.hub import adapter_source, model_source
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
@@ -114,6 +115,11 @@ def _assemble(
     ]
     if template is None:
         notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
+    elif ChatTemplate(tokenizer, template, (None, None)).adds_beginning():
+        notices.append(
+            "The chat template leaves out the beginning of text that the tokenizer puts before"
+            " plain text: every prompt begins with it."
+        )
     if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
         notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:

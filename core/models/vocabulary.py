@@ -155,6 +155,15 @@ def _other_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> 
     return None
 
 
+def beginning_of_text(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The ids that the tokenizer puts before plain text; most often one, or none."""
+    plain = list(tokenizer("a", add_special_tokens=False)["input_ids"])
+    whole = list(tokenizer("a")["input_ids"])
+    places = range(len(whole) - len(plain) + 1)
+    begin = next((n for n in places if whole[n : n + len(plain)] == plain), 0)
+    return tuple(whole[:begin])
+
+
 def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """Ids that steer the model (end of turn and the like) and are not part of a reply's text."""
     added = {i for i, token in _added(tokenizer).items() if token.special}

@@ -112,6 +112,8 @@ class Conversation:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.session: Session | None = None
+        self.began: str | None = None
+        """When its first session began: the moment that its prompts may name."""
         self.messages: dict[str, Message] = {}
         self.replies: dict[str, ReplyLog] = {}
         self.notes: list[Note] = []
@@ -132,6 +134,7 @@ class Conversation:
         match record:
             case Session():
                 self.session = record
+                self.began = self.began or record.time
             case Message():
                 self._add_message(record)
             case Reply():
