@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.records import (
     Change,
+    Ends,
     Finish,
     Message,
     Opening,
@@ -160,8 +161,9 @@ class ScoreRequest:
 class OpeningsRequest:
     """Measure how an answer to `messages` goes on after the token ids `path`, at one α.
 
-    `messages`, `raw` and `time` are those of a `Request`. Nothing is sampled: the result is one
-    `Opening`, with `top` candidates of each kind. An end of turn in `path` ends nothing.
+    `messages`, `raw` and `time` are those of a `Request`, `ends` that of its sampling. Nothing
+    is sampled: the result is one `Opening`, with `top` candidates of each kind. An end of turn
+    in `path` ends nothing.
     """
 
     messages: tuple[Message, ...]
@@ -170,6 +172,7 @@ class OpeningsRequest:
     raw: bool = False
     top: int = 20
     time: str | None = None
+    ends: Ends = "mix"
 
     def reply_of(self, prompt: PromptIds) -> Reply:
         """The path and the likeliest token after it as a reply, which has the same statistics."""
@@ -181,7 +184,7 @@ class OpeningsRequest:
             alpha=self.alpha,
             seed=0,
             turn=_turn(self.messages),
-            sampling=Sampling(temperature=0.0, max_new_tokens=longest),
+            sampling=Sampling(temperature=0.0, max_new_tokens=longest, ends=self.ends),
             prompt=prompt,
             forced=len(self.path),
             raw=self.raw,

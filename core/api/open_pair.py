@@ -19,7 +19,7 @@ from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
-from logit_amp_chat.core.records import Change, Finish, Opening, Record, Reply, Session, Step
+from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 
@@ -137,6 +137,7 @@ class OpenPair:
         system: str | None = None,
         raw: bool = False,
         top: int | None = None,
+        ends: Ends | None = None,
     ) -> Openings:
         """What each distribution would begin the answer with, after the token ids `path`.
 
@@ -145,7 +146,7 @@ class OpenPair:
         EngineError, and LogitAmpError if the numbers are none.
         """
         request = make_openings_request(
-            self.profile, prompt, path, alpha, system=system, raw=raw, top=top
+            self.profile, prompt, path, alpha, system=system, raw=raw, top=top, ends=ends
         )
         self.engine.apply(Forget())  # the same numbers to the last digit, as in `events`
         found = [e for e in self.engine.openings(request) if isinstance(e, Opening)]

@@ -23,7 +23,7 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Sampling, Step, new_id
+from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Reply, Sampling, Step, new_id
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
@@ -117,11 +117,15 @@ class LiveConversation:
         )
         return self._send(request)
 
-    def ask_opening(self, leaf: str, path: tuple[int, ...], alpha: float) -> None:
+    def ask_opening(self, leaf: str, path: tuple[int, ...], alpha: float, ends: Ends) -> None:
         """Have measured how the answer to the message `leaf` goes on after `path`."""
         conversation = self.saved.conversation
         request = OpeningsRequest(
-            messages=conversation.prompt(leaf), path=path, alpha=alpha, time=conversation.began
+            messages=conversation.prompt(leaf),
+            path=path,
+            alpha=alpha,
+            time=conversation.began,
+            ends=ends,
         )
         self._send(request)
 

@@ -15,6 +15,7 @@ import torch
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.decoder import Decoder
+from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.exclusive import Exclusive
@@ -223,8 +224,12 @@ class LocalEngine:
         for _ in self._decoder.decode([reply], _controls([reply])):
             pass
         self._decoder.forget()
-        notices = (*self.opened.notices, *(noticed.sentence for noticed in self._noticed()))
-        self.opened = replace(self.opened, notices=notices)
+        notices = [*self.opened.notices]
+        mixes_ends = self.opened.session.profile["sampling"]["ends"] == "mix"
+        if mixes_ends and (sentence := unlearned_end(self.pair, self._chat)):
+            notices.append(sentence)
+        notices += [noticed.sentence for noticed in self._noticed()]
+        self.opened = replace(self.opened, notices=tuple(notices))
 
     def _noticed(self) -> list[Noticed]:
         """Why steps are no longer captured, reported once."""
@@ -273,4 +278,5 @@ def _session(profile: Profile, pair: Pair) -> Session:
         device=device_name(pair.device),
         context=pair.context,
         vocabulary=fingerprint(pair.tokenizer),
+        end_of_turn=tuple(sorted(pair.end_of_turn)),
     )

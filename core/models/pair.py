@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 
@@ -50,6 +51,13 @@ class Pair:
     token_bytes: TokenBytes
     infos: tuple[SideInfo, SideInfo]
     notices: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def ends(self) -> Tensor:
+        """(size,) True for the ids that end a turn, on the device."""
+        ends = torch.zeros(self.size, dtype=torch.bool)
+        ends[list(self.end_of_turn)] = True
+        return ends.to(self.device)
 
     @property
     def memory(self) -> int:

@@ -238,6 +238,7 @@ class FakeEngine:
             kl_amplified=0.25,
             entropy=1.25,
             top=top,
+            ends=request.ends,
         )
         self.emit([Prefill(done=1, total=1), opening, Idle()])
 

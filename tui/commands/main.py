@@ -69,6 +69,7 @@ def chat(
     top_k: options.TopK = None,
     min_p: options.MinP = None,
     plausibility: options.Plausibility = None,
+    ends: options.Ends = None,
     max_new_tokens: options.MaxNewTokens = None,
     debug: options.Debug = False,
     version: Annotated[
@@ -100,6 +101,7 @@ def chat(
         "top_k": top_k,
         "min_p": min_p,
         "plausibility": plausibility,
+        "ends": ends,
         "max_new_tokens": max_new_tokens,
     }
     if resume and not (profile or before or after or adapter):
@@ -146,6 +148,7 @@ def reply(
     top_k: options.TopK = None,
     min_p: options.MinP = None,
     plausibility: options.Plausibility = None,
+    ends: options.Ends = None,
     seed: options.Seed = None,
     max_new_tokens: options.MaxNewTokens = None,
     top: Annotated[
@@ -183,6 +186,7 @@ def reply(
             "top_k": top_k,
             "min_p": min_p,
             "plausibility": plausibility,
+            "ends": ends,
             "seed": seed,
             "max_new_tokens": max_new_tokens,
         },

@@ -71,6 +71,13 @@ Plausibility = Annotated[
         help="For α > 0, mask tokens with p_after < TAU · max p_after; 0 is off.",
     ),
 ]
+Ends = Annotated[
+    str | None,
+    typer.Option(
+        metavar="mix|after",
+        help="after: end-of-turn tokens keep after's probability at every α.",
+    ),
+]
 Seed = Annotated[
     int | None, typer.Option(metavar="S", help="Seed of the sampling noise that lanes share.")
 ]

@@ -84,6 +84,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--top-k": 4,
         "--min-p": 0.1,
         "--plausibility": 0.2,
+        "--ends": "after",
         "--seed": 9,
         "--max-new-tokens": 7,
         "--top": 3,
@@ -101,6 +102,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         top_k=4,
         min_p=0.1,
         plausibility=0.2,
+        ends="after",
         seed=9,
         max_new_tokens=7,
     )
