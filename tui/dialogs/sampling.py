@@ -36,7 +36,7 @@ MEANING = {
 def allowed(name: str) -> str:
     """What one of Sampling's fields may be, in words."""
     if name == "ends":
-        return " or ".join(get_args(Ends))
+        return "|".join(get_args(Ends))
     bounds = {type(bound): bound for bound in Sampling.model_fields[name].metadata}
     if Le in bounds:
         return f">{bounds[Gt].gt} to {bounds[Le].le}"
