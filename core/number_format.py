@@ -27,6 +27,11 @@ def exact(value: float) -> str:
     return repr(value).removesuffix(".0").replace("-", MINUS)
 
 
+def setting(value: float | str) -> str:
+    """The value of one of Sampling's fields: an exact number, or a word as it is."""
+    return value if isinstance(value, str) else exact(value)
+
+
 def nats(value: float, width: int = 0) -> str:
     """A log-probability, divergence or entropy in nats, in at least `width` cells."""
     if math.isnan(value):
@@ -108,7 +113,9 @@ def spark(values: Iterable[float], low: float, high: float) -> str:
 
 
 def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
-    """The temperature and every filter that is not off, in `room` cells if they can be.
+    """The temperature, every filter that is not off, and `ends` where they are not mixed.
+
+    All of it in `room` cells if it can be.
 
     The `seed` only where it fits as well; the names get shorter, but none is left out.
     """
@@ -123,13 +130,20 @@ def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) ->
     long = [f"{name} {value}" for name, _, value in acting]
     if sampling.temperature == 0:
         long = ["T 0 (argmax)" if part == "T 0" else part for part in long]
+    ends = [f"ends {sampling.ends}"] if sampling.ends != "mix" else []
+    long += ends
     forms = [
         "  ".join([*long, f"seed {sampling.seed}"]) if seed else "",
         "  ".join(long),
-        " ".join(f"{short} {value}" for _, short, value in acting),
+        " ".join([*(f"{short} {value}" for _, short, value in acting), *ends]),
         " ".join(
-            short + value.removeprefix("0") if value != "0" else f"{short}0"
-            for _, short, value in acting
+            [
+                *(
+                    short + value.removeprefix("0") if value != "0" else f"{short}0"
+                    for _, short, value in acting
+                ),
+                *ends,
+            ]
         ),
     ]
     return next((form for form in forms if form and len(form) <= room), forms[-1])

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.records import (
     Change,
+    Ends,
     Finish,
     Message,
     Opening,
@@ -51,7 +52,8 @@ class Request:
     `messages` is the history from the first message to the one to be answered,
     with kept replies as assistant messages. With `raw` the last message is used
     as it is, without a chat template. `forced` token ids begin every lane.
-    `top` candidates of each kind go into every step.
+    `top` candidates of each kind go into every step. `time` is the moment that a template
+    may write, as records have it; None: when the session was opened.
 
     Lanes with the same messages are decoded together, those with different
     messages one group after the other; lanes with the same seed share their noise.
@@ -63,6 +65,7 @@ class Request:
     forced: tuple[int, ...] = ()
     raw: bool = False
     top: int = 10
+    time: str | None = None
 
     @property
     def turn(self) -> int:
@@ -158,8 +161,9 @@ class ScoreRequest:
 class OpeningsRequest:
     """Measure how an answer to `messages` goes on after the token ids `path`, at one α.
 
-    `messages` and `raw` are those of a `Request`. Nothing is sampled: the result is one
-    `Opening`, with `top` candidates of each kind. An end of turn in `path` ends nothing.
+    `messages`, `raw` and `time` are those of a `Request`, `ends` that of its sampling. Nothing
+    is sampled: the result is one `Opening`, with `top` candidates of each kind. An end of turn
+    in `path` ends nothing.
     """
 
     messages: tuple[Message, ...]
@@ -167,6 +171,8 @@ class OpeningsRequest:
     path: tuple[int, ...] = ()
     raw: bool = False
     top: int = 20
+    time: str | None = None
+    ends: Ends = "mix"
 
     def reply_of(self, prompt: PromptIds) -> Reply:
         """The path and the likeliest token after it as a reply, which has the same statistics."""
@@ -178,7 +184,7 @@ class OpeningsRequest:
             alpha=self.alpha,
             seed=0,
             turn=_turn(self.messages),
-            sampling=Sampling(temperature=0.0, max_new_tokens=longest),
+            sampling=Sampling(temperature=0.0, max_new_tokens=longest, ends=self.ends),
             prompt=prompt,
             forced=len(self.path),
             raw=self.raw,

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 VERSION = 1
 
 Role = Literal["system", "user", "assistant"]
+Ends = Literal["mix", "after"]
 FinishReason = Literal["stop", "length", "context", "cancelled", "error"]
 
 
@@ -36,7 +37,10 @@ class Sampling(BaseModel):
 
     `top_k` 0, `top_p` 1, `min_p` 0 and `plausibility` 0 switch a filter off;
     `temperature` 0 is argmax. `plausibility` τ masks tokens with
-    p_after < τ · max p_after, in lanes with α > 0 only.
+    p_after < τ · max p_after, in lanes with α > 0 only. With `ends` "after"
+    every lane, α = −1 too, gives end-of-turn tokens the probability that
+    `after` gives them, whatever `before` makes of them; "mix" mixes them like
+    any other token.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -46,6 +50,7 @@ class Sampling(BaseModel):
     top_k: Annotated[int, Field(ge=0)] = 0
     min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
     plausibility: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    ends: Ends = "mix"
     max_new_tokens: Annotated[int, Field(ge=1)] = 512
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
@@ -121,9 +126,9 @@ class CacheCheck:
 class Session:
     """The profile, models and versions that the following records were made with.
 
-    `vocabulary` is a hash of the vocabulary without added tokens;
-    `context` is in tokens. `caches` are the checks of before, after and of both together,
-    where both are one model; None if they were skipped.
+    `vocabulary` is a hash of the vocabulary without added tokens; `context` is
+    in tokens; a reply ends after any of the ids `end_of_turn`. `caches` are the checks of
+    before, after and of both together, where both are one model; None if they were skipped.
     """
 
     type: Literal["session"] = "session"
@@ -138,6 +143,7 @@ class Session:
     device: str
     context: int
     vocabulary: str | None = None
+    end_of_turn: tuple[int, ...] = ()
     caches: dict[str, CacheCheck] | None = None
 
 
@@ -230,7 +236,8 @@ class Opening:
 
     Measured, not sampled: `path` has the log-probability of each of its tokens after those
     before it, `top` the candidates for the next one as in a step (`size` of each kind).
-    `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step.
+    `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step. `ends` is
+    what `amplified` does with end-of-turn tokens (see `Sampling`).
     """
 
     type: Literal["opening"] = "opening"
@@ -244,6 +251,7 @@ class Opening:
     kl_amplified: float
     entropy: float
     top: tuple[Candidate, ...]
+    ends: Ends = "mix"
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ tokens are linear in α.
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass
 
 from logit_amp_chat.core.records import Candidate
@@ -33,8 +34,8 @@ class Overtaking:
     """At which α a candidate is more probable than the chosen token.
 
     They are equal at `at`; the candidate is ahead above it if `above`, else
-    below it. `at` is None where α does not matter. `ahead` is the state at the
-    α in force.
+    below it. `at` is None where α does not matter, infinite where it cannot be
+    told. `ahead` is the state at the α in force.
     """
 
     at: float | None
@@ -42,13 +43,21 @@ class Overtaking:
     ahead: bool
 
 
-def overtaking(candidate: Candidate, chosen: Candidate) -> Overtaking:
+def overtaking(
+    candidate: Candidate, chosen: Candidate, fixed: Set[int] = frozenset()
+) -> Overtaking:
     """When `candidate` overtakes `chosen`.
 
+    `fixed` are ids whose probability α does not change: two of them keep their order, and
+    when one crosses another token depends on tokens that the record does not have.
     A token that one side rules out has no finite slope; then all that is known
     is which of the two was ahead.
     """
     ahead = candidate.amplified > chosen.amplified
+    if len(fixed & {candidate.id, chosen.id}) == len({candidate.id, chosen.id}):
+        return Overtaking(None, False, ahead)
+    if fixed & {candidate.id, chosen.id}:
+        return Overtaking(math.inf, False, ahead)
     slope = (candidate.after - candidate.before) - (chosen.after - chosen.before)
     if not math.isfinite(slope) or abs(slope) < FLAT:
         return Overtaking(None, False, ahead)

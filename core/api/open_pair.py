@@ -19,7 +19,7 @@ from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
-from logit_amp_chat.core.records import Change, Finish, Opening, Record, Reply, Session, Step
+from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 
@@ -31,6 +31,7 @@ def open_pair(
     adapter: str | None = None,
     quantization: str | None = None,
     dtype: str | None = None,
+    vocabulary: str | None = None,
     device: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
@@ -38,14 +39,15 @@ def open_pair(
     """Load two models and make them ready.
 
     `profile` is a name or a YAML file (default: demo), `before` and `after` are Hub ids or
-    folders, `adapter` is a LoRA on one model. With `process` the models run in a
+    folders, `adapter` is a LoRA on one model. `vocabulary` "by-id" takes an id for one token
+    on both sides where they name it differently. With `process` the models run in a
     separate process, whose crash costs no more than a reload. `report` receives progress.
 
     Raises ProfileError, PairError and UsageError.
     """
     chosen = chosen_profile(profile, before, after, adapter, report)
-    settings = {"quantization": quantization, "dtype": dtype, "device": device}
-    chosen = adjusted(chosen, settings)
+    settings = {"quantization": quantization, "dtype": dtype, "vocabulary": vocabulary}
+    chosen = adjusted(chosen, settings | {"device": device})
     engine: Engine
     if process:
         from logit_amp_chat.core.engine.process import ProcessEngine
@@ -135,6 +137,7 @@ class OpenPair:
         system: str | None = None,
         raw: bool = False,
         top: int | None = None,
+        ends: Ends | None = None,
     ) -> Openings:
         """What each distribution would begin the answer with, after the token ids `path`.
 
@@ -143,7 +146,7 @@ class OpenPair:
         EngineError, and LogitAmpError if the numbers are none.
         """
         request = make_openings_request(
-            self.profile, prompt, path, alpha, system=system, raw=raw, top=top
+            self.profile, prompt, path, alpha, system=system, raw=raw, top=top, ends=ends
         )
         self.engine.apply(Forget())  # the same numbers to the last digit, as in `events`
         found = [e for e in self.engine.openings(request) if isinstance(e, Opening)]

@@ -15,7 +15,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.lanes import lane_names
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Message, Role, Sampling, new_id
+from logit_amp_chat.core.records import Ends, Message, Role, Sampling, new_id
 from logit_amp_chat.core.text import clean
 
 Prompt = str | Sequence[Message | Mapping[str, str]]
@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     top_k: int | None
     min_p: float | None
     plausibility: float | None
+    ends: Ends | None
     max_new_tokens: int | None
 
 

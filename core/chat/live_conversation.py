@@ -23,7 +23,7 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Sampling, Step, new_id
+from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Reply, Sampling, Step, new_id
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 State = Literal["closed", "loading", "ready", "busy", "failed"]
@@ -113,13 +113,21 @@ class LiveConversation:
             lanes=tuple(sorted(asked, key=lambda lane: lane.follows is not None)),
             sampling=sampling,
             forced=forced,
+            time=self.saved.conversation.began,
         )
         return self._send(request)
 
-    def ask_opening(self, leaf: str, path: tuple[int, ...], alpha: float) -> None:
+    def ask_opening(self, leaf: str, path: tuple[int, ...], alpha: float, ends: Ends) -> None:
         """Have measured how the answer to the message `leaf` goes on after `path`."""
-        messages = self.saved.conversation.prompt(leaf)
-        self._send(OpeningsRequest(messages=messages, path=path, alpha=alpha))
+        conversation = self.saved.conversation
+        request = OpeningsRequest(
+            messages=conversation.prompt(leaf),
+            path=path,
+            alpha=alpha,
+            time=conversation.began,
+            ends=ends,
+        )
+        self._send(request)
 
     def _send(self, request: Request | OpeningsRequest) -> PendingRequest:
         self.pending_request = pending = PendingRequest(request)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import OpeningsRequest
-from logit_amp_chat.core.records import Opening
+from logit_amp_chat.core.records import Ends, Opening
 
 Path = tuple[int, ...]
 Wait = Literal["", "measuring", "loading", "not loaded", "read only", "engine busy"]
@@ -31,7 +31,7 @@ class MessageOpenings:
 
     def at(self, path: Path) -> Opening | None:
         """The level after `path` at the α that is shown."""
-        return self.session.conversation.opening(self.message, path, self.alpha)
+        return self._measured(path, self.alpha)
 
     def open(self, path: Path) -> None:
         """Open the level after `path`."""
@@ -60,7 +60,12 @@ class MessageOpenings:
         if path is None or not self._known((), self.alpha):
             self.alpha = live
         if path is not None and not self.problem and self.session.live.can_ask:
-            self.session.live.ask_opening(self.message, path, live)
+            self.session.live.ask_opening(self.message, path, live, self.ends)
+
+    @property
+    def ends(self) -> Ends:
+        """What is done with end-of-turn tokens (see `Sampling`)."""
+        return self.session.sampling.ends
 
     @property
     def gone(self) -> bool:
@@ -97,4 +102,7 @@ class MessageOpenings:
             self.session.live.stop()
 
     def _known(self, path: Path, alpha: float) -> bool:
-        return self.session.conversation.opening(self.message, path, alpha) is not None
+        return self._measured(path, alpha) is not None
+
+    def _measured(self, path: Path, alpha: float) -> Opening | None:
+        return self.session.conversation.opening(self.message, path, alpha, self.ends)

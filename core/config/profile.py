@@ -23,6 +23,8 @@ from logit_amp_chat.core.records import Sampling, Session
 
 Quantization = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+Vocabulary = Literal["by-name", "by-id"]
+"""Whether an id must have one name on both sides, or is one token whatever they call it."""
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULT = "demo"
@@ -68,6 +70,7 @@ class ProfileFile(_Part):
     labels: Labels = Labels()
     quantization: Quantization = "none"
     dtype: Dtype = "bfloat16"
+    vocabulary: Vocabulary = "by-name"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
     system: str | None = None
     alpha: float = 0.0

@@ -53,6 +53,22 @@ def mix(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
     return torch.where(finite, both, one_sided)
 
 
+def with_after_ends(mixed: Tensor, after: Tensor, ends: Tensor) -> Tensor:
+    """Log-probabilities (R, V) with `after`'s own at the ids `ends` (V,), at every α.
+
+    The others share, as in `mixed` (R, V; unnormalized), the mass that `after` (R, V;
+    log-probabilities) leaves them. With E the ends, m mixed and a after:
+
+        log p(e) = a(e) for e ∈ E
+        log p(i) = m(i) − log Σ_{j∉E} exp m(j) + log Σ_{j∉E} exp a(j) for i ∉ E
+
+    Where m = a, as at α = 0, this is exactly a.
+    """
+    others = mixed.masked_fill(ends, NEVER)
+    left = after.masked_fill(ends, NEVER).logsumexp(dim=-1, keepdim=True)
+    return torch.where(ends, after, others + (left - others.logsumexp(dim=-1, keepdim=True)))
+
+
 def amplify(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
     """Log-probabilities (R, V) of the amplified model: p ∝ p_after^{1+α} · p_before^{−α}."""
     return mix(before, after, alpha).log_softmax(dim=-1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.amplification import log_probs, mix
+from logit_amp_chat.core.decoding.amplification import log_probs, mix, with_after_ends
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
 from logit_amp_chat.core.decoding.token_stats import measure
@@ -24,14 +24,19 @@ def choose(
     index: int | Tensor,
     top: int,
     token: Tensor | None = None,
+    ends: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The token (R,) of each lane at position `index`, and its statistics from `measure`.
 
-    `logits` are before's and after's (R, V), `alpha` is (R, 1). If `token` is given,
-    it is measured and nothing is chosen.
+    `logits` are before's and after's (R, V), `alpha` is (R, 1); `ends` (V,) is True for
+    ids that end a turn. If `token` is given, it is measured and nothing is chosen.
     """
     before, after = (log_probs(side, valid) for side in logits)
-    amplified = mix(before, after, alpha).log_softmax(dim=-1)
+    amplified = mix(before, after, alpha)
+    if filters.after_ends and ends is not None:
+        amplified = with_after_ends(amplified, after, ends)
+    else:
+        amplified = amplified.log_softmax(dim=-1)
     if token is None:
         drawn = noise.at(index) if filters.temperature is not None else None
         token = pick(filtered(amplified, after, alpha, filters), drawn)

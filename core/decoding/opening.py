@@ -41,6 +41,7 @@ def _opening(reply: Reply, path: Sequence[Step], last: Step) -> Opening:
         kl_amplified=last.kl_amplified,
         entropy=last.entropy,
         top=last.top,
+        ends=reply.sampling.ends,
     )
 
 

@@ -6,7 +6,7 @@ temperature, top-k, top-p, min-p.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -31,6 +31,8 @@ class Filters:
     top_p: Number | None
     min_p: Number | None
     plausibility: Number | None
+    after_ends: bool = field(default=False, kw_only=True)
+    """Whether end-of-turn tokens keep after's probability; part of the mix, before any filter."""
 
     @classmethod
     def of(cls, sampling: Sampling) -> Filters:
@@ -42,12 +44,13 @@ class Filters:
             top_p=sampling.top_p if drawn and sampling.top_p < 1 else None,
             min_p=sampling.min_p if drawn and sampling.min_p > 0 else None,
             plausibility=sampling.plausibility if sampling.plausibility > 0 else None,
+            after_ends=sampling.ends == "after",
         )
 
     @property
     def on(self) -> tuple[bool, ...]:
         """Which filters are on, in the order of the fields."""
-        return tuple(value is not None for value in self._values())
+        return (*(value is not None for value in self._values()), self.after_ends)
 
     def to(self, device: torch.device) -> Filters:
         """The same numbers as tensors on `device`."""
@@ -56,7 +59,8 @@ class Filters:
             *(
                 None if value is None else torch.tensor(value, dtype=kind, device=device)
                 for value, kind in zip(self._values(), kinds, strict=True)
-            )
+            ),
+            after_ends=self.after_ends,
         )
 
     def take(self, other: Filters) -> None:

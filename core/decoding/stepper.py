@@ -70,6 +70,7 @@ class TokenChooser:
             settings.index,
             self._top,
             token,
+            pair.ends,
         )
         rows: list[list[float]] = numbers.tolist()
         return lambda: rows

@@ -8,12 +8,14 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import torch
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import cache_guard, limits
 from logit_amp_chat.core.decoding.decoder import Decoder
+from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
 from logit_amp_chat.core.decoding.pair_runner import ALL_USES
 from logit_amp_chat.core.decoding.request_state import Controls
@@ -111,7 +113,8 @@ class LocalEngine:
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
         if isinstance(request, OpeningsRequest):
-            reply = request.reply_of(self._chat.prompts(request.messages, request.raw))
+            moment = self._moment(request.time)
+            reply = request.reply_of(self._chat.prompts(request.messages, request.raw, moment))
             controls = _controls([reply])
             measured = self._decoder.opening(reply, controls, request.path)
             return self._answer(controls, [((), as_opening(reply, measured))])
@@ -124,8 +127,9 @@ class LocalEngine:
             return self._answer(controls, [(scored, score)])
         longest = max(request.sampling_of(lane).max_new_tokens for lane in request.lanes)
         forced = limits.reachable(self.pair, request.forced, longest)
+        moment = self._moment(request.time)
         prompts = {
-            messages: self._chat.prompts(messages, request.raw)
+            messages: self._chat.prompts(messages, request.raw, moment)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
         }
         replies = [
@@ -155,6 +159,13 @@ class LocalEngine:
                 for group in groups.values()
             ],
         )
+
+    def _moment(self, time: str | None) -> datetime:
+        """The moment of a request; that of the session where it names none."""
+        try:
+            return datetime.fromisoformat(time or self.opened.session.time)
+        except ValueError:
+            return datetime.fromisoformat(self.opened.session.time)
 
     def _answer(self, controls: Controls, groups: Groups) -> Generator[Sequence[Event], None, None]:
         """Answer, once the request before has ended."""
@@ -224,8 +235,12 @@ class LocalEngine:
         for _ in self._decoder.decode([reply], _controls([reply])):
             pass
         self._decoder.forget()
-        notices = (*self.opened.notices, *(noticed.sentence for noticed in self._noticed()))
-        self.opened = replace(self.opened, notices=notices)
+        notices = [*self.opened.notices]
+        mixes_ends = self.opened.session.profile["sampling"]["ends"] == "mix"
+        if mixes_ends and (sentence := unlearned_end(self.pair, self._chat)):
+            notices.append(sentence)
+        notices += [noticed.sentence for noticed in self._noticed()]
+        self.opened = replace(self.opened, notices=tuple(notices))
 
     def _noticed(self) -> list[Noticed]:
         """Why steps are no longer captured, reported once."""
@@ -275,4 +290,5 @@ def _session(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None)
         context=pair.context,
         vocabulary=fingerprint(pair.tokenizer),
         caches=caches,
+        end_of_turn=tuple(sorted(pair.end_of_turn)),
     )

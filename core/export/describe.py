@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from logit_amp_chat.core.lanes import lane_heading, lane_title
-from logit_amp_chat.core.number_format import exact, signed, which
+from logit_amp_chat.core.number_format import setting, signed, which
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
@@ -55,7 +55,7 @@ def marked_text(log: ReplyLog) -> str:
 def sampling_change(old: Sampling, new: Sampling) -> str:
     """What was changed: `temperature 0, top p 1`."""
     before, after = old.model_dump(), new.model_dump()
-    changed = [f"{_words(k)} {exact(v)}" for k, v in after.items() if v != before[k]]
+    changed = [f"{_words(k)} {setting(v)}" for k, v in after.items() if v != before[k]]
     return ", ".join(changed) or "sampling unchanged"
 
 
@@ -98,7 +98,9 @@ def ending(log: ReplyLog) -> str:
 def settings(log: ReplyLog) -> str:
     """The sampling of a reply, without the seed, on one line."""
     sampling = log.reply.sampling.model_dump(exclude={"seed"})
-    parts = [f"{_words(k)} {exact(v)}" for k, v in sampling.items()]
+    if sampling["ends"] == "mix":
+        del sampling["ends"]
+    parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
     if log.reply.forced:

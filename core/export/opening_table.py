@@ -27,6 +27,8 @@ def title(log: OpeningLog, first: Session | None) -> str:
     opening = log.opening
     begun = "".join(token.text for token in opening.path)
     parts = [f"Openings{f' after “{begun}”' if opening.path else ''} at α {signed(opening.alpha)}"]
+    if opening.ends != "mix":
+        parts.append(f"ends {opening.ends}")
     if log.session and first and not describe.same_pair(log.session, first):
         parts += describe.pair(log.session)
     return visible(" · ".join(parts), newlines=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.hub import adapter_source, model_source
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
@@ -50,6 +52,13 @@ class Pair:
     infos: tuple[SideInfo, SideInfo]
     notices: tuple[str, ...] = ()
 
+    @functools.cached_property
+    def ends(self) -> Tensor:
+        """(size,) True for the ids that end a turn, on the device."""
+        ends = torch.zeros(self.size, dtype=torch.bool)
+        ends[list(self.end_of_turn)] = True
+        return ends.to(self.device)
+
     @property
     def memory(self) -> int:
         """Bytes of weights."""
@@ -79,6 +88,7 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
         tokenizer,
         (before.rows, after.rows),
         (before.side.model, after.side.model),
+        by_id=profile.vocabulary == "by-id",
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides, notices = load_sides(profile, origins, device, report)
@@ -94,18 +104,30 @@ def _assemble(
     notices: list[str],
 ) -> Pair:
     device = sides[1].device
-    valid = torch.zeros(shared.size, dtype=torch.bool)
-    valid[list(shared.usable)] = True
     ends = end_of_turn_ids(
         source
         for origin, side in zip(origins, sides, strict=True)
         for source in (side.model.generation_config, origin.config, origin.tokenizer)
         if source is not None
     )
+    reachable = frozenset(i for i in ends if 0 <= i < shared.size)
+    valid = torch.zeros(shared.size, dtype=torch.bool)
+    valid[[*shared.usable, *reachable]] = True
+    token_bytes = TokenBytes(tokenizer, origins[0].tokenizer)
     template = _template(origins)
     notices = [*notices, *shared.notices]
+    notices += [
+        f"One head has no row for the end of turn {i} {token_bytes.describe(i)[0]!r}:"
+        " no reply ends with it."
+        for i in sorted(ends - reachable)
+    ]
     if template is None:
         notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
+    elif ChatTemplate(tokenizer, template, (None, None)).adds_beginning():
+        notices.append(
+            "The chat template leaves out the beginning of text that the tokenizer puts before"
+            " plain text: every prompt begins with it."
+        )
     if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
         notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:
@@ -117,10 +139,10 @@ def _assemble(
         template=template,
         size=shared.size,
         valid=None if bool(valid.all()) else valid.to(device),
-        end_of_turn=frozenset(ends & shared.usable),
+        end_of_turn=reachable,
         context=min(o.context for o in origins),
         device=device,
-        token_bytes=TokenBytes(tokenizer),
+        token_bytes=token_bytes,
         infos=(
             _info(profile, origins[0], sides[0]),
             _info(profile, origins[1], sides[1]),

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.number_format import count
 
 # Fast tokenizers of transformers; typed loosely, as transformers is.
 Tokenizer = Any
 
 # Placeholder tokens, which a release may rename without a change of use.
 PLACEHOLDER = re.compile(r"reserved|unused|extra_id|placeholder|dummy|\bpad\b", re.IGNORECASE)
+
+# What a notice or an error lists of many ids, and characters of a name.
+LISTED = 4
+LONGEST_NAME = 40
+
+BY_ID = (
+    "If the ids mean the same and only their names differ, use --vocabulary by-id"
+    " (in a profile, vocabulary: by-id)."
+)
 
 # Texts that different normalizers or pre-tokenizers are likely to cut differently.
 PROBES = (
@@ -30,7 +40,7 @@ PROBES = (
 
 @dataclass(frozen=True)
 class SharedVocabulary:
-    """The columns that both heads have, and the ids among them that may be sampled."""
+    """The columns that both heads have, and the ids among them that a tokenizer names."""
 
     size: int
     usable: frozenset[int]
@@ -54,49 +64,77 @@ def _added(tokenizer: Tokenizer) -> dict[int, Any]:
 
 
 def share(
-    before: Tokenizer, after: Tokenizer, rows: tuple[int, int], names: tuple[str, str]
+    before: Tokenizer,
+    after: Tokenizer,
+    rows: tuple[int, int],
+    names: tuple[str, str],
+    *,
+    by_id: bool = False,
 ) -> SharedVocabulary:
     """Match two tokenizers whose models have `rows` output rows each.
 
-    Padding rows and ids that only one side knows are left out of `usable`.
-    Raises PairError, with the first differing ids, if an id means two
-    different tokens or the same text is cut into different tokens.
+    Usable are the ids below both row counts that either tokenizer names; padding rows are not.
+    Raises PairError, with the first differing ids, if an id means two different tokens or the
+    same text is cut into different tokens. With `by_id` both are notices: an id is the same
+    token on both sides, whatever they call it.
     """
     size = min(rows)
     left, right = _tokens_by_id(before), _tokens_by_id(after)
-    known = {i for i in left.keys() & right.keys() if i < size}
-    differing = sorted(i for i in known if left[i] != right[i])
+    named = {i for i in left.keys() | right.keys() if i < size}
+    differing = sorted(i for i in named & left.keys() & right.keys() if left[i] != right[i])
     added = _added(before).keys() & _added(after).keys()
-    renamed = {
+    wrong = [
         i
         for i in differing
-        if i in added and (PLACEHOLDER.search(left[i]) or PLACEHOLDER.search(right[i]))
-    }
-    wrong = [i for i in differing if i not in renamed]
-    if wrong:
-        shown = ", ".join(f"{i}: {left[i]!r} / {right[i]!r}" for i in wrong[:3])
+        if i not in added or not (PLACEHOLDER.search(left[i]) or PLACEHOLDER.search(right[i]))
+    ]
+    both = {i: f"{_quoted(left[i])} / {_quoted(right[i])}" for i in differing}
+    if wrong and not by_id:
         raise PairError(
             f"{names[0]} and {names[1]} do not share a vocabulary: "
-            f"{len(wrong)} ids mean different tokens ({shown}).",
+            f"{len(wrong)} ids mean different tokens ({_listed({i: both[i] for i in wrong})}).",
             "Logits can only be compared between models with the same tokenizer: choose two"
-            " stages of the same model.",
+            f" stages of the same model. {BY_ID}",
         )
-    _same_cuts(before, after, names)
     notices = []
-    one_sided = len({i for i in left.keys() ^ right.keys() if i < size})
     if rows[0] != rows[1]:
         notices.append(
             f"The heads have {rows[0]:,} and {rows[1]:,} rows; the {size:,} in common are used."
         )
-    if renamed or one_sided:
+    if differing:
+        words = len(set(differing) - added)
+        ordinary = f", {words:,} of them ordinary words" if words else ""
         notices.append(
-            f"{len(renamed) + one_sided} ids that only one side knows are never sampled."
+            f"The sides name {len(differing):,} of {len(named):,} ids differently{ordinary};"
+            f" after's names are shown ({_listed(both)})."
         )
-    return SharedVocabulary(size, frozenset(known - renamed), tuple(notices))
+    if one_sided := sorted(named - (left.keys() & right.keys())):
+        only = {i: _quoted(left.get(i) or right[i]) for i in one_sided}
+        notices.append(f"Only one side names {count(len(only), 'id')} ({_listed(only)}).")
+    if problem := _other_cuts(before, after, names):
+        if not by_id:
+            raise PairError(
+                problem,
+                "Their normalizers or pre-tokenizers differ; choose two stages of the same model."
+                f" {BY_ID}",
+            )
+        notices.append(f"{problem} Prompts are cut as after's tokenizer does.")
+    return SharedVocabulary(size, frozenset(named), tuple(notices))
 
 
-def _same_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> None:
-    """Raise PairError if the normalizers or pre-tokenizers cut text differently."""
+def _quoted(token: str) -> str:
+    """A token's name for a sentence, shortened."""
+    return repr(token if len(token) <= LONGEST_NAME else token[: LONGEST_NAME - 1] + "…")
+
+
+def _listed(names: dict[int, str]) -> str:
+    """The first ids with their names, and how many more there are."""
+    shown = ", ".join(f"{i}: {name}" for i, name in [*names.items()][:LISTED])
+    return f"{shown}, and {len(names) - LISTED:,} more" if len(names) > LISTED else shown
+
+
+def _other_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> str | None:
+    """How the normalizers or pre-tokenizers cut text differently; None if they do not."""
 
     def spelled(tokenizer: Tokenizer) -> tuple[Any, Any] | None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -106,15 +144,24 @@ def _same_cuts(before: Tokenizer, after: Tokenizer, names: tuple[str, str]) -> N
         return rules.get("normalizer"), rules.get("pre_tokenizer")
 
     if spelled(before) == spelled(after) is not None:
-        return
+        return None
     for probe in PROBES:
         cut = [t(probe, add_special_tokens=False)["input_ids"] for t in (before, after)]
         if cut[0] != cut[1]:
-            raise PairError(
+            return (
                 f"{names[0]} and {names[1]} tokenize the same text differently: "
-                f"{probe!r} gives {cut[0][:8]}… and {cut[1][:8]}….",
-                "Their normalizers or pre-tokenizers differ; choose two stages of the same model.",
+                f"{probe!r} gives {cut[0][:8]}… and {cut[1][:8]}…."
             )
+    return None
+
+
+def beginning_of_text(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The ids that the tokenizer puts before plain text; most often one, or none."""
+    plain = list(tokenizer("a", add_special_tokens=False)["input_ids"])
+    whole = list(tokenizer("a")["input_ids"])
+    places = range(len(whole) - len(plain) + 1)
+    begin = next((n for n in places if whole[n : n + len(plain)] == plain), 0)
+    return tuple(whole[:begin])
 
 
 def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
@@ -149,10 +196,18 @@ BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 class TokenBytes:
     """The bytes that each id stands for, so that split UTF-8 can be joined and nothing is lost."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, other: Tokenizer | None = None) -> None:
+        """`other` names the ids that `tokenizer` has no name for."""
         self._tokenizer = tokenizer
         self._added = {i: token.content for i, token in _added(tokenizer).items()}
         self._special = special_ids(tokenizer)
+        named = set(tokenizer.get_vocab().values())
+        self._elsewhere: dict[int, bytes] = {}
+        if other is not None and other is not tokenizer:
+            theirs = TokenBytes(other)
+            missing = set(other.get_vocab().values()) - named
+            self._elsewhere = {i: theirs.raw(i) for i in missing}
+            self._special |= theirs._special & missing
         self._spell: Callable[[str], bytes] = self._speller()
         self._cache: dict[int, tuple[str, str | None, bool]] = {}
 
@@ -178,6 +233,8 @@ class TokenBytes:
         """The bytes of one id."""
         if token in self._added:
             return str(self._added[token]).encode()
+        if token in self._elsewhere:
+            return self._elsewhere[token]
         spelled = self._tokenizer.convert_ids_to_tokens(token)
         return b"" if spelled is None else self._spell(str(spelled))
 

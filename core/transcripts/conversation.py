@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from logit_amp_chat.core.records import (
     Change,
+    Ends,
     Finish,
     Keep,
     Message,
@@ -100,7 +101,8 @@ class OpeningLog:
     @property
     def key(self) -> tuple[object, ...]:
         """A later one with the same key replaces it."""
-        return self.opening.ids, self.opening.alpha, measured_with(self.session)
+        opening = self.opening
+        return opening.ids, opening.alpha, opening.ends, measured_with(self.session)
 
 
 class Conversation:
@@ -112,6 +114,8 @@ class Conversation:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.session: Session | None = None
+        self.began: str | None = None
+        """When its first session began: the moment that its prompts may name."""
         self.messages: dict[str, Message] = {}
         self.replies: dict[str, ReplyLog] = {}
         self.notes: list[Note] = []
@@ -132,6 +136,7 @@ class Conversation:
         match record:
             case Session():
                 self.session = record
+                self.began = self.began or record.time
             case Message():
                 self._add_message(record)
             case Reply():
@@ -212,9 +217,11 @@ class Conversation:
         strays = [id for id in self._openings if id not in self.messages]
         return [log for id in strays for log in self.openings(id)]
 
-    def opening(self, message_id: str, path: tuple[int, ...], alpha: float) -> Opening | None:
+    def opening(
+        self, message_id: str, path: tuple[int, ...], alpha: float, ends: Ends = "mix"
+    ) -> Opening | None:
         """What was measured after a path with the pair of the last session."""
-        key = path, alpha, measured_with(self.session)
+        key = path, alpha, ends, measured_with(self.session)
         found = self._openings.get(message_id, {}).get(key)
         return found.opening if found else None
 

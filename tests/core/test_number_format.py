@@ -18,8 +18,10 @@ from logit_amp_chat.core.number_format import (
     number,
     probability,
     quantity,
+    sampling_line,
     signed,
 )
+from logit_amp_chat.core.records import Sampling
 
 
 @pytest.mark.parametrize(
@@ -83,3 +85,10 @@ def test_bytes_are_shown_in_mb_and_gb() -> None:
     assert quantity(4_000_000, "bytes") == "4.0 MB"
     assert quantity(16_060_000_000, "bytes") == "16.06 GB"
     assert quantity(1290, "tensors") == "1,290"
+
+
+def test_ends_that_are_not_mixed_are_named_however_little_room_there_is() -> None:
+    kept = Sampling(ends="after")
+    assert sampling_line(kept) == "τ 0.01  T 0.7  top-p 0.9  ends after"
+    assert sampling_line(kept, 1) == "τ.01 T.7 p.9 ends after"
+    assert "ends" not in sampling_line(Sampling())

@@ -117,6 +117,7 @@ class FakeEngine:
         self.context = 512
         self.vocabulary: str | None = "words"
         self.closed = False
+        self.opened_at = "2026-01-01T00:00:00+00:00"
         self.patient = False
         """Whether nothing is reported before `step`, as on a pair that takes seconds."""
         self._begun: list[Event] = []
@@ -180,7 +181,7 @@ class FakeEngine:
         )
         session = Session(
             id="s-1",
-            time="2026-01-01T00:00:00+00:00",
+            time=self.opened_at,
             profile=self.profile.model_dump(mode="json"),
             before=side,
             after=side,
@@ -237,6 +238,7 @@ class FakeEngine:
             kl_amplified=0.25,
             entropy=1.25,
             top=top,
+            ends=request.ends,
         )
         self.emit([Prefill(done=1, total=1), opening, Idle()])
 

@@ -37,7 +37,7 @@ def _changed(session: ChatSession, metric: TokenMetric | None) -> list[str]:
     profile = session.profile
     defaults = profile.sampling.model_dump()
     changed = [
-        f"{name.replace('_', ' ')} {number(value)}"
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else number(value)}"
         for name, value in session.sampling.model_dump().items()
         if value != defaults[name]
     ]

@@ -62,12 +62,14 @@ def chat(
     ] = None,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,
     top_k: options.TopK = None,
     min_p: options.MinP = None,
     plausibility: options.Plausibility = None,
+    ends: options.Ends = None,
     max_new_tokens: options.MaxNewTokens = None,
     debug: options.Debug = False,
     version: Annotated[
@@ -89,6 +91,7 @@ def chat(
         "system": system,
         "quantization": quantization,
         "dtype": dtype,
+        "vocabulary": vocabulary,
         "device": device,
     }
     sampling = {
@@ -98,6 +101,7 @@ def chat(
         "top_k": top_k,
         "min_p": min_p,
         "plausibility": plausibility,
+        "ends": ends,
         "max_new_tokens": max_new_tokens,
     }
     if resume and not (profile or before or after or adapter):
@@ -144,6 +148,7 @@ def reply(
     top_k: options.TopK = None,
     min_p: options.MinP = None,
     plausibility: options.Plausibility = None,
+    ends: options.Ends = None,
     seed: options.Seed = None,
     max_new_tokens: options.MaxNewTokens = None,
     top: Annotated[
@@ -155,6 +160,7 @@ def reply(
     ] = False,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     debug: options.Debug = False,
 ) -> None:
@@ -172,13 +178,15 @@ def reply(
         before,
         after,
         adapter,
-        {"system": system, "quantization": quantization, "dtype": dtype, "device": device},
+        {"system": system, "quantization": quantization, "dtype": dtype}
+        | {"vocabulary": vocabulary, "device": device},
         {
             "temperature": temperature,
             "top_p": top_p,
             "top_k": top_k,
             "min_p": min_p,
             "plausibility": plausibility,
+            "ends": ends,
             "seed": seed,
             "max_new_tokens": max_new_tokens,
         },
@@ -293,6 +301,7 @@ def bench(
     ] = True,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: options.Debug = False,
@@ -301,7 +310,8 @@ def bench(
 
     Speed-ups are medians over interleaved rounds.
     """
-    settings = {"quantization": quantization, "dtype": dtype, "device": device}
+    settings = {"quantization": quantization, "dtype": dtype}
+    settings |= {"vocabulary": vocabulary, "device": device}
     chosen = options.describe(profile, before, after, adapter, settings, {})
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:

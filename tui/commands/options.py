@@ -45,6 +45,13 @@ Quantization = Annotated[
 Dtype = Annotated[
     str | None, typer.Option(metavar="NAME", help="auto, bfloat16, float16 or float32.")
 ]
+Vocabulary = Annotated[
+    str | None,
+    typer.Option(
+        metavar="by-name|by-id",
+        help="by-id: an id is one token for both models, even where they name it differently.",
+    ),
+]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")]
 Temperature = Annotated[
@@ -62,6 +69,13 @@ Plausibility = Annotated[
     typer.Option(
         metavar="TAU",
         help="For α > 0, mask tokens with p_after < TAU · max p_after; 0 is off.",
+    ),
+]
+Ends = Annotated[
+    str | None,
+    typer.Option(
+        metavar="mix|after",
+        help="after: end-of-turn tokens keep after's probability at every α.",
     ),
 ]
 Seed = Annotated[

@@ -83,6 +83,8 @@ class OpeningsScreen(Dialog[Path]):
         openings = self.openings
         shown, live = signed(openings.alpha), signed(openings.session.alpha)
         text = f"α {shown}" if shown == live else f"α {shown} → {live}"
+        if openings.ends != "mix":
+            text += f" · ends {openings.ends}"
         if openings.wait != "measuring":
             return text
         pending = openings.session.live.pending_request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
@@ -15,8 +15,8 @@ from textual.message import Message
 from textual.types import CSSPathType
 from textual.widgets import Input, Static, TextArea
 
-from logit_amp_chat.core.number_format import MINUS, exact
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.number_format import MINUS, setting
+from logit_amp_chat.core.records import Ends, Sampling
 from logit_amp_chat.core.text import editable
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput, edit
@@ -27,13 +27,16 @@ MEANING = {
     "top_k": "0 is off",
     "min_p": "0 is off",
     "plausibility": "τ; 0 is off",
+    "ends": "after: keep after's p",
     "max_new_tokens": "the longest reply",
     "seed": "same seed, same noise",
 }
 
 
 def allowed(name: str) -> str:
-    """The range of one of Sampling's numbers, in words."""
+    """What one of Sampling's fields may be, in words."""
+    if name == "ends":
+        return "|".join(get_args(Ends))
     bounds = {type(bound): bound for bound in Sampling.model_fields[name].metadata}
     if Le in bounds:
         return f">{bounds[Gt].gt} to {bounds[Le].le}"
@@ -48,9 +51,9 @@ def kind(name: str) -> str:
 
 
 class Field(Horizontal):
-    """A number with its name, and what it may be; turns red when it is something else."""
+    """A setting with its name, and what it may be; turns red when it is something else."""
 
-    def __init__(self, number: str, value: float) -> None:
+    def __init__(self, number: str, value: float | str) -> None:
         """Show `value` of the field `number` of Sampling."""
         super().__init__()
         self.number = number
@@ -59,7 +62,7 @@ class Field(Horizontal):
     def compose(self) -> ComposeResult:
         """Name, input and hint side by side."""
         yield Static(self.number.replace("_", " "), classes="name", markup=False)
-        yield LineInput(exact(self._value), compact=True)
+        yield LineInput(setting(self._value), compact=True)
         yield Static(classes="hint", markup=False)
         yield Static(MEANING[self.number], classes="meaning", markup=False)
 
@@ -77,7 +80,8 @@ class Field(Horizontal):
     def refuse(self, *, outside: bool) -> None:
         """Say what is allowed here; what is not `outside` of the range is no such number."""
         wanted = allowed(self.number)
-        self._hint(f"! {wanted}" if outside else f"! {kind(self.number)} {wanted}", wrong=True)
+        bare = outside or self.number == "ends"
+        self._hint(f"! {wanted}" if bare else f"! {kind(self.number)} {wanted}", wrong=True)
 
     @on(Input.Changed)
     def _mend(self) -> None:

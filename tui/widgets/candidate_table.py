@@ -40,7 +40,9 @@ def chosen_of(step: Step) -> Candidate:
     return Candidate(step.token, step.text, logp.before, logp.after, logp.amplified)
 
 
-def ordered(step: Step, order: str, masked: Set[int] = frozenset()) -> list[Candidate]:
+def ordered(
+    step: Step, order: str, masked: Set[int] = frozenset(), fixed: Set[int] = frozenset()
+) -> list[Candidate]:
     """The candidates: most likely first, largest |Δ| first, or closest rival first.
 
     Those that are `masked` are nobody's rivals: there they come last.
@@ -49,7 +51,7 @@ def ordered(step: Step, order: str, masked: Set[int] = frozenset()) -> list[Cand
 
     def weight(candidate: Candidate) -> tuple[float, ...]:
         if order == "closest rival":
-            found = overtaking(candidate, chosen)
+            found = overtaking(candidate, chosen, fixed)
             far = abs(found.at - step.alpha) if found.at is not None else math.inf
             rank = 2 if found.ahead else 1
             if candidate.id == step.token:
@@ -82,7 +84,8 @@ def first_that_fits(texts: Sequence[str], width: int) -> str:
 class CandidateTable:
     """The lines of one step's candidates; columns that do not fit are left out.
 
-    Those that τ `masked` are muted and marked ×: no α > 0 could sample them.
+    Those that τ `masked` are muted and marked ×: no α > 0 could sample them. `fixed` are
+    ids whose probability α does not change.
     """
 
     def __init__(
@@ -93,12 +96,14 @@ class CandidateTable:
         order: str,
         width: int,
         style: Callable[[str], Style],
+        fixed: Set[int] = frozenset(),
     ) -> None:
         self.step = step
         self.candidates = candidates
         self.masked = masked
         self.order = order
         self.style = style
+        self.fixed = fixed
         self._chosen = chosen_of(step)
         free = width - 20  # before, after, amplified
         whole = free - len(HEADS[0]) - DELTA - 2 >= 20
@@ -159,7 +164,7 @@ class CandidateTable:
             shift = number_format.delta(candidate.after - candidate.before, self.delta)
             line.append(Segment(f" {shift}", self.style("plain")))
         if self.shows_overtaking:
-            found = overtaking(candidate, self._chosen)
+            found = overtaking(candidate, self._chosen, self.fixed)
             text = "" if chosen or masked else overtakes_at(found)
             style = "muted" if found.ahead or text == "–" else "plain"
             line.append(Segment(f" {text:>{self.overtakes}}", self.style(style)))

@@ -44,7 +44,8 @@ UNFILTERED = "without τ, T"  # all figures are of the whole distributions, at t
 class Inspected:
     """A step: token `place` of `total`, with its note; `given` if it was not sampled.
 
-    `masked` are the candidates that τ removed there.
+    `masked` are the candidates that τ removed there, `fixed` the ids whose probability α does
+    not change.
     """
 
     step: Step
@@ -53,18 +54,22 @@ class Inspected:
     note: str = ""
     given: bool = False
     masked: frozenset[int] = frozenset()
+    fixed: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, log: ReplyLog, place: int) -> Inspected:
         """Token `place` of a reply."""
         step = log.steps[place]
+        sampling = log.sampling_at(step.index)
+        ends = log.session.end_of_turn if log.session and sampling.ends == "after" else ()
         return cls(
             step,
             place,
             len(log.steps),
             note=log.notes.get(place, ""),
             given=place < log.reply.forced,
-            masked=masked(step, log.sampling_at(step.index).plausibility),
+            masked=masked(step, sampling.plausibility),
+            fixed=frozenset(ends),
         )
 
 
@@ -129,7 +134,8 @@ class Inspector(Widget, can_focus=False):
     def _ordered(self) -> list[Candidate]:
         if self.inspected is None:
             return []
-        return ordered(self.inspected.step, self.order, self.inspected.masked)
+        inspected = self.inspected
+        return ordered(inspected.step, self.order, inspected.masked, inspected.fixed)
 
     # --- choosing ---------------------------------------------------------------
 
@@ -293,6 +299,7 @@ class Inspector(Widget, can_focus=False):
             self.order,
             width,
             self._style,
+            self.inspected.fixed,
         )
         if y == 0:
             return table.head()

@@ -87,7 +87,14 @@ class GraphedChoice:
         def chosen() -> tuple[Tensor, Tensor]:
             logits = inputs.logits[0], inputs.logits[1]
             return choose(
-                logits, pair.valid, inputs.alpha, self.filters, self.noise, inputs.index, top
+                logits,
+                pair.valid,
+                inputs.alpha,
+                self.filters,
+                self.noise,
+                inputs.index,
+                top,
+                ends=pair.ends,
             )
 
         self.numbers = torch.zeros_like(chosen()[1])

@@ -58,3 +58,17 @@ def test_what_a_side_rules_out_has_no_crossing(side: tuple[float, float]) -> Non
 
 def test_rounding_makes_no_crossing() -> None:
     assert overtaking(candidate(-2.000001, -3.0), candidate(-1.0, -2.0)).at is None
+
+
+def test_tokens_that_alpha_does_not_change_keep_their_order() -> None:
+    """As ends of turn that keep after's probability."""
+    a, b = Candidate(1, "a", -9.0, -1.0, -1.0), Candidate(2, "b", -1.0, -2.0, -2.0)
+    found = [overtaking(*pair, fixed={1, 2}) for pair in ((a, b), (b, a))]
+    assert [(one.at, one.ahead) for one in found] == [(None, True), (None, False)]
+
+
+def test_where_one_of_two_tokens_does_not_change_the_crossing_is_unknown() -> None:
+    """It depends on how all other tokens share what is left."""
+    a, b = Candidate(1, "a", -9.0, -1.0, -1.0), Candidate(2, "b", -1.0, -2.0, -2.0)
+    found = [overtaking(*pair, fixed={1}) for pair in ((a, b), (b, a))]
+    assert [(one.at, one.ahead) for one in found] == [(math.inf, True), (math.inf, False)]

@@ -168,8 +168,9 @@ def test_loading_is_reported_and_options_reach_the_profile(
     tiny_pair: Callable[..., Profile],
 ) -> None:
     stages: list[Loading] = []
-    with open_pair(tiny_pair(), dtype="float32", device="cpu", report=stages.append) as pair:
-        assert (pair.profile.dtype, pair.profile.device) == ("float32", "cpu")
+    given = {"dtype": "float32", "device": "cpu", "vocabulary": "by-id"}
+    with open_pair(tiny_pair(), **given, report=stages.append) as pair:  # type: ignore[arg-type]
+        assert {name: getattr(pair.profile, name) for name in given} == given
     assert {"weights", "warm-up"} <= {loading.stage for loading in stages}
 
 
@@ -180,6 +181,7 @@ def test_loading_is_reported_and_options_reach_the_profile(
         ({"before": "org/a"}, UsageError, "after is missing"),
         ({"after": "org/b"}, UsageError, "before is missing"),
         ({"dtype": "int3"}, UsageError, "dtype: expected"),
+        ({"vocabulary": "same"}, UsageError, "vocabulary: expected 'by-name' or 'by-id'"),
         ({"device": "gpu"}, UsageError, "device: expected auto, cpu, cuda or cuda:N"),
         ({"before": "./nowhere", "after": "./nowhere"}, ProfileError, "does not exist"),
     ],

@@ -252,3 +252,19 @@ def test_nothing_is_answered_while_the_engine_is_busy(
     assert not openings.session.answer_with(openings.message, (HELLO,))
     assert openings.session.conversation.leaf == leaf
     engines.last.emit([Idle()])
+
+
+def test_they_keep_after_s_ends_where_the_sampling_does(
+    openings: MessageOpenings, engines: Engines
+) -> None:
+    openings.follow()
+    step(openings)
+    kept = openings.session.sampling.model_copy(update={"ends": "after"})
+    openings.session.set_sampling(kept)
+    assert openings.at(()) is None, "those were mixed"
+    openings.follow()
+    step(openings)
+    assert [request.ends for request in asked(engines)] == ["mix", "after"]
+    level = openings.at(())
+    assert level is not None
+    assert level.ends == "after"

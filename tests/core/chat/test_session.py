@@ -265,3 +265,20 @@ def test_an_engine_that_was_replaced_is_not_listened_to(
     old.step(2)
     assert old.closed
     assert types(session).count("step") == 0
+
+
+def test_a_chat_keeps_its_moment_through_reloads_and_a_new_one_has_its_own(
+    session: ChatSession, engines: Engines
+) -> None:
+    """A template may write the time, and the same turn must not be asked at two moments."""
+    answer(session, engines, "Hi")
+    began = session.conversation.began
+    session.live.load()
+    engines.last.opened_at = "2031-01-01T00:00:00+00:00"
+    engines.last.load()
+    session.drain()
+    session.regenerate()
+    assert began is not None
+    assert [request.time for request in requests(engines.last)] == [began]
+    session.saved.start_new()
+    assert session.conversation.began is None

@@ -20,6 +20,7 @@ from logit_amp_chat.core.decoding.amplification import (
     mix,
     plausible,
     rank,
+    with_after_ends,
 )
 
 V = 97
@@ -210,3 +211,40 @@ def test_plausibility_keeps_what_after_finds_plausible(seed: int, threshold: flo
 def test_rank_counts_what_is_strictly_better() -> None:
     p = torch.tensor([[0.1, 0.4, 0.4, 0.1]]).log()
     assert [rank(p, torch.tensor([t])).item() for t in range(4)] == [3, 1, 1, 3]
+
+
+@given(seeds, alphas, st.sets(st.integers(0, V - 1), max_size=5))
+def test_ends_keep_after_s_probability_and_the_others_share_the_rest_as_mixed(
+    seed: int, alpha: Tensor, ends: set[int]
+) -> None:
+    """Token by token with Python's floats, from probabilities."""
+    before, after = pair(seed)
+    mask = torch.tensor([i in ends for i in range(V)])
+    found = with_after_ends(mix(before, after, alpha), after, mask)[0].tolist()
+    b, a, x = before[0].tolist(), after[0].tolist(), float(alpha)
+    others = [i for i in range(V) if i not in ends]
+    most = max((1 + x) * a[i] - x * b[i] for i in others)
+    weights = {i: math.exp((1 + x) * a[i] - x * b[i] - most) for i in others}
+    left, total = 1 - math.fsum(math.exp(a[i]) for i in ends), math.fsum(weights.values())
+    for i in range(V):
+        expected = math.exp(a[i]) if i in ends else left * weights[i] / total
+        assert math.exp(found[i]) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@given(seeds, st.sets(st.integers(0, V - 1), max_size=5))
+def test_with_after_s_ends_alpha_zero_is_still_after_to_the_last_bit(
+    seed: int, ends: set[int]
+) -> None:
+    before, after = pair(seed)
+    mask = torch.tensor([i in ends for i in range(V)])
+    assert torch.equal(with_after_ends(mix(before, after, column(0)), after, mask), after)
+
+
+def test_ends_that_one_side_rules_out_keep_after_s_probability() -> None:
+    ruled_out = torch.tensor([[NEVER, 0.0, 0.0]], dtype=torch.float64).log_softmax(-1)
+    before, after = ruled_out, torch.zeros(1, 3, dtype=torch.float64).log_softmax(-1)
+    ends = torch.tensor([True, False, False])
+    for alpha in (-1.0, 0.5, 4.0):
+        found = with_after_ends(mix(before, after, column(alpha)), after, ends)
+        torch.testing.assert_close(found, after)
+        assert with_after_ends(mix(after, before, column(alpha)), before, ends)[0, 0] == NEVER

@@ -80,3 +80,10 @@ def test_a_token_of_a_stranger_does_nothing() -> None:
         assert "\x1b" not in text
     assert "<script>\x1b" not in to_html([session(), message(), strange])
     assert "&lt;/td&gt;&lt;script&gt;␛" in to_html([session(), message(), strange])
+
+
+def test_ends_that_are_not_mixed_are_said_and_stand_beside_those_that_are() -> None:
+    kept = dataclasses.replace(opening(), ends="after")
+    for text in documents(session(), message(), opening(), kept).values():
+        assert text.count("Openings at α +1") == 2
+        assert "Openings at α +1 · ends after" in text

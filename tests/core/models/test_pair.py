@@ -20,7 +20,7 @@ from logit_amp_chat.core.models.loader import choose_device
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Lane, Loading, Request
 from logit_amp_chat.core.records import Message, Sampling, Step
-from tests.models import save_adapter, save_pair, save_side, tiny_model, tiny_tokenizer
+from tests.models import TEMPLATE, save_adapter, save_pair, save_side, tiny_model, tiny_tokenizer
 
 MakeProfile = Callable[..., Profile]
 QUESTION = Message(id="m0", parent=None, role="user", text="Tell me about otters")
@@ -227,15 +227,15 @@ class TestVocabulary:
         with pytest.raises(PairError, match="tokenize the same text differently"):
             load_pair(profile(before, after))
 
-    def test_a_renamed_placeholder_is_masked_not_refused(self, tmp_path: Path) -> None:
+    def test_a_renamed_placeholder_is_an_ordinary_id(self, tmp_path: Path) -> None:
         before, after = save_pair(tmp_path)
         for side, name in ((before, "<|reserved_7|>"), (after, "<tool_call>")):
             for file in ("tokenizer.json", "tokenizer_config.json"):
                 path = side / file
                 path.write_text(path.read_text().replace("<|system|>", name))
         pair = load_pair(profile(before, after))
-        assert pair.valid is not None
-        assert not pair.valid[3]
+        assert pair.valid is None
+        assert any("3: '<|reserved_7|>' / '<tool_call>'" in notice for notice in pair.notices)
 
     def test_the_ends_of_turn_of_both_sides_end_a_reply(self, tmp_path: Path) -> None:
         before, after = save_pair(tmp_path)
@@ -248,6 +248,34 @@ class TestVocabulary:
         config = json.loads((before / "config.json").read_text())
         (before / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 128}))
         assert load_pair(profile(before, after)).context == 128
+
+
+class TestTemplate:
+    @pytest.mark.parametrize(
+        ("template", "told"), [(TEMPLATE, True), ("<|endoftext|>" + TEMPLATE, False)]
+    )
+    def test_a_beginning_of_text_that_the_template_leaves_out_is_said(
+        self, tmp_path: Path, template: str, told: bool
+    ) -> None:
+        side = save_side(tmp_path, template=template)
+        rules = json.loads((side / "tokenizer.json").read_text())
+        rules["post_processor"] = {
+            "type": "TemplateProcessing",
+            "single": [
+                {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}},
+            ],
+            "pair": [
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"Sequence": {"id": "B", "type_id": 1}},
+            ],
+            "special_tokens": {
+                "<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}
+            },
+        }
+        (side / "tokenizer.json").write_text(json.dumps(rules))
+        notices = load_pair(profile(side, side)).notices
+        assert any("leaves out the beginning of text" in n for n in notices) == told
 
 
 class TestSources:

@@ -238,7 +238,9 @@ def check_welcome(chat: Chat) -> None:
     page = " ".join(text_of(view.log_view).split())
     own, usual = session.sampling.model_dump(), session.profile.sampling.model_dump()
     changed = {
-        f"{name.replace('_', ' ')} {number(own[name])}": own[name] != usual[name] for name in own
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else number(value)}": value
+        != usual[name]
+        for name, value in own.items()
     }
     changed[f"α {signed(session.alpha)}"] = session.alpha != session.profile.alpha
     changed["“Be brief.”"] = session.system is not None

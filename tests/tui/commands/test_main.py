@@ -40,6 +40,7 @@ Capture = pytest.CaptureFixture[str]
         (["reply", "--prompt", ""], 2, "--prompt: expected a text, found nothing"),
         (["bench", "--tokens", "1"], 2, "a number greater than or equal to 2, found 1"),
         (["reply", "--profile", "P", "--prompt", "x", "--top-p", "3"], 2, "--top-p: expected"),
+        (["reply", "--profile", "P", "--prompt", "x", "--ends", "x"], 2, "--ends: expected 'mix'"),
         (["reply", "--profile", "P", "--prompt", "x", "--device", "gpu"], 2, "auto, cpu, cuda"),
         (
             ["reply", "--before", "a", "--prompt", "x"],
@@ -144,10 +145,11 @@ def test_the_chat_gets_profile_and_folder(
     chats: list[dict[str, Any]], pair: str, tmp_path: Path
 ) -> None:
     flags = ["--alpha", "-2", "--seed", "4", "--system", "Hm", "--transcripts", str(tmp_path)]
-    assert cli.run(["--profile", pair, *flags]) == 0
+    assert cli.run(["--profile", pair, *flags, "--vocabulary", "by-id", "--ends", "after"]) == 0
     (call,) = chats
     profile = call["profile"]
     assert (profile.alpha, profile.sampling.seed, profile.system) == (-2.0, 4, "Hm")
+    assert (profile.vocabulary, profile.sampling.ends) == ("by-id", "after")
     assert call["transcripts"] == tmp_path
     assert call["resume"] is None
 

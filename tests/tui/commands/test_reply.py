@@ -84,11 +84,13 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--top-k": 4,
         "--min-p": 0.1,
         "--plausibility": 0.2,
+        "--ends": "after",
         "--seed": 9,
         "--max-new-tokens": 7,
         "--top": 3,
         "--quantization": "nf4",
         "--dtype": "float32",
+        "--vocabulary": "by-id",
         "--device": "cpu",
     }
     flags = [str(word) for item in given.items() for word in item]
@@ -100,6 +102,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         top_k=4,
         min_p=0.1,
         plausibility=0.2,
+        ends="after",
         seed=9,
         max_new_tokens=7,
     )
@@ -107,6 +110,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
     assert engine.profile is not None
     chosen = engine.profile
     assert (chosen.quantization, chosen.dtype, chosen.device) == ("nf4", "float32", "cpu")
+    assert chosen.vocabulary == "by-id"
 
 
 @pytest.mark.parametrize(

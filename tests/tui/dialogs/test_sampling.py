@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input, Static
 
+from logit_amp_chat.core.number_format import setting
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.tui.dialogs.sampling import MEANING, Field, SamplingScreen, SystemPrompt
 from tests.tui.chat_driver import text_of
@@ -31,7 +32,7 @@ async def test_enter_alone_changes_nothing() -> None:
 async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
     app = Host(SamplingScreen(DEFAULT, None))
     async with app.run_test() as pilot:
-        for typed in ("1", "1", "40", "0.05", "0", "64", "123456789012"):
+        for typed in ("1", "1", "40", "0.05", "0", "after", "64", "123456789012"):
             await pilot.press(*typed, "tab")
         await pilot.press(*"Be kind.", "ctrl+j", *"Be brief.", "enter")
         await until(pilot, lambda: app.answer is not UNANSWERED)
@@ -41,6 +42,7 @@ async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
         top_k=40,
         min_p=0.05,
         plausibility=0,
+        ends="after",
         max_new_tokens=64,
         seed=123456789012,
     )
@@ -62,7 +64,7 @@ async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
     app = Host(SamplingScreen(DEFAULT, "1.\n2.\n3.\n4.\n5.\n6."))
     async with app.run_test(size=size) as pilot:
         for name, value in DEFAULT.model_dump().items():
-            assert f"{name.replace('_', ' ')} {value:g}" in app.words
+            assert f"{name.replace('_', ' ')} {setting(value)}" in app.words
             assert app.dialog.keys in app.words
             await pilot.press("tab")
         assert "5. 6." in app.words
@@ -81,6 +83,8 @@ async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
         ("top_k", "1.5", "! a whole number ≥ 0"),
         ("min_p", "1", "! 0 to <1"),
         ("plausibility", "nan", "! a number 0 to <1"),
+        ("ends", "before", "! mix|after"),
+        ("ends", "1", "! mix|after"),
         ("max_new_tokens", "0", "! ≥ 1"),
         ("seed", "", "! a whole number ≥ 0"),
         ("seed", "9223372036854775808", "! ≥ 0"),
@@ -96,5 +100,5 @@ async def test_a_wrong_number_is_refused_at_its_field(name: str, typed: str, sai
         await until(pilot, lambda: " ".join(text_of(hint).split()) == said)
         assert app.answer is UNANSWERED
         assert app.focused is wrong.query_one(Input)
-        wrong.query_one(Input).value = "0.5" if "p" in name else "1"
+        wrong.query_one(Input).value = "mix" if name == "ends" else "0.5" if "p" in name else "1"
         await until(pilot, lambda: "! " not in app.text)

@@ -56,3 +56,16 @@ def test_a_given_token_that_tau_would_have_removed_is_still_the_chosen_one() -> 
 
 def test_what_tau_removed_is_no_rival() -> None:
     assert [one.id for one in ordered(STEP, "closest rival", frozenset({3}))] == [1, 2, 3]
+
+
+def test_a_crossing_with_a_token_that_alpha_does_not_change_is_not_shown() -> None:
+    found = ordered(STEP, "α")
+    style = {"width": 100, "style": lambda name: Style(meta={"is": name})}
+    lines = [
+        "".join(part.text for part in CandidateTable(
+            STEP, found, frozenset(), "α", fixed=fixed, **style,  # type: ignore[arg-type]
+        ).row(found.index(LIKELY)))
+        for fixed in (frozenset[int](), frozenset({2}))
+    ]  # fmt: skip
+    assert [line.split()[-1] for line in lines] != ["–", "–"]
+    assert lines[1].split()[-1] == "–"

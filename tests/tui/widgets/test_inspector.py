@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.records import Change, Sampling, Step
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.widgets.candidate_table import quoted
+from logit_amp_chat.tui.widgets.inspector import Inspected
+from tests.core import samples
 from tests.tui.chat_driver import Chat, open_chat, text_of
 
 
@@ -281,3 +285,11 @@ def test_tokens_are_quoted_with_their_white_space(text: str, expected: str) -> N
 def test_impossible_is_shown_as_such() -> None:
     assert number_format.probability(-math.inf).strip() == "0"
     assert number_format.nats(-math.inf).strip() == "−∞"
+
+
+def test_from_where_ends_keep_after_s_probability_alpha_does_not_change_them() -> None:
+    log = ReplyLog(samples.reply(), replace(samples.session(), end_of_turn=(4, 9)))
+    for index in range(2):
+        log.add(samples.step(index, "x"))
+    log.add(Change(reply="r-1", index=1, sampling=Sampling(ends="after")))
+    assert [Inspected.of(log, place).fixed for place in (0, 1)] == [frozenset(), {4, 9}]
