@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -60,10 +61,31 @@ def with_adapters(model: Model, adapters: Mapping[str, Source], name: str) -> Lo
         for adapter, source in adapters.items():
             model = _with_adapter(model, adapter, source)
     model.eval()
-    if (by_rows := with_rows(model)) is None:
-        return LoadedSide(model, name, shared=True)
-    model, rows = by_rows
-    return LoadedSide(model, name, shared=True, rows=rows)
+    if (by_rows := with_rows(model)) is not None:
+        model, rows = by_rows
+        return LoadedSide(model, name, shared=True, rows=rows)
+    return LoadedSide(model, name, shared=True)
+
+
+def probe(loaded: LoadedSide, adapters: Mapping[str, Source]) -> None:
+    """Decode two tokens with each adapter that PEFT switches.
+
+    Its layers do not know every precision, nor each other; DoRA on 8-bit weights fails at the
+    second step. Raises PairError if one fails.
+    """
+    if loaded.rows is not None:
+        return
+    for adapter, source in adapters.items():
+        side = replace(loaded, adapter=adapter)
+        cache = side.new_cache()
+        try:
+            for _ in range(2):
+                side.logits(torch.zeros((1, 1), dtype=torch.long), cache, 1)
+        except Exception as error:  # whatever a layer of PEFT's raises
+            raise PairError(
+                f"The adapter {source.name} was loaded, but cannot run: {first_line(error)}",
+                "Try quantization: none with dtype: float32.",
+            ) from error
 
 
 def _with_adapter(model: Model, adapter: str, source: Source) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
-from logit_amp_chat.core.models.adapters import check_adapters, with_adapters
+from logit_amp_chat.core.models.adapters import check_adapters, probe, with_adapters
 from logit_amp_chat.core.models.base_weights import checksums
 from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.load_progress import watch_weights
@@ -93,7 +93,9 @@ def load_sides(
 
 def _load_side(loader: Loader, origin: Origin, name: str) -> LoadedSide:
     adapters = {name: origin.adapter} if origin.adapter else {}
-    return with_adapters(loader.load(origin, name), adapters, name)
+    side = with_adapters(loader.load(origin, name), adapters, name)
+    probe(side, adapters)
+    return side
 
 
 def _load_shared(loader: Loader, origins: list[Origin]) -> list[LoadedSide]:
@@ -127,26 +129,16 @@ def _share(model: Model, adapters: dict[str, Source]) -> tuple[LoadedSide | None
     untouched = checksums(model)
     try:
         shared = with_adapters(model, adapters, "after")
-        if len(adapters) > 1 and shared.rows is None:
-            _probe(shared, adapters)
+        changed = checksums(shared.model) != untouched
+        probe(shared, adapters)  # later: a first step repacks 4-bit weights on a CPU
     except PairError:
         if len(adapters) == 1:
             raise
         return None, f"PEFT cannot hold {names} in one model"  # or one of them fits none
-    if checksums(shared.model) == untouched:
+    if not changed:
         return shared, None
     change = "changes" if len(adapters) == 1 else "change"
     return shared, f"{names} {change} the weights of the base model when loaded"
-
-
-def _probe(shared: LoadedSide, adapters: Iterable[str]) -> None:
-    """Run one token through each of the adapters. Raises PairError if one cannot run."""
-    for name in adapters:
-        side = replace(shared, adapter=name)
-        try:
-            side.logits(torch.zeros((1, 1), dtype=torch.long), side.new_cache(), 1)
-        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise PairError(f"The adapter of {name} cannot run: {first_line(error)}") from error
 
 
 def _load_apart(loader: Loader, origin: Origin, name: str) -> LoadedSide:

@@ -124,5 +124,25 @@ def test_whatever_peft_raises_is_one_sentence(
         opened(base, None, adapter)
 
 
+@pytest.mark.parametrize(("kind", "quantization"), [("IA3", "nf4"), ("DoRA", "int8")])
+def test_what_peft_cannot_run_in_a_precision_is_refused_when_opened(
+    base: Path, tmp_path: Path, kind: str, quantization: str
+) -> None:
+    adapter = save_kind(KINDS[kind], base, tmp_path / kind, seed=1)
+    after = {"model": str(base), "adapter": str(adapter)}
+    with pytest.raises(PairError, match=f"{adapter} was loaded, but cannot run: .*dtype"):
+        load_pair(profile(base, after, dtype="bfloat16", quantization=quantization))
+
+
+@pytest.mark.parametrize("kind", ["LoRA", "DoRA"])
+def test_on_quantized_weights_the_base_is_shared_as_well(
+    base: Path, tmp_path: Path, kind: str
+) -> None:
+    adapter = save_kind(KINDS[kind], base, tmp_path / kind, seed=1)
+    after = {"model": str(base), "adapter": str(adapter)}
+    pair = load_pair(profile(base, after, dtype="bfloat16", quantization="nf4"))
+    assert pair.before.model is pair.after.model
+
+
 def change(file: Path, changed: dict[str, object]) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | changed))
