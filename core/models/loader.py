@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,8 +15,9 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.adapters import check_adapters, probe, with_adapters
+from logit_amp_chat.core.models.base_weights import checksums
 from logit_amp_chat.core.models.hub import Source, complete
-from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.load_progress import watch_weights
 from logit_amp_chat.core.models.memory_estimate import estimate, place, tensor_bytes
 from logit_amp_chat.core.models.quantized_weights import QuantizedCopy
@@ -28,6 +30,7 @@ logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 Report = Callable[[Loading], None]
 NO_LIMIT = 1 << 30
+NAMES = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -76,27 +79,75 @@ def load_sides(
 ) -> tuple[list[LoadedSide], list[str]]:
     """Load both sides; also returns notices for the user. Raises PairError.
 
-    Sides of one model share one copy of its weights.
+    Sides of one model share one copy of its weights, unless an adapter forbids it.
     """
+    check_adapters(origin.adapter for origin in origins)
     loader = Loader(profile, device, report)
     loader.find(origins)
-    adapters = [o.adapter for o in origins]
-    first = loader.load(origins[0], "before")
-    if origins[0].source.folder != origins[1].source.folder:
-        second = loader.load(origins[1], "after")
-        pairs = zip((first, second), adapters, ("before", "after"), strict=True)
-        sides = [_with_adapters(model, {name: a} if a else {}, name) for model, a, name in pairs]
-        return sides, loader.notices
-    wanted = {n: a for n, a in zip(("before", "after"), adapters, strict=True) if a}
-    if len(wanted) == 2 and adapters[0] == adapters[1]:
-        del wanted["before"]
-        side = _with_adapters(first, wanted, "after")
-        return [side, side], loader.notices
-    loaded = _with_adapters(first, wanted, "after")
-    sides = [
-        replace(loaded, adapter=name if name in wanted else None) for name in ("before", "after")
-    ]
+    if origins[0].source.folder == origins[1].source.folder:
+        sides = _load_shared(loader, origins)
+    else:
+        sides = [_load_side(loader, o, name) for o, name in zip(origins, NAMES, strict=True)]
     return sides, loader.notices
+
+
+def _load_side(loader: Loader, origin: Origin, name: str) -> LoadedSide:
+    adapters = {name: origin.adapter} if origin.adapter else {}
+    side = with_adapters(loader.load(origin, name), adapters, name)
+    probe(side, adapters)
+    return side
+
+
+def _load_shared(loader: Loader, origins: list[Origin]) -> list[LoadedSide]:
+    """Both sides of one model: one copy of its weights, if its adapters leave them alone."""
+    adapters = {name: origin.adapter for name, origin in zip(NAMES, origins, strict=True)}
+    if adapters["before"] == adapters["after"]:
+        side = _load_side(loader, origins[1], "after")
+        return [side, side]
+    wanted = {name: adapter for name, adapter in adapters.items() if adapter}
+    shared, obstacle = _share(loader.load(origins[0], "before"), wanted)
+    if shared is not None and obstacle is None:
+        return [replace(shared, adapter=name if name in wanted else None) for name in NAMES]
+    loader.notices.append(f"{obstacle}: each side is loaded separately, in twice the memory.")
+    if len(wanted) > 1:
+        shared = None
+        gc.collect()  # transformers' models are in reference cycles
+    return [
+        replace(shared, adapter=name)
+        if shared is not None and name in wanted
+        else _load_apart(loader, origin, name)
+        for name, origin in zip(NAMES, origins, strict=True)
+    ]
+
+
+def _share(model: Model, adapters: dict[str, Source]) -> tuple[LoadedSide | None, str | None]:
+    """`model` with all `adapters`, and why the sides cannot share it, if they cannot.
+
+    Raises PairError if the only adapter does not fit.
+    """
+    names = " and ".join(adapter.name for adapter in adapters.values())
+    untouched = checksums(model)
+    try:
+        shared = with_adapters(model, adapters, "after")
+        changed = checksums(shared.model) != untouched
+        probe(shared, adapters)  # later: a first step repacks 4-bit weights on a CPU
+    except PairError:
+        if len(adapters) == 1:
+            raise
+        return None, f"PEFT cannot hold {names} in one model"  # or one of them fits none
+    if not changed:
+        return shared, None
+    change = "changes" if len(adapters) == 1 else "change"
+    return shared, f"{names} {change} the weights of the base model when loaded"
+
+
+def _load_apart(loader: Loader, origin: Origin, name: str) -> LoadedSide:
+    """A side with its own copy of the weights. Raises PairError if there is no room for it."""
+    try:
+        loader.find([origin])
+    except PairError as error:
+        raise PairError(f"{loader.notices[-1]} {error.message}", error.remedy) from error
+    return _load_side(loader, origin, name)
 
 
 class Loader:
@@ -200,38 +251,6 @@ class Loader:
                 "Download them again; they must belong to the config.json beside them.",
             )
         return model.eval()
-
-
-def _with_adapters(model: Model, adapters: dict[str, Any], name: str) -> LoadedSide:
-    if not adapters:
-        return LoadedSide(model)
-    from peft import PeftConfig, PeftModel
-
-    for adapter, source in adapters.items():
-        folder = str(source.folder)
-        try:
-            if not isinstance(model, PeftModel):
-                config = PeftConfig.from_pretrained(folder, inference_mode=True)
-                model = PeftModel(model, config, adapter_name=adapter)
-            result = model.load_adapter(folder, adapter_name=adapter)
-        except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-            raise _misfit(source, first_line(error)) from error
-        for problem in ("missing_keys", "unexpected_keys"):
-            if keys := getattr(result, problem):
-                what = problem.replace("_", " ")
-                raise _misfit(source, f"{len(keys)} {what}, {keys[0]} first")
-    model.eval()
-    if (by_rows := with_rows(model)) is None:
-        return LoadedSide(model, name, shared=True)
-    model, rows = by_rows
-    return LoadedSide(model, name, shared=True, rows=rows)
-
-
-def _misfit(adapter: Source, why: str) -> PairError:
-    return PairError(
-        f"The adapter {adapter.name} does not fit the model: {why}.",
-        "Use it with the base model that its adapter_config.json names.",
-    )
 
 
 def choose_dtype(profile: Profile) -> torch.dtype | str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from logit_amp_chat.core.models.layers.lora import LoraLinear
 
@@ -29,6 +31,9 @@ class PackedLinear(nn.Module):
     A decoding step multiplies every weight with a handful of rows. On row-major weights that runs
     far below memory bandwidth, and slower for three rows than for one; on packed weights
     several rows cost about as much as one.
+
+    No other operation takes a packed weight, and some models read `weight` themselves (Mamba's
+    mixers). Reading it unpacks it, for good.
     """
 
     def __init__(self, *linears: nn.Linear) -> None:
@@ -41,11 +46,23 @@ class PackedLinear(nn.Module):
                 self.bias = nn.Parameter(joined, requires_grad=False)
         self.out_features, self.in_features = weight.shape
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
-        self.weight = nn.Parameter(packed, requires_grad=False)
+        self.packed: nn.Parameter | None = nn.Parameter(packed, requires_grad=False)
+        self.plain: nn.Parameter | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        """(out, in), row-major; changes of it are in force."""
+        if self.plain is None:
+            assert self.packed is not None
+            self.plain = nn.Parameter(self.packed.to_dense(), requires_grad=False)
+            self.packed = None
+        return self.plain
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in) to (…, out)."""
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        if self.packed is None:
+            return functional.linear(x, self.weight, self.bias)
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
         return out
 
 
@@ -57,14 +74,18 @@ class JoinedLinear:
 
     def __init__(self, linears: Sequence[nn.Linear]) -> None:
         self.linear = PackedLinear(*linears)
-        self._sizes = [linear.out_features for linear in linears]
+        self.sizes = [linear.out_features for linear in linears]
         self._x: Tensor | None = None
         self._outs: dict[int, Tensor] = {}
+
+    def part(self, tensor: Tensor, place: int) -> Tensor:
+        """What belongs to layer `place` of the joined weight or bias."""
+        return tensor.split_with_sizes(self.sizes)[place]
 
     def take(self, place: int, x: Tensor) -> Tensor:
         """The output of layer `place` for `x`; each output is handed out once."""
         if x is not self._x or place not in self._outs:
-            outs = self.linear(x).split_with_sizes(self._sizes, dim=-1)
+            outs = self.linear(x).split_with_sizes(self.sizes, dim=-1)
             self._x, self._outs = x, dict(enumerate(outs))
         out = self._outs.pop(place)
         if not self._outs:
@@ -78,7 +99,20 @@ class JoinedPart(nn.Module):
     def __init__(self, together: JoinedLinear, place: int) -> None:
         super().__init__()
         self.linear = together.linear
+        self.in_features = together.linear.in_features
+        self.out_features = together.sizes[place]
         self._take = functools.partial(together.take, place)
+        self._part = functools.partial(together.part, place=place)
+
+    @property
+    def weight(self) -> Tensor:
+        """(out, in) of this layer; reading it unpacks them all."""
+        return self._part(self.linear.weight)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """(out,) of this layer."""
+        return None if self.linear.bias is None else self._part(self.linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in) to (…, out)."""
@@ -99,13 +133,33 @@ def pack(model: Any) -> None:
         together = JoinedLinear([getattr(*place) for place in places])
         for number, place in enumerate(places):
             setattr(*place, JoinedPart(together, number))
-    for module in list(model.modules()):
+    for module in list(_modules(model)):
         for name, child in list(module.named_children()):
             if _can_be_packed(child):
                 setattr(module, name, PackedLinear(child))
 
 
-def _can_be_packed(module: object) -> bool:
+def _modules(module: nn.Module) -> Iterator[nn.Module]:
+    """Like `modules`, without PEFT's layers, which read and wrap weights as they please.
+
+    Its plain LoRA layer only calls its base layer: of that one, the base is packed.
+    """
+    if "peft" not in sys.modules:  # its import takes a second
+        yield from module.modules()
+        return
+    from peft.tuners import lora
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils import AuxiliaryTrainingWrapper
+
+    if not isinstance(module, BaseTunerLayer | AuxiliaryTrainingWrapper):
+        yield module
+        for child in module.children():
+            yield from _modules(child)
+    elif type(module) is lora.Linear and not module.lora_variant:
+        yield module
+
+
+def _can_be_packed(module: object) -> TypeGuard[nn.Linear]:
     # not a subclass: bitsandbytes' layers have another kind of weight
     if type(module) is not nn.Linear or module.weight.device.type != "cpu":
         return False
@@ -115,7 +169,7 @@ def _can_be_packed(module: object) -> bool:
 
 def _read_together(model: Any) -> Iterator[list[Place]]:
     """The places of layers that become one: alike in dtype, input size and having a bias."""
-    for module in model.modules():
+    for module in _modules(model):
         for names in READ_TOGETHER:
             if not all(hasattr(module, name) for name in names):
                 continue

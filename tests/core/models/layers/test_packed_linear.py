@@ -10,6 +10,7 @@ import sys
 import pytest
 import torch
 from torch import nn
+from transformers import AutoModelForCausalLM, FalconMambaConfig, JambaConfig, MambaConfig
 
 from logit_amp_chat.core.models.layers.packed_linear import (
     KERNEL_CACHES,
@@ -128,9 +129,74 @@ def test_layers_of_one_input_that_are_alike_become_one(key: nn.Linear, as_one: b
     assert [isinstance(child, JoinedPart) for child in attention.children()] == [as_one] * 3
 
 
+@pytest.mark.parametrize(("dtype", "_tolerance"), PRECISIONS)
+@pytest.mark.parametrize("joined", [False, True])
+def test_whoever_reads_a_weight_gets_the_plain_one(
+    dtype: torch.dtype, _tolerance: float, joined: bool
+) -> None:
+    torch.manual_seed(0)
+    attention = Attention(nn.Linear(8, 8, bias=joined)).to(dtype)
+    plain = copy.deepcopy(attention)
+    pack(attention)
+    for name in ("q_proj", "k_proj", "v_proj"):
+        packed, child = getattr(attention, name), getattr(plain, name)
+        with torch.inference_mode():
+            assert torch.equal(packed.weight, child.weight)
+        assert packed.bias is child.bias is None or torch.equal(packed.bias, child.bias)
+        assert (packed.in_features, packed.out_features) == (child.in_features, child.out_features)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_what_is_written_into_a_weight_is_in_force(joined: bool) -> None:
+    attention = Attention(nn.Linear(8, 8, bias=joined))
+    pack(attention)
+    x = torch.randn(3, 8)
+    with torch.inference_mode():
+        attention.v_proj.weight.zero_()
+        torch.testing.assert_close(attention.v_proj(x), attention.v_proj.bias.expand(3, 8))
+
+
+HYBRIDS = {
+    "mamba": MambaConfig(state_size=8, expand=2),
+    "falcon_mamba": FalconMambaConfig(state_size=8, expand=2),
+    "jamba": JambaConfig(
+        attn_layer_period=2,
+        attn_layer_offset=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        mamba_d_state=8,
+    ),
+}
+
+
+@pytest.mark.parametrize("hybrid", HYBRIDS)
+def test_a_model_whose_code_reads_weights_has_its_logits(hybrid: str) -> None:
+    config = copy.deepcopy(HYBRIDS[hybrid])
+    sizes = {"vocab_size": 128, "hidden_size": 64, "num_hidden_layers": 2, "pad_token_id": 0}
+    config.update(sizes | {"intermediate_size": 128})
+    torch.manual_seed(0)
+    plain = AutoModelForCausalLM.from_config(config).eval()
+    packed = copy.deepcopy(plain)
+    pack(packed)
+    ids = torch.arange(12)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(ids).logits, plain(ids).logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_is_only_called_stays_packed(architecture: str) -> None:
+    model = copy.deepcopy(tiny_model(architecture))
+    pack(model)
+    with torch.inference_mode():
+        model(torch.arange(12)[None])
+    layers = [module for module in model.modules() if isinstance(module, PackedLinear)]
+    assert all(layer.plain is None for layer in layers)
+
+
 PROMPTS_OF_EVERY_LENGTH = """
 import resource, torch
 from torch import nn
+from transformers import AutoModelForCausalLM, FalconMambaConfig, JambaConfig, MambaConfig
 from logit_amp_chat.core.models.layers.packed_linear import pack
 
 model = nn.Sequential(nn.Linear(64, 64), nn.Linear(64, 64))
