@@ -69,7 +69,7 @@ def _at_the_end(
 def _log_probs(pair: Pair, name: str, ids: tuple[int, ...]) -> torch.Tensor:
     """log p (V,) of the next token under one side, on the CPU."""
     side = pair.before if name == "before" else pair.after
-    logits = side.logits(torch.tensor([ids]), side.new_cache(), 1)[0, -1, : pair.size]
+    logits = side.logits(torch.tensor([ids]), None, 1)[0, -1, : pair.size]
     if pair.valid is not None:
         logits = logits.masked_fill(~pair.valid.to(logits.device), -torch.inf)
     return logits.log_softmax(-1).cpu()

@@ -326,7 +326,7 @@ def test_a_stream_that_was_left_does_not_hold_up_the_end(
 def test_a_long_prompt_can_be_stopped(
     tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_runner, "_chunk", lambda device: 4)
+    monkeypatch.setattr(pair_runner, "prefill_chunk", lambda device: 4)
     engine = LocalEngine.open(tiny_pair())
     request = make_request(tiny_pair(), "otters " * 30, alpha=[0, 1], seed=5, **FREE)
     events = []
