@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.architecture import auto_class, check_cache, check_quantization
 from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.load_progress import watch_weights
@@ -111,7 +112,12 @@ class Loader:
         self._device_map: Any = {"": device}
 
     def find(self, origins: list[Origin]) -> None:
-        """Download all files and check that the models fit into memory. Raises PairError."""
+        """Download all files and check that the models can be read, and fit into memory.
+
+        Raises PairError.
+        """
+        for origin in origins:
+            check_quantization(origin.config, origin.side.model, self.device)
         sides = [(self._folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
         on_gpu = self.device.type == "cuda"
@@ -172,7 +178,7 @@ class Loader:
         how = {} if quantization is None else {"quantization_config": quantization}
         try:
             with watch_weights(watch, dict(tensor_bytes(folder))):
-                model, loaded = AutoModelForCausalLM.from_pretrained(
+                model, loaded = auto_class(origin.config).from_pretrained(
                     folder,
                     dtype=choose_dtype(self.profile),
                     **how,
@@ -199,6 +205,7 @@ class Loader:
                 f" missing or have another shape; the first is {gaps[0]}.",
                 "Download them again; they must belong to the config.json beside them.",
             )
+        check_cache(type(model), origin.side.model)
         return model.eval()
 
 

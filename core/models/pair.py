@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.architecture import check_class
 from logit_amp_chat.core.models.hub import adapter_source, model_source
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
@@ -152,6 +153,7 @@ def _look(side: Side, profile: Profile, report: Report) -> Origin:
             f"{side.model} cannot be read as a language model: {first_line(error)}",
             "Check the id; a model with custom code needs trust_remote_code: true.",
         ) from error
+    check_class(config, side.model)
     has_tokenizer = any(
         (source.folder / name).exists()
         for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
