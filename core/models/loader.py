@@ -15,6 +15,7 @@ from transformers import BitsAndBytesConfig
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
 from logit_amp_chat.core.models.architecture import auto_class, check_cache, check_quantization
+from logit_amp_chat.core.models.gguf_file import watch_unpacking
 from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.load_progress import watch_weights
@@ -83,7 +84,7 @@ def load_sides(
     loader.find(origins)
     adapters = [o.adapter for o in origins]
     first = loader.load(origins[0], "before")
-    if origins[0].source.folder != origins[1].source.folder:
+    if origins[0].source.weights != origins[1].source.weights:
         second = loader.load(origins[1], "after")
         pairs = zip((first, second), adapters, ("before", "after"), strict=True)
         sides = [_with_adapters(model, {name: a} if a else {}, name) for model, a, name in pairs]
@@ -117,6 +118,11 @@ class Loader:
         Raises PairError.
         """
         for origin in origins:
+            if origin.source.gguf and self._quantization is not None:
+                raise PairError(
+                    f"{origin.side.model} is a GGUF file, which is not quantized once more.",
+                    "Set quantization: none.",
+                )
             check_quantization(origin.config, origin.side.model, self.device)
         sides = [(self._folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
@@ -133,7 +139,7 @@ class Loader:
                 if isinstance(error.__cause__, torch.OutOfMemoryError):
                     raise
                 kept.discard()
-        folder = complete(origin.source, self._report).folder
+        folder = complete(origin.source, self._report).weights
         model = self._read(origin, folder, self._quantization, name)
         copy = self._copy(origin)
         if copy is not None and (refusal := self._keep(copy, model, name)):
@@ -143,7 +149,7 @@ class Loader:
     def _folder(self, origin: Origin) -> Path:
         if (kept := self._kept(origin)) is not None:
             return kept.folder
-        return complete(origin.source, self._report).folder
+        return complete(origin.source, self._report).weights
 
     def _kept(self, origin: Origin) -> QuantizedCopy | None:
         """The quantized copy of a model, if it exists."""
@@ -170,14 +176,16 @@ class Loader:
 
     def _read(self, origin: Origin, folder: Path, quantization: Any, name: str) -> Model:
         def watch(done: float, total: float | None) -> None:
-            self._report(
-                Loading(stage="weights", detail=name, done=done, total=total, unit="bytes")
-            )
+            self._report(Loading(stage="weights", detail=name, done=done, total=total, unit=unit))
 
         # Passing None would override the quantization that the model's own files declare.
         how = {} if quantization is None else {"quantization_config": quantization}
+        sizes, unit = dict(tensor_bytes(folder)), "bytes"
+        if origin.source.gguf:  # its tensors have names of their own: they are counted
+            sizes, unit = {}, ""
+            folder, how = folder.parent, {"gguf_file": folder.name, "config": origin.config}
         try:
-            with watch_weights(watch, dict(tensor_bytes(folder))):
+            with watch_weights(watch, sizes), watch_unpacking(watch):
                 model, loaded = auto_class(origin.config).from_pretrained(
                     folder,
                     dtype=choose_dtype(self.profile),

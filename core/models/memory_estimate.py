@@ -13,8 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.cache_utils import get_layer_types_and_kwargs
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, is_gguf
 from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.models.gguf_file import gguf_shapes
 from logit_amp_chat.core.system.machine import GB, available_ram
 
 # Tokens of one conversation that must fit beside the weights.
@@ -27,6 +28,7 @@ RECURRENT = ("linear_attention", "conv", "dummy")
 QUANTIZED_BYTES = {"nf4": 0.52, "int8": 1.01}
 # Never quantized: embeddings and heads.
 KEPT = ("embed", "lm_head", "wte", "wpe")
+EMBEDDINGS = ("embed", "wte", "token_embd")
 STORED_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "I8": 1}
 # Activations, fragmentation and what drivers keep, as a share of the weights.
 SPARE = 0.05
@@ -56,7 +58,10 @@ class Estimate:
 
 
 def estimate(profile: Profile, sides: Sequence[tuple[Path, Any]], on_gpu: bool) -> Estimate:
-    """What the sides (folder, configuration) take once loaded; a shared folder counts once."""
+    """What the sides (folder or GGUF file, configuration) take once loaded.
+
+    A shared folder counts once.
+    """
     folders = dict(sides)
     weights = sum(_weights(profile, folder, c, on_gpu) for folder, c in folders.items())
     configs = [config.get_text_config() for _, config in sides]
@@ -117,7 +122,7 @@ def _weights(profile: Profile, folder: Path, config: Any, on_gpu: bool) -> int:
         elif profile.quantization != "none" and not kept:
             width = QUANTIZED_BYTES[profile.quantization]
         total += count * width
-        if "embed" in name or "wte" in name:
+        if any(part in name for part in EMBEDDINGS):
             embedding += count * width
     # On a CPU a tied head gets its own copy.
     tied = getattr(config.get_text_config(), "tie_word_embeddings", False)
@@ -171,6 +176,10 @@ def tensor_bytes(folder: Path) -> Iterator[tuple[str, int]]:
 
 def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
     """(name, dtype, shape) of every tensor; damaged files are left for the loader to refuse."""
+    if is_gguf(folder.name):
+        # unpacked on loading, whatever they are in the file
+        yield from ((name, "F32", shape) for name, shape in gguf_shapes(folder))
+        return
     for path in _weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:

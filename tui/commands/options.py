@@ -25,11 +25,15 @@ ProfileName = Annotated[
 ]
 Before = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Earlier model (Hub id or folder); with --after or --adapter."),
+    typer.Option(
+        metavar="ID", help="Earlier model (Hub id, folder or GGUF file); with --after or --adapter."
+    ),
 ]
 After = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Later model (Hub id or folder); with --before or --adapter."),
+    typer.Option(
+        metavar="ID", help="Later model (Hub id, folder or GGUF file); with --before or --adapter."
+    ),
 ]
 Adapter = Annotated[
     str | None,
