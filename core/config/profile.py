@@ -302,7 +302,7 @@ def pair_profile(
 
 
 SPECIFICATIONS = "FILE.yaml, BEFORE AFTER, or MODEL + ADAPTER"
-"""What `specified_profile` reads, beside the name of a profile; models are Hub ids, folders or GGUF files."""
+"""What `specified_profile` reads, beside a profile's name; models as `local_or_hub` takes them."""
 
 
 def specified_profile(text: str) -> Profile:
