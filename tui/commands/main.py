@@ -342,8 +342,10 @@ def doctor(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
+    from logit_amp_chat.core.config.home import ensure_home
     from logit_amp_chat.tui.commands.output import ReaderGoneError, prepare, say
 
+    ensure_home()
     prepare(sys.stdout)
     prepare(sys.stderr)
     debug = "--debug" in arguments
