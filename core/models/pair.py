@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.architecture import check_class
@@ -66,6 +67,11 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     one model with different adapters share one copy of the weights. Raises
     PairError.
     """
+    if temporary_folder() is None:
+        raise PairError(
+            "There is no folder for temporary files: neither /tmp nor another can be written.",
+            "Set TMPDIR to a folder that can.",
+        )
     device = choose_device(profile.device)
     origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
     before, after = origins

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from logit_amp_chat.core.config.home import makeshift_home, temporary_folder
+from logit_amp_chat.core.config.folders import makeshift_home, temporary_folder
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.writer import Transcript, default_folder

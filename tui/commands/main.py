@@ -40,7 +40,9 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(NAME, version(NAME))
+        from logit_amp_chat.tui.commands.output import put
+
+        put(f"{NAME} {version(NAME)}\n")
         raise typer.Exit
 
 
@@ -342,10 +344,17 @@ def doctor(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
-    from logit_amp_chat.core.config.home import ensure_home
-    from logit_amp_chat.tui.commands.output import ReaderGoneError, prepare, say
+    from logit_amp_chat.core.config.folders import ensure_home, ensure_temporary_folder
+    from logit_amp_chat.tui.commands.output import (
+        ReaderGoneError,
+        occupy_closed_streams,
+        prepare,
+        say,
+    )
 
+    occupy_closed_streams()
     ensure_home()
+    ensure_temporary_folder()
     prepare(sys.stdout)
     prepare(sys.stderr)
     debug = "--debug" in arguments

@@ -1,4 +1,4 @@
-"""Without a home folder everything works, in a folder that is named."""
+"""Without a home or a temporary folder everything works, in a folder that is named."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.config import home
-from logit_amp_chat.core.config.home import ensure_home, makeshift_home
+from logit_amp_chat.core.config import folders
+from logit_amp_chat.core.config.folders import (
+    ensure_home,
+    ensure_temporary_folder,
+    makeshift_home,
+    temporary_folder,
+)
+from logit_amp_chat.core.config.profile import pair_profile
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.transcripts.recorder import Recorder
 from logit_amp_chat.core.transcripts.writer import default_folder
@@ -27,7 +35,7 @@ def homeless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, "")  # so that what is set later is taken back
         monkeypatch.delenv(name)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    monkeypatch.setattr(home, "_makeshift", None)
+    monkeypatch.setattr(folders, "_makeshift", None)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -64,6 +72,44 @@ def test_where_the_working_directory_cannot_be_written_the_temporary_folder_is_h
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) == temporary)
     ensure_home()
     assert Path.home() == temporary
+
+
+@pytest.fixture
+def nothing_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Only what TMPDIR names can be written; a folder that can."""
+
+    def named() -> list[str]:
+        return [os.environ["TMPDIR"]] if os.environ["TMPDIR"] == str(tmp_path) else []
+
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", named)
+    return tmp_path
+
+
+def test_without_a_temporary_folder_shared_memory_is_one(
+    nothing_temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "SHARED_MEMORY", nothing_temporary)
+    ensure_temporary_folder()
+    assert temporary_folder() == nothing_temporary
+
+
+def test_without_shared_memory_it_is_the_home_folder(
+    nothing_temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(nothing_temporary))
+    ensure_temporary_folder()
+    assert temporary_folder() == nothing_temporary
+
+
+def test_without_either_a_pair_is_refused_in_one_sentence(
+    nothing_temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/nonexistent")
+    ensure_temporary_folder()
+    with pytest.raises(PairError, match=r"no folder for temporary files.*Set TMPDIR"):
+        load_pair(pair_profile("org/before", "org/after"))
 
 
 def test_a_chat_says_where_it_is_saved(homeless: Path) -> None:

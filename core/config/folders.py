@@ -1,4 +1,9 @@
-"""A home folder where there is none, as for a container's user without an entry in passwd."""
+"""A home and a temporary folder where there is none.
+
+A container's user without an entry in passwd has no home; a read-only or full /tmp is no folder
+for temporary files. What is found instead goes into the environment, where every library and the
+engine process look.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 NOWHERE = Path("/nonexistent")
+SHARED_MEMORY = Path("/dev/shm")
 
 _makeshift: Path | None = None
 
@@ -15,8 +21,7 @@ _makeshift: Path | None = None
 def ensure_home() -> None:
     """Without a usable home, make one of the working directory, else of the temporary folder.
 
-    It goes into the environment: every library and the engine process look for their folders
-    there. Settings are read from /etc/xdg then, because anybody may have made a folder's files.
+    Settings are read from /etc/xdg then: anybody may have made the files of such a folder.
     """
     global _makeshift
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where this does not
@@ -27,6 +32,20 @@ def ensure_home() -> None:
     _makeshift = next(usable, NOWHERE)
     os.environ["HOME"] = str(_makeshift)
     os.environ.setdefault("XDG_CONFIG_HOME", "/etc/xdg")
+
+
+def ensure_temporary_folder() -> None:
+    """Where no temporary folder can be written, use shared memory, else the home folder.
+
+    torch and transformers cannot be imported without one.
+    """
+    if temporary_folder() is not None:
+        return
+    for folder in (SHARED_MEMORY, Path.home()):
+        tempfile.tempdir = None  # it remembers what it tried
+        os.environ["TMPDIR"] = str(folder)
+        if temporary_folder() is not None:
+            return
 
 
 def makeshift_home() -> Path | None:
