@@ -37,13 +37,32 @@ class _Part(BaseModel):
 
 
 class Side(_Part):
-    """A model by Hub id or folder; the other fields make it one training stage."""
+    """A model by Hub id, folder or GGUF file; the other fields make it one training stage."""
 
     model: Annotated[str, Field(min_length=1)]
     revision: str | None = None
     adapter: str | None = None
     subfolder: str | None = None
     system: str | None = None
+
+    def located(self) -> tuple[str, str | None]:
+        """The folder or Hub id, and the GGUF file in it if the side is one.
+
+        A file of a Hub repository is `owner/name/FILE.gguf`, or the `subfolder`.
+        """
+        if self.subfolder and is_gguf(self.subfolder):
+            return self.model, self.subfolder
+        path = Path(self.model)
+        if is_gguf(self.model) and path.is_absolute():
+            return str(path.parent), path.name
+        if is_gguf(self.model) and len(path.parts) > 2:
+            return "/".join(path.parts[:2]), "/".join(path.parts[2:])
+        return self.model, None
+
+
+def is_gguf(name: str) -> bool:
+    """Whether a path is that of a GGUF file, by its name."""
+    return name.lower().endswith(".gguf")
 
 
 class Labels(_Part):
@@ -192,15 +211,22 @@ def _resolve(side: Side, folder: Path, file: YamlFile, key: str) -> Side:
 
 
 def local_or_hub(name: str, folder: Path) -> str:
-    """An absolute path if `name` is a folder relative to `folder`; else `name`, a Hub id.
+    """An absolute path if `name` is a folder or GGUF file relative to `folder`; else a Hub id.
 
-    Raises ProfileError for what can only be a folder but does not exist.
+    Raises ProfileError for what can only be a path but does not exist.
     """
     if not name:
         raise ProfileError("The model has no name.", "Give a Hub id or a folder.")
     path = folder / _expanded(name)
     if _exists(path.is_dir):
         return str(path.resolve())
+    if is_gguf(name) and _exists(path.is_file):
+        return str(path.parent.resolve() / path.name)
+    if is_gguf(name) and (name.startswith((".", "/", "~")) or "/" not in name):
+        raise ProfileError(
+            f"The file {path} does not exist.",
+            "Check the path; a file on the Hub is OWNER/NAME/FILE.gguf.",
+        )
     if name.startswith((".", "/", "~")):
         raise ProfileError(f"The folder {path} does not exist.", "Check the path.")
     return name
@@ -280,7 +306,7 @@ def pair_profile(
 
 
 SPECIFICATIONS = "FILE.yaml, BEFORE AFTER, or MODEL + ADAPTER"
-"""What `specified_profile` reads, beside the name of a profile; models are Hub ids or folders."""
+"""What `specified_profile` reads, beside a profile's name; models as `local_or_hub` takes them."""
 
 
 def specified_profile(text: str) -> Profile:

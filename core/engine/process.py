@@ -102,20 +102,11 @@ class EngineProcess:
     def open(self, profile: Profile) -> None:
         """Start the process, replacing a running one; reports Loading…, then Opened or Failed."""
         self.close()
-        ours, theirs = socket.socketpair()
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - the reader thread closes it
-        with theirs:
-            # A plain subprocess: multiprocessing's spawn needs a real stderr, which
-            # a process running Textual does not have.
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(_folder, sys.path))},
-            )
-        pipe = Connection(ours.detach())
+        try:
+            process, pipe, errors = _start()
+        except OSError as error:  # no memory, too many files, no permission
+            self._on_events([_not_started(error)])
+            return
         commands: Commands = SimpleQueue()
         with self._lock:
             self._process, self._commands = process, commands
@@ -183,6 +174,42 @@ class EngineProcess:
                 death = _death(process.wait(), errors)
                 if not explained:
                     self._on_events([death])
+
+
+def _start() -> tuple[subprocess.Popen[bytes], Connection, IO[bytes]]:
+    """A process, the pipe to it, and what it prints to stderr. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as failing, theirs:
+        failing.enter_context(ours)
+        errors = failing.enter_context(_scratch_file())  # the reader thread closes it
+        # A plain subprocess: multiprocessing's spawn needs a real stderr, which
+        # a process running Textual does not have.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(_folder, sys.path))},
+        )
+        failing.pop_all()
+    return process, Connection(ours.detach()), errors
+
+
+def _not_started(error: OSError) -> Failed:
+    return Failed(
+        message=f"The engine process cannot be started: {error.strerror or error}.",
+        remedy="Free memory or close other programs, then reload the engine.",
+        exit_code=EngineError.exit_code,
+        fatal=True,
+    )
+
+
+def _scratch_file() -> IO[bytes]:
+    """A file without a name: in memory where the system can, so that no folder is needed."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("engine-errors"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _write(pipe: Connection, commands: Commands) -> None:

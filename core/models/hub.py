@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from logit_amp_chat.core.config.profile import Side
+from logit_amp_chat.core.config.profile import Side, is_gguf
 from logit_amp_chat.core.errors import PairError, ProfileError
 from logit_amp_chat.core.models.load_progress import watched_bar
 from logit_amp_chat.core.protocol import Loading
@@ -29,7 +29,7 @@ from logit_amp_chat.core.protocol import Loading
 DESCRIPTION_FILES = ["*.json", "*.model", "*.txt", "*.jinja", "*.py"]
 WEIGHT_FILES = ["*.safetensors"]
 # Meta's repositories contain the weights twice.
-IGNORED = ["original/*", "onnx/*", "*.gguf"]
+IGNORED = ["original/*", "onnx/*"]
 
 
 HUB_SECONDS = 5.0
@@ -40,7 +40,11 @@ ASK_AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Source:
-    """A folder with a model's files; `revision` is the Hub's commit, None for a local folder."""
+    """A folder with a model's files; `revision` is the Hub's commit, None for a local folder.
+
+    `gguf` names the file in the folder that holds everything, None if the model is saved as
+    safetensors.
+    """
 
     name: str
     folder: Path
@@ -48,16 +52,46 @@ class Source:
     root: Path
     subfolder: str | None = None
     requested: str | None = None
+    gguf: str | None = None
 
     @property
     def local(self) -> bool:
         """Whether it was given as a local folder."""
         return self.revision is None
 
+    @property
+    def weights(self) -> Path:
+        """Where the weights are: the folder, or the GGUF file. Two sides with one share them."""
+        return self.folder / self.gguf if self.gguf else self.folder
+
 
 def model_source(side: Side, report: Callable[[Loading], None]) -> Source:
-    """A side's configuration and tokenizer files, downloaded where needed. Raises PairError."""
-    return _source(side.model, side.revision, side.subfolder, DESCRIPTION_FILES, report)
+    """A side's configuration and tokenizer files, downloaded where needed. Raises PairError.
+
+    A GGUF file is downloaded whole.
+    """
+    name, gguf = side.located()
+    if gguf is None:
+        source = _source(name, side.revision, side.subfolder, DESCRIPTION_FILES, report)
+        return replace(source, gguf=_only_gguf(source))
+    folder, _, file = gguf.rpartition("/")
+    source = _source(name, side.revision, folder or None, [*DESCRIPTION_FILES, gguf], report)
+    if not (source.folder / file).is_file():
+        raise PairError(f"{name} has no file {gguf}.", "Check its name.")
+    return replace(source, name=side.model, gguf=file)
+
+
+def _only_gguf(source: Source) -> str | None:
+    """The GGUF file of a local folder without other weights. Raises PairError if it has several."""
+    if not source.local or any(source.folder.glob("*.safetensors")):
+        return None
+    files = sorted(path.name for path in source.folder.iterdir() if is_gguf(path.name))
+    if len(files) > 1:
+        raise PairError(
+            f"{source.name} has several GGUF files: {', '.join(files[:5])}.",
+            f"Name one of them, as in {source.name}/{files[0]}.",
+        )
+    return files[0] if files else None
 
 
 def adapter_source(name: str, report: Callable[[Loading], None]) -> Source:
@@ -92,7 +126,12 @@ def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: Non
 
 
 def complete(source: Source, report: Callable[[Loading], None]) -> Source:
-    """The same source with its weights. Raises PairError if they are not safetensors."""
+    """The same source with its weights.
+
+    Raises PairError if they are neither safetensors nor a GGUF file.
+    """
+    if source.gguf:
+        return source
     if not source.local:
         source = _source(
             source.name,
@@ -104,7 +143,7 @@ def complete(source: Source, report: Callable[[Loading], None]) -> Source:
     if not any(source.folder.glob("*.safetensors")):
         raise PairError(
             f"{source.name} has no safetensors weights in {source.folder}.",
-            "Only safetensors are loaded; convert the weights with save_pretrained.",
+            "Only safetensors and GGUF are loaded; convert the weights with save_pretrained.",
         )
     return source
 

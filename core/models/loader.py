@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
 from logit_amp_chat.core.models.adapters import check_adapters, probe, with_adapters
+from logit_amp_chat.core.models.architecture import auto_class, check_quantization
 from logit_amp_chat.core.models.base_weights import checksums
+from logit_amp_chat.core.models.gguf_file import watch_unpacking
 from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.load_progress import watch_weights
 from logit_amp_chat.core.models.memory_estimate import estimate, place, tensor_bytes
@@ -84,7 +86,7 @@ def load_sides(
     check_adapters(origin.adapter for origin in origins)
     loader = Loader(profile, device, report)
     loader.find(origins)
-    if origins[0].source.folder == origins[1].source.folder:
+    if origins[0].source.weights == origins[1].source.weights:
         sides = _load_shared(loader, origins)
     else:
         sides = [_load_side(loader, o, name) for o, name in zip(origins, NAMES, strict=True)]
@@ -162,7 +164,17 @@ class Loader:
         self._device_map: Any = {"": device}
 
     def find(self, origins: list[Origin]) -> None:
-        """Download all files and check that the models fit into memory. Raises PairError."""
+        """Download all files and check that the models can be read, and fit into memory.
+
+        Raises PairError.
+        """
+        for origin in origins:
+            if origin.source.gguf and self._quantization is not None:
+                raise PairError(
+                    f"{origin.side.model} is a GGUF file, which is not quantized once more.",
+                    "Set quantization: none.",
+                )
+            check_quantization(origin.config, origin.side.model, self.device)
         sides = [(self._folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
         on_gpu = self.device.type == "cuda"
@@ -178,7 +190,7 @@ class Loader:
                 if isinstance(error.__cause__, torch.OutOfMemoryError):
                     raise
                 kept.discard()
-        folder = complete(origin.source, self._report).folder
+        folder = complete(origin.source, self._report).weights
         model = self._read(origin, folder, self._quantization, name)
         copy = self._copy(origin)
         if copy is not None and (refusal := self._keep(copy, model, name)):
@@ -188,7 +200,7 @@ class Loader:
     def _folder(self, origin: Origin) -> Path:
         if (kept := self._kept(origin)) is not None:
             return kept.folder
-        return complete(origin.source, self._report).folder
+        return complete(origin.source, self._report).weights
 
     def _kept(self, origin: Origin) -> QuantizedCopy | None:
         """The quantized copy of a model, if it exists."""
@@ -215,15 +227,17 @@ class Loader:
 
     def _read(self, origin: Origin, folder: Path, quantization: Any, name: str) -> Model:
         def watch(done: float, total: float | None) -> None:
-            self._report(
-                Loading(stage="weights", detail=name, done=done, total=total, unit="bytes")
-            )
+            self._report(Loading(stage="weights", detail=name, done=done, total=total, unit=unit))
 
         # Passing None would override the quantization that the model's own files declare.
         how = {} if quantization is None else {"quantization_config": quantization}
+        sizes, unit = dict(tensor_bytes(folder)), "bytes"
+        if origin.source.gguf:  # its tensors have names of their own: they are counted
+            sizes, unit = {}, ""
+            folder, how = folder.parent, {"gguf_file": folder.name, "config": origin.config}
         try:
-            with watch_weights(watch, dict(tensor_bytes(folder))):
-                model, loaded = AutoModelForCausalLM.from_pretrained(
+            with watch_weights(watch, sizes), watch_unpacking(watch):
+                model, loaded = auto_class(origin.config).from_pretrained(
                     folder,
                     dtype=choose_dtype(self.profile),
                     **how,

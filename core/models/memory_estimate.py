@@ -11,19 +11,24 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from transformers.cache_utils import get_layer_types_and_kwargs
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, is_gguf
 from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.models.gguf_file import gguf_shapes
 from logit_amp_chat.core.system.machine import GB, available_ram
 
 # Tokens of one conversation that must fit beside the weights.
 CACHED_TOKENS = 4096
 # Rows of logits held at once: lanes, and forced tokens.
 LOGITS_ROWS = 256
+# Layers whose state does not grow with the text, or that have none.
+RECURRENT = ("linear_attention", "conv", "dummy")
 # Bytes per quantized weight, including its scales.
 QUANTIZED_BYTES = {"nf4": 0.52, "int8": 1.01}
 # Never quantized: embeddings and heads.
 KEPT = ("embed", "lm_head", "wte", "wpe")
+EMBEDDINGS = ("embed", "wte", "token_embd")
 STORED_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "I8": 1}
 # Activations, fragmentation and what drivers keep, as a share of the weights.
 SPARE = 0.05
@@ -31,24 +36,37 @@ SPARE = 0.05
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes: weights of both sides, caches of `CACHED_TOKENS` tokens, workspace."""
+    """Bytes: weights of both sides, caches of `CACHED_TOKENS` tokens (None: unknown), workspace."""
 
     weights: int
-    cache: int
+    cache: int | None
     workspace: int
 
     @property
     def total(self) -> int:
-        """Bytes in all."""
-        return self.weights + self.cache + self.workspace
+        """Bytes of all parts that are known."""
+        return self.weights + (self.cache or 0) + self.workspace
+
+    def __str__(self) -> str:
+        least, caches = "at least", "caches unknown"
+        if self.cache is not None:
+            least, caches = "about", f"caches for {CACHED_TOKENS:,} tokens {self.cache / GB:.1f}"
+        return (
+            f"{least} {self.total / GB:.1f} GB (weights {self.weights / GB:.1f}, {caches},"
+            f" workspace {self.workspace / GB:.1f})"
+        )
 
 
 def estimate(profile: Profile, sides: Sequence[tuple[Path, Any]], on_gpu: bool) -> Estimate:
-    """What the sides (folder, configuration) take once loaded; a shared folder counts once."""
+    """What the sides (folder or GGUF file, configuration) take once loaded.
+
+    A shared folder counts once.
+    """
     folders = dict(sides)
     weights = sum(_weights(profile, folder, c, on_gpu) for folder, c in folders.items())
     configs = [config.get_text_config() for _, config in sides]
-    cache = sum(_cache(profile, config, on_gpu) for config in configs)
+    caches = [_cache(profile, config, on_gpu) for config in configs]
+    cache = None if None in caches else sum(n for n in caches if n is not None)
     rows = max(int(config.vocab_size) for config in configs)
     # both sides' logits in fp32, and as much again while they are mixed
     workspace = 4 * LOGITS_ROWS * rows * 4 + int(SPARE * weights)
@@ -86,9 +104,7 @@ def _refuse_beyond(
     if where == "the GPU":
         ways.append("device: cpu")
     raise PairError(
-        f"This pair needs about {need.total / GB:.1f} GB (weights {need.weights / GB:.1f},"
-        f" caches for {CACHED_TOKENS:,} tokens {need.cache / GB:.1f}, workspace"
-        f" {need.workspace / GB:.1f}), and {where} has {free / GB:.1f} GB free.",
+        f"This pair needs {need}, and {where} has {free / GB:.1f} GB free.",
         f"Use {', '.join(ways[:-1])} or {ways[-1]}.",
     )
 
@@ -106,7 +122,7 @@ def _weights(profile: Profile, folder: Path, config: Any, on_gpu: bool) -> int:
         elif profile.quantization != "none" and not kept:
             width = QUANTIZED_BYTES[profile.quantization]
         total += count * width
-        if "embed" in name or "wte" in name:
+        if any(part in name for part in EMBEDDINGS):
             embedding += count * width
     # On a CPU a tied head gets its own copy.
     tied = getattr(config.get_text_config(), "tie_word_embeddings", False)
@@ -120,12 +136,30 @@ def _is_quantized(folder: Path) -> bool:
         return False
 
 
-def _cache(profile: Profile, config: Any, on_gpu: bool) -> int:
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+def _cache(profile: Profile, config: Any, on_gpu: bool) -> int | None:
+    """Bytes of one row's cache; None if the configuration does not tell."""
     tokens = min(CACHED_TOKENS, getattr(config, "max_position_embeddings", None) or CACHED_TOKENS)
-    cells = 2 * config.num_hidden_layers * heads * size * tokens
-    return int(cells * _width(profile, 2, on_gpu))
+    try:
+        kinds, _ = get_layer_types_and_kwargs(config)
+        layers = zip(kinds, config.per_layer_config, strict=True)
+        cells = sum(_cells(layer) for kind, layer in layers if kind not in RECURRENT)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return int(cells * tokens * _width(profile, 2, on_gpu))
+
+
+def _cells(config: Any) -> int:
+    """Numbers that one attention layer keeps of one token."""
+    if latent := getattr(config, "kv_lora_rank", None):
+        return int(latent + config.qk_rope_head_dim)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    # Falcon's later architecture caches its few heads once for each query head
+    if getattr(config, "multi_query", False) and not getattr(
+        config, "new_decoder_architecture", False
+    ):
+        heads = 1
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * heads * size)
 
 
 def _width(profile: Profile, stored: int, on_gpu: bool) -> int:
@@ -142,6 +176,10 @@ def tensor_bytes(folder: Path) -> Iterator[tuple[str, int]]:
 
 def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
     """(name, dtype, shape) of every tensor; damaged files are left for the loader to refuse."""
+    if is_gguf(folder.name):
+        # unpacked on loading, whatever they are in the file
+        yield from ((name, "F32", shape) for name, shape in gguf_shapes(folder))
+        return
     for path in _weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:

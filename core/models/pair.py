@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoTokenizer
 
+from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.config.profile import Profile, Side
-from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.models.architecture import check_class
 from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.description import read_config, read_tokenizer
+from logit_amp_chat.core.models.gguf_file import check_gguf
 from logit_amp_chat.core.models.hub import adapter_source, model_source
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
@@ -73,6 +76,11 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     one model with different adapters share one copy of the weights. Raises
     PairError.
     """
+    if temporary_folder() is None:
+        raise PairError(
+            "There is no folder for temporary files: neither /tmp nor another can be written.",
+            "Set TMPDIR to a folder that can.",
+        )
     device = choose_device(profile.device)
     origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
     before, after = origins
@@ -175,28 +183,11 @@ def _look(side: Side, profile: Profile, report: Report) -> Origin:
     """Load a side's configuration and tokenizer, but no weights."""
     source = model_source(side, report)
     trust = profile.trust_remote_code
-    try:
-        config = AutoConfig.from_pretrained(source.folder, trust_remote_code=trust)
-    except (OSError, ValueError) as error:
-        raise PairError(
-            f"{side.model} cannot be read as a language model: {first_line(error)}",
-            "Check the id; a model with custom code needs trust_remote_code: true.",
-        ) from error
-    has_tokenizer = any(
-        (source.folder / name).exists()
-        for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
-    )
-    try:
-        tokenizer = (
-            AutoTokenizer.from_pretrained(source.folder, trust_remote_code=trust)
-            if has_tokenizer
-            else None
-        )
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise PairError(
-            f"The tokenizer of {side.model} cannot be read: {first_line(error)}",
-            "Check the files in its folder.",
-        ) from error
+    if source.gguf:
+        check_gguf(source.weights, side.model)
+    config = read_config(source, trust)
+    check_class(config, side.model)
+    tokenizer = read_tokenizer(source, trust)
     adapter = adapter_source(side.adapter, report) if side.adapter else None
     return Origin(side, source, adapter, config, tokenizer)
 

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.file_download import repo_folder_name
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, is_gguf
 
 State = Literal["here", "partly", "missing"]
 _INDEX = "model.safetensors.index.json"
@@ -32,7 +32,8 @@ def download_state(profile: Profile, cache: Path | None = None) -> State:
 def _folders(profile: Profile, cache: Path) -> Iterator[Path]:
     """Where the weights of each model and adapter are, or would be."""
     for side in (profile.before, profile.after):
-        yield _folder(side.model, side.revision, cache) / (side.subfolder or "")
+        name, gguf = side.located()
+        yield _folder(name, side.revision, cache) / (gguf or side.subfolder or "")
         if side.adapter:
             yield _folder(side.adapter, None, cache)
 
@@ -50,6 +51,8 @@ def _folder(name: str, revision: str | None, cache: Path) -> Path:
 
 
 def _state(folder: Path) -> State:
+    if is_gguf(folder.name):
+        return "here" if folder.is_file() else "missing"
     try:
         names = {path.name for path in folder.iterdir() if path.exists()}
     except OSError:
@@ -60,6 +63,6 @@ def _state(folder: Path) -> State:
         except (OSError, ValueError, LookupError, AttributeError, TypeError):
             return "partly"
         return "here" if set(shards) <= names else "partly"
-    if names & {"model.safetensors", "adapter_model.safetensors"}:
+    if names & {"model.safetensors", "adapter_model.safetensors"} or any(map(is_gguf, names)):
         return "here"
     return "partly" if names else "missing"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from logit_amp_chat.core.config.folders import makeshift_home, temporary_folder
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.writer import Transcript, default_folder
@@ -80,7 +80,7 @@ class Recorder:
 
     def _create(self) -> Transcript | None:
         refusal: TranscriptError | None = None
-        for folder in (self.folder, default_folder(), Path(tempfile.gettempdir())):
+        for folder in self._folders():
             try:
                 transcript = Transcript.create(folder)
             except TranscriptError as error:
@@ -89,10 +89,19 @@ class Recorder:
             if refusal is not None:
                 self._report(TranscriptError(refusal.message, f"It is saved in {folder} instead."))
                 self.folder = folder
+            elif makeshift_home() is not None and folder == default_folder():
+                where = f"This chat is saved in {folder}."
+                self._report(TranscriptError("There is no home folder.", where))
             return transcript
         assert refusal is not None
         self._report(refusal)
         return None
+
+    def _folders(self) -> Iterator[Path]:
+        yield self.folder
+        yield default_folder()
+        if (temporary := temporary_folder()) is not None:
+            yield temporary
 
     def save(self) -> bool:
         """Try again to write what is missing. Whether the file is complete now."""

@@ -40,7 +40,9 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(NAME, version(NAME))
+        from logit_amp_chat.tui.commands.output import put
+
+        put(f"{NAME} {version(NAME)}\n")
         raise typer.Exit
 
 
@@ -64,6 +66,7 @@ def chat(
     dtype: options.Dtype = None,
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
+    trust_caches: options.TrustCaches = None,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,
     top_k: options.TopK = None,
@@ -86,24 +89,8 @@ def chat(
         return
     if alpha is not None:
         options.finite([alpha])
-    settings = {
-        "alpha": alpha,
-        "system": system,
-        "quantization": quantization,
-        "dtype": dtype,
-        "vocabulary": vocabulary,
-        "device": device,
-    }
-    sampling = {
-        "seed": seed,
-        "temperature": temperature,
-        "top_p": top_p,
-        "top_k": top_k,
-        "min_p": min_p,
-        "plausibility": plausibility,
-        "ends": ends,
-        "max_new_tokens": max_new_tokens,
-    }
+    settings = {"alpha": alpha, "system": system} | options.given(context, options.LOADING)
+    sampling = options.given(context, options.SAMPLING)
     if resume and not (profile or before or after or adapter):
         chosen = options.adjusted(options.of_transcript(resume), settings, sampling)
     else:
@@ -127,6 +114,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 
 @app.command(epilog=EXIT_CODES, short_help="Answer one prompt, for scripts and pipes.")
 def reply(
+    context: typer.Context,
     prompt: Annotated[
         str,
         typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin."),
@@ -162,6 +150,7 @@ def reply(
     dtype: options.Dtype = None,
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
+    trust_caches: options.TrustCaches = None,
     debug: options.Debug = False,
 ) -> None:
     """Answer one prompt: text or records on stdout, everything else on stderr."""
@@ -178,18 +167,8 @@ def reply(
         before,
         after,
         adapter,
-        {"system": system, "quantization": quantization, "dtype": dtype}
-        | {"vocabulary": vocabulary, "device": device},
-        {
-            "temperature": temperature,
-            "top_p": top_p,
-            "top_k": top_k,
-            "min_p": min_p,
-            "plausibility": plausibility,
-            "ends": ends,
-            "seed": seed,
-            "max_new_tokens": max_new_tokens,
-        },
+        {"system": system} | options.given(context, options.LOADING),
+        options.given(context, options.SAMPLING),
     )
     from logit_amp_chat.core.api.request import make_request
     from logit_amp_chat.tui.commands import reply as headless
@@ -273,6 +252,7 @@ def verify(
 
 @app.command(epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")
 def bench(
+    context: typer.Context,
     profile: options.ProfileName = None,
     before: options.Before = None,
     after: options.After = None,
@@ -303,6 +283,7 @@ def bench(
     dtype: options.Dtype = None,
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
+    trust_caches: options.TrustCaches = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: options.Debug = False,
 ) -> None:
@@ -310,8 +291,7 @@ def bench(
 
     Speed-ups are medians over interleaved rounds.
     """
-    settings = {"quantization": quantization, "dtype": dtype}
-    settings |= {"vocabulary": vocabulary, "device": device}
+    settings = options.given(context, options.LOADING)
     chosen = options.describe(profile, before, after, adapter, settings, {})
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:
@@ -352,8 +332,17 @@ def doctor(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code. Errors are one message on stderr."""
-    from logit_amp_chat.tui.commands.output import ReaderGoneError, prepare, say
+    from logit_amp_chat.core.config.folders import ensure_home, ensure_temporary_folder
+    from logit_amp_chat.tui.commands.output import (
+        ReaderGoneError,
+        occupy_closed_streams,
+        prepare,
+        say,
+    )
 
+    occupy_closed_streams()
+    ensure_home()
+    ensure_temporary_folder()
     prepare(sys.stdout)
     prepare(sys.stderr)
     debug = "--debug" in arguments

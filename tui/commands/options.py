@@ -6,7 +6,7 @@ Only light imports here: `--help` reads this file.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,11 +25,15 @@ ProfileName = Annotated[
 ]
 Before = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Earlier model (Hub id or folder); with --after or --adapter."),
+    typer.Option(
+        metavar="ID", help="Earlier model (Hub id, folder or GGUF file); with --after or --adapter."
+    ),
 ]
 After = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Later model (Hub id or folder); with --before or --adapter."),
+    typer.Option(
+        metavar="ID", help="Later model (Hub id, folder or GGUF file); with --before or --adapter."
+    ),
 ]
 Adapter = Annotated[
     str | None,
@@ -50,6 +54,13 @@ Vocabulary = Annotated[
     typer.Option(
         metavar="by-name|by-id",
         help="by-id: an id is one token for both models, even where they name it differently.",
+    ),
+]
+TrustCaches = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust-caches",
+        help="Open the pair without comparing its replies with whole forward passes.",
     ),
 ]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
@@ -83,6 +94,20 @@ Seed = Annotated[
 ]
 MaxNewTokens = Annotated[int | None, typer.Option(metavar="N", help="Longest reply, in tokens.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches")
+"""The options that say how a pair is opened."""
+
+SAMPLING = (
+    *("seed", "temperature", "top_p", "top_k", "min_p", "plausibility", "ends"),
+    "max_new_tokens",
+)
+"""The options that say how tokens are chosen."""
+
+
+def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
+    """The values of these options of a command; None where one was not given."""
+    return {name: context.params[name] for name in names}
 
 
 def finite(alphas: list[float]) -> list[float]:

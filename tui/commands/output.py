@@ -16,6 +16,33 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.protocol import Loading
 
 
+class ClosedOutput(io.TextIOBase):
+    """Standard output where there is none: what is written there must not be lost silently."""
+
+    def write(self, text: str) -> int:
+        """Raise LogitAmpError."""
+        raise LogitAmpError(
+            "Cannot write the output: standard output is closed.", "Send it somewhere else."
+        )
+
+
+def occupy_closed_streams() -> None:
+    """Give every standard stream that is closed a stand-in, and its number to the null device.
+
+    Otherwise the next file that is opened gets the number, and what a library prints to stdout
+    goes into a transcript.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            empty = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+            stream = ClosedOutput() if name == "stdout" else empty
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 def prepare(stream: TextIO) -> None:
     """Make a stream take any text: UTF-8 into pipes and files, replacements on a terminal."""
     if isinstance(stream, io.TextIOWrapper):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import time
+from typing import Any
 
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -20,6 +22,12 @@ class DrainingDriver(LinuxDriver):
     """
 
     _reporting = False  # whether the terminal was asked to report mouse, focus and keys
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Draw on stdout where stderr, on which Textual draws, is closed or goes to a file."""
+        super().__init__(*args, **kwargs)
+        if sys.__stdout__ is not None and not (sys.__stderr__ and sys.__stderr__.isatty()):
+            self._file = sys.__stdout__
 
     def start_application_mode(self) -> None:
         """Take the terminal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shlex
 import shutil
@@ -34,7 +35,10 @@ def edit(text: str) -> str:
                 raise UsageError(f"{command[0]} ended with code {code}; the message is unchanged.")
             return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
     except OSError as error:
-        raise UsageError(f"Cannot edit with {command[0]}: {error.strerror}.", REMEDY) from error
+        # only a temporary folder that cannot be had is missing without a name
+        nowhere = error.errno == errno.ENOENT and error.filename is None
+        remedy = "Set TMPDIR to a folder that can be written." if nowhere else REMEDY
+        raise UsageError(f"Cannot edit with {command[0]}: {error.strerror}.", remedy) from error
 
 
 def editor() -> list[str]:

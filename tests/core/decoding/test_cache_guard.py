@@ -76,7 +76,7 @@ def test_replies_are_those_of_whole_passes_and_lose_nothing(folder: Folder, kind
     assert difference(engine, folder(kind)) < RIGHT
 
 
-@pytest.mark.parametrize("kind", ["recurrent_gemma", "mamba", "minimax"])
+@pytest.mark.parametrize("kind", ["recurrent_gemma", "mamba2", "rwkv", "minimax"])
 def test_a_model_that_does_not_suit_our_caches_runs_without_and_says_so(
     folder: Folder, kind: str
 ) -> None:

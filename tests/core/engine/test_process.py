@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -189,3 +191,31 @@ def test_a_pair_that_cannot_be_loaded_is_a_fatal_failure(tiny_pair: Callable[...
     (failed,) = (e for e in listener.events if isinstance(e, Failed))
     assert (failed.fatal, failed.exit_code) == (True, 4)
     assert failed.remedy
+
+
+def test_a_process_that_cannot_be_started_is_a_fatal_failure(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    listener = Listener()
+    EngineProcess(listener).open(tiny_pair())
+    [failed] = listener.events
+    assert isinstance(failed, Failed)
+    assert (failed.fatal, failed.exit_code) == (True, 7)
+    assert "cannot be started: Cannot allocate memory" in failed.message
+
+
+def test_the_engine_needs_no_folder_for_temporary_files(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    listener = Listener()
+    process = EngineProcess(listener)
+    process.open(tiny_pair())
+    listener.until(Opened)
+    process.close()
+    assert not any(isinstance(e, Failed) for e in listener.events)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import PairError
@@ -122,3 +123,78 @@ def test_weights_that_a_repository_holds_twice_count_once(
     profile = tiny_pair()
     once = estimate(profile, [(folder, config)], on_gpu=False)
     assert estimate(profile, [(tmp_path, config)], on_gpu=False) == once
+
+
+SIZES = {
+    "vocab_size": 64,
+    "hidden_size": 64,
+    "intermediate_size": 64,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 16,
+}
+LATENT = {
+    "num_key_value_heads": 4,
+    "q_lora_rank": 16,
+    "kv_lora_rank": 24,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 32,
+    "n_routed_experts": 4,
+    "n_group": 1,
+    "topk_group": 1,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+}
+GROUPED = {"num_key_value_heads": None, "num_kv_heads": 2, "new_decoder_architecture": True}
+MAMBA = {"vocab_size": 64, "hidden_size": 64, "num_hidden_layers": 2}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        transformers.LlamaConfig(**SIZES),
+        transformers.Gemma4TextConfig(**SIZES, head_dim=16, sliding_window=32),
+        transformers.DeepseekV3Config(**SIZES | LATENT),
+        transformers.FalconConfig(**SIZES, multi_query=True),
+        transformers.FalconConfig(**SIZES | GROUPED),
+        transformers.GPT2Config(vocab_size=64, n_embd=64, n_layer=2, n_head=2, n_positions=16),
+        transformers.Lfm2Config(**SIZES, layer_types=["conv", "full_attention"] * 2),
+    ],
+    ids=lambda config: config.model_type,
+)
+def test_caches_are_counted_layer_by_layer(
+    config: Any, tiny_pair: Callable[..., Profile], tmp_path: Path
+) -> None:
+    with torch.inference_mode():
+        model = AutoModelForCausalLM.from_config(config).eval()
+        cache = model(torch.zeros(1, 16, dtype=torch.long), use_cache=True).past_key_values
+    held = [t for x in cache.layers for t in (getattr(x, "keys", None), getattr(x, "values", None))]
+    expected = sum(t.numel() * 4 for t in held if t is not None)
+    assert estimate(tiny_pair(), [(tmp_path, config)], on_gpu=False).cache == expected
+
+
+def test_recurrent_layers_have_no_cache_that_grows(
+    tiny_pair: Callable[..., Profile], tmp_path: Path
+) -> None:
+    config = transformers.Mamba2Config(**MAMBA, num_heads=8, head_dim=16)
+    assert estimate(tiny_pair(), [(tmp_path, config)], on_gpu=False).cache == 0
+
+
+def test_a_cache_of_unknown_shape_is_unknown_and_no_reason_to_refuse(
+    tiny_pair: Callable[..., Profile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need = estimate(tiny_pair(), [(tmp_path, transformers.RwkvConfig(**MAMBA))], on_gpu=False)
+    assert need.cache is None
+    monkeypatch.setattr(memory_estimate, "available_ram", lambda: need.total)
+    assert place(tiny_pair(), need, need, torch.device("cpu"))
+
+
+def test_the_refusal_says_which_part_is_unknown(
+    tiny_pair: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 12e9)
+    need = Estimate(weights=int(16e9), cache=None, workspace=int(1e9))
+    with pytest.raises(PairError, match=r"at least 17\.0 GB .*caches unknown"):
+        place(tiny_pair(device="auto"), need, NF4, GPU)
