@@ -17,11 +17,11 @@ Ids = tuple[int, ...]
 Computed = tuple[Ids, Tensor]
 """A text, and the logits (sides, V) of the token after it."""
 
-LANES = 3
-GIVEN = 2
+LANES = 2
+GIVEN = 1
 DECODED = 2
 # Enough for two chunks, the width of a convolution and a few recurrent states.
-SHORT = 20
+SHORT = 14
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def as_replies(caches: PrefixCache, texts: Texts, length: int, chunk: int) -> It
     """
     prompt = texts.take(length)
     lanes = yield from _reply(caches, prompt, texts.take(GIVEN), LANES, texts, chunk)
-    second = lanes[1] + texts.take(chunk + 1)
+    second = lanes[-1] + texts.take(min(chunk, SHORT) // 2)
     yield from _reply(caches, second, (), 1, texts, chunk)
     edited = prompt[: -length // 4] + texts.take(length // 4 + 2)
-    yield from _reply(caches, edited, texts.take(GIVEN), 2, texts, chunk)
+    yield from _reply(caches, edited, (), 1, texts, chunk)
 
 
 def _reply(

@@ -32,7 +32,7 @@ from logit_amp_chat.core.models.vocabulary import special_ids
 from logit_amp_chat.core.records import CacheCheck
 
 # Whole passes of one look at a length, about.
-PASSES = 8
+PASSES = 6
 
 
 def check_caches(pair: Pair) -> dict[str, CacheCheck]:
@@ -183,7 +183,7 @@ class _Ladder:
 
     def _reach(self, length: int) -> int:
         """The longest text of a look at this length, in tokens."""
-        return length + GIVEN + 2 * DECODED + self._chunk(length) + 1
+        return length + GIVEN + 2 * DECODED + SHORT
 
     def _chunk(self, length: int) -> int:
         return min(prefill_chunk(self._side.device), length // 2 + 1)
