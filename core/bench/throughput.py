@@ -21,7 +21,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.loader import choose_device, choose_dtype
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.protocol import Event, Forget, Loading, Noticed
-from logit_amp_chat.core.records import Finish, PromptIds, Reply, Sampling, Step
+from logit_amp_chat.core.records import CacheCheck, Finish, PromptIds, Reply, Sampling, Step
 
 ALPHA = 1.0
 TOP = 10
@@ -63,7 +63,8 @@ class LaneFigures:
 class Figures:
     """What `measure` found, in bytes, seconds and tokens per second.
 
-    `recorded`: whether steps ran as CUDA graphs; if not, `notices` say why.
+    `recorded`: whether steps ran as CUDA graphs; if not, `notices` say why. `caches` are the
+    checks of what the caches are used for; None if they were skipped.
     """
 
     pair: str
@@ -80,6 +81,7 @@ class Figures:
     prefill_tokens_a_second: Rate
     next_turn: tuple[tuple[int, Rate], ...]
     notices: tuple[str, ...]
+    caches: dict[str, CacheCheck] | None
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def measure(
     """
     pair = replace(subject.pair, end_of_turn=frozenset())
     peer = subject.peer
-    engine = LocalEngine(subject.profile, pair)
+    engine = LocalEngine.checked(subject.profile, pair)
     sampling = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=plan.tokens)
     history = min(plan.history, pair.context - plan.tokens - 2 * PROMPT)
     if history < 4 * PROMPT:
@@ -183,6 +185,7 @@ def measure(
             (history, Rate.of(columns[count + 2])),
         ),
         notices=tuple(notices),
+        caches=engine.opened.session.caches,
     )
 
 

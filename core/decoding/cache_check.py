@@ -37,11 +37,11 @@ class Deviation:
 
 
 class Texts:
-    """Random prompts and continuations, the same ones at every use."""
+    """Random prompts and continuations, the same ones for the same seed."""
 
-    def __init__(self, usable: Sequence[int]) -> None:
+    def __init__(self, usable: Sequence[int], seed: int) -> None:
         self._usable = usable
-        self._random = random.Random(0)
+        self._random = random.Random(seed)
 
     def take(self, count: int) -> Ids:
         """The next `count` ids."""
@@ -120,9 +120,10 @@ def deviation(
     usable: Sequence[int],
     length: int,
     chunk: int,
+    seed: int = 0,
 ) -> Deviation:
     """How far replies are off at this level; `references` are the sides of `forward`."""
-    replies = as_replies(PrefixCache(forward, use), Texts(usable), length, chunk)
+    replies = as_replies(PrefixCache(forward, use), Texts(usable, seed), length, chunk)
     texts, logits = zip(*replies, strict=True)
     sides = torch.stack([one.cpu() for one in logits], dim=1).log_softmax(-1)
     kls, largest = [], 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,13 +20,17 @@ from logit_amp_chat.core.decoding.cache_limits import (
     AFFORDABLE,
     HOPELESS,
     LARGEST,
+    RECURRENT,
+    has_experts,
     is_exact,
+    is_full_precision,
     mean_kl_limit,
     switch_lengths,
 )
-from logit_amp_chat.core.decoding.cache_use import COSTS, CacheUse
+from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.pair_runner import CacheUses, prefill_chunk
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.layers.kv_cache import can_be_cut
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import ForwardPass, LoadedSide, SharedWeights
 from logit_amp_chat.core.models.vocabulary import special_ids
@@ -57,7 +62,7 @@ def check_caches(pair: Pair) -> dict[str, CacheCheck]:
     return checks
 
 
-def uses(checks: Mapping[str, CacheCheck]) -> CacheUses:
+def cache_uses(checks: Mapping[str, CacheCheck]) -> CacheUses:
     """What a runner may do, by these checks; both sides together only where nothing is lost."""
     levels = {name: CacheUse[check.use.upper()] for name, check in checks.items()}
     apart = min(levels["before"], levels["after"])
@@ -65,28 +70,6 @@ def uses(checks: Mapping[str, CacheCheck]) -> CacheUses:
     return CacheUses(
         levels["before"], levels["after"], together if together >= apart else CacheUse.NONE
     )
-
-
-def notices(checks: Mapping[str, CacheCheck]) -> list[str]:
-    """What a user should know: what is left out and why, and what could not be checked."""
-    said = [
-        f"{_subject(name)} would not give the numbers of whole forward passes with all caches in"
-        f" use ({next(iter(check.failed.values()))}): {COSTS[CacheUse[check.use.upper()]]}."
-        for name, check in checks.items()
-        if check.failed
-    ]
-    lengths = sorted({length for check in checks.values() for length in check.unchecked})
-    if lengths:
-        beyond = " and ".join(f"{length:,}" for length in lengths)
-        said.append(
-            f"Replies beyond {beyond} tokens, where positions or masks change, were not compared"
-            " with whole forward passes: that would take too long here."
-        )
-    return said
-
-
-def _subject(name: str) -> str:
-    return "Both sides in one pass" if name == "together" else name.capitalize()
 
 
 @dataclass(frozen=True)
@@ -110,6 +93,8 @@ class _Ladder:
         why = ""
         for use in sorted((use for use in CacheUse if least <= use <= top), reverse=True):
             worst, why = self._look(use, lengths)
+            if worst and why and self._may_flip:
+                worst, why = self._look(use, lengths, seed=1)  # a tie is rare, an error is not
             if worst and (not why or (use == CacheUse.NONE and not self._is_hopeless(worst))):
                 return self._check(use, worst, failed, unchecked)
             failed[_name(use)] = why
@@ -128,22 +113,32 @@ class _Ladder:
             use=_name(use),
             kl=worst.kl,
             largest=worst.largest,
-            limit=self._limit,
+            limit=self.limit,
             failed=failed,
             unchecked=unchecked,
         )
 
-    def _worst(self, use: CacheUse, lengths: Sequence[int]) -> Deviation:
+    def _worst(self, use: CacheUse, lengths: Sequence[int], seed: int = 0) -> Deviation:
         found = [
-            deviation(self.forward, use, self.references, self.usable, length, self._chunk(length))
+            deviation(
+                self.forward,
+                use,
+                self.references,
+                self.usable,
+                length,
+                self._chunk(length),
+                seed,
+            )
             for length in lengths
         ]
         return Deviation(max(one.kl for one in found), max(one.largest for one in found))
 
-    def _look(self, use: CacheUse, lengths: Sequence[int]) -> tuple[Deviation | None, str]:
+    def _look(
+        self, use: CacheUse, lengths: Sequence[int], seed: int = 0
+    ) -> tuple[Deviation | None, str]:
         """How far replies are off at this level, if they can be computed; and why it fails."""
         try:
-            worst = self._worst(use, lengths)
+            worst = self._worst(use, lengths, seed)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # models of all kinds, and caches that do not suit them
@@ -151,20 +146,36 @@ class _Ladder:
         return worst, self._complaint(worst)
 
     def _complaint(self, worst: Deviation) -> str:
-        if worst.kl <= self._limit and not (is_exact(self._side) and worst.largest > LARGEST):
+        if worst.kl <= self.limit and not (is_exact(self._side) and worst.largest > LARGEST):
             return ""
         return f"mean KL {worst.kl:.2g} nats, log-probabilities up to {worst.largest:.2g} apart"
 
     def _is_hopeless(self, worst: Deviation) -> bool:
-        return worst.kl > HOPELESS * self._limit
+        return worst.kl > HOPELESS * self.limit
 
     @property
     def _side(self) -> LoadedSide:
         return self.forward.before if isinstance(self.forward, SharedWeights) else self.forward
 
     @property
-    def _limit(self) -> float:
-        return mean_kl_limit(self._side)
+    def _may_flip(self) -> bool:
+        return is_full_precision(self._side) and has_experts(self._side.text_config)
+
+    @functools.cached_property
+    def limit(self) -> float:
+        """The largest mean KL that passes, in nats.
+
+        In low precision that of recurrent states is measured: what whole prompts differ by,
+        whose states nobody cuts or continues, is rounding.
+        """
+        limit, side = mean_kl_limit(self._side), self._side
+        if is_full_precision(side) or not side.takes_cache or can_be_cut(side.new_cache()):
+            return limit
+        try:
+            rounding = self._worst(CacheUse.LANES, self._lengths()[0][:1]).kl
+        except RuntimeError:
+            return limit
+        return min(limit, RECURRENT * rounding)
 
     def _lengths(self) -> tuple[list[int], tuple[int, ...]]:
         """The lengths of first prompts to look at, and the switches that are too expensive."""

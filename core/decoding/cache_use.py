@@ -22,14 +22,3 @@ class CacheUse(enum.IntEnum):
     """A prompt read in several passes."""
     TURNS = 4
     """A cache that is cut back, and continued by a later request."""
-
-
-COSTS: dict[CacheUse, str] = {
-    CacheUse.TURNS: "",
-    CacheUse.CHUNKS: "every request reads the whole conversation again",
-    CacheUse.LANES: "every request reads the whole conversation again, in one piece",
-    CacheUse.ONE_LANE: "every request reads the whole conversation again, and lanes are"
-    " decoded one after the other",
-    CacheUse.NONE: "every token reads the whole conversation again, lane after lane",
-}
-"""What each level costs, in words."""

@@ -12,8 +12,10 @@ from datetime import datetime
 
 import torch
 
+from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding import cache_guard, limits
+from logit_amp_chat.core.decoding import limits
+from logit_amp_chat.core.decoding.cache_guard import cache_uses, check_caches
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
@@ -57,13 +59,13 @@ class LocalEngine:
         self.pair = pair
         self.opened = Opened(
             session=_session(profile, pair, caches),
-            notices=(*pair.notices, *cache_guard.notices(caches or {})),
+            notices=(*pair.notices, *cache_checks.notices(caches or {})),
             memory=pair.memory,
         )
         self._chat = ChatTemplate(
             pair.tokenizer, pair.template, (profile.before.system, profile.after.system)
         )
-        self._decoder = Decoder(pair, uses=cache_guard.uses(caches) if caches else ALL_USES)
+        self._decoder = Decoder(pair, uses=cache_uses(caches) if caches else ALL_USES)
         self._controls: Controls | None = None
         self._stale = False
         self._told: str | None = None
@@ -76,16 +78,21 @@ class LocalEngine:
         """Load the profile's pair and warm it up. Raises LogitAmpError."""
         pair = load_pair(profile, report)
         prepare(pair)
-        pair = find_positions(pair)
-        caches = None
-        if not profile.trust_caches:
-            report(Loading(stage="warm-up", detail="check", done=0, total=1))
-            caches = cache_guard.check_caches(pair)
-        engine = cls(profile, pair, caches)
+        report(Loading(stage="warm-up", detail="check", done=0, total=1))
+        engine = cls.checked(profile, pair)
         report(Loading(stage="warm-up", detail="first token", done=0, total=1))
         engine._warm_up()
         report(Loading(stage="warm-up", detail="first token", done=1, total=1))
         return engine
+
+    @classmethod
+    def checked(cls, profile: Profile, pair: Pair) -> LocalEngine:
+        """An engine that uses caches as far as its replies then agree with whole passes.
+
+        Unchecked where the profile says `trust_caches`. Raises PairError.
+        """
+        pair = find_positions(pair)
+        return cls(profile, pair, None if profile.trust_caches else check_caches(pair))
 
     @property
     def uses_cuda_graphs(self) -> bool:

@@ -14,7 +14,6 @@ def rope_switch(config: Any) -> int | None:
     `generate` does with Phi-3). None if the model has no such switch. Dynamic NTK changes
     its frequencies beyond `max_position_embeddings` only, which no prompt passes.
     """
-    config = config.get_text_config()
     switches = (
         rope.get("original_max_position_embeddings")
         or getattr(config, "original_max_position_embeddings", None)

@@ -43,10 +43,15 @@ class LoadedSide:
         """The device that the token ids go to."""
         return torch.device(self.model.get_input_embeddings().weight.device)
 
+    @property
+    def text_config(self) -> Any:
+        """The configuration of what reads text."""
+        return self.model.config.get_text_config()
+
     @functools.cached_property
     def rope_switch(self) -> int | None:
         """The longest text, in tokens, that is read with the short frequencies of longrope."""
-        return rope_switch(self.model.config)
+        return rope_switch(self.text_config)
 
     def new_cache(self) -> KVCache:
         """An empty cache for this side."""

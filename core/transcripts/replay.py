@@ -281,6 +281,12 @@ def reasons(recorded: Session, present: Session) -> list[str]:
         for name in sorted(recorded.versions.keys() | present.versions.keys())
     ]
     found.append(_changed("context", recorded.context, present.context))
+    checked, here = recorded.caches or {}, present.caches or {}
+    found += [
+        _changed(f"what {name}'s caches are used for", checked[name].use, here[name].use)
+        for name in checked.keys() & here.keys()
+    ]
+    found += ["caches that were not checked here"] if present.caches is None else []
     return [reason for reason in found if reason]
 
 

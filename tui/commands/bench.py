@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.analysis.cache_checks import finding
 from logit_amp_chat.core.number_format import count, quantity
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
@@ -77,6 +78,7 @@ def table(figures: Figures) -> str:
             for history, seconds in f.next_turn
         ),
     ]
+    lines += [f"{name}: {finding(name, check)}" for name, check in (f.caches or {}).items()]
     return "\n".join(lines) + "\n"
 
 

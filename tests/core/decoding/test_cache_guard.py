@@ -15,6 +15,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import cache_guard
 from logit_amp_chat.core.decoding.cache_use import CacheUse
@@ -138,5 +139,5 @@ def test_what_is_wrong_is_given_up_and_nothing_else(
     checks = cache_guard.check_caches(pair)
     assert (checks["before"].use, checks["after"].use) == (use.name.lower(), "turns")
     assert checks["before"].kl < checks["before"].limit
-    (said,) = cache_guard.notices(checks)
-    assert said.startswith("Before would not give the numbers of whole forward passes")
+    (said,) = cache_checks.notices(checks)
+    assert said.startswith("With all caches in use, before would not give the numbers of whole")
