@@ -14,6 +14,7 @@ from transformers import BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.adapter_vocabulary import check_vocabulary
 from logit_amp_chat.core.models.architecture import auto_class, check_cache, check_quantization
 from logit_amp_chat.core.models.gguf_file import watch_unpacking
 from logit_amp_chat.core.models.hub import Source, complete
@@ -124,6 +125,8 @@ class Loader:
                     "Set quantization: none.",
                 )
             check_quantization(origin.config, origin.side.model, self.device)
+            if origin.adapter is not None:
+                check_vocabulary(origin.adapter, origin.rows, origin.side.model)
         sides = [(self._folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
         on_gpu = self.device.type == "cuda"
