@@ -96,6 +96,10 @@ def __getattr__(name: str) -> object:
     """Import what is asked for when it is first asked for."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from logit_amp_chat.core.config.folders import ensure_home, ensure_temporary_folder
+
+    ensure_home()
+    ensure_temporary_folder()
     found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     globals()[name] = found
     return found

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
-from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING, AutoHfQuantizer
 
 from logit_amp_chat.core.errors import PairError, first_line
 
@@ -55,6 +54,8 @@ def check_quantization(config: Any, name: str, device: torch.device) -> None:
     settings = getattr(config, "quantization_config", None)
     if settings is None:
         return
+    from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING, AutoHfQuantizer
+
     settings = settings if isinstance(settings, dict) else settings.to_dict()
     method = str(settings.get("quant_method") or "an unnamed method")
     bitsandbytes = settings.get("load_in_4bit") or settings.get("load_in_8bit")

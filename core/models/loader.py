@@ -15,6 +15,7 @@ from transformers import BitsAndBytesConfig
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError, first_line
+from logit_amp_chat.core.models.adapter_vocabulary import check_vocabulary
 from logit_amp_chat.core.models.adapters import check_adapters, probe, with_adapters
 from logit_amp_chat.core.models.architecture import auto_class, check_quantization
 from logit_amp_chat.core.models.base_weights import checksums
@@ -175,6 +176,8 @@ class Loader:
                     "Set quantization: none.",
                 )
             check_quantization(origin.config, origin.side.model, self.device)
+            if origin.adapter is not None:
+                check_vocabulary(origin.adapter, origin.rows, origin.side.model)
         sides = [(self._folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
         on_gpu = self.device.type == "cuda"
