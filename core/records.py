@@ -128,7 +128,8 @@ class Session:
 
     `vocabulary` is a hash of the vocabulary without added tokens; `context` is
     in tokens; a reply ends after any of the ids `end_of_turn`. `caches` are the checks of
-    before, after and of both together, where both are one model; None if they were skipped.
+    before, after, of both together, where both are one model, and of captured steps; None if
+    they were skipped.
     """
 
     type: Literal["session"] = "session"

@@ -17,6 +17,7 @@ COSTS = {
 """What it costs to use caches for this and no more."""
 
 APART = "the two sides are computed one after the other"
+EAGER = "decoding steps are not captured as CUDA graphs"
 
 
 def notices(checks: Mapping[str, CacheCheck]) -> list[str]:
@@ -53,8 +54,10 @@ def finding(name: str, check: CacheCheck) -> str:
 
 
 def _cost(name: str, check: CacheCheck) -> str:
-    return APART if name == "together" and check.use == "none" else COSTS[check.use]
+    instead = {"together": APART, "captured": EAGER}
+    return instead.get(name, COSTS["none"]) if check.use == "none" else COSTS[check.use]
 
 
 def _subject(names: list[str]) -> str:
-    return "both sides in one pass" if names == ["together"] else " and ".join(names)
+    words = {"together": "both sides in one pass", "captured": "captured steps"}
+    return " and ".join(words.get(name, name) for name in names)

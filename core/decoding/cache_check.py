@@ -124,12 +124,18 @@ def deviation(
 ) -> Deviation:
     """How far replies are off at this level; `references` are the sides of `forward`."""
     replies = as_replies(PrefixCache(forward, use), Texts(usable, seed), length, chunk)
+    return compare([*replies], references)
+
+
+def compare(replies: Sequence[Computed], references: Sequence[WholePasses]) -> Deviation:
+    """How far logits are from those of whole passes; `references` are their sides."""
     texts, logits = zip(*replies, strict=True)
-    sides = torch.stack([one.cpu() for one in logits], dim=1).log_softmax(-1)
+    sides = torch.stack([one.cpu() for one in logits], dim=1)
     kls, largest = [], 0.0
     for computed, reference in zip(sides, references, strict=True):
-        whole = torch.stack(reference.read(texts))
-        apart = torch.where(whole == computed, 0.0, whole - computed)
+        whole = torch.stack(reference.read(texts))[:, : computed.shape[-1]].log_softmax(-1)
+        apart = whole - computed.log_softmax(-1)
+        apart = torch.where(apart.isnan(), 0.0, apart)  # −∞ on both sides
         kls.append((whole.exp() * apart).nan_to_num(0.0).sum(-1).mean())
         largest = max(largest, float(apart[whole.isfinite()].abs().max()))
     return Deviation(max(0.0, float(torch.stack(kls).max())), largest)

@@ -12,8 +12,11 @@ from logit_amp_chat.core.decoding.cache_check import (
     DECODED,
     GIVEN,
     SHORT,
+    Computed,
     Deviation,
+    Texts,
     WholePasses,
+    compare,
     deviation,
 )
 from logit_amp_chat.core.decoding.cache_limits import (
@@ -28,13 +31,14 @@ from logit_amp_chat.core.decoding.cache_limits import (
     switch_lengths,
 )
 from logit_amp_chat.core.decoding.cache_use import CacheUse
+from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.pair_runner import CacheUses, prefill_chunk
 from logit_amp_chat.core.errors import PairError, first_line
 from logit_amp_chat.core.models.layers.kv_cache import can_be_cut
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import ForwardPass, LoadedSide, SharedWeights
 from logit_amp_chat.core.models.vocabulary import special_ids
-from logit_amp_chat.core.records import CacheCheck
+from logit_amp_chat.core.records import CacheCheck, PromptIds
 
 # Whole passes of one look at a length, about.
 PASSES = 6
@@ -60,6 +64,41 @@ def check_caches(pair: Pair) -> dict[str, CacheCheck]:
         ladder = _Ladder(together, [*wholes.values()], usable, pair.context)
         checks["together"] = ladder.climb(pair.infos[0].model, CacheUse.LANES)
     return checks
+
+
+def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
+    """Compare captured steps with whole passes; None if the decoder captures none.
+
+    Where they differ, the decoder captures no more.
+    """
+    graph_cache, pair = decoder.graph_cache, decoder.pair
+    if graph_cache is None:
+        return None
+    texts = Texts(_ordinary_ids(pair), seed=0)
+    text = texts.take(SHORT)
+    for _ in decoder.runner.prefill(PromptIds(before=text, after=text), ()):
+        pass
+    if not graph_cache.can_capture():
+        decoder.forget()
+        return None
+    room, inputs = graph_cache.enter(1, 1), graph_cache.inputs(1)
+    computed: list[Computed] = []
+    for _ in range(DECODED):
+        token = texts.take(1)
+        text += token
+        inputs.tokens.copy_(torch.tensor(token))
+        graph_cache.forward(1, room)()
+        decoder.runner.append_tokens(token)
+        computed.append((text, torch.cat([side.clone() for side in inputs.logits])))
+    graph_cache.leave()
+    decoder.forget()
+    found = compare(computed, [WholePasses(pair.before), WholePasses(pair.after)])
+    limit = max(mean_kl_limit(pair.before), mean_kl_limit(pair.after))
+    if found.kl <= limit:
+        return CacheCheck(use="turns", kl=found.kl, largest=found.largest, limit=limit)
+    decoder.graph_cache = None
+    why = f"mean KL {found.kl:.2g} nats, log-probabilities up to {found.largest:.2g} apart"
+    return CacheCheck(use="none", kl=0.0, largest=0.0, limit=limit, failed={"turns": why})
 
 
 def cache_uses(checks: Mapping[str, CacheCheck]) -> CacheUses:

@@ -15,11 +15,14 @@ import torch
 from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import limits
-from logit_amp_chat.core.decoding.cache_guard import cache_uses, check_caches
+from logit_amp_chat.core.decoding.cache_guard import (
+    cache_uses,
+    check_caches,
+    check_captured_steps,
+)
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
-from logit_amp_chat.core.decoding.pair_runner import ALL_USES
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import UsageError
@@ -53,7 +56,11 @@ class LocalEngine:
     """An `Engine` in this process: one open pair and one decoder."""
 
     def __init__(
-        self, profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None = None
+        self,
+        profile: Profile,
+        pair: Pair,
+        caches: dict[str, CacheCheck] | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
         """`caches`: how the pair's caches were checked; None uses them unchecked."""
         self.pair = pair
@@ -65,7 +72,7 @@ class LocalEngine:
         self._chat = ChatTemplate(
             pair.tokenizer, pair.template, (profile.before.system, profile.after.system)
         )
-        self._decoder = Decoder(pair, uses=cache_uses(caches) if caches else ALL_USES)
+        self._decoder = decoder or Decoder(pair)
         self._controls: Controls | None = None
         self._stale = False
         self._told: str | None = None
@@ -92,7 +99,13 @@ class LocalEngine:
         Unchecked where the profile says `trust_caches`. Raises PairError.
         """
         pair = find_positions(pair)
-        return cls(profile, pair, None if profile.trust_caches else check_caches(pair))
+        if profile.trust_caches:
+            return cls(profile, pair)
+        caches = check_caches(pair)
+        decoder = Decoder(pair, uses=cache_uses(caches))
+        if captured := check_captured_steps(decoder):
+            caches["captured"] = captured
+        return cls(profile, pair, caches, decoder)
 
     @property
     def uses_cuda_graphs(self) -> bool:

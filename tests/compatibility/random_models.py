@@ -97,8 +97,11 @@ EXTRA: dict[str, dict[str, Any]] = {
     "zaya": {"num_experts_per_tok": 1},
     "zamba2": {"layers_block_type": ["mamba", "hybrid"] * 2, "hybrid_layer_ids": [1, 3]},
     "gemma3n_text": {"num_kv_shared_layers": 0},
-    "phi3": {"rope_parameters": LONGROPE},
-    "phimoe": {"rope_parameters": {**LONGROPE, "short_mscale": 1.2, "long_mscale": 1.4}},
+    "phi3": {"rope_parameters": LONGROPE, "original_max_position_embeddings": 32},
+    "phimoe": {
+        "rope_parameters": {**LONGROPE, "short_mscale": 1.2, "long_mscale": 1.4},
+        "original_max_position_embeddings": 32,
+    },
 }
 
 

@@ -19,13 +19,17 @@ from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding import cache_guard
 from logit_amp_chat.core.decoding.cache_use import CacheUse
+from logit_amp_chat.core.decoding.cuda_graphs.static_cache import StaticKVLayer
+from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.models.side import LoadedSide
+from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 from tests.compatibility.random_models import save_random_pair
 from tests.compatibility.reference import differences, whole_pass
-from tests.models import tiny_tokenizer
+from tests.models import save_adapter, save_pair, tiny_tokenizer
 
 RIGHT = 1e-4
 Folder = Callable[[str], Path]
@@ -95,6 +99,22 @@ def test_unchecked_caches_of_such_a_model_are_wrong(folder: Folder) -> None:
     assert difference(engine, folder("recurrent_gemma")) > 100 * RIGHT
 
 
+def test_states_from_below_the_switch_of_positions_are_wrong_above_it(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoadedSide, "rope_switch", None)
+    engine = LocalEngine.open(profile(folder("phi3"), trust_caches=True))
+    assert difference(engine, folder("phi3")) > 100 * RIGHT
+
+
+def test_a_model_that_is_not_told_positions_counts_from_0_in_every_pass(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoadedSide, "counts_from_zero", lambda self: False)
+    engine = LocalEngine.open(profile(folder("bamba"), trust_caches=True))
+    assert difference(engine, folder("bamba")) > 100 * RIGHT
+
+
 class Forgetful(LoadedSide):
     """Wrong at one thing, as some architecture may be."""
 
@@ -141,3 +161,58 @@ def test_what_is_wrong_is_given_up_and_nothing_else(
     assert checks["before"].kl < checks["before"].limit
     (said,) = cache_checks.notices(checks)
     assert said.startswith("With all caches in use, before would not give the numbers of whole")
+
+
+@pytest.mark.parametrize("kind", ["llama", "phi3", "gemma3_text"])
+def test_captured_steps_are_those_of_whole_passes_too(folder: Folder, kind: str) -> None:
+    """Also where a reply passes the length at which positions switch."""
+    chosen = profile(folder(kind))
+    pair = load_pair(chosen)
+    decoder = Decoder(pair, cuda_graphs=True)
+    check = cache_guard.check_captured_steps(decoder)
+    assert check is not None
+    assert check.kl < check.limit
+    assert difference(LocalEngine(chosen, pair, decoder=decoder), folder(kind)) < RIGHT
+
+
+def test_captured_steps_that_are_wrong_are_given_up(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def misplaced(self: StaticKVLayer, keys: Any, values: Any, *_: Any, **__: Any) -> Any:
+        return self.keys, self.values  # and the token is forgotten
+
+    monkeypatch.setattr(StaticKVLayer, "update", misplaced)
+    decoder = Decoder(load_pair(profile(folder("llama"))), cuda_graphs=True)
+    check = cache_guard.check_captured_steps(decoder)
+    assert check is not None
+    assert (check.use, decoder.graph_cache) == ("none", None)
+    (said,) = cache_checks.notices({"captured": check})
+    assert said.startswith("With all caches in use, captured steps would not give")
+
+
+def test_both_sides_of_an_adapter_are_checked_in_one_pass(tmp_path: Path) -> None:
+    base, _ = save_pair(tmp_path)
+    adapter = save_adapter(base, tmp_path / "adapter", seed=1)
+    after = {"model": str(base), "adapter": str(adapter)}
+    engine = LocalEngine.open(profile(tmp_path, before={"model": str(base)}, after=after))
+    assert levels(engine) == {**ALL, "together": "turns"}
+
+
+def test_lengths_that_are_too_expensive_are_named(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_guard, "AFFORDABLE", {"cpu": 0.0})
+    engine = LocalEngine.open(profile(folder("phi3")))
+    assert engine.opened.session.caches is not None
+    assert engine.opened.session.caches["after"].unchecked == (32,)
+    assert "beyond 32 tokens" in engine.opened.notices[-1]
+
+
+def test_a_model_that_looks_at_later_tokens_is_refused(folder: Folder) -> None:
+    with pytest.raises(PairError, match="even whole forward passes over one text do not agree"):
+        LocalEngine.open(profile(folder("cpmant")))
+
+
+def test_the_checks_are_part_of_the_transcript(folder: Folder) -> None:
+    session = LocalEngine.open(profile(folder("llama"))).opened.session
+    assert from_line(to_line(session)) == session
