@@ -32,6 +32,7 @@ def open_pair(
     quantization: str | None = None,
     dtype: str | None = None,
     vocabulary: str | None = None,
+    trust_caches: bool | None = None,
     device: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
@@ -40,14 +41,15 @@ def open_pair(
 
     `profile` is a name or a YAML file (default: demo), `before` and `after` are Hub ids or
     folders, `adapter` is a LoRA on one model. `vocabulary` "by-id" takes an id for one token
-    on both sides where they name it differently. With `process` the models run in a
-    separate process, whose crash costs no more than a reload. `report` receives progress.
+    on both sides where they name it differently. Replies are compared with whole forward passes
+    first, and caches used as far as they agree, unless `trust_caches`. With `process` the models
+    run in a separate process, whose crash costs no more than a reload. `report` receives progress.
 
     Raises ProfileError, PairError and UsageError.
     """
     chosen = chosen_profile(profile, before, after, adapter, report)
     settings = {"quantization": quantization, "dtype": dtype, "vocabulary": vocabulary}
-    chosen = adjusted(chosen, settings | {"device": device})
+    chosen = adjusted(chosen, settings | {"trust_caches": trust_caches, "device": device})
     engine: Engine
     if process:
         from logit_amp_chat.core.engine.process import ProcessEngine

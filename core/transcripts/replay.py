@@ -286,7 +286,8 @@ def reasons(recorded: Session, present: Session) -> list[str]:
         _changed(f"what {name}'s caches are used for", checked[name].use, here[name].use)
         for name in checked.keys() & here.keys()
     ]
-    found += ["caches that were not checked here"] if present.caches is None else []
+    if checked and present.caches is None:
+        found.append("caches that were checked then and not now")
     return [reason for reason in found if reason]
 
 

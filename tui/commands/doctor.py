@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from logit_amp_chat.core.analysis.cache_checks import finding
 from logit_amp_chat.core.config.profile import Profile, list_profiles
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
+from logit_amp_chat.core.protocol import Engine, Loading
+from logit_amp_chat.core.records import CacheCheck
 from logit_amp_chat.core.system.diagnosis import Diagnosis, lacks_token
 from logit_amp_chat.core.system.hub_cache import download_state
 from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.commands.output import put, put_json, say
+from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
 from logit_amp_chat.tui.terminal import capabilities as terminal
 from logit_amp_chat.tui.terminal.capabilities import Finding
+
+Opener = Callable[[Profile, Callable[[Loading], None]], Engine]
 
 SIGNS = {"good": "✓", "odd": "!", "bad": "✗"}
 CANNOT = PairError.exit_code
 
 
-def run(chosen: Profile, *, as_json: bool) -> int:
-    """Print what was found; 0 where the chosen profile can run here as far as is known."""
+def run(chosen: Profile, *, as_json: bool, open_engine: Opener | None = None) -> int:
+    """Print what was found; 0 where the chosen profile can run here as far as is known.
+
+    With `open_engine` its pair is loaded, and what its caches may be used for is told too.
+    Raises LogitAmpError if it cannot be.
+    """
     found = terminal.here()
     say("Asking torch and bitsandbytes …")
     diagnosis = Diagnosis.this()
     can_run = diagnosis.can_run(chosen)
     profiles = [entry for entry in list_profiles() if isinstance(entry, Profile)]
     machine = list(machine_findings(diagnosis, [*profiles, chosen]))
+    caches = _checked(chosen, open_engine) if open_engine else {}
     if as_json:
         put_json(json.dumps({
             "terminal": [asdict(one) for one in found],
             "machine": [asdict(one) for one in machine],
             "profiles": [_record(diagnosis, profile) for profile in profiles],
             "profile": _record(diagnosis, chosen),
+            "caches": {name: asdict(check) for name, check in caches.items()},
         }, indent=2))  # fmt: skip
     else:
         put("".join(f"{line}\n" for line in _report(diagnosis, found, machine, profiles, chosen)))
+        put("".join(f"  {name}: {finding(name, check)}\n" for name, check in caches.items()))
+        if open_engine and not caches:
+            put("  Caches were not compared: the profile trusts them.\n")
     return 0 if can_run is not False else CANNOT
+
+
+def _checked(profile: Profile, open_engine: Opener) -> Mapping[str, CacheCheck]:
+    progress = Progress()
+    try:
+        return open_engine(profile, progress).opened.session.caches or {}
+    finally:
+        progress.done()
 
 
 def machine_findings(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Iterator[Finding]:

@@ -308,6 +308,12 @@ def bench(
 @app.command(epilog=EXIT_CODES, short_help="Check this terminal, this machine and the profiles.")
 def doctor(
     profile: options.ProfileName = None,
+    load: Annotated[
+        bool,
+        typer.Option(
+            "--load", help="Also load the pair, and compare its replies with whole forward passes."
+        ),
+    ] = False,
     keys: Annotated[
         bool, typer.Option("--keys", help="Test keys and clipboard interactively.")
     ] = False,
@@ -327,7 +333,8 @@ def doctor(
         from logit_amp_chat.tui.keys.key_tester import try_keys
 
         say(try_keys())
-    raise typer.Exit(headless.run(chosen, as_json=as_json))
+    opener = _open_engine if load else None
+    raise typer.Exit(headless.run(chosen, as_json=as_json, open_engine=opener))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -16,6 +16,7 @@ from logit_amp_chat.core.protocol import (
     Request,
 )
 from logit_amp_chat.core.records import (
+    CacheCheck,
     PromptIds,
     Record,
     Reply,
@@ -240,6 +241,19 @@ def test_reasons_name_what_is_not_as_it_was() -> None:
         "peft: none → 1",
         "torch: 2 → 3",
     ]
+
+
+def test_reasons_name_what_caches_are_used_for() -> None:
+    checked = CacheCheck(use="turns", kl=0.0, largest=0.0, limit=1e-5)
+    then = dataclasses.replace(samples.session(), caches={"after": checked})
+    less = {"after": dataclasses.replace(checked, use="chunks")}
+    assert reasons(then, dataclasses.replace(then, caches=less)) == [
+        "what after's caches are used for: turns → chunks"
+    ]
+    assert reasons(then, dataclasses.replace(then, caches=None)) == [
+        "caches that were checked then and not now"
+    ]
+    assert reasons(dataclasses.replace(then, caches=None), then) == []
 
 
 def test_the_profile_is_pinned_and_runs_no_code(tiny_pair: Callable[..., Profile]) -> None:

@@ -42,6 +42,19 @@ def big_profile(folder: Path) -> str:
 
 
 @pytest.mark.usefixtures("here")
+def test_it_loads_the_pair_if_asked_and_compares_its_replies(capsys: Capture) -> None:
+    assert cli.run(["doctor", "--load"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(";")[0] for line in lines[-2:]] == [
+        "  before: caches in full use",
+        "  after: caches in full use",
+    ]
+    assert cli.run(["doctor", "--load", "--json"]) == 0
+    caches = json.loads(capsys.readouterr().out)["caches"]
+    assert caches["before"]["kl"] <= caches["before"]["limit"]
+
+
+@pytest.mark.usefixtures("here")
 def test_it_ends_with_0_where_the_profile_can_run(capsys: Capture) -> None:
     assert cli.run(["doctor"]) == 0
     out = capsys.readouterr().out
