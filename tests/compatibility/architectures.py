@@ -13,7 +13,8 @@ import argparse
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,29 @@ from logit_amp_chat.core.decoding.cache_limits import has_experts, has_indexer
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError, first_line
 from tests.compatibility.random_models import architectures, save_random_pair
-from tests.compatibility.reference import differences, whole_pass
+from tests.compatibility.reference import CHUNK, differences, whole_pass
 from tests.models import tiny_tokenizer
 
-TABLE = Path(__file__).parents[2] / "docs" / "architectures.md"
+PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
+HEAD = """# Which architectures work
+
+Every model type that transformers {version} opens for next-token prediction, as a pair of tiny
+random models in float32 on a CPU, compared with transformers alone: one whole forward pass
+without a cache for every token of a chat (a prompt in chunks of {chunk} tokens, three lanes, a
+second turn, a branch with given tokens, an edited message). "Right" means that no listed
+log-probability differs by more than {right} nats on either side; "right but for ties", that
+tokens were routed to other experts, or attended to other tokens, at scores that are equal.
+
+"Caches" is what they may be used for, as found on opening: *turns* (all there is), *chunks*
+(every request reads the whole conversation again), *lanes* (in one piece), *one_lane* (lanes one
+after the other), *none* (every token reads the whole conversation again). "Not built" are
+configurations that the rule for small ones does not fit.
+
+`python -m tests.compatibility.architectures --write` measures and writes this page anew.
+
+{counts}
+
+"""
 RIGHT = 1e-3
 # Mean difference in nats that a few other choices of experts or tokens may make.
 FLIPS = 0.1
@@ -85,14 +105,21 @@ def profile(folder: Path) -> Profile:
     return Profile.model_validate({**sides, "name": "t", "dtype": "float32", "device": "cpu"})
 
 
-def table(results: Iterable[Result]) -> str:
+def page(results: Sequence[Result]) -> str:
     """The results as Markdown."""
-    rows = ["| architecture | | caches used for | largest difference (nats) | |", "|---" * 5 + "|"]
+    verdicts = Counter(one.verdict for one in results)
+    head = HEAD.format(
+        version=transformers.__version__,
+        chunk=CHUNK,
+        right=RIGHT,
+        counts=", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common()) + ".",
+    )
+    rows = ["| architecture | | caches | difference, nats | why |", "|" + " --- |" * 5]
     for one in results:
         difference = "" if one.difference is None else f"{one.difference:.1e}"
         note = one.note.replace("|", "\\|")[:160]
         rows.append(f"| {one.kind} | {one.verdict} | {one.use} | {difference} | {note} |")
-    return "\n".join(rows)
+    return head + "\n".join(rows) + "\n"
 
 
 def main() -> None:
@@ -110,7 +137,7 @@ def main() -> None:
         results.append(examine(kind))
         print(results[-1], flush=True)
     if arguments.write:
-        TABLE.write_text(table(results))
+        PAGE.write_text(page(results), encoding="utf-8")
 
 
 if __name__ == "__main__":
