@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.records import NO_LIMIT, Sampling
 
 MINUS = "−"
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -147,3 +147,8 @@ def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) ->
         ),
     ]
     return next((form for form in forms if form and len(form) <= room), forms[-1])
+
+
+def context(used: int, limit: int) -> str:
+    """How many tokens of the context are used: context 117/8192; of one without a limit: 117."""
+    return f"context {used}" + (f"/{limit}" if limit < NO_LIMIT else "")

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 VERSION = 1
+NO_LIMIT = 1 << 30
+"""The context, in tokens, of a model that has none: recurrent states hold any length."""
 
 Role = Literal["system", "user", "assistant"]
 Ends = Literal["mix", "after"]

@@ -27,12 +27,12 @@ from logit_amp_chat.core.models.quantized_weights import QuantizedCopy
 from logit_amp_chat.core.models.side import LoadedSide, Model
 from logit_amp_chat.core.models.vocabulary import Tokenizer
 from logit_amp_chat.core.protocol import Loading
+from logit_amp_chat.core.records import NO_LIMIT
 
 # bitsandbytes warns about every product in another precision, and about optional kernels.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 Report = Callable[[Loading], None]
-NO_LIMIT = 1 << 30
 NAMES = ("before", "after")
 
 

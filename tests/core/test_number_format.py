@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from logit_amp_chat.core.number_format import (
     MINUS,
     bar,
+    context,
     delta,
     exact,
     fraction,
@@ -21,7 +22,7 @@ from logit_amp_chat.core.number_format import (
     sampling_line,
     signed,
 )
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.records import NO_LIMIT, Sampling
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,8 @@ def test_ends_that_are_not_mixed_are_named_however_little_room_there_is() -> Non
     assert sampling_line(kept) == "τ 0.01  T 0.7  top-p 0.9  ends after"
     assert sampling_line(kept, 1) == "τ.01 T.7 p.9 ends after"
     assert "ends" not in sampling_line(Sampling())
+
+
+def test_a_context_without_a_limit_has_none() -> None:
+    assert context(117, 8192) == "context 117/8192"
+    assert context(117, NO_LIMIT) == "context 117"

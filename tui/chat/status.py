@@ -28,7 +28,7 @@ def figures(session: ChatSession) -> tuple[str, ...]:
     elif (rate := live.tokens_per_second) is not None:
         found.append(f"{rate:.0f} tok/s")
     if (used := live.context_used) is not None:
-        found.append(f"context {used[0]}/{used[1]}")
+        found.append(number_format.context(*used))
     if session.state == "failed":
         found.append("not loaded")
     if saved.read_only:
