@@ -56,7 +56,7 @@ class PrefixCache:
 
     def __init__(self, side: ForwardPass, use: CacheUse = CacheUse.TURNS) -> None:
         self.side = side
-        self.use = use
+        self.use = use if side.takes_cache else CacheUse.NONE
         self._kept: list[CachedPrefix] = []
         self._aside: list[CachedPrefix] = []  # at most one
         self._live: list[CachedPrefix] = []  # one, or one for each lane
