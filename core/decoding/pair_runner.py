@@ -34,9 +34,8 @@ class PairRunner:
     """
 
     def __init__(self, pair: Pair, uses: CacheUses = ALL_USES) -> None:
-        shared = (
-            SharedWeights.of(pair.before, pair.after) if uses.together > CacheUse.NONE else None
-        )
+        together = uses.together > CacheUse.NONE and pair.before.takes_cache
+        shared = SharedWeights.of(pair.before, pair.after) if together else None
         self._device = pair.device
         self._second_stream: torch.cuda.Stream | None = None
         self._apart = (PrefixCache(pair.before, uses.before), PrefixCache(pair.after, uses.after))

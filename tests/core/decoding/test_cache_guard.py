@@ -99,6 +99,11 @@ def test_unchecked_caches_of_such_a_model_are_wrong(folder: Folder) -> None:
     assert difference(engine, folder("recurrent_gemma")) > 100 * RIGHT
 
 
+def test_a_model_that_takes_no_cache_gets_none_unchecked_either(folder: Folder) -> None:
+    engine = LocalEngine.open(profile(folder("mamba2"), trust_caches=True))
+    assert difference(engine, folder("mamba2")) < RIGHT
+
+
 def test_states_from_below_the_switch_of_positions_are_wrong_above_it(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
