@@ -52,11 +52,13 @@ SMALL: dict[str, Any] = {
     # experts
     **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), 32),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
-    **dict.fromkeys(("num_experts_per_tok",), 2),
+    **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token"), 2),
     **dict.fromkeys(("n_group", "topk_group", "first_k_dense_replace"), 1),
     # recurrent states
     **dict.fromkeys(("mamba_n_heads", "mamba_num_heads", "linear_num_value_heads"), 4),
     **dict.fromkeys(("linear_num_key_heads",), 2),
+    "linear_num_heads": 4,
+    "linear_head_dim": 16,
     **dict.fromkeys(("mamba_d_head", "mamba_d_state", "mamba_chunk_size", "state_size"), 16),
     **dict.fromkeys(("mamba_head_dim", "linear_key_head_dim", "linear_value_head_dim"), 16),
     **dict.fromkeys(("chunk_size", "ssm_state_size", "lru_width"), 16),
@@ -92,6 +94,7 @@ EXTRA: dict[str, dict[str, Any]] = {
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2, "num_dense_layers": 1},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 2},
     "bailing_hybrid": {"layer_group_size": 2},
+    "kimi_linear": {"layer_types": ["linear_attention", "full_attention"] * 2},
     "longcat_flash": {"head_dim": 8},
     "mamba2": {"num_heads": 4, "head_dim": 16, "expand": 1},
     "zaya": {"num_experts_per_tok": 1},
