@@ -23,6 +23,7 @@ from logit_amp_chat.core.decoding.cache_limits import (
     AFFORDABLE,
     HOPELESS,
     LARGEST,
+    LARGEST_RECURRENT,
     RECURRENT,
     has_experts,
     is_exact,
@@ -185,7 +186,8 @@ class _Ladder:
         return worst, self._complaint(worst)
 
     def _complaint(self, worst: Deviation) -> str:
-        if worst.kl <= self.limit and not (is_exact(self._side) and worst.largest > LARGEST):
+        largest = LARGEST_RECURRENT if self._is_recurrent else LARGEST
+        if worst.kl <= self.limit and not (is_exact(self._side) and worst.largest > largest):
             return ""
         return f"mean KL {worst.kl:.2g} nats, log-probabilities up to {worst.largest:.2g} apart"
 
@@ -201,14 +203,18 @@ class _Ladder:
         return is_full_precision(self._side) and has_experts(self._side.text_config)
 
     @functools.cached_property
+    def _is_recurrent(self) -> bool:
+        return self._side.takes_cache and not can_be_cut(self._side.new_cache())
+
+    @functools.cached_property
     def limit(self) -> float:
         """The largest mean KL that passes, in nats.
 
         In low precision that of recurrent states is measured: what whole prompts differ by,
         whose states nobody cuts or continues, is rounding.
         """
-        limit, side = mean_kl_limit(self._side), self._side
-        if is_full_precision(side) or not side.takes_cache or can_be_cut(side.new_cache()):
+        limit = mean_kl_limit(self._side)
+        if is_full_precision(self._side) or not self._is_recurrent:
             return limit
         try:
             rounding = self._worst(CacheUse.LANES, self._lengths()[0][:1]).kl

@@ -37,8 +37,9 @@ Every model type that transformers {version} opens for next-token prediction, as
 random models in float32 on a CPU, compared with transformers alone: one whole forward pass
 without a cache for every token of a chat (a prompt in chunks of {chunk} tokens, three lanes, a
 second turn, a branch with given tokens, an edited message). "Right" means that no listed
-log-probability differs by more than {right} nats on either side; "right but for ties", that
-tokens were routed to other experts, or attended to other tokens, at scores that are equal.
+log-probability differs by more than {right} nats on either side; "right but for rounding", that
+a few do and the mean does not reach a tenth of that; "right but for ties", that tokens were
+routed to other experts, or attended to other tokens, at scores that are equal.
 
 "Caches" is what they may be used for, as found on opening: *turns* (all there is), *chunks*
 (every request reads the whole conversation again), *lanes* (in one piece), *one_lane* (lanes one
@@ -51,6 +52,8 @@ configurations that the rule for small ones does not fit.
 
 """
 RIGHT = 1e-3
+# Mean difference in nats of states that are rounded more coarsely in steps than in one piece.
+ROUNDING = 1e-4
 # Mean difference in nats that a few other choices of experts or tokens may make.
 FLIPS = 0.1
 
@@ -94,8 +97,9 @@ def examine(kind: str) -> Result:
         config = engine.pair.after.text_config
         chooses = has_experts(config) or has_indexer(config)
         verdict = "right" if max(found) <= RIGHT else "WRONG"
-        if verdict == "WRONG" and chooses and sum(found) / len(found) <= FLIPS:
-            verdict = "right but for ties"
+        mean = sum(found) / len(found)
+        if verdict == "WRONG" and (mean <= ROUNDING or (chooses and mean <= FLIPS)):
+            verdict = "right but for ties" if chooses else "right but for rounding"
         return Result(kind, verdict, " ".join(levels), max(found), next(iter(failed), ""))
 
 
