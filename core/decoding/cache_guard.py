@@ -70,8 +70,29 @@ def check_caches(pair: Pair) -> dict[str, CacheCheck]:
 def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
     """Compare captured steps with whole passes; None if the decoder captures none.
 
-    Where they differ, the decoder captures no more.
+    Where they differ or fail, the decoder captures no more.
     """
+    pair = decoder.pair
+    limit = max(mean_kl_limit(pair.before), mean_kl_limit(pair.after))
+    try:
+        found = _captured(decoder)
+        why = _apart(found) if found and found.kl > limit else ""
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # whatever a driver or a model raises
+        found, why = None, f"{type(error).__name__}: {first_line(error)}"
+    finally:
+        decoder.forget()
+    if why:
+        decoder.graph_cache = None
+        return CacheCheck(use="none", kl=0.0, largest=0.0, limit=limit, failed={"turns": why})
+    if found is None:
+        return None
+    return CacheCheck(use="turns", kl=found.kl, largest=found.largest, limit=limit)
+
+
+def _captured(decoder: Decoder) -> Deviation | None:
+    """How far captured steps of one lane are off; None if there are none."""
     graph_cache, pair = decoder.graph_cache, decoder.pair
     if graph_cache is None:
         return None
@@ -80,7 +101,6 @@ def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
     for _ in decoder.runner.prefill(PromptIds(before=text, after=text), ()):
         pass
     if not graph_cache.can_capture():
-        decoder.forget()
         return None
     room, inputs = graph_cache.enter(1, 1), graph_cache.inputs(1)
     computed: list[Computed] = []
@@ -91,15 +111,11 @@ def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
         graph_cache.forward(1, room)()
         decoder.runner.append_tokens(token)
         computed.append((text, torch.cat([side.clone() for side in inputs.logits])))
-    graph_cache.leave()
-    decoder.forget()
-    found = compare(computed, [WholePasses(pair.before), WholePasses(pair.after)])
-    limit = max(mean_kl_limit(pair.before), mean_kl_limit(pair.after))
-    if found.kl <= limit:
-        return CacheCheck(use="turns", kl=found.kl, largest=found.largest, limit=limit)
-    decoder.graph_cache = None
-    why = f"mean KL {found.kl:.2g} nats, log-probabilities up to {found.largest:.2g} apart"
-    return CacheCheck(use="none", kl=0.0, largest=0.0, limit=limit, failed={"turns": why})
+    return compare(computed, [WholePasses(pair.before), WholePasses(pair.after)])
+
+
+def _apart(found: Deviation) -> str:
+    return f"mean KL {found.kl:.2g} nats, log-probabilities up to {found.largest:.2g} apart"
 
 
 def cache_uses(checks: Mapping[str, CacheCheck]) -> CacheUses:
@@ -124,7 +140,8 @@ class _Ladder:
     def climb(self, model: str, least: CacheUse = CacheUse.NONE) -> CacheCheck:
         """The highest level that passes; below `least` is none.
 
-        Raises PairError where even whole passes disagree."""
+        Raises PairError where even whole passes disagree.
+        """
         lengths, unchecked = self._lengths()
         failed: dict[str, str] = {}
         top = CacheUse.TURNS if self.forward.takes_cache else CacheUse.NONE
@@ -189,7 +206,7 @@ class _Ladder:
         largest = LARGEST_RECURRENT if self._is_recurrent else LARGEST
         if worst.kl <= self.limit and not (is_exact(self._side) and worst.largest > largest):
             return ""
-        return f"mean KL {worst.kl:.2g} nats, log-probabilities up to {worst.largest:.2g} apart"
+        return _apart(worst)
 
     def _is_hopeless(self, worst: Deviation) -> bool:
         return worst.kl > HOPELESS * self.limit
