@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -56,7 +57,9 @@ def with_adapters(model: Model, adapters: Mapping[str, Source], name: str) -> Lo
     if not adapters:
         return LoadedSide(model)
     devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with torch.random.fork_rng(devices), warnings.catch_warnings():
+        # PEFT calls what transformers will rename
+        warnings.simplefilter("ignore", FutureWarning)
         torch.manual_seed(SEED)
         for adapter, source in adapters.items():
             model = _with_adapter(model, adapter, source)
