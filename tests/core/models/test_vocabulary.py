@@ -17,7 +17,17 @@ TEXTS = ["naïve café 日本語 🙂 привет", "  two  spaces\n\ttab", "pl
 
 def sentencepiece_like() -> Any:
     """Spaces as ▁ and unknown bytes as <0xNN>, as Llama 2 and Gemma spell them."""
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256)), "▁", "a", "b", "▁a", "▁▁"]
+    pieces = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        *(f"<0x{b:02X}>" for b in range(256)),
+        "▁",
+        "a",
+        "b",
+        "▁a",
+        "▁▁",
+    ]
     backend = Tokenizer(
         models.BPE(
             vocab={p: i for i, p in enumerate(pieces)},
