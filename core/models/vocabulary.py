@@ -92,7 +92,7 @@ def share(
     if wrong and not by_id:
         raise PairError(
             f"{names[0]} and {names[1]} do not share a vocabulary: "
-            f"{len(wrong)} ids mean different tokens ({_listed({i: both[i] for i in wrong})}).",
+            f"{len(wrong):,} ids mean different tokens ({_listed({i: both[i] for i in wrong})}).",
             "Logits can only be compared between models with the same tokenizer: choose two"
             f" stages of the same model. {BY_ID}",
         )
