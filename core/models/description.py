@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
+from transformers.integrations.mistral import convert_tekken_tokenizer
 
 from logit_amp_chat.core.errors import PairError, first_line
 from logit_amp_chat.core.models.gguf_file import check_gguf_tokenizer, describes_model
 from logit_amp_chat.core.models.hub import Source
 from logit_amp_chat.core.models.vocabulary import Tokenizer
 
+TEKKEN = "tekken.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer.model",
     "tiktoken.model",
-    "tekken.json",
+    TEKKEN,
     "tokenizer_config.json",
     "vocab.json",
 )
@@ -52,15 +54,21 @@ def read_config(source: Source, trust_remote_code: bool) -> Any:
 def read_tokenizer(source: Source, trust_remote_code: bool) -> Tokenizer | None:
     """The tokenizer of a model, None if it has none. Raises PairError."""
     file = {}
-    if not any((source.folder / name).exists() for name in TOKENIZER_FILES):
+    there = [name for name in TOKENIZER_FILES if (source.folder / name).exists()]
+    if not there:
         if source.gguf is None:
             return None
         check_gguf_tokenizer(source.weights, source.name)
         file = {"gguf_file": source.gguf}
     _check_packages(source)
     try:
+        if there == [TEKKEN]:
+            return _read_tekken(source.folder / TEKKEN)
         return AutoTokenizer.from_pretrained(
-            source.folder, trust_remote_code=trust_remote_code, **file
+            source.folder,
+            trust_remote_code=trust_remote_code,
+            mistral_format=False,  # mistral-common's tokenizers hide their bytes and names
+            **file,
         )
     except ImportError as error:
         raise PairError(
@@ -72,6 +80,13 @@ def read_tokenizer(source: Source, trust_remote_code: bool) -> Tokenizer | None:
             f"The tokenizer of {source.name} cannot be read: {first_line(error)}",
             "Check the files in its folder.",
         ) from error
+
+
+def _read_tekken(path: Path) -> Tokenizer:
+    """Mistral's own format, with the beginning that mistral-common puts before plain text."""
+    tokenizer = convert_tekken_tokenizer(str(path))
+    tokenizer.add_bos_token = True
+    return tokenizer
 
 
 def _check_packages(source: Source) -> None:

@@ -92,7 +92,7 @@ def share(
     if wrong and not by_id:
         raise PairError(
             f"{names[0]} and {names[1]} do not share a vocabulary: "
-            f"{len(wrong)} ids mean different tokens ({_listed({i: both[i] for i in wrong})}).",
+            f"{len(wrong):,} ids mean different tokens ({_listed({i: both[i] for i in wrong})}).",
             "Logits can only be compared between models with the same tokenizer: choose two"
             f" stages of the same model. {BY_ID}",
         )
@@ -219,6 +219,8 @@ class TokenBytes:
                 b for c in token for b in ([BYTE_LEVEL[c]] if c in BYTE_LEVEL else c.encode())
             )
         if "ByteFallback" in decoder or "Metaspace" in decoder or "▁" in decoder:
+            # Gemma's runs of spaces are added tokens that are spelled like all others
+            self._added = {i: text for i, text in self._added.items() if i in self._special}
             return lambda token: (
                 bytes([int(m[1], 16)])
                 if (m := BYTE_FALLBACK.fullmatch(token))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers
-from transformers import PreTrainedTokenizerFast
+from transformers import AddedToken, PreTrainedTokenizerFast
 
 from logit_amp_chat.core.models.vocabulary import TokenBytes, fingerprint
 from tests.models import tiny_tokenizer
@@ -17,11 +17,21 @@ TEXTS = ["naïve café 日本語 🙂 привет", "  two  spaces\n\ttab", "pl
 
 def sentencepiece_like() -> Any:
     """Spaces as ▁ and unknown bytes as <0xNN>, as Llama 2 and Gemma spell them."""
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256)), "▁", "a", "b", "▁a"]
+    pieces = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        *(f"<0x{b:02X}>" for b in range(256)),
+        "▁",
+        "a",
+        "b",
+        "▁a",
+        "▁▁",
+    ]
     backend = Tokenizer(
         models.BPE(
             vocab={p: i for i, p in enumerate(pieces)},
-            merges=[("▁", "a")],
+            merges=[("▁", "a"), ("▁", "▁")],
             byte_fallback=True,
             unk_token="<unk>",
         )
@@ -58,6 +68,23 @@ def test_special_tokens_are_marked_and_ordinary_ones_are_not() -> None:
     assert names.describe(4) == ("<|end|>", None, True)
     ordinary = tokenizer(" fox", add_special_tokens=False)["input_ids"][0]
     assert names.describe(ordinary)[2] is False
+
+
+def test_spaces_that_were_added_as_a_token_are_spaces() -> None:
+    """Gemma lists the runs of ▁ in its vocabulary among the added tokens, too."""
+    tokenizer = sentencepiece_like()
+    tokenizer.add_tokens([AddedToken("▁▁", normalized=False)])
+    a, spaces, b = tokenizer("a  b", add_special_tokens=False)["input_ids"]
+    assert spaces in tokenizer.added_tokens_decoder
+    assert TokenBytes(tokenizer).describe(spaces) == ("  ", None, False)
+    assert tokenizer.decode([a, spaces, b]) == "a  b"
+
+
+def test_a_special_token_keeps_its_name() -> None:
+    tokenizer = sentencepiece_like()
+    tokenizer.add_tokens(["<|begin▁of▁text|>"], special_tokens=True)
+    last = len(tokenizer) - 1
+    assert TokenBytes(tokenizer).describe(last) == ("<|begin▁of▁text|>", None, True)
 
 
 def test_an_id_without_a_token_is_empty() -> None:
