@@ -22,6 +22,8 @@ GIVEN = 1
 DECODED = 2
 # Enough for two chunks, the width of a convolution and a few recurrent states.
 SHORT = 14
+# Texts on which rounding is measured, each in one pass.
+PERTURBED = 4
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,31 @@ def deviation(
     """How far replies are off at this level; `references` are the sides of `forward`."""
     replies = as_replies(PrefixCache(forward, use), Texts(usable, seed), length, chunk)
     return compare([*replies], references)
+
+
+def sensitivity(
+    side: LoadedSide, whole: WholePasses, usable: Sequence[int], seed: int = 0
+) -> float:
+    """Mean KL in nats by which one more rounding of the embeddings changes whole passes.
+
+    What a cache does has no part in it, so that it measures rounding alone; `whole` is of `side`.
+    """
+    texts = Texts(usable, seed)
+    asked = [texts.take(SHORT) for _ in range(PERTURBED)]
+
+    def rounded(module: torch.nn.Module, arguments: tuple[Tensor, ...], rows: Tensor) -> Tensor:
+        noise = torch.randn(rows.shape, generator=torch.Generator().manual_seed(0))
+        noise *= torch.finfo(rows.dtype).eps
+        return (rows * (1.0 + noise.to(rows.device))).to(rows.dtype)
+
+    hook = side.model.get_input_embeddings().register_forward_hook(rounded)
+    try:
+        changed = WholePasses(side).read(asked)
+    finally:
+        hook.remove()
+    return compare(
+        [(text, row[None]) for text, row in zip(asked, changed, strict=True)], [whole]
+    ).kl
 
 
 def compare(replies: Sequence[Computed], references: Sequence[WholePasses]) -> Deviation:

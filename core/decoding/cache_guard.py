@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,13 +19,16 @@ from logit_amp_chat.core.decoding.cache_check import (
     WholePasses,
     compare,
     deviation,
+    sensitivity,
 )
 from logit_amp_chat.core.decoding.cache_limits import (
     AFFORDABLE,
+    EXPERTS,
     HOPELESS,
     LARGEST,
     LARGEST_RECURRENT,
     RECURRENT,
+    RECURRENT_LEAST,
     has_experts,
     is_exact,
     is_full_precision,
@@ -43,6 +47,8 @@ from logit_amp_chat.core.records import CacheCheck, PromptIds
 
 # Whole passes of one look at a length, about.
 PASSES = 6
+# Looks of which the median counts where rounding alone can send a token to another expert.
+TEXTS = 3
 
 
 def check_caches(pair: Pair) -> dict[str, CacheCheck]:
@@ -60,9 +66,9 @@ def check_caches(pair: Pair) -> dict[str, CacheCheck]:
             checks[name] = checks["before"]
             continue
         model = pair.infos[name == "after"].model
-        checks[name] = _Ladder(side, [wholes[name]], usable, pair.context).climb(model)
+        checks[name] = Ladder(side, [wholes[name]], usable, pair.context).climb(model)
     if together := SharedWeights.of(pair.before, pair.after):
-        ladder = _Ladder(together, [*wholes.values()], usable, pair.context)
+        ladder = Ladder(together, [*wholes.values()], usable, pair.context)
         checks["together"] = ladder.climb(pair.infos[0].model, CacheUse.LANES)
     return checks
 
@@ -72,10 +78,14 @@ def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
 
     Where they differ or fail, the decoder captures no more.
     """
-    pair = decoder.pair
-    limit = max(mean_kl_limit(pair.before), mean_kl_limit(pair.after))
+    if decoder.graph_cache is None:
+        return None
+    sides = decoder.pair.before, decoder.pair.after
+    wholes = [WholePasses(side) for side in sides]
+    usable, limit = _ordinary_ids(decoder.pair), 0.0
     try:
-        found = _captured(decoder)
+        limit = max(_limit(side, whole, usable) for side, whole in zip(sides, wholes, strict=True))
+        found = _captured(decoder, usable, wholes)
         why = _apart(found) if found and found.kl > limit else ""
     except torch.OutOfMemoryError:
         raise
@@ -91,12 +101,13 @@ def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
     return CacheCheck(use="turns", kl=found.kl, largest=found.largest, limit=limit)
 
 
-def _captured(decoder: Decoder) -> Deviation | None:
+def _captured(
+    decoder: Decoder, usable: Sequence[int], wholes: Sequence[WholePasses]
+) -> Deviation | None:
     """How far captured steps of one lane are off; None if there are none."""
-    graph_cache, pair = decoder.graph_cache, decoder.pair
-    if graph_cache is None:
-        return None
-    texts = Texts(_ordinary_ids(pair), seed=0)
+    graph_cache = decoder.graph_cache
+    assert graph_cache is not None
+    texts = Texts(usable, seed=0)
     text = texts.take(SHORT)
     for _ in decoder.runner.prefill(PromptIds(before=text, after=text), ()):
         pass
@@ -111,7 +122,7 @@ def _captured(decoder: Decoder) -> Deviation | None:
         graph_cache.forward(1, room)()
         decoder.runner.append_tokens(token)
         computed.append((text, torch.cat([side.clone() for side in inputs.logits])))
-    return compare(computed, [WholePasses(pair.before), WholePasses(pair.after)])
+    return compare(computed, wholes)
 
 
 def _apart(found: Deviation) -> str:
@@ -129,7 +140,7 @@ def cache_uses(checks: Mapping[str, CacheCheck]) -> CacheUses:
 
 
 @dataclass(frozen=True)
-class _Ladder:
+class Ladder:
     """The levels of one forward pass, tried from the most useful one down."""
 
     forward: ForwardPass
@@ -176,19 +187,18 @@ class _Ladder:
         )
 
     def _worst(self, use: CacheUse, lengths: Sequence[int], seed: int = 0) -> Deviation:
-        found = [
-            deviation(
-                self.forward,
-                use,
-                self.references,
-                self.usable,
-                length,
-                self._chunk(length),
-                seed,
-            )
-            for length in lengths
-        ]
+        found = [self._usual(use, length, seed) for length in lengths]
         return Deviation(max(one.kl for one in found), max(one.largest for one in found))
+
+    def _usual(self, use: CacheUse, length: int, seed: int) -> Deviation:
+        """The median over a few texts where single ones tell little, else that of one text."""
+        chunk = self._chunk(length)
+        seeds = range(seed, seed + (TEXTS if self._is_noisy else 1))
+        looks = (
+            deviation(self.forward, use, self.references, self.usable, length, chunk, one)
+            for one in seeds
+        )
+        return sorted(looks, key=lambda look: look.kl)[len(seeds) // 2]
 
     def _look(
         self, use: CacheUse, lengths: Sequence[int], seed: int = 0
@@ -221,7 +231,15 @@ class _Ladder:
 
     @functools.cached_property
     def _is_recurrent(self) -> bool:
-        return self._side.takes_cache and not can_be_cut(self._side.new_cache())
+        side = self._side
+        return side.takes_cache and not can_be_cut(side.new_cache())
+
+    @property
+    def _is_noisy(self) -> bool:
+        """Whether a text may be far off by rounding alone, or a wrong state happen to be small."""
+        if is_full_precision(self._side):
+            return False
+        return self._is_recurrent or has_experts(self._side.text_config)
 
     @functools.cached_property
     def limit(self) -> float:
@@ -230,14 +248,15 @@ class _Ladder:
         In low precision that of recurrent states is measured: what whole prompts differ by,
         whose states nobody cuts or continues, is rounding.
         """
-        limit = mean_kl_limit(self._side)
-        if is_full_precision(self._side) or not self._is_recurrent:
+        side = self._side
+        limit = _limit(side, self.references[0], self.usable)
+        if is_full_precision(side) or not self._is_recurrent:
             return limit
         try:
             rounding = self._worst(CacheUse.LANES, self._lengths()[0][:1]).kl
         except RuntimeError:
             return limit
-        return min(limit, RECURRENT * rounding)
+        return min(limit, max(RECURRENT * rounding, RECURRENT_LEAST * mean_kl_limit(side)))
 
     def _lengths(self) -> tuple[list[int], tuple[int, ...]]:
         """The lengths of first prompts to look at, and the switches that are too expensive."""
@@ -260,6 +279,15 @@ class _Ladder:
 
     def _chunk(self, length: int) -> int:
         return min(prefill_chunk(self._side.device), length // 2 + 1)
+
+
+def _limit(side: LoadedSide, whole: WholePasses, usable: Sequence[int]) -> float:
+    """The largest mean KL that passes, in nats, whatever is cached; `whole` is of `side`."""
+    limit = mean_kl_limit(side)
+    if is_full_precision(side) or not has_experts(side.text_config):
+        return limit
+    measured = (sensitivity(side, whole, usable, seed) for seed in range(TEXTS))
+    return limit + EXPERTS * statistics.median(measured)
 
 
 def _name(use: CacheUse) -> str:

@@ -113,9 +113,9 @@ def architectures() -> list[str]:
     return sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 
 
-def small_config(kind: str) -> Any:
+def small_config(kind: str, **changed: Any) -> Any:
     """A small configuration. Raises whatever transformers raises where the rule does not do."""
-    return _small(CONFIG_MAPPING[kind], EXTRA.get(kind, {}))
+    return _small(CONFIG_MAPPING[kind], {**EXTRA.get(kind, {}), **changed})
 
 
 def _small(config_class: Any, extra: dict[str, Any]) -> Any:
@@ -138,9 +138,9 @@ def _small(config_class: Any, extra: dict[str, Any]) -> Any:
     return config_class(**{**chosen, **extra})
 
 
-def random_model(kind: str, seed: int) -> Any:
+def random_model(kind: str, seed: int, **changed: Any) -> Any:
     """A random model in float32. Raises ValueError if it would be too large."""
-    config = small_config(kind)
+    config = small_config(kind, **changed)
     with warnings.catch_warnings(), torch.device("meta"):
         warnings.simplefilter("ignore")
         sketch = transformers.AutoModelForCausalLM.from_config(config)
@@ -151,8 +151,8 @@ def random_model(kind: str, seed: int) -> Any:
     return transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
 
 
-def save_random_pair(kind: str, folder: Path) -> None:
+def save_random_pair(kind: str, folder: Path, first_seed: int = 1, **changed: Any) -> None:
     """Two random models of one configuration, `before` and `after`, with a tokenizer each."""
-    for seed, side in enumerate(("before", "after"), 1):
-        random_model(kind, seed).save_pretrained(folder / side)
+    for seed, side in enumerate(("before", "after"), first_seed):
+        random_model(kind, seed, **changed).save_pretrained(folder / side)
         tiny_tokenizer().save_pretrained(folder / side)
