@@ -13,6 +13,7 @@ import argparse
 import json
 import logging
 import subprocess
+import sys
 import tempfile
 import unicodedata
 import warnings
@@ -234,7 +235,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", "\\n")
 
 
-def main() -> None:
+def main() -> int:
+    """Compare; 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*KINDS, []])
     parser.add_argument("--write", action="store_true")
@@ -263,7 +265,8 @@ def main() -> None:
             print(pair, flush=True)
     if arguments.write:
         PAGE.write_text(page(results, pairs), encoding="utf-8")
+    return int("WRONG" in f"{results}{pairs}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
