@@ -158,7 +158,7 @@ class Ladder:
         top = CacheUse.TURNS if self.forward.takes_cache else CacheUse.NONE
         if top < CacheUse.TURNS:
             failed[_name(CacheUse.TURNS)] = "the model takes no cache"
-        why = ""
+        worst, why = None, ""
         for use in sorted((use for use in CacheUse if least <= use <= top), reverse=True):
             worst, why = self._look(use, lengths)
             if worst and why and self._may_flip:
@@ -168,6 +168,11 @@ class Ladder:
             failed[_name(use)] = why
         if least > CacheUse.NONE:
             return self._check(CacheUse.NONE, Deviation(0.0, 0.0), failed, unchecked)
+        if worst is None:
+            raise PairError(
+                f"{model} cannot be run here: {why}",
+                "Try quantization: none, another dtype, or another device.",
+            )
         raise PairError(
             f"{model} cannot be compared token by token: even whole forward passes over one text"
             f" do not agree ({why}).",

@@ -218,6 +218,11 @@ def test_a_model_that_looks_at_later_tokens_is_refused(folder: Folder) -> None:
         LocalEngine.open(profile(folder("cpmant")))
 
 
+def test_a_model_that_cannot_run_is_refused_with_what_it_says(folder: Folder) -> None:
+    with pytest.raises(PairError, match="cannot be run here: ValueError: Input language unknown"):
+        LocalEngine.open(profile(folder("xmod")))
+
+
 def test_the_checks_are_part_of_the_transcript(folder: Folder) -> None:
     session = LocalEngine.open(profile(folder("llama"))).opened.session
     assert from_line(to_line(session)) == session
