@@ -27,11 +27,11 @@ SIGNS = {"good": "✓", "odd": "!", "bad": "✗"}
 CANNOT = PairError.exit_code
 
 
-def run(chosen: Profile, *, as_json: bool, open_engine: Opener | None = None) -> int:
+def run(chosen: Profile, open_engine: Opener, *, as_json: bool, load: bool | None) -> int:
     """Print what was found; 0 where the chosen profile can run here as far as is known.
 
-    With `open_engine` its pair is loaded, and what its caches may be used for is told too.
-    Raises LogitAmpError if it cannot be.
+    With `load` its pair is loaded, and what its caches may be used for is told too; with None
+    that is so where it is downloaded and can run here. Raises LogitAmpError if it cannot be.
     """
     found = terminal.here()
     say("Asking torch and bitsandbytes …")
@@ -39,7 +39,9 @@ def run(chosen: Profile, *, as_json: bool, open_engine: Opener | None = None) ->
     can_run = diagnosis.can_run(chosen)
     profiles = [entry for entry in list_profiles() if isinstance(entry, Profile)]
     machine = list(machine_findings(diagnosis, [*profiles, chosen]))
-    caches = _checked(chosen, open_engine) if open_engine else {}
+    if load is None:
+        load = can_run is not False and download_state(chosen, diagnosis.cache) == "here"
+    caches = _checked(chosen, open_engine) if load else {}
     if as_json:
         put_json(json.dumps({
             "terminal": [asdict(one) for one in found],
@@ -51,7 +53,7 @@ def run(chosen: Profile, *, as_json: bool, open_engine: Opener | None = None) ->
     else:
         put("".join(f"{line}\n" for line in _report(diagnosis, found, machine, profiles, chosen)))
         put("".join(f"  {name}: {finding(name, check)}\n" for name, check in caches.items()))
-        if open_engine and not caches:
+        if load and not caches:
             put("  Caches were not compared: the profile trusts them.\n")
     return 0 if can_run is not False else CANNOT
 

@@ -309,11 +309,13 @@ def bench(
 def doctor(
     profile: options.ProfileName = None,
     load: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--load", help="Also load the pair, and compare its replies with whole forward passes."
+            "--load/--no-load",
+            help="Also load the pair, and compare its replies with whole forward passes."
+            " [default: with --profile, if it is downloaded and can run here]",
         ),
-    ] = False,
+    ] = None,
     keys: Annotated[
         bool, typer.Option("--keys", help="Test keys and clipboard interactively.")
     ] = False,
@@ -333,8 +335,9 @@ def doctor(
         from logit_amp_chat.tui.keys.key_tester import try_keys
 
         say(try_keys())
-    opener = _open_engine if load else None
-    raise typer.Exit(headless.run(chosen, as_json=as_json, open_engine=opener))
+    if load is None and profile is None:
+        load = False
+    raise typer.Exit(headless.run(chosen, _open_engine, as_json=as_json, load=load))
 
 
 def run(arguments: Sequence[str]) -> int:

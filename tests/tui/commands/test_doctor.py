@@ -42,16 +42,24 @@ def big_profile(folder: Path) -> str:
 
 
 @pytest.mark.usefixtures("here")
-def test_it_loads_the_pair_if_asked_and_compares_its_replies(capsys: Capture) -> None:
-    assert cli.run(["doctor", "--load"]) == 0
+@pytest.mark.parametrize("asked", ["--load", "--profile=demo"])
+def test_it_loads_the_pair_if_asked_and_compares_its_replies(capsys: Capture, asked: str) -> None:
+    assert cli.run(["doctor", asked]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(";")[0] for line in lines[-2:]] == [
         "  before: caches in full use",
         "  after: caches in full use",
     ]
-    assert cli.run(["doctor", "--load", "--json"]) == 0
+    assert cli.run(["doctor", asked, "--json"]) == 0
     caches = json.loads(capsys.readouterr().out)["caches"]
     assert caches["before"]["kl"] <= caches["before"]["limit"]
+
+
+@pytest.mark.usefixtures("here")
+def test_it_loads_nothing_that_nobody_named(capsys: Capture) -> None:
+    for command in (["doctor"], ["doctor", "--profile=demo", "--no-load"]):
+        assert cli.run(command) == 0
+        assert "caches in full use" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("here")
