@@ -80,7 +80,7 @@ def examine(kind: str) -> Result:
         try:
             engine = LocalEngine.open(profile(folder))
         except LogitAmpError as error:
-            return Result(kind, "refused", note=error.message.replace(name, ""))
+            return Result(kind, "refused", note=error.message.replace(f"{name}/", ""))
         except Exception as error:
             return Result(kind, "CRASH", note=f"{type(error).__name__}: {first_line(error)}")
         sides = [
