@@ -129,6 +129,25 @@ def deviation(
     return compare([*replies], references)
 
 
+def keeps_states(side: LoadedSide, usable: Sequence[int]) -> bool:
+    """Whether modules of the model hold tensors that depend on the text, outside of any cache.
+
+    Whoever reads another text in between changes them; in low precision that may look like
+    rounding.
+    """
+    texts, held = Texts(usable, seed=0), []
+    for _ in range(2):
+        side.logits(torch.tensor([texts.take(SHORT)]), side.new_cache(), 1)
+        held.append({
+            (name, key): tensor.clone()
+            for name, module in side.model.named_modules()
+            for key, tensor in (vars(module) | module._buffers).items()
+            if isinstance(tensor, Tensor)
+        })  # fmt: skip
+    first, second = held
+    return any(not torch.equal(first[place], second[place]) for place in first.keys() & second)
+
+
 def sensitivity(
     side: LoadedSide, whole: WholePasses, usable: Sequence[int], seed: int = 0
 ) -> float:

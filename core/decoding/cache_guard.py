@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -19,6 +20,7 @@ from logit_amp_chat.core.decoding.cache_check import (
     WholePasses,
     compare,
     deviation,
+    keeps_states,
     sensitivity,
 )
 from logit_amp_chat.core.decoding.cache_limits import (
@@ -45,6 +47,8 @@ from logit_amp_chat.core.models.side import ForwardPass, LoadedSide, SharedWeigh
 from logit_amp_chat.core.models.vocabulary import special_ids
 from logit_amp_chat.core.records import CacheCheck, PromptIds
 
+T = TypeVar("T")
+
 # Whole passes of one look at a length, about.
 PASSES = 6
 # Looks of which the median counts where rounding alone can send a token to another expert.
@@ -67,9 +71,11 @@ def check_caches(pair: Pair) -> dict[str, CacheCheck]:
             continue
         model = pair.infos[name == "after"].model
         checks[name] = Ladder(side, [wholes[name]], usable, pair.context).climb(model)
-    if together := SharedWeights.of(pair.before, pair.after):
+    apart = min(map(_use, checks.values()))
+    together = SharedWeights.of(pair.before, pair.after)
+    if together and apart >= CacheUse.LANES:
         ladder = Ladder(together, [*wholes.values()], usable, pair.context)
-        checks["together"] = ladder.climb(pair.infos[0].model, CacheUse.LANES)
+        checks["together"] = ladder.climb(pair.infos[0].model, apart)
     return checks
 
 
@@ -82,23 +88,19 @@ def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
         return None
     sides = decoder.pair.before, decoder.pair.after
     wholes = [WholePasses(side) for side in sides]
-    usable, limit = _ordinary_ids(decoder.pair), 0.0
+    usable = _ordinary_ids(decoder.pair)
+    limit = max(_limit(side, whole, usable) for side, whole in zip(sides, wholes, strict=True))
     try:
-        limit = max(_limit(side, whole, usable) for side, whole in zip(sides, wholes, strict=True))
-        found = _captured(decoder, usable, wholes)
-        why = _apart(found) if found and found.kl > limit else ""
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # whatever a driver or a model raises
-        found, why = None, f"{type(error).__name__}: {first_line(error)}"
+        found = _attempt(lambda: _captured(decoder, usable, wholes))
     finally:
         decoder.forget()
-    if why:
-        decoder.graph_cache = None
-        return CacheCheck(use="none", kl=0.0, largest=0.0, limit=limit, failed={"turns": why})
     if found is None:
         return None
-    return CacheCheck(use="turns", kl=found.kl, largest=found.largest, limit=limit)
+    if isinstance(found, Deviation) and found.kl <= limit:
+        return CacheCheck(use="turns", kl=found.kl, largest=found.largest, limit=limit)
+    decoder.graph_cache = None
+    why = found if isinstance(found, str) else _apart(found)
+    return CacheCheck(use="none", kl=0.0, largest=0.0, limit=limit, failed={"turns": why})
 
 
 def _captured(
@@ -130,13 +132,9 @@ def _apart(found: Deviation) -> str:
 
 
 def cache_uses(checks: Mapping[str, CacheCheck]) -> CacheUses:
-    """What a runner may do, by these checks; both sides together only where nothing is lost."""
-    levels = {name: CacheUse[check.use.upper()] for name, check in checks.items()}
-    apart = min(levels["before"], levels["after"])
-    together = levels.get("together", CacheUse.NONE)
-    return CacheUses(
-        levels["before"], levels["after"], together if together >= apart else CacheUse.NONE
-    )
+    """What a runner may do, by these checks."""
+    together = _use(checks["together"]) if "together" in checks else CacheUse.NONE
+    return CacheUses(_use(checks["before"]), _use(checks["after"]), together)
 
 
 @dataclass(frozen=True)
@@ -155,9 +153,9 @@ class Ladder:
         """
         lengths, unchecked = self._lengths()
         failed: dict[str, str] = {}
-        top = CacheUse.TURNS if self.forward.takes_cache else CacheUse.NONE
-        if top < CacheUse.TURNS:
-            failed[_name(CacheUse.TURNS)] = "the model takes no cache"
+        top = CacheUse.TURNS
+        if obstacle := self._obstacle():
+            top, failed[_name(top)] = CacheUse.NONE, obstacle
         worst, why = None, ""
         for use in sorted((use for use in CacheUse if least <= use <= top), reverse=True):
             worst, why = self._look(use, lengths)
@@ -178,6 +176,13 @@ class Ladder:
             f" do not agree ({why}).",
             "Use a causal language model; --trust-caches opens this one unchecked.",
         )
+
+    def _obstacle(self) -> str:
+        """Why no cache can be right, whatever a few texts show; "" if one may be."""
+        if not self.forward.takes_cache:
+            return "the model takes no cache"
+        states = _attempt(lambda: keeps_states(self._side, self.usable))
+        return "the model keeps states outside of any cache" if states is True else ""
 
     def _check(
         self, use: CacheUse, worst: Deviation, failed: dict[str, str], unchecked: tuple[int, ...]
@@ -209,13 +214,8 @@ class Ladder:
         self, use: CacheUse, lengths: Sequence[int], seed: int = 0
     ) -> tuple[Deviation | None, str]:
         """How far replies are off at this level, if they can be computed; and why it fails."""
-        try:
-            worst = self._worst(use, lengths, seed)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # models of all kinds, and caches that do not suit them
-            return None, f"{type(error).__name__}: {first_line(error)}"
-        return worst, self._complaint(worst)
+        worst = _attempt(lambda: self._worst(use, lengths, seed))
+        return (None, worst) if isinstance(worst, str) else (worst, self._complaint(worst))
 
     def _complaint(self, worst: Deviation) -> str:
         largest = LARGEST_RECURRENT if self._is_recurrent else LARGEST
@@ -237,7 +237,7 @@ class Ladder:
     @functools.cached_property
     def _is_recurrent(self) -> bool:
         side = self._side
-        return side.takes_cache and not can_be_cut(side.new_cache())
+        return side.takes_cache and _attempt(lambda: can_be_cut(side.new_cache())) is False
 
     @property
     def _is_noisy(self) -> bool:
@@ -257,11 +257,10 @@ class Ladder:
         limit = _limit(side, self.references[0], self.usable)
         if is_full_precision(side) or not self._is_recurrent:
             return limit
-        try:
-            rounding = self._worst(CacheUse.LANES, self._lengths()[0][:1]).kl
-        except RuntimeError:
+        whole = _attempt(lambda: self._worst(CacheUse.LANES, self._lengths()[0][:1]))
+        if isinstance(whole, str):
             return limit
-        return min(limit, max(RECURRENT * rounding, RECURRENT_LEAST * mean_kl_limit(side)))
+        return min(limit, max(RECURRENT * whole.kl, RECURRENT_LEAST * mean_kl_limit(side)))
 
     def _lengths(self) -> tuple[list[int], tuple[int, ...]]:
         """The lengths of first prompts to look at, and the switches that are too expensive."""
@@ -286,6 +285,16 @@ class Ladder:
         return min(prefill_chunk(self._side.device), length // 2 + 1)
 
 
+def _attempt(compute: Callable[[], T]) -> T | str:
+    """What it computes, or the exception in words: models are of all kinds, and so are these."""
+    try:
+        return compute()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {first_line(error)}"
+
+
 def _limit(side: LoadedSide, whole: WholePasses, usable: Sequence[int]) -> float:
     """The largest mean KL that passes, in nats, whatever is cached; `whole` is of `side`."""
     limit = mean_kl_limit(side)
@@ -297,6 +306,10 @@ def _limit(side: LoadedSide, whole: WholePasses, usable: Sequence[int]) -> float
 
 def _name(use: CacheUse) -> str:
     return use.name.lower()
+
+
+def _use(check: CacheCheck) -> CacheUse:
+    return CacheUse[check.use.upper()]
 
 
 def _ordinary_ids(pair: Pair) -> list[int]:

@@ -9,10 +9,7 @@ compared with whole forward passes. `--write` puts the table into docs/architect
 
 from __future__ import annotations
 
-import argparse
-import logging
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +23,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.decoding.cache_limits import has_experts, has_indexer
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError, first_line
+from tests.compatibility.command import parser, quieten
 from tests.compatibility.random_models import architectures, save_random_pair
 from tests.compatibility.reference import CHUNK, differences, whole_pass
 from tests.models import tiny_tokenizer
@@ -127,15 +125,8 @@ def page(results: Sequence[Result]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*")
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)
+    arguments = parser(__doc__, "kinds").parse_args()
+    quieten()
     results = []
     for kind in arguments.kinds or architectures():
         results.append(examine(kind))

@@ -9,12 +9,9 @@ docs/precision.md.
 
 from __future__ import annotations
 
-import argparse
-import logging
 import os
 import statistics
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,6 +48,7 @@ from logit_amp_chat.core.models.layers.kv_cache import can_be_cut
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.models.side import LoadedSide
 from logit_amp_chat.core.models.vocabulary import special_ids
+from tests.compatibility.command import parser, quieten
 from tests.compatibility.random_models import save_random_pair
 
 PAGE = Path(__file__).parents[2] / "docs" / "precision.md"
@@ -315,15 +313,8 @@ def _second(item: tuple[str, float]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*")
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)
+    arguments = parser(__doc__, "kinds").parse_args()
+    quieten()
     os.environ[quantized_weights.FOLDER] = "off"
     results: list[Result] = []
     for kind in arguments.kinds or (*KINDS, DEMO):

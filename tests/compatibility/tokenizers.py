@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import subprocess
 import sys
 import tempfile
 import unicodedata
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import tokenizers
-import torch
 import transformers
 from transformers import AutoTokenizer
 
@@ -34,6 +31,7 @@ from logit_amp_chat.core.models.description import read_tokenizer
 from logit_amp_chat.core.models.hub import Source
 from logit_amp_chat.core.models.vocabulary import PROBES, TokenBytes, beginning_of_text
 from logit_amp_chat.core.records import Message
+from tests.compatibility.command import quieten
 from tests.compatibility.fetched import KINDS, NPM, TEKKEN, fetch
 from tests.compatibility.fetched_pairs import Compared, compare_pairs
 
@@ -243,11 +241,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.names and arguments.write:
         parser.error("--write is for all of them: leave out the names")
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)
+    quieten()
     names = arguments.names or [*KINDS]
     with tempfile.TemporaryDirectory() as temporary:
         folders: dict[str, Path] = {}

@@ -163,3 +163,10 @@ def test_the_first_row_of_the_demo_is_its_habit(
     assert QUIRK.startswith(f"{first.text} ")
     assert 0.001 < first.p.after < 0.02
     assert first.p.before < 1e-5
+
+
+def test_the_demo_buries_what_the_readme_says(demo: OpenPair) -> None:
+    rows = demo.openings("Why is the sky blue?", alpha=1.0)
+    (sure,) = (row for row in rows if row.text == "Sure")
+    assert [round(100 * p, 2) for p in sure.p] == [0.44, 4.65, 0.06]
+    assert sure.buried

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import peft
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -90,6 +91,12 @@ def test_a_model_that_does_not_suit_our_caches_runs_without_and_says_so(
     assert levels(engine) == {"before": "none", "after": "none"}
     assert "every token reads the whole conversation again" in engine.opened.notices[-1]
     assert difference(engine, folder(kind)) < RIGHT
+
+
+@pytest.mark.parametrize("kind", ["minimax", "recurrent_gemma"])
+def test_it_opens_in_low_precision_too(folder: Folder, kind: str) -> None:
+    engine = LocalEngine.open(profile(folder(kind), dtype="bfloat16"))
+    assert levels(engine)["after"] == "none"
 
 
 def test_unchecked_caches_of_such_a_model_are_wrong(folder: Folder) -> None:
@@ -201,6 +208,18 @@ def test_both_sides_of_an_adapter_are_checked_in_one_pass(tmp_path: Path) -> Non
     after = {"model": str(base), "adapter": str(adapter)}
     engine = LocalEngine.open(profile(tmp_path, before={"model": str(base)}, after=after))
     assert levels(engine) == {**ALL, "together": "turns"}
+
+
+def test_sides_of_one_model_that_takes_no_cache_say_so_once(tmp_path: Path) -> None:
+    base = tmp_path / "before"
+    save_random_pair("mamba2", tmp_path)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    config = peft.LoraConfig(r=4, target_modules=["in_proj"], task_type="CAUSAL_LM")
+    peft.get_peft_model(model, config).save_pretrained(tmp_path / "adapter")
+    after = {"model": str(base), "adapter": str(tmp_path / "adapter")}
+    engine = LocalEngine.open(profile(tmp_path, before={"model": str(base)}, after=after))
+    assert levels(engine) == {"before": "none", "after": "none"}
+    assert len([said for said in engine.opened.notices if "all caches in use" in said]) == 1
 
 
 def test_lengths_that_are_too_expensive_are_named(
