@@ -43,9 +43,9 @@ def loads_behind_the_first_frame(chat: Chat) -> None:
 
 def streams(chat: Chat) -> None:
     chat.terminal.press("enter")
-    chat.terminal.until(lambda: chat.streaming)
+    chat.terminal.until(lambda: chat.streaming and chat.reply_on_screen)
     first = chat.reply_on_screen
-    chat.terminal.until(lambda: len(chat.reply_on_screen) > len(first) > 0)
+    chat.terminal.until(lambda: len(chat.reply_on_screen) > len(first))
     chat.terminal.until(lambda: chat.reply_on_screen.startswith(first))
     paints_no_more_than_what_changed(chat)
     (said,) = chat.conversation.messages.values()
