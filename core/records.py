@@ -263,6 +263,31 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A text that was read: it was there before, nothing is generated.
+
+    `source` is the file it is from, `place` which chat or reply of that file; both may be
+    empty. `offsets` are the characters [start, end) of `text` that each scored token covers,
+    in the order of the document's steps; a chat's `text` is what its template makes of it, and
+    `spans` are the messages: number from 0, role, start, end. `line` is the line of the file
+    that `text` begins at, from 1. `window` and `stride` are in tokens.
+    """
+
+    type: Literal["document"] = "document"
+    id: str
+    source: str = ""
+    place: str = ""
+    line: int = 1
+    text: str
+    tokens: int
+    offsets: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, Role, int, int], ...] = ()
+    alphas: tuple[float, ...] = ()
+    window: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     """This reply became the history, or this message where nothing answers it."""
 
@@ -308,5 +333,18 @@ class Unknown:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-Known = Session | Message | Reply | Step | Change | Finish | Opening | Keep | Note | Name | Title
+Known = (
+    Session
+    | Message
+    | Reply
+    | Step
+    | Change
+    | Finish
+    | Opening
+    | Document
+    | Keep
+    | Note
+    | Name
+    | Title
+)
 Record = Known | Unknown
