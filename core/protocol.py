@@ -13,8 +13,10 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import (
     Change,
+    Document,
     Ends,
     Finish,
     Message,
@@ -227,7 +229,7 @@ class Forget:
 
 
 Adjustment = SetAlpha | SetSampling | Stop | Forget
-AnyRequest = Request | ScoreRequest | OpeningsRequest
+AnyRequest = Request | ScoreRequest | OpeningsRequest | ReadRequest
 Command = AnyRequest | Adjustment
 
 # --- from the engine to the app -------------------------------------------------
@@ -302,6 +304,9 @@ Event = (
     | Change
     | Finish
     | Opening
+    | Document
+    | ReadBlock
+    | TokenSums
     | Noticed
     | Idle
     | Failed
@@ -338,6 +343,14 @@ class Engine(Protocol):
 
         What it computes is never used for a reply, whose last digits depend on the
         requests before it. Raises as `generate` does, and LogitAmpError in place of the Opening.
+        """
+
+    def read(self, request: ReadRequest) -> Iterator[Event]:
+        """Measure a text: its Document, ReadBlocks in order, TokenSums if wanted, Finish, Idle.
+
+        The numbers are those of whole passes over the text's windows, whatever was asked
+        before. Raises LogitAmpError before the first event if the text cannot be read, and
+        later where a number is none.
         """
 
     def apply(self, command: Adjustment) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from logit_amp_chat.core.records import Candidate, Message, PromptIds
+from logit_amp_chat.core.records import Ends, Message, PromptIds, Step
+
+if TYPE_CHECKING:
+    import numpy
 
 Score = Literal["assistant", "user", "system", "all"]
 
@@ -43,9 +45,10 @@ class ReadRequest:
 
     Longer texts than `window` tokens (None: what the pair reads at best) are read in windows,
     each of which scores `stride` tokens (None: half the window) after the tokens before them.
-    `alphas` are further αs to give each token's log-probability for. Tokens whose
-    |log p after − log p before| reaches `threshold` nats get `top` candidates of each kind.
-    With `sums` the answer has what would be said, summed over the scored positions.
+    The steps have the first of `alphas` as theirs; the others add log-probabilities. Tokens
+    whose |log p after − log p before| reaches `threshold` nats get `top` candidates of each
+    kind. With `sums` the answer has what would be said, summed over the scored positions.
+    `time` and `ends` are those of a `Request` and of its sampling.
     """
 
     document: str
@@ -53,10 +56,39 @@ class ReadRequest:
     source: str = ""
     place: str = ""
     line: int = 1
-    alphas: tuple[float, ...] = ()
+    alphas: tuple[float, ...] = (0.0,)
     window: int | None = None
     stride: int | None = None
     top: int = 10
     threshold: float = 0.0
     sums: bool = False
     time: str | None = None
+    ends: Ends = "mix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBlock:
+    """The next scored tokens of a document; `done` of its `total` tokens have been read.
+
+    A step's `reply` is the document's id, its `index` counts the scored tokens from 0.
+    `further` is the log-probability of each token at the αs after the first.
+    """
+
+    document: str
+    done: int
+    total: int
+    steps: tuple[Step, ...]
+    further: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSums:
+    """The probability of every id (V,) under each side, summed over a document's scored positions.
+
+    What would be said there, not only what stands there.
+    """
+
+    document: str
+    positions: int
+    before: numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]]
+    after: numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]]

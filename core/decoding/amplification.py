@@ -69,9 +69,13 @@ def with_after_ends(mixed: Tensor, after: Tensor, ends: Tensor) -> Tensor:
     return torch.where(ends, after, others + (left - others.logsumexp(dim=-1, keepdim=True)))
 
 
-def amplify(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
-    """Log-probabilities (R, V) of the amplified model: p ∝ p_after^{1+α} · p_before^{−α}."""
-    return mix(before, after, alpha).log_softmax(dim=-1)
+def amplify(before: Tensor, after: Tensor, alpha: Tensor, ends: Tensor | None = None) -> Tensor:
+    """Log-probabilities (R, V) of the amplified model: p ∝ p_after^{1+α} · p_before^{−α}.
+
+    If given, the ids `ends` (V,) keep `after`'s log-probability (see `with_after_ends`).
+    """
+    mixed = mix(before, after, alpha)
+    return mixed.log_softmax(dim=-1) if ends is None else with_after_ends(mixed, after, ends)
 
 
 def plausible(after: Tensor, threshold: Number | None) -> Tensor:

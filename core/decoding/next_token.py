@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.amplification import log_probs, mix, with_after_ends
+from logit_amp_chat.core.decoding.amplification import amplify, log_probs
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
 from logit_amp_chat.core.decoding.token_stats import measure
@@ -32,11 +32,7 @@ def choose(
     ids that end a turn. If `token` is given, it is measured and nothing is chosen.
     """
     before, after = (log_probs(side, valid) for side in logits)
-    amplified = mix(before, after, alpha)
-    if filters.after_ends and ends is not None:
-        amplified = with_after_ends(amplified, after, ends)
-    else:
-        amplified = amplified.log_softmax(dim=-1)
+    amplified = amplify(before, after, alpha, ends if filters.after_ends else None)
     if token is None:
         drawn = noise.at(index) if filters.temperature is not None else None
         token = pick(filtered(amplified, after, alpha, filters), drawn)

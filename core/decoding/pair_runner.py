@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,23 @@ class PairRunner:
                 yield done, total
             self.logits += torch.cat(parts, dim=1)[:, -wanted:].unbind()
 
+    def read(self, ids: PromptIds, wanted: int, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Read a text from empty caches; yields before's and after's logits (n, V), in blocks.
+
+        They are those of the last `wanted` ids, of a pass in chunks of `chunk` ids. Nothing is
+        kept, and what is kept is not used.
+        """
+        together = self._together if ids.before == ids.after else None
+        if together:
+            for logits in _read(together, ids.after, wanted, chunk):
+                yield logits[0], logits[1]
+            return
+        before, after = self._apart
+        yield from _in_step(
+            (logits[0] for logits in _read(before, ids.before, wanted, chunk)),
+            (logits[0] for logits in _read(after, ids.after, wanted, chunk)),
+        )
+
     def expand(self, lanes: int) -> None:
         """Give every lane its own cache rows."""
         for caches in self._live:
@@ -122,6 +140,28 @@ class PairRunner:
         """Keep the decoded caches for the next request."""
         for caches in self._live:
             caches.keep()
+
+
+def _read(
+    caches: PrefixCache, ids: tuple[int, ...], wanted: int, chunk: int
+) -> Iterator[Tensor]:
+    """The wanted logits (sides, n, V), block by block; in one pass no cache is needed."""
+    fresh = PrefixCache(caches.side, caches.use if len(ids) > chunk else CacheUse.NONE)
+    fresh.open(ids, wanted)
+    for _, logits in fresh.prefill(chunk):
+        if logits.shape[1]:
+            yield logits
+
+
+def _in_step(before: Iterator[Tensor], after: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Blocks (n, V) of equal length from two streams that are cut at different places."""
+    for left in before:
+        while len(left):
+            right = next(after)
+            n = min(len(left), len(right))
+            yield left[:n], right[:n]
+            left, rest = left[n:], right[n:]
+            after = itertools.chain([rest], after) if len(rest) else after
 
 
 def prefill_chunk(device: torch.device) -> int:

@@ -157,23 +157,8 @@ class RequestState:
                 f"The models' numbers became NaN at token {index} with α {signed(alpha)}."
                 " Try a smaller α, or dtype float32 in the profile.",
             )
-        text, raw, special = self.pair.token_bytes.describe(measured.token)
         lane.tokens += 1
-        return Step(
-            reply=lane.reply,
-            index=index,
-            alpha=alpha,
-            token=measured.token,
-            text=text,
-            bytes=raw,
-            special=special,
-            logp=measured.logp,
-            rank=measured.rank,
-            kl=measured.kl,
-            kl_amplified=measured.kl_amplified,
-            entropy=measured.entropy,
-            top=measured.candidates(self.pair.token_bytes),
-        )
+        return measured.step(self.pair.token_bytes, lane.reply, index, alpha)
 
     def _finish(self, lane: LaneProgress, reason: FinishReason, error: str | None = None) -> Finish:
         lane.reason, lane.error = reason, error

@@ -24,9 +24,11 @@ from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
 from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.decoding.text_reader import TextReader
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_tokens
 from logit_amp_chat.core.models.pair import Pair, find_positions, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import (
@@ -45,6 +47,7 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
+from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.records import CacheCheck, PromptIds, Reply, Sampling, Session, new_id, now
 
 # Lanes that are decoded together, and how.
@@ -130,6 +133,10 @@ class LocalEngine:
         """Measure the next token: Prefill, one Opening unless it is stopped, then Idle."""
         return _flat(self.batches(request))
 
+    def read(self, request: ReadRequest) -> Iterator[Event]:
+        """Measure a text: its Document, ReadBlocks, TokenSums if wanted, a Finish, Idle."""
+        return _flat(self.batches(request))
+
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
         if isinstance(request, OpeningsRequest):
@@ -138,6 +145,10 @@ class LocalEngine:
             controls = _controls([reply])
             measured = self._decoder.opening(reply, controls, request.path)
             return self._answer(controls, [((), as_opening(reply, measured))])
+        if isinstance(request, ReadRequest):
+            reader = TextReader(self.pair, self._decoder.runner, request, self._tokens(request))
+            controls = Controls({request.document: request.alphas[0]})
+            return self._answer(controls, [((), reader.read(controls))])
         if not request.lanes:
             raise UsageError("The request has no lane.", "Give at least one.")
         if isinstance(request, ScoreRequest):
@@ -178,6 +189,15 @@ class LocalEngine:
                 (group, self._decoder.decode(group, controls, forced, ahead))
                 for group in groups.values()
             ],
+        )
+
+    def _tokens(self, request: ReadRequest) -> DocumentTokens:
+        return document_tokens(
+            self._chat,
+            request.content,
+            self._moment(request.time),
+            self.pair.token_bytes,
+            self.pair.end_of_turn,
         )
 
     def _moment(self, time: str | None) -> datetime:

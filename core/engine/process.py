@@ -302,6 +302,10 @@ class ProcessEngine:
         """Measure the next token. Raises as `generate` does."""
         return self._requests.run(self._answer(request))
 
+    def read(self, request: ReadRequest) -> Iterator[Event]:
+        """Measure a text. Raises as `generate` does."""
+        return self._requests.run(self._answer(request))
+
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress."""
         self._process.send(command)

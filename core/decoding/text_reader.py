@@ -1,0 +1,181 @@
+"""Reads a text that is there, in windows, and measures its tokens under both sides."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from logit_amp_chat.core.decoding.amplification import amplify, log_probs
+from logit_amp_chat.core.decoding.pair_runner import PairRunner, prefill_chunk
+from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.decoding.text_windows import Window, WindowedText
+from logit_amp_chat.core.decoding.token_stats import Measured, measure, unpack
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.models.document_tokens import DocumentTokens
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
+from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling
+
+# Bytes of one side's fp32 logits that one pass computes, and that are measured at once: on a
+# CPU, about what its caches hold.
+PASS_BYTES = 1 << 26
+MEASURED_BYTES = {"cpu": 1 << 19, "cuda": 1 << 28}
+PLAUSIBILITY = Sampling().plausibility
+
+FINISHED: FinishReason = "length"
+CANCELLED: FinishReason = "cancelled"
+
+ReadEvents = list[Document | ReadBlock | TokenSums | Finish]
+
+
+class TextReader:
+    """Reads one document; the caches of replies are neither used nor changed."""
+
+    def __init__(
+        self, pair: Pair, runner: PairRunner, request: ReadRequest, found: DocumentTokens
+    ) -> None:
+        """Raises UsageError for windows that cannot be, LogitAmpError for ids of one side only."""
+        self._pair = pair
+        self._runner = runner
+        self._request = request
+        self._text = WindowedText.of(pair, request, found)
+        self._document = _document(request, found, self._text)
+        self._alphas = [
+            torch.tensor([[alpha]], dtype=torch.float32, device=pair.device)
+            for alpha in request.alphas
+        ]
+        self._ends = pair.ends if request.ends == "after" else None
+        self._sums = torch.zeros(2, pair.size, dtype=torch.float64, device=pair.device)
+        self._measured = 0
+
+    def read(self, controls: Controls) -> Iterator[ReadEvents]:
+        """The Document, its blocks in order, its sums if they are wanted, and a Finish.
+
+        Raises LogitAmpError where a number is none.
+        """
+        began, reason = time.monotonic(), FINISHED
+        yield [self._document]
+        for block in self._blocks():
+            yield [block]
+            if self._document.id in controls.stopped:
+                reason = CANCELLED
+                break
+        ending: ReadEvents = []
+        if self._request.sums:
+            ending.append(self._token_sums())
+        seconds = round(time.monotonic() - began, 3)
+        ending.append(
+            Finish(reply=self._document.id, reason=reason, tokens=self._measured, seconds=seconds)
+        )
+        yield ending
+
+    def _blocks(self) -> Iterator[ReadBlock]:
+        for window in self._text.windows():
+            yield from self._window(window)
+
+    def _window(self, window: Window) -> Iterator[ReadBlock]:
+        places, row = self._text.places(window), 4 * self._pair.size
+        in_a_pass = max(prefill_chunk(self._pair.device), PASS_BYTES // row)
+        at_once = max(1, MEASURED_BYTES[self._pair.device.type] // row)
+        for sides in self._runner.read(self._text.ids(window), len(places), in_a_pass):
+            logits = torch.stack([side[:, : self._pair.size] for side in sides])
+            for rows in logits.split(at_once, dim=1):
+                here, places = places[: rows.shape[1]], places[rows.shape[1] :]
+                yield self._block(rows, here)
+
+    @torch.inference_mode()
+    def _block(self, logits: Tensor, places: range) -> ReadBlock:
+        """Measure the scored tokens at `places`, from both sides' logits (2, n, V) before them."""
+        text, begin = self._text, self._measured
+        rows = [row for row, place in enumerate(places) if text.scored[place]]
+        if len(rows) < len(places):
+            logits = logits[:, rows]
+        steps, further = (), ()
+        if rows:
+            token = torch.tensor([text.tokens[places[row]] for row in rows]).to(logits.device)
+            measured, further = self._numbers(logits, token)
+            steps = tuple(
+                one.step(self._pair.token_bytes, self._document.id, begin + n, self._alpha)
+                for n, one in enumerate(measured)
+            )
+            self._measured += len(steps)
+        return ReadBlock(
+            document=self._document.id,
+            done=places.stop,
+            total=len(text.tokens),
+            steps=steps,
+            further=further,
+        )
+
+    @property
+    def _alpha(self) -> float:
+        return self._request.alphas[0]
+
+    def _numbers(
+        self, logits: Tensor, token: Tensor
+    ) -> tuple[list[Measured], tuple[tuple[float, ...], ...]]:
+        """The statistics of the tokens (n,), and their log-probabilities at the further αs."""
+        both = log_probs(logits, self._pair.valid)
+        before, after = both
+        if self._request.sums:
+            self._sums += both.exp().sum(dim=1, dtype=torch.float64)
+        further = [
+            amplify(before, after, alpha, self._ends).gather(-1, token.unsqueeze(-1))
+            for alpha in self._alphas[1:]
+        ]
+        if self._alpha:
+            both = torch.cat((both, amplify(before, after, self._alphas[0], self._ends)[None]))
+        measured = self._with_candidates(both, token)
+        columns = torch.cat(further, dim=-1).tolist() if further else [()] * len(measured)
+        return measured, tuple(map(tuple, columns))
+
+    def _with_candidates(self, stack: Tensor, token: Tensor) -> list[Measured]:
+        """Candidates are looked for where the tokens' log-ratio reaches the threshold."""
+        everywhere = self._request.threshold <= 0
+        top = self._request.top if everywhere else 0
+        found = [unpack(row) for row in measure(stack, token, top, PLAUSIBILITY).tolist()]
+        for n, one in enumerate(found):
+            if any(map(math.isnan, (one.logp.before, one.logp.after, one.logp.amplified))):
+                raise LogitAmpError(
+                    "The models' numbers became NaN at scored token"
+                    f" {self._measured + n + 1:,} of the text.",
+                    "Try dtype float32 in the profile.",
+                )
+        if everywhere:
+            return found
+        moved = [n for n, one in enumerate(found) if self._is_notable(one)]
+        if moved:
+            rows = measure(stack[:, moved], token[moved], self._request.top, PLAUSIBILITY)
+            for n, row in zip(moved, rows.tolist(), strict=True):
+                found[n] = unpack(row)
+        return found
+
+    def _is_notable(self, measured: Measured) -> bool:
+        ratio = measured.logp.after - measured.logp.before
+        return abs(ratio) >= self._request.threshold
+
+    def _token_sums(self) -> TokenSums:
+        before, after = self._sums.cpu().numpy()
+        return TokenSums(
+            document=self._document.id, positions=self._measured, before=before, after=after
+        )
+
+
+def _document(request: ReadRequest, found: DocumentTokens, text: WindowedText) -> Document:
+    return Document(
+        id=request.document,
+        source=request.source,
+        place=request.place,
+        line=request.line,
+        text=found.text,
+        tokens=len(found.tokens),
+        offsets=text.scored_offsets,
+        spans=found.spans,
+        alphas=request.alphas,
+        window=text.window,
+        stride=text.stride,
+    )
