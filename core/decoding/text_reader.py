@@ -135,7 +135,7 @@ class TextReader:
 
     def _with_candidates(self, stack: Tensor, token: Tensor) -> list[Measured]:
         """Candidates are looked for where the tokens' log-ratio reaches the threshold."""
-        everywhere = self._request.threshold <= 0
+        everywhere = self._request.everywhere
         top = self._request.top if everywhere else 0
         found = [unpack(row) for row in measure(stack, token, top, PLAUSIBILITY).tolist()]
         for n, one in enumerate(found):
@@ -175,6 +175,7 @@ def _document(request: ReadRequest, found: DocumentTokens, text: WindowedText) -
         tokens=len(found.tokens),
         offsets=text.scored_offsets,
         spans=found.spans,
+        threshold=request.threshold,
         alphas=request.alphas,
         window=text.window,
         stride=text.stride,

@@ -15,7 +15,7 @@ from tests.tui.scripted_engine import ScriptedEngine
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
     fake = ScriptedEngine()
-    monkeypatch.setattr(cli, "_open_engine", fake.open)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", fake.open)
     return fake
 
 
