@@ -82,6 +82,13 @@ def sibling(state: Conversation, log: ReplyLog) -> str:
     return which(siblings.index(log) + 1, len(siblings))
 
 
+def place(state: Conversation, log: ReplyLog) -> str:
+    """Which reply of the conversation this is: `message 2, α +1 ‹ 1/2 ›`."""
+    numbers = {name: i for i, name in enumerate(state.messages, 1)}
+    number = numbers.get(log.reply.parent or "", "?")
+    return f"message {number}, {lane(log)} {sibling(state, log)}".rstrip()
+
+
 def continues(state: Conversation, log: ReplyLog) -> str:
     """Marks the one of several replies to a message that the chat goes on from."""
     alone = len(state.replies_to(log.reply.parent)) == 1

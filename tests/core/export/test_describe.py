@@ -1,4 +1,4 @@
-"""How documents word a reply's settings."""
+"""How documents word a reply's settings and its place."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.records import Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from tests.core.samples import reply
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from tests.core.samples import message, reply
 
 
 def test_ends_are_named_where_they_are_not_mixed() -> None:
@@ -22,3 +22,15 @@ def test_a_change_names_them_either_way() -> None:
     mixed, kept = Sampling(), Sampling(ends="after")
     assert describe.sampling_change(mixed, kept) == "ends after"
     assert describe.sampling_change(kept, mixed) == "ends mix"
+
+
+def test_a_place_is_a_message_and_a_lane_with_its_number_among_siblings() -> None:
+    two = [message(), reply(), reply("r-2", lane="before", alpha=-1), message("m-2", "r-1")]
+    state = Conversation([*two, reply("r-3", "m-2"), reply("r-4", "m-2"), reply("r-5", "m-9")])
+    assert [describe.place(state, log) for log in state.replies.values()] == [
+        "message 1, α +1",
+        "message 1, before",
+        "message 2, α +1 ‹ 1/2 ›",
+        "message 2, α +1 ‹ 2/2 ›",
+        "message ?, α +1",
+    ]

@@ -1,0 +1,125 @@
+"""What saved chats of our own have to read: replies as their tokens, else the chat as text."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.findings import Findings, Located, shown
+from logit_amp_chat.core.export import describe
+from logit_amp_chat.core.reading import Chat, PlainText, Recorded, Score
+from logit_amp_chat.core.records import Document, Message, Record, Reply, Session, Step
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable
+
+HEAD_LINES = 64
+HEAD_BYTES = 1 << 20
+LINE_BYTES = 1 << 26
+_OURS = (Session, Message, Reply, Step, Document)
+
+
+def is_transcript(file: BinaryIO) -> bool:
+    """Whether one of the first lines is a record of ours, and the first one begins like one."""
+    file.seek(0)
+    head = (file.readline(LINE_BYTES) for _ in range(HEAD_LINES))
+    lines = (line for line in head if line.strip())
+    first = next(lines, b"")
+    if not first.startswith(b"{"):
+        return False
+    return isinstance(from_line(first), _OURS) or any(
+        isinstance(from_line(x), _OURS) for x in lines
+    )
+
+
+def read_saved(
+    file: BinaryIO, name: str, score: Score, vocabulary: str | None, findings: Findings
+) -> Iterator[Located]:
+    """The texts of documents as they come, then the replies or the chat of a transcript.
+
+    Replies are read as their tokens where the assistant's tokens are scored and their ids mean
+    the same as in `vocabulary`, a pair's fingerprint (None: any). Where that is so for none, the
+    thread that the chat would go on from is read through the template.
+    """
+    state, lines, damaged = Conversation(), dict[str, int](), 0
+    for line, record in _records(file, name):
+        match record:
+            case Document():
+                findings.shapes["document"] += 1
+                place = f"{record.source} {record.place}".strip()
+                yield Located(place, line, PlainText(text=record.text))
+            case Step():
+                state.add(dataclasses.replace(record, top=()))  # most of what a step weighs
+            case _:
+                if isinstance(record, Message | Reply):
+                    lines.setdefault(record.id, line)
+                damaged += is_unreadable(record)
+                state.add(record)
+    if damaged:
+        findings.notices.append(f"{shown(name)}: damaged lines, left out: {damaged:,}.")
+    yield from _conversation(state, lines, name, score, vocabulary, findings)
+
+
+def _records(file: BinaryIO, name: str) -> Iterator[tuple[int, Record]]:
+    file.seek(0)
+    number = 0
+    while line := file.readline(LINE_BYTES + 1):
+        number += 1
+        if len(line) > LINE_BYTES:
+            raise UsageError(
+                f"{shown(name)}:{number}: longer than {LINE_BYTES >> 20} MB.",
+                "No record is that long; leave the line out.",
+            )
+        if line.strip():
+            yield number, from_line(line)
+
+
+def _conversation(
+    state: Conversation,
+    lines: dict[str, int],
+    name: str,
+    score: Score,
+    vocabulary: str | None,
+    findings: Findings,
+) -> Iterator[Located]:
+    replies = [log for log in state.replies.values() if log.steps]
+    readable = [log for log in replies if _has_ids_of(vocabulary, log)]
+    if score == "assistant" and readable:
+        for log in readable:
+            place = describe.place(state, log)
+            recorded = _recorded(log, name, place, findings)
+            if recorded.tokens:
+                findings.shapes["reply"] += 1
+                yield Located(place, lines.get(log.id, 1), recorded)
+        if others := len(replies) - len(readable):
+            findings.notices.append(
+                f"{shown(name)}: replies in another vocabulary, left out: {others:,}."
+            )
+    elif state.leaf is not None:
+        chat = Chat(messages=state.prompt(state.leaf), score=score)
+        first = chat.messages[0].id if chat.messages else ""
+        findings.shapes["thread"] += 1
+        yield Located("", lines.get(first, 1), chat)
+
+
+def _has_ids_of(vocabulary: str | None, log: ReplyLog) -> bool:
+    if vocabulary is None:
+        return True
+    return log.session is not None and log.session.vocabulary == vocabulary
+
+
+def _recorded(log: ReplyLog, name: str, place: str, findings: Findings) -> Recorded:
+    """The reply's tokens up to the first that is missing: those after it had another context."""
+    tokens = _in_order(log.steps)
+    if lost := len(log.steps) - len(tokens):
+        findings.notices.append(
+            f"{shown(name)}: {place} lacks token {len(tokens) + 1}; the tokens after it are left"
+            f" out: {lost:,}."
+        )
+    return Recorded(prompt=log.reply.prompt, tokens=tokens)
+
+
+def _in_order(steps: Sequence[Step]) -> tuple[int, ...]:
+    gap = next((n for n, step in enumerate(steps) if step.index != n), len(steps))
+    return tuple(step.token for step in steps[:gap])

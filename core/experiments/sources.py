@@ -1,0 +1,159 @@
+"""From files, folders and standard input to the texts and chats in them, one at a time.
+
+Everything is checked to its end before anything is given out: a file that cannot be read as a
+whole is refused before models load, and never half read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.file_formats import (
+    Format,
+    format_of,
+    kind_in_words,
+    read_file,
+)
+from logit_amp_chat.core.experiments.findings import Findings, Located, shown, some
+from logit_amp_chat.core.experiments.source_files import (
+    Found,
+    InputFile,
+    explained,
+    find_files,
+)
+from logit_amp_chat.core.experiments.text_parts import NoTextError
+from logit_amp_chat.core.reading import Content, Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One text or chat to read.
+
+    `name` is its file as the user named it, "-" for standard input; `place` says which text of
+    the file it is, "" for the only one. `line` is the line of the file, from 1, at which it
+    begins: that of the chat in JSON.
+    """
+
+    name: str
+    place: str
+    line: int
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file that was checked: its size in bytes, its number of sources, and its kind in words."""
+
+    name: str
+    size: int
+    sources: int
+    kind: str
+
+
+class Sources:
+    """The texts of some files; iterating reads the files again, one text at a time."""
+
+    def __init__(self, found: Found, score: Score, vocabulary: str | None) -> None:
+        self.files: list[SourceFile] = []
+        """The files that have something to read, in their order."""
+        self.notices: list[str] = list(found.notices)
+        """What is left out, and why: a sentence each, safe to show."""
+        self.position = 0
+        """Bytes of the files that the iteration has read so far."""
+        self._score: Score = score
+        self._vocabulary = vocabulary
+        self._plan: list[tuple[InputFile, Format]] = []
+        no_text: list[str] = []
+        for file in found.files:
+            try:
+                self._check(file)
+            except UsageError as error:
+                if file.is_named:
+                    raise
+                if isinstance(error, NoTextError):
+                    no_text.append(file.name)
+                else:
+                    self.notices.append(f"Left out: {error.message}")
+        if no_text:
+            self.notices.append(f"Left out, no text: {some(no_text)}.")
+        if not self._plan:
+            raise UsageError(
+                " ".join(["There is nothing to read.", *self.notices[:3]]),
+                "Name a file or a folder with text in it.",
+            )
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+    def __iter__(self) -> Iterator[Source]:
+        """Every text. Raises UsageError where a file is no longer what it was."""
+        done = 0
+        for file, kind in self._plan:
+            try:
+                with (
+                    file.open() as binary,
+                    closing(self._read(file, kind, binary, Findings())) as texts,
+                ):
+                    for place, line, content in texts:
+                        self.position = done + binary.tell()
+                        yield Source(name=file.name, place=place, line=line, content=content)
+            except OSError as error:
+                raise explained(file.name, error) from error
+            done += file.size
+            self.position = done
+
+    def _read(
+        self, file: InputFile, kind: Format, binary: BinaryIO, findings: Findings
+    ) -> Generator[Located]:
+        return read_file(file, kind, binary, findings, self._score, self._vocabulary)
+
+    def _check(self, file: InputFile) -> None:
+        """Read a file to its end, and plan to read it again if there is anything in it."""
+        findings = Findings()
+        try:
+            kind = format_of(file)
+            with file.open() as binary:
+                head = binary.read(4)
+                sources = sum(1 for _ in self._read(file, kind, binary, findings))
+        except OSError as error:
+            raise explained(file.name, error) from error
+        self.notices += findings.notices
+        if findings.unscored:
+            places = some(filter(None, findings.examples), findings.unscored)
+            whose = "" if self._score == "all" else f" of the role {self._score}"
+            self.notices.append(
+                f"{shown(file.name)}: nothing{whose} to score, left out{places and ': '}{places}."
+            )
+        elif not sources:
+            self.notices.append(f"{shown(file.name)} is empty and left out.")
+        if sources:
+            words = kind_in_words(kind, head, findings)
+            self._plan.append((file, kind))
+            self.files.append(
+                SourceFile(name=file.name, size=file.size, sources=sources, kind=words)
+            )
+
+
+def read_sources(
+    paths: Sequence[str | Path],
+    score: Score = "assistant",
+    vocabulary: str | None = None,
+    stdin: BinaryIO | None = None,
+) -> Sources:
+    """Check everything that `paths` name (files, folders, "-" for `stdin`) for reading.
+
+    Of chats the tokens of `score` count. Replies of saved chats are read as their tokens where
+    `vocabulary`, a pair's fingerprint, is that of their session (None: always).
+
+    Raises UsageError for a named file that is no text, cannot be read as a whole, or has chats
+    that cannot be read as they are, and where nothing is left to read. In folders such files
+    are left out, and `notices` name them.
+    """
+    return Sources(find_files(paths, stdin), score, vocabulary)
