@@ -201,7 +201,8 @@ class _Reading:
             case TokenSums():
                 yield event
             case Finish():
-                assert self.finder is not None and self.document is not None
+                assert self.finder is not None
+                assert self.document is not None
                 yield from self._counted(self.finder.finish())
                 yield DocumentDiff(self.document, self.stats, event, self.hunks)
 

@@ -78,7 +78,9 @@ def test_exit_codes_of_what_fails_later(
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", lambda *_: Dying(RuntimeError("no")))
+    monkeypatch.setattr(
+        "logit_amp_chat.tui.commands.engine.open_engine", lambda *_: Dying(RuntimeError("no"))
+    )
     with pytest.raises(RuntimeError, match="no"):
         cli.run(["reply", "--prompt", "x", "--debug"])
 

@@ -9,7 +9,6 @@ import typer
 
 from logit_amp_chat.tui.commands import options
 
-
 # Figures that --fail-on can limit: attributes of the total's `TextStats`.
 LIMITS = ("mean-kl", "max-kl", "mean-ratio", "max-ratio", "share")
 

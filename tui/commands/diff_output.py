@@ -93,13 +93,12 @@ def rows(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[st
         if isinstance(event, Document):
             document, places = event, Places(event)
         elif isinstance(event, ReadBlock):
-            assert document is not None and places is not None
+            assert document is not None
+            assert places is not None
             yield "".join(_rows(document, places, event, bool(alphas)))
 
 
-def _rows(
-    document: Document, places: Places, block: ReadBlock, with_alphas: bool
-) -> Iterator[str]:
+def _rows(document: Document, places: Places, block: ReadBlock, with_alphas: bool) -> Iterator[str]:
     further = block.further or ((),) * len(block.steps)
     for step, more in zip(block.steps, further, strict=True):
         place, p = places.of(step.index), step.logp

@@ -34,18 +34,22 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
     for name, stats in rows.items():
         yield f"{name:<{width}}  {_figures(stats)}  {_bar(stats, most, styles)}\n"
         for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
-            shown = f"perplexity {number(stats.perplexity(logp), 4)}, log p {nats(logp)}"
+            shown = f"perplexity {_perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
             yield styles.quiet(f"{'':<{width}}  {lane_title(alpha)}: {shown}\n")
 
 
 def _figures(stats: TextStats) -> str:
     before, after = (stats.perplexity(p) for p in (stats.logp_before, stats.logp_after))
-    perplexity = f"{number(before, 4):>11} → {number(after, 4):<11}"
+    perplexity = f"{_perplexity(before):>11} → {_perplexity(after):<11}"
     share = f"{stats.notable:,} ({stats.share:.1%})"
     return (
         f"{stats.tokens:>9,}  {perplexity:>25}  {delta(stats.log_ratio, 10)}"
         f"  {nats(stats.mean_kl, 7)}  {nats(stats.max_kl, 6)}  {share:>12}"
     )
+
+
+def _perplexity(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= value < 1e9 else number(value, 4)
 
 
 def _bar(stats: TextStats, most: float, styles: Styles) -> str:
@@ -59,4 +63,3 @@ def _bar(stats: TextStats, most: float, styles: Styles) -> str:
 def _name(name: str) -> str:
     shown = visible(name, newlines=False) or "text"
     return shown if len(shown) <= LONGEST_NAME else f"…{shown[1 - LONGEST_NAME :]}"
-

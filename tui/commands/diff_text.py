@@ -55,12 +55,18 @@ class DiffText:
     def _token(self, hunk: Hunk, step: Step) -> str:
         text = hunk.text_of(step)
         if not stands_out(step, hunk.document):
-            return self._styles.token(visible(text), step)
+            return self._quiet(visible(text), log_ratio(step), hunk.document.threshold)
         shown = visible(text, newlines=False) or visible(step.text, newlines=False)
         up = log_ratio(step) > 0
         marked = f"{{+{shown}+}}" if up else f"[-{shown}-]"
         breaks = "\n" * text.count("\n")
         return self._styles.token(marked, step) + breaks
+
+    def _quiet(self, text: str, ratio: float, threshold: float) -> str:
+        """A token around those that stand out; coloured if it is half way there."""
+        if abs(ratio) < threshold / 2:
+            return text
+        return self._styles.raised(text) if ratio > 0 else self._styles.lowered(text)
 
     def _wanted(self, hunk: Hunk) -> Iterator[str]:
         step, style = hunk.strongest, self._styles
