@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -94,3 +95,23 @@ class TokenSums:
     positions: int
     before: numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]]
     after: numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Tokens [begin, end) of a text are read, and those from `first` on measured."""
+
+    begin: int
+    first: int
+    end: int
+
+
+def windows(length: int, room: int, stride: int) -> Iterator[Window]:
+    """Windows of at most `room` tokens that measure every token once, `stride` in each.
+
+    The first one measures all it holds.
+    """
+    end = 0
+    while end < length:
+        first, end = end, min(length, end + stride if end else room)
+        yield Window(max(0, end - room), first, end)

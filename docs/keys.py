@@ -18,6 +18,7 @@ PLACES: dict[Place, str] = {
     "transcript": "transcript",
     "candidates": "candidates",
     "openings": "openings",
+    "reading": "a text that is read",
     "search": "search",
     "chats": "saved chats",
 }

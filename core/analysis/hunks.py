@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,9 @@ CONTEXT = 8
 LONGEST = 200
 """Tokens after which a hunk is cut, however much stands out."""
 
+USUAL_SHARE = 0.01
+LEAST_THRESHOLD = 1.0
+
 
 def log_ratio(step: Step) -> float:
     """log p under after − log p under before of the token that stands there, in nats."""
@@ -24,6 +27,18 @@ def log_ratio(step: Step) -> float:
 def stands_out(step: Step, document: Document) -> bool:
     """Whether a token's log-ratio reaches the threshold of its document."""
     return abs(log_ratio(step)) >= document.threshold
+
+
+def usual_threshold(ratios: Iterable[float]) -> float:
+    """The |log-ratio| that one token in a hundred reaches, in two digits, 1 nat at least.
+
+    Then a page of text has a few hunks, however far the two sides are apart.
+    """
+    sizes = sorted(map(abs, ratios), reverse=True)
+    if not sizes:
+        return LEAST_THRESHOLD
+    rank = max(2, int(USUAL_SHARE * len(sizes)))
+    return max(LEAST_THRESHOLD, float(f"{sizes[min(rank, len(sizes) - 1)]:.2g}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.protocol import Command, Event, Failed, Heartbeat
-from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Step
+from logit_amp_chat.core.reading import ReadBlock
+from logit_amp_chat.core.records import Change, Document, Finish, Opening, Reply, Step
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
 
@@ -71,6 +72,7 @@ class EngineLink:
         self._lock = threading.Lock()
         self._generation = 0
         self._unfinished: dict[str, tuple[int, float]] = {}  # replies: tokens so far, began
+        self._readings: dict[str, Recorder] = {}  # documents, which are saved on their own
 
     def disconnect(self) -> None:
         """Ignore the engine from now on; its replies are saved as cancelled."""
@@ -86,6 +88,10 @@ class EngineLink:
             self._close()
             self._engine = self._make_engine(partial(self._receive, generation))
             self._engine.open(profile)
+
+    def save_document(self, document: str, recorder: Recorder) -> None:
+        """Save what is reported of a document with `recorder`, not in the conversation."""
+        self._readings[document] = recorder
 
     def send(self, command: Command) -> None:
         """Send a command; does nothing without an engine."""
@@ -118,13 +124,17 @@ class EngineLink:
                 case Reply():
                     self._unfinished[event.id] = 0, time.monotonic()
                     self.recorder.append(event)
+                case Document():
+                    self._unfinished[event.id] = 0, time.monotonic()
+                    self._recorder_of(event.id).append(event)
                 case Step():
-                    _, began = self._unfinished.get(event.reply, (0, time.monotonic()))
-                    self._unfinished[event.reply] = event.index + 1, began
-                    self.recorder.append(event)
+                    self._save_step(event)
+                case ReadBlock():
+                    for step in event.steps:
+                        self._save_step(step)
                 case Finish():
                     self._unfinished.pop(event.reply, None)
-                    self.recorder.append(event)
+                    self._recorder_of(event.reply).append(event)
                 case Change() | Opening():
                     self.recorder.append(event)
                 case Failed():
@@ -134,13 +144,21 @@ class EngineLink:
                 self._generation += 1  # its end is no further news
                 return
 
+    def _save_step(self, step: Step) -> None:
+        _, began = self._unfinished.get(step.reply, (0, time.monotonic()))
+        self._unfinished[step.reply] = step.index + 1, began
+        self._recorder_of(step.reply).append(step)
+
+    def _recorder_of(self, id: str) -> Recorder:
+        return self._readings.get(id, self.recorder)
+
     def _finish_all(self, reason: Literal["cancelled", "error"], error: str | None) -> None:
-        """Record a finish for every reply that lost its engine."""
+        """Record a finish for every reply and document that lost its engine."""
         unfinished, self._unfinished = self._unfinished, {}
         for reply, (tokens, began) in unfinished.items():
             seconds = round(time.monotonic() - began, 3)
             finish = Finish(reply=reply, reason=reason, tokens=tokens, seconds=seconds, error=error)
-            self.recorder.append(finish)
+            self._recorder_of(reply).append(finish)
             self.queue.append(finish)
 
     def report_unsaved(self, error: TranscriptError) -> None:

@@ -23,9 +23,22 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Reply, Sampling, Step, new_id
+from logit_amp_chat.core.reading import ReadBlock, ReadRequest
+from logit_amp_chat.core.records import (
+    Change,
+    Document,
+    Ends,
+    Finish,
+    Opening,
+    Reply,
+    Sampling,
+    Step,
+    new_id,
+)
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.recorder import Recorder
 
+ReadEvent = Document | ReadBlock | Finish | Failed
 State = Literal["closed", "loading", "ready", "busy", "failed"]
 
 
@@ -46,17 +59,19 @@ class LiveConversation:
         patience: float,
     ) -> None:
         self.profile = profile
-        self.saved = SavedConversation(transcripts, self._report_unsaved)
+        self.saved = SavedConversation(transcripts, self.report_unsaved)
         self.link = EngineLink(make_engine, self.saved.recorder, clock, patience)
         self.state: State = "closed"
         self.opened: Opened | None = None
         self.loading: dict[str, Loading] = {}  # the newest report of each stage
         self.pending_request: PendingRequest | None = None
         self._after_idle: Callable[[], None] | None = None
+        self._take_reading: Callable[[ReadEvent], None] | None = None
         self._clock = clock
         self._load_began = 0.0
 
-    def _report_unsaved(self, error: TranscriptError) -> None:
+    def report_unsaved(self, error: TranscriptError) -> None:
+        """Queue that a file could not be written."""
         self.link.report_unsaved(error)
 
     # --- opening and closing ----------------------------------------------------
@@ -100,11 +115,14 @@ class LiveConversation:
         sampling: Sampling,
         forced: tuple[int, ...] = (),
         continued: Mapping[str, ReplyLog] = MappingProxyType({}),
+        *,
+        raw: bool = False,
     ) -> PendingRequest:
         """Have the message `leaf` answered in `lanes`, each at its α.
 
         A lane goes on from the reply that `continued` has for it, else from the one
-        that the message was said to.
+        that the message was said to. With `raw`, and where the message was answered so before,
+        it is a text to continue, without a chat template.
         """
         asked = [self._lane(leaf, name, lanes[name], continued) for name in lanes]
         request = Request(
@@ -113,6 +131,7 @@ class LiveConversation:
             lanes=tuple(sorted(asked, key=lambda lane: lane.follows is not None)),
             sampling=sampling,
             forced=forced,
+            raw=raw or self.saved.conversation.is_raw(leaf),
             time=self.saved.conversation.began,
         )
         return self._send(request)
@@ -124,12 +143,21 @@ class LiveConversation:
             messages=conversation.prompt(leaf),
             path=path,
             alpha=alpha,
+            raw=conversation.is_raw(leaf),
             time=conversation.began,
             ends=ends,
         )
         self._send(request)
 
-    def _send(self, request: Request | OpeningsRequest) -> PendingRequest:
+    def ask_reading(
+        self, request: ReadRequest, recorder: Recorder, take: Callable[[ReadEvent], None]
+    ) -> None:
+        """Have a text read; what comes of it is saved by `recorder` and handed to `take`."""
+        self.link.save_document(request.document, recorder)
+        self._take_reading = take
+        self._send(request)
+
+    def _send(self, request: Request | OpeningsRequest | ReadRequest) -> PendingRequest:
         self.pending_request = pending = PendingRequest(request)
         self.state = "busy"
         self.link.send(request)
@@ -177,6 +205,8 @@ class LiveConversation:
             yield watched
 
     def _apply(self, update: Update) -> None:
+        if self._take_reading is not None and isinstance(update, ReadEvent):
+            self._take_reading(update)
         match update:
             case Loading():
                 self.loading[update.stage] = update

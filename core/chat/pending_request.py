@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from logit_amp_chat.core.protocol import Lane, OpeningsRequest, Prefill, Request
+from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.records import Step
 
 
@@ -16,7 +17,7 @@ class PendingRequest:
     are decoded one group after the other, each group from its own prefill on.
     """
 
-    request: Request | OpeningsRequest
+    request: Request | OpeningsRequest | ReadRequest
     prefill: Prefill | None = None
     rounds: int = 0
     """Rounds that followed another one of their group."""
@@ -27,7 +28,7 @@ class PendingRequest:
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """The lanes that are decoded; openings have none."""
+        """The lanes that are decoded; only replies have some."""
         return self.request.lanes if isinstance(self.request, Request) else ()
 
     def count(self, event: Prefill | Step, now: float) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine, Update
 from logit_amp_chat.core.chat.live_conversation import LiveConversation, State
+from logit_amp_chat.core.chat.same_pair import models, other_vocabulary, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
@@ -105,7 +106,7 @@ class ChatSession:
         if self.saved.read_only:
             return
         unanswered = self.conversation.last_user_message() if self.awaiting_models else None
-        if self.conversation.thread() and _other_vocabulary(self.conversation.session, session):
+        if self.conversation.thread() and other_vocabulary(self.conversation.session, session):
             self.incompatible_chat = self.saved.recorder.path
             self.saved.start_new()
             self._reset_drafts()
@@ -166,6 +167,9 @@ class ChatSession:
         seeds = [log.reply.seed for log in self.conversation.replies_to(message.id)]
         if seeds:
             self.sampling = self.sampling.model_copy(update={"seed": max(seeds) + 1})
+        if self.conversation.is_raw(message.id):  # a text to continue is given again
+            given = self.conversation.replies_to(message.id)[-1].forced
+            return self.go_on_from(message.id, given)
         if (self.system or "") != self.conversation.system_text(message.id):
             self.saved.say(message.text, message.parent, self.system or "")
         else:
@@ -255,7 +259,7 @@ class ChatSession:
         return (
             log.reply.parent is not None
             and opened is not None
-            and _models(log.session) == _models(opened.session)
+            and models(log.session) == models(opened.session)
         )
 
     def branch(self, log: ReplyLog, place: int, token: int) -> bool:
@@ -275,9 +279,12 @@ class ChatSession:
     def go_on(self, log: ReplyLog) -> bool:
         """Continue a reply that ended early: a sibling that is given all tokens it has."""
         given = tuple(step.token for step in log.steps)
-        longer = len(given) + self.sampling.max_new_tokens
-        sampling = self.sampling.model_copy(update={"max_new_tokens": longer})
-        return self.can_go_on(log) and self._decode_from(log, given, sampling)
+        return self.can_go_on(log) and self._decode_from(log, given, self._longer(given))
+
+    def _longer(self, given: tuple[int, ...]) -> Sampling:
+        """The sampling, with the limit counted after the tokens that are given."""
+        longest = len(given) + self.sampling.max_new_tokens
+        return self.sampling.model_copy(update={"max_new_tokens": longest})
 
     def _decode_from(self, log: ReplyLog, given: tuple[int, ...], sampling: Sampling) -> bool:
         """A sibling of a reply that begins with given tokens, under the reply's own noise."""
@@ -297,6 +304,14 @@ class ChatSession:
         previous = self.conversation.previous(message)
         return self._begin_with(message, given, self.sampling, {"amplified": self.alpha}, previous)
 
+    def go_on_from(self, message: str, given: tuple[int, ...], *, raw: bool = False) -> bool:
+        """Answer a message with a reply that is given tokens which were there before.
+
+        With `raw` they are a text, without a chat template. False where nothing can be asked.
+        """
+        own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
+        return self._begin_with(message, given, self._longer(given), own, previous, raw=raw)
+
     def _begin_with(
         self,
         parent: str,
@@ -304,6 +319,8 @@ class ChatSession:
         sampling: Sampling,
         own: dict[str, float],
         previous: ReplyLog | None,
+        *,
+        raw: bool = False,
     ) -> bool:
         """Begin with given tokens in one lane, or in all that are compared; it is the history."""
         if not self.live.can_ask:
@@ -314,7 +331,7 @@ class ChatSession:
             continued |= {lane: previous}
         self.conversation.leaf = parent
         lanes = self.lanes if self.comparing else own
-        pending = self.live.ask(parent, lanes, sampling, given, continued)
+        pending = self.live.ask(parent, lanes, sampling, given, continued, raw=raw)
         self._history = tuple(pending.replies("amplified" if self.comparing else lane))
         return True
 
@@ -352,7 +369,7 @@ class ChatSession:
             self._take_settings(log)
         self.system = self.conversation.system_text(self.conversation.leaf) or None
         other = recorded_profile(session) if session else None
-        if other is not None and _pair(other) != _pair(self.profile) and not self.saved.read_only:
+        if other is not None and pair(other) != pair(self.profile) and not self.saved.read_only:
             return other
         self._begin_session()
         return None
@@ -380,18 +397,3 @@ class ChatSession:
             self.sampling = profile.sampling
         if recorded is None or profile.system != recorded.system:
             self.system = profile.system
-
-
-def _other_vocabulary(a: Session | None, b: Session) -> bool:
-    """Whether the token ids of two sessions are known to mean different things."""
-    if a is None or a.vocabulary is None or b.vocabulary is None:
-        return False
-    return a.vocabulary != b.vocabulary
-
-
-def _models(session: Session | None) -> tuple[str, ...]:
-    return (session.before.model, session.after.model) if session else ()
-
-
-def _pair(profile: Profile) -> tuple[object, ...]:
-    return profile.before, profile.after, profile.quantization, profile.dtype

@@ -12,12 +12,12 @@ from torch import Tensor
 from logit_amp_chat.core.decoding.amplification import amplify, log_probs
 from logit_amp_chat.core.decoding.pair_runner import PairRunner, prefill_chunk
 from logit_amp_chat.core.decoding.request_state import Controls
-from logit_amp_chat.core.decoding.text_windows import Window, WindowedText
+from logit_amp_chat.core.decoding.text_windows import WindowedText
 from logit_amp_chat.core.decoding.token_stats import Measured, measure, unpack
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
+from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums, Window
 from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling, Step
 
 # Bytes of one side's fp32 logits that one pass computes, and that are measured at once: on a

@@ -9,20 +9,11 @@ from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.vocabulary import beginning_of_text
-from logit_amp_chat.core.reading import PlainText, ReadRequest
+from logit_amp_chat.core.reading import PlainText, ReadRequest, Window, windows
 from logit_amp_chat.core.records import PromptIds
 
 # Plain text is read in windows of this many tokens at most: what is further back changes little.
 WINDOW = 2048
-
-
-@dataclass(frozen=True)
-class Window:
-    """Tokens [begin, end) of a text are read, and those from `first` on measured."""
-
-    begin: int
-    first: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -76,17 +67,6 @@ class WindowedText:
         """The tokens that a window has logits for: all from `first` on, with something before."""
         alone = not (self.head.before and self.head.after)
         return range(max(window.first, window.begin + alone), window.end)
-
-
-def windows(length: int, room: int, stride: int) -> Iterator[Window]:
-    """Windows of at most `room` tokens that measure every token once, `stride` in each.
-
-    The first one measures all it holds.
-    """
-    end = 0
-    while end < length:
-        first, end = end, min(length, end + stride if end else room)
-        yield Window(max(0, end - room), first, end)
 
 
 def _head(prompt: PromptIds, beginning: tuple[int, ...]) -> tuple[PromptIds, tuple[int, ...]]:

@@ -204,6 +204,10 @@ class Conversation:
         """Every reply to a message, in order: all lanes and later attempts."""
         return list(self._answers.get(message_id, ()))
 
+    def is_raw(self, message_id: str) -> bool:
+        """Whether a message is a text that replies continue, without a chat template."""
+        return any(log.reply.raw for log in self._answers.get(message_id, ()))
+
     def kept(self, message_id: str | None) -> ReplyLog | None:
         """The reply that is the history: the last one kept or amplified, else the first."""
         return self._kept.get(message_id)

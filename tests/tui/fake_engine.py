@@ -21,6 +21,7 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
+from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.records import (
     Candidate,
     Change,
@@ -35,6 +36,7 @@ from logit_amp_chat.core.records import (
     SideInfo,
     Step,
 )
+from tests.tui.fake_reading import FakeReading
 
 END = "<|end|>"
 TEXTS = {
@@ -122,8 +124,12 @@ class FakeEngine:
         """Whether nothing is reported before `step`, as on a pair that takes seconds."""
         self._begun: list[Event] = []
         self.beginnings = dict(BEGINNINGS)
-        self.holds = False  # whether openings wait for `open_next`
+        self.holds = False  # whether openings wait for `open_next`, texts for `read`
         self.waiting: OpeningsRequest | None = None
+        self.reading: FakeReading | None = None
+        self.refuses = ""  # why no text is read
+        self.ratios: dict[str, float] = {}
+        """log p after − log p before of some tokens of texts; of the others it is small."""
         self._place = 0
         self._alphas: dict[str, float] = {}
         self._tokens: dict[str, list[str]] = {}
@@ -152,6 +158,14 @@ class FakeEngine:
                 self.waiting = command
                 if not self.holds:
                     self.open_next()
+            case ReadRequest():
+                if self.refuses:
+                    self.emit([Failed(message=self.refuses), Idle()])
+                    return
+                self.reading = FakeReading(command, self.ratios)
+                self.emit([self.reading.document])
+                if not self.holds:
+                    self.read()
             case SetAlpha():
                 self._alphas[command.reply] = command.alpha
             case SetSampling():
@@ -159,6 +173,9 @@ class FakeEngine:
             case Stop() if self.waiting is not None:
                 self.waiting = None
                 self.emit([Idle()])
+            case Stop() if self.reading is not None:
+                self.emit([self.reading.finish("cancelled")])
+                self._read()
             case Stop(None):
                 self.end("cancelled")
             case Stop(reply):
@@ -241,6 +258,21 @@ class FakeEngine:
             ends=request.ends,
         )
         self.emit([Prefill(done=1, total=1), opening, Idle()])
+
+    def read(self, tokens: int | None = None) -> None:
+        """Measure the next tokens of the text, or all that are left."""
+        assert self.reading is not None
+        block = self.reading.block(tokens)
+        self._words |= {step.token: step.text for step in block.steps}
+        self._words |= {c.id: c.text for step in block.steps for c in step.top}
+        self.emit([block])
+        if block.done == block.total:
+            self.emit([self.reading.finish("length")])
+            self._read()
+
+    def _read(self) -> None:
+        self.reading = None
+        self.emit([Idle()])
 
     def finish(self) -> None:
         """Decode to the end."""

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.records import Sampling
-from logit_amp_chat.core.text import short_path
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
+from logit_amp_chat.tui.chat.layout import ChatView
+from logit_amp_chat.tui.reading.file_actions import FileActions
 
 
-class DialogActions:
+class DialogActions(FileActions):
     """The actions that open a dialog or write a file.
 
     Each dialog is imported when it is asked for: the first frame needs none.
     """
 
     def __init__(self, host: ChatHost, conversation: ConversationActions) -> None:
-        self.host = host
+        super().__init__(host)
         self.session = host.session
-        self.view = host.view
+        self.view: ChatView = host.view
         self.conversation = conversation
 
-    def help(self) -> None:
-        """Every key and what it does."""
-        from logit_amp_chat.tui.dialogs.help import HelpScreen
-
-        self.host.app.push_screen(HelpScreen(self.view.actions))
+    @property
+    def folder(self) -> Path:
+        """Where chats are saved."""
+        return self.session.saved.recorder.folder
 
     def palette(self) -> None:
         """Find a command by its name."""
@@ -122,66 +121,6 @@ class DialogActions:
 
         self.host.app.push_screen(CopyScreen(copies), take)
 
-    def copy_text(self, name: str, text: str) -> None:
-        """Copy to the clipboard, and into a file for terminals that have none.
-
-        `name` says what it is: "the reply".
-        """
-        from logit_amp_chat.tui.terminal import clipboard
-
-        notice = self.view.notice
-        self.host.app.copy_to_clipboard(text)
-        try:
-            path = short_path(clipboard.keep(text, self.session.saved.recorder.folder))
-        except LogitAmpError as error:
-            notice.say(error.message, error=True)
-            return
-        if clipboard.fits(text):
-            notice.say(f"Copied {name}, also to {path}.", kind="file")
-        else:
-            notice.say(f"Too long for a terminal's clipboard: {name} is in {path}.", kind="file")
-
-    def picture(self) -> None:
-        """Save what is on the screen as a picture, where exports go."""
-        from logit_amp_chat.core.export.atomic_write import write_atomically
-        from logit_amp_chat.tui.terminal.screenshot import picture
-
-        path = Path.cwd() / f"logit-amp-chat-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
-        notice = self.view.notice
-        try:
-            write_atomically(path, picture(self.host.app))
-        except LogitAmpError as error:
-            notice.say(error.message, error=True)
-        else:
-            notice.say(f"This screen is saved as {short_path(path)}.", kind="file")
-
     def export(self) -> None:
         """Write the chat as a page, Markdown, text or JSON."""
-        from logit_amp_chat.core.export import Format
-        from logit_amp_chat.tui.dialogs.export import ExportScreen
-
-        path = self.session.saved.recorder.path
-        if path is None:
-            self.view.notice.say("There is nothing to export yet.", "Write a message first.")
-            return
-
-        def take(answer: tuple[Path, Format] | None) -> None:
-            if answer is not None:
-                self.export_to(path, *answer)
-
-        self.host.app.push_screen(ExportScreen(Path.cwd() / f"{path.stem}.html"), take)
-
-    def export_to(self, path: Path, target: Path, to: str) -> None:
-        """Write the transcript `path` to `target` in the format `to`."""
-        from logit_amp_chat.core.export import FORMATS, export
-        from logit_amp_chat.core.export.atomic_write import write_atomically
-
-        notice = self.view.notice
-        try:
-            text = export(path, next(known for known in FORMATS if known == to))
-            write_atomically(target, text)
-        except LogitAmpError as error:
-            notice.say(error.message, error.remedy, error=True)
-        else:
-            notice.clear_information()
-            notice.say(f"Exported to {target}.", kind="file")
+        self.export_file(self.session.saved.recorder.path, "Write a message first.")

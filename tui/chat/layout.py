@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from logit_amp_chat.core.analysis.reply_stats import most_changed, window_means
+from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import LETTERS, lane_title
 from logit_amp_chat.core.number_format import sampling_line, which
@@ -27,47 +27,34 @@ from logit_amp_chat.tui.chat.status import (
 )
 from logit_amp_chat.tui.chat.welcome import welcome
 from logit_amp_chat.tui.keys import actions as keymap
+from logit_amp_chat.tui.reading.log_panel import LogPanel
 from logit_amp_chat.tui.token_log.blocks import Block, MessageBlock, ReplyBlock, WelcomeBlock
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.alpha_bar import AlphaBar, timeline
 from logit_amp_chat.tui.widgets.composer import Composer
-from logit_amp_chat.tui.widgets.inspector import Inspected, Inspector
 from logit_amp_chat.tui.widgets.lane import Standing
 from logit_amp_chat.tui.widgets.lanes import Lanes
-from logit_amp_chat.tui.widgets.legend import Legend
 from logit_amp_chat.tui.widgets.loading_panel import LoadingPanel
-from logit_amp_chat.tui.widgets.status_lines import KeyLine, Notice, StatusLine
-
-if TYPE_CHECKING:
-    from logit_amp_chat.tui.widgets.search_bar import SearchBar
 
 LONG_PROMPT = 256
 
 
-class ChatView:
+class ChatView(LogPanel):
     """The widgets of the chat screen, brought in line with the session; decides nothing."""
 
     def __init__(
         self, screen: Screen[Any], session: ChatSession, actions: keymap.Actions = keymap.ACTIONS
     ) -> None:
+        super().__init__(screen, actions, TokenLog(id="log"))
         self.session = session
-        self.actions = actions
-        self.status = StatusLine(id="status")
-        self.log_view = TokenLog(id="log")
         self.prompt = Static(id="prompt", markup=False)
         self.history = Static(id="history", markup=False)
         self.lanes = Lanes(id="lanes")
-        self.inspector = Inspector(id="inspector")
-        self.legend = Legend(id="legend")
-        self.search_bar: SearchBar | None = None  # made when it is first asked for
         self.loading_panel = LoadingPanel(id="loading")
-        self.notice = Notice(id="notice")
         self.alpha_bar = AlphaBar(id="alpha")
         self.composer = Composer(id="composer")
-        self.keys = KeyLine(id="keys")
         self.compared: ReplyLog | None = None
         """The turn that the comparison shows; None for the newest."""
-        self._screen = screen
         self._freezer = RecordFreezer()
 
     def compose(self) -> ComposeResult:
@@ -92,13 +79,10 @@ class ChatView:
     @property
     def place(self) -> keymap.Place:
         """Where the keyboard is."""
-        focused = self._screen.focused
-        if isinstance(focused, TokenLog):
+        if isinstance(self._screen.focused, TokenLog):
             return "transcript"
-        if focused is self.inspector:
-            return "candidates"
-        bar = self.search_bar
-        return "search" if bar is not None and focused is bar.line else "composer"
+        place = super().place
+        return "composer" if place == "transcript" else place
 
     @property
     def comparing(self) -> bool:
@@ -109,36 +93,6 @@ class ChatView:
     def current_log(self) -> TokenLog:
         """The log that arrow keys and the inspector act on."""
         return self.lanes.current.log_view if self.comparing else self.log_view
-
-    @property
-    def current_block(self) -> ReplyBlock | None:
-        """The reply under the cursor, or the last one."""
-        log = self.current_log
-        if log.cursor:
-            return log.block_of(log.cursor.reply)
-        return next((b for b in reversed(log.blocks) if isinstance(b, ReplyBlock)), None)
-
-    def logs(self) -> list[TokenLog]:
-        """Every log that is mounted: the transcript's and those of the lanes."""
-        return list(self._screen.query(TokenLog))
-
-    async def show_search_bar(self) -> SearchBar:
-        """An empty line for the words to find."""
-        from logit_amp_chat.tui.widgets.search_bar import SearchBar
-
-        if self.search_bar is None:
-            self.search_bar = SearchBar()
-            await self._screen.mount(self.search_bar, after=self.legend)
-        self.search_bar.line.value = ""
-        self.search_bar.display = True
-        return self.search_bar
-
-    def show_inspector(self, shown: bool) -> None:
-        """Show or hide the inspector."""
-        self.inspector.display = shown
-        self._screen.set_class(shown, "-inspecting")
-        self.refresh_inspector()
-        self.refresh_keys()
 
     # --- the conversation ---------------------------------------------------------
 
@@ -280,7 +234,6 @@ class ChatView:
     def refresh_inspector(self) -> None:
         """The step under the cursor, or one worth a look, and the means up to the cursor."""
         block, cursor = self.current_block, self.current_log.cursor
-        self.legend.step = self.current_log.step_under_cursor()
         steps = block.log.steps if block else []
         total = len(steps)
         end = min(cursor.step + 1, total) if cursor else total
@@ -288,13 +241,7 @@ class ChatView:
         self.alpha_bar.window_means = window_means(steps, end, given)
         self.alpha_bar.window = self._window(block)
         self.alpha_bar.timeline = timeline(steps)
-        if not self.inspector.display:
-            return
-        if block is None or not steps:
-            self.inspector.show(None)
-            return
-        place = min(cursor.step, total - 1) if cursor else self.place_to_inspect(block)
-        self.inspector.show(Inspected.of(block.log, place))
+        super().refresh_inspector()
 
     def _window(self, block: ReplyBlock | None) -> tuple[str, ...]:
         """Over what the bar shows means: they look back from the cursor, if there is one."""
@@ -305,32 +252,6 @@ class ChatView:
         name = lane_title(self.lanes.current.head.alpha)
         lanes = dict.fromkeys((LETTERS.get(name, name), LETTERS.get(name, LETTERS["amplified"])))
         return (*(f"{lane} {window}" for lane in lanes for window in windows), *windows)
-
-    @staticmethod
-    def place_to_inspect(block: ReplyBlock) -> int:
-        """Without a cursor: the newest step of a stream; where it parts; what changed most."""
-        log = block.log
-        newest = len(log.steps) - 1
-        if log.finish is None and not log.cut_off:
-            return newest
-        if block.fork is not None and block.fork <= newest:
-            return block.fork
-        found = most_changed(log.steps, log.reply.forced)
-        return newest if found is None else found
-
-    def refresh_legend(self) -> None:
-        """What the colours mean, and what is searched for."""
-        log, legend = self.current_log, self.legend
-        legend.sought = log.finder.query
-        legend.found = log.finder.count() if legend.sought else (0, 0)
-        if typing := self.search_bar is not None and self.search_bar.display:
-            self.search_bar.show_count(*legend.found)
-        legend.display = bool(legend.sought or legend.metric) and not typing
-
-    def colour_logs(self) -> None:
-        """Give every log the colours that were chosen."""
-        for log in self.logs():
-            log.colour_by(self.legend.metric)
 
     # --- around the text ----------------------------------------------------------
 
@@ -372,12 +293,6 @@ class ChatView:
             self.loading_panel.show_prefill(prefill)
         self.loading_panel.display = long
 
-    def refresh_keys(self) -> None:
-        """The footer: the keys that matter where the keyboard is."""
-        states = footer_states(self.session)
-        if self.inspector.display:
-            states.add("inspecting")
-        if self.legend.metric or self.current_log.finder.query:
-            states.add("jumping")
-        states.add("no token" if self.current_log.cursor is None else "token")
-        self.keys.actions = keymap.footer(self.place, states, self.actions)
+    def states(self) -> set[str]:
+        """The states that narrow the footer."""
+        return footer_states(self.session) | super().states()

@@ -6,9 +6,8 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import ClassVar, Concatenate, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -24,12 +23,14 @@ from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
 from logit_amp_chat.tui.chat.compare_actions import CompareActions
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
-from logit_amp_chat.tui.chat.cursor_actions import CursorActions
+from logit_amp_chat.tui.chat.cursor_actions import ChatCursorActions
 from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
+from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
 from logit_amp_chat.tui.keys import actions as keymap
+from logit_amp_chat.tui.reading.delegation import delegate
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.composer import Composer
 from logit_amp_chat.tui.widgets.inspector import Inspector
@@ -43,25 +44,6 @@ UNSAVED = (
     "This chat is not saved completely.",
     "Make room, or copy what matters (y in the transcript); ctrl+q again quits anyway.",
 )
-
-A = TypeVar("A")
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def delegate(
-    part: Callable[[ChatScreen], A], method: Callable[Concatenate[A, P], R]
-) -> Callable[Concatenate[ChatScreen, P], R]:
-    """A method of the screen that calls the method of one of its parts.
-
-    Textual looks up the action `screen.branch` as `action_branch` of the screen.
-    """
-
-    @wraps(method)
-    def action(self: ChatScreen, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return method(part(self), *args, **kwargs)
-
-    return action
 
 
 def _conversation(screen: ChatScreen) -> ConversationActions:
@@ -84,7 +66,11 @@ def _openings(screen: ChatScreen) -> OpeningActions:
     return screen.openings
 
 
-def _cursor(screen: ChatScreen) -> CursorActions:
+def _texts(screen: ChatScreen) -> TextActions:
+    return screen.texts
+
+
+def _cursor(screen: ChatScreen) -> ChatCursorActions:
     return screen.cursor
 
 
@@ -111,8 +97,9 @@ class ChatScreen(Screen[None]):
         self.dialogs = DialogActions(self, self.conversation)
         self.comparison = CompareActions(self)
         self.tokens = TokenActions(self)
-        self.cursor = CursorActions(self)
+        self.cursor = ChatCursorActions(self)
         self.openings = OpeningActions(self, self.conversation)
+        self.texts = TextActions(self)
         self.figures_seconds = FIGURES_SECONDS
         self.late_seconds = LATE_SECONDS
         self._problem = problem
@@ -189,6 +176,7 @@ class ChatScreen(Screen[None]):
             view.lanes.sum_up()
             view.refresh_status()
         self.openings.follow()
+        self.texts.follow()
 
     def _react(self, update: Update) -> None:
         """Say or do what a single update asks for."""
@@ -316,18 +304,21 @@ class ChatScreen(Screen[None]):
     action_sibling = delegate(_tokens, TokenActions.sibling)
     action_sort = delegate(_tokens, TokenActions.sort)
 
+    action_read_message = delegate(_texts, TextActions.read_message)
+    action_read_text = delegate(_texts, TextActions.read_text)
+
     action_openings = delegate(_openings, OpeningActions.openings)
 
-    action_end = delegate(_cursor, CursorActions.end)
-    action_line = delegate(_cursor, CursorActions.line)
-    action_next = delegate(_cursor, CursorActions.next)
-    action_page = delegate(_cursor, CursorActions.page)
-    action_reply = delegate(_cursor, CursorActions.reply)
-    action_search = delegate(_cursor, CursorActions.search)
-    action_search_go = delegate(_cursor, CursorActions.search_go)
-    action_token = delegate(_cursor, CursorActions.token)
-    action_top = delegate(_cursor, CursorActions.top)
-    action_word = delegate(_cursor, CursorActions.word)
+    action_end = delegate(_cursor, ChatCursorActions.end)
+    action_line = delegate(_cursor, ChatCursorActions.line)
+    action_next = delegate(_cursor, ChatCursorActions.next)
+    action_page = delegate(_cursor, ChatCursorActions.page)
+    action_reply = delegate(_cursor, ChatCursorActions.reply)
+    action_search = delegate(_cursor, ChatCursorActions.search)
+    action_search_go = delegate(_cursor, ChatCursorActions.search_go)
+    action_token = delegate(_cursor, ChatCursorActions.token)
+    action_top = delegate(_cursor, ChatCursorActions.top)
+    action_word = delegate(_cursor, ChatCursorActions.word)
 
     def action_to_transcript(self) -> None:
         """Give the keyboard to the transcript."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from logit_amp_chat.core.analysis.raised_tokens import Place
-from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
+from logit_amp_chat.tui.chat.layout import ChatView
+from logit_amp_chat.tui.reading.inspect_actions import InspectActions
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.widgets.candidate_table import quoted
 
@@ -17,58 +18,22 @@ OTHER_PAIR = (
 )
 
 
-class TokenActions:
+class TokenActions(InspectActions):
     """The actions on the token under the cursor, and on its reply."""
 
     def __init__(self, host: ChatHost) -> None:
-        self.host = host
+        super().__init__(host)
         self.session = host.session
-        self.view = host.view
-        self._had_inspector = False  # before a candidate was to be chosen
+        self.view: ChatView = host.view
 
     # --- candidates and branches --------------------------------------------------
 
-    def inspect(self) -> None:
-        """Show or hide the inspector; in the transcript the cursor goes to the token it shows."""
-        view, shown = self.view, not self.view.inspector.display
-        if shown and view.place == "transcript" and view.current_log.cursor is None:
-            self._go_to_inspected()
-        view.show_inspector(shown)
-
-    def _go_to_inspected(self) -> None:
-        """Put the cursor on the token that the inspector opens on, unless a reply streams."""
-        block = self.view.current_block
-        if block is not None and block.log.steps and self.session.state != "busy":
-            place = self.view.place_to_inspect(block)
-            self.view.current_log.set_cursor(Cursor(block.id, place))
-
-    def sort(self) -> None:
-        """Sort the candidates by the next criterion."""
-        self.view.inspector.sort()
-
     def choose(self) -> None:
         """Choose among the candidates of the cursor's token; without one, write."""
-        view = self.view
-        if view.current_log.cursor is None:
-            self.host.set_focus(view.composer)
-            return
-        self._had_inspector = view.inspector.display
-        view.show_inspector(True)
-        self.host.call_after_refresh(self._choose)
-
-    def _choose(self) -> None:
-        if not self.view.inspector.choose():
-            self.view.notice.say("No candidates were recorded for this token.")
-
-    def inspector_left(self) -> None:
-        """The keyboard has left the candidates: an inspector opened for them is closed."""
-        if not self._had_inspector:
-            self.view.show_inspector(False)
-        self.view.refresh_keys()
-
-    def candidate(self, by: int) -> None:
-        """Select another candidate."""
-        self.view.inspector.select_by(by)
+        if self.view.current_log.cursor is None:
+            self.host.set_focus(self.view.composer)
+        else:
+            super().choose()
 
     def branch(self) -> None:
         """Branch with the selected candidate: a sibling of the reply."""
@@ -252,14 +217,8 @@ class TokenActions:
 
     def colour(self) -> None:
         """Colour by the next metric, or not at all."""
-        view = self.view
-        metrics = [None, *TOKEN_METRICS.values()]
-        view.legend.metric = metrics[(metrics.index(view.legend.metric) + 1) % len(metrics)]
-        view.legend.said = ""
-        view.colour_logs()
-        view.refresh_welcome()
-        view.refresh_legend()
-        view.refresh_keys()
+        super().colour()
+        self.view.refresh_welcome()
 
     def rendered(self) -> None:
         """Show finished replies as Markdown, or as tokens again."""

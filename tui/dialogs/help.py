@@ -15,7 +15,8 @@ from textual.types import CSSPathType
 from textual.widget import Widget
 
 from logit_amp_chat.tui.dialogs.base import Dialog
-from logit_amp_chat.tui.keys.actions import ACTIONS, Action, Place
+from logit_amp_chat.tui.keys.action import Action, Place
+from logit_amp_chat.tui.keys.actions import ACTIONS
 
 KEY_WIDTH = 10
 HEADINGS: dict[Place, str] = {
@@ -24,6 +25,7 @@ HEADINGS: dict[Place, str] = {
     "transcript": "In the transcript (tab takes you there)",
     "candidates": "Among the candidates (enter on a token takes you there)",
     "openings": "Among the openings (o in the transcript takes you there)",
+    "reading": "In a text that is read (f in the transcript takes you there)",
     "search": "While you search (/ in the transcript)",
     "chats": "In the list of saved chats",
 }

@@ -6,20 +6,18 @@ from typing import ClassVar, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.types import CSSPathType
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Input, Static
 
 from logit_amp_chat.core.number_format import MINUS, setting
 from logit_amp_chat.core.records import Ends, Sampling
-from logit_amp_chat.core.text import editable
 from logit_amp_chat.tui.dialogs.base import Dialog
-from logit_amp_chat.tui.widgets.line_input import LineInput, edit
+from logit_amp_chat.tui.widgets.line_input import LineInput
+from logit_amp_chat.tui.widgets.text_field import TextField
 
 MEANING = {
     "temperature": "0 is argmax, the likeliest",
@@ -92,33 +90,12 @@ class Field(Horizontal):
         self.set_class(wrong, "-wrong")
 
 
-class SystemPrompt(TextArea):
-    """A text in which enter accepts the dialog and ctrl+j makes a new line."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+j,shift+enter", "newline", "New line", id="system.newline", show=False),
-    ]
-
-    class Accepted(Message):
-        """The user is done."""
+class SystemPrompt(TextField):
+    """The system prompt; empty for none."""
 
     def __init__(self, text: str) -> None:
         """Start from `text`."""
-        super().__init__(
-            editable(text), compact=True, placeholder="none", highlight_cursor_line=False
-        )
-
-    async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":  # the text area would make it a new line
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Accepted())
-        else:
-            await edit(self, event)
-
-    def action_newline(self) -> None:
-        """Break the line at the cursor."""
-        self.insert("\n")
+        super().__init__(text, "none")
 
 
 class SamplingScreen(Dialog[tuple[Sampling, str | None]]):

@@ -7,45 +7,18 @@ the transcript; in the composer they are text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from textual.binding import Binding
 from textual.keys import format_key
 
-Place = Literal["anywhere", "composer", "transcript", "candidates", "search", "chats", "openings"]
-# Dialogs: what works anywhere in the chat does not reach them.
-DIALOGS: tuple[Place, ...] = ("chats", "openings")
+from logit_amp_chat.tui.keys.action import DIALOGS, Action, Actions, Place
+from logit_amp_chat.tui.keys.reading_actions import READING
 
-
-@dataclass(frozen=True)
-class Action:
-    """Something the user can do.
-
-    `run` is the Textual action of the chat screen, `keys` a comma-separated
-    list, `display` the first key as people write it, `label` a word for the
-    footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
-    narrows it to a state: streaming, comparing, inspecting, jumping, failed,
-    token (the cursor is on one), no token.
-    `opposite` is the key of the action that goes the other way, where the
-    footer shows the two as one.
-    """
-
-    id: str
-    run: str
-    keys: str
-    display: str
-    label: str
-    help: str
-    group: str
-    place: Place = "anywhere"
-    rank: int = 0
-    when: str = ""
-    palette: bool = True
-    opposite: str = ""
-
-
-Actions = tuple[Action, ...]
+__all__ = [
+    "ACTIONS", "DIALOGS", "FORMER_IDS", "Action", "Actions", "Place",
+    "action", "bindings", "changed", "commands", "footer", "line", "title",
+]  # fmt: skip
 
 ACTIONS: Actions = (
     # --- the conversation
@@ -139,6 +112,12 @@ ACTIONS: Actions = (
            "transcript", 19),
     Action("note_reply", "note_reply", "M", "M", "note", "Add a note to this reply.",
            "Look", "transcript"),
+    Action("read_text", "read_text", "f", "f", "read …",
+           "Read a text or a file through both models: a diff of what each makes of it.",
+           "Look", "transcript", 44),
+    Action("read_message", "read_message", "F", "F", "read this",
+           "Read this message, or the system prompt, through both models.", "Look",
+           "transcript"),
     Action("raised", "raised", "d", "d", "raised",
            "List the tokens that training raised or lowered most.", "Look", "transcript", 44),
     Action("colour", "colour", "f6", "F6", "colour",
@@ -253,6 +232,7 @@ ACTIONS: Actions = (
            "openings", palette=False),
     Action("opening_leave", "", "", "esc", "back", "Back to the transcript.", "Openings",
            "openings", palette=False),
+    *READING,
     # --- searching
     Action("search_go", "search_go", "enter", "enter", "go there",
            "Go to this hit; n and N go to the others.", "Search", "search", 1,
@@ -353,7 +333,7 @@ def footer(place: Place, states: Iterable[str] = (), actions: Actions = ACTIONS)
         action
         for action in actions
         if action.rank
-        and action.place in (place, "anywhere")
+        and (action.place == place or (action.place == "anywhere" and place not in DIALOGS))
         and (not action.when or action.when in states)
         and action.id not in _out_of_force(place, states)
     ]

@@ -15,6 +15,7 @@ from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from logit_amp_chat.tui.token_log.wrapping import WrappedText
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
+NO_PROMPT = "no prompt: a text follows, without a chat template"
 NOTE = "✎"
 CELLS_PER_TOKEN = 5  # estimates the height of a reply before it is wrapped
 
@@ -51,7 +52,10 @@ class MessageBlock:
         if place := which(*self.version):
             wrapped.add(f"  {place}", "finish")
         wrapped.new_line()
-        wrapped.add(visible(self.message.text), "said" if role == "user" else "told")
+        if self.message.text:
+            wrapped.add(visible(self.message.text), "said" if role == "user" else "told")
+        else:
+            wrapped.add(NO_PROMPT, "finish")
 
 
 class ReplyBlock:

@@ -12,6 +12,7 @@ from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.actions import ACTIONS, Action
+from logit_amp_chat.tui.reading.screen import ReadingScreen
 from tests.tui.chat_driver import open_chat, text_of
 
 # What a plain pty inside tmux cannot send, or keeps for itself.
@@ -26,7 +27,7 @@ def keys_of(action: Action) -> list[str]:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_can_be_run_and_explains_itself(action: Action) -> None:
     name = action.run.partition("(")[0]
-    screens = {"chats": ChatsScreen, "openings": OpeningsScreen}
+    screens = {"chats": ChatsScreen, "openings": OpeningsScreen, "reading": ReadingScreen}
     screen = screens.get(action.place, ChatScreen)
     assert not name or hasattr(screen, f"action_{name}")
     assert action.help.endswith(".")
@@ -76,7 +77,7 @@ def test_every_key_can_be_sent_over_ssh() -> None:
 
 def test_letters_act_where_nothing_is_written_only() -> None:
     for action in ACTIONS:
-        if action.place not in ("transcript", "candidates", "openings"):
+        if action.place not in ("transcript", "candidates", "openings", "reading"):
             assert not any(len(key) == 1 for key in keys_of(action))
 
 

@@ -1,0 +1,93 @@
+"""Reading texts through both models: which text, its screen, and going on from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from logit_amp_chat.core.chat.continuation import Continuation, go_on
+from logit_amp_chat.core.chat.text_reading import TextReading
+from logit_amp_chat.core.experiments.sources import Source
+from logit_amp_chat.core.reading import Chat, Score
+from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.text import short_path
+from logit_amp_chat.tui.chat.action_host import ChatHost
+from logit_amp_chat.tui.chat.conversation_actions import RELOAD
+
+if TYPE_CHECKING:
+    from logit_amp_chat.tui.reading.screen import ReadingScreen
+
+MESSAGE, SYSTEM = "this message", "the system prompt"
+
+
+class TextActions:
+    """Opens the screen of a text, and keeps it in line with the session."""
+
+    def __init__(self, host: ChatHost) -> None:
+        self.host = host
+        self.session = host.session
+        self.view = host.view
+        self._screen: ReadingScreen | None = None
+
+    def read_text(self) -> None:
+        """Ask for a text or a file, and read it."""
+        from logit_amp_chat.tui.dialogs.read_text import ReadTextScreen
+
+        def take(source: Source | None) -> None:
+            if source is not None:
+                self.session.live.when_idle(lambda: self._show(source))
+
+        opened = self.session.live.opened
+        vocabulary = opened.session.vocabulary if opened else None
+        self.host.app.push_screen(ReadTextScreen(vocabulary), take)
+
+    def read_message(self) -> None:
+        """Read the message of the turn under the cursor, or of the newest one, in its chat."""
+        conversation, block = self.session.conversation, self.view.current_block
+        cursor = self.view.current_log.cursor
+        message = conversation.last_user_message()
+        if cursor is not None and block is not None:
+            message = conversation.messages.get(block.log.reply.parent or "", message)
+        if message is None:
+            self.view.notice.say("There is no message to read yet.", "Write one first.")
+            return
+        source = self._message(message)
+        self.session.live.when_idle(lambda: self._show(source, conversation.began))
+
+    def _message(self, message: Message) -> Source:
+        messages = self.session.conversation.prompt(message.id)
+        score: Score = "system" if message.role == "system" else "user"
+        return Source(name=MESSAGE, place="", line=1, content=Chat(messages=messages, score=score))
+
+    def _show(self, source: Source, time: str | None = None) -> None:
+        from logit_amp_chat.tui.reading.screen import ReadingScreen
+
+        reading = TextReading(self.session, source, time)
+
+        def take(found: Continuation | None) -> None:
+            self._screen = None
+            reading.leave()
+            self._say_where(reading)
+            if found is not None:
+                self.session.live.when_idle(lambda: self._go_on(found))
+
+        reading.follow()
+        self._screen = ReadingScreen(reading, self.view.actions)
+        self.host.app.push_screen(self._screen, take)
+
+    def _say_where(self, reading: TextReading) -> None:
+        if reading.path is not None:
+            self.view.notice.say(f"What was read is saved in {short_path(reading.path)}.")
+
+    def _go_on(self, found: Continuation) -> None:
+        if go_on(self.session, found):
+            self.view.refresh_all()
+            self.view.show_branch()
+            self.host.set_focus(self.view.current_log)
+        else:
+            self.view.notice.say("The models are not loaded.", RELOAD, error=True)
+
+    def follow(self) -> None:
+        """Something happened: ask if that was to wait, and show what is there."""
+        if self._screen is not None:
+            self._screen.reading.follow()
+            self._screen.update()

@@ -1,0 +1,42 @@
+"""What an action is, and where it acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Place = Literal[
+    "anywhere", "composer", "transcript", "candidates", "search", "chats", "openings", "reading"
+]
+# What works anywhere in the chat does not reach these.
+DIALOGS: tuple[Place, ...] = ("chats", "openings", "reading")
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the user can do.
+
+    `run` is the Textual action of the chat screen, `keys` a comma-separated
+    list, `display` the first key as people write it, `label` a word for the
+    footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
+    narrows it to a state: streaming, comparing, inspecting, jumping, failed,
+    token (the cursor is on one), no token, read (a text was).
+    `opposite` is the key of the action that goes the other way, where the
+    footer shows the two as one.
+    """
+
+    id: str
+    run: str
+    keys: str
+    display: str
+    label: str
+    help: str
+    group: str
+    place: Place = "anywhere"
+    rank: int = 0
+    when: str = ""
+    palette: bool = True
+    opposite: str = ""
+
+
+Actions = tuple[Action, ...]

@@ -1,0 +1,1 @@
+"""Reading tokens: cursor, inspector, colours and search, and the screen of a text."""

@@ -1,0 +1,45 @@
+"""A text of several lines in a dialog."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import TextArea
+
+from logit_amp_chat.core.text import editable
+from logit_amp_chat.tui.widgets.line_input import edit
+
+
+class TextField(TextArea):
+    """A text in which enter accepts the dialog and ctrl+j makes a new line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+j,shift+enter", "newline", "New line", id="system.newline", show=False),
+    ]
+
+    class Accepted(Message):
+        """The user is done."""
+
+    def __init__(self, text: str, placeholder: str) -> None:
+        """Start from `text`."""
+        super().__init__(
+            editable(text), compact=True, placeholder=placeholder, highlight_cursor_line=False
+        )
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":  # the text area would make it a new line
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Accepted())
+        else:
+            await edit(self, event)
+
+    def action_newline(self) -> None:
+        """Break the line at the cursor."""
+        self.insert("\n")
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.text = editable(event.text)
