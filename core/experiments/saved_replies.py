@@ -101,7 +101,7 @@ def _conversation(
         if messages[-1:] and messages[-1].role == "assistant" and not messages[-1].text:
             messages = messages[:-1]  # a reply that never began
         first = messages[0].id if messages else ""
-        findings.shapes["thread"] += 1
+        findings.shapes["open thread"] += 1
         yield Located("", lines.get(first, 1), Chat(messages=messages, score=score))
 
 

@@ -50,7 +50,7 @@ def test_one_chat_and_a_list_of_chats_are_json(name: str, content: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.txt", "a"])
 def test_a_saved_chat_is_one_whatever_it_is_called(name: str) -> None:
-    assert known_as(name, SAVED) == "saved chat"
+    assert known_as(name, SAVED) == "transcript"
 
 
 @pytest.mark.parametrize("content", ["", "Otters\n", LINE, '{"a": 1}\n', "\xff", '{"type": "x"}\n'])

@@ -73,7 +73,7 @@ def test_ids_of_another_vocabulary_are_not_read_as_tokens() -> None:
     assert (place, line) == ("", 2)
     assert isinstance(content, Chat)
     assert [m.text for m in content.messages] == ["Otters?", "By the way", "And crabs?"]
-    assert findings.shapes == {"thread": 1}
+    assert findings.shapes == {"open thread": 1}
 
 
 def test_a_session_that_does_not_name_its_vocabulary_is_another() -> None:

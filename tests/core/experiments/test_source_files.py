@@ -86,7 +86,7 @@ def test_a_file_that_is_named_twice_is_read_once() -> None:
     found = find_files(["d/a.txt", "d"], None)
     assert names(found) == ["d/a.txt"]
     assert found.files[0].is_named
-    assert found.notices == ["d/a.txt is named more than once and read once."]
+    assert found.notices == ["Found more than once, read once: d/a.txt."]
 
 
 def test_standard_input_is_read_to_its_end_and_can_be_read_again() -> None:
@@ -101,7 +101,7 @@ def test_a_file_can_be_called_like_standard_input() -> None:
     assert contents(find_files(["./-"], None).files[0]) == b"-"
     both = find_files(["-", "./-", "-"], io.BytesIO(b"input"))
     assert [contents(file) for file in both.files] == [b"input", b"-"]
-    assert both.notices == ["- is named more than once and read once."]
+    assert both.notices == ["Found more than once, read once: -."]
 
 
 def test_a_missing_file_is_refused() -> None:

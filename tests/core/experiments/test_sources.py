@@ -112,18 +112,19 @@ def test_each_line_of_json_lines_is_a_chat_or_a_text_of_its_own_shape() -> None:
 
 def test_a_json_file_has_one_chat_or_a_list_of_them() -> None:
     write("one.json", json.dumps({"messages": HELLO}, indent=1))
-    write("two.json", json.dumps([HELLO, {"messages": HELLO}], indent=1))
+    write("two.json", json.dumps([HELLO, {"messages": HELLO}, "Otters"], indent=1))
     sources = read_sources(["one.json", "two.json"])
     assert [(s.name, s.place) for s in sources] == [
         ("one.json", ""),
         ("two.json", "chat 1"),
         ("two.json", "chat 2"),
+        ("two.json", "text 3"),
     ]
     lines = Path("two.json").read_text().splitlines()
-    assert [s.line for s in sources] == [1, 2, 1 + lines.index(" {")]
+    assert [s.line for s in sources] == [1, 2, 1 + lines.index(" {"), len(lines) - 1]
     assert [file.kind for file in sources.files] == [
         "JSON: 1 × messages",
-        "JSON: 1 × list of messages, 1 × messages",
+        "JSON: 1 × list of messages, 1 × messages, 1 × string",
     ]
 
 
@@ -143,10 +144,10 @@ def test_a_saved_chat_is_read_by_its_tokens_or_as_a_chat() -> None:
     assert list(sources) == [
         Source(name="a.jsonl", place="message 1, α +1", line=3, content=content)
     ]
-    assert sources.files[0].kind == "saved chat: 1 × reply"
+    assert sources.files[0].kind == "transcript: 1 × reply"
     thread = read_sources(["a.jsonl"], vocabulary="another")
     assert list(map(said, thread)) == [["Otters?", "By the way"]]
-    assert thread.files[0].kind == "saved chat: 1 × thread"
+    assert thread.files[0].kind == "transcript: 1 × open thread"
 
 
 def test_standard_input_is_recognised_like_a_file() -> None:
@@ -230,12 +231,8 @@ def test_empty_files_are_said_and_refused_where_nothing_else_is_there() -> None:
     write("a.txt", "Otters")
     sources = read_sources(["empty.txt", "a.txt", "mark.txt", "lines.jsonl"])
     assert list(map(plain, sources)) == ["Otters"]
-    assert sources.notices == [
-        "empty.txt is empty and left out.",
-        "mark.txt is empty and left out.",
-        "lines.jsonl is empty and left out.",
-    ]
-    assert refusal("empty.txt") == "There is nothing to read. empty.txt is empty and left out."
+    assert sources.notices == ["Left out, empty: empty.txt, mark.txt, lines.jsonl."]
+    assert refusal("empty.txt") == "There is nothing to read. Left out, empty: empty.txt."
     Path("d").mkdir()
     assert refusal("d") == "There is nothing to read."
     assert refusal() == "There is nothing to read."
