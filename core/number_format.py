@@ -95,6 +95,16 @@ def quantity(value: float, unit: str) -> str:
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.1f} MB"
 
 
+def duration(seconds: float) -> str:
+    """A time span: 4.1 s, 2:05 min, 3:12 h."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02} h"
+
+
 def count(number: int, noun: str) -> str:
     """1 token, 2 tokens."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

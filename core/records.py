@@ -270,7 +270,9 @@ class Document:
     empty. `offsets` are the characters [start, end) of `text` that each scored token covers,
     in the order of the document's steps; a chat's `text` is what its template makes of it, and
     `spans` are the messages: number from 0, role, start, end. `line` is the line of the file
-    that `text` begins at, from 1. `window` and `stride` are in tokens.
+    that `text` begins at, from 1. `window` and `stride` are in tokens. A token stands out
+    where its |log p after − log p before| reaches `threshold` nats. The steps are at the first
+    of `alphas`.
     """
 
     type: Literal["document"] = "document"
@@ -282,7 +284,8 @@ class Document:
     tokens: int
     offsets: tuple[tuple[int, int], ...]
     spans: tuple[tuple[int, Role, int, int], ...] = ()
-    alphas: tuple[float, ...] = ()
+    threshold: float
+    alphas: tuple[float, ...] = (0.0,)
     window: int
     stride: int
 

@@ -172,18 +172,23 @@ class OpenPair:
         return self._engine
 
     @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """The first ctrl+c ends every lane properly, the second raises KeyboardInterrupt."""
+    def interruptible(self, stop: Callable[[], None] | None = None) -> Iterator[None]:
+        """The first ctrl+c ends the request in progress, the second raises KeyboardInterrupt.
+
+        Where there are more requests to come, `stop` is called as well.
+        """
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         if ignored or threading.current_thread() is not threading.main_thread():
             yield  # signals go to the main thread
             return
 
-        def stop(number: int, frame: FrameType | None) -> None:
+        def interrupt(number: int, frame: FrameType | None) -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self.engine.apply(Stop())
+            if stop is not None:
+                stop()
 
-        old = signal.signal(signal.SIGINT, stop)
+        old = signal.signal(signal.SIGINT, interrupt)
         try:
             yield
         finally:

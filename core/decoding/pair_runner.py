@@ -142,9 +142,7 @@ class PairRunner:
             caches.keep()
 
 
-def _read(
-    caches: PrefixCache, ids: tuple[int, ...], wanted: int, chunk: int
-) -> Iterator[Tensor]:
+def _read(caches: PrefixCache, ids: tuple[int, ...], wanted: int, chunk: int) -> Iterator[Tensor]:
     """The wanted logits (sides, n, V), block by block; in one pass no cache is needed."""
     fresh = PrefixCache(caches.side, caches.use if len(ids) > chunk else CacheUse.NONE)
     fresh.open(ids, wanted)

@@ -18,7 +18,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
-from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling
+from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling, Step
 
 # Bytes of one side's fp32 logits that one pass computes, and that are measured at once: on a
 # CPU, about what its caches hold.
@@ -83,7 +83,7 @@ class TextReader:
         at_once = max(1, MEASURED_BYTES[self._pair.device.type] // row)
         for sides in self._runner.read(self._text.ids(window), len(places), in_a_pass):
             logits = torch.stack([side[:, : self._pair.size] for side in sides])
-            for rows in logits.split(at_once, dim=1):
+            for rows in torch.split(logits, at_once, dim=1):
                 here, places = places[: rows.shape[1]], places[rows.shape[1] :]
                 yield self._block(rows, here)
 
@@ -94,7 +94,8 @@ class TextReader:
         rows = [row for row, place in enumerate(places) if text.scored[place]]
         if len(rows) < len(places):
             logits = logits[:, rows]
-        steps, further = (), ()
+        steps: tuple[Step, ...] = ()
+        further: tuple[tuple[float, ...], ...] = ()
         if rows:
             token = torch.tensor([text.tokens[places[row]] for row in rows]).to(logits.device)
             measured, further = self._numbers(logits, token)
@@ -135,7 +136,7 @@ class TextReader:
 
     def _with_candidates(self, stack: Tensor, token: Tensor) -> list[Measured]:
         """Candidates are looked for where the tokens' log-ratio reaches the threshold."""
-        everywhere = self._request.threshold <= 0
+        everywhere = self._request.everywhere
         top = self._request.top if everywhere else 0
         found = [unpack(row) for row in measure(stack, token, top, PLAUSIBILITY).tolist()]
         for n, one in enumerate(found):
@@ -175,6 +176,7 @@ def _document(request: ReadRequest, found: DocumentTokens, text: WindowedText) -
         tokens=len(found.tokens),
         offsets=text.scored_offsets,
         spans=found.spans,
+        threshold=request.threshold,
         alphas=request.alphas,
         window=text.window,
         stride=text.stride,

@@ -39,6 +39,7 @@ from logit_amp_chat.core.protocol import (
     ScoreRequest,
     Stop,
 )
+from logit_amp_chat.core.reading import ReadRequest
 
 OnEvents = Callable[[Sequence[Event]], None]
 # Commands not yet sent to a process; None ends the queue.

@@ -36,7 +36,7 @@ def pair(engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         engine.apply(Forget())
         return engine
 
-    monkeypatch.setattr(cli, "_open_engine", open_engine)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", open_engine)
     path = tmp_path / "tiny.yaml"
     before, after = (json.dumps(info.model) for info in engine.pair.infos)
     path.write_text(f"before: {{model: {before}}}\nafter: {{model: {after}}}\n")

@@ -72,13 +72,15 @@ def test_exit_code_4_for_a_pair_that_cannot_be_loaded(tmp_path: Path, capsys: Ca
 def test_exit_codes_of_what_fails_later(
     error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr(cli, "_open_engine", lambda *_: Dying(error))
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", lambda *_: Dying(error))
     assert cli.run(["reply", "--prompt", "x"]) == code
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_open_engine", lambda *_: Dying(RuntimeError("no")))
+    monkeypatch.setattr(
+        "logit_amp_chat.tui.commands.engine.open_engine", lambda *_: Dying(RuntimeError("no"))
+    )
     with pytest.raises(RuntimeError, match="no"):
         cli.run(["reply", "--prompt", "x", "--debug"])
 

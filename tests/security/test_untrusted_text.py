@@ -147,7 +147,7 @@ def test_a_reply_on_a_terminal(words: str, as_records: bool) -> None:
     engine.reason = "error"
     pair = profile.pair_profile("org/a", "org/b")
     with terminal() as (out, err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "_open_engine", engine.open)
+        patch.setattr("logit_amp_chat.tui.commands.engine.open_engine", engine.open)
         request = make_request(pair, words or " ", alpha=[1.0, 2.0], top=1)
         assert reply.run(pair, request, engine.open, jsonl=as_records) == 1
     assert not raw_controls(out.getvalue())

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.tui.commands import main as cli
 from tests.tui.chat_driver import Engines, make_session
 from tests.tui.scripted_engine import ScriptedEngine
 
@@ -15,7 +14,7 @@ from tests.tui.scripted_engine import ScriptedEngine
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
     fake = ScriptedEngine()
-    monkeypatch.setattr(cli, "_open_engine", fake.open)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", fake.open)
     return fake
 
 

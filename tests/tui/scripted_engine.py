@@ -17,6 +17,7 @@ from logit_amp_chat.core.protocol import (
     ScoreRequest,
     Stop,
 )
+from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.records import Finish, FinishReason
 from tests.core import samples
 
@@ -51,6 +52,9 @@ class ScriptedEngine:
 
     def openings(self, request: OpeningsRequest) -> Iterator[Event]:
         raise AssertionError("nothing is opened here")
+
+    def read(self, request: ReadRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is read here")
 
     def generate(self, request: Request) -> Iterator[Event]:
         self.request = request

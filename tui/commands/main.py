@@ -5,23 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from logit_amp_chat.core.config.profile import Profile
-    from logit_amp_chat.core.engine.local import LocalEngine
-    from logit_amp_chat.core.protocol import Loading
+from logit_amp_chat.tui.commands import diff, engine, options
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 profile, 4 pair cannot be loaded,"
-    " 5 context used up, 6 transcript, 7 engine died, 8 a replay differs,"
+    "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage, 3 profile,"
+    " 4 pair cannot be loaded, 5 context used up, 6 transcript, 7 engine died, 8 a replay differs,"
     " 130 interrupted."
 )
 NAME = "logit-amp-chat"
@@ -175,14 +168,7 @@ def reply(
 
     shown = top if jsonl else 0
     request = make_request(chosen, text, alpha=alphas or None, raw=raw, top=shown)
-    raise typer.Exit(headless.run(chosen, request, _open_engine, jsonl=jsonl))
-
-
-def _open_engine(profile: Profile, report: Callable[[Loading], None]) -> LocalEngine:
-    """The engine in this process: torch is imported here and not before."""
-    from logit_amp_chat.core.engine.local import LocalEngine
-
-    return LocalEngine.open(profile, report)
+    raise typer.Exit(headless.run(chosen, request, engine.open_engine, jsonl=jsonl))
 
 
 def _prompt(prompt: str) -> str:
@@ -247,7 +233,12 @@ def verify(
     from logit_amp_chat.tui.commands import verify as headless
 
     chosen = load_profile(profile) if profile else None
-    raise typer.Exit(headless.run(file, chosen, _open_engine))
+    raise typer.Exit(headless.run(file, chosen, engine.open_engine))
+
+
+app.command(name="diff", epilog=EXIT_CODES, short_help="Diff texts: read them under both models.")(
+    diff.command
+)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")
@@ -337,7 +328,7 @@ def doctor(
         say(try_keys())
     if load is None and profile is None:
         load = False
-    raise typer.Exit(headless.run(chosen, _open_engine, as_json=as_json, load=load))
+    raise typer.Exit(headless.run(chosen, engine.open_engine, as_json=as_json, load=load))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -128,6 +128,23 @@ def counts(text: str, option: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+def limits(text: str | None, names: Iterable[str]) -> dict[str, float]:
+    """Limits such as mean-kl=0.1|max-ratio=5, by name. Raises a usage error."""
+    known, found = list(names), dict[str, float]()
+    for part in text.split("|") if text else ():
+        name, _, value = part.strip().partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = math.nan
+        if name not in known or math.isnan(found[name]):
+            raise typer.BadParameter(
+                f"expected NAME=NUMBER with one of {', '.join(known)}, found {part}",
+                param_hint="--fail-on",
+            )
+    return found
+
+
 def describe(
     name: str | None,
     before: str | None,

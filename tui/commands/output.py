@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from logit_amp_chat.core.errors import LogitAmpError
@@ -78,6 +79,22 @@ def _write(text: str) -> None:
         raise LogitAmpError(
             f"Cannot write the output: {error.strerror}.", "Send it somewhere else."
         ) from error
+
+
+def put_safe(text: str) -> None:
+    """Text for stdout that is safe to show already, and may have colours."""
+    _write(text)
+
+
+def show_in_pager(pieces: Iterable[str], *, colour: bool) -> None:
+    """Show text that is safe already in $PAGER, as it comes, as git does; ends if it is left."""
+    import click
+
+    os.environ.setdefault("LESS", "FRX")  # a page or less is printed, and colours pass
+    with click.get_pager_file(color=colour) as pager:
+        for piece in pieces:
+            pager.write(piece)
+            pager.flush()
 
 
 def put_json(line: str) -> None:

@@ -103,7 +103,7 @@ def test_an_error_of_the_core_has_its_message_remedy_and_code(
     def refuse(*_: object) -> None:
         raise ContextError("The context is\x1b used up.", "Say less.")
 
-    monkeypatch.setattr(cli, "_open_engine", refuse)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", refuse)
     command = ["reply", "--profile", pair, "--prompt", "Hi"]
     assert cli.run(command) == 5
     assert capsys.readouterr().err == "error: The context is␛ used up. Say less.\n"
@@ -117,7 +117,7 @@ def test_a_surprise_has_no_traceback_without_debug(
     def fail(*_: object) -> None:
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr(cli, "_open_engine", fail)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", fail)
     command = ["reply", "--profile", pair, "--prompt", "Hi"]
     assert cli.run(command) == 1
     assert "error: RuntimeError: surprise" in capsys.readouterr().err

@@ -219,7 +219,7 @@ def test_ctrl_c_while_loading(pair: str, monkeypatch: pytest.MonkeyPatch, capsys
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_open_engine", interrupted)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", interrupted)
     assert cli.run(["reply", "--profile", pair, "--prompt", "Hi"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

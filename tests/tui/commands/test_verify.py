@@ -40,7 +40,7 @@ def write(tmp_path: Path, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) 
         assert profile.after.model == engine.pair.infos[1].model
         return engine
 
-    monkeypatch.setattr(cli, "_open_engine", open_engine)
+    monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", open_engine)
 
     def write_file(records: Sequence[Record]) -> Path:
         path = tmp_path / "chat.jsonl"

@@ -1,0 +1,159 @@
+"""Hunks of a text that was read: where the two sides differ, with the tokens around."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from logit_amp_chat.core.records import Document, Role, Step
+
+CONTEXT = 8
+"""Tokens around each one that stands out."""
+
+LONGEST = 200
+"""Tokens after which a hunk is cut, however much stands out."""
+
+
+def log_ratio(step: Step) -> float:
+    """log p under after − log p under before of the token that stands there, in nats."""
+    return step.logp.after - step.logp.before
+
+
+def stands_out(step: Step, document: Document) -> bool:
+    """Whether a token's log-ratio reaches the threshold of its document."""
+    return abs(log_ratio(step)) >= document.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a source: line and column from 1, of the message `message` (from 1) if a chat."""
+
+    line: int
+    column: int
+    message: int | None = None
+    role: Role | None = None
+
+    def __str__(self) -> str:
+        where = f"message {self.message} ({self.role}), " if self.message else ""
+        return f"{where}{self.line}:{self.column}"
+
+
+class Places:
+    """The places of a document's scored tokens in its source."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    @cached_property
+    def _breaks(self) -> list[int]:
+        """Where each line ends, in characters."""
+        return [n for n, character in enumerate(self._document.text) if character == "\n"]
+
+    def of(self, index: int) -> Place:
+        """The place of the scored token `index`."""
+        document = self._document
+        start, _ = document.offsets[index]
+        for number, role, begin, end in document.spans:
+            if begin <= start < end or start == begin:
+                line, column = self._counted(begin, start)
+                return Place(line, column, number + 1, role)
+        line, column = self._counted(0, start)
+        return Place(line + document.line - 1, column)
+
+    def _counted(self, begin: int, start: int) -> tuple[int, int]:
+        """The line and column of a character, in the text that starts at `begin`."""
+        line = bisect.bisect_left(self._breaks, start) - bisect.bisect_left(self._breaks, begin)
+        last = self._breaks[bisect.bisect_left(self._breaks, start) - 1] + 1 if line else begin
+        return line + 1, start - last + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Neighbouring scored tokens of a document, some of which stand out."""
+
+    document: Document
+    steps: tuple[Step, ...]
+
+    @property
+    def first(self) -> int:
+        """The number of its first token among the document's scored ones."""
+        return self.steps[0].index
+
+    @property
+    def notable(self) -> list[Step]:
+        """The tokens that stand out."""
+        return [step for step in self.steps if stands_out(step, self.document)]
+
+    @property
+    def strongest(self) -> Step:
+        """The token with the largest |log-ratio|."""
+        return max(self.steps, key=lambda step: abs(log_ratio(step)))
+
+    @property
+    def log_ratio(self) -> float:
+        """The log-ratio of the whole hunk, in nats."""
+        return sum(map(log_ratio, self.steps))
+
+    @property
+    def kl(self) -> float:
+        """The mean KL(after‖before) over its tokens, in nats."""
+        return sum(step.kl for step in self.steps) / len(self.steps)
+
+    def text_of(self, step: Step) -> str:
+        """What the source has at a token; none at the later ones of a character's tokens."""
+        offsets = self.document.offsets
+        start, end = offsets[step.index]
+        before = offsets[step.index - 1][1] if step.index else 0
+        return self.document.text[max(start, min(before, end)) : end]
+
+
+class HunkFinder:
+    """Finds the hunks of one document, from its steps in order, in bounded memory."""
+
+    def __init__(self, document: Document, context: int = CONTEXT) -> None:
+        self._document = document
+        self._context = context
+        self._steps: list[Step] = []
+        self._since: int | None = None
+        """Tokens since the last one that stood out; None: none does yet."""
+
+    def take(self, steps: Sequence[Step]) -> Iterator[Hunk]:
+        """The hunks that end with these steps."""
+        for step in steps:
+            if self._is_apart(step) or len(self._steps) >= LONGEST:
+                yield from self.finish()
+            yield from self._add(step)
+
+    def finish(self) -> Iterator[Hunk]:
+        """The hunk that is not ended yet."""
+        steps, since = self._steps, self._since
+        self._steps, self._since = [], None
+        if since is not None:
+            yield self._hunk(steps[: len(steps) - max(0, since - self._context)])
+
+    def _add(self, step: Step) -> Iterator[Hunk]:
+        notable = stands_out(step, self._document)
+        if self._since is not None and not notable and self._since >= 2 * self._context:
+            surplus = self._since - self._context
+            keep = len(self._steps) - surplus
+            yield self._hunk(self._steps[:keep])
+            self._steps, self._since = self._steps[keep:], None
+        self._steps.append(step)
+        if notable:
+            self._since = 0
+        elif self._since is not None:
+            self._since += 1
+        else:
+            self._steps = self._steps[-self._context :] if self._context else []
+
+    def _is_apart(self, step: Step) -> bool:
+        """Whether text that is not scored stands between the last token and this one."""
+        if not self._steps:
+            return False
+        offsets = self._document.offsets
+        return offsets[step.index][0] > offsets[self._steps[-1].index][1]
+
+    def _hunk(self, steps: Sequence[Step]) -> Hunk:
+        return Hunk(self._document, tuple(steps))

@@ -1,0 +1,212 @@
+"""Diffs texts that are there: each is read once under both sides, hunk by hunk."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from logit_amp_chat.core.analysis.hunks import CONTEXT, Hunk, HunkFinder, log_ratio
+from logit_amp_chat.core.analysis.text_stats import TextStats
+from logit_amp_chat.core.errors import EngineError, LogitAmpError
+from logit_amp_chat.core.experiments.sources import Source
+from logit_amp_chat.core.protocol import Engine, Event
+from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
+from logit_amp_chat.core.records import Document, Ends, Finish, new_id
+
+SAMPLE = 1024
+"""Scored tokens that the usual threshold is chosen from."""
+
+USUAL_SHARE = 0.01
+LEAST_THRESHOLD = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffSettings:
+    """How texts are read, and what of them is shown.
+
+    `threshold` (nats) is where a token stands out, `context` how many tokens are shown around
+    it. With `everywhere` every token gets candidates, else those that stand out. The others
+    are those of a `ReadRequest`; without `alphas` the steps are at α = 0.
+    """
+
+    threshold: float = LEAST_THRESHOLD
+    context: int = CONTEXT
+    alphas: tuple[float, ...] = ()
+    window: int | None = None
+    stride: int | None = None
+    top: int = 10
+    everywhere: bool = False
+    sums: bool = False
+    ends: Ends = "mix"
+
+    def request(self, source: Source) -> ReadRequest:
+        """The request to read a source."""
+        return ReadRequest(
+            document=new_id("d"),
+            content=source.content,
+            source=source.name,
+            place=source.place,
+            line=source.line,
+            alphas=self.alphas or (0.0,),
+            window=self.window,
+            stride=self.stride,
+            top=self.top,
+            threshold=self.threshold,
+            everywhere=self.everywhere,
+            sums=self.sums,
+            ends=self.ends,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDiff:
+    """A document has been read: its figures, and how it ended."""
+
+    document: Document
+    stats: TextStats
+    finish: Finish
+    hunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A source that could not be read, and why."""
+
+    source: Source
+    error: LogitAmpError
+
+
+DiffEvent = Document | ReadBlock | Hunk | TokenSums | DocumentDiff | Refused
+
+
+class Diff:
+    """Reads sources one after the other; iterate it for the events, as they come.
+
+    `files` are the figures by file, `total` those of all, `ended` how the last one ended.
+    """
+
+    def __init__(self, engine: Engine, sources: Iterable[Source], settings: DiffSettings) -> None:
+        self.settings = settings
+        self.session = engine.opened.session
+        self.files: dict[str, TextStats] = {}
+        self.total = self._empty()
+        self.refused: list[Refused] = []
+        self.cancelled = False
+        self._engine = engine
+        self._sources = sources
+
+    def choose_threshold(self) -> None:
+        """Take the |log-ratio| that one token in a hundred reaches, in two digits, 1 at least.
+
+        It is that of the first thousand scored tokens, which are read for it alone: then a
+        page of text has a few hunks, however far the two sides are apart.
+        """
+        ratios: list[float] = []
+        for source in self._sources:
+            ratios += self._ratios(source)
+            if len(ratios) >= SAMPLE or self.cancelled:
+                break
+        ratios.sort(reverse=True)
+        found = LEAST_THRESHOLD
+        if ratios:
+            rank = max(2, int(USUAL_SHARE * len(ratios)))
+            found = max(found, float(f"{ratios[min(rank, len(ratios) - 1)]:.2g}"))
+        self.settings = replace(self.settings, threshold=found)
+        self.total = self._empty()
+
+    def _ratios(self, source: Source) -> list[float]:
+        """The |log-ratios| of a source's first tokens; none if it cannot be read."""
+        request = replace(self.settings.request(source), threshold=math.inf, alphas=(0.0,))
+        found: list[float] = []
+        with contextlib.suppress(LogitAmpError):  # said when it is read as a whole
+            for event in self._engine.read(replace(request, everywhere=False, sums=False)):
+                if isinstance(event, ReadBlock):
+                    found += [abs(log_ratio(step)) for step in event.steps]
+                if len(found) >= SAMPLE:
+                    break
+        return found
+
+    def stop(self) -> None:
+        """End after the document that is being read."""
+        self.cancelled = True
+
+    def _empty(self) -> TextStats:
+        return TextStats(self.settings.threshold, self.settings.alphas)
+
+    def __iter__(self) -> Iterator[DiffEvent]:
+        """Of each source its Document, blocks and hunks as they are found, and a DocumentDiff.
+
+        A source that cannot be read is a Refused. Ends early once it is stopped.
+        """
+        for source in self._sources:
+            if self.cancelled:
+                return
+            for event in self._read(source):
+                if isinstance(event, DocumentDiff):
+                    self._add(event)
+                yield event
+
+    def _read(self, source: Source) -> Iterator[DiffEvent]:
+        try:
+            yield from read_source(self._engine, source, self.settings)
+        except EngineError:
+            raise
+        except LogitAmpError as error:
+            refused = Refused(source, error)
+            self.refused.append(refused)
+            yield refused
+
+    def _add(self, read: DocumentDiff) -> None:
+        name = read.document.source
+        self.files.setdefault(name, self._empty()).merge(read.stats)
+        self.total.merge(read.stats)
+        self.cancelled = self.cancelled or read.finish.reason == "cancelled"
+
+
+def read_source(engine: Engine, source: Source, settings: DiffSettings) -> Iterator[DiffEvent]:
+    """Read one source: its Document, blocks and hunks as they are found, a DocumentDiff.
+
+    Raises as `Engine.read` does.
+    """
+    reading = _Reading(settings)
+    for event in engine.read(settings.request(source)):
+        yield from reading.take(event)
+
+
+@dataclass
+class _Reading:
+    settings: DiffSettings
+    hunks: int = 0
+    document: Document | None = None
+    finder: HunkFinder | None = None
+    stats: TextStats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stats = TextStats(self.settings.threshold, self.settings.alphas, documents=1)
+
+    def take(self, event: Event) -> Iterator[DiffEvent]:
+        """What an event of the engine adds."""
+        match event:
+            case Document():
+                self.document = event
+                self.finder = HunkFinder(event, self.settings.context)
+                yield event
+            case ReadBlock():
+                assert self.finder is not None
+                self.stats.add(event.steps, event.further)
+                yield event
+                yield from self._counted(self.finder.take(event.steps))
+            case TokenSums():
+                yield event
+            case Finish():
+                assert self.finder is not None
+                assert self.document is not None
+                yield from self._counted(self.finder.finish())
+                yield DocumentDiff(self.document, self.stats, event, self.hunks)
+
+    def _counted(self, hunks: Iterable[Hunk]) -> Iterator[Hunk]:
+        for hunk in hunks:
+            self.hunks += 1
+            yield hunk

@@ -1,0 +1,116 @@
+"""`logit-amp-chat diff`: reads texts under both models, and shows where they differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from logit_amp_chat.tui.commands import options
+
+# Figures that --fail-on can limit: attributes of the total's `TextStats`.
+LIMITS = ("mean-kl", "max-kl", "mean-ratio", "max-ratio", "share")
+
+
+def command(
+    context: typer.Context,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="Texts, chats or folders; - reads stdin."),
+    ],
+    profile: options.ProfileName = None,
+    before: options.Before = None,
+    after: options.After = None,
+    adapter: options.Adapter = None,
+    score: Annotated[
+        Literal["assistant", "user", "system", "all"],
+        typer.Option(help="Whose tokens of a chat count."),
+    ] = "assistant",
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NATS",
+            help="Show tokens whose |log-ratio| reaches this."
+            " [default: what 1 in 100 of the first tokens reaches]",
+        ),
+    ] = None,
+    around: Annotated[
+        int | None, typer.Option("-U", "--unified", metavar="N", min=0, help="Tokens around each.")
+    ] = None,
+    alpha: Annotated[
+        list[float] | None,
+        typer.Option(metavar="A", help="Also log p and perplexity at this α; may be repeated."),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Tokens read at once. [default: 2,048; chats: the context]"),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Tokens scored in each window. [default: half of it]"),
+    ] = None,
+    stat: Annotated[bool, typer.Option("--stat", help="Figures of every file alone.")] = False,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="What does after say more, by token?")
+    ] = False,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Print records, one per line: a document, its steps.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print one row per token.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="Print a page with the hunks.")] = False,
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Candidates of each kind at a token.")
+    ] = 10,
+    top_everywhere: Annotated[
+        bool,
+        typer.Option("--top-everywhere", help="Candidates at every token, with --jsonl."),
+    ] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=X|…",
+            help=f"Exit with 1 beyond a limit of the total: {', '.join(LIMITS)}.",
+        ),
+    ] = None,
+    color: Annotated[
+        Literal["auto", "always", "never"], typer.Option(help="Whether to print colours.")
+    ] = "auto",
+    pager: Annotated[bool, typer.Option(help="Show it in $PAGER, on a terminal.")] = True,
+    quantization: options.Quantization = None,
+    dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
+    device: options.Device = None,
+    trust_caches: options.TrustCaches = None,
+    debug: options.Debug = False,
+) -> None:
+    """Diff texts as code: read them under both models, nothing is generated.
+
+    Tokens that the model after finds likelier are marked {+so+}, those it finds less likely
+    [-so-], and beneath each hunk stands what either model wanted there instead.
+    """
+    asked = {"--stat": stat, "--jsonl": jsonl, "--json": as_json, "--csv": csv, "--html": html}
+    forms = [name for name, wanted in (asked | {"--tokens": tokens}).items() if wanted]
+    if len(forms) > 1:
+        raise typer.BadParameter(f"cannot be combined with {forms[0]}", param_hint=forms[1])
+    if threshold is not None and not threshold >= 0:
+        raise typer.BadParameter(f"expected 0 or more, found {threshold}", param_hint="--threshold")
+    loading = options.given(context, options.LOADING)
+    chosen = options.describe(profile, before, after, adapter, loading, {})
+    from logit_amp_chat.tui.commands import diff_run
+
+    settings = diff_run.Settings(
+        form=forms[0] if forms else "",
+        threshold=threshold,
+        around=around,
+        alphas=tuple(options.finite(alpha or [])),
+        window=window,
+        stride=stride,
+        top=top,
+        everywhere=top_everywhere,
+        limits=options.limits(fail_on, LIMITS),
+        color=color,
+        pager=pager,
+    )
+    raise typer.Exit(diff_run.run(chosen, files, score, settings))

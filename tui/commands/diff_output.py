@@ -1,0 +1,120 @@
+"""What `diff` prints, in each of its forms: from the events of a diff to pieces of text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+
+from logit_amp_chat.core.analysis.hunks import Hunk, Places
+from logit_amp_chat.core.experiments.diff import Diff, DiffEvent, DocumentDiff
+from logit_amp_chat.core.reading import ReadBlock
+from logit_amp_chat.core.records import Document
+from logit_amp_chat.core.transcripts.jsonl import to_line
+from logit_amp_chat.tui.commands import diff_stat
+from logit_amp_chat.tui.commands.diff_text import DiffText
+from logit_amp_chat.tui.commands.styles import Styles
+
+Output = Callable[[Diff, Iterator[DiffEvent], Styles], Iterator[str]]
+
+
+def hunks(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """Every hunk, then the figures."""
+    text, shown, begun = DiffText(styles), "", False
+    for event in events:
+        if isinstance(event, Hunk):
+            if not begun:
+                yield text.legend(diff.session, diff.settings.threshold)
+                begun = True
+            if shown != event.document.id:
+                yield text.document(event.document)
+                shown = event.document.id
+            yield text.hunk(event)
+    yield "\n"
+    yield from diff_stat.table(diff, styles)
+
+
+def stat(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """The figures of every file alone."""
+    for _ in events:
+        pass
+    yield from diff_stat.table(diff, styles)
+
+
+def jsonl(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """A session, and of every document its record, a step a token, a finish."""
+    yield to_line(diff.session) + "\n"
+    for event in events:
+        match event:
+            case Document():
+                yield to_line(event) + "\n"
+            case ReadBlock(steps=steps):
+                yield "".join(to_line(step) + "\n" for step in steps)
+            case DocumentDiff(finish=finish):
+                yield to_line(finish) + "\n"
+
+
+def summary(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """The figures as one JSON object."""
+    for _ in events:
+        pass
+    files = [{"file": name, **stats.figures()} for name, stats in diff.files.items()]
+    refused = [
+        {"file": one.source.name, "place": one.source.place, "error": str(one.error)}
+        for one in diff.refused
+    ]
+    found = {
+        "session": json.loads(to_line(diff.session)),
+        "threshold": diff.settings.threshold,
+        "complete": not diff.cancelled,
+        "files": files,
+        "total": diff.total.figures(),
+        "refused": refused,
+    }
+    yield json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+
+
+def rows(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """One row per token, as CSV."""
+    alphas = diff.settings.alphas
+    sides = ("before", "after")
+    yield _row(
+        [
+            *("source", "place", "message", "line", "column", "index", "token", "text", "special"),
+            *(f"logp_{side}" for side in sides),
+            *(f"logp_at_{alpha!r}" for alpha in alphas),
+            *(f"rank_{side}" for side in sides),
+            *("log_ratio", "kl", "entropy"),
+        ]
+    )
+    document, places = None, None
+    for event in events:
+        if isinstance(event, Document):
+            document, places = event, Places(event)
+        elif isinstance(event, ReadBlock):
+            assert document is not None
+            assert places is not None
+            yield "".join(_rows(document, places, event, bool(alphas)))
+
+
+def _rows(document: Document, places: Places, block: ReadBlock, with_alphas: bool) -> Iterator[str]:
+    further = block.further or ((),) * len(block.steps)
+    for step, more in zip(block.steps, further, strict=True):
+        place, p = places.of(step.index), step.logp
+        yield _row(
+            [
+                *(document.source, document.place, place.message or ""),
+                *(place.line, place.column, step.index, step.token, step.text),
+                *(int(step.special), p.before, p.after),
+                *([p.amplified, *more] if with_alphas else ()),
+                *(step.rank.before, step.rank.after),
+                *(round(p.after - p.before, 6), step.kl, step.entropy),
+            ]
+        )
+
+
+def _row(cells: list[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()

@@ -1,0 +1,118 @@
+"""Runs `diff`: opens the pair, reads the sources, prints one form of what was found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logit_amp_chat.core.analysis.hunks import CONTEXT
+from logit_amp_chat.core.experiments.diff import Diff, DiffSettings
+from logit_amp_chat.core.experiments.sources import Sources, read_sources
+from logit_amp_chat.core.reading import Score
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.commands import diff_output, engine
+from logit_amp_chat.tui.commands.output import put, put_json, put_safe, say, show_in_pager
+from logit_amp_chat.tui.commands.reading_progress import ReadingProgress
+from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
+
+if TYPE_CHECKING:
+    from logit_amp_chat.core.config.profile import Profile
+
+BEYOND, REFUSED, CANCELLED = 1, 2, 130
+FORMS: dict[str, diff_output.Output] = {
+    "": diff_output.hunks,
+    "--stat": diff_output.stat,
+    "--jsonl": diff_output.jsonl,
+    "--json": diff_output.summary,
+    "--csv": diff_output.rows,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the command was asked for."""
+
+    form: str
+    threshold: float | None
+    around: int | None
+    alphas: tuple[float, ...]
+    window: int | None
+    stride: int | None
+    top: int
+    everywhere: bool
+    limits: dict[str, float]
+    color: When
+    pager: bool
+
+
+def run(profile: Profile, paths: Sequence[Path], score: Score, settings: Settings) -> int:
+    """Print the diff of what `paths` name; returns the exit code. Raises LogitAmpError."""
+    sources = read_sources(paths, score, stdin=sys.stdin.buffer)
+    for notice in sources.notices:
+        say(f"note: {notice}")
+    for file in sources.files:
+        say(f"{visible(file.name, newlines=False)}: {file.kind}")
+    with engine.open_pair(profile) as pair:
+        diff = Diff(pair.engine, sources, _wanted(profile, settings))
+        with pair.interruptible(diff.stop):
+            if settings.threshold is None:
+                diff.choose_threshold()
+            _print(diff, sources, settings)
+    return _exit_code(diff, settings.limits)
+
+
+def _wanted(profile: Profile, settings: Settings) -> DiffSettings:
+    return DiffSettings(
+        threshold=settings.threshold or 0.0,
+        context=CONTEXT if settings.around is None else settings.around,
+        alphas=settings.alphas,
+        window=settings.window,
+        stride=settings.stride,
+        top=settings.top,
+        everywhere=settings.everywhere,
+        ends=profile.sampling.ends,
+    )
+
+
+def _print(diff: Diff, sources: Sources, settings: Settings) -> None:
+    styles = Styles(wants_colour(settings.color))
+    paged = settings.form == "" and settings.pager and sys.stdout.isatty()
+    progress = ReadingProgress(sources, live=not paged)
+    pieces = FORMS[settings.form](diff, progress.watched(diff), styles)
+    if paged:
+        show_in_pager(pieces, colour=styles.colour)
+        if not settings.limits:
+            diff.stop()
+    for piece in pieces:  # of what a pager took, nothing is left
+        progress.clear()
+        if not paged:
+            _put(settings.form, piece)
+    progress.finish()
+    for one in diff.refused:
+        name = visible(f"{one.source.name} {one.source.place}".strip(), newlines=False)
+        say(f"not read: {name}: {one.error}")
+
+
+def _put(form: str, piece: str) -> None:
+    if form in ("--jsonl", "--json"):
+        for line in piece.removesuffix("\n").split("\n"):
+            put_json(line)
+    elif form == "--csv":
+        put(piece)
+    else:
+        put_safe(piece)
+
+
+def _exit_code(diff: Diff, limits: dict[str, float]) -> int:
+    """Says which limits are passed."""
+    if diff.cancelled:
+        say("Stopped by you: the figures are those of what was read so far.")
+        return CANCELLED
+    found = {name: getattr(diff.total, name.replace("-", "_")) for name in limits}
+    beyond = [name for name, limit in limits.items() if found[name] > limit]
+    for name in beyond:
+        say(f"beyond --fail-on: {name} is {found[name]:.6g}, the limit is {limits[name]:g}")
+    return REFUSED if diff.refused else BEYOND if beyond else 0
