@@ -140,7 +140,7 @@ class Sources:
         elif not sources:
             self._empty.append(file.name)
         if sources:
-            words = kind_in_words(kind, head, findings)
+            words = kind_in_words(file, kind, head, findings)
             self._plan.append((file, kind))
             self.files.append(
                 SourceFile(name=file.name, size=file.size, sources=sources, kind=words)

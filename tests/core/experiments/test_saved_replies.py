@@ -51,6 +51,7 @@ def document(text: str, source: str = "b.txt", place: str = "part 2") -> Documen
         text=text,
         tokens=1,
         offsets=((0, 1),),
+        threshold=1.0,
         window=8,
         stride=4,
     )

@@ -160,6 +160,14 @@ def test_standard_input_is_recognised_like_a_file() -> None:
     assert sources.files[0].kind == "JSON Lines: 2 × messages"
 
 
+def test_json_of_no_known_shape_is_plain_text_and_said() -> None:
+    package = '{\n  "name": "otter"\n}\n'
+    write("package.json", package)
+    sources = read_sources(["package.json"])
+    assert list(map(plain, sources)) == [package]
+    assert sources.files[0].kind == "plain text, JSON of no known shape"
+
+
 def test_an_encoding_other_than_plain_utf_8_is_said() -> None:
     write("a.txt", "Otters".encode("utf-16"))
     write("b.txt", "Otters".encode("utf-8-sig"))
