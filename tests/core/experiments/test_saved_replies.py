@@ -75,6 +75,9 @@ def test_ids_of_another_vocabulary_are_not_read_as_tokens() -> None:
     assert isinstance(content, Chat)
     assert [m.text for m in content.messages] == ["Otters?", "By the way", "And crabs?"]
     assert findings.shapes == {"open thread": 1}
+    assert findings.notices == [
+        "a.jsonl: replies in another vocabulary; the open thread is read as a chat."
+    ]
 
 
 def test_a_session_that_does_not_name_its_vocabulary_is_another() -> None:
