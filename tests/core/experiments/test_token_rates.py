@@ -65,7 +65,8 @@ def read(*documents: TokenSums) -> TokenRates:
 
 def test_rates_are_per_thousand_positions_from_most_raised_to_most_lowered() -> None:
     found = read(sums(4, [1, 3, 0], [2, 1, 0]), sums(6, [0, 5, 0], [4, 1, 0])).tokens()
-    assert [(one.token, one.before, one.after) for one in found] == [
+    rows: list[object] = [(one.token, one.before, one.after) for one in found]
+    assert rows == [
         (0, pytest.approx(100), pytest.approx(600)),
         (1, pytest.approx(800), pytest.approx(200)),
     ]
