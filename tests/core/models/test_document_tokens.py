@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -126,6 +127,21 @@ class TestPlainText:
         ids = (*found.prompt.after, *found.tokens)
         if ids:
             assert ids == ChatTemplate(tokenizer, None, (None, None)).prompts(said, raw=True).after
+
+    @pytest.mark.parametrize("make", [byte_level, wordpiece])
+    def test_a_text_longer_than_the_context_is_no_reason_for_a_warning(self, make: Any) -> None:
+        tokenizer = make()
+        tokenizer.model_max_length = 2
+        said: list[logging.LogRecord] = []
+        handler = logging.Handler()
+        handler.emit = said.append  # type: ignore[method-assign]
+        logging.getLogger("transformers").addHandler(handler)
+        try:
+            found = read(PlainText(text="The sea and the sun"), tokenizer=tokenizer)
+        finally:
+            logging.getLogger("transformers").removeHandler(handler)
+        assert len(found.tokens) > 2
+        assert not said
 
     def test_an_empty_text_has_no_tokens(self) -> None:
         found = read(PlainText(text=""), tokenizer=SENTENCEPIECE)
