@@ -134,7 +134,7 @@ class TestPlainText:
         tokenizer.model_max_length = 2
         said: list[logging.LogRecord] = []
         handler = logging.Handler()
-        handler.emit = said.append  # type: ignore[method-assign]
+        handler.emit = said.append  # type: ignore[method-assign, assignment]
         logging.getLogger("transformers").addHandler(handler)
         try:
             found = read(PlainText(text="The sea and the sun"), tokenizer=tokenizer)
