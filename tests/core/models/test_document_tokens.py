@@ -134,7 +134,7 @@ class TestPlainText:
         tokenizer.model_max_length = 2
         said: list[logging.LogRecord] = []
         handler = logging.Handler()
-        handler.emit = said.append  # type: ignore[method-assign]
+        handler.emit = said.append  # type: ignore[assignment, method-assign]
         logging.getLogger("transformers").addHandler(handler)
         try:
             found = read(PlainText(text="The sea and the sun"), tokenizer=tokenizer)
@@ -182,6 +182,11 @@ class TestRecorded:
         first = TOKENIZER("日", add_special_tokens=False)["input_ids"][0]
         found = read(Recorded(prompt=self.PROMPT, tokens=(first, first)))
         assert (found.text, found.offsets) == ("\ufffd\ufffd", ((0, 1), (1, 2)))
+
+    @pytest.mark.parametrize("token", [-1, 1 << 40])
+    def test_a_number_that_is_no_id_is_refused(self, token: int) -> None:
+        with pytest.raises(LogitAmpError, match=f"{token} is no token's id"):
+            read(Recorded(prompt=self.PROMPT, tokens=(5, token)))
 
     def test_without_a_prompt_the_first_token_is_not_scored(self) -> None:
         found = read(Recorded(prompt=PromptIds((), ()), tokens=(5, 6)))
