@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +17,7 @@ from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.reading import Chat, Content, PlainText, Recorded, Score
 from logit_amp_chat.core.records import Message, PromptIds
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from tests.core.models.template_families import (
     CHATML,
     DEEPSEEK,
@@ -134,7 +135,7 @@ class TestPlainText:
         tokenizer.model_max_length = 2
         said: list[logging.LogRecord] = []
         handler = logging.Handler()
-        handler.emit = said.append  # type: ignore[method-assign, assignment]
+        handler.emit = said.append  # type: ignore[assignment, method-assign]
         logging.getLogger("transformers").addHandler(handler)
         try:
             found = read(PlainText(text="The sea and the sun"), tokenizer=tokenizer)
@@ -160,6 +161,14 @@ class TestPlainText:
             read(PlainText(text=text))
 
 
+class Said(NamedTuple):
+    """A token as a step of a reply has it."""
+
+    text: str
+    bytes: str | None
+    special: bool
+
+
 class TestRecorded:
     PROMPT = PromptIds((5, 6), (7,))
 
@@ -182,6 +191,18 @@ class TestRecorded:
         first = TOKENIZER("日", add_special_tokens=False)["input_ids"][0]
         found = read(Recorded(prompt=self.PROMPT, tokens=(first, first)))
         assert (found.text, found.offsets) == ("\ufffd\ufffd", ((0, 1), (1, 2)))
+
+    @given(ids=st.lists(st.integers(0, len(TOKENIZER) - 1), max_size=8))
+    @settings(max_examples=100, deadline=None)
+    def test_its_text_is_that_of_a_reply_of_these_tokens(self, ids: list[int]) -> None:
+        reply, names = ReplyText(), TokenBytes(TOKENIZER)
+        said = "".join(reply.add(Said(*names.describe(i))) for i in ids) + reply.finish()
+        assert read(Recorded(prompt=self.PROMPT, tokens=tuple(ids))).text == said
+
+    @pytest.mark.parametrize("token", [-1, 1 << 40])
+    def test_a_number_that_is_no_id_is_refused(self, token: int) -> None:
+        with pytest.raises(LogitAmpError, match=f"{token} is no token's id"):
+            read(Recorded(prompt=self.PROMPT, tokens=(5, token)))
 
     def test_without_a_prompt_the_first_token_is_not_scored(self) -> None:
         found = read(Recorded(prompt=PromptIds((), ()), tokens=(5, 6)))
