@@ -90,14 +90,14 @@ def show_in_pager(pieces: Iterable[str], *, colour: bool) -> bool:
     """Show text that is safe already in $PAGER, as it comes; returns whether it took it all."""
     import click
 
-    shown = False
+    left = True
     os.environ.setdefault("LESS", "FRX")  # a page or less is printed, and colours pass
     with click.get_pager_file(color=colour) as pager:
         for piece in pieces:
             pager.write(piece)
             pager.flush()
-        shown = True
-    return shown
+        left = False
+    return not left
 
 
 def put_json(line: str) -> None:
