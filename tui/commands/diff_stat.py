@@ -25,7 +25,9 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
     rows = [*diff.files.items(), *([("total", diff.total)] if len(diff.files) > 1 else [])]
     width = max(NARROW, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDE + 20
     wide = width >= WIDE
-    head = _cells("tokens", "perplexity b → a", "log-ratio", "mean KL", "max KL" if wide else "")
+    head = _cells(
+        ("tokens", "perplexity before → after", "log-ratio", "mean KL", "max KL"), wide=wide
+    )
     head += f"  {f'≥ {number(diff.settings.threshold)} nats':>12}"
     room = min(LONGEST_NAME, width - len(head) - 2)
     names = [_short(visible(name, newlines=False) or "text", room) for name, _ in rows]
@@ -43,20 +45,19 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
 
 def _figures(stats: TextStats, *, wide: bool) -> str:
     before, after = (stats.perplexity(p) for p in (stats.logp_before, stats.logp_after))
-    cells = _cells(
-        f"{stats.tokens:,}",
-        f"{_perplexity(before):>9} → {_perplexity(after):<9}",
-        delta(stats.log_ratio, 0),
-        nats(stats.mean_kl),
-        nats(stats.max_kl) if wide else "",
-    )
+    perplexity = f"{_perplexity(before):>9} → {_perplexity(after):<9}"
+    figures = (delta(stats.log_ratio, 0), nats(stats.mean_kl), nats(stats.max_kl))
     share = f"{stats.notable:,} ({stats.share:.1%})"
-    return f"{cells}  {share:>12}"
+    return f"{_cells((f'{stats.tokens:,}', perplexity, *figures), wide=wide)}  {share:>12}"
 
 
-def _cells(tokens: str, perplexity: str, ratio: str, mean: str, most: str) -> str:
-    last = f"  {most:>6}" if most else ""
-    return f"{tokens:>9}  {perplexity:^21}  {ratio:>9}  {mean:>7}{last}"
+def _cells(cells: tuple[str, str, str, str, str], *, wide: bool) -> str:
+    """Tokens, perplexity, log-ratio, mean KL and, where there is room, its maximum."""
+    tokens, perplexity, ratio, mean, most = cells
+    if not wide:
+        short = perplexity.replace("before → after", "b → a")
+        return f"{tokens:>9}  {short:^21}  {ratio:>9}  {mean:>7}"
+    return f"{tokens:>9}  {perplexity:^25}  {ratio:>9}  {mean:>7}  {most:>6}"
 
 
 def _perplexity(value: float) -> str:

@@ -21,7 +21,7 @@ TEXT = "Penguins eat fish in the cold\nsouth and the lighthouse sees everything 
 LEGEND = """\
 --- before: org/base@abc · bfloat16 · nf4
 +++ after: org/base@abc · bfloat16 · nf4
-{+likelier+} [-less likely-] under after: log p by 2 nats or more
+{+likelier+} [-less likely-] under after than before, by 2 nats or more
 """
 
 
@@ -57,8 +57,8 @@ def test_a_hunk_is_marked_and_says_what_either_side_wanted(
         "      before wanted “ squid” 0.607  “ krill” 0.050  “ everything” 0.018\n"
         "      after  wanted “ everything” 1.000  “ krill” 0.779  “ squid” 0.135\n"
         "\n"
-        "          tokens    perplexity b → a     log-ratio  mean KL  max KL      ≥ 2 nats\n"
-        "a.txt         15       54.6 → 42.88          +3.62     0.32    2.50     2 (13.3%)"
+        "          tokens  perplexity before → after  log-ratio  mean KL  max KL      ≥ 2 nats\n"
+        "a.txt         15         54.6 → 42.88            +3.62     0.32    2.50     2 (13.3%)"
         "  +++++++++++++++---------------\n"
     )
 
