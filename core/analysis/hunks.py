@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,11 @@ LONGEST = 200
 """Tokens after which a hunk is cut, however much stands out."""
 
 USUAL_SHARE = 0.01
+"""Places that stand out by the usual threshold, in tokens."""
+
+FEWEST_PLACES = 3
 LEAST_THRESHOLD = 1.0
+"""A smaller |log-ratio|, in nats, stands out only where that is asked for."""
 
 
 def log_ratio(step: Step) -> float:
@@ -24,21 +29,48 @@ def log_ratio(step: Step) -> float:
     return step.logp.after - step.logp.before
 
 
+def usual_threshold(texts: Sequence[Sequence[float]], context: int = CONTEXT) -> float:
+    """The |log-ratio| in nats that one place in a hundred tokens reaches, in two digits.
+
+    So a page of text has a few hunks, however far the two sides are apart. `texts` are the
+    log-ratios of all tokens of each; those in one hunk are one place. Three places reach it in a
+    shorter text; where there are fewer, it is the least threshold.
+    """
+    ranked = sorted(
+        (
+            (abs(ratio), text, n)
+            for text, ratios in enumerate(texts)
+            for n, ratio in enumerate(ratios)
+        ),
+        reverse=True,
+    )
+    wanted = max(FEWEST_PLACES, int(USUAL_SHARE * len(ranked)))
+    places: list[tuple[int, int]] = []
+    for ratio, text, n in ranked:
+        if all(text != other or abs(n - m) > 2 * context for other, m in places):
+            places.append((text, n))
+        if len(places) == wanted:
+            return max(LEAST_THRESHOLD, _rounded_down(ratio))
+    return LEAST_THRESHOLD
+
+
+def _rounded_down(value: float) -> float:
+    """Two digits that are not above the value."""
+    if not 0 < value < math.inf:
+        return LEAST_THRESHOLD
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.floor(value / unit) * unit:.2g}")
+
+
 def stands_out(step: Step, document: Document) -> bool:
     """Whether a token's log-ratio reaches the threshold of its document."""
     return abs(log_ratio(step)) >= document.threshold
 
 
-def usual_threshold(ratios: Iterable[float]) -> float:
-    """The |log-ratio| that one token in a hundred reaches, in two digits, 1 nat at least.
-
-    Then a page of text has a few hunks, however far the two sides are apart.
-    """
-    sizes = sorted(map(abs, ratios), reverse=True)
-    if not sizes:
-        return LEAST_THRESHOLD
-    rank = max(2, int(USUAL_SHARE * len(sizes)))
-    return max(LEAST_THRESHOLD, float(f"{sizes[min(rank, len(sizes) - 1)]:.2g}"))
+def follows(document: Document, index: int) -> bool:
+    """Whether nothing but spaces stands between a scored token, not the first, and the last one."""
+    between = document.text[document.offsets[index - 1][1] : document.offsets[index][0]]
+    return not between.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +83,9 @@ class Place:
     role: Role | None = None
 
     def __str__(self) -> str:
-        where = f"message {self.message} ({self.role}), " if self.message else ""
-        return f"{where}{self.line}:{self.column}"
+        if self.message is None:
+            return f"{self.line}:{self.column}"
+        return f"message {self.message} ({self.role}), {self.line}:{self.column}"
 
 
 class Places:
@@ -117,11 +150,14 @@ class Hunk:
         return sum(step.kl for step in self.steps) / len(self.steps)
 
     def text_of(self, step: Step) -> str:
-        """What the source has at a token; none at the later ones of a character's tokens."""
-        offsets = self.document.offsets
-        start, end = offsets[step.index]
-        before = offsets[step.index - 1][1] if step.index else 0
-        return self.document.text[max(start, min(before, end)) : end]
+        """What the source has at a token; none at the later ones of a character's tokens.
+
+        Spaces that no token carries are shown with the token after them.
+        """
+        start, end = self.document.offsets[step.index]
+        if step is self.steps[0]:
+            return self.document.text[start:end]
+        return self.document.text[min(self.document.offsets[step.index - 1][1], end) : end]
 
 
 class HunkFinder:
@@ -137,7 +173,8 @@ class HunkFinder:
     def take(self, steps: Sequence[Step]) -> Iterator[Hunk]:
         """The hunks that end with these steps."""
         for step in steps:
-            if self._is_apart(step) or len(self._steps) >= LONGEST:
+            apart = self._steps and not follows(self._document, step.index)
+            if apart or len(self._steps) >= LONGEST:
                 yield from self.finish()
             yield from self._add(step)
 
@@ -162,13 +199,6 @@ class HunkFinder:
             self._since += 1
         else:
             self._steps = self._steps[-self._context :] if self._context else []
-
-    def _is_apart(self, step: Step) -> bool:
-        """Whether text that is not scored stands between the last token and this one."""
-        if not self._steps:
-            return False
-        offsets = self._document.offsets
-        return offsets[step.index][0] > offsets[self._steps[-1].index][1]
 
     def _hunk(self, steps: Sequence[Step]) -> Hunk:
         return Hunk(self._document, tuple(steps))

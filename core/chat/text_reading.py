@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from logit_amp_chat.core.analysis.hunks import Hunk, HunkFinder, log_ratio, usual_threshold
+from logit_amp_chat.core.analysis.hunks import (
+    Hunk,
+    HunkFinder,
+    Places,
+    log_ratio,
+    usual_threshold,
+)
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.chat.continuation import Continuation, continuation
 from logit_amp_chat.core.chat.live_conversation import ReadEvent
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.experiments.diff import SAMPLE
 from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.protocol import Failed
 from logit_amp_chat.core.reading import Chat, PlainText, ReadBlock, ReadRequest
@@ -42,6 +49,8 @@ class TextReading:
         self.alpha = session.alpha
         self.document: Document | None = None
         """The text and its tokens, once they are known."""
+        self.places: Places | None = None
+        """Where its tokens stand in the source."""
         self.log: ReplyLog | None = None
         """The measured tokens, as a reply that was given whole."""
         self.done = self.total = 0
@@ -52,7 +61,9 @@ class TextReading:
         self._time = time
         self._request: ReadRequest | None = None
         self._stats = TextStats(0.0, documents=1)
-        self._hunks: tuple[int, list[Hunk]] = 0, []
+        self._hunks: list[Hunk] = []
+        self._finder: HunkFinder | None = None
+        self._looked_at = 0  # steps that the finder has
         self._path: Path | None = None
         self._left = False
 
@@ -128,6 +139,7 @@ class TextReading:
         match event:
             case Document() if self._is_own(event.id):
                 self.document, self.total = event, event.tokens
+                self.places = Places(event)
                 opened = self.session.live.opened
                 self.log = ReplyLog(_reply(event), opened.session if opened else None)
             case ReadBlock() if self.log is not None and self._is_own(event.document):
@@ -161,23 +173,26 @@ class TextReading:
 
     @property
     def threshold(self) -> float:
-        """The |log-ratio| from which tokens make hunks, in nats; that of the tokens so far."""
-        hunks = self.hunks
-        return hunks[0].document.threshold if hunks else self._usual()
+        """The |log-ratio| from which tokens make hunks, in nats: the usual one of the first."""
+        steps = self.log.steps[:SAMPLE] if self.log else []
+        return usual_threshold([[log_ratio(step) for step in steps]])
 
     @property
     def hunks(self) -> list[Hunk]:
-        """The hunks of the tokens so far."""
+        """The hunks of the tokens so far; one that may go on is not among them."""
         if self.log is None or self.document is None:
             return []
-        steps = self.log.steps
-        if self._hunks[0] != len(steps):
-            finder = HunkFinder(replace(self.document, threshold=self._usual()))
-            self._hunks = len(steps), [*finder.take(steps), *finder.finish()]
-        return self._hunks[1]
-
-    def _usual(self) -> float:
-        return usual_threshold(map(log_ratio, self.log.steps if self.log else ()))
+        steps, new = self.log.steps, len(self.log.steps) - self._looked_at
+        if new and self._looked_at < SAMPLE:  # the threshold may be another now
+            self._finder = HunkFinder(replace(self.document, threshold=self.threshold))
+            self._hunks, self._looked_at = [], 0
+        if self._finder is not None:
+            self._hunks += self._finder.take(steps[self._looked_at :])
+            self._looked_at = len(steps)
+            if self.log.is_over:
+                self._hunks += self._finder.finish()
+                self._finder = None
+        return self._hunks
 
 
 def _characters(source: Source) -> int:

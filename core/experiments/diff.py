@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.analysis.hunks import (
@@ -19,7 +19,7 @@ from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.protocol import Engine, Event
-from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
+from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import Document, Ends, Finish, new_id
 
 SAMPLE = 1024
@@ -102,16 +102,14 @@ class Diff:
         self._sources = sources
 
     def choose_threshold(self) -> None:
-        """Take the usual threshold of the first thousand scored tokens.
-
-        They are read for it alone.
-        """
-        ratios: list[float] = []
+        """Take the usual threshold of the first thousand scored tokens, read for it alone."""
+        texts: list[list[float]] = []
         for source in self._sources:
-            ratios += self._ratios(source)
-            if len(ratios) >= SAMPLE or self.cancelled:
+            texts.append(self._ratios(source))
+            if sum(map(len, texts)) >= SAMPLE or self.cancelled:
                 break
-        self.settings = replace(self.settings, threshold=usual_threshold(ratios))
+        threshold = usual_threshold(texts, self.settings.context)
+        self.settings = replace(self.settings, threshold=threshold)
         self.total = self._empty()
 
     def _ratios(self, source: Source) -> list[float]:
@@ -121,10 +119,17 @@ class Diff:
         with contextlib.suppress(LogitAmpError):  # said when it is read as a whole
             for event in self._engine.read(replace(request, everywhere=False, sums=False)):
                 if isinstance(event, ReadBlock):
-                    found += [log_ratio(step) for step in event.steps]
+                    found += map(log_ratio, event.steps)
                 if len(found) >= SAMPLE:
                     break
         return found
+
+    def names(self, tokens: Sequence[int]) -> list[str]:
+        """How token ids are written."""
+        for event in self._engine.names(NamesRequest(tuple(tokens))):
+            if isinstance(event, Names):
+                return list(event.texts)
+        return []
 
     def stop(self) -> None:
         """End after the document that is being read."""

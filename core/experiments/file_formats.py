@@ -26,9 +26,9 @@ from logit_amp_chat.core.experiments.text_parts import (
     read_plain,
     undecodable,
 )
-from logit_amp_chat.core.reading import Score
+from logit_amp_chat.core.reading import Chat, Score
 
-Format = Literal["plain text", "JSON", "JSON Lines", "saved chat"]
+Format = Literal["plain text", "JSON", "JSON Lines", "transcript"]
 
 JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 JSON_ENDING = ".json"
@@ -50,7 +50,7 @@ def format_of(file: InputFile) -> Format:
     """
     with file.open() as binary:
         if is_transcript(binary):
-            return "saved chat"
+            return "transcript"
         if file.ending in JSON_LINES_ENDINGS:
             return "JSON Lines"
         try:
@@ -132,7 +132,7 @@ def read_file(
         case "plain text":
             yield from read_plain(binary, file.name)
             return
-        case "saved chat":
+        case "transcript":
             found = read_saved(binary, file.name, score, vocabulary, findings)
         case _:
             found = _read_json(file, kind, binary, findings, score)
@@ -154,7 +154,8 @@ def _read_json(
                 if shaped is None:
                     raise unknown_shape(value, where)
                 findings.shapes[shaped.shape] += 1
-                place = f"line {line}" if kind == "JSON Lines" else f"chat {number}"
+                what = "chat" if isinstance(shaped.content, Chat) else "text"
+                place = f"line {line}" if kind == "JSON Lines" else f"{what} {number}"
                 yield Located(place if number else "", line, shaped.content)
     except UnicodeDecodeError as error:
         raise undecodable(binary, file.name) from error
@@ -169,10 +170,10 @@ def _values(file: InputFile, kind: Format, text: TextIO) -> Iterator[JsonValue]:
 # --- words ----------------------------------------------------------------------
 
 
-def kind_in_words(kind: Format, head: bytes, findings: Findings) -> str:
+def kind_in_words(file: InputFile, kind: Format, head: bytes, findings: Findings) -> str:
     """What a file was taken for: `plain text`, `JSON Lines: 12 × messages, 3 × text`."""
     if kind == "plain text":
-        encoding = encoding_of(head).words
-        return f"plain text, {encoding}" if encoding else "plain text"
+        shape = "JSON of no known shape" if file.ending == JSON_ENDING else ""
+        return ", ".join(filter(None, ("plain text", shape, encoding_of(head).words)))
     counts = ", ".join(f"{number:,} × {shape}" for shape, number in findings.shapes.items())
     return f"{kind}: {counts}"

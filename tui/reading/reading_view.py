@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from logit_amp_chat.core.analysis.hunks import Places, log_ratio
+from logit_amp_chat.core.analysis.hunks import log_ratio
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.chat.text_reading import TextReading
 from logit_amp_chat.core.lanes import LETTERS
@@ -160,11 +160,10 @@ class ReadingView(LogPanel):
 
     def _where(self) -> str:
         """The place of the cursor in the source, its token's log-ratio, and its hunk."""
-        document, step = self.reading.document, self.log_view.step_under_cursor()
-        if document is None or step is None:
+        places, step = self.reading.places, self.log_view.step_under_cursor()
+        if places is None or step is None:
             return ""
-        place = Places(document).of(step.index)
-        parts = [str(place), f"log-ratio {delta(log_ratio(step)).strip()}"]
+        parts = [str(places.of(step.index)), f"log-ratio {delta(log_ratio(step)).strip()}"]
         hunks = self.reading.hunks
         number = bisect_right(hunks, step.index, key=lambda hunk: hunk.first)
         if number and step.index <= hunks[number - 1].steps[-1].index:
