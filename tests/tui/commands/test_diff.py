@@ -30,6 +30,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ReadingEngine:
     fake = ReadingEngine({"fish": -3.0, "everything": 5.0})
     monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", fake.open)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
     Path("a.txt").write_text(TEXT)
     Path("b.txt").write_text("Otters sleep\n")
     return fake
@@ -57,8 +58,10 @@ def test_a_hunk_is_marked_and_says_what_either_side_wanted(
         "      before wanted “ squid” 0.607  “ krill” 0.050  “ everything” 0.018\n"
         "      after  wanted “ everything” 1.000  “ krill” 0.779  “ squid” 0.135\n"
         "\n"
-        "          tokens  perplexity before → after  log-ratio  mean KL  max KL      ≥ 2 nats\n"
-        "a.txt         15         54.6 → 42.88            +3.62     0.32    2.50     2 (13.3%)"
+        "           tokens       log p before → after  perplexity before → after   log-ratio"
+        "  mean KL  max KL      ≥ 2 nats\n"
+        "a.txt          15        −60.0 → −56.4               54.6 → 42.88             +3.62"
+        "     0.32    2.50     2 (13.3%)"
         "  +++++++++++++++---------------\n"
     )
 
