@@ -40,10 +40,16 @@ class TextReading:
     """Reads `source` at the α of the session as soon as the engine is free.
 
     What is reported is saved in a file of its own before it is shown here. `time` is the moment
-    that a chat template may write.
+    that a chat template may write, `message` the one of a chat, from 0, that is looked at first.
     """
 
-    def __init__(self, session: ChatSession, source: Source, time: str | None = None) -> None:
+    def __init__(
+        self,
+        session: ChatSession,
+        source: Source,
+        time: str | None = None,
+        message: int | None = None,
+    ) -> None:
         self.session = session
         self.source = source
         self.alpha = session.alpha
@@ -59,6 +65,7 @@ class TextReading:
         """Why the text could not be read."""
         self.recorder = Recorder(session.saved.recorder.folder, session.live.report_unsaved)
         self._time = time
+        self._message = message
         self._request: ReadRequest | None = None
         self._stats = TextStats(0.0, documents=1)
         self._hunks: list[Hunk] = []
@@ -163,6 +170,17 @@ class TextReading:
         assert self.log is not None
         content, session = self.source.content, self.log.session
         return continuation(content, self.document, self.log.steps, step, session)
+
+    @property
+    def beginning(self) -> int | None:
+        """The scored token to look at first; None while it is not read."""
+        if self.document is None or self.log is None:
+            return None
+        spans = self.document.spans
+        start = next((begin for number, _, begin, _ in spans if number == self._message), 0)
+        offsets = self.document.offsets
+        first = next((n for n, (begin, _) in enumerate(offsets) if begin >= start), 0)
+        return first if first < len(self.log.steps) else None
 
     # --- what was found -----------------------------------------------------------
 

@@ -36,7 +36,7 @@ from logit_amp_chat.core.records import (
     SideInfo,
     Step,
 )
-from tests.tui.fake_reading import FakeReading
+from tests.tui.fake_reading import FakeReading, token_id
 
 END = "<|end|>"
 TEXTS = {
@@ -55,11 +55,6 @@ def tokens_of(text: str) -> list[str]:
         else:
             tokens[-1] += char
     return tokens
-
-
-def token_id(text: str) -> int:
-    """A small id that depends on the text alone."""
-    return sum((i + 1) * ord(c) for i, c in enumerate(text)) % 2000 + 10
 
 
 def candidates(text: str, index: int) -> tuple[Candidate, ...]:
@@ -118,6 +113,7 @@ class FakeEngine:
         self.texts = dict(TEXTS)
         self.context = 512
         self.vocabulary: str | None = "words"
+        self.end_of_turn: tuple[int, ...] = ()
         self.closed = False
         self.opened_at = "2026-01-01T00:00:00+00:00"
         self.patient = False
@@ -207,6 +203,7 @@ class FakeEngine:
             device="cpu",
             context=self.context,
             vocabulary=self.vocabulary,
+            end_of_turn=self.end_of_turn,
         )
         return Opened(session=session, notices=notices, memory=16_000_000)
 

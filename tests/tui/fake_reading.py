@@ -31,9 +31,9 @@ def words_of(text: str) -> list[str]:
     return found
 
 
-def word_id(word: str) -> int:
-    """An id that depends on the word alone."""
-    return sum((i + 1) * ord(c) for i, c in enumerate(word)) % 100_003 + 3000
+def token_id(text: str) -> int:
+    """A small id that depends on the text alone."""
+    return sum((i + 1) * ord(c) for i, c in enumerate(text)) % 2000 + 10
 
 
 class FakeReading:
@@ -94,14 +94,14 @@ class FakeReading:
         ratio = self._ratios.get(word, 0.1)
         alpha = self.request.alphas[0]
         top = tuple(
-            Candidate(word_id(each), each, AFTER - p - r, AFTER - p, AFTER - p + alpha * r)
+            Candidate(token_id(each), each, AFTER - p - r, AFTER - p, AFTER - p + alpha * r)
             for each, p, r in ((word, 0.0, ratio), (" otter", 0.5, 2.0), (" river", 1.5, -1.0))
         )
         return Step(
             reply=self.request.document,
             index=index,
             alpha=alpha,
-            token=word_id(word),
+            token=token_id(word),
             text=word,
             logp=LogProbs(AFTER - ratio, AFTER, AFTER + alpha * ratio),
             rank=Ranks(3, 1, 1),

@@ -16,7 +16,7 @@ from logit_amp_chat.tui.chat.conversation_actions import RELOAD
 if TYPE_CHECKING:
     from logit_amp_chat.tui.reading.screen import ReadingScreen
 
-MESSAGE, SYSTEM = "this message", "the system prompt"
+MESSAGE, SYSTEM = "your message", "the system prompt"
 
 
 class TextActions:
@@ -50,18 +50,25 @@ class TextActions:
         if message is None:
             self.view.notice.say("There is no message to read yet.", "Write one first.")
             return
-        source = self._message(message)
-        self.session.live.when_idle(lambda: self._show(source, conversation.began))
+        messages, began = conversation.prompt(message.id), conversation.began
+        found = _messages(messages)
 
-    def _message(self, message: Message) -> Source:
-        messages = self.session.conversation.prompt(message.id)
-        score: Score = "system" if message.role == "system" else "user"
-        return Source(name=MESSAGE, place="", line=1, content=Chat(messages=messages, score=score))
+        def take(source: Source | None) -> None:
+            if source is not None:
+                last = len(messages) - 1 if source.name == MESSAGE else 0
+                self.session.live.when_idle(lambda: self._show(source, began, last))
 
-    def _show(self, source: Source, time: str | None = None) -> None:
+        if len(found) == 1:
+            take(found[0])
+        else:
+            from logit_amp_chat.tui.dialogs.read_text import SourcePicker
+
+            self.host.app.push_screen(SourcePicker(found), take)
+
+    def _show(self, source: Source, time: str | None = None, message: int | None = None) -> None:
         from logit_amp_chat.tui.reading.screen import ReadingScreen
 
-        reading = TextReading(self.session, source, time)
+        reading = TextReading(self.session, source, time, message)
 
         def take(found: Continuation | None) -> None:
             self._screen = None
@@ -91,3 +98,14 @@ class TextActions:
         if self._screen is not None:
             self._screen.reading.follow()
             self._screen.update()
+
+
+def _messages(messages: tuple[Message, ...]) -> list[Source]:
+    """The last of them in its chat, and the chat's system prompt if it has one."""
+    roles: dict[Score, str] = {"user": MESSAGE}
+    if messages[0].role == "system":
+        roles["system"] = SYSTEM
+    return [
+        Source(name=name, place="", line=1, content=Chat(messages=messages, score=role))
+        for role, name in roles.items()
+    ]

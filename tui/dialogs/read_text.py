@@ -140,7 +140,7 @@ class SourcePicker(Picker[Source]):
     heading = "Which text?"
     keys = "↑↓ move · enter read · esc cancel"
 
-    def __init__(self, sources: Sequence[Source], *, more: bool) -> None:
+    def __init__(self, sources: Sequence[Source], *, more: bool = False) -> None:
         """Offer `sources`; `more` says that there are others, which are not."""
         super().__init__()
         self._sources = sources

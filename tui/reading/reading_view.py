@@ -45,6 +45,7 @@ class ReadingView(LogPanel):
         self.reading = reading
         self.figures = Static(id="figures", markup=False)
         self.where = Static(id="where", markup=False)
+        self._placed = False  # whether the cursor was
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -75,18 +76,19 @@ class ReadingView(LogPanel):
             if not log.blocks:
                 log.show([DocumentBlock(reading.document, reading.log)])
             log.grow(reading.document.id)
-            if log.cursor is None and not log.blocks[0].wrapped.lines[0]:
-                log.scroll_home(animate=False)
             self._place_cursor()
         self.refresh_status()
         self.refresh_inspector()
         self.refresh_legend()
 
     def _place_cursor(self) -> None:
-        """Put the cursor on the first token, so that the text is read from its beginning."""
-        reading, log = self.reading, self.log_view
-        if log.cursor is None and reading.document and reading.log and reading.log.steps:
-            log.set_cursor(Cursor(reading.document.id, 0))
+        """Put the cursor where reading begins, so that the view does not follow the end."""
+        document, log = self.reading.document, self.log_view
+        if log.cursor is None and document is not None:
+            beginning = self.reading.beginning
+            if beginning is not None and not self._placed:
+                self._placed = True
+                log.set_cursor(Cursor(document.id, beginning))
 
     # --- around the text ------------------------------------------------------------
 
@@ -103,8 +105,9 @@ class ReadingView(LogPanel):
     def refresh_status(self) -> None:
         """Which text it is, how far it was read, and what the models make of it."""
         source = self.reading.source
-        self.status.title = visible(source.name, newlines=False)
-        self.status.details = tuple(filter(None, (source.place,)))
+        folder, _, name = source.name.rpartition("/")
+        self.status.title = visible(name, newlines=False)
+        self.status.details = tuple(filter(None, (source.place, folder)))
         self.status.figures = self._progress()
         self.figures.update(Content(self._figures()))
         self.where.update(Content(self._where()))

@@ -12,7 +12,7 @@ from logit_amp_chat.core.protocol import Idle, OpeningsRequest
 from logit_amp_chat.core.records import Opening
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from tests.tui.chat_driver import Engines, answer, make_session
-from tests.tui.fake_engine import token_id
+from tests.tui.fake_reading import token_id
 
 HELLO, SURE = token_id("Hello"), token_id("Sure")
 

@@ -11,7 +11,7 @@ from logit_amp_chat.core.records import Opening
 from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.widgets.opening_tree import OpeningTree
 from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, text_of
-from tests.tui.fake_engine import token_id
+from tests.tui.fake_reading import token_id
 from tests.tui.reader import ask, last
 
 BY, HELLO = map(token_id, ("By", "Hello"))

@@ -109,9 +109,7 @@ class TestTheText:
 
 
 class TestHunks:
-    async def test_n_goes_to_the_strongest_token_of_the_next_one(
-        self, tmp_path: Path
-    ) -> None:
+    async def test_n_goes_to_the_strongest_token_of_the_next_one(self, tmp_path: Path) -> None:
         async with open_chat(tmp_path) as chat:
             chat.engine.ratios = {" otter": 4.0, " lighthouse": -6.0, " a": 4.0}
             await read(chat, FAR)
@@ -128,14 +126,14 @@ class TestHunks:
             await read(chat, TEXT, "n")
             assert where(chat).strip().startswith("2:4 · log-ratio +5.00 · hunk 1 of 1")
 
-    async def test_one_token_in_a_hundred_stands_out_and_at_least_one_nat(
+    async def test_one_place_in_a_hundred_stands_out_and_at_least_one_nat(
         self, tmp_path: Path
     ) -> None:
         async with open_chat(tmp_path) as chat:
             words = [f" w{number:03}" for number in range(300)]
-            chat.engine.ratios = {word: number / 100 for number, word in enumerate(words)}
+            chat.engine.ratios = {words[20]: 5.0, words[120]: -4.0, words[220]: 3.14}
             await read(chat, "".join(words))
-            assert "≥ 3 nats" in figures(chat), "the fourth largest of 300, in two digits"
+            assert "3 hunks ≥ 3.1 nats" in figures(chat), "three places in 300, in two digits"
             chat.engine.ratios = {}
             await chat.press("escape")
             await read(chat, "".join(words))
