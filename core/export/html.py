@@ -1,4 +1,4 @@
-"""A conversation as one HTML page: coloured tokens, with the candidates at each.
+"""A conversation, or texts that were read, as one HTML page: coloured tokens with candidates.
 
 The page is self-contained: no network, and a strict content security policy
 that allows only its own style and script, by their hashes. Conversation text
@@ -20,7 +20,13 @@ from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.plausibility_mask import masked
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
-from logit_amp_chat.core.export import describe, opening_table, token_table
+from logit_amp_chat.core.export import (
+    describe,
+    describe_reading,
+    document_page,
+    opening_table,
+    token_table,
+)
 from logit_amp_chat.core.export.page_tokens import (
     PageTokens,
     html_data,
@@ -29,13 +35,14 @@ from logit_amp_chat.core.export.page_tokens import (
     metric_classes,
     span,
 )
+from logit_amp_chat.core.export.readings import Reading, read_documents
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
-DEFAULT = "kl"
+DEFAULT, DEFAULT_OF_TEXTS = "kl", "shift"
 CHROME = {  # dark, light
     "ground": ("#121212", "#ffffff"),
     "raised": ("#1c1c1c", "#f5f5f5"),
@@ -45,9 +52,13 @@ CHROME = {  # dark, light
 }
 
 
-def to_html(records: Iterable[Record]) -> str:
-    """A self-contained page: about half a megabyte for 1,000 tokens."""
-    return _Page(list(records)).whole()
+def to_html(records: Iterable[Record], readings: Sequence[Reading] = ()) -> str:
+    """A self-contained page: about half a megabyte for 1,000 tokens.
+
+    It has the texts that were read among the records, and those of `readings`.
+    """
+    records = list(records)
+    return _Page(records, [*read_documents(records), *readings]).whole()
 
 
 # --- colours --------------------------------------------------------------------
@@ -90,11 +101,11 @@ def _colours() -> str:
     return "\n".join(rules)
 
 
-def _choices() -> str:
+def _choices(default: str) -> str:
     names = {"": "off", **{metric.id: metric.title for metric in TOKEN_METRICS.values()}}
     return "".join(
         f'<label><input type="radio" name="by" id="by-{name}" value="{name[:1]}"'
-        f"{' checked' if name == DEFAULT else ''}>{html_text(title)}</label>"
+        f"{' checked' if name == default else ''}>{html_text(title)}</label>"
         for name, title in names.items()
     )
 
@@ -132,6 +143,7 @@ def _hash(text: str) -> str:
 @dataclass
 class _Page:
     records: list[Record]
+    readings: Sequence[Reading]
     tokens: PageTokens = field(default_factory=PageTokens)
 
     def __post_init__(self) -> None:
@@ -147,10 +159,12 @@ class _Page:
         """The whole page; style and script go into the policy by their hashes."""
         style = "\n" + _file("page.css").replace("$colours", _colours())
         script = "\n" + _file("page.js")
+        texts_alone = describe_reading.are_alone(self.readings, self.state)
+        title = describe_reading.heading(self.session, self.state, self.readings)
         return Template(_file("page.html")).substitute(
-            title=html_text(describe.title(self.session) or "Conversation"),
+            title=html_text(title),
             about="".join(f"<li>{html_text(line)}</li>" for line in self._about()),
-            choices=_choices(),
+            choices=_choices(DEFAULT_OF_TEXTS if texts_alone else DEFAULT),
             legends=_legends(),
             body="\n".join(self._body()),
             tokens=self.tokens.data(),
@@ -176,6 +190,7 @@ class _Page:
             heading = "<h2>Replies to messages that are not in the file</h2>"
             rows = "".join(self._lanes([log]) for log in loose)
             yield f'<section class="turn">{heading}{rows}</section>'
+        yield from document_page.sections(self.readings, self.session, self.tokens)
         if strays := opening_table.to_html(self.state.stray_openings(), self.session):
             yield f'<section class="turn">{strays}</section>'
         if pairs := list(token_table.pair_tables(self.state)):

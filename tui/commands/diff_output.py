@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 from logit_amp_chat.core.analysis.hunks import Hunk, Places
 from logit_amp_chat.core.experiments.diff import Diff, DiffEvent, DocumentDiff
+from logit_amp_chat.core.export.html import to_html
+from logit_amp_chat.core.export.readings import Readings
 from logit_amp_chat.core.reading import ReadBlock
 from logit_amp_chat.core.records import Document
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -53,6 +55,21 @@ def jsonl(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[s
                 yield "".join(to_line(step) + "\n" for step in steps)
             case DocumentDiff(finish=finish):
                 yield to_line(finish) + "\n"
+
+
+def page(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """The page of a transcript, with the strongest hunks of every document."""
+    found = Readings(diff.settings.context, every_alpha=True)
+    for event in events:
+        match event:
+            case Document():
+                found.begin(event, diff.session)
+            case ReadBlock(steps=steps, further=further):
+                found.add(steps, further)
+            case DocumentDiff(finish=finish):
+                found.end(finish)
+    found.end(None)
+    yield to_html([diff.session], found.all)
 
 
 def summary(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:

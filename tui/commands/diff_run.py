@@ -28,6 +28,7 @@ FORMS: dict[str, diff_output.Output] = {
     "--jsonl": diff_output.jsonl,
     "--json": diff_output.summary,
     "--csv": diff_output.rows,
+    "--html": diff_output.page,
 }
 
 
@@ -100,7 +101,7 @@ def _put(form: str, piece: str) -> None:
     if form in ("--jsonl", "--json"):
         for line in piece.removesuffix("\n").split("\n"):
             put_json(line)
-    elif form == "--csv":
+    elif form in ("--csv", "--html"):
         put(piece)
     else:
         put_safe(piece)

@@ -1,0 +1,148 @@
+"""Phrases and text pieces about texts that were read, for every kind of document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, get_args
+
+from logit_amp_chat.core.analysis.hunks import log_ratio
+from logit_amp_chat.core.analysis.text_stats import TextStats
+from logit_amp_chat.core.export import describe
+from logit_amp_chat.core.export.readings import Passage, Reading
+from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.number_format import count, delta, nats, number, probability
+from logit_amp_chat.core.records import Document, Session, Step
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.conversation import Conversation
+
+WANTED = 3
+"""Tokens that each side wanted instead, beneath a hunk."""
+
+Side = Literal["before", "after"]
+SIDES: tuple[Side, ...] = get_args(Side)
+
+LEGEND = "{+likelier+} or [-less likely-] under after than under before, by the threshold or more"
+
+
+class Piece(NamedTuple):
+    """A token of a hunk, safe to show; `breaks` are the newlines of one that stands out.
+
+    `sign` is + where after made it likelier, − where less likely, "" where it does not stand out.
+    """
+
+    text: str
+    breaks: str
+    step: Step
+    sign: Literal["", "+", "−"]
+
+    @property
+    def marked(self) -> str:
+        """The token with its mark: `{+so+}` or `[-so-]`."""
+        if not self.sign:
+            return self.text
+        marked = f"{{+{self.text}+}}" if self.sign == "+" else f"[-{self.text}-]"
+        return marked + self.breaks
+
+
+def are_alone(readings: Sequence[Reading], state: Conversation) -> bool:
+    """Whether a transcript has texts that were read, and no conversation."""
+    return bool(readings) and not (state.messages or state.replies)
+
+
+def heading(session: Session | None, state: Conversation, readings: Sequence[Reading]) -> str:
+    """The title of a document about a transcript."""
+    return describe.title(session) or ("Diff" if are_alone(readings, state) else "Conversation")
+
+
+def title(document: Document) -> str:
+    """A document's file, and which of its texts it is."""
+    parts = filter(None, (document.source, document.place))
+    return visible(" ".join(parts), newlines=False) or "text"
+
+
+def facts(reading: Reading, first: Session | None) -> Iterator[str]:
+    """What a text is and its figures, in lines; its pair if it is not that of `first`."""
+    document, stats = reading.document, reading.stats
+    if reading.session and first and not describe.same_pair(reading.session, first):
+        yield from describe.pair(reading.session)
+    size = (
+        f"{count(stats.tokens, 'scored token')} of {document.tokens:,}",
+        f"windows of {document.window:,} tokens, stride {document.stride:,}",
+        _ending(reading),
+    )
+    yield " · ".join(filter(None, size))
+    yield (
+        f"log-ratio {_nats(stats.log_ratio)} · perplexity {perplexity(stats, stats.logp_before)}"
+        f" before, {perplexity(stats, stats.logp_after)} after"
+        f" · KL(after‖before) mean {nats(stats.mean_kl)}, max {nats(stats.max_kl)} nats"
+    )
+    for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
+        if alpha:  # 0 is after
+            yield f"{lane_title(alpha)}: perplexity {perplexity(stats, logp)}, log p {nats(logp)}"
+    share = f"{stats.share:.1%}" if stats.tokens else "–"
+    yield (
+        f"{count(stats.notable, 'token')} ({share}) with |log-ratio| ≥"
+        f" {number(document.threshold)} nats: {stats.raised:,} likelier under after,"
+        f" {stats.lowered:,} less likely"
+    )
+    if reading.left_out:
+        kept = len(reading.passages)
+        yield f"The strongest {kept:,} of {count(reading.found, 'hunk')} are shown."
+
+
+def _ending(reading: Reading) -> str:
+    """Why it is not all of the text, if it is not."""
+    part = f"{reading.stats.tokens:,} of {reading.scored:,} scored tokens"
+    if reading.finish is None:
+        return f"cut off after {part}"
+    if reading.finish.reason == "cancelled":
+        return f"stopped after {part}"
+    return "" if reading.stats.tokens == reading.scored else f"incomplete: {part}"
+
+
+def _nats(value: float) -> str:
+    return f"{delta(value, 0)} nats"
+
+
+def perplexity(stats: TextStats, logp: float) -> str:
+    """The perplexity of a text whose log-probability is `logp`."""
+    value = stats.perplexity(logp)
+    if not math.isfinite(value):
+        return nats(value)
+    return f"{value:,.0f}" if 1000 <= value < 1e9 else number(value, 4)
+
+
+def figures(passage: Passage) -> str:
+    """The log-ratio of a whole hunk, and its mean KL."""
+    return f"log-ratio {delta(passage.log_ratio, 0)} · mean KL {nats(passage.kl)}"
+
+
+def pieces(passage: Passage) -> Iterator[Piece]:
+    """The tokens of a hunk, safe to show."""
+    for step, text, notable in zip(passage.steps, passage.texts, passage.notable, strict=True):
+        if not notable:
+            yield Piece(visible(text), "", step, "")
+            continue
+        shown = visible(text or step.text, newlines=False)
+        yield Piece(shown, "\n" * text.count("\n"), step, "+" if log_ratio(step) > 0 else "−")
+
+
+def strongest(passage: Passage) -> str:
+    """The strongest token of a hunk: its log-ratio, and its probability under both sides."""
+    step = passage.steps[passage.strongest]
+    chances = f"p {probability(step.logp.before).strip()} → {probability(step.logp.after).strip()}"
+    token = quoted(passage.texts[passage.strongest] or step.text)
+    return f"{token} {_nats(log_ratio(step))}, {chances}"
+
+
+def wanted(passage: Passage, side: Side) -> list[str]:
+    """What a side wanted most at the strongest token, with probabilities."""
+    step = passage.steps[passage.strongest]
+    best = sorted(step.top, key=lambda one: -getattr(one, side))[:WANTED]
+    return [f"{quoted(one.text)} {probability(getattr(one, side)).strip()}" for one in best]
+
+
+def quoted(text: str) -> str:
+    """Any text in quotes on one line, safe to show."""
+    return f"“{visible(text, newlines=False)}”"

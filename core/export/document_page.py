@@ -1,0 +1,79 @@
+"""Texts that were read, on the page: figures, and hunks of tokens with their candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from logit_amp_chat.core.export import describe_reading
+from logit_amp_chat.core.export.page_tokens import (
+    PageTokens,
+    html_data,
+    html_text,
+    metric_classes,
+    span,
+)
+from logit_amp_chat.core.export.readings import Passage, Reading
+from logit_amp_chat.core.number_format import count, signed
+from logit_amp_chat.core.records import Session
+
+QUIET = 200
+"""Texts without a hunk whose figures are shown; of the others there is the number."""
+
+
+def sections(
+    readings: Sequence[Reading], first: Session | None, tokens: PageTokens
+) -> Iterator[str]:
+    """A section for every text with hunks, then those without; `first` is the page's session."""
+    number, quiet = 0, [reading for reading in readings if not reading.passages]
+    for reading in readings:
+        if reading.passages:
+            hunks: list[str] = []
+            for passage in reading.passages.values():
+                number += 1
+                hunks.append(_hunk(reading, passage, f"h{number}", tokens))
+            yield _section(reading, first, hunks)
+    for reading in quiet[:QUIET]:
+        yield _section(reading, first, ())
+    if (rest := len(quiet) - QUIET) > 0:
+        yield f'<p class="meta">{count(rest, "more text")} without a hunk here.</p>'
+
+
+def _section(reading: Reading, first: Session | None, hunks: Sequence[str]) -> str:
+    facts = "<br>".join(map(html_text, describe_reading.facts(reading, first)))
+    title = html_text(describe_reading.title(reading.document))
+    return (
+        f'<section class="turn document"><h2>{title}</h2><p class="meta">{facts}</p>'
+        f"{''.join(hunks)}</section>"
+    )
+
+
+def _hunk(reading: Reading, passage: Passage, data: str, tokens: PageTokens) -> str:
+    figures = [tokens.figures(step, f"α {signed(step.alpha)}") for step in passage.steps]
+    where = html_text(str(passage.place))
+    head = f"{where}<small> · {html_text(describe_reading.figures(passage))}</small>"
+    return (
+        f'<article class="hunk"><h3>{head}</h3>'
+        f'<div class="text" dir="auto" data-steps="{data}" data-first="{passage.steps[0].index}"'
+        f' data-total="{reading.scored}">{"".join(_tokens(passage))}</div>'
+        f"{_wanted(passage)}"
+        f'<script type="application/json" id="{data}">{html_data(figures)}</script></article>'
+    )
+
+
+def _tokens(passage: Passage) -> Iterator[str]:
+    for piece in describe_reading.pieces(passage):
+        classes = metric_classes(piece.step)
+        classes += ["sp"] if piece.step.special else []
+        classes += ["x"] if piece.sign else []
+        yield span(piece.text, classes) + piece.breaks
+
+
+def _wanted(passage: Passage) -> str:
+    """The strongest token of a hunk, and what each side wanted there."""
+    rows = [f'<p class="wanted">{escape(describe_reading.strongest(passage))}</p>']
+    for side in describe_reading.SIDES:
+        if best := describe_reading.wanted(passage, side):
+            said = escape("  ".join(best))
+            rows.append(f'<p class="wanted"><b class="{side}">{side}</b> wanted {said}</p>')
+    return "".join(rows)
