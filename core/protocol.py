@@ -13,7 +13,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
+from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import (
     Change,
     Document,
@@ -229,7 +229,7 @@ class Forget:
 
 
 Adjustment = SetAlpha | SetSampling | Stop | Forget
-AnyRequest = Request | ScoreRequest | OpeningsRequest | ReadRequest
+AnyRequest = Request | ScoreRequest | OpeningsRequest | ReadRequest | NamesRequest
 Command = AnyRequest | Adjustment
 
 # --- from the engine to the app -------------------------------------------------
@@ -307,6 +307,7 @@ Event = (
     | Document
     | ReadBlock
     | TokenSums
+    | Names
     | Noticed
     | Idle
     | Failed
@@ -352,6 +353,9 @@ class Engine(Protocol):
         before. Raises LogitAmpError before the first event if the text cannot be read, and
         later where a number is none.
         """
+
+    def names(self, request: NamesRequest) -> Iterator[Event]:
+        """How token ids are written: one Names, then Idle."""
 
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress; without one, only Forget has an effect."""

@@ -83,6 +83,20 @@ class ReadBlock:
     further: tuple[tuple[float, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NamesRequest:
+    """How the ids `tokens` are written."""
+
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The text of each id that a `NamesRequest` asked for."""
+
+    texts: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSums:
     """The probability of every id (V,) under each side, summed over a document's scored positions.

@@ -47,7 +47,7 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.reading import ReadRequest
+from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
 from logit_amp_chat.core.records import CacheCheck, PromptIds, Reply, Sampling, Session, new_id, now
 
 # Lanes that are decoded together, and how.
@@ -137,6 +137,10 @@ class LocalEngine:
         """Measure a text: its Document, ReadBlocks, TokenSums if wanted, a Finish, Idle."""
         return _flat(self.batches(request))
 
+    def names(self, request: NamesRequest) -> Iterator[Event]:
+        """How token ids are written: one Names, then Idle."""
+        return _flat(self.batches(request))
+
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
         if isinstance(request, OpeningsRequest):
@@ -145,6 +149,10 @@ class LocalEngine:
             controls = _controls([reply])
             measured = self._decoder.opening(reply, controls, request.path)
             return self._answer(controls, [((), as_opening(reply, measured))])
+        if isinstance(request, NamesRequest):
+            describe = self.pair.token_bytes.describe
+            names = Names(tuple(describe(token)[0] for token in request.tokens))
+            return self._answer(Controls({}), [((), iter([[names]]))])
         if isinstance(request, ReadRequest):
             reader = TextReader(self.pair, self._decoder.runner, request, self._tokens(request))
             controls = Controls({request.document: request.alphas[0]})

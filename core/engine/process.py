@@ -39,7 +39,7 @@ from logit_amp_chat.core.protocol import (
     ScoreRequest,
     Stop,
 )
-from logit_amp_chat.core.reading import ReadRequest
+from logit_amp_chat.core.reading import NamesRequest, ReadRequest
 
 OnEvents = Callable[[Sequence[Event]], None]
 # Commands not yet sent to a process; None ends the queue.
@@ -305,6 +305,10 @@ class ProcessEngine:
 
     def read(self, request: ReadRequest) -> Iterator[Event]:
         """Measure a text. Raises as `generate` does."""
+        return self._requests.run(self._answer(request))
+
+    def names(self, request: NamesRequest) -> Iterator[Event]:
+        """How token ids are written. Raises as `generate` does."""
         return self._requests.run(self._answer(request))
 
     def apply(self, command: Adjustment) -> None:

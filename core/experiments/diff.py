@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT, Hunk, HunkFinder, log_ratio
@@ -12,7 +12,7 @@ from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.protocol import Engine, Event
-from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums
+from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import Document, Ends, Finish, new_id
 
 SAMPLE = 1024
@@ -127,6 +127,13 @@ class Diff:
                 if len(found) >= SAMPLE:
                     break
         return found
+
+    def names(self, tokens: Sequence[int]) -> list[str]:
+        """How token ids are written."""
+        for event in self._engine.names(NamesRequest(tuple(tokens))):
+            if isinstance(event, Names):
+                return list(event.texts)
+        return []
 
     def stop(self) -> None:
         """End after the document that is being read."""

@@ -26,9 +26,9 @@ from logit_amp_chat.core.experiments.text_parts import (
     read_plain,
     undecodable,
 )
-from logit_amp_chat.core.reading import Score
+from logit_amp_chat.core.reading import Chat, Score
 
-Format = Literal["plain text", "JSON", "JSON Lines", "saved chat"]
+Format = Literal["plain text", "JSON", "JSON Lines", "transcript"]
 
 JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 JSON_ENDING = ".json"
@@ -50,7 +50,7 @@ def format_of(file: InputFile) -> Format:
     """
     with file.open() as binary:
         if is_transcript(binary):
-            return "saved chat"
+            return "transcript"
         if file.ending in JSON_LINES_ENDINGS:
             return "JSON Lines"
         try:
@@ -132,7 +132,7 @@ def read_file(
         case "plain text":
             yield from read_plain(binary, file.name)
             return
-        case "saved chat":
+        case "transcript":
             found = read_saved(binary, file.name, score, vocabulary, findings)
         case _:
             found = _read_json(file, kind, binary, findings, score)
@@ -154,7 +154,8 @@ def _read_json(
                 if shaped is None:
                     raise unknown_shape(value, where)
                 findings.shapes[shaped.shape] += 1
-                place = f"line {line}" if kind == "JSON Lines" else f"chat {number}"
+                what = "chat" if isinstance(shaped.content, Chat) else "text"
+                place = f"line {line}" if kind == "JSON Lines" else f"{what} {number}"
                 yield Located(place if number else "", line, shaped.content)
     except UnicodeDecodeError as error:
         raise undecodable(binary, file.name) from error

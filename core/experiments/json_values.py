@@ -36,7 +36,7 @@ def json_lines(text: TextIO, name: str) -> Iterator[JsonValue]:
                 f"{shown(name)}:{number}: longer than {MOST >> 20} MB.",
                 "Cut the text into several lines.",
             )
-        if line.strip():
+        if line := line.rstrip():
             try:
                 yield JsonValue(number, number, json.loads(line))
             except (ValueError, RecursionError) as error:

@@ -97,10 +97,12 @@ def _conversation(
                 f"{shown(name)}: replies in another vocabulary, left out: {others:,}."
             )
     elif state.leaf is not None:
-        chat = Chat(messages=state.prompt(state.leaf), score=score)
-        first = chat.messages[0].id if chat.messages else ""
-        findings.shapes["thread"] += 1
-        yield Located("", lines.get(first, 1), chat)
+        messages = state.prompt(state.leaf)
+        if messages[-1:] and messages[-1].role == "assistant" and not messages[-1].text:
+            messages = messages[:-1]  # a reply that never began
+        first = messages[0].id if messages else ""
+        findings.shapes["open thread"] += 1
+        yield Located("", lines.get(first, 1), Chat(messages=messages, score=score))
 
 
 def _has_ids_of(vocabulary: str | None, log: ReplyLog) -> bool:

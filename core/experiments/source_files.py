@@ -51,13 +51,14 @@ class Found:
 
     files: list[InputFile] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
     def add(self, file: InputFile) -> None:
         """Add a file, unless it is there already."""
         real = STDIN if file.copy is not None else str(Path(file.name).resolve())
         if real in self._seen:
-            self.notices.append(f"{shown(file.name)} is named more than once and read once.")
+            self.repeated.append(file.name)
         else:
             self._seen.add(real)
             self.files.append(file)
@@ -80,6 +81,8 @@ def find_files(paths: Sequence[str | Path], stdin: BinaryIO | None) -> Found:
             found.add(InputFile(name, status.st_size))
         else:
             raise UsageError(f"{shown(name)} is no file.", "Send a pipe or a device into `-`.")
+    if found.repeated:
+        found.notices.append(f"Found more than once, read once: {some(found.repeated)}.")
     return found
 
 

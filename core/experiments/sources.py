@@ -56,7 +56,10 @@ class SourceFile:
 
 
 class Sources:
-    """The texts of some files; iterating reads the files again, one text at a time."""
+    """The texts of some files; iterating reads the files again, one text at a time.
+
+    Any number of times, but not twice at once: standard input has one place to read from.
+    """
 
     def __init__(self, found: Found, score: Score, vocabulary: str | None) -> None:
         self.files: list[SourceFile] = []
@@ -69,6 +72,7 @@ class Sources:
         self._vocabulary = vocabulary
         self._plan: list[tuple[InputFile, Format]] = []
         no_text: list[str] = []
+        self._empty: list[str] = []
         for file in found.files:
             try:
                 self._check(file)
@@ -81,6 +85,8 @@ class Sources:
                     self.notices.append(f"Left out: {error.message}")
         if no_text:
             self.notices.append(f"Left out, no text: {some(no_text)}.")
+        if self._empty:
+            self.notices.append(f"Left out, empty: {some(self._empty)}.")
         if not self._plan:
             raise UsageError(
                 " ".join(["There is nothing to read.", *self.notices[:3]]),
@@ -132,7 +138,7 @@ class Sources:
                 f"{shown(file.name)}: nothing{whose} to score, left out{places and ': '}{places}."
             )
         elif not sources:
-            self.notices.append(f"{shown(file.name)} is empty and left out.")
+            self._empty.append(file.name)
         if sources:
             words = kind_in_words(kind, head, findings)
             self._plan.append((file, kind))

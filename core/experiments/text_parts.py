@@ -127,7 +127,7 @@ def undecodable(file: BinaryIO, name: str) -> NoTextError:
         sound = error.object[: error.start].decode(error.encoding, "replace")
         line += sound.count("\n")
     kind = "UTF-16" if encoding == "utf-16" else "UTF-8"
-    return no_text(name, f"invalid {kind} on line {line:,}")
+    return no_text(name, f"invalid {kind} on line {line}")
 
 
 def no_text(name: str, why: str) -> NoTextError:

@@ -1,28 +1,224 @@
-from dataclasses import dataclass
+"""The tokens of a text that is already there, and which of them are scored."""
 
-from logit_amp_chat.core.models.vocabulary import beginning_of_text
-from logit_amp_chat.core.reading import *
-from logit_amp_chat.core.records import PromptIds
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.message_spans import RenderedChat, render_with_spans
+from logit_amp_chat.core.models.token_offsets import Range, decoded, token_offsets
+from logit_amp_chat.core.models.vocabulary import TokenBytes
+from logit_amp_chat.core.reading import Chat, Content, PlainText, Recorded
+from logit_amp_chat.core.records import PromptIds, Role
+
+SCORE_ALL = "Score every token with --score all."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentTokens:
+    """A text as both sides read it: `prompt`, which is not scored, then `tokens`.
+
+    `text` is a plain text itself, what the template makes of a chat on the after side, or what
+    recorded tokens say, without special tokens, as in a chat. `offsets` are the characters
+    [start, end) of it that each token carries: tokens that share a character all have it, a
+    token that carries none has an empty range. `prompt` is the beginning of text where the
+    tokenizer has one; for a chat whose sides have system prompts of their own all ids up to
+    where the sides agree to the end; for recorded tokens their prompt. Without a prompt the
+    first token has nothing before it, and is not scored. `spans` are the messages whose place
+    is certain: number from 0, role, start and end in `text`.
+    """
+
     text: str
     prompt: PromptIds
     tokens: tuple[int, ...]
-    offsets: tuple[tuple[int, int], ...]
+    offsets: tuple[Range, ...]
     scored: tuple[bool, ...]
-    spans: tuple = ()
+    spans: tuple[tuple[int, Role, int, int], ...] = ()
 
 
-def document_tokens(chat, content, moment, names=None, end_of_turn=frozenset()):
-    assert isinstance(content, PlainText)
-    e = chat.tokenizer(content.text, add_special_tokens=False, return_offsets_mapping=True)
-    b = beginning_of_text(chat.tokenizer)
+def document_tokens(
+    content: Content,
+    moment: datetime,
+    *,
+    chat: ChatTemplate,
+    token_bytes: TokenBytes,
+    end_of_turn: frozenset[int],
+) -> DocumentTokens:
+    """The tokens of what is to be read; `moment` is the time that a template may write.
+
+    A special token's name in a text is that token, as in chats and with --raw. With the
+    messages of a role are scored the tokens that carry characters of them; with the
+    assistant's also the id of `end_of_turn` after each, a step of a reply like any other.
+
+    Raises LogitAmpError for text that is not valid Unicode, tokens of which nobody knows what
+    they are made of, a chat that the template refuses or that has no message to score, and one
+    where it is not certain which tokens are the scored messages'.
+    """
+    match content:
+        case PlainText(text=text):
+            ids, offsets, beginning = _tokenized(chat, token_bytes, text)
+            prompt = PromptIds(beginning, beginning)
+            return _document(text, prompt, ids, offsets, [True] * len(ids))
+        case Recorded(prompt=prompt, tokens=ids):
+            text, offsets = decoded(_reply_bytes(token_bytes, ids))
+            return _document(text, prompt, ids, offsets, [True] * len(ids))
+        case Chat():
+            return _conversation(content, moment, chat, token_bytes, end_of_turn)
+
+
+def _document(
+    text: str,
+    prompt: PromptIds,
+    ids: tuple[int, ...],
+    offsets: tuple[Range, ...],
+    scored: Sequence[bool],
+    spans: tuple[tuple[int, Role, int, int], ...] = (),
+) -> DocumentTokens:
+    """A document whose first token is scored only if something is before it."""
+    predicted = bool(prompt.before and prompt.after)
     return DocumentTokens(
-        text=content.text,
-        prompt=PromptIds(b, b),
-        tokens=tuple(e["input_ids"]),
-        offsets=tuple(map(tuple, e["offset_mapping"])),
-        scored=(True,) * len(e["input_ids"]),
+        text=text,
+        prompt=prompt,
+        tokens=ids,
+        offsets=offsets,
+        scored=(*(one and predicted for one in scored[:1]), *scored[1:]),
+        spans=spans,
     )
+
+
+def _reply_bytes(token_bytes: TokenBytes, ids: Sequence[int]) -> Iterable[bytes]:
+    """What each token adds to a reply's text: special tokens nothing."""
+    for token in ids:
+        special = token_bytes.describe(token)[2]
+        yield b"" if special else token_bytes.raw(token)
+
+
+def _tokenized(
+    chat: ChatTemplate, token_bytes: TokenBytes, text: str
+) -> tuple[tuple[int, ...], tuple[Range, ...], tuple[int, ...]]:
+    """The ids and offsets of a text after the beginning of text, and the ids of that."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise LogitAmpError(
+            f"The text is not valid Unicode: character {error.start + 1:,} is half of a"
+            f" surrogate pair (U+{ord(text[error.start]):04X}).",
+            "Remove or replace it.",
+        ) from error
+    ids = chat.encoded(text)
+    offsets = token_offsets(chat.tokenizer, token_bytes, text, ids)
+    written = len(ids) + len(chat.beginning) - len(chat.begun(ids))
+    return ids[written:], offsets[written:], chat.beginning
+
+
+def _conversation(
+    content: Chat,
+    moment: datetime,
+    chat: ChatTemplate,
+    token_bytes: TokenBytes,
+    end_of_turn: frozenset[int],
+) -> DocumentTokens:
+    messages, (before, after) = content.messages, chat.system
+    _check_any(content, chat)
+    rendered = render_with_spans(chat, messages, after, moment)
+    ids, offsets, beginning = _tokenized(chat, token_bytes, rendered.text)
+    scored = _scored(content, rendered, ids, offsets, end_of_turn)
+    spans = tuple((n, messages[n].role, *rendered.spans[n]) for n in sorted(rendered.spans))
+    theirs, differing = ids, 0
+    if before != after:
+        theirs = _tokenized(chat, token_bytes, chat.rendered(messages, before, moment))[0]
+        differing = len(ids) - _common_end(theirs, ids)
+        if content.score != "all" and True in scored[:differing]:
+            start = offsets[scored.index(True)][0]
+            number = next(n for n, role, _, end in spans if role == content.score and end >= start)
+            raise LogitAmpError(
+                f"The sides' own system prompts stand after message {number + 1}"
+                f" ({content.score}) of {len(messages)}, or in it.",
+                "Give both sides the same system prompt, or score what follows with --score all.",
+            )
+    theirs = theirs[: len(theirs) - len(ids) + differing]
+    return _document(
+        rendered.text,
+        PromptIds(beginning + theirs, beginning + ids[:differing]),
+        ids[differing:],
+        offsets[differing:],
+        scored[differing:],
+        spans,
+    )
+
+
+def _check_any(content: Chat, chat: ChatTemplate) -> None:
+    """Check that a chat has a message to score.
+
+    Raises LogitAmpError if not, or if the sides' own system prompts replace it.
+    """
+    wanted = content.score
+    if not content.messages:
+        raise LogitAmpError("The chat has no messages.", "Give at least one.")
+    if wanted != "all" and not any(m.role == wanted for m in content.messages):
+        raise LogitAmpError(
+            f"The chat has no {wanted} message to score.",
+            "Choose whose tokens are scored with --score.",
+        )
+    if wanted == "system" and chat.system != (None, None):
+        raise LogitAmpError(
+            "The chat's system prompt is not read by both sides: the profile has one of its own.",
+            "Use a profile without system prompts, or score other messages with --score.",
+        )
+
+
+def _scored(
+    content: Chat,
+    rendered: RenderedChat,
+    ids: Sequence[int],
+    offsets: Sequence[Range],
+    end_of_turn: frozenset[int],
+) -> list[bool]:
+    """Which tokens are scored, by the characters that they carry."""
+    if content.score == "all":
+        return [True] * len(ids)
+    said = bytearray(len(rendered.text))  # 1 where a scored message has its characters
+    places = _places(content, rendered)
+    for start, end in places:
+        said[start:end] = bytes([1]) * (end - start)
+    scored = [1 in said[start:end] for start, end in offsets]
+    if content.score == "assistant":
+        starts = [start for start, _ in offsets]
+        for _, end in places:
+            following = bisect_left(starts, end)
+            if following < len(ids) and ids[following] in end_of_turn:
+                scored[following] = True
+    return scored
+
+
+def _places(content: Chat, rendered: RenderedChat) -> list[Range]:
+    """Where the scored messages stand: the template's own word for it, else their text.
+
+    Raises LogitAmpError, with the message's number, if one of them is nowhere for certain.
+    """
+    own = rendered.generated if content.score == "assistant" else {}
+    if own:
+        return [*own.values()]
+    places = []
+    for n, message in enumerate(content.messages):
+        if message.role != content.score:
+            continue
+        if n not in rendered.spans:
+            raise LogitAmpError(
+                f"It is not certain where message {n + 1} ({message.role}) of"
+                f" {len(content.messages)} stands in the prompt: the chat template drops or"
+                " rewrites parts of it.",
+                SCORE_ALL,
+            )
+        places.append(rendered.spans[n])
+    return places
+
+
+def _common_end(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many ids two sequences have in common at their ends."""
+    pairs = zip(reversed(left), reversed(right), strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))

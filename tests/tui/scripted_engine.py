@@ -17,7 +17,7 @@ from logit_amp_chat.core.protocol import (
     ScoreRequest,
     Stop,
 )
-from logit_amp_chat.core.reading import ReadRequest
+from logit_amp_chat.core.reading import NamesRequest, ReadRequest
 from logit_amp_chat.core.records import Finish, FinishReason
 from tests.core import samples
 
@@ -55,6 +55,9 @@ class ScriptedEngine:
 
     def read(self, request: ReadRequest) -> Iterator[Event]:
         raise AssertionError("nothing is read here")
+
+    def names(self, request: NamesRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is named here")
 
     def generate(self, request: Request) -> Iterator[Event]:
         self.request = request

@@ -13,7 +13,7 @@ from logit_amp_chat.core.experiments.diff import Diff, DiffSettings
 from logit_amp_chat.core.experiments.sources import Sources, read_sources
 from logit_amp_chat.core.reading import Score
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.commands import diff_output, engine
+from logit_amp_chat.tui.commands import diff_output, diff_tokens, engine
 from logit_amp_chat.tui.commands.output import put, put_json, put_safe, say, show_in_pager
 from logit_amp_chat.tui.commands.reading_progress import ReadingProgress
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
@@ -25,6 +25,7 @@ BEYOND, REFUSED, CANCELLED = 1, 2, 130
 FORMS: dict[str, diff_output.Output] = {
     "": diff_output.hunks,
     "--stat": diff_output.stat,
+    "--tokens": diff_tokens.tables,
     "--jsonl": diff_output.jsonl,
     "--json": diff_output.summary,
     "--csv": diff_output.rows,
@@ -74,6 +75,7 @@ def _wanted(profile: Profile, settings: Settings) -> DiffSettings:
         stride=settings.stride,
         top=settings.top,
         everywhere=settings.everywhere,
+        sums=settings.form == "--tokens",
         ends=profile.sampling.ends,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from logit_amp_chat.core.export import describe
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.records import Record, Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from tests.core.samples import message, reply
 
@@ -25,8 +25,16 @@ def test_a_change_names_them_either_way() -> None:
 
 
 def test_a_place_is_a_message_and_a_lane_with_its_number_among_siblings() -> None:
-    two = [message(), reply(), reply("r-2", lane="before", alpha=-1), message("m-2", "r-1")]
-    state = Conversation([*two, reply("r-3", "m-2"), reply("r-4", "m-2"), reply("r-5", "m-9")])
+    records: list[Record] = [
+        message(),
+        reply(),
+        reply("r-2", lane="before", alpha=-1),
+        message("m-2", "r-1"),
+        reply("r-3", "m-2"),
+        reply("r-4", "m-2"),
+        reply("r-5", "m-9"),
+    ]
+    state = Conversation(records)
     assert [describe.place(state, log) for log in state.replies.values()] == [
         "message 1, α +1",
         "message 1, before",
