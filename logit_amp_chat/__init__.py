@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
+    from logit_amp_chat.core.api.text_diff import TextDiff
     from logit_amp_chat.core.config.profile import Profile, load_profile
     from logit_amp_chat.core.errors import (
         ContextError,
@@ -49,6 +50,7 @@ _HOMES = {
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
+    "core.api.text_diff": ("TextDiff",),
     "core.config.profile": ("Profile", "load_profile"),
     "core.errors": (
         "ContextError",
@@ -80,6 +82,7 @@ __all__ = [
     "Replies",
     "Sampling",
     "Step",
+    "TextDiff",
     "TokenChange",
     "TranscriptError",
     "UsageError",

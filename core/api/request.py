@@ -61,14 +61,14 @@ def make_request(
     if not isinstance(system, str | None):
         raise UsageError(f"system: expected a text, found {system!r}.")
     if top is not None:
-        top, *more = _several(top, "top")
+        top, *more = several(top, "top")
         if more or not isinstance(top, int) or top < 0:
             raise UsageError(f"top: expected a whole number, 0 or more, found {options['top']}.")
     if raw and system is not None:
         raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
-    alphas = [_finite(one) for one in _several(profile.alpha if alpha is None else alpha, "alpha")]
+    alphas = [finite(one) for one in several(profile.alpha if alpha is None else alpha, "alpha")]
     chosen = sampled(profile.sampling, sampling)
-    seeds = _several(chosen.seed if seed is None else seed, "seed")
+    seeds = several(chosen.seed if seed is None else seed, "seed")
     for one in seeds:
         sampled(chosen, {"seed": one})
     return Request(
@@ -99,7 +99,8 @@ def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
         raise refused(error) from error
 
 
-def _finite(alpha: float) -> float:
+def finite(alpha: float) -> float:
+    """An α as Python's number. Raises UsageError for one that is not finite."""
     try:
         value = float(alpha)
     except OverflowError:
@@ -162,8 +163,8 @@ def whole_numbers(values: Iterable[int], name: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _several(value: Any, name: str) -> list[Any]:
-    """One number, or several, as Python's; at least one."""
+def several(value: Any, name: str) -> list[Any]:
+    """One number, or several, as Python's; at least one. Raises UsageError."""
     found = _numbers(value, name)
     if not found:
         raise UsageError(f"{name}: expected at least one number.")

@@ -130,17 +130,19 @@ def pieces(passage: Passage) -> Iterator[Piece]:
 
 def strongest(passage: Passage) -> str:
     """The strongest token of a hunk: its log-ratio, and its probability under both sides."""
-    step = passage.steps[passage.strongest]
+    step = passage.strongest
     chances = f"p {probability(step.logp.before).strip()} → {probability(step.logp.after).strip()}"
-    token = quoted(passage.texts[passage.strongest] or step.text)
+    token = quoted(passage.texts[passage.peak] or step.text)
     return f"{token} {_nats(log_ratio(step))}, {chances}"
 
 
-def wanted(passage: Passage, side: Side) -> list[str]:
-    """What a side wanted most at the strongest token, with probabilities."""
-    step = passage.steps[passage.strongest]
-    best = sorted(step.top, key=lambda one: -getattr(one, side))[:WANTED]
-    return [f"{quoted(one.text)} {probability(getattr(one, side)).strip()}" for one in best]
+def wanted(step: Step) -> Iterator[tuple[Side, str]]:
+    """What each side wanted most at a token, with probabilities; nothing without candidates."""
+    for side in SIDES:
+        best = sorted(step.top, key=lambda one: -getattr(one, side))[:WANTED]
+        said = (f"{quoted(one.text)} {probability(getattr(one, side)).strip()}" for one in best)
+        if best:
+            yield side, "  ".join(said)
 
 
 def quoted(text: str) -> str:

@@ -72,8 +72,7 @@ def _tokens(passage: Passage) -> Iterator[str]:
 def _wanted(passage: Passage) -> str:
     """The strongest token of a hunk, and what each side wanted there."""
     rows = [f'<p class="wanted">{escape(describe_reading.strongest(passage))}</p>']
-    for side in describe_reading.SIDES:
-        if best := describe_reading.wanted(passage, side):
-            said = escape("  ".join(best))
-            rows.append(f'<p class="wanted"><b class="{side}">{side}</b> wanted {said}</p>')
+    for side, said in describe_reading.wanted(passage.strongest):
+        best = f'<b class="{side}">{side}</b> wanted {escape(said)}'
+        rows.append(f'<p class="wanted">{best}</p>')
     return "".join(rows)

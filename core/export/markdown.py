@@ -112,9 +112,8 @@ class _Text:
         pieces = (piece.marked for piece in describe_reading.pieces(passage))
         yield self.block("".join(pieces).rstrip("\n"))
         lines = [describe_reading.strongest(passage)]
-        for side in describe_reading.SIDES:
-            if best := describe_reading.wanted(passage, side):
-                lines.append(f"{side} wanted {'  '.join(best)}")
+        for side, best in describe_reading.wanted(passage.strongest):
+            lines.append(f"{side} wanted {best}")
         yield self.items(*lines)
 
     def _token_tables(self, state: Conversation) -> Iterator[str]:

@@ -30,7 +30,7 @@ class Passage:
     steps: tuple[Step, ...]
     texts: tuple[str, ...]
     notable: tuple[bool, ...]
-    strongest: int
+    peak: int
     """Which of its tokens has the largest |log-ratio|."""
     log_ratio: float
     kl: float
@@ -40,21 +40,21 @@ class Passage:
         """Take a hunk out of its document."""
         notable = tuple(stands_out(step, hunk.document) for step in hunk.steps)
         ratios = [abs(log_ratio(step)) for step in hunk.steps]
-        strongest = max(range(len(ratios)), key=lambda n: (notable[n], ratios[n]))
+        peak = max(range(len(ratios)), key=lambda n: (notable[n], ratios[n]))
         return cls(
             place=places.of(hunk.first),
             steps=hunk.steps,
             texts=tuple(map(hunk.text_of, hunk.steps)),
             notable=notable,
-            strongest=strongest,
+            peak=peak,
             log_ratio=hunk.log_ratio,
             kl=hunk.kl,
         )
 
     @property
-    def strength(self) -> float:
-        """The largest |log-ratio| of its tokens, in nats."""
-        return abs(log_ratio(self.steps[self.strongest]))
+    def strongest(self) -> Step:
+        """The token with the largest |log-ratio|."""
+        return self.steps[self.peak]
 
 
 @dataclass
@@ -139,7 +139,9 @@ class Readings:
             reading.passages[number] = passage
             self._number += 1
             self._tokens += len(passage.steps)
-            heapq.heappush(self._kept, (passage.strength, -self._number, reading, number))
+            heapq.heappush(
+                self._kept, (abs(log_ratio(passage.strongest)), -self._number, reading, number)
+            )
         while self._tokens > self._most and len(self._kept) > 1:
             _, _, reading, number = heapq.heappop(self._kept)
             self._tokens -= len(reading.passages.pop(number).steps)
