@@ -44,18 +44,21 @@ def text_fragment(document: Document, steps: Sequence[Step], about: str) -> str:
     Pointing at a token shows its figures, and what each side wanted where candidates were kept.
     """
     metric = TOKEN_METRICS["shift"]
-    body = "".join(_text(document, steps[:MOST_TOKENS], metric))
+    rest = max(0, len(steps) - MOST_TOKENS)
+    body = "".join(_text(document, steps[:MOST_TOKENS], metric, whole=not rest))
     parts = [
         f'<div style="{QUIET}">{html_text(about)}</div>',
         f'<div dir="auto" style="{TEXT}">{body}</div>',
     ]
-    if (rest := len(steps) - MOST_TOKENS) > 0:
+    if rest:
         parts.append(f'<div style="{QUIET}">… {count(rest, "more token")} not shown</div>')
     parts.append(f'<div style="{QUIET}">{escape(_legend(metric))}</div>')
     return "".join(parts)
 
 
-def _text(document: Document, steps: Sequence[Step], metric: TokenMetric) -> Iterator[str]:
+def _text(
+    document: Document, steps: Sequence[Step], metric: TokenMetric, *, whole: bool
+) -> Iterator[str]:
     done = 0
     for step in steps:
         start, end = document.offsets[step.index]
@@ -64,7 +67,7 @@ def _text(document: Document, steps: Sequence[Step], metric: TokenMetric) -> Ite
         done = max(done, end)
         sides = (f"{side} wanted {best}" for side, best in describe_reading.wanted(step))
         yield _token(visible(shown), step, "\n".join((_figures(step), *sides)), metric)
-    if len(steps) == len(document.offsets):
+    if whole:
         yield _grey(document.text[done:])
 
 
