@@ -20,11 +20,18 @@ from logit_amp_chat.core.records import Session
 QUIET = 200
 """Texts without a hunk whose figures are shown; of the others there is the number."""
 
+LEGEND = (
+    "Shown are the tokens that stand out, in frames, and those around: after made them likelier"
+    " or less likely than before by the threshold of their text or more."
+)
+
 
 def sections(
     readings: Sequence[Reading], first: Session | None, tokens: PageTokens
 ) -> Iterator[str]:
     """A section for every text with hunks, then those without; `first` is the page's session."""
+    if any(reading.passages for reading in readings):
+        yield f'<p class="meta">{LEGEND}</p>'
     number, quiet = 0, [reading for reading in readings if not reading.passages]
     for reading in readings:
         if reading.passages:
