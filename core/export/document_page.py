@@ -21,9 +21,10 @@ QUIET = 200
 """Texts without a hunk whose figures are shown; of the others there is the number."""
 
 LEGEND = (
-    "Shown are the tokens that stand out, in frames, and those around: after made them likelier"
-    " or less likely than before by the threshold of their text or more."
+    "Tokens in frames stand out: after made them likelier (+) or less likely (−) than before, by"
+    " the threshold of their text or more."
 )
+_SIGNS = {"": [], "+": ["x", "more"], "−": ["x", "less"]}
 
 
 def sections(
@@ -72,7 +73,7 @@ def _tokens(passage: Passage) -> Iterator[str]:
     for piece in describe_reading.pieces(passage):
         classes = metric_classes(piece.step)
         classes += ["sp"] if piece.step.special else []
-        classes += ["x"] if piece.sign else []
+        classes += _SIGNS[piece.sign]
         yield span(piece.text, classes) + piece.breaks
 
 

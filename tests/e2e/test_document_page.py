@@ -75,13 +75,17 @@ def test_the_keys_go_to_the_tokens_that_reach_the_threshold(
     assert "token 21 of 63" in browser.look(PANEL)
 
 
-def test_what_stands_out_has_a_frame_in_every_colouring(browser: Browser, tmp_path: Path) -> None:
+def test_what_stands_out_has_a_frame_and_a_sign_in_every_colouring(
+    browser: Browser, tmp_path: Path
+) -> None:
     opened(browser, tmp_path, to_html(reading(WORDS)))
     frame = "getComputedStyle(document.querySelector('.hunk span{}')).boxShadow"
     for choice in ("by-", "by-kl", "by-shift"):
         browser.look(f"document.getElementById('{choice}').click()")
         assert "2px" in browser.look(frame.format(".x"))
         assert browser.look(frame.format(":not(.x)")) == "none"
+    sign = "getComputedStyle(document.querySelector('.hunk .{}'), '::before').content"
+    assert [browser.look(sign.format(name)) for name in ("more", "less")] == ['"+"', '"−"']
 
 
 @pytest.mark.parametrize("text", HOSTILE)

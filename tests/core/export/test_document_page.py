@@ -16,6 +16,7 @@ from tests.core.export.test_html import HOSTILE, Page, any_text, page, shape
 from tests.core.read_texts import document, finish, reading, step, steps
 
 WORDS = [("one ", 0.0), ("two ", -1.0), ("three ", 2.5), ("four", 0.5)]
+LOW = [*WORDS, (" low", -3.0)]
 
 
 def test_a_text_has_its_facts_and_its_hunks() -> None:
@@ -31,13 +32,15 @@ def test_a_text_has_its_facts_and_its_hunks() -> None:
 
 
 def test_a_token_has_the_colours_of_a_replys_and_a_frame_where_it_stands_out() -> None:
-    spans = page(*reading(WORDS)).named("span")
+    spans = page(*reading(LOW)).named("span")
     shift = TOKEN_METRICS["shift"]
-    for attributes, one in zip(spans, steps(WORDS), strict=True):
+    for attributes, one in zip(spans, steps(LOW), strict=True):
         classes = attributes.get("class", "").split()
         if level := shift.level(one):
             assert f"s{level}".replace("-", "_") in classes
-        assert ("x" in classes) == (abs(one.logp.after - one.logp.before) >= 2)
+        ratio = one.logp.after - one.logp.before
+        assert ("x" in classes) == (abs(ratio) >= 2)
+        assert ("more" in classes, "less" in classes) == (ratio >= 2, ratio <= -2)
 
 
 def test_the_script_finds_every_number_of_a_hunks_tokens() -> None:
