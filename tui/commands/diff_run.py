@@ -87,12 +87,13 @@ def _print(diff: Diff, sources: Sources, settings: Settings) -> None:
     progress = ReadingProgress(sources, live=not paged)
     pieces = FORMS[settings.form](diff, progress.watched(diff), styles)
     if paged:
-        show_in_pager(pieces, colour=styles.colour)
-        if not settings.limits:
-            diff.stop()
-    for piece in pieces:  # of what a pager took, nothing is left
-        progress.clear()
-        if not paged:
+        if not show_in_pager(pieces, colour=styles.colour) and not settings.limits:
+            return  # whoever read it has seen enough
+        for _ in pieces:  # --fail-on is about all of it
+            pass
+    else:
+        for piece in pieces:
+            progress.clear()
             _put(settings.form, piece)
     progress.finish()
     for one in diff.refused:
