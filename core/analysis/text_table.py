@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from logit_amp_chat.core.analysis.hunks import Places, log_ratio
 from logit_amp_chat.core.records import Document, Step
 
+DIGITS = 6
+"""Digits after the point that records keep of a log-probability."""
+
 
 def columns(alphas: Sequence[float]) -> list[str]:
     """The names of the columns; `alphas` are those that log-probabilities were asked for."""
@@ -38,5 +41,6 @@ class TokenRows:
                 *self._document.offsets[step.index],
                 *(step.index, step.token, step.text, step.special, p.before, p.after),
                 *((p.amplified, *more) if self._alphas else ()),
-                *(step.rank.before, step.rank.after, log_ratio(step), step.kl, step.entropy),
+                *(step.rank.before, step.rank.after),
+                *(round(log_ratio(step), DIGITS), step.kl, step.entropy),
             ]

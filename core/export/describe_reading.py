@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
 
-from logit_amp_chat.core.analysis.hunks import log_ratio
+from logit_amp_chat.core.analysis.hunks import Hunk, log_ratio
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.export.readings import Passage, Reading
@@ -22,7 +22,7 @@ WANTED = 3
 Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = get_args(Side)
 
-LEGEND = "{+likelier+} or [-less likely-] under after than under before, by the threshold or more"
+LEGEND = "{+likelier+} [-less likely-] under after: log p by the threshold of the text or more."
 
 
 class Piece(NamedTuple):
@@ -41,8 +41,7 @@ class Piece(NamedTuple):
         """The token with its mark: `{+so+}` or `[-so-]`."""
         if not self.sign:
             return self.text
-        marked = f"{{+{self.text}+}}" if self.sign == "+" else f"[-{self.text}-]"
-        return marked + self.breaks
+        return f"{{+{self.text}+}}" if self.sign == "+" else f"[-{self.text}-]"
 
 
 def are_alone(readings: Sequence[Reading], state: Conversation) -> bool:
@@ -73,13 +72,14 @@ def facts(reading: Reading, first: Session | None) -> Iterator[str]:
     )
     yield " · ".join(filter(None, size))
     yield (
-        f"log-ratio {_nats(stats.log_ratio)} · perplexity {perplexity(stats, stats.logp_before)}"
-        f" before, {perplexity(stats, stats.logp_after)} after"
+        f"log-ratio {_nats(stats.log_ratio)}"
+        f" · perplexity {perplexity(stats.perplexity(stats.logp_before))} before,"
+        f" {perplexity(stats.perplexity(stats.logp_after))} after"
         f" · KL(after‖before) mean {nats(stats.mean_kl)}, max {nats(stats.max_kl)} nats"
     )
     for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
         if alpha:  # 0 is after
-            yield f"{lane_title(alpha)}: perplexity {perplexity(stats, logp)}, log p {nats(logp)}"
+            yield f"{lane_title(alpha)}: {at_alpha(stats, logp)}"
     share = f"{stats.share:.1%}" if stats.tokens else "–"
     yield (
         f"{count(stats.notable, 'token')} ({share}) with |log-ratio| ≥"
@@ -105,44 +105,50 @@ def _nats(value: float) -> str:
     return f"{delta(value, 0)} nats"
 
 
-def perplexity(stats: TextStats, logp: float) -> str:
-    """The perplexity of a text whose log-probability is `logp`."""
-    value = stats.perplexity(logp)
+def at_alpha(stats: TextStats, logp: float) -> str:
+    """Perplexity and log-probability of a text at an α."""
+    return f"perplexity {perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
+
+
+def perplexity(value: float) -> str:
+    """A perplexity: 20.09, 10,420, ∞, and – for NaN."""
     if not math.isfinite(value):
         return nats(value)
-    return f"{value:,.0f}" if 1000 <= value < 1e9 else number(value, 4)
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else number(value, 4)
 
 
-def figures(passage: Passage) -> str:
+def figures(hunk: Hunk | Passage) -> str:
     """The log-ratio of a whole hunk, and its mean KL."""
-    return f"log-ratio {delta(passage.log_ratio, 0)} · mean KL {nats(passage.kl)}"
+    return f"log-ratio {delta(hunk.log_ratio, 0)} · mean KL {nats(hunk.kl)}"
 
 
 def pieces(passage: Passage) -> Iterator[Piece]:
     """The tokens of a hunk, safe to show."""
-    for step, text, notable in zip(passage.steps, passage.texts, passage.notable, strict=True):
-        if not notable:
-            yield Piece(visible(text), "", step, "")
-            continue
-        shown = visible(text or step.text, newlines=False)
-        yield Piece(shown, "\n" * text.count("\n"), step, "+" if log_ratio(step) > 0 else "−")
+    tokens = zip(passage.steps, passage.texts, passage.notable, strict=True)
+    for step, text, notable in tokens:
+        yield piece(step, text, notable=notable)
 
 
-def strongest(passage: Passage) -> str:
+def piece(step: Step, text: str, *, notable: bool) -> Piece:
+    """A token, safe to show; `text` is what the source has there."""
+    if not notable:
+        return Piece(visible(text), "", step, "")
+    shown = visible(text or step.text, newlines=False)
+    return Piece(shown, "\n" * text.count("\n"), step, "+" if log_ratio(step) > 0 else "−")
+
+
+def strongest(step: Step, text: str) -> str:
     """The strongest token of a hunk: its log-ratio, and its probability under both sides."""
-    step = passage.strongest
     chances = f"p {probability(step.logp.before).strip()} → {probability(step.logp.after).strip()}"
-    token = quoted(passage.texts[passage.peak] or step.text)
-    return f"{token} {_nats(log_ratio(step))}, {chances}"
+    return f"{quoted(text or step.text)} {_nats(log_ratio(step))}, {chances}"
 
 
 def wanted(step: Step) -> Iterator[tuple[Side, str]]:
     """What each side wanted most at a token, with probabilities; nothing without candidates."""
-    for side in SIDES:
+    for side in SIDES if step.top else ():
         best = sorted(step.top, key=lambda one: -getattr(one, side))[:WANTED]
         said = (f"{quoted(one.text)} {probability(getattr(one, side)).strip()}" for one in best)
-        if best:
-            yield side, "  ".join(said)
+        yield side, "  ".join(said)
 
 
 def quoted(text: str) -> str:

@@ -79,8 +79,9 @@ def _tokens(passage: Passage) -> Iterator[str]:
 
 def _wanted(passage: Passage) -> str:
     """The strongest token of a hunk, and what each side wanted there."""
-    rows = [f'<p class="wanted">{escape(describe_reading.strongest(passage))}</p>']
-    for side, said in describe_reading.wanted(passage.strongest):
+    step, text = passage.strongest
+    rows = [f'<p class="wanted">{escape(describe_reading.strongest(step, text))}</p>']
+    for side, said in describe_reading.wanted(step):
         best = f'<b class="{side}">{side}</b> wanted {escape(said)}'
         rows.append(f'<p class="wanted">{best}</p>')
     return "".join(rows)

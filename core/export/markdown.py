@@ -100,7 +100,7 @@ class _Text:
 
     def _readings(self, readings: Sequence[Reading]) -> Iterator[str]:
         if any(reading.passages for reading in readings):
-            yield self.line(describe_reading.LEGEND + ".")
+            yield self.line(describe_reading.LEGEND)
         for reading in readings:
             yield self.heading(2, describe_reading.title(reading.document))
             yield self.items(*describe_reading.facts(reading, self._first))
@@ -109,10 +109,11 @@ class _Text:
 
     def _passage(self, passage: Passage) -> Iterator[str]:
         yield self.heading(3, f"{passage.place} · {describe_reading.figures(passage)}")
-        pieces = (piece.marked for piece in describe_reading.pieces(passage))
+        pieces = (one.marked + one.breaks for one in describe_reading.pieces(passage))
         yield self.block("".join(pieces).rstrip("\n"))
-        lines = [describe_reading.strongest(passage)]
-        for side, best in describe_reading.wanted(passage.strongest):
+        step, text = passage.strongest
+        lines = [describe_reading.strongest(step, text)]
+        for side, best in describe_reading.wanted(step):
             lines.append(f"{side} wanted {best}")
         yield self.items(*lines)
 

@@ -52,9 +52,9 @@ class Passage:
         )
 
     @property
-    def strongest(self) -> Step:
-        """The token with the largest |log-ratio|."""
-        return self.steps[self.peak]
+    def strongest(self) -> tuple[Step, str]:
+        """The token with the largest |log-ratio|, and what the source has there."""
+        return self.steps[self.peak], self.texts[self.peak]
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Readings:
             self._number += 1
             self._tokens += len(passage.steps)
             heapq.heappush(
-                self._kept, (abs(log_ratio(passage.strongest)), -self._number, reading, number)
+                self._kept, (abs(log_ratio(passage.strongest[0])), -self._number, reading, number)
             )
         while self._tokens > self._most and len(self._kept) > 1:
             _, _, reading, number = heapq.heappop(self._kept)

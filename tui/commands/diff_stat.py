@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
+from logit_amp_chat.core.export.describe_reading import at_alpha, perplexity
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import delta, nats, number
 from logit_amp_chat.core.text import visible
@@ -37,15 +38,15 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
         line = f"{name:<{column}}  {_figures(stats, wide=wide)}"
         yield f"{line}  {_bar(stats, most, bar, styles)}".rstrip() + "\n"
         for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
-            shown = f"perplexity {_perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
-            yield styles.quiet(f"{'':<{column}}  {lane_title(alpha)}: {shown}") + "\n"
+            shown = f"{lane_title(alpha)}: {at_alpha(stats, logp)}"
+            yield styles.quiet(f"{'':<{column}}  {shown}") + "\n"
 
 
 def _figures(stats: TextStats, *, wide: bool) -> str:
     before, after = (stats.perplexity(p) for p in (stats.logp_before, stats.logp_after))
     cells = _cells(
         f"{stats.tokens:,}",
-        f"{_perplexity(before):>9} → {_perplexity(after):<9}",
+        f"{perplexity(before):>9} → {perplexity(after):<9}",
         delta(stats.log_ratio, 0),
         nats(stats.mean_kl),
         nats(stats.max_kl) if wide else "",
@@ -57,10 +58,6 @@ def _figures(stats: TextStats, *, wide: bool) -> str:
 def _cells(tokens: str, perplexity: str, ratio: str, mean: str, most: str) -> str:
     last = f"  {most:>6}" if most else ""
     return f"{tokens:>9}  {perplexity:^21}  {ratio:>9}  {mean:>7}{last}"
-
-
-def _perplexity(value: float) -> str:
-    return f"{value:,.0f}" if 1000 <= value < 1e7 else number(value, 4)
 
 
 def _bar(stats: TextStats, most: float, longest: int, styles: Styles) -> str:

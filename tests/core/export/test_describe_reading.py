@@ -93,7 +93,7 @@ def test_tokens_that_stand_out_are_marked_as_the_command_marks_them() -> None:
     pieces = describe_reading.pieces(
         passage(("so ", 0.0), ("\n\n", 2.0), ("low", -2.5), ("\n", 1.0))
     )
-    assert "".join(piece.marked for piece in pieces) == "so {+␊␊+}\n\n[-low-]\n"
+    assert "".join(one.marked + one.breaks for one in pieces) == "so {+␊␊+}\n\n[-low-]\n"
 
 
 def test_a_token_that_the_text_does_not_show_is_shown_as_itself() -> None:
@@ -106,14 +106,14 @@ def test_a_token_that_the_text_does_not_show_is_shown_as_itself() -> None:
 
 def test_hostile_tokens_are_visible() -> None:
     pieces = describe_reading.pieces(passage(("\x1b]0;x\x07", 0.0), ("\u202e", 3.0)))
-    assert "".join(piece.marked for piece in pieces) == "␛]0;x␇{+‹RLO›+}"
+    assert "".join(one.marked + one.breaks for one in pieces) == "␛]0;x␇{+‹RLO›+}"
 
 
 def test_the_strongest_token_and_what_each_side_wanted() -> None:
     """“ so” has p = e⁻³ under before and e⁻¹ under after, “ other” 0.5 and 0.25."""
     found = passage((" so", 2.0), (" x", 0.0))
-    assert describe_reading.strongest(found) == "“ so” +2.00 nats, p 0.050 → 0.368"
-    assert list(describe_reading.wanted(found.strongest)) == [
+    assert describe_reading.strongest(*found.strongest) == "“ so” +2.00 nats, p 0.050 → 0.368"
+    assert list(describe_reading.wanted(found.strongest[0])) == [
         ("before", "“ other” 0.500  “ so” 0.050"),
         ("after", "“ so” 0.368  “ other” 0.250"),
     ]

@@ -38,7 +38,7 @@ def test_a_hunk_has_the_words_around_and_its_place() -> None:
     assert passage.texts == ("one\n", "two ", "three", " four")
     assert str(passage.place) == "1:1"
     assert passage.notable == (False, False, True, False)
-    assert passage.strongest.text == "three"
+    assert passage.strongest[1] == "three"
     assert passage.log_ratio == pytest.approx(3.5)
     assert passage.kl == pytest.approx((0.5 + 1.5 + 2.5 + 3.5) / 4)
 
@@ -140,4 +140,4 @@ def test_numbers_that_are_none_are_survived() -> None:
     words = [("a", math.nan), ("b", math.inf), ("c", -math.inf)]
     found = only(*reading(words))
     (passage,) = found.passages.values()
-    assert passage.strongest.text == "b"
+    assert passage.strongest[1] == "b"
