@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logit_amp_chat.core.export.html import to_html
+from logit_amp_chat.core.export.markdown import to_document
 from logit_amp_chat.core.export.readings import Reading, Readings, read_documents
 from logit_amp_chat.core.records import Finish, Record, Step
 from tests.core import samples
@@ -134,6 +138,33 @@ def test_the_bound_is_that_of_all_texts_together() -> None:
         found.end(finish(2, f"d-{n}"))
     assert [len(read.passages) for read in found.all] == [0, 1, 1]
     assert [read.left_out for read in found.all] == [1, 0, 0]
+
+
+numbers = st.integers(-3, 40) | st.sampled_from([-(1 << 70), 1 << 70])
+anything = st.floats() | st.sampled_from([0.0, math.nan, math.inf, -math.inf])
+
+
+@given(
+    st.text(max_size=20),
+    st.lists(st.tuples(numbers, numbers), max_size=6),
+    st.lists(st.tuples(numbers, st.just("user"), numbers, numbers), max_size=2),
+    st.lists(st.tuples(numbers, anything), max_size=8),
+    st.tuples(anything, st.lists(anything, max_size=2), numbers),
+)
+def test_a_file_may_say_anything_of_a_text(
+    text: str,
+    offsets: list[tuple[int, int]],
+    spans: list[tuple[int, str, int, int]],
+    tokens: list[tuple[int, float]],
+    other: tuple[float, list[float], int],
+) -> None:
+    threshold, alphas, window = other
+    fields: dict[str, Any] = {"text": text, "offsets": tuple(offsets), "spans": tuple(spans)}
+    fields |= {"threshold": threshold, "alphas": tuple(alphas), "window": window}
+    records: list[Record] = [dataclasses.replace(document([]), **fields)]
+    records += [step(index, "x", ratio) for index, ratio in tokens]
+    to_html(records)
+    to_document(records, markdown=True)
 
 
 def test_numbers_that_are_none_are_survived() -> None:
