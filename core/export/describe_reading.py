@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple, get_args
 
 from logit_amp_chat.core.analysis.hunks import Hunk, log_ratio
@@ -18,6 +19,19 @@ from logit_amp_chat.core.transcripts.conversation import Conversation
 
 WANTED = 3
 """Tokens that each side wanted instead, beneath a hunk."""
+
+ROWS = 50
+OVERVIEW = "Texts by mean KL(after‖before)"
+HEAD = (
+    "text",
+    "tokens",
+    "perplexity before",
+    "after",
+    "log-ratio",
+    "mean KL",
+    "max KL",
+    "stand out",
+)
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -80,15 +94,61 @@ def facts(reading: Reading, first: Session | None) -> Iterator[str]:
     for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
         if alpha:  # 0 is after
             yield f"{lane_title(alpha)}: {at_alpha(stats, logp)}"
-    share = f"{stats.share:.1%}" if stats.tokens else "–"
     yield (
-        f"{count(stats.notable, 'token')} ({share}) with |log-ratio| ≥"
+        f"{count(stats.notable, 'token')} ({_share(stats)}) with |log-ratio| ≥"
         f" {number(document.threshold)} nats: {stats.raised:,} likelier under after,"
         f" {stats.lowered:,} less likely"
     )
     if reading.left_out:
         kept = len(reading.passages)
         yield f"The strongest {kept:,} of {count(reading.found, 'hunk')} are shown."
+
+
+def overview(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
+    """A table of several texts, its head first: those that differ most, and all together.
+
+    Nothing for one text, and for texts that several pairs have read.
+    """
+    if len(readings) < 2 or not _of_one_pair(readings):
+        return []
+    total = TextStats(0.0)
+    for reading in readings:
+        total.merge(replace(reading.stats, alphas=(), logp_at=[]))
+    most = sorted(readings, key=lambda reading: -_mean_kl(reading.stats))[:ROWS]
+    rows = [_row(title(reading.document), reading.stats) for reading in most]
+    return [HEAD, *rows, _row(f"all {len(readings):,} texts", total)]
+
+
+def _of_one_pair(readings: Sequence[Reading]) -> bool:
+    sessions = [reading.session for reading in readings if reading.session]
+    return all(describe.same_pair(one, sessions[0]) for one in sessions)
+
+
+def _row(name: str, stats: TextStats) -> tuple[str, ...]:
+    return (
+        name,
+        f"{stats.tokens:,}",
+        perplexity(stats.perplexity(stats.logp_before)),
+        perplexity(stats.perplexity(stats.logp_after)),
+        delta(stats.log_ratio, 0),
+        nats(stats.mean_kl),
+        nats(stats.max_kl),
+        f"{stats.notable:,} ({_share(stats)})",
+    )
+
+
+def _mean_kl(stats: TextStats) -> float:
+    """For sorting: without tokens or with numbers that are none, a text comes last."""
+    return -1.0 if math.isnan(stats.mean_kl) else stats.mean_kl
+
+
+def _share(stats: TextStats) -> str:
+    return f"{stats.share:.1%}" if stats.tokens else "–"
+
+
+def without_hunks(number: int) -> str:
+    """How many texts are not shown."""
+    return f"{count(number, 'more text')} without a hunk here."
 
 
 def _ending(reading: Reading) -> str:

@@ -13,12 +13,9 @@ from logit_amp_chat.core.export.page_tokens import (
     metric_classes,
     span,
 )
-from logit_amp_chat.core.export.readings import Passage, Reading
-from logit_amp_chat.core.number_format import count, signed
+from logit_amp_chat.core.export.readings import Passage, Reading, in_order
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Session
-
-QUIET = 200
-"""Texts without a hunk whose figures are shown; of the others there is the number."""
 
 LEGEND = (
     "Tokens in frames stand out: after made them likelier (+) or less likely (−) than before, by"
@@ -30,21 +27,29 @@ _SIGNS = {"": [], "+": ["x", "more"], "−": ["x", "less"]}
 def sections(
     readings: Sequence[Reading], first: Session | None, tokens: PageTokens
 ) -> Iterator[str]:
-    """A section for every text with hunks, then those without; `first` is the page's session."""
-    if any(reading.passages for reading in readings):
+    """An overview, and a section for every text; `first` is the page's session."""
+    shown, rest = in_order(readings)
+    if rows := describe_reading.overview(readings):
+        yield _overview(rows)
+    if any(reading.passages for reading in shown):
         yield f'<p class="meta">{LEGEND}</p>'
-    number, quiet = 0, [reading for reading in readings if not reading.passages]
-    for reading in readings:
-        if reading.passages:
-            hunks: list[str] = []
-            for passage in reading.passages.values():
-                number += 1
-                hunks.append(_hunk(reading, passage, f"h{number}", tokens))
-            yield _section(reading, first, hunks)
-    for reading in quiet[:QUIET]:
-        yield _section(reading, first, ())
-    if (rest := len(quiet) - QUIET) > 0:
-        yield f'<p class="meta">{count(rest, "more text")} without a hunk here.</p>'
+    number = 0
+    for reading in shown:
+        hunks: list[str] = []
+        for passage in reading.passages.values():
+            number += 1
+            hunks.append(_hunk(reading, passage, f"h{number}", tokens))
+        yield _section(reading, first, hunks)
+    if rest:
+        yield f'<p class="meta">{describe_reading.without_hunks(rest)}</p>'
+
+
+def _overview(rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html_text(cell)}</th>" for cell in rows[0])
+    cells = ("".join(f"<td>{html_text(cell)}</td>" for cell in row) for row in rows[1:])
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    caption = f"<caption>{describe_reading.OVERVIEW}</caption>"
+    return f'<section class="turn overview"><table>{caption}<tr>{head}</tr>{body}</table></section>'
 
 
 def _section(reading: Reading, first: Session | None, hunks: Sequence[str]) -> str:

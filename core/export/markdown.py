@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from logit_amp_chat.core.export import describe, describe_reading, opening_table, token_table
-from logit_amp_chat.core.export.readings import Passage, Reading, read_documents
+from logit_amp_chat.core.export.readings import Passage, Reading, in_order, read_documents
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, OpeningLog, ReplyLog
@@ -99,13 +99,19 @@ class _Text:
             yield self.line(f"Not shown, of a kind this version does not know: {kinds}.")
 
     def _readings(self, readings: Sequence[Reading]) -> Iterator[str]:
-        if any(reading.passages for reading in readings):
+        shown, rest = in_order(readings)
+        if rows := describe_reading.overview(readings):
+            yield self.heading(2, describe_reading.OVERVIEW)
+            yield self.table(rows)
+        if any(reading.passages for reading in shown):
             yield self.line(describe_reading.LEGEND)
-        for reading in readings:
+        for reading in shown:
             yield self.heading(2, describe_reading.title(reading.document))
             yield self.items(*describe_reading.facts(reading, self._first))
             for passage in reading.passages.values():
                 yield from self._passage(passage)
+        if rest:
+            yield self.line(describe_reading.without_hunks(rest))
 
     def _passage(self, passage: Passage) -> Iterator[str]:
         yield self.heading(3, f"{passage.place} · {describe_reading.figures(passage)}")

@@ -21,6 +21,9 @@ from logit_amp_chat.core.records import Document, Finish, Record, Session, Step
 MOST_TOKENS = 40_000
 """Tokens of hunks that are kept, about 2,000 hunks: a page of them still opens."""
 
+QUIET = 200
+"""Texts without a hunk that are shown; of the others there is the number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
@@ -180,3 +183,10 @@ def read_documents(records: Iterable[Record]) -> list[Reading]:
                 found.end(record)
     found.end(None)
     return found.all
+
+
+def in_order(readings: Sequence[Reading]) -> tuple[list[Reading], int]:
+    """The texts to show, those with hunks first, and how many more there are without."""
+    quiet = [reading for reading in readings if not reading.passages]
+    shown = [reading for reading in readings if reading.passages]
+    return [*shown, *quiet[:QUIET]], max(0, len(quiet) - QUIET)

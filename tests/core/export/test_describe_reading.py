@@ -123,3 +123,37 @@ def test_the_strongest_token_and_what_each_side_wanted() -> None:
 def test_a_hunk_has_the_sum_of_its_log_ratios_and_its_mean_divergence() -> None:
     said = describe_reading.figures(passage((" so", 2.0), (" x", -0.5)))
     assert said == "log-ratio +1.50 · mean KL 1.00"
+
+
+def several(*texts: list[Word]) -> list[Record]:
+    read = [reading(words, id=f"d-{n}", source=f"{n}.txt") for n, words in enumerate(texts)]
+    return [record for text in read for record in text]
+
+
+def test_of_several_texts_those_that_differ_most_come_first_and_all_together_last() -> None:
+    """KL is 0.5 at the first token and 1 more at every further one; log p is −3 under before."""
+    texts = [[("a", 0.0)], [("a", 1.0), ("b", 2.0)], []]
+    head, *rows = describe_reading.overview(read_documents(several(*texts)))
+    assert head == describe_reading.HEAD
+    assert rows == [
+        ("1.txt", "2", "20.09", "4.482", "+3.00", "1.00", "1.50", "1 (50.0%)"),
+        ("0.txt", "1", "20.09", "20.09", "0.00", "0.50", "0.50", "0 (0.0%)"),
+        ("2.txt", "0", "–", "–", "0.00", "–", "0.00", "0 (–)"),
+        ("all 3 texts", "3", "20.09", "7.389", "+3.00", "0.83", "1.50", "1 (33.3%)"),
+    ]
+
+
+def test_of_many_texts_the_overview_has_the_first_and_all_together() -> None:
+    rows = describe_reading.overview(read_documents(several(*[[("a", 0.0)]] * 70)))
+    assert len(rows) == 1 + describe_reading.ROWS + 1
+    assert rows[-1][:2] == ("all 70 texts", "70")
+
+
+def test_there_is_no_overview_of_one_text_or_of_several_pairs() -> None:
+    session = samples.session()
+    other = dataclasses.replace(session, id="s-2", device="cuda")
+    again = dataclasses.replace(session, id="s-3", time="2026")
+    one, two = reading([("a", 0.0)]), reading([("b", 0.0)], id="d-2")
+    assert describe_reading.overview(read_documents([session, *one])) == []
+    assert describe_reading.overview(read_documents([session, *one, other, *two])) == []
+    assert len(describe_reading.overview(read_documents([session, *one, again, *two]))) == 4

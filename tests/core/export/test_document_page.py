@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
-from logit_amp_chat.core.export.document_page import QUIET
 from logit_amp_chat.core.export.html import to_html
-from logit_amp_chat.core.export.readings import MOST_TOKENS
+from logit_amp_chat.core.export.readings import MOST_TOKENS, QUIET
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
 from tests.core import samples
@@ -81,6 +80,16 @@ def test_texts_without_a_hunk_come_last_and_many_are_counted() -> None:
     assert f"{QUIET - 1}.txt" in read.text("h2")
     assert f"{QUIET}.txt" not in read.text("h2")
     assert "3 more texts without a hunk here." in read.text("p", "meta")
+
+
+def test_several_texts_have_an_overview_first() -> None:
+    quiet = reading([("a", 0.0)], id="d-2", source="<b>")
+    read = page(*reading(WORDS), *quiet)
+    assert read.text("caption") == "Texts by mean KL(after‖before)"
+    assert read.text("td").startswith("notes.txt4")
+    assert "<b>1" in read.text("td")
+    assert "all 2 texts5" in read.text("td")
+    assert "Texts by" not in page(*reading(WORDS)).text("caption")
 
 
 def test_the_page_says_how_many_hunks_it_has_not() -> None:

@@ -260,6 +260,12 @@ def test_a_text_that_was_read_has_its_hunks() -> None:
     assert "- before wanted “ other” 0.500  “so” 0.050\n" in said
 
 
+def test_several_texts_have_a_table() -> None:
+    said = markdown(*reading([("a", 0.0)]), *reading([("b", 0.0)], id="d-2", source="b|.txt"))
+    assert "## Texts by mean KL\\(after‖before\\)\n\n| text | tokens |" in said
+    assert "\n| b\\|.txt | 1 | 20.09 | 20.09 | 0.00 | 0.50 | 0.50 | 0 \\(0.0%\\) |\n" in said
+
+
 def test_a_text_alone_is_a_diff() -> None:
     assert markdown(*reading([("a", 0.0)])).startswith("# Diff\n\n## notes.txt\n")
 
