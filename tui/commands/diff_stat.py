@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
-from logit_amp_chat.core.export.describe_reading import at_alpha, perplexity
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import delta, nats, number
 from logit_amp_chat.core.text import visible
@@ -26,7 +25,9 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
     rows = [*diff.files.items(), *([("total", diff.total)] if len(diff.files) > 1 else [])]
     width = max(NARROW, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDE + 20
     wide = width >= WIDE
-    head = _cells("tokens", "perplexity b → a", "log-ratio", "mean KL", "max KL" if wide else "")
+    head = _cells(
+        ("tokens", "perplexity before → after", "log-ratio", "mean KL", "max KL"), wide=wide
+    )
     head += f"  {f'≥ {number(diff.settings.threshold)} nats':>12}"
     room = min(LONGEST_NAME, width - len(head) - 2)
     names = [_short(visible(name, newlines=False) or "text", room) for name, _ in rows]
@@ -38,26 +39,29 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
         line = f"{name:<{column}}  {_figures(stats, wide=wide)}"
         yield f"{line}  {_bar(stats, most, bar, styles)}".rstrip() + "\n"
         for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
-            shown = f"{lane_title(alpha)}: {at_alpha(stats, logp)}"
-            yield styles.quiet(f"{'':<{column}}  {shown}") + "\n"
+            shown = f"perplexity {_perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
+            yield styles.quiet(f"{'':<{column}}  {lane_title(alpha)}: {shown}") + "\n"
 
 
 def _figures(stats: TextStats, *, wide: bool) -> str:
     before, after = (stats.perplexity(p) for p in (stats.logp_before, stats.logp_after))
-    cells = _cells(
-        f"{stats.tokens:,}",
-        f"{perplexity(before):>9} → {perplexity(after):<9}",
-        delta(stats.log_ratio, 0),
-        nats(stats.mean_kl),
-        nats(stats.max_kl) if wide else "",
-    )
+    perplexity = f"{_perplexity(before):>9} → {_perplexity(after):<9}"
+    figures = (delta(stats.log_ratio, 0), nats(stats.mean_kl), nats(stats.max_kl))
     share = f"{stats.notable:,} ({stats.share:.1%})"
-    return f"{cells}  {share:>12}"
+    return f"{_cells((f'{stats.tokens:,}', perplexity, *figures), wide=wide)}  {share:>12}"
 
 
-def _cells(tokens: str, perplexity: str, ratio: str, mean: str, most: str) -> str:
-    last = f"  {most:>6}" if most else ""
-    return f"{tokens:>9}  {perplexity:^21}  {ratio:>9}  {mean:>7}{last}"
+def _cells(cells: tuple[str, str, str, str, str], *, wide: bool) -> str:
+    """Tokens, perplexity, log-ratio, mean KL and, where there is room, its maximum."""
+    tokens, perplexity, ratio, mean, most = cells
+    if not wide:
+        short = perplexity.replace("before → after", "b → a")
+        return f"{tokens:>9}  {short:^21}  {ratio:>9}  {mean:>7}"
+    return f"{tokens:>9}  {perplexity:^25}  {ratio:>9}  {mean:>7}  {most:>6}"
+
+
+def _perplexity(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else number(value, 4)
 
 
 def _bar(stats: TextStats, most: float, longest: int, styles: Styles) -> str:
