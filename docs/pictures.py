@@ -115,7 +115,7 @@ def text_diff(profile: str) -> None:
         check=True,
     )
     path = HERE / "diff.svg"
-    path.write_text(printed(run.stdout.rstrip(), 122, "logit-amp-chat diff docs/chats.jsonl"))
+    path.write_text(printed(run.stdout.rstrip(), 150, "logit-amp-chat diff docs/chats.jsonl"))
     print(path)
 
 

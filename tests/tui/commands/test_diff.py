@@ -57,8 +57,10 @@ def test_a_hunk_is_marked_and_says_what_either_side_wanted(
         "      before wanted “ squid” 0.607  “ krill” 0.050  “ everything” 0.018\n"
         "      after  wanted “ everything” 1.000  “ krill” 0.779  “ squid” 0.135\n"
         "\n"
-        "          tokens  perplexity before → after  log-ratio  mean KL  max KL      ≥ 2 nats\n"
-        "a.txt         15         54.6 → 42.88            +3.62     0.32    2.50     2 (13.3%)"
+        "           tokens       log p before → after  perplexity before → after   log-ratio"
+        "  mean KL  max KL      ≥ 2 nats\n"
+        "a.txt          15        −60.0 → −56.4               54.6 → 42.88             +3.62"
+        "     0.32    2.50     2 (13.3%)"
         "  +++++++++++++++---------------\n"
     )
 
