@@ -31,7 +31,7 @@ class DiffOptions(TypedDict, total=False):
     """How texts are read; what is missing or None is as in the command `diff`.
 
     Of a chat the tokens of `score` count: assistant (usually), user, system or all. A token
-    stands out from `threshold` nats on (usually what one token in a hundred reaches, 1 at
+    stands out from `threshold` nats on (usually what one place in a hundred tokens reaches, 1 at
     least), and a hunk has `context` tokens around it. `alpha` adds log-probabilities at one α
     or several. Longer texts are read in windows of `window` tokens that score `stride` each.
     `top` candidates of each kind are kept where tokens stand out, with `everywhere` at all.

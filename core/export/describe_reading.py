@@ -36,7 +36,7 @@ HEAD = (
 Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = get_args(Side)
 
-LEGEND = "{+likelier+} [-less likely-] under after: log p by the threshold of the text or more."
+LEGEND = "{+likelier+} [-less likely-] under after than before, by the threshold or more."
 
 
 class Piece(NamedTuple):

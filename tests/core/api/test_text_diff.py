@@ -18,8 +18,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from logit_amp_chat import LogitAmpError, OpenPair, TextDiff, UsageError, open_pair, read_records
+from logit_amp_chat.core.analysis.hunks import usual_threshold
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.experiments.diff import SAMPLE
 from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.text import visible
 from tests.core.export.test_html import HOSTILE, Page
@@ -90,12 +92,13 @@ def test_its_figures_are_sums_over_its_steps(pair: OpenPair) -> None:
     assert repr(found).startswith(f"<diff of text: {len(ratios)} tokens, log-ratio ")
 
 
-def test_the_usual_threshold_is_what_the_third_strongest_of_a_short_text_reaches(
-    pair: OpenPair,
-) -> None:
-    found = pair.diff(TEXT)
-    ratios = sorted((abs(s.logp.after - s.logp.before) for s in found.steps), reverse=True)
-    assert found.document.threshold == max(1.0, float(f"{ratios[2]:.2g}"))
+def test_the_usual_threshold_is_that_of_the_first_thousand_tokens(pair: OpenPair) -> None:
+    """As the command chooses it; tests/core/analysis/test_hunks.py says how."""
+    found = pair.diff(TEXT * 10)
+    ratios = [step.logp.after - step.logp.before for step in found.steps]
+    assert len(ratios) < SAMPLE
+    assert found.document.threshold == usual_threshold([ratios]) > 1
+    assert len(found.hunks) >= 3
 
 
 def test_a_threshold_makes_the_hunks(pair: OpenPair) -> None:

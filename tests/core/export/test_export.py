@@ -229,7 +229,7 @@ def test_an_exported_file_is_no_transcript(sample: Path, tmp_path: Path) -> None
 
 
 READ = """\
-{+likelier+} [-less likely-] under after: log p by the threshold of the text or more.
+{+likelier+} [-less likely-] under after than before, by the threshold or more.
 
 notes.txt
 ---------
