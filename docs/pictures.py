@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -110,12 +111,13 @@ def text_diff(profile: str) -> None:
     run = subprocess.run(
         [*command, "--profile", profile, "--color", "always"],
         cwd=HERE.parent,
+        env=os.environ | {"COLUMNS": "114"},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     path = HERE / "diff.svg"
-    path.write_text(printed(run.stdout.rstrip(), 150, "logit-amp-chat diff docs/chats.jsonl"))
+    path.write_text(printed(run.stdout.rstrip(), 114, "logit-amp-chat diff docs/chats.jsonl"))
     print(path)
 
 

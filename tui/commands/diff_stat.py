@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 
 from logit_amp_chat.core.analysis.text_stats import TextStats
@@ -36,7 +35,7 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
     if not diff.files:
         return
     rows = [*diff.files.items(), *([("total", diff.total)] if len(diff.files) > 1 else [])]
-    width = max(NARROW, shutil.get_terminal_size().columns) if sys.stdout.isatty() else PIPED
+    width = max(NARROW, shutil.get_terminal_size((PIPED, 24)).columns)
     names = [_short(visible(name, newlines=False) or "text", LONGEST_NAME) for name, _ in rows]
     columns = _columns(width - max(map(len, names)))
     first = min(max(map(len, names)), width - _width(columns))

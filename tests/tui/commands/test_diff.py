@@ -30,6 +30,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ReadingEngine:
     fake = ReadingEngine({"fish": -3.0, "everything": 5.0})
     monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", fake.open)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
     Path("a.txt").write_text(TEXT)
     Path("b.txt").write_text("Otters sleep\n")
     return fake
