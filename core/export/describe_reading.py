@@ -104,8 +104,8 @@ def facts(reading: Reading, first: Session | None) -> Iterator[str]:
         yield f"The strongest {kept:,} of {count(reading.found, 'hunk')} are shown."
 
 
-def overview(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
-    """A table of several texts, its head first: those that differ most, and all together.
+def overview(readings: Sequence[Reading]) -> list[tuple[Reading | None, tuple[str, ...]]]:
+    """The rows of a table of several texts: those that differ most, and all together.
 
     Nothing for one text, and for texts that several pairs have read.
     """
@@ -115,8 +115,8 @@ def overview(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
     for reading in readings:
         total.merge(replace(reading.stats, alphas=(), logp_at=[]))
     most = sorted(readings, key=lambda reading: -_mean_kl(reading.stats))[:ROWS]
-    rows = [_row(title(reading.document), reading.stats) for reading in most]
-    return [HEAD, *rows, _row(f"all {len(readings):,} texts", total)]
+    rows = [(reading, _row(title(reading.document), reading.stats)) for reading in most]
+    return [*rows, (None, _row(f"all {len(readings):,} texts", total))]
 
 
 def _of_one_pair(readings: Sequence[Reading]) -> bool:

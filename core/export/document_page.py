@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from logit_amp_chat.core.export import describe_reading
@@ -29,8 +29,8 @@ def sections(
 ) -> Iterator[str]:
     """An overview, and a section for every text; `first` is the page's session."""
     shown, rest = in_order(readings)
-    if rows := describe_reading.overview(readings):
-        yield _overview(rows)
+    names = {id(reading): f"d{number}" for number, reading in enumerate(shown, 1)}
+    yield _overview(readings, names)
     if any(reading.passages for reading in shown):
         yield f'<p class="meta">{LEGEND}</p>'
     number = 0
@@ -39,25 +39,32 @@ def sections(
         for passage in reading.passages.values():
             number += 1
             hunks.append(_hunk(reading, passage, f"h{number}", tokens))
-        yield _section(reading, first, hunks)
+        yield _section(reading, first, names[id(reading)], hunks)
     if rest:
         yield f'<p class="meta">{describe_reading.without_hunks(rest)}</p>'
 
 
-def _overview(rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html_text(cell)}</th>" for cell in rows[0])
-    cells = ("".join(f"<td>{html_text(cell)}</td>" for cell in row) for row in rows[1:])
-    body = "".join(f"<tr>{row}</tr>" for row in cells)
+def _overview(readings: Sequence[Reading], names: Mapping[int, str]) -> str:
+    """A table of several texts, with links to their sections by `id` of the reading."""
+    rows = []
+    for reading, (title, *cells) in describe_reading.overview(readings):
+        name, text = names.get(id(reading)), html_text(title)
+        first = f'<a href="#{name}">{text}</a>' if name else text
+        rows.append("".join(f"<td>{cell}</td>" for cell in (first, *map(html_text, cells))))
+    if not rows:
+        return ""
+    head = "".join(f"<th>{html_text(cell)}</th>" for cell in describe_reading.HEAD)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
     caption = f"<caption>{describe_reading.OVERVIEW}</caption>"
     return f'<section class="turn overview"><table>{caption}<tr>{head}</tr>{body}</table></section>'
 
 
-def _section(reading: Reading, first: Session | None, hunks: Sequence[str]) -> str:
+def _section(reading: Reading, first: Session | None, name: str, hunks: Sequence[str]) -> str:
     facts = "<br>".join(map(html_text, describe_reading.facts(reading, first)))
     title = html_text(describe_reading.title(reading.document))
     return (
-        f'<section class="turn document"><h2>{title}</h2><p class="meta">{facts}</p>'
-        f"{''.join(hunks)}</section>"
+        f'<section class="turn document" id="{name}"><h2>{title}</h2>'
+        f'<p class="meta">{facts}</p>{"".join(hunks)}</section>'
     )
 
 

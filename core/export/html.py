@@ -190,7 +190,8 @@ class _Page:
             heading = "<h2>Replies to messages that are not in the file</h2>"
             rows = "".join(self._lanes([log]) for log in loose)
             yield f'<section class="turn">{heading}{rows}</section>'
-        yield from document_page.sections(self.readings, self.session, self.tokens)
+        if self.readings:
+            yield from document_page.sections(self.readings, self.session, self.tokens)
         if strays := opening_table.to_html(self.state.stray_openings(), self.session):
             yield f'<section class="turn">{strays}</section>'
         if pairs := list(token_table.pair_tables(self.state)):

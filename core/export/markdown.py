@@ -102,7 +102,7 @@ class _Text:
         shown, rest = in_order(readings)
         if rows := describe_reading.overview(readings):
             yield self.heading(2, describe_reading.OVERVIEW)
-            yield self.table(rows)
+            yield self.table([describe_reading.HEAD, *(cells for _, cells in rows)])
         if any(reading.passages for reading in shown):
             yield self.line(describe_reading.LEGEND)
         for reading in shown:

@@ -82,14 +82,17 @@ def test_texts_without_a_hunk_come_last_and_many_are_counted() -> None:
     assert "3 more texts without a hunk here." in read.text("p", "meta")
 
 
-def test_several_texts_have_an_overview_first() -> None:
+def test_several_texts_have_an_overview_first_with_links_to_them() -> None:
+    """“<b>” has no hunk, so that it stands below the other."""
     quiet = reading([("a", 0.0)], id="d-2", source="<b>")
-    read = page(*reading(WORDS), *quiet)
+    read = page(*quiet, *reading(WORDS))
     assert read.text("caption") == "Texts by mean KL(after‖before)"
-    assert read.text("td").startswith("notes.txt4")
-    assert "<b>1" in read.text("td")
+    assert read.text("a") == "notes.txt<b>"
+    assert [a["href"] for a in read.named("a")] == ["#d1", "#d2"]
+    assert [a["id"] for a in read.named("section") if "id" in a] == ["d1", "d2"]
+    assert read.text("h2") == "notes.txt<b>"
     assert "all 2 texts5" in read.text("td")
-    assert "Texts by" not in page(*reading(WORDS)).text("caption")
+    assert page(*reading(WORDS)).named("table") == []
 
 
 def test_the_page_says_how_many_hunks_it_has_not() -> None:
