@@ -201,11 +201,11 @@ class LocalEngine:
 
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
         return document_tokens(
-            self._chat,
             request.content,
             self._moment(request.time),
-            self.pair.token_bytes,
-            self.pair.end_of_turn,
+            chat=self._chat,
+            token_bytes=self.pair.token_bytes,
+            end_of_turn=self.pair.end_of_turn,
         )
 
     def _moment(self, time: str | None) -> datetime:

@@ -170,10 +170,10 @@ def _values(file: InputFile, kind: Format, text: TextIO) -> Iterator[JsonValue]:
 # --- words ----------------------------------------------------------------------
 
 
-def kind_in_words(kind: Format, head: bytes, findings: Findings) -> str:
+def kind_in_words(file: InputFile, kind: Format, head: bytes, findings: Findings) -> str:
     """What a file was taken for: `plain text`, `JSON Lines: 12 × messages, 3 × text`."""
     if kind == "plain text":
-        encoding = encoding_of(head).words
-        return f"plain text, {encoding}" if encoding else "plain text"
+        shape = "JSON of no known shape" if file.ending == JSON_ENDING else ""
+        return ", ".join(filter(None, ("plain text", shape, encoding_of(head).words)))
     counts = ", ".join(f"{number:,} × {shape}" for shape, number in findings.shapes.items())
     return f"{kind}: {counts}"

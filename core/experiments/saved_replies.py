@@ -23,14 +23,11 @@ _OURS = (Session, Message, Reply, Step, Document)
 def is_transcript(file: BinaryIO) -> bool:
     """Whether one of the first lines is a record of ours, and the first one begins like one."""
     file.seek(0)
-    head = (file.readline(LINE_BYTES) for _ in range(HEAD_LINES))
-    lines = (line for line in head if line.strip())
-    first = next(lines, b"")
-    if not first.startswith(b"{"):
+    if file.read(1) != b"{":
         return False
-    return isinstance(from_line(first), _OURS) or any(
-        isinstance(from_line(x), _OURS) for x in lines
-    )
+    file.seek(0)
+    lines = (file.readline(HEAD_BYTES) for _ in range(HEAD_LINES))
+    return any(isinstance(from_line(line), _OURS) for line in lines if line.strip())
 
 
 def read_saved(
@@ -97,6 +94,10 @@ def _conversation(
                 f"{shown(name)}: replies in another vocabulary, left out: {others:,}."
             )
     elif state.leaf is not None:
+        if score == "assistant" and replies:
+            findings.notices.append(
+                f"{shown(name)}: replies in another vocabulary; the open thread is read as a chat."
+            )
         messages = state.prompt(state.leaf)
         if messages[-1:] and messages[-1].role == "assistant" and not messages[-1].text:
             messages = messages[:-1]  # a reply that never began

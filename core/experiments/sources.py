@@ -71,32 +71,41 @@ class Sources:
         self._score: Score = score
         self._vocabulary = vocabulary
         self._plan: list[tuple[InputFile, Format]] = []
-        no_text: list[str] = []
         self._empty: list[str] = []
+        self._no_text: list[str] = []
         for file in found.files:
-            try:
-                self._check(file)
-            except UsageError as error:
-                if file.is_named:
-                    raise
-                if isinstance(error, NoTextError):
-                    no_text.append(file.name)
-                else:
-                    self.notices.append(f"Left out: {error.message}")
-        if no_text:
-            self.notices.append(f"Left out, no text: {some(no_text)}.")
+            self._check_or_leave_out(file)
+        if self._no_text:
+            self.notices.append(f"Left out, no text: {some(self._no_text)}.")
         if self._empty:
             self.notices.append(f"Left out, empty: {some(self._empty)}.")
-        if not self._plan:
-            raise UsageError(
-                " ".join(["There is nothing to read.", *self.notices[:3]]),
-                "Name a file or a folder with text in it.",
-            )
+        self._refuse_nothing()
 
     @property
     def size(self) -> int:
         """The bytes of all files together."""
         return sum(file.size for file in self.files)
+
+    def use_vocabulary(self, vocabulary: str | None) -> list[str]:
+        """Choose anew, for the pair that was opened, which replies are read as their tokens.
+
+        Checks transcripts again, with `vocabulary` as in `read_sources`; returns the notices
+        that this adds. Raises as `read_sources` does.
+        """
+        said = list(self.notices)
+        self._vocabulary = vocabulary
+        checked = list(zip(self._plan, self.files, strict=True))
+        self._plan, self.files = [], []
+        for (file, kind), source_file in checked:
+            if kind == "transcript":
+                self._check_or_leave_out(file)
+            else:
+                self._plan.append((file, kind))
+                self.files.append(source_file)
+        new = [notice for notice in self.notices[len(said) :] if notice not in said]
+        self.notices = said + new
+        self._refuse_nothing()
+        return new
 
     def __iter__(self) -> Iterator[Source]:
         """Every text. Raises UsageError where a file is no longer what it was."""
@@ -120,6 +129,18 @@ class Sources:
     ) -> Generator[Located]:
         return read_file(file, kind, binary, findings, self._score, self._vocabulary)
 
+    def _check_or_leave_out(self, file: InputFile) -> None:
+        """Plan to read a file that can be read; one that is not named is left out otherwise."""
+        try:
+            self._check(file)
+        except UsageError as error:
+            if file.is_named:
+                raise
+            if isinstance(error, NoTextError):
+                self._no_text.append(file.name)
+            else:
+                self.notices.append(f"Left out: {error.message}")
+
     def _check(self, file: InputFile) -> None:
         """Read a file to its end, and plan to read it again if there is anything in it."""
         findings = Findings()
@@ -132,18 +153,27 @@ class Sources:
             raise explained(file.name, error) from error
         self.notices += findings.notices
         if findings.unscored:
-            places = some(filter(None, findings.examples), findings.unscored)
-            whose = "" if self._score == "all" else f" of the role {self._score}"
-            self.notices.append(
-                f"{shown(file.name)}: nothing{whose} to score, left out{places and ': '}{places}."
-            )
+            self.notices.append(self._unscored(file, findings))
         elif not sources:
             self._empty.append(file.name)
         if sources:
-            words = kind_in_words(kind, head, findings)
+            words = kind_in_words(file, kind, head, findings)
             self._plan.append((file, kind))
             self.files.append(
                 SourceFile(name=file.name, size=file.size, sources=sources, kind=words)
+            )
+
+    def _unscored(self, file: InputFile, findings: Findings) -> str:
+        whose = "" if self._score == "all" else f" of the role {self._score}"
+        places = some(filter(None, findings.examples), findings.unscored)
+        where = f": {places}" if places else ""
+        return f"{shown(file.name)}: nothing{whose} to score, left out{where}."
+
+    def _refuse_nothing(self) -> None:
+        if not self._plan:
+            raise UsageError(
+                " ".join(["There is nothing to read.", *self.notices[:3]]),
+                "Name a file or a folder with text in it.",
             )
 
 
@@ -156,7 +186,8 @@ def read_sources(
     """Check everything that `paths` name (files, folders, "-" for `stdin`) for reading.
 
     Of chats the tokens of `score` count. Replies of saved chats are read as their tokens where
-    `vocabulary`, a pair's fingerprint, is that of their session (None: always).
+    `vocabulary`, a pair's fingerprint, is that of their session (None: always); where the pair
+    is opened later, `Sources.use_vocabulary` says it before anything is read.
 
     Raises UsageError for a named file that is no text, cannot be read as a whole, or has chats
     that cannot be read as they are, and where nothing is left to read. In folders such files

@@ -102,7 +102,7 @@ class ChatTemplate:
 
     def encoded(self, text: str) -> tuple[int, ...]:
         """The ids of a text alone: what the tokenizer adds may be in it already, or end it."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def rendered(
         self,

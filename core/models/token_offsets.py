@@ -70,7 +70,9 @@ def _from_tokenizer(tokenizer: Tokenizer, text: str, ids: Sequence[int]) -> list
             " not give the text back.",
             "Use a model whose tokenizer has a fast version (tokenizer.json).",
         )
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    encoded = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
     offsets = [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
     ordered = zip([(0, 0), *offsets], [*offsets, (len(text), len(text))], strict=True)
     if (

@@ -28,9 +28,12 @@ def tables(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[
         if isinstance(event, Document | ReadBlock | TokenSums):
             rates.take(event)
     texts, each = count(rates.documents, "text"), f"per {PER:,} positions"
+    errors = "± is one standard error over texts"
+    if rates.documents < 2:
+        errors = "one text has no standard error"
     yield (
         f"What either model would say at {rates.positions:,} positions of {texts}, {each};"
-        f" {'± is one standard error over texts' if rates.documents > 1 else 'one text: no errors'}\n"
+        f" {errors}\n"
     )
     if rates.documents > 1:
         yield styles.quiet("* differs; at most 5 % of all marks are wrong, on average\n")
@@ -56,7 +59,8 @@ def _lowered(rates: Sequence[Rate]) -> Sequence[Rate]:
 
 def _table(title: str, names: list[str], rates: Sequence[Rate], styles: Styles) -> Iterator[str]:
     width = max([len(title), *map(len, names)])
-    yield f"\n{styles.bold(title.ljust(width))}  {'before':>9}  {'after':>9}  {'after − before':>18}\n"
+    head = f"{'before':>9}  {'after':>9}  {'after − before':>18}"
+    yield f"\n{styles.bold(title.ljust(width))}  {head}\n"
     for name, one in zip(names, rates, strict=True):
         colour = styles.raised if one.difference > 0 else styles.lowered
         error = "" if math.isnan(one.error) else f" ± {one.error:.2f}"

@@ -51,6 +51,7 @@ def document(text: str, source: str = "b.txt", place: str = "part 2") -> Documen
         text=text,
         tokens=1,
         offsets=((0, 1),),
+        threshold=1.0,
         window=8,
         stride=4,
     )
@@ -74,6 +75,9 @@ def test_ids_of_another_vocabulary_are_not_read_as_tokens() -> None:
     assert isinstance(content, Chat)
     assert [m.text for m in content.messages] == ["Otters?", "By the way", "And crabs?"]
     assert findings.shapes == {"open thread": 1}
+    assert findings.notices == [
+        "a.jsonl: replies in another vocabulary; the open thread is read as a chat."
+    ]
 
 
 def test_a_session_that_does_not_name_its_vocabulary_is_another() -> None:

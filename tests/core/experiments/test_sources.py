@@ -150,6 +150,23 @@ def test_a_saved_chat_is_read_by_its_tokens_or_as_a_chat() -> None:
     assert thread.files[0].kind == "transcript: 1 × open thread"
 
 
+def test_the_vocabulary_can_be_said_once_the_pair_is_open() -> None:
+    write("a.jsonl", "".join(to_line(record) + "\n" for record in SAVED) + "damaged\n")
+    write("b.txt", "Crabs")
+    sources = read_sources(["a.jsonl", "b.txt"])
+    damaged = "a.jsonl: damaged lines, left out: 1."
+    assert sources.notices == [damaged]
+    another = "a.jsonl: replies in another vocabulary; the open thread is read as a chat."
+    assert sources.use_vocabulary("another") == [another]
+    assert sources.notices == [damaged, another]
+    assert [file.name for file in sources.files] == ["a.jsonl", "b.txt"]
+    chat, text = sources
+    assert said(chat) == ["Otters?", "By the way"]
+    assert plain(text) == "Crabs"
+    assert sources.use_vocabulary(None) == []
+    assert [type(source.content) for source in sources] == [Recorded, PlainText]
+
+
 def test_standard_input_is_recognised_like_a_file() -> None:
     rows = "".join(json.dumps({"messages": HELLO}) + "\n" for _ in range(2))
     sources = read_sources(["-"], stdin=io.BytesIO(rows.encode()))
@@ -158,6 +175,14 @@ def test_standard_input_is_recognised_like_a_file() -> None:
         ("-", "line 2", ["Hello", "Hi"]),
     ]
     assert sources.files[0].kind == "JSON Lines: 2 × messages"
+
+
+def test_json_of_no_known_shape_is_plain_text_and_said() -> None:
+    package = '{\n  "name": "otter"\n}\n'
+    write("package.json", package)
+    sources = read_sources(["package.json"])
+    assert list(map(plain, sources)) == [package]
+    assert sources.files[0].kind == "plain text, JSON of no known shape"
 
 
 def test_an_encoding_other_than_plain_utf_8_is_said() -> None:
