@@ -66,7 +66,7 @@ def make_request(
             raise UsageError(f"top: expected a whole number, 0 or more, found {options['top']}.")
     if raw and system is not None:
         raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
-    alphas = [_finite(one) for one in _several(profile.alpha if alpha is None else alpha, "alpha")]
+    alphas = finite_alphas(profile.alpha if alpha is None else alpha)
     chosen = sampled(profile.sampling, sampling)
     seeds = _several(chosen.seed if seed is None else seed, "seed")
     for one in seeds:
@@ -97,6 +97,11 @@ def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
         return Sampling.model_validate(sampling.model_dump() | changed)
     except ValidationError as error:
         raise refused(error) from error
+
+
+def finite_alphas(alpha: Alphas) -> list[float]:
+    """One α, or several, as floats; at least one. Raises UsageError."""
+    return [_finite(one) for one in _several(alpha, "alpha")]
 
 
 def _finite(alpha: float) -> float:

@@ -18,10 +18,9 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.loss import Loss, LossSettings
 from logit_amp_chat.core.experiments.sources import Source
-from logit_amp_chat.core.protocol import Event, Idle, Opened
-from logit_amp_chat.core.reading import Chat, Content, PlainText, ReadBlock, ReadRequest
-from logit_amp_chat.core.records import Document, Finish, LogProbs, Message, Ranks, Step
-from tests.core import samples
+from logit_amp_chat.core.reading import Chat, Content, PlainText
+from logit_amp_chat.core.records import Message
+from tests.core.experiments.told_engine import Told
 from tests.models import tiny_tokenizer
 
 TEXTS = (
@@ -125,9 +124,7 @@ def test_a_row_is_the_mean_over_tokens_of_plain_forwards(
     squares = sum(sum(loss - mean for loss in losses) ** 2 for losses in each)
     assert row.error == pytest.approx(math.sqrt(3 / 2 * squares) / len(every), abs=close)
     moved = [sum(a) - sum(b) for a, b in zip(each, zero, strict=True)]
-    squares = sum(
-        (m - row.difference * len(a)) ** 2 for m, a in zip(moved, each, strict=True)
-    )
+    squares = sum((m - row.difference * len(a)) ** 2 for m, a in zip(moved, each, strict=True))
     error = math.sqrt(3 / 2 * squares) / len(every)
     assert row.difference_error == pytest.approx(error, abs=close)
 
@@ -204,55 +201,6 @@ def test_at_least_one_alpha(engine: LocalEngine) -> None:
 
 
 # --- against an engine that says what it is told to -----------------------------
-
-Logp = Callable[[float], float]
-
-
-class Told:
-    """Scores two tokens a text, the second of which has the log-probability `logp(α)`."""
-
-    opened = Opened(session=samples.session())
-
-    def __init__(self, logp: Logp, kl: float = 0.1, reason: Any = "length") -> None:
-        self.logp, self.kl, self.reason = logp, kl, reason
-
-    def read(self, request: ReadRequest) -> Iterator[Event]:
-        assert isinstance(request.content, PlainText)
-        if request.content.text == "refused":
-            raise LogitAmpError("no")
-        if request.content.text == "dead":
-            raise EngineError("gone")
-        name = request.document
-        yield Document(
-            id=name,
-            text="ab",
-            tokens=2,
-            offsets=((0, 1), (1, 2)),
-            threshold=1.0,
-            window=8,
-            stride=4,
-        )
-        for index in range(2):
-            further = tuple(self.logp(alpha) if index else 0.0 for alpha in request.alphas[1:])
-            yield ReadBlock(
-                document=name, done=index + 1, total=2, steps=(self.step(index),), further=(further,)
-            )
-        yield Finish(reply=name, reason=self.reason, tokens=2, seconds=0.1)
-        yield Idle()
-
-    def step(self, index: int) -> Step:
-        return Step(
-            reply="d",
-            index=index,
-            alpha=-1.0,
-            token=1,
-            text="a",
-            logp=LogProbs(-1.0, -1.0, -1.0),
-            rank=Ranks(1, 1, 1),
-            kl=self.kl,
-            kl_amplified=0.1,
-            entropy=1.0,
-        )
 
 
 def test_a_concave_curve_is_an_error_that_names_the_alphas() -> None:
