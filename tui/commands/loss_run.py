@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING
 from logit_amp_chat.core.api.loss import FIRST_TOKENS, LossCurve, need_matplotlib
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.loss import Loss, LossSettings
-from logit_amp_chat.core.experiments.sources import Source, Sources, read_sources
+from logit_amp_chat.core.experiments.sources import Source, Sources
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.reading import PlainText, Score
 from logit_amp_chat.core.text import clean, visible
 from logit_amp_chat.tui.commands import engine, loss_output
 from logit_amp_chat.tui.commands.output import put, put_json, put_safe, say
 from logit_amp_chat.tui.commands.reading_progress import ReadingProgress
+from logit_amp_chat.tui.commands.sources import open_sources, say_refused
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
@@ -72,13 +72,7 @@ def run(
     """Print the loss of what `paths` name and of `texts`; the exit code. Raises LogitAmpError."""
     if settings.plot is not None:
         need_matplotlib()
-    files = read_sources(paths, score, stdin=sys.stdin.buffer) if paths else None
-    if files:
-        for notice in files.notices:
-            say(f"note: {notice}")
-        for file in files.files:
-            say(f"{visible(file.name, newlines=False)}: {file.kind}")
-    read = _Texts(texts, files)
+    read = _Texts(texts, open_sources(paths, score) if paths else None)
     with engine.open_pair(profile) as pair:
         loss = Loss(pair.engine, read, settings.reading)
         progress = ReadingProgress(read, live=True)
@@ -90,9 +84,7 @@ def run(
 
 
 def _print(loss: Loss, settings: Settings) -> int:
-    for one in loss.refused:
-        name = visible(f"{one.source.name} {one.source.place}".strip(), newlines=False)
-        say(f"not read: {name}: {one.error}")
+    say_refused(loss.refused)
     if not loss.total.tokens and (loss.refused or loss.cancelled):
         return CANCELLED if loss.cancelled else REFUSED
     curve = LossCurve(loss)

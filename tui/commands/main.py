@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import diff, engine, loss, options
+from logit_amp_chat.tui.commands import diff, engine, loss, options, search
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage, 3 profile,"
@@ -241,6 +241,9 @@ app.command(name="diff", epilog=EXIT_CODES, short_help="Diff texts: read them un
 )
 app.command(name="loss", epilog=EXIT_CODES, short_help="Measure the loss of texts against α.")(
     loss.command
+)
+app.command(name="search", epilog=EXIT_CODES, short_help="Rank prompts by where models differ.")(
+    search.command
 )
 
 
