@@ -48,7 +48,7 @@ def run(profile: Profile, paths: Sequence[Path], settings: Settings) -> int:
     if settings.open_hit is not None:
         from logit_amp_chat.tui.terminal.capabilities import check_terminal
 
-        check_terminal()
+        check_terminal(instead="Leave out --open to print the results alone.")
     # All chats are wanted, those too that have no message of an assistant.
     sources = open_sources(paths, "all")
     with contextlib.ExitStack() as stack:

@@ -139,7 +139,7 @@ def test_another_device_or_moment_is_the_same_search(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("tokens", 8), ("raw", True), ("texts", True), ("system", "Be kind.")]
 )
-def test_other_settings_are_refused(tmp_path: Path, name: str, value: object) -> None:
+def test_other_settings_are_refused(tmp_path: Path, name: str, value: Any) -> None:
     path = tmp_path / "found.jsonl"
     search(path)
     with pytest.raises(UsageError, match=f"other settings: {name} was .*, now it is {value}"):
