@@ -26,6 +26,12 @@ def stands_out(step: Step, document: Document) -> bool:
     return abs(log_ratio(step)) >= document.threshold
 
 
+def follows(document: Document, index: int) -> bool:
+    """Whether nothing but spaces stands between a scored token, not the first, and the last one."""
+    between = document.text[document.offsets[index - 1][1] : document.offsets[index][0]]
+    return not between.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place in a source: line and column from 1, of the message `message` (from 1) if a chat."""
@@ -36,8 +42,9 @@ class Place:
     role: Role | None = None
 
     def __str__(self) -> str:
-        where = f"message {self.message} ({self.role}), " if self.message else ""
-        return f"{where}{self.line}:{self.column}"
+        if self.message is None:
+            return f"{self.line}:{self.column}"
+        return f"message {self.message} ({self.role}), {self.line}:{self.column}"
 
 
 class Places:
@@ -102,11 +109,14 @@ class Hunk:
         return sum(step.kl for step in self.steps) / len(self.steps)
 
     def text_of(self, step: Step) -> str:
-        """What the source has at a token; none at the later ones of a character's tokens."""
-        offsets = self.document.offsets
-        start, end = offsets[step.index]
-        before = offsets[step.index - 1][1] if step.index else 0
-        return self.document.text[max(start, min(before, end)) : end]
+        """What the source has at a token; none at the later ones of a character's tokens.
+
+        Spaces that no token carries are shown with the token after them.
+        """
+        start, end = self.document.offsets[step.index]
+        if step is self.steps[0]:
+            return self.document.text[start:end]
+        return self.document.text[min(self.document.offsets[step.index - 1][1], end) : end]
 
 
 class HunkFinder:
@@ -122,7 +132,8 @@ class HunkFinder:
     def take(self, steps: Sequence[Step]) -> Iterator[Hunk]:
         """The hunks that end with these steps."""
         for step in steps:
-            if self._is_apart(step) or len(self._steps) >= LONGEST:
+            apart = self._steps and not follows(self._document, step.index)
+            if apart or len(self._steps) >= LONGEST:
                 yield from self.finish()
             yield from self._add(step)
 
@@ -147,13 +158,6 @@ class HunkFinder:
             self._since += 1
         else:
             self._steps = self._steps[-self._context :] if self._context else []
-
-    def _is_apart(self, step: Step) -> bool:
-        """Whether text that is not scored stands between the last token and this one."""
-        if not self._steps:
-            return False
-        offsets = self._document.offsets
-        return offsets[step.index][0] > offsets[self._steps[-1].index][1]
 
     def _hunk(self, steps: Sequence[Step]) -> Hunk:
         return Hunk(self._document, tuple(steps))

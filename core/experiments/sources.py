@@ -35,8 +35,8 @@ class Source:
     """One text or chat to read.
 
     `name` is its file as the user named it, "-" for standard input; `place` says which text of
-    the file it is, "" for the only one. `line` is the line of the file, from 1, at which it
-    begins: that of the chat in JSON.
+    the file it is, "" for the only one. `line` is the line of the file, from 1, at which a plain
+    text begins; 1 for what is inside of JSON.
     """
 
     name: str
@@ -116,8 +116,10 @@ class Sources:
                     file.open() as binary,
                     closing(self._read(file, kind, binary, Findings())) as texts,
                 ):
-                    for place, line, content in texts:
+                    for place, begin, content in texts:
                         self.position = done + binary.tell()
+                        # the lines of a text in JSON are not those of the file
+                        line = begin if kind == "plain text" else 1
                         yield Source(name=file.name, place=place, line=line, content=content)
             except OSError as error:
                 raise explained(file.name, error) from error

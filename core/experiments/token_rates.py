@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.analysis.hunks import follows
 from logit_amp_chat.core.reading import ReadBlock, TokenSums
 from logit_amp_chat.core.records import Document, Step
 
@@ -90,13 +91,13 @@ class TokenRates:
     _pairs: dict[tuple[int, int], _PairSums] = field(default_factory=dict)
     _here: dict[tuple[int, int], list[float]] = field(default_factory=dict)
     _last: Step | None = None
-    _offsets: tuple[tuple[int, int], ...] = ()
+    _document: Document | None = None
 
     def take(self, event: Document | ReadBlock | TokenSums) -> None:
         """Add the next event of a reading; a document counts with its TokenSums."""
         match event:
             case Document():
-                self._here, self._last, self._offsets = {}, None, event.offsets
+                self._here, self._last, self._document = {}, None, event
             case ReadBlock():
                 self._observe(event.steps)
             case TokenSums():
@@ -188,17 +189,14 @@ class TokenRates:
         self._prune()
 
     def _observe(self, steps: Iterable[Step]) -> None:
+        assert self._document is not None
         for step in steps:
-            if self._last is not None and self._are_neighbours(self._last, step):
+            if self._last is not None and follows(self._document, step.index):
                 sums = self._here.setdefault((self._last.token, step.token), [0, 0.0, 0.0])
                 sums[0] += 1
                 sums[1] += math.exp(step.logp.before)
                 sums[2] += math.exp(step.logp.after)
             self._last = step
-
-    def _are_neighbours(self, one: Step, other: Step) -> bool:
-        """Whether no text stands between two scored tokens, as between two replies of a chat."""
-        return self._offsets[other.index][0] <= self._offsets[one.index][1]
 
     def _prune(self) -> None:
         if len(self._pairs) > MOST_PAIRS:

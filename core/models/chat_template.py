@@ -102,7 +102,9 @@ class ChatTemplate:
 
     def encoded(self, text: str) -> tuple[int, ...]:
         """The ids of a text alone: what the tokenizer adds may be in it already, or end it."""
-        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        # Not verbose: it would warn of texts that are longer than the model's context.
+        encoded = self.tokenizer(text, add_special_tokens=False, verbose=False)
+        return tuple(encoded["input_ids"])
 
     def rendered(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,9 +54,9 @@ def document_tokens(
     messages of a role are scored the tokens that carry characters of them; with the
     assistant's also the id of `end_of_turn` after each, a step of a reply like any other.
 
-    Raises LogitAmpError for text that is not valid Unicode, tokens of which nobody knows what
-    they are made of, a chat that the template refuses or that has no message to score, and one
-    where it is not certain which tokens are the scored messages'.
+    Raises LogitAmpError for text that is not valid Unicode, a number that is no id, a tokenizer
+    that does not tell what its tokens are made of, a chat that the template refuses or that has
+    no message to score, and one where it is not certain which tokens are the scored messages'.
     """
     match content:
         case PlainText(text=text):
@@ -64,7 +64,7 @@ def document_tokens(
             prompt = PromptIds(beginning, beginning)
             return _document(text, prompt, ids, offsets, [True] * len(ids))
         case Recorded(prompt=prompt, tokens=ids):
-            text, offsets = decoded(_reply_bytes(token_bytes, ids))
+            text, offsets = decoded([_reply_bytes(token_bytes, i) for i in ids])
             return _document(text, prompt, ids, offsets, [True] * len(ids))
         case Chat():
             return _conversation(content, moment, chat, token_bytes, end_of_turn)
@@ -90,11 +90,15 @@ def _document(
     )
 
 
-def _reply_bytes(token_bytes: TokenBytes, ids: Sequence[int]) -> Iterable[bytes]:
-    """What each token adds to a reply's text: special tokens nothing."""
-    for token in ids:
+def _reply_bytes(token_bytes: TokenBytes, token: int) -> bytes:
+    """What a token adds to a reply's text: a special one nothing."""
+    try:
         special = token_bytes.describe(token)[2]
-        yield b"" if special else token_bytes.raw(token)
+    except OverflowError as error:
+        raise LogitAmpError(
+            f"{token} is no token's id.", "Check the file that the recorded tokens are from."
+        ) from error
+    return b"" if special else token_bytes.raw(token)
 
 
 def _tokenized(

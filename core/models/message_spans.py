@@ -60,8 +60,8 @@ def render_with_spans(
     text = chat.rendered(messages, system, moment)
     search = _Search(chat, system, moment)
     spans, generated = search.located(text, messages)
-    if any(m.text != m.text.strip() for m in messages):
-        bare = [replace(m, text=m.text.strip()) for m in messages]
+    bare = [replace(m, text=m.text.strip()) if n in spans else m for n, m in enumerate(messages)]
+    if bare != [*messages]:
         fixed, found = "", dict[int, Range]()
         with suppress(LogitAmpError):  # it may refuse empty messages
             fixed = chat.rendered(bare, system, moment)
@@ -82,11 +82,23 @@ class _Search:
         self, text: str, messages: Sequence[Message]
     ) -> tuple[dict[int, Range], dict[int, Range]]:
         """The messages without the spaces around them in `text`, and what was generated."""
+        spans, generated = self._located(text, messages, range(len(messages)))
+        if not spans:  # a mark in one of them changed the text of others
+            for n in range(len(messages)):
+                spans |= self._located(text, messages, [n])[0]
+        return _apart(spans), generated
+
+    def _located(
+        self, text: str, messages: Sequence[Message], chosen: Sequence[int]
+    ) -> tuple[dict[int, Range], dict[int, Range]]:
+        """Locate the messages `chosen`, with marks in these alone."""
         spans: dict[int, Range] = {}
         generated: dict[int, Range] = {}
         sign = _unused(text, messages)
         for place in PLACES:
-            marked = [_with_mark(m, n, place, sign) for n, m in enumerate(messages)]
+            marked = [
+                _with_mark(m, n, place, sign) if n in chosen else m for n, m in enumerate(messages)
+            ]
             marks = self._marks(text, marked, sign)
             for n, at in _positions(marks).items():
                 core = messages[n].text.strip()
@@ -96,9 +108,9 @@ class _Search:
             if marks and not generated:
                 blocks = self.chat.generated(marked, self.system, self.moment)
                 generated = _generated(blocks, marks, messages)
-            if len(spans) == len(messages):
+            if len(spans) == len(chosen):
                 break
-        return _apart(spans), generated
+        return spans, generated
 
     def _marks(self, text: str, marked: Sequence[Message], sign: str) -> list[_Mark]:
         """The marks in the rendering; none if it differs from `text` by more than them."""
@@ -144,8 +156,13 @@ def _positions(marks: Sequence[_Mark]) -> dict[int, int]:
 
 def _apart(spans: dict[int, Range]) -> dict[int, Range]:
     """The spans that no other one overlaps."""
-    order = sorted(spans, key=lambda n: (spans[n], n))
-    wrong = {n for pair in pairwise(order) if spans[pair[0]][1] > spans[pair[1]][0] for n in pair}
+    wrong: set[int] = set()
+    last: int | None = None  # of those so far the one that ends last
+    for n in sorted(spans, key=lambda n: (spans[n], n)):
+        if last is not None and spans[last][1] > spans[n][0]:
+            wrong |= {last, n}
+        if last is None or spans[n][1] >= spans[last][1]:
+            last = n
     return {n: span for n, span in spans.items() if n not in wrong}
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer
-from logit_amp_chat.core.text import Utf8Stream
 
 Range = tuple[int, int]
 """The characters [start, end) of a text."""
@@ -19,23 +18,34 @@ def decoded(pieces: Iterable[bytes]) -> tuple[str, tuple[Range, ...]]:
     Tokens that share a character all have it in their range; a token without bytes has an
     empty one. Bytes that can never become valid UTF-8 are U+FFFD, as in `Utf8Stream`.
     """
-    stream = Utf8Stream()
-    text: list[str] = []
+    pieces = list(pieces)
+    data = b"".join(pieces)
+    text = data.decode(errors="replace")
     offsets: list[Range] = []
-    count = 0  # of complete characters
+    at = 0  # where the token begins, in bytes
+    count = end = 0  # characters up to here, and where the last of them ends, in bytes
     for piece in pieces:
-        if not piece:
-            offsets.append((count, count))
-            continue
-        text.append(stream.feed(piece[:1]))
-        count += len(text[-1])
-        # The character of the first byte: number `count` if it is pending, else the last one.
-        start = count - 1 + stream.pending
-        text.append(stream.feed(piece[1:]))
-        count += len(text[-1])
-        offsets.append((start, count + stream.pending))
-    text.append(stream.finish())
-    return "".join(text), tuple(offsets)
+        start = count - (end > at)
+        if end == at and piece.isascii():
+            count, end = count + len(piece), end + len(piece)
+        at += len(piece)
+        while end < at:
+            end += _width(text[count], data, end)
+            count += 1
+        offsets.append((start, count if piece else start))
+    return text, tuple(offsets)
+
+
+def _width(character: str, data: bytes, at: int) -> int:
+    """How many bytes became a character."""
+    if data.startswith(encoded := character.encode(), at):
+        return len(encoded)
+    # As many as are one U+FFFD together; with one more they are two characters.
+    return next(
+        n
+        for n in (1, 2, 3)
+        if at + n == len(data) or len(data[at : at + n + 1].decode(errors="replace")) > 1
+    )
 
 
 def token_offsets(
@@ -70,9 +80,7 @@ def _from_tokenizer(tokenizer: Tokenizer, text: str, ids: Sequence[int]) -> list
             " not give the text back.",
             "Use a model whose tokenizer has a fast version (tokenizer.json).",
         )
-    encoded = tokenizer(
-        text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    )
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     offsets = [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
     ordered = zip([(0, 0), *offsets], [*offsets, (len(text), len(text))], strict=True)
     if (

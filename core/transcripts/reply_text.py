@@ -1,4 +1,4 @@
-"""Turns the steps of a reply into text; nothing else joins token bytes."""
+"""Turns the steps of a reply into text; `core.models.token_offsets` joins bytes alike."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -16,7 +15,7 @@ LIMITS = ("mean-kl", "max-kl", "mean-ratio", "max-ratio", "share")
 def command(
     context: typer.Context,
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(metavar="FILE…", help="Texts, chats or folders; - reads stdin."),
     ],
     profile: options.ProfileName = None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT
@@ -49,7 +48,7 @@ class Settings:
     pager: bool
 
 
-def run(profile: Profile, paths: Sequence[Path], score: Score, settings: Settings) -> int:
+def run(profile: Profile, paths: Sequence[str], score: Score, settings: Settings) -> int:
     """Print the diff of what `paths` name; returns the exit code. Raises LogitAmpError."""
     sources = read_sources(paths, score, stdin=sys.stdin.buffer)
     for notice in sources.notices:
@@ -57,6 +56,8 @@ def run(profile: Profile, paths: Sequence[Path], score: Score, settings: Setting
     for file in sources.files:
         say(f"{visible(file.name, newlines=False)}: {file.kind}")
     with engine.open_pair(profile) as pair:
+        for notice in sources.use_vocabulary(pair.session.vocabulary):
+            say(f"note: {notice}")
         diff = Diff(pair.engine, sources, _wanted(profile, settings))
         with pair.interruptible(diff.stop):
             if settings.threshold is None:
@@ -85,12 +86,13 @@ def _print(diff: Diff, sources: Sources, settings: Settings) -> None:
     progress = ReadingProgress(sources, live=not paged)
     pieces = FORMS[settings.form](diff, progress.watched(diff), styles)
     if paged:
-        show_in_pager(pieces, colour=styles.colour)
-        if not settings.limits:
-            diff.stop()
-    for piece in pieces:  # of what a pager took, nothing is left
-        progress.clear()
-        if not paged:
+        if not show_in_pager(pieces, colour=styles.colour) and not settings.limits:
+            return  # whoever read it has seen enough
+        for _ in pieces:  # --fail-on is about all of it
+            pass
+    else:
+        for piece in pieces:
+            progress.clear()
             _put(settings.form, piece)
     progress.finish()
     for one in diff.refused:

@@ -31,7 +31,7 @@ class DiffText:
         return (
             f"{style.lane('---', 'before')} {visible(before, newlines=False)}\n"
             f"{style.lane('+++', 'after')} {visible(after, newlines=False)}\n"
-            f"{up} or {down} under after than under before, by {number(threshold)} nats or more\n"
+            f"{up} {down} under after: log p by {number(threshold)} nats or more\n"
         )
 
     def document(self, document: Document) -> str:
@@ -45,7 +45,9 @@ class DiffText:
 
     def _head(self, hunk: Hunk) -> str:
         assert self._places is not None
-        where = f"{title(hunk.document)}:{self._places.of(hunk.first)}"
+        place, document = self._places.of(hunk.first), hunk.document
+        plain = place.message is None and not document.place
+        where = f"{title(document)}{':' if plain else ', '}{place}"
         figures = f"log-ratio {delta(hunk.log_ratio, 0)} · mean KL {nats(hunk.kl)}"
         return self._styles.header(f"@@ {where} @@ {figures} @@")
 

@@ -165,7 +165,7 @@ def counts(text: str, option: str) -> tuple[int, ...]:
 def limits(text: str | None, names: Iterable[str]) -> dict[str, float]:
     """Limits such as mean-kl=0.1|max-ratio=5, by name. Raises a usage error."""
     known, found = list(names), dict[str, float]()
-    for part in text.split("|") if text else ():
+    for part in () if text is None else text.split("|"):
         name, _, value = part.strip().partition("=")
         try:
             found[name] = float(value)

@@ -86,15 +86,18 @@ def put_safe(text: str) -> None:
     _write(text)
 
 
-def show_in_pager(pieces: Iterable[str], *, colour: bool) -> None:
-    """Show text that is safe already in $PAGER, as it comes, as git does; ends if it is left."""
+def show_in_pager(pieces: Iterable[str], *, colour: bool) -> bool:
+    """Show text that is safe already in $PAGER, as it comes; returns whether it took it all."""
     import click
 
+    left = True
     os.environ.setdefault("LESS", "FRX")  # a page or less is printed, and colours pass
     with click.get_pager_file(color=colour) as pager:
         for piece in pieces:
             pager.write(piece)
             pager.flush()
+        left = False
+    return not left
 
 
 def put_json(line: str) -> None:

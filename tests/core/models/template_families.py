@@ -154,9 +154,10 @@ def _rewritten(whole: str, text: str, number: int) -> Pieces:
     at = len(whole.rstrip()) - len(core)
     if at < 0 or whole[at : at + len(core)] != core:
         return [(whole, None)]
-    answered = not core.endswith("</think>")
-    end = len(whole) if answered else at + len(core)
-    return [(whole[:at], None), (whole[at:end], number), (whole[end:], None)]
+    spaces = text[: len(text) - len(text.lstrip())].lstrip("\n")
+    start = at if core.startswith("<think>") else at - len(spaces)
+    end = at + len(core) if core.endswith("</think>") else len(whole)
+    return [(whole[:start], None), (whole[start:end], number), (whole[end:], None)]
 
 
 def _qwen(messages: Sequence[Message]) -> Pieces:

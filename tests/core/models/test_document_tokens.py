@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.reading import Chat, Content, PlainText, Recorded, Score
 from logit_amp_chat.core.records import Message, PromptIds
+from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from tests.core.models.template_families import (
     CHATML,
     DEEPSEEK,
@@ -127,6 +129,21 @@ class TestPlainText:
         if ids:
             assert ids == ChatTemplate(tokenizer, None, (None, None)).prompts(said, raw=True).after
 
+    @pytest.mark.parametrize("make", [byte_level, wordpiece])
+    def test_a_text_longer_than_the_context_is_no_reason_for_a_warning(self, make: Any) -> None:
+        tokenizer = make()
+        tokenizer.model_max_length = 2
+        said: list[logging.LogRecord] = []
+        handler = logging.Handler()
+        handler.emit = said.append  # type: ignore[assignment, method-assign]
+        logging.getLogger("transformers").addHandler(handler)
+        try:
+            found = read(PlainText(text="The sea and the sun"), tokenizer=tokenizer)
+        finally:
+            logging.getLogger("transformers").removeHandler(handler)
+        assert len(found.tokens) > 2
+        assert not said
+
     def test_an_empty_text_has_no_tokens(self) -> None:
         found = read(PlainText(text=""), tokenizer=SENTENCEPIECE)
         assert (found.tokens, found.offsets, found.scored) == ((), (), ())
@@ -142,6 +159,14 @@ class TestPlainText:
         place = 1 + next(n for n, c in enumerate(text) if "\ud800" <= c <= "\udfff")
         with pytest.raises(LogitAmpError, match=f"character {place} is half of a surrogate pair"):
             read(PlainText(text=text))
+
+
+class Said(NamedTuple):
+    """A token as a step of a reply has it."""
+
+    text: str
+    bytes: str | None
+    special: bool
 
 
 class TestRecorded:
@@ -166,6 +191,18 @@ class TestRecorded:
         first = TOKENIZER("日", add_special_tokens=False)["input_ids"][0]
         found = read(Recorded(prompt=self.PROMPT, tokens=(first, first)))
         assert (found.text, found.offsets) == ("\ufffd\ufffd", ((0, 1), (1, 2)))
+
+    @given(ids=st.lists(st.integers(0, len(TOKENIZER) - 1), max_size=8))
+    @settings(max_examples=100, deadline=None)
+    def test_its_text_is_that_of_a_reply_of_these_tokens(self, ids: list[int]) -> None:
+        reply, names = ReplyText(), TokenBytes(TOKENIZER)
+        said = "".join(reply.add(Said(*names.describe(i))) for i in ids) + reply.finish()
+        assert read(Recorded(prompt=self.PROMPT, tokens=tuple(ids))).text == said
+
+    @pytest.mark.parametrize("token", [-1, 1 << 40])
+    def test_a_number_that_is_no_id_is_refused(self, token: int) -> None:
+        with pytest.raises(LogitAmpError, match=f"{token} is no token's id"):
+            read(Recorded(prompt=self.PROMPT, tokens=(5, token)))
 
     def test_without_a_prompt_the_first_token_is_not_scored(self) -> None:
         found = read(Recorded(prompt=PromptIds((), ()), tokens=(5, 6)))

@@ -135,6 +135,15 @@ class TestRewrittenMessages:
         for family in (DEEPSEEK, QWEN):
             assert rendered(family.template, messages).spans.keys() == {0, 2}
 
+    def test_spaces_of_others_are_still_theirs(self) -> None:
+        messages = conversation(
+            ("user", "2 + 2\n"), ("assistant", f"\n{self.THOUGHT}\n"), ("user", " four ")
+        )
+        for family in (DEEPSEEK, QWEN):
+            found = rendered(family.template, messages)
+            said = {n: found.text[start:end] for n, (start, end) in found.spans.items()}
+            assert said == {0: "2 + 2\n", 2: " four "}
+
     def test_a_last_reply_that_is_put_together_as_it_was_is(self) -> None:
         messages = conversation(("user", "2 + 2"), ("assistant", self.THOUGHT))
         found = rendered(QWEN.template, messages)
@@ -177,6 +186,23 @@ class TestRewrittenMessages:
             "{% endif %}{{ messages[0]['content'] }}"
         )
         assert rendered(template, conversation(("user", "hi."))).spans == {0: (0, 3)}
+
+    def test_a_message_that_must_be_empty_does_not_hide_the_others(self) -> None:
+        template = (
+            "{% for m in messages %}{% if m['content'] %}{{ m['role'] + ': ' + m['content'] }};"
+            "{% endif %}{% endfor %}"
+        )
+        found = rendered(template, conversation(("user", "hi"), ("assistant", ""), ("user", "ho")))
+        assert (found.text, found.spans) == ("user: hi;user: ho;", {0: (6, 8), 2: (15, 17)})
+
+    def test_messages_that_would_overlap_are_not_located(self) -> None:
+        template = (
+            "a{{ messages[1]['content'] }}{{ messages[0]['content'][2:] }}"
+            "{{ messages[2]['content'] }}"
+        )
+        messages = conversation(("user", "abc"), ("assistant", "b"), ("user", "d"))
+        assert rendered(template, messages).text == "abcd"
+        assert rendered(template, messages).spans == {2: (3, 4)}
 
     def test_a_template_that_refuses_the_messages_says_why(self) -> None:
         with pytest.raises(LogitAmpError, match="must alternate"):

@@ -6,45 +6,19 @@ import copy
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, normalizers
-from transformers import AddedToken, PreTrainedTokenizerFast
+from transformers import AddedToken
 
 from logit_amp_chat.core.models.vocabulary import TokenBytes, fingerprint
+from tests.core.models.tiny_tokenizers import sentencepiece_bpe
 from tests.models import tiny_tokenizer
 
 TEXTS = ["naïve café 日本語 🙂 привет", "  two  spaces\n\ttab", "plain", "½ ﬁ \u200b x"]
 
 
-def sentencepiece_like() -> Any:
-    """Spaces as ▁ and unknown bytes as <0xNN>, as Llama 2 and Gemma spell them."""
-    pieces = [
-        "<unk>",
-        "<s>",
-        "</s>",
-        *(f"<0x{b:02X}>" for b in range(256)),
-        "▁",
-        "a",
-        "b",
-        "▁a",
-        "▁▁",
-    ]
-    backend = Tokenizer(
-        models.BPE(
-            vocab={p: i for i, p in enumerate(pieces)},
-            merges=[("▁", "a"), ("▁", "▁")],
-            byte_fallback=True,
-            unk_token="<unk>",
-        )
-    )
-    backend.normalizer = normalizers.Replace(" ", "▁")
-    backend.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", bos_token="<s>")
-
-
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("tokenizer", [tiny_tokenizer(), sentencepiece_like()], ids=["bytes", "sp"])
+@pytest.mark.parametrize(
+    "tokenizer", [tiny_tokenizer(), sentencepiece_bpe(prefix=False)], ids=["bytes", "sp"]
+)
 def test_the_bytes_of_the_ids_are_the_bytes_of_the_text(tokenizer: Any, text: str) -> None:
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     names = TokenBytes(tokenizer)
@@ -72,7 +46,7 @@ def test_special_tokens_are_marked_and_ordinary_ones_are_not() -> None:
 
 def test_spaces_that_were_added_as_a_token_are_spaces() -> None:
     """Gemma lists the runs of ▁ in its vocabulary among the added tokens, too."""
-    tokenizer = sentencepiece_like()
+    tokenizer = sentencepiece_bpe(prefix=False)
     tokenizer.add_tokens([AddedToken("▁▁", normalized=False)])
     a, spaces, b = tokenizer("a  b", add_special_tokens=False)["input_ids"]
     assert spaces in tokenizer.added_tokens_decoder
@@ -81,7 +55,7 @@ def test_spaces_that_were_added_as_a_token_are_spaces() -> None:
 
 
 def test_a_special_token_keeps_its_name() -> None:
-    tokenizer = sentencepiece_like()
+    tokenizer = sentencepiece_bpe(prefix=False)
     tokenizer.add_tokens(["<|begin▁of▁text|>"], special_tokens=True)
     last = len(tokenizer) - 1
     assert TokenBytes(tokenizer).describe(last) == ("<|begin▁of▁text|>", None, True)
@@ -98,4 +72,4 @@ def test_the_fingerprint_is_that_of_the_words_and_not_of_added_tokens() -> None:
     more = copy.deepcopy(more)
     more.add_tokens(["<|thought|>"], special_tokens=True)
     assert fingerprint(more) == fingerprint(tiny_tokenizer())
-    assert fingerprint(sentencepiece_like()) != fingerprint(tiny_tokenizer())
+    assert fingerprint(sentencepiece_bpe(prefix=False)) != fingerprint(tiny_tokenizer())

@@ -37,7 +37,7 @@ def sentencepiece_bpe(*, prefix: bool = True) -> Any:
     backend = Tokenizer(
         models.BPE(
             vocab={piece: i for i, piece in enumerate(pieces)},
-            merges=[("▁", "a"), ("▁", "b"), ("▁", "▁")],
+            merges=[("▁", "▁"), ("▁", "a"), ("▁", "b")],
             byte_fallback=True,
             unk_token="<unk>",
         )
