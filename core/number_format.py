@@ -68,7 +68,7 @@ def perplexity(value: float) -> str:
     """A perplexity in four digits: 8.012, 1,234, ∞, and – for NaN."""
     if not math.isfinite(value):
         return nats(value)
-    return f"{value:,.0f}" if 1000 <= value < 1e9 else number(value, 4)
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else number(value, 4)
 
 
 def probability(log_prob: float) -> str:

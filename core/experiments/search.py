@@ -167,10 +167,12 @@ def by_line(sources: Iterable[Source]) -> Iterator[Source]:
         if not isinstance(source.content, PlainText):
             yield source
             continue
+        inside = "" if source.place.startswith("part ") else source.place
         for number, line in enumerate(source.content.text.split("\n"), source.line):
             if text := line.strip():
+                place = ", ".join(filter(None, (inside, f"line {number}")))
                 content = PlainText(text=text)
-                yield replace(source, place=f"line {number}", line=number, content=content)
+                yield replace(source, place=place, line=number, content=content)
 
 
 def messages_to(content: Content, settings: SearchSettings) -> tuple[Message, ...] | None:

@@ -15,7 +15,7 @@ PLOT_ENDINGS = (".png", ".svg", ".pdf")
 def command(
     context: typer.Context,
     files: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(metavar="FILE…", help="Texts, chats or folders; - reads stdin."),
     ] = None,
     text: Annotated[

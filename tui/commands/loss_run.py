@@ -18,7 +18,7 @@ from logit_amp_chat.core.text import clean, visible
 from logit_amp_chat.tui.commands import engine, loss_output
 from logit_amp_chat.tui.commands.output import put, put_json, put_safe, say
 from logit_amp_chat.tui.commands.reading_progress import ReadingProgress
-from logit_amp_chat.tui.commands.sources import open_sources, say_refused
+from logit_amp_chat.tui.commands.sources import open_sources, say_refused, use_vocabulary
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _Texts:
 
 def run(
     profile: Profile,
-    paths: Sequence[Path],
+    paths: Sequence[str],
     texts: Sequence[str],
     score: Score,
     settings: Settings,
@@ -72,8 +72,11 @@ def run(
     """Print the loss of what `paths` name and of `texts`; the exit code. Raises LogitAmpError."""
     if settings.plot is not None:
         need_matplotlib()
-    read = _Texts(texts, open_sources(paths, score) if paths else None)
+    files = open_sources(paths, score) if paths else None
+    read = _Texts(texts, files)
     with engine.open_pair(profile) as pair:
+        if files:
+            use_vocabulary(files, pair)
         loss = Loss(pair.engine, read, settings.reading)
         progress = ReadingProgress(read, live=True)
         with pair.interruptible(loss.stop):

@@ -13,7 +13,7 @@ from logit_amp_chat.tui.commands import options
 def command(
     context: typer.Context,
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(metavar="PROMPTS…", help="Texts, chats or folders; - reads stdin."),
     ],
     profile: options.ProfileName = None,

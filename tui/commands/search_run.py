@@ -19,7 +19,7 @@ from logit_amp_chat.core.transcripts.writer import Transcript, default_folder
 from logit_amp_chat.tui.commands import engine, search_output
 from logit_amp_chat.tui.commands.output import put_json, put_safe, say
 from logit_amp_chat.tui.commands.reading_progress import LiveLine
-from logit_amp_chat.tui.commands.sources import open_sources, say_refused
+from logit_amp_chat.tui.commands.sources import open_sources, say_refused, use_vocabulary
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Settings:
     color: When
 
 
-def run(profile: Profile, paths: Sequence[Path], settings: Settings) -> int:
+def run(profile: Profile, paths: Sequence[str], settings: Settings) -> int:
     """Print the best of the prompts that `paths` name; the exit code. Raises LogitAmpError."""
     if settings.open_hit is not None:
         from logit_amp_chat.tui.terminal.capabilities import check_terminal
@@ -53,6 +53,7 @@ def run(profile: Profile, paths: Sequence[Path], settings: Settings) -> int:
     sources = open_sources(paths, "all")
     with contextlib.ExitStack() as stack:
         pair = stack.enter_context(engine.open_pair(profile))
+        use_vocabulary(sources, pair)
         file = None
         if settings.out is not None:
             file = SearchFile(settings.out, header(pair.session, settings.search))

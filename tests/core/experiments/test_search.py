@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -307,7 +307,9 @@ def test_an_infinite_log_ratio_ranks_first() -> None:
 def test_lines_are_prompts_with_their_numbers() -> None:
     text = Source(name="f", place="", line=1, content=PlainText(text="one\n\n  two \r\nthree"))
     other = source(chat(("user", "a\nb")))
-    found = list(by_line([text, other]))
+    part = replace(text, place="part 2", line=9, content=PlainText(text="four"))
+    value = replace(text, place="line 7", content=PlainText(text="five\nsix"))
+    found = list(by_line([text, other, part, value]))
     assert [(one.place, one.line) for one in found[:3]] == [
         ("line 1", 1),
         ("line 3", 3),
@@ -317,3 +319,4 @@ def test_lines_are_prompts_with_their_numbers() -> None:
         PlainText(text=text) for text in ("one", "two", "three")
     ]
     assert found[3] is other
+    assert [one.place for one in found[4:]] == ["line 9", "line 7, line 1", "line 7, line 2"]
