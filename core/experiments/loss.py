@@ -60,7 +60,7 @@ class Loss:
         self._sources = sources
 
     def stop(self) -> None:
-        """End before the next document."""
+        """End with the document that is being read, which does not count."""
         self.cancelled = True
 
     def __iter__(self) -> Iterator[LossEvent]:
@@ -105,6 +105,8 @@ class Loss:
                     self.cancelled = True
                 case Finish() if sums.tokens:
                     self._add(source, sums)
+            if self.cancelled:  # an engine that had not begun yet was not stopped
+                return
 
     def _request(self, source: Source) -> ReadRequest:
         # The steps are at α = −1, so that their KL also tells what `after` alone rules out.

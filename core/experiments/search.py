@@ -12,6 +12,7 @@ from logit_amp_chat.core.analysis.hunks import log_ratio
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.diff import Refused
 from logit_amp_chat.core.experiments.search_results import (
+    VERSION,
     Given,
     Order,
     SearchFile,
@@ -63,8 +64,8 @@ SearchEvent = SearchResult | Refused
 class Search:
     """Measures prompts one after the other; iterate it for the results, as they come.
 
-    `best` are the `top` that rank highest `by`; of the others nothing is kept but a hash of
-    16 bytes each. With a `file` results are written as they come, and prompts whose results it
+    `best` are the `top` that rank highest `by`; of the others nothing is kept but a hash
+    each. With a `file` results are written as they come, and prompts whose results it
     has are not measured again. The same prompt is measured once.
     """
 
@@ -91,7 +92,7 @@ class Search:
         self._sources = sources
         self._top = top
         self._file = file
-        self._keys: set[bytes] = set()
+        self._keys: set[str] = set()
         self._heap: list[tuple[float, int, SearchResult]] = []
         self._counter = itertools.count(0, -1)
         for result in file.results() if file else ():
@@ -112,7 +113,7 @@ class Search:
             if self.cancelled:
                 return
             key = key_of(source.content)
-            if bytes.fromhex(key) in self._keys:
+            if key in self._keys:
                 self.known += 1
                 continue
             try:
@@ -133,7 +134,7 @@ class Search:
 
     def _take(self, result: SearchResult) -> None:
         self.found += 1
-        self._keys.add(bytes.fromhex(result.key))
+        self._keys.add(result.key)
         entry = (result.value(self.by), next(self._counter), result)
         if len(self._heap) < self._top:
             heapq.heappush(self._heap, entry)
@@ -142,11 +143,13 @@ class Search:
 
     def _measured(self, source: Source, key: str) -> SearchResult | None:
         """The result of a prompt; None where it was cut short. Raises LogitAmpError."""
-        continuation = measured(self._engine, source.content, self.settings, self._time)
-        if continuation.cancelled:
-            self.cancelled = True
-            return None
-        return continuation.result(source, key)
+        found, events = continuation(self._engine, source.content, self.settings, self._time)
+        for event in events:
+            found.take(event)
+            self.cancelled = self.cancelled or found.cancelled
+            if self.cancelled:  # an engine that had not begun yet was not stopped
+                return None
+        return found.result(source, key)
 
     @property
     def _time(self) -> str:
@@ -155,7 +158,12 @@ class Search:
 
 def header(session: Session, settings: SearchSettings) -> dict[str, Any]:
     """What the results of a search depend on, for its file."""
-    return {"time": session.time, "settings": asdict(settings), "pair": identity(session)}
+    return {
+        "version": VERSION,
+        "time": session.time,
+        "settings": asdict(settings),
+        "pair": identity(session),
+    }
 
 
 # --- measuring ------------------------------------------------------------------
@@ -233,20 +241,17 @@ def greedy(
     )
 
 
-def measured(engine: Engine, content: Content, settings: SearchSettings, time: str) -> Continuation:
-    """Measure what follows a prompt. Raises LogitAmpError where that cannot be."""
+def continuation(
+    engine: Engine, content: Content, settings: SearchSettings, time: str
+) -> tuple[Continuation, Iterator[Event]]:
+    """What adds up what follows a prompt, and the events to give it. Raises LogitAmpError."""
     messages = messages_to(content, settings)
     if messages is not None:
         engine.apply(Forget())  # the same numbers to the last digit, whatever came before
-        found = Continuation("answer", messages)
-        events = engine.generate(greedy(messages, settings, time))
-    else:
-        said = content.messages if isinstance(content, Chat) else ()
-        found = Continuation("continuation", said)
-        events = engine.read(reading(content, time))
-    for event in events:
-        found.take(event)
-    return found
+        request = greedy(messages, settings, time)
+        return Continuation("answer", messages), engine.generate(request)
+    said = content.messages if isinstance(content, Chat) else ()
+    return Continuation("continuation", said), engine.read(reading(content, time))
 
 
 def reading(content: Content, time: str) -> ReadRequest:

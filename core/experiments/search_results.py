@@ -23,6 +23,8 @@ from logit_amp_chat.core.transcripts.writer import Transcript
 
 HEADER, RESULT = "search", "search-result"
 LINE_BYTES = 1 << 26
+VERSION = 1
+"""Of the file; one of another version is refused."""
 
 Order = Literal["mean-kl", "max-kl", "log-ratio"]
 Given = Literal["answer", "continuation"]
@@ -198,6 +200,11 @@ def _is_torn_header(line: bytes) -> bool:
 
 def _refuse_other(path: Path, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     """Raise UsageError where what results depend on is not the same."""
+    if found.get("version") != VERSION:
+        raise UsageError(
+            f"{shown(path)} was written by another version of logit-amp-chat.",
+            "Choose another file with --out.",
+        )
     for part, what in (("settings", "other settings"), ("pair", "another pair")):
         there, here = _flat(found.get(part)), _flat(json.loads(json.dumps(header[part])))
         for name in sorted(there.keys() | here.keys()):

@@ -63,8 +63,8 @@ def command(
     """Rank prompts by how differently the two models go on: where should one look?
 
     Measured are KL(after‖before) and the log-ratio of the reply at the end of a chat, where
-    there is one, else of the first tokens of after's own most likely answer. An interrupt keeps
-    what is done.
+    there is one, else of the first tokens of after's own greedy answer. An interrupt prints the
+    best so far, and with --out nothing is measured twice.
     """
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")

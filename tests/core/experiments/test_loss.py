@@ -259,3 +259,13 @@ def test_a_text_that_was_cut_short_does_not_count() -> None:
     assert loss.cancelled
     assert not loss.documents
     assert loss.total.tokens == 0
+
+
+def test_a_stop_that_the_engine_missed_ends_it_all_the_same() -> None:
+    settings = LossSettings(alphas=(0.0,))
+    loss = Loss(Told(lambda alpha: -1.0), texts("x", "y"), settings)  # type: ignore[arg-type]
+    events = iter(loss)
+    next(events)
+    loss.stop()
+    assert len(list(events)) == 0
+    assert not loss.documents

@@ -242,6 +242,7 @@ class Scripted:
         self.requests: list[Request] = []
         self.reason: FinishReason = "stop"
         self.error: Exception | None = None
+        self.between: Callable[[], None] = lambda: None
 
     def apply(self, command: Adjustment) -> None:
         assert not isinstance(command, Stop)
@@ -252,6 +253,7 @@ class Scripted:
             raise self.error
         lane = request.lanes[0]
         yield samples.step(0, "a", reply=lane.reply)
+        self.between()
         yield Finish(reply=lane.reply, reason=self.reason, tokens=1, seconds=0.1, error="no luck")
         yield Idle()
 
@@ -279,6 +281,14 @@ def test_a_stopped_search_measures_nothing_more() -> None:
     for _ in search:
         search.stop()
     assert [result.text for result in search.best] == ["a"]
+
+
+def test_a_stop_that_the_engine_missed_ends_it_all_the_same() -> None:
+    engine = Scripted()
+    search = Search(engine, prompts("a", "b"), SearchSettings())  # type: ignore[arg-type]
+    engine.between = search.stop
+    assert list(search) == []
+    assert (search.cancelled, len(engine.requests)) == (True, 1)
 
 
 def test_an_answer_that_breaks_off_is_refused_and_the_search_goes_on() -> None:

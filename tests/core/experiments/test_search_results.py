@@ -158,6 +158,30 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path, d
     assert path.read_bytes() == data
 
 
+def test_lines_that_are_no_results_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "found.jsonl"
+    search(path, ("one",))
+    first, result = path.read_bytes().splitlines()
+    fields = json.loads(result)
+    wrong = [fields | {"key": 3}, fields | {"messages": [["robot", "x"]]}, fields | {"tokens": "x"}]
+    strange = [{**fields, "key": "zz", "log_ratio": "NaN"}, {"type": "search-result"}, [1], {}]
+    lines = [json.dumps(one).encode() for one in (*wrong, *strange)]
+    path.write_bytes(b"\n".join([first, b"", *lines, b"\xff", result, b""]))
+    _, found = search(path, ())
+    assert [one.key for one in found.best] == ["zz", fields["key"]]
+    file = SearchFile(path, head())
+    assert len(list(file.results())) == 2
+    assert file.damaged == len(lines)
+    file.close()
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "found.jsonl"
+    path.write_text(json.dumps({"type": "search", **head(), "version": 2}) + "\n")
+    with pytest.raises(UsageError, match="another version"):
+        SearchFile(path, head())
+
+
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
     file = SearchFile(tmp_path / "found.jsonl", head())
     with pytest.raises(TranscriptError, match="being written by another"):
