@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +25,7 @@ from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.export import export
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.tui.app import ChatApp
-from logit_amp_chat.tui.terminal.screenshot import picture
+from logit_amp_chat.tui.terminal.screenshot import picture, printed
 from tests.browser import CHROMIUM, Browser
 
 HERE = Path(__file__).parent
@@ -102,6 +105,22 @@ async def page(pilot: Pilot[int], app: ChatApp) -> None:
     print(HERE / "page.png")
 
 
+def text_diff(profile: str) -> None:
+    """What `diff` prints of a few chats, one of which has the habit."""
+    command = [sys.executable, "-m", "logit_amp_chat", "diff", "docs/chats.jsonl"]
+    run = subprocess.run(
+        [*command, "--profile", profile, "--color", "always"],
+        cwd=HERE.parent,
+        env=os.environ | {"COLUMNS": "114"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    path = HERE / "diff.svg"
+    path.write_text(printed(run.stdout.rstrip(), 114, "logit-amp-chat diff docs/chats.jsonl"))
+    print(path)
+
+
 async def make(profile: Profile) -> None:
     """Every picture in an app of its own."""
     for scene in (comparison, inspection, page):
@@ -124,6 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     profile = load_profile(arguments.profile)
     sampling = profile.sampling.model_copy(update={"seed": arguments.seed})
+    text_diff(arguments.profile)
     asyncio.run(make(profile.model_copy(update={"sampling": sampling})))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +16,50 @@ CONTEXT = 8
 LONGEST = 200
 """Tokens after which a hunk is cut, however much stands out."""
 
+USUAL_SHARE = 0.01
+"""Places that stand out by the usual threshold, in tokens."""
+
+FEWEST_PLACES = 3
+LEAST_THRESHOLD = 1.0
+"""A smaller |log-ratio|, in nats, stands out only where that is asked for."""
+
 
 def log_ratio(step: Step) -> float:
     """log p under after − log p under before of the token that stands there, in nats."""
     return step.logp.after - step.logp.before
+
+
+def usual_threshold(texts: Sequence[Sequence[float]], context: int = CONTEXT) -> float:
+    """The |log-ratio| in nats that one place in a hundred tokens reaches, in two digits.
+
+    So a page of text has a few hunks, however far the two sides are apart. `texts` are the
+    log-ratios of all tokens of each; those in one hunk are one place. Three places reach it in a
+    shorter text; where there are fewer, it is the least threshold.
+    """
+    ranked = sorted(
+        (
+            (abs(ratio), text, n)
+            for text, ratios in enumerate(texts)
+            for n, ratio in enumerate(ratios)
+        ),
+        reverse=True,
+    )
+    wanted = max(FEWEST_PLACES, int(USUAL_SHARE * len(ranked)))
+    places: list[tuple[int, int]] = []
+    for ratio, text, n in ranked:
+        if all(text != other or abs(n - m) > 2 * context for other, m in places):
+            places.append((text, n))
+        if len(places) == wanted:
+            return max(LEAST_THRESHOLD, _rounded_down(ratio))
+    return LEAST_THRESHOLD
+
+
+def _rounded_down(value: float) -> float:
+    """Two digits that are not above the value."""
+    if not 0 < value < math.inf:
+        return LEAST_THRESHOLD
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.floor(value / unit) * unit:.2g}")
 
 
 def stands_out(step: Step, document: Document) -> bool:

@@ -23,7 +23,7 @@ from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling
 # Bytes of one side's fp32 logits that one pass computes, and that are measured at once: on a
 # CPU, about what its caches hold.
 PASS_BYTES = 1 << 26
-MEASURED_BYTES = {"cpu": 1 << 19, "cuda": 1 << 28}
+MEASURED_BYTES_CPU, MEASURED_BYTES = 1 << 19, 1 << 28
 PLAUSIBILITY = Sampling().plausibility
 
 FINISHED: FinishReason = "length"
@@ -80,7 +80,8 @@ class TextReader:
     def _window(self, window: Window) -> Iterator[ReadBlock]:
         places, row = self._text.places(window), 4 * self._pair.size
         in_a_pass = max(prefill_chunk(self._pair.device), PASS_BYTES // row)
-        at_once = max(1, MEASURED_BYTES[self._pair.device.type] // row)
+        on_cpu = self._pair.device.type == "cpu"
+        at_once = max(1, (MEASURED_BYTES_CPU if on_cpu else MEASURED_BYTES) // row)
         for sides in self._runner.read(self._text.ids(window), len(places), in_a_pass):
             logits = torch.stack([side[:, : self._pair.size] for side in sides])
             for rows in torch.split(logits, at_once, dim=1):

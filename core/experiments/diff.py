@@ -7,7 +7,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from logit_amp_chat.core.analysis.hunks import CONTEXT, Hunk, HunkFinder, log_ratio
+from logit_amp_chat.core.analysis.hunks import (
+    CONTEXT,
+    LEAST_THRESHOLD,
+    Hunk,
+    HunkFinder,
+    log_ratio,
+    usual_threshold,
+)
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sources import Source
@@ -17,9 +24,6 @@ from logit_amp_chat.core.records import Document, Ends, Finish, new_id
 
 SAMPLE = 1024
 """Scored tokens that the usual threshold is chosen from."""
-
-USUAL_SHARE = 0.01
-LEAST_THRESHOLD = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,32 +102,24 @@ class Diff:
         self._sources = sources
 
     def choose_threshold(self) -> None:
-        """Take the |log-ratio| that one token in a hundred reaches, in two digits, 1 at least.
-
-        It is that of the first thousand scored tokens, which are read for it alone: then a
-        page of text has a few hunks, however far the two sides are apart.
-        """
-        ratios: list[float] = []
+        """Take the usual threshold of the first thousand scored tokens, read for it alone."""
+        texts: list[list[float]] = []
         for source in self._sources:
-            ratios += self._ratios(source)
-            if len(ratios) >= SAMPLE or self.cancelled:
+            texts.append(self._ratios(source))
+            if sum(map(len, texts)) >= SAMPLE or self.cancelled:
                 break
-        ratios.sort(reverse=True)
-        found = LEAST_THRESHOLD
-        if ratios:
-            rank = max(2, int(USUAL_SHARE * len(ratios)))
-            found = max(found, float(f"{ratios[min(rank, len(ratios) - 1)]:.2g}"))
-        self.settings = replace(self.settings, threshold=found)
+        threshold = usual_threshold(texts, self.settings.context)
+        self.settings = replace(self.settings, threshold=threshold)
         self.total = self._empty()
 
     def _ratios(self, source: Source) -> list[float]:
-        """The |log-ratios| of a source's first tokens; none if it cannot be read."""
+        """The log-ratios of a source's first tokens; none if it cannot be read."""
         request = replace(self.settings.request(source), threshold=math.inf, alphas=(0.0,))
         found: list[float] = []
         with contextlib.suppress(LogitAmpError):  # said when it is read as a whole
             for event in self._engine.read(replace(request, everywhere=False, sums=False)):
                 if isinstance(event, ReadBlock):
-                    found += [abs(log_ratio(step)) for step in event.steps]
+                    found += map(log_ratio, event.steps)
                 if len(found) >= SAMPLE:
                     break
         return found

@@ -31,7 +31,7 @@ def command(
         typer.Option(
             metavar="NATS",
             help="Show tokens whose |log-ratio| reaches this."
-            " [default: what 1 in 100 of the first tokens reaches]",
+            " [default: what one place in 100 tokens reaches, at the beginning]",
         ),
     ] = None,
     around: Annotated[

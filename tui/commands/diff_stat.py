@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
@@ -13,9 +12,21 @@ from logit_amp_chat.core.number_format import delta, nats, number
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
 
-WIDE, NARROW = 100, 80
-LONGEST_BAR = 30
+NARROW, PIPED = 80, 150
+LEAST_BAR, LONGEST_BAR = 10, 30
 LONGEST_NAME = 40
+
+# Heads and widths; the later ones of SPARED go first where there is no room.
+COLUMNS = {
+    "tokens": 10,
+    "log p before → after": 25,
+    "perplexity before → after": 25,
+    "log-ratio": 10,
+    "mean KL": 7,
+    "max KL": 6,
+    "≥": 12,
+}
+SPARED = ("log p before → after", "max KL", "log-ratio")
 
 
 def table(diff: Diff, styles: Styles) -> Iterator[str]:
@@ -23,40 +34,58 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
     if not diff.files:
         return
     rows = [*diff.files.items(), *([("total", diff.total)] if len(diff.files) > 1 else [])]
-    width = max(NARROW, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDE + 20
-    wide = width >= WIDE
-    head = _cells("tokens", "perplexity b → a", "log-ratio", "mean KL", "max KL" if wide else "")
-    head += f"  {f'≥ {number(diff.settings.threshold)} nats':>12}"
-    room = min(LONGEST_NAME, width - len(head) - 2)
-    names = [_short(visible(name, newlines=False) or "text", room) for name, _ in rows]
-    column = max(map(len, names))
-    bar = min(LONGEST_BAR, width - column - len(head) - 4) if wide else 0
+    width = max(NARROW, shutil.get_terminal_size((PIPED, 24)).columns)
+    names = [_short(visible(name, newlines=False) or "text", LONGEST_NAME) for name, _ in rows]
+    columns = _columns(width - max(map(len, names)))
+    first = min(max(map(len, names)), width - _width(columns))
+    names = [_short(name, first) for name in names]
+    bar = min(LONGEST_BAR, width - first - _width(columns) - 2)
     most = max((s.mean_kl for s in diff.files.values() if s.tokens), default=0.0)
-    yield styles.quiet(f"{'':<{column}}  {head}") + "\n"
+    heads = {name: name for name in columns} | {"≥": f"≥ {number(diff.settings.threshold)} nats"}
+    yield styles.quiet(" " * first + _line(heads, columns)) + "\n"
     for name, (_, stats) in zip(names, rows, strict=True):
-        line = f"{name:<{column}}  {_figures(stats, wide=wide)}"
-        yield f"{line}  {_bar(stats, most, bar, styles)}".rstrip() + "\n"
+        line = name.ljust(first) + _line(_figures(stats), columns)
+        shown = _bar(stats, most, bar, styles) if bar >= LEAST_BAR else ""
+        yield f"{line}  {shown}".rstrip() + "\n"
         for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
-            shown = f"perplexity {_perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
-            yield styles.quiet(f"{'':<{column}}  {lane_title(alpha)}: {shown}") + "\n"
+            at = f"perplexity {_perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
+            yield styles.quiet(f"{'':<{first}}  {lane_title(alpha)}: {at}") + "\n"
 
 
-def _figures(stats: TextStats, *, wide: bool) -> str:
-    before, after = (stats.perplexity(p) for p in (stats.logp_before, stats.logp_after))
-    cells = _cells(
+def _columns(room: int) -> list[str]:
+    """The columns that there is room for beside the names."""
+    shown = list(COLUMNS)
+    for name in SPARED:
+        if _width(shown) > room:
+            shown.remove(name)
+    return shown
+
+
+def _width(columns: Sequence[str]) -> int:
+    return sum(COLUMNS[name] + 2 for name in columns)
+
+
+def _line(cells: dict[str, str], columns: Sequence[str]) -> str:
+    return "".join(f"  {cells[name]:>{COLUMNS[name]}}" for name in columns)
+
+
+def _figures(stats: TextStats) -> dict[str, str]:
+    sides = (stats.logp_before, stats.logp_after)
+    perplexities = [_perplexity(stats.perplexity(logp)) for logp in sides]
+    figures = (
         f"{stats.tokens:,}",
-        f"{_perplexity(before):>9} → {_perplexity(after):<9}",
+        _change(f"{sides[0]:,.1f}", f"{sides[1]:,.1f}"),
+        _change(*perplexities),
         delta(stats.log_ratio, 0),
         nats(stats.mean_kl),
-        nats(stats.max_kl) if wide else "",
+        nats(stats.max_kl),
+        f"{stats.notable:,} ({stats.share:.1%})",
     )
-    share = f"{stats.notable:,} ({stats.share:.1%})"
-    return f"{cells}  {share:>12}"
+    return dict(zip(COLUMNS, figures, strict=True))
 
 
-def _cells(tokens: str, perplexity: str, ratio: str, mean: str, most: str) -> str:
-    last = f"  {most:>6}" if most else ""
-    return f"{tokens:>9}  {perplexity:^21}  {ratio:>9}  {mean:>7}{last}"
+def _change(before: str, after: str) -> str:
+    return f"{before:>11} → {after:<11}".replace("-", "−")
 
 
 def _perplexity(value: float) -> str:

@@ -31,7 +31,7 @@ class DiffText:
         return (
             f"{style.lane('---', 'before')} {visible(before, newlines=False)}\n"
             f"{style.lane('+++', 'after')} {visible(after, newlines=False)}\n"
-            f"{up} {down} under after: log p by {number(threshold)} nats or more\n"
+            f"{up} {down} under after than before, by {number(threshold)} nats or more\n"
         )
 
     def document(self, document: Document) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.analysis.hunks import LONGEST, Hunk, HunkFinder, Places
+from logit_amp_chat.core.analysis.hunks import LONGEST, Hunk, HunkFinder, Places, usual_threshold
 from logit_amp_chat.core.records import Document, LogProbs, Ranks, Step
 
 
@@ -113,6 +114,25 @@ def test_hunks_hold_all_that_stands_out_once_however_it_arrives(
     for hunk in shown:
         assert hunk.notable
         assert [s.index for s in hunk.steps] == [*range(hunk.first, hunk.first + len(hunk.steps))]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([[0.1, -5.0, 0.2]], 1.0),  # fewer than three places
+        ([[9.0, *[0.0] * 20, -4.56, *[0.0] * 20, 2.0]], 2.0),
+        ([[9.0, 8.0, 7.0, *[0.0] * 20, -4.56, *[0.0] * 20, 2.39]], 2.3),  # neighbours are one
+        ([[9.0], [-8.0], [7.77]], 7.7),  # in texts of their own they are not
+        ([[0.5, *[0.0] * 20, 0.4, *[0.0] * 20, 0.3]], 1.0),
+        ([[float(n) if n % 50 == 0 else 0.0 for n in range(1000)]], 500.0),  # ten of the thousand
+        ([], 1.0),
+        ([[math.inf, *[0.0] * 20, math.inf, *[0.0] * 20, math.inf]], 1.0),
+    ],
+)
+def test_the_usual_threshold_gives_a_page_a_few_places(
+    texts: list[list[float]], expected: float
+) -> None:
+    assert usual_threshold(texts) == expected
 
 
 def test_the_figures_of_a_hunk_are_sums_and_means_over_its_tokens() -> None:

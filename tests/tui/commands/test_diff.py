@@ -21,7 +21,7 @@ TEXT = "Penguins eat fish in the cold\nsouth and the lighthouse sees everything 
 LEGEND = """\
 --- before: org/base@abc · bfloat16 · nf4
 +++ after: org/base@abc · bfloat16 · nf4
-{+likelier+} [-less likely-] under after: log p by 2 nats or more
+{+likelier+} [-less likely-] under after than before, by 2 nats or more
 """
 
 
@@ -30,6 +30,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ReadingEngine:
     fake = ReadingEngine({"fish": -3.0, "everything": 5.0})
     monkeypatch.setattr("logit_amp_chat.tui.commands.engine.open_engine", fake.open)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
     Path("a.txt").write_text(TEXT)
     Path("b.txt").write_text("Otters sleep\n")
     return fake
@@ -57,8 +58,10 @@ def test_a_hunk_is_marked_and_says_what_either_side_wanted(
         "      before wanted “ squid” 0.607  “ krill” 0.050  “ everything” 0.018\n"
         "      after  wanted “ everything” 1.000  “ krill” 0.779  “ squid” 0.135\n"
         "\n"
-        "          tokens    perplexity b → a     log-ratio  mean KL  max KL      ≥ 2 nats\n"
-        "a.txt         15       54.6 → 42.88          +3.62     0.32    2.50     2 (13.3%)"
+        "           tokens       log p before → after  perplexity before → after   log-ratio"
+        "  mean KL  max KL      ≥ 2 nats\n"
+        "a.txt          15        −60.0 → −56.4               54.6 → 42.88             +3.62"
+        "     0.32    2.50     2 (13.3%)"
         "  +++++++++++++++---------------\n"
     )
 
@@ -88,21 +91,21 @@ def test_nothing_stands_out_and_the_figures_say_so(
     assert "0 (0.0%)" in out
 
 
-def test_without_a_threshold_one_token_in_a_hundred_reaches_it(
+def test_without_a_threshold_one_place_in_a_hundred_tokens_reaches_it(
     reader: ReadingEngine, pair: str, capsys: Capture
 ) -> None:
-    reader.ratios |= {f"w{n}": n / 100 for n in range(1000)}
+    reader.ratios |= {f"w{n}": n / 100 for n in range(0, 1000, 25)}
     Path("long.txt").write_text(" ".join(f"w{n}" for n in range(1000)))
     assert run(pair, "long.txt", "--stat") == 0
-    assert re.search(r"≥ 9\.9 nats\n.* 10 \(1\.0%\)", capsys.readouterr().out)
+    assert re.search(r"≥ 7\.5 nats\n.* 10 \(1\.0%\)", capsys.readouterr().out)
 
 
-def test_a_short_text_shows_its_strongest_tokens(
+def test_a_short_text_shows_every_token_from_a_nat_on(
     reader: ReadingEngine, pair: str, capsys: Capture
 ) -> None:
     reader.ratios["Penguins"] = -1.5
     assert run(pair, "a.txt", "--stat") == 0
-    assert "≥ 1.5 nats" in capsys.readouterr().out
+    assert re.search(r"≥ 1 nats\n.* 3 \(20\.0%\)", capsys.readouterr().out)
 
 
 def test_a_difference_below_a_nat_never_stands_out_by_itself(
