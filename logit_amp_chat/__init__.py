@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         most_raised,
         token_changes,
     )
+    from logit_amp_chat.core.api.loss import LossCurve
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
@@ -47,6 +48,7 @@ _HOMES = {
         "most_raised",
         "token_changes",
     ),
+    "core.api.loss": ("LossCurve",),
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
@@ -71,6 +73,7 @@ __all__ = [
     "ContextError",
     "EngineError",
     "LogitAmpError",
+    "LossCurve",
     "Message",
     "OpenPair",
     "OpeningRow",

@@ -11,15 +11,15 @@ from logit_amp_chat.core.analysis.hunks import CONTEXT
 from logit_amp_chat.core.api.request import (
     Alphas,
     Prompt,
-    finite,
-    messages_of,
+    content_of,
+    finite_alphas,
     several,
 )
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.chat_shapes import has_text
 from logit_amp_chat.core.experiments.diff import DiffSettings
 from logit_amp_chat.core.experiments.sources import Source, Sources, read_sources
-from logit_amp_chat.core.reading import Chat, PlainText, Score
+from logit_amp_chat.core.reading import Chat, Score
 from logit_amp_chat.core.records import Ends
 from logit_amp_chat.core.text import visible
 
@@ -63,7 +63,7 @@ def diff_settings(ends: Ends, options: DiffOptions) -> DiffSettings:
     return DiffSettings(
         threshold=0.0 if threshold is None else _nats(threshold),
         context=CONTEXT if context is None else context,
-        alphas=() if alpha is None else tuple(map(finite, several(alpha, "alpha"))),
+        alphas=() if alpha is None else tuple(finite_alphas(alpha)),
         window=window,
         stride=stride,
         top=TOP if top is None else top,
@@ -77,11 +77,7 @@ def text_source(text: Text, options: DiffOptions, vocabulary: str | None) -> Sou
     score = _score(options)
     if isinstance(text, Path):
         return _only_source(text, file_sources((text,), options, vocabulary))
-    content: PlainText | Chat
-    if isinstance(text, str):
-        content = PlainText(text=text)
-    else:
-        content = Chat(messages=messages_of(text, None), score=score)
+    content = content_of(text, score)
     if not has_text(content):
         whose = f" of the role {score}" if isinstance(content, Chat) and score != "all" else ""
         raise UsageError(

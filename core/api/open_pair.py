@@ -21,13 +21,15 @@ from logit_amp_chat.core.api.diff_request import (
     file_sources,
     text_source,
 )
+from logit_amp_chat.core.api.loss import LossCurve, loss_settings, sources_of
 from logit_amp_chat.core.api.openings import Openings, make_openings_request
 from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make_request
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
-from logit_amp_chat.core.experiments.diff import Diff
+from logit_amp_chat.core.experiments.diff import Diff, Refused
+from logit_amp_chat.core.experiments.loss import Loss
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -197,6 +199,33 @@ class OpenPair:
         for one in diff.refused:
             name = f"{one.source.name} {one.source.place}".strip()
             warnings.warn(f"Not read: {name}: {one.error}", stacklevel=2)
+
+    def loss(
+        self,
+        texts: str | Iterable[Prompt],
+        *,
+        alpha: Alphas | None = None,
+        first_token: bool = True,
+        window: int | None = None,
+    ) -> LossCurve:
+        """The loss of texts at every α (default: −1.5 to 3 in steps of 0.25), read once.
+
+        A text is a string, or a chat as a list of messages, whose assistant's tokens count; none
+        sees another. Nothing is masked, and the temperature is 1. Without `first_token` the
+        first token of a string does not count; where the tokenizer has no beginning of text it
+        cannot. `window` is how many tokens are read at once. An interrupt returns the curve of
+        what was read.
+
+        Raises UsageError, EngineError, and LogitAmpError where a text cannot be read, or where
+        the curve is not convex: then the numbers are wrong.
+        """
+        settings = loss_settings(alpha, first_token=first_token, window=window)
+        loss = Loss(self.engine, sources_of(texts), settings)
+        with self.interruptible(loss.stop):
+            for event in loss:
+                if isinstance(event, Refused):
+                    raise event.error
+        return LossCurve(loss)
 
     def events(self, request: Request) -> Iterator[Event]:
         """Everything an engine reports of a request, as `Engine.generate` does.

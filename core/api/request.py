@@ -15,6 +15,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.lanes import lane_names
 from logit_amp_chat.core.protocol import Lane, Request
+from logit_amp_chat.core.reading import Chat, PlainText, Score
 from logit_amp_chat.core.records import Ends, Message, Role, Sampling, new_id
 from logit_amp_chat.core.text import clean
 
@@ -66,7 +67,7 @@ def make_request(
             raise UsageError(f"top: expected a whole number, 0 or more, found {options['top']}.")
     if raw and system is not None:
         raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
-    alphas = [finite(one) for one in several(profile.alpha if alpha is None else alpha, "alpha")]
+    alphas = finite_alphas(profile.alpha if alpha is None else alpha)
     chosen = sampled(profile.sampling, sampling)
     seeds = several(chosen.seed if seed is None else seed, "seed")
     for one in seeds:
@@ -99,8 +100,12 @@ def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
         raise refused(error) from error
 
 
-def finite(alpha: float) -> float:
-    """An α as Python's number. Raises UsageError for one that is not finite."""
+def finite_alphas(alpha: Alphas) -> list[float]:
+    """One α, or several, as floats; at least one. Raises UsageError."""
+    return [_finite(one) for one in several(alpha, "alpha")]
+
+
+def _finite(alpha: float) -> float:
     try:
         value = float(alpha)
     except OverflowError:
@@ -139,6 +144,16 @@ def messages_of(prompt: Prompt, system: str | None, *, raw: bool = False) -> tup
         parent = messages[-1].id if messages else None
         messages.append(Message(id=new_id("m"), parent=parent, role=role, text=clean(text)))  # type: ignore[arg-type]
     return tuple(messages)
+
+
+def content_of(text: Prompt, score: Score = "assistant") -> PlainText | Chat:
+    """A text as it is, or a list of messages as a chat of which the tokens of `score` count.
+
+    Raises UsageError.
+    """
+    if isinstance(text, str):
+        return PlainText(text=text)
+    return Chat(messages=messages_of(text, None), score=score)
 
 
 def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:

@@ -209,6 +209,8 @@ def test_a_file_cut_anywhere_after_its_first_line_can_be_exported(sample: Path, 
 def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "chat.md"
     write_atomically(path, "one")
+    write_atomically(path, b"two \xff")
+    assert path.read_bytes() == b"two \xff"
     write_atomically(path, "two")
     assert path.read_text() == "two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
