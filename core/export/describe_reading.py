@@ -13,7 +13,7 @@ from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.export.readings import Passage, Reading
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, delta, nats, number, probability
-from logit_amp_chat.core.records import Document, Session, Step
+from logit_amp_chat.core.records import Candidate, Document, Session, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation
 
@@ -203,10 +203,10 @@ def strongest(step: Step, text: str) -> str:
     return f"{quoted(text or step.text)} {_nats(log_ratio(step))}, {chances}"
 
 
-def wanted(step: Step) -> Iterator[tuple[Side, str]]:
+def wanted(top: Sequence[Candidate]) -> Iterator[tuple[Side, str]]:
     """What each side wanted most at a token, with probabilities; nothing without candidates."""
-    for side in SIDES if step.top else ():
-        best = sorted(step.top, key=lambda one: -getattr(one, side))[:WANTED]
+    for side in SIDES if top else ():
+        best = sorted(top, key=lambda one: -getattr(one, side))[:WANTED]
         said = (f"{quoted(one.text)} {probability(getattr(one, side)).strip()}" for one in best)
         yield side, "  ".join(said)
 

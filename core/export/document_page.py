@@ -93,7 +93,7 @@ def _wanted(passage: Passage) -> str:
     """The strongest token of a hunk, and what each side wanted there."""
     step, text = passage.strongest
     rows = [f'<p class="wanted">{escape(describe_reading.strongest(step, text))}</p>']
-    for side, said in describe_reading.wanted(step):
+    for side, said in describe_reading.wanted(step.top):
         best = f'<b class="{side}">{side}</b> wanted {escape(said)}'
         rows.append(f'<p class="wanted">{best}</p>')
     return "".join(rows)

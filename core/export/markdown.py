@@ -119,7 +119,7 @@ class _Text:
         yield self.block("".join(pieces).rstrip("\n"))
         step, text = passage.strongest
         lines = [describe_reading.strongest(step, text)]
-        for side, best in describe_reading.wanted(step):
+        for side, best in describe_reading.wanted(step.top):
             lines.append(f"{side} wanted {best}")
         yield self.items(*lines)
 

@@ -65,7 +65,7 @@ def _text(
         yield _grey(document.text[done:start])
         shown = document.text[max(start, done) : end]
         done = max(done, end)
-        sides = (f"{side} wanted {best}" for side, best in describe_reading.wanted(step))
+        sides = (f"{side} wanted {best}" for side, best in describe_reading.wanted(step.top))
         yield _token(visible(shown), step, "\n".join((_figures(step), *sides)), metric)
     if whole:
         yield _grey(document.text[done:])

@@ -67,5 +67,5 @@ class DiffText:
     def _wanted(self, hunk: Hunk) -> Iterator[str]:
         step = hunk.strongest
         yield f"    {describe_reading.strongest(step, hunk.text_of(step))}"
-        for side, best in describe_reading.wanted(step):
+        for side, best in describe_reading.wanted(step.top):
             yield f"      {self._styles.lane(f'{side:<6}', side)} wanted {best}"

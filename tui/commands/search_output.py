@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from logit_amp_chat.core.experiments.search import Search
 from logit_amp_chat.core.experiments.search_results import (
     SearchResult,
-    StrongestToken,
     plain_values,
 )
 from logit_amp_chat.core.export import describe
+from logit_amp_chat.core.export.describe_reading import quoted, wanted
 from logit_amp_chat.core.number_format import count, delta, nats, probability
-from logit_amp_chat.core.records import Candidate
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.commands.styles import Styles
-
-WANTED = 3
-"""Tokens that each side wanted, beneath a prompt."""
 
 TOKEN = 14
 """Cells of a token in the table."""
@@ -82,24 +78,11 @@ def _below(result: SearchResult, styles: Styles, width: int) -> Iterator[str]:
     place = f"token {step.index + 1} of {result.tokens}"
     token = f"{cut(quoted(step.text), 2 * TOKEN)} {delta(step.log_ratio, 0)} nats, {chances}"
     yield cut(f"     {token}, {place}  {visible(where, newlines=False)}", width)
-    for name in ("before", "after"):
-        wanted = cut(_wanted(step, name), width - 19)
-        yield f"     {styles.lane(f'{name:<6}', name)} wanted {wanted}"
+    for side, best in wanted(step.top):
+        yield f"     {styles.lane(f'{side:<6}', side)} wanted {cut(best, width - 19)}"
     said = "after says" if result.measured == "answer" else "read"
     begins = visible(" ".join(result.begins.split()), newlines=False)
     yield styles.quiet(cut(f"     {said}: {begins}", width))
-
-
-def _wanted(step: StrongestToken, side: str) -> str:
-    best: Sequence[Candidate] = sorted(step.top, key=lambda one: -getattr(one, side))[:WANTED]
-    return "  ".join(
-        f"{quoted(one.text)} {probability(getattr(one, side)).strip()}" for one in best
-    )
-
-
-def quoted(text: str) -> str:
-    """A token, safe to show on one line."""
-    return f"“{visible(text, newlines=False)}”"
 
 
 def cut(text: str, cells: int) -> str:

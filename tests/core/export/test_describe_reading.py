@@ -113,11 +113,11 @@ def test_the_strongest_token_and_what_each_side_wanted() -> None:
     """“ so” has p = e⁻³ under before and e⁻¹ under after, “ other” 0.5 and 0.25."""
     found = passage((" so", 2.0), (" x", 0.0))
     assert describe_reading.strongest(*found.strongest) == "“ so” +2.00 nats, p 0.050 → 0.368"
-    assert list(describe_reading.wanted(found.strongest[0])) == [
+    assert list(describe_reading.wanted(found.strongest[0].top)) == [
         ("before", "“ other” 0.500  “ so” 0.050"),
         ("after", "“ so” 0.368  “ other” 0.250"),
     ]
-    assert list(describe_reading.wanted(found.steps[1])) == []
+    assert list(describe_reading.wanted(found.steps[1].top)) == []
 
 
 def test_a_hunk_has_the_sum_of_its_log_ratios_and_its_mean_divergence() -> None:
