@@ -64,6 +64,13 @@ def delta(value: float, width: int = 6) -> str:
     return text.replace("-", MINUS).rjust(width)
 
 
+def perplexity(value: float) -> str:
+    """A perplexity in four digits: 8.012, 1,234, ∞, and – for NaN."""
+    if not math.isfinite(value):
+        return nats(value)
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else number(value, 4)
+
+
 def probability(log_prob: float) -> str:
     """exp(`log_prob`) in five cells: 0.932, 0.004, 2e−7, 0."""
     return fraction(math.exp(min(log_prob, 0.0)))

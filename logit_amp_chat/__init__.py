@@ -22,9 +22,11 @@ if TYPE_CHECKING:
         most_raised,
         token_changes,
     )
+    from logit_amp_chat.core.api.loss import LossCurve
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
+    from logit_amp_chat.core.api.text_diff import TextDiff
     from logit_amp_chat.core.config.profile import Profile, load_profile
     from logit_amp_chat.core.errors import (
         ContextError,
@@ -46,9 +48,11 @@ _HOMES = {
         "most_raised",
         "token_changes",
     ),
+    "core.api.loss": ("LossCurve",),
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
+    "core.api.text_diff": ("TextDiff",),
     "core.config.profile": ("Profile", "load_profile"),
     "core.errors": (
         "ContextError",
@@ -69,6 +73,7 @@ __all__ = [
     "ContextError",
     "EngineError",
     "LogitAmpError",
+    "LossCurve",
     "Message",
     "OpenPair",
     "OpeningRow",
@@ -80,6 +85,7 @@ __all__ = [
     "Replies",
     "Sampling",
     "Step",
+    "TextDiff",
     "TokenChange",
     "TranscriptError",
     "UsageError",

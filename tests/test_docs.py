@@ -38,7 +38,7 @@ def test_every_snippet_of_the_python_page_runs(
 
 
 def test_the_notebook_runs_in_a_real_kernel(tmp_path: Path) -> None:
-    """What it shows of replies is the coloured page, and of a table a table."""
+    """What it shows of replies and diffs is coloured tokens, and of a table a table."""
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
@@ -46,6 +46,7 @@ def test_the_notebook_runs_in_a_real_kernel(tmp_path: Path) -> None:
     shown = [o.data.get("text/html", "") for o in outputs if o.output_type == "execute_result"]
     assert any("coloured by KL(after‖before)" in html and "<span title=" in html for html in shown)
     assert any("logp_before" in html for html in shown)
+    assert any("coloured by Δ log p" in html and "after wanted" in html for html in shown)
     assert (tmp_path / "owls.jsonl").exists()
 
 

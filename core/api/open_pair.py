@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,11 +14,22 @@ from types import FrameType, TracebackType
 from typing import Self, Unpack
 
 from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
+from logit_amp_chat.core.api.diff_request import (
+    DiffOptions,
+    Text,
+    diff_settings,
+    file_sources,
+    text_source,
+)
+from logit_amp_chat.core.api.loss import LossCurve, loss_settings, sources_of
 from logit_amp_chat.core.api.openings import Openings, make_openings_request
 from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make_request
+from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.experiments.diff import Diff, Refused
+from logit_amp_chat.core.experiments.loss import Loss
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -155,6 +167,65 @@ class OpenPair:
         if not found:
             raise LogitAmpError("The openings were not measured: another request ended this one.")
         return Openings(found[0])
+
+    def diff(self, text: Text, **options: Unpack[DiffOptions]) -> TextDiff:
+        """Read a text, a list of messages, or the only text of a file, once under both models.
+
+        Nothing is generated. A `str` is a text, never a path; `DiffOptions` lists the other
+        arguments. An interrupt ends it where it is: what was read until then is returned.
+        Raises UsageError, EngineError, and LogitAmpError for what cannot be read.
+        """
+        source = text_source(text, options, self.session.vocabulary)
+        diff = Diff(self.engine, [source], diff_settings(self.profile.sampling.ends, options))
+        with self.interruptible(diff.stop):
+            found = list(text_diffs(diff, choose_threshold=options.get("threshold") is None))
+        if not found:
+            raise diff.refused[0].error if diff.refused else KeyboardInterrupt
+        return found[0]
+
+    def diff_files(self, *paths: str | Path, **options: Unpack[DiffOptions]) -> Iterator[TextDiff]:
+        """Every text in files and folders, one after the other, as `diff` reads them.
+
+        Without a threshold there is one for all. What cannot be read is a warning. Raises
+        UsageError and EngineError.
+        """
+        sources = file_sources(paths, options, self.session.vocabulary)
+        diff = Diff(self.engine, sources, diff_settings(self.profile.sampling.ends, options))
+        return self._diffs(diff, choose_threshold=options.get("threshold") is None)
+
+    def _diffs(self, diff: Diff, *, choose_threshold: bool) -> Iterator[TextDiff]:
+        # A method, so that the iterator keeps its pair.
+        yield from text_diffs(diff, choose_threshold=choose_threshold)
+        for one in diff.refused:
+            name = f"{one.source.name} {one.source.place}".strip()
+            warnings.warn(f"Not read: {name}: {one.error}", stacklevel=2)
+
+    def loss(
+        self,
+        texts: str | Iterable[Prompt],
+        *,
+        alpha: Alphas | None = None,
+        first_token: bool = True,
+        window: int | None = None,
+    ) -> LossCurve:
+        """The loss of texts at every α (default: −1.5 to 3 in steps of 0.25), read once.
+
+        A text is a string, or a chat as a list of messages, whose assistant's tokens count; none
+        sees another. Nothing is masked, and the temperature is 1. Without `first_token` the
+        first token of a string does not count; where the tokenizer has no beginning of text it
+        cannot. `window` is how many tokens are read at once. An interrupt returns the curve of
+        what was read.
+
+        Raises UsageError, EngineError, and LogitAmpError where a text cannot be read, or where
+        the curve is not convex: then the numbers are wrong.
+        """
+        settings = loss_settings(alpha, first_token=first_token, window=window)
+        loss = Loss(self.engine, sources_of(texts), settings)
+        with self.interruptible(loss.stop):
+            for event in loss:
+                if isinstance(event, Refused):
+                    raise event.error
+        return LossCurve(loss)
 
     def events(self, request: Request) -> Iterator[Event]:
         """Everything an engine reports of a request, as `Engine.generate` does.

@@ -15,6 +15,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.lanes import lane_names
 from logit_amp_chat.core.protocol import Lane, Request
+from logit_amp_chat.core.reading import Chat, PlainText, Score
 from logit_amp_chat.core.records import Ends, Message, Role, Sampling, new_id
 from logit_amp_chat.core.text import clean
 
@@ -61,14 +62,14 @@ def make_request(
     if not isinstance(system, str | None):
         raise UsageError(f"system: expected a text, found {system!r}.")
     if top is not None:
-        top, *more = _several(top, "top")
+        top, *more = several(top, "top")
         if more or not isinstance(top, int) or top < 0:
             raise UsageError(f"top: expected a whole number, 0 or more, found {options['top']}.")
     if raw and system is not None:
         raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
-    alphas = [_finite(one) for one in _several(profile.alpha if alpha is None else alpha, "alpha")]
+    alphas = finite_alphas(profile.alpha if alpha is None else alpha)
     chosen = sampled(profile.sampling, sampling)
-    seeds = _several(chosen.seed if seed is None else seed, "seed")
+    seeds = several(chosen.seed if seed is None else seed, "seed")
     for one in seeds:
         sampled(chosen, {"seed": one})
     return Request(
@@ -97,6 +98,11 @@ def sampled(sampling: Sampling, given: Mapping[str, Any]) -> Sampling:
         return Sampling.model_validate(sampling.model_dump() | changed)
     except ValidationError as error:
         raise refused(error) from error
+
+
+def finite_alphas(alpha: Alphas) -> list[float]:
+    """One α, or several, as floats; at least one. Raises UsageError."""
+    return [_finite(one) for one in several(alpha, "alpha")]
 
 
 def _finite(alpha: float) -> float:
@@ -140,6 +146,16 @@ def messages_of(prompt: Prompt, system: str | None, *, raw: bool = False) -> tup
     return tuple(messages)
 
 
+def content_of(text: Prompt, score: Score = "assistant") -> PlainText | Chat:
+    """A text as it is, or a list of messages as a chat of which the tokens of `score` count.
+
+    Raises UsageError.
+    """
+    if isinstance(text, str):
+        return PlainText(text=text)
+    return Chat(messages=messages_of(text, None), score=score)
+
+
 def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
     if isinstance(message, Message):
         return message.role, message.text
@@ -162,8 +178,8 @@ def whole_numbers(values: Iterable[int], name: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _several(value: Any, name: str) -> list[Any]:
-    """One number, or several, as Python's; at least one."""
+def several(value: Any, name: str) -> list[Any]:
+    """One number, or several, as Python's; at least one. Raises UsageError."""
     found = _numbers(value, name)
     if not found:
         raise UsageError(f"{name}: expected at least one number.")

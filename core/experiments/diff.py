@@ -18,7 +18,7 @@ from logit_amp_chat.core.analysis.hunks import (
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sources import Source
-from logit_amp_chat.core.protocol import Engine, Event
+from logit_amp_chat.core.protocol import Engine, Event, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import Document, Ends, Finish, new_id
 
@@ -153,7 +153,10 @@ class Diff:
 
     def _read(self, source: Source) -> Iterator[DiffEvent]:
         try:
-            yield from read_source(self._engine, source, self.settings)
+            for event in read_source(self._engine, source, self.settings):
+                if self.cancelled:  # perhaps before the engine could be told
+                    self._engine.apply(Stop())
+                yield event
         except EngineError:
             raise
         except LogitAmpError as error:

@@ -1,4 +1,4 @@
-"""A conversation as one HTML page: coloured tokens, with the candidates at each.
+"""A conversation, or texts that were read, as one HTML page: coloured tokens with candidates.
 
 The page is self-contained: no network, and a strict content security policy
 that allows only its own style and script, by their hashes. Conversation text
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,18 +20,29 @@ from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.plausibility_mask import masked
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
-from logit_amp_chat.core.export import describe, opening_table, token_table
+from logit_amp_chat.core.export import (
+    describe,
+    describe_reading,
+    document_page,
+    opening_table,
+    token_table,
+)
+from logit_amp_chat.core.export.page_tokens import (
+    PageTokens,
+    html_data,
+    html_text,
+    metric_class,
+    metric_classes,
+    span,
+)
+from logit_amp_chat.core.export.readings import Reading, read_documents
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
-from logit_amp_chat.core.records import Candidate, Message, Note, Record, Session, Step, Unknown
-from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.records import Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
-CANDIDATES = 10
-"""Candidates per step in the page: the most likely under any of the three."""
-
-DEFAULT = "kl"
+DEFAULT, DEFAULT_OF_TEXTS = "kl", "shift"
 CHROME = {  # dark, light
     "ground": ("#121212", "#ffffff"),
     "raised": ("#1c1c1c", "#f5f5f5"),
@@ -43,45 +52,16 @@ CHROME = {  # dark, light
 }
 
 
-def to_html(records: Iterable[Record]) -> str:
-    """A self-contained page: about half a megabyte for 1,000 tokens."""
-    return _Page(list(records)).whole()
+def to_html(records: Iterable[Record], readings: Sequence[Reading] = ()) -> str:
+    """A self-contained page: about half a megabyte for 1,000 tokens.
 
-
-def _text(text: str, *, newlines: bool = False) -> str:
-    """Any text as HTML text or a quoted attribute."""
-    return escape(visible(text, newlines=newlines))
-
-
-def _data(value: object) -> str:
-    """JSON that is safe inside a script element, with `<`, `>` and `&` escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _number(value: float) -> float | str | None:
-    """A number for JSON: None for −∞, a string for ∞ and NaN."""
-    if math.isfinite(value):
-        return round(value, 6)
-    return None if value < 0 else "∞" if value > 0 else "–"
+    It has the texts that were read among the records, and those of `readings`.
+    """
+    records = list(records)
+    return _Page(records, [*read_documents(records), *readings]).whole()
 
 
 # --- colours --------------------------------------------------------------------
-
-
-def _class(metric: TokenMetric, what: int | str) -> str:
-    """The CSS class of a level or a mark: k3, s_2 for −2, ku."""
-    return metric.id[0] + str(what).replace("-", "_")
-
-
-def _classes(step: Step) -> list[str]:
-    found = []
-    for metric in TOKEN_METRICS.values():
-        if level := metric.level(step):
-            found.append(_class(metric, level))
-        if mark := metric.mark(step):
-            found.append(_class(metric, mark[0]))
-    return found
 
 
 def _levels(metric: TokenMetric) -> list[int]:
@@ -96,7 +76,7 @@ def _variables(*, dark: bool) -> str:
     for metric in TOKEN_METRICS.values():
         for level in _levels(metric):
             if colours := metric.colours(level, dark=dark):
-                name = _class(metric, level)
+                name = metric_class(metric, level)
                 pairs |= {name: colours.ground, f"{name}t": colours.text}
     scheme = "dark" if dark else "light"
     return f"color-scheme:{scheme};" + "".join(f"--{k}:{v};" for k, v in pairs.items())
@@ -114,18 +94,18 @@ def _colours() -> str:
         chosen = f":root:has(#by-{metric.id}:checked)"
         rules.append(f"{chosen} .legend-{metric.id}{{display:block}}")
         for level in _levels(metric):
-            name = _class(metric, level)
+            name = metric_class(metric, level)
             rules.append(f"{chosen} .{name}{{color:var(--{name}t);background:var(--{name})}}")
-        rules.append(f"{chosen} .{_class(metric, 'u')}{{text-decoration:underline}}")
-        rules.append(f"{chosen} .{_class(metric, 'b')}{{font-weight:700}}")
+        rules.append(f"{chosen} .{metric_class(metric, 'u')}{{text-decoration:underline}}")
+        rules.append(f"{chosen} .{metric_class(metric, 'b')}{{font-weight:700}}")
     return "\n".join(rules)
 
 
-def _choices() -> str:
+def _choices(default: str) -> str:
     names = {"": "off", **{metric.id: metric.title for metric in TOKEN_METRICS.values()}}
     return "".join(
         f'<label><input type="radio" name="by" id="by-{name}" value="{name[:1]}"'
-        f"{' checked' if name == DEFAULT else ''}>{_text(title)}</label>"
+        f"{' checked' if name == default else ''}>{html_text(title)}</label>"
         for name, title in names.items()
     )
 
@@ -138,12 +118,12 @@ def _legend(metric: TokenMetric) -> str:
     def chip(level: int) -> str:
         bound = f"{metric.bounds[abs(level) - 1]:g}"
         sign = "≤ −" if level < 0 else "≥ "
-        return f'<i class="{_class(metric, level)}">{sign}{bound}</i>'
+        return f'<i class="{metric_class(metric, level)}">{sign}{bound}</i>'
 
     chips = "".join(map(chip, _levels(metric)))
     return (
-        f'<p class="legend-{metric.id}">{chips} {_text(metric.unit)}'
-        f" · {_text(metric.help)} · {_text(metric.marks)}</p>"
+        f'<p class="legend-{metric.id}">{chips} {html_text(metric.unit)}'
+        f" · {html_text(metric.help)} · {html_text(metric.marks)}</p>"
     )
 
 
@@ -163,7 +143,8 @@ def _hash(text: str) -> str:
 @dataclass
 class _Page:
     records: list[Record]
-    tokens: dict[tuple[int, str], int] = field(default_factory=dict)
+    readings: Sequence[Reading]
+    tokens: PageTokens = field(default_factory=PageTokens)
 
     def __post_init__(self) -> None:
         self.state = Conversation(self.records)
@@ -178,13 +159,15 @@ class _Page:
         """The whole page; style and script go into the policy by their hashes."""
         style = "\n" + _file("page.css").replace("$colours", _colours())
         script = "\n" + _file("page.js")
+        texts_alone = describe_reading.are_alone(self.readings, self.state)
+        title = describe_reading.heading(self.session, self.state, self.readings)
         return Template(_file("page.html")).substitute(
-            title=_text(describe.title(self.session) or "Conversation"),
-            about="".join(f"<li>{_text(line)}</li>" for line in self._about()),
-            choices=_choices(),
+            title=html_text(title),
+            about="".join(f"<li>{html_text(line)}</li>" for line in self._about()),
+            choices=_choices(DEFAULT_OF_TEXTS if texts_alone else DEFAULT),
             legends=_legends(),
             body="\n".join(self._body()),
-            tokens=_data(list(self.tokens)),
+            tokens=self.tokens.data(),
             style=style,
             script=script,
             style_hash=_hash(style),
@@ -207,13 +190,15 @@ class _Page:
             heading = "<h2>Replies to messages that are not in the file</h2>"
             rows = "".join(self._lanes([log]) for log in loose)
             yield f'<section class="turn">{heading}{rows}</section>'
+        if self.readings:
+            yield from document_page.sections(self.readings, self.session, self.tokens)
         if strays := opening_table.to_html(self.state.stray_openings(), self.session):
             yield f'<section class="turn">{strays}</section>'
         if pairs := list(token_table.pair_tables(self.state)):
             yield _token_tables(pairs)
         unknown = {r.type for r in self.records if isinstance(r, Unknown)}
         if unknown:
-            kinds = _text(", ".join(sorted(unknown)))
+            kinds = html_text(", ".join(sorted(unknown)))
             yield f"<p>Not shown, of a kind this version does not know: {kinds}.</p>"
 
     def _turn(self, message: Message, follows: str | None) -> str:
@@ -221,13 +206,13 @@ class _Page:
         version = describe.version(self.state, message)
         aside = ""
         if message.parent != follows:
-            parent = _text(describe.parent(self.state, message))
+            parent = html_text(describe.parent(self.state, message))
             target = self._number_of(message.parent)
             aside = f' · follows <a href="#m{target}">{parent}</a>' if target else f" · {parent}"
         parts = [
             f'<section class="turn" id="m{number}">',
-            f"<h2>{number} · {_text(message.role)}{_text(version)}{aside}</h2>",
-            f'<div class="said" dir="auto">{_text(message.text, newlines=True)}</div>',
+            f"<h2>{number} · {html_text(message.role)}{html_text(version)}{aside}</h2>",
+            f'<div class="said" dir="auto">{html_text(message.text, newlines=True)}</div>',
             self._note(message.id),
             opening_table.to_html(self.state.openings(message.id), self.session),
         ]
@@ -263,25 +248,25 @@ class _Page:
     def _lanes(self, logs: Sequence[ReplyLog]) -> str:
         after = next((log for log in logs if log.reply.lane == "after"), None)
         lanes = (self._lane(log, _fork(log, after, logs)) for log in logs)
-        shared = _text(f"seed {logs[0].reply.seed} · {describe.settings(logs[0])}")
+        shared = html_text(f"seed {logs[0].reply.seed} · {describe.settings(logs[0])}")
         return f'<p class="meta">{shared}</p><div class="lanes">{"".join(lanes)}</div>'
 
     def _lane(self, log: ReplyLog, fork: int | None) -> str:
         which = describe.sibling(self.state, log)
         more = [which, describe.continues(self.state, log), log.name]
-        name = _text(" · ".join(["", *filter(None, more)]))
+        name = html_text(" · ".join(["", *filter(None, more)]))
         models = ""
         if log.session and self.session and not describe.same_pair(log.session, self.session):
-            models = f'<p class="meta">{_text(" · ".join(describe.pair(log.session)))}</p>'
+            models = f'<p class="meta">{html_text(" · ".join(describe.pair(log.session)))}</p>'
         data = f"r{self.reply_numbers[log.id]}"
         return (
             f'<article class="lane {lane_colour(log.reply.alpha)}">'
             f"<h3>{describe.lane(log, letter=True)}<small>{name}</small></h3>"
-            f'{models}<p class="meta">{_text(_summary(self.state, log))}</p>'
+            f'{models}<p class="meta">{html_text(_summary(self.state, log))}</p>'
             f'<div class="text" dir="auto" data-steps="{data}">{self._tokens(log, fork)}</div>'
             f"{self._notes(log)}"
             f'<script type="application/json" id="{data}">'
-            f"{_data([self._step(log, step) for step in log.steps])}</script></article>"
+            f"{html_data([self._figures(log, step) for step in log.steps])}</script></article>"
         )
 
     def _tokens(self, log: ReplyLog, fork: int | None) -> str:
@@ -290,38 +275,18 @@ class _Page:
             if index is None:
                 parts.append(f"<mark>{escape(text)}</mark>")
                 continue
-            classes = _classes(step := log.steps[index])
+            classes = metric_classes(step := log.steps[index])
             classes += ["sp"] if step.special else []
             classes += ["f"] if index < log.reply.forced else []
             if fork is not None and index >= log.reply.forced:
                 classes += ["c"] if index < fork else ["x"] if index == fork else []
             classes += ["noted"] if (log.id, index) in self.notes else []
-            mark = f' class="{" ".join(classes)}"' if classes else ""
-            parts.append(f"<span{mark}>{escape(text)}</span>")
+            parts.append(span(text, classes))
         return "".join(parts)
 
-    def _step(self, log: ReplyLog, step: Step) -> list[object]:
-        p, rank, best = step.logp, step.rank, _best(step)
+    def _figures(self, log: ReplyLog, step: Step) -> list[object]:
         removed = masked(step, log.sampling_at(step.index).plausibility)
-        candidates: list[object] = []
-        for one in best:
-            candidates += [
-                self._token(one.id, one.text),
-                *map(_number, (one.before, one.after, one.amplified)),
-            ]
-        return [
-            lane_heading(step.alpha),
-            self._token(step.token, step.text),
-            *map(_number, (step.kl, step.kl_amplified, step.entropy)),
-            [*map(_number, (p.before, p.after, p.amplified))],
-            [rank.before, rank.after, rank.amplified],
-            candidates,
-            [self._token(one.id, one.text) for one in best if one.id in removed],
-        ]
-
-    def _token(self, id: int, text: str) -> int:
-        """The index of a token in the page's token table."""
-        return self.tokens.setdefault((id, visible(text)), len(self.tokens))
+        return self.tokens.figures(step, lane_heading(step.alpha), removed)
 
     def _notes(self, log: ReplyLog) -> str:
         steps = sorted(
@@ -331,17 +296,17 @@ class _Page:
 
     def _note(self, about: str, step: int | None = None) -> str:
         note = self.notes.get((about, step))
-        text = _text(describe.note(self.state, note)) if note else ""
+        text = html_text(describe.note(self.state, note)) if note else ""
         return f'<p class="note">{text}</p>' if note else ""
 
 
 def _token_tables(pairs: Iterable[token_table.PairTables]) -> str:
     parts = [f'<section class="turn tokens"><h2>{token_table.TITLE}</h2>']
     for pair in pairs:
-        parts.append(f'<p class="meta">{_text(pair.summed)}</p>')
+        parts.append(f'<p class="meta">{html_text(pair.summed)}</p>')
         for table in pair.tables:
-            head = "".join(f"<th>{_text(cell)}</th>" for cell in token_table.HEAD)
-            rows = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in table.rows)
+            head = "".join(f"<th>{html_text(cell)}</th>" for cell in token_table.HEAD)
+            rows = ("".join(f"<td>{html_text(cell)}</td>" for cell in row) for row in table.rows)
             body = "".join(f"<tr>{row}</tr>" for row in rows) or "<tr><td>none</td></tr>"
             parts.append(f"<table><caption>{table.title}</caption><tr>{head}</tr>{body}</table>")
     return "\n".join([*parts, "</section>"])
@@ -360,17 +325,6 @@ def _fork(log: ReplyLog, after: ReplyLog | None, beside: Sequence[ReplyLog]) -> 
 def _first_difference(a: ReplyLog, b: ReplyLog) -> int | None:
     pairs = enumerate(zip(a.sampled, b.sampled, strict=False), a.reply.forced)
     return next((index for index, (one, two) in pairs if one.token != two.token), None)
-
-
-def _best(step: Step) -> list[Candidate]:
-    """The most likely candidates under any of the three, and the chosen one."""
-
-    def weight(one: Candidate) -> float:
-        known = [p for p in (one.before, one.after, one.amplified) if not math.isnan(p)]
-        return max(known, default=-math.inf)
-
-    best = sorted(step.top, key=weight, reverse=True)
-    return best[:CANDIDATES] + [c for c in best[CANDIDATES:] if c.id == step.token]
 
 
 def _summary(state: Conversation, log: ReplyLog) -> str:

@@ -1,4 +1,4 @@
-"""Transcripts as plain text and Markdown: all messages, all lanes of all replies, all notes."""
+"""Transcripts as plain text and Markdown: messages, all lanes of all replies, notes, texts read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from logit_amp_chat.core.export import describe, opening_table, token_table
+from logit_amp_chat.core.export import describe, describe_reading, opening_table, token_table
+from logit_amp_chat.core.export.readings import Passage, Reading, in_order, read_documents
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, OpeningLog, ReplyLog
@@ -31,12 +32,14 @@ class _Text:
     def document(self, state: Conversation, records: list[Record]) -> str:
         """The whole document, ending with a newline."""
         first = next((record for record in records if isinstance(record, Session)), None)
-        parts = [*self._head(first), *self._body(state), *self._tail(state, records)]
+        readings = read_documents(records)
+        head = self._head(first, describe_reading.heading(first, state, readings))
+        parts = [*head, *self._body(state), *self._tail(state, records, readings)]
         return "\n\n".join(parts) + "\n"
 
-    def _head(self, session: Session | None) -> Iterator[str]:
+    def _head(self, session: Session | None, title: str) -> Iterator[str]:
         self._first = self._session = session
-        yield self.heading(1, describe.title(session) or "Conversation")
+        yield self.heading(1, title)
         if session:
             yield self.items(*describe.pair(session), describe.circumstances(session))
 
@@ -80,17 +83,45 @@ class _Text:
             if note.about == about:
                 yield self.line(describe.note(state, note))
 
-    def _tail(self, state: Conversation, records: list[Record]) -> Iterator[str]:
+    def _tail(
+        self, state: Conversation, records: list[Record], readings: Sequence[Reading]
+    ) -> Iterator[str]:
         loose = [log for log in state.replies.values() if log.reply.parent not in state.messages]
         if loose:
             yield self.heading(2, "Replies to messages that are not in the file")
             for log in loose:
                 yield from self._reply(state, log)
+        yield from self._readings(readings)
         yield from self._openings(state.stray_openings())
         yield from self._token_tables(state)
         if unknown := Counter(r.type for r in records if isinstance(r, Unknown)):
             kinds = ", ".join(f"{count} {kind}" for kind, count in unknown.items())
             yield self.line(f"Not shown, of a kind this version does not know: {kinds}.")
+
+    def _readings(self, readings: Sequence[Reading]) -> Iterator[str]:
+        shown, rest = in_order(readings)
+        if rows := describe_reading.overview(readings):
+            yield self.heading(2, describe_reading.OVERVIEW)
+            yield self.table([describe_reading.HEAD, *(cells for _, cells in rows)])
+        if any(reading.passages for reading in shown):
+            yield self.line(describe_reading.LEGEND)
+        for reading in shown:
+            yield self.heading(2, describe_reading.title(reading.document))
+            yield self.items(*describe_reading.facts(reading, self._first))
+            for passage in reading.passages.values():
+                yield from self._passage(passage)
+        if rest:
+            yield self.line(describe_reading.without_hunks(rest))
+
+    def _passage(self, passage: Passage) -> Iterator[str]:
+        yield self.heading(3, f"{passage.place} · {describe_reading.figures(passage)}")
+        pieces = (one.marked + one.breaks for one in describe_reading.pieces(passage))
+        yield self.block("".join(pieces).rstrip("\n"))
+        step, text = passage.strongest
+        lines = [describe_reading.strongest(step, text)]
+        for side, best in describe_reading.wanted(step.top):
+            lines.append(f"{side} wanted {best}")
+        yield self.items(*lines)
 
     def _token_tables(self, state: Conversation) -> Iterator[str]:
         for number, pair in enumerate(token_table.pair_tables(state)):

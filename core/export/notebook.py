@@ -1,4 +1,4 @@
-"""Replies as a piece of HTML for a notebook: the page's coloured tokens, without a script.
+"""Replies and texts that were read, as HTML for a notebook: coloured tokens, without a script.
 
 Styles are written into the elements, because a notebook may drop a stylesheet.
 """
@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
-from logit_amp_chat.core.export import describe
-from logit_amp_chat.core.number_format import delta, nats, probability
-from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.export import describe, describe_reading
+from logit_amp_chat.core.export.page_tokens import html_text
+from logit_amp_chat.core.number_format import count, delta, nats, probability
+from logit_amp_chat.core.records import Document, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
@@ -19,6 +20,10 @@ BOX = "display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start"
 LANE = "flex:1 1 18em;max-width:46em"
 TEXT = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6"
 QUIET = "opacity:.7;font-size:90%"
+UNSCORED = "color:#8a8a8a"
+MOST_TOKENS = 10_000
+"""Tokens of a text that are shown: about two megabytes."""
+
 MARKS = {"bold": ";font-weight:700", "underline": ";text-decoration:underline", "": ""}
 
 
@@ -29,8 +34,49 @@ def replies_fragment(logs: Sequence[ReplyLog], metric: str = "kl") -> str:
     """
     chosen = TOKEN_METRICS[metric]
     lanes = "".join(f'<div style="{LANE}">{_lane(log, chosen)}</div>' for log in logs)
-    legend = f"coloured by {chosen.title}, {chosen.unit}: {chosen.help}"
-    return f'<div style="{BOX}">{lanes}</div><div style="{QUIET}">{escape(legend)}</div>'
+    legend = escape(_legend(chosen))
+    return f'<div style="{BOX}">{lanes}</div><div style="{QUIET}">{legend}</div>'
+
+
+def text_fragment(document: Document, steps: Sequence[Step], about: str) -> str:
+    """A whole text, its scored tokens coloured by Δ log p, the rest grey.
+
+    Pointing at a token shows its figures, and what each side wanted where candidates were kept.
+    """
+    metric = TOKEN_METRICS["shift"]
+    rest = max(0, len(steps) - MOST_TOKENS)
+    body = "".join(_text(document, steps[:MOST_TOKENS], metric, whole=not rest))
+    parts = [
+        f'<div style="{QUIET}">{html_text(about)}</div>',
+        f'<div dir="auto" style="{TEXT}">{body}</div>',
+    ]
+    if rest:
+        parts.append(f'<div style="{QUIET}">… {count(rest, "more token")} not shown</div>')
+    parts.append(f'<div style="{QUIET}">{escape(_legend(metric))}</div>')
+    return "".join(parts)
+
+
+def _text(
+    document: Document, steps: Sequence[Step], metric: TokenMetric, *, whole: bool
+) -> Iterator[str]:
+    done = 0
+    for step in steps:
+        start, end = document.offsets[step.index]
+        yield _grey(document.text[done:start])
+        shown = document.text[max(start, done) : end]
+        done = max(done, end)
+        sides = (f"{side} wanted {best}" for side, best in describe_reading.wanted(step.top))
+        yield _token(visible(shown), step, "\n".join((_figures(step), *sides)), metric)
+    if whole:
+        yield _grey(document.text[done:])
+
+
+def _grey(text: str) -> str:
+    return f'<span style="{UNSCORED}">{html_text(text, newlines=True)}</span>' if text else ""
+
+
+def _legend(metric: TokenMetric) -> str:
+    return f"coloured by {metric.title}, {metric.unit}: {metric.help}"
 
 
 def _lane(log: ReplyLog, metric: TokenMetric) -> str:
@@ -46,11 +92,16 @@ def _tokens(log: ReplyLog, metric: TokenMetric) -> Iterator[str]:
             yield f'<i style="{QUIET}">{escape(text)}</i>'
             continue
         step = log.steps[place]
-        colours = metric.colours(metric.level(step), dark=False)
-        look = f"color:{colours.text};background:{colours.ground}" if colours else ""
-        style = look + MARKS[metric.mark(step)]
-        shown = f' style="{style}"' if style else ""
-        yield f'<span title="{escape(_figures(step))}"{shown}>{escape(text)}</span>'
+        yield _token(text, step, _figures(step), metric)
+
+
+def _token(text: str, step: Step, tip: str, metric: TokenMetric) -> str:
+    """A token's element; its text and its tip must be visible already."""
+    colours = metric.colours(metric.level(step), dark=False)
+    look = f"color:{colours.text};background:{colours.ground}" if colours else ""
+    style = look + MARKS[metric.mark(step)]
+    shown = f' style="{style}"' if style else ""
+    return f'<span title="{escape(tip)}"{shown}>{escape(text)}</span>'
 
 
 def _figures(step: Step) -> str:

@@ -67,6 +67,7 @@
     const text = span.parentElement;
     const place = spansOf(text).indexOf(span);
     const all = stepsOf(text);
+    const { first = 0, total = all.length } = text.dataset;
     const [lane, token, kl, klAmplified, entropy, logp, rank, candidates, masked] = all[place];
     const sides = ["before", "after", "amplified"];
     const name = (side) => element("td", { className: side }, side);
@@ -88,7 +89,7 @@
         className: which === token ? "chosen" : masked.includes(which) ? "masked" : "",
       }));
     panel.replaceChildren(
-      element("h2", {}, element("span", {}, `token ${place + 1} of ${all.length}`), element("span", {}, lane)),
+      element("h2", {}, element("span", {}, `token ${Number(first) + place + 1} of ${total}`), element("span", {}, lane)),
       element("p", { className: "token" }, quoted(tokens[token][1])),
       element("table", {}, head("without τ, T", "p", "", "log p", "rank"), ...rows),
       element("table", {},
@@ -97,7 +98,9 @@
         row(["KL(after‖before)", nats(kl) + " nats"]),
         row(["KL(amplified‖after)", nats(klAmplified) + " nats"]),
         row(["entropy of amplified", nats(entropy) + " nats"])),
-      element("table", {}, head("candidate", "B", "A", "α", "", "Δ A−B"), ...others));
+      others.length
+        ? element("table", {}, head("candidate", "B", "A", "α", "", "Δ A−B"), ...others)
+        : element("p", { className: "hint" }, "No candidates were kept here."));
   }
 
   // --- pointer and keyboard: what has the focus stays, the pointer only looks
@@ -121,7 +124,8 @@
   }
   const standsOut = () => {
     const by = document.querySelector("input[name=by]:checked").value;
-    return by ? `span.${by}u, span.${by}b` : "span.x";
+    const ofReplies = by ? `.lane span.${by}u, .lane span.${by}b` : ".lane span.x";
+    return `${ofReplies}, .hunk span.x`;
   };
   const beside = (selector, from, by) => {
     const found = everyToken.filter((span) => span === from || span.matches(selector));

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from logit_amp_chat.core.records import Message, Step
+from logit_amp_chat.core.transcripts.document_line import (
+    START,
+    DocumentLine,
+    document_line,
+    json_string,
+)
 from logit_amp_chat.core.transcripts.jsonl import from_line
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
@@ -32,8 +37,9 @@ class _Token(NamedTuple):
 
 
 def texts(path: Path) -> list[str]:
-    """The texts of all messages, then of all replies; none if unreadable."""
+    """The texts of all messages and documents, then of all replies; none if unreadable."""
     said: list[str] = []
+    documents: set[str] = set()
     streams: dict[str, ReplyText] = {}
     replies: dict[str, list[str]] = {}
     try:
@@ -41,7 +47,10 @@ def texts(path: Path) -> list[str]:
             for found in _found(file):
                 if isinstance(found, str):
                     said.append(found)
-                else:
+                elif isinstance(found, DocumentLine):
+                    said += filter(None, (found.source, found.place, found.text))
+                    documents.add(found.id)
+                elif found.reply not in documents:  # their tokens are in their text
                     stream = streams.setdefault(found.reply, ReplyText())
                     replies.setdefault(found.reply, []).append(stream.add(found))
     except OSError:
@@ -49,13 +58,19 @@ def texts(path: Path) -> list[str]:
     return [*said, *map("".join, replies.values())]
 
 
-def _found(file: BinaryIO) -> Iterator[str | _Token | Step]:
-    """Messages and tokens, in their order."""
+def _found(file: BinaryIO) -> Iterator[str | DocumentLine | _Token | Step]:
+    """Messages, documents and tokens, in their order."""
     left = MOST_BYTES
     while left > 0 and (line := file.readline(LINE_BYTES)):
         left -= len(line)
         if match := _STEP.match(line):
             yield _token(match)
+        elif line.startswith(START):
+            if not line.endswith(b"\n"):
+                line += file.readline(max(0, left))
+                left -= max(0, len(line) - LINE_BYTES)
+            if document := document_line(line):
+                yield document
         elif line.startswith((b'{"type":"message"', b'{"type": "')):  # the latter: rare, escaped
             record = from_line(line)
             if isinstance(record, Message):
@@ -67,14 +82,4 @@ def _found(file: BinaryIO) -> Iterator[str | _Token | Step]:
 def _token(match: re.Match[bytes]) -> _Token:
     reply, text, data, special = match.groups()
     hexadecimal = None if data == b"null" else data[1:-1].decode()
-    return _Token(_string(reply), _string(text), hexadecimal, special == b"true")
-
-
-def _string(quoted: bytes) -> str:
-    """A JSON string; most have no escape."""
-    if b"\\" not in quoted:
-        return quoted[1:-1].decode("utf-8", "replace")
-    try:
-        return str(json.loads(quoted))
-    except ValueError:  # in a damaged file
-        return quoted[1:-1].decode("utf-8", "replace")
+    return _Token(json_string(reply), json_string(text), hexadecimal, special == b"true")

@@ -15,6 +15,8 @@ from pathlib import Path
 from logit_amp_chat.core.config.profile import SUFFIXES
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.records import Message, Session, Title
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.document_line import document_line
 from logit_amp_chat.core.transcripts.jsonl import from_line
 from logit_amp_chat.core.transcripts.open_thread import open_messages, open_thread
 from logit_amp_chat.core.transcripts.writer import Transcript, new_path
@@ -22,6 +24,7 @@ from logit_amp_chat.core.transcripts.writer import Transcript, new_path
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20
 TITLE_BYTES = 1 << 26  # searched in 50 ms
+TITLE_CHARS = 80
 _TITLE = b'\n{"type":"title"'
 _ROOT = b',"parent":null,"role":"'
 
@@ -78,7 +81,7 @@ def _look_at(path: Path) -> SavedChat:
         changed, size = datetime.fromtimestamp(status.st_mtime), status.st_size
         if not stat.S_ISREG(status.st_mode):
             return SavedChat(path, changed, size, problem="not a file")
-        profile, first = _head(path)
+        profile, first, read = _head(path)
         title, edited = _found_in(path)
         if edited:
             thread = open_messages(path).thread()
@@ -88,21 +91,30 @@ def _look_at(path: Path) -> SavedChat:
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         return SavedChat(path, changed, size, problem=problem)
-    problem = "" if first else "no message in it" if profile else "cut off, or not a transcript"
+    problem = "" if first else _why_not_shown(profile, read)
     return SavedChat(path, changed, size, profile, first, title, problem)
 
 
-def _head(path: Path) -> tuple[str, str]:
-    """Name of the profile and first user message, "" if there is none.
+def _why_not_shown(profile: str, read: str) -> str:
+    if read:
+        return f"a text that was read: {visible(read[:TITLE_CHARS], newlines=False)}"
+    return "no message in it" if profile else "cut off, or not a transcript"
+
+
+def _head(path: Path) -> tuple[str, str, str]:
+    """Name of the profile, first user message and first text that was read, "" for none.
 
     A message sent while the models load comes before the session.
     """
-    profile = first = ""
+    profile = first = read = ""
     with path.open("rb") as file:
         for _ in range(HEAD_LINES):
             line = file.readline(HEAD_BYTES)
             if not line:
                 break
+            if document := document_line(line):
+                read = read or document.title
+                continue
             record = from_line(line)
             if isinstance(record, Session):
                 profile = profile or _short(str(record.profile.get("name") or "?"))
@@ -110,7 +122,7 @@ def _head(path: Path) -> tuple[str, str]:
                 first = first or record.text
             if profile and first:
                 break
-    return profile, first
+    return profile, first, read
 
 
 def _found_in(path: Path) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from logit_amp_chat.core.number_format import (
     fraction,
     nats,
     number,
+    perplexity,
     probability,
     quantity,
     sampling_line,
@@ -54,6 +55,21 @@ def test_a_setting_is_written_to_its_last_digit(value: float, shown: str) -> Non
 def test_probabilities_take_five_cells(p: float, shown: str) -> None:
     log_prob = math.log(p) if p else -math.inf
     assert probability(log_prob) == fraction(p) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (8.01234, "8.012"),
+        (999.96, "1000"),
+        (1234.5, "1,234"),
+        (2e7, "2e+07"),
+        (math.inf, "∞"),
+        (math.nan, "–"),
+    ],
+)
+def test_perplexities_have_four_digits_or_thousands(value: float, shown: str) -> None:
+    assert perplexity(value) == shown
 
 
 def test_what_is_no_probability_is_shown_as_such() -> None:

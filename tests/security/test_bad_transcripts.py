@@ -23,6 +23,7 @@ from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Sampling, Step
 from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.full_text import texts
 from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable, read_records, to_line
 from logit_amp_chat.core.transcripts.library import saved_chats
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
@@ -30,6 +31,7 @@ from logit_amp_chat.core.transcripts.writer import Transcript
 from logit_amp_chat.tui.commands import main as cli
 from logit_amp_chat.tui.commands import options
 from tests.core import samples
+from tests.core.read_texts import reading
 from tests.security.mutation import mutated
 
 Capture = pytest.CaptureFixture[str]
@@ -60,13 +62,15 @@ def as_file(records: Sequence[Record]) -> bytes:
 
 @pytest.mark.parametrize("part", range(2))
 def test_a_mutated_transcript_is_read_or_refused(part: int, tmp_path: Path) -> None:
-    """500 files: read, listed, resumed and exported, or refused in one sentence."""
+    """500 files: read, listed, searched, resumed and exported, or refused in one sentence."""
     chance = random.Random(part)
-    original = as_file(samples.conversation())
+    read = reading([("so ", 2.5), ("it", 0.0), (" was", -3.0)])
+    original = as_file([*samples.conversation(), *read] if part else samples.conversation())
     path = tmp_path / "chat.jsonl"
     for _ in range(250):
         path.write_bytes(mutated(original, chance))
         assert len(saved_chats(tmp_path)) == 1
+        texts(path)
         try:
             records = read_records(path)
         except TranscriptError:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from logit_amp_chat.core.analysis.hunks import Hunk, Places
+from logit_amp_chat.core.analysis.hunks import Hunk
+from logit_amp_chat.core.analysis.text_table import TokenRows, columns
 from logit_amp_chat.core.experiments.diff import Diff, DiffEvent, DocumentDiff
+from logit_amp_chat.core.export.html import to_html
+from logit_amp_chat.core.export.readings import Readings
 from logit_amp_chat.core.reading import ReadBlock
 from logit_amp_chat.core.records import Document
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -55,6 +58,21 @@ def jsonl(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[s
                 yield to_line(finish) + "\n"
 
 
+def page(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """The page of a transcript, with the strongest hunks of every document."""
+    found = Readings(diff.settings.context, every_alpha=True)
+    for event in events:
+        match event:
+            case Document():
+                found.begin(event, diff.session)
+            case ReadBlock(steps=steps, further=further):
+                found.add(steps, further)
+            case DocumentDiff(finish=finish):
+                found.end(finish)
+    found.end(None)
+    yield to_html([diff.session], found.all)
+
+
 def summary(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
     """The figures as one JSON object."""
     for _ in events:
@@ -78,43 +96,19 @@ def summary(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator
 def rows(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
     """One row per token, as CSV."""
     alphas = diff.settings.alphas
-    sides = ("before", "after")
-    yield _row(
-        [
-            *("source", "place", "message", "line", "column", "index", "token", "text", "special"),
-            *(f"logp_{side}" for side in sides),
-            *(f"logp_at_{alpha!r}" for alpha in alphas),
-            *(f"rank_{side}" for side in sides),
-            *("log_ratio", "kl", "entropy"),
-        ]
-    )
-    document, places = None, None
+    yield _row(columns(alphas))
+    table: TokenRows | None = None
     for event in events:
-        if isinstance(event, Document):
-            document, places = event, Places(event)
-        elif isinstance(event, ReadBlock):
-            assert document is not None
-            assert places is not None
-            yield "".join(_rows(document, places, event, bool(alphas)))
+        match event:
+            case Document():
+                table = TokenRows(event, alphas)
+            case ReadBlock(steps=steps, further=further):
+                assert table is not None
+                yield "".join(map(_row, table.of(steps, further)))
 
 
-def _rows(document: Document, places: Places, block: ReadBlock, with_alphas: bool) -> Iterator[str]:
-    further = block.further or ((),) * len(block.steps)
-    for step, more in zip(block.steps, further, strict=True):
-        place, p = places.of(step.index), step.logp
-        yield _row(
-            [
-                *(document.source, document.place, place.message or ""),
-                *(place.line, place.column, step.index, step.token, step.text),
-                *(int(step.special), p.before, p.after),
-                *([p.amplified, *more] if with_alphas else ()),
-                *(step.rank.before, step.rank.after),
-                *(round(p.after - p.before, 6), step.kl, step.entropy),
-            ]
-        )
-
-
-def _row(cells: list[object]) -> str:
+def _row(cells: Sequence[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
+    values = (int(cell) if isinstance(cell, bool) else cell for cell in cells)
+    csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()

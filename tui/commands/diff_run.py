@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT
 from logit_amp_chat.core.experiments.diff import Diff, DiffSettings
-from logit_amp_chat.core.experiments.sources import Sources, read_sources
+from logit_amp_chat.core.experiments.sources import Sources
 from logit_amp_chat.core.reading import Score
-from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands import diff_output, diff_tokens, engine
 from logit_amp_chat.tui.commands.output import put, put_json, put_safe, say, show_in_pager
 from logit_amp_chat.tui.commands.reading_progress import ReadingProgress
+from logit_amp_chat.tui.commands.sources import open_sources, say_refused, use_vocabulary
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ FORMS: dict[str, diff_output.Output] = {
     "--jsonl": diff_output.jsonl,
     "--json": diff_output.summary,
     "--csv": diff_output.rows,
+    "--html": diff_output.page,
 }
 
 
@@ -50,14 +51,9 @@ class Settings:
 
 def run(profile: Profile, paths: Sequence[str], score: Score, settings: Settings) -> int:
     """Print the diff of what `paths` name; returns the exit code. Raises LogitAmpError."""
-    sources = read_sources(paths, score, stdin=sys.stdin.buffer)
-    for notice in sources.notices:
-        say(f"note: {notice}")
-    for file in sources.files:
-        say(f"{visible(file.name, newlines=False)}: {file.kind}")
+    sources = open_sources(paths, score)
     with engine.open_pair(profile) as pair:
-        for notice in sources.use_vocabulary(pair.session.vocabulary):
-            say(f"note: {notice}")
+        use_vocabulary(sources, pair)
         diff = Diff(pair.engine, sources, _wanted(profile, settings))
         with pair.interruptible(diff.stop):
             if settings.threshold is None:
@@ -95,16 +91,14 @@ def _print(diff: Diff, sources: Sources, settings: Settings) -> None:
             progress.clear()
             _put(settings.form, piece)
     progress.finish()
-    for one in diff.refused:
-        name = visible(f"{one.source.name} {one.source.place}".strip(), newlines=False)
-        say(f"not read: {name}: {one.error}")
+    say_refused(diff.refused)
 
 
 def _put(form: str, piece: str) -> None:
     if form in ("--jsonl", "--json"):
         for line in piece.removesuffix("\n").split("\n"):
             put_json(line)
-    elif form == "--csv":
+    elif form in ("--csv", "--html"):
         put(piece)
     else:
         put_safe(piece)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
+from logit_amp_chat.core.export.describe_reading import at_alpha, perplexity
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import delta, nats, number
 from logit_amp_chat.core.text import visible
@@ -48,8 +49,8 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
         shown = _bar(stats, most, bar, styles) if bar >= LEAST_BAR else ""
         yield f"{line}  {shown}".rstrip() + "\n"
         for alpha, logp in zip(stats.alphas, stats.logp_at, strict=True):
-            at = f"perplexity {_perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
-            yield styles.quiet(f"{'':<{first}}  {lane_title(alpha)}: {at}") + "\n"
+            at = f"{lane_title(alpha)}: {at_alpha(stats, logp)}"
+            yield styles.quiet(f"{'':<{first}}  {at}") + "\n"
 
 
 def _columns(room: int) -> list[str]:
@@ -71,7 +72,7 @@ def _line(cells: dict[str, str], columns: Sequence[str]) -> str:
 
 def _figures(stats: TextStats) -> dict[str, str]:
     sides = (stats.logp_before, stats.logp_after)
-    perplexities = [_perplexity(stats.perplexity(logp)) for logp in sides]
+    perplexities = [perplexity(stats.perplexity(logp)) for logp in sides]
     figures = (
         f"{stats.tokens:,}",
         _change(f"{sides[0]:,.1f}", f"{sides[1]:,.1f}"),
@@ -86,10 +87,6 @@ def _figures(stats: TextStats) -> dict[str, str]:
 
 def _change(before: str, after: str) -> str:
     return f"{before:>11} → {after:<11}".replace("-", "−")
-
-
-def _perplexity(value: float) -> str:
-    return f"{value:,.0f}" if 1000 <= value < 1e7 else number(value, 4)
 
 
 def _bar(stats: TextStats, most: float, longest: int, styles: Styles) -> str:

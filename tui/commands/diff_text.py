@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logit_amp_chat.core.analysis.hunks import Hunk, Places, log_ratio, stands_out
-from logit_amp_chat.core.export import describe
-from logit_amp_chat.core.number_format import delta, nats, number, probability
-from logit_amp_chat.core.records import Candidate, Document, Session, Step
+from logit_amp_chat.core.export import describe, describe_reading
+from logit_amp_chat.core.export.describe_reading import title
+from logit_amp_chat.core.number_format import number
+from logit_amp_chat.core.records import Document, Session, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
-
-WANTED = 3
-"""Tokens that each side wanted instead, beneath a hunk."""
 
 
 class DiffText:
@@ -48,21 +46,17 @@ class DiffText:
         place, document = self._places.of(hunk.first), hunk.document
         plain = place.message is None and not document.place
         where = f"{title(document)}{':' if plain else ', '}{place}"
-        figures = f"log-ratio {delta(hunk.log_ratio, 0)} · mean KL {nats(hunk.kl)}"
-        return self._styles.header(f"@@ {where} @@ {figures} @@")
+        return self._styles.header(f"@@ {where} @@ {describe_reading.figures(hunk)} @@")
 
     def _tokens(self, hunk: Hunk) -> str:
         return "".join(self._token(hunk, step) for step in hunk.steps).rstrip("\n")
 
     def _token(self, hunk: Hunk, step: Step) -> str:
-        text = hunk.text_of(step)
-        if not stands_out(step, hunk.document):
-            return self._quiet(visible(text), log_ratio(step), hunk.document.threshold)
-        shown = visible(text, newlines=False) or visible(step.text, newlines=False)
-        up = log_ratio(step) > 0
-        marked = f"{{+{shown}+}}" if up else f"[-{shown}-]"
-        breaks = "\n" * text.count("\n")
-        return self._styles.token(marked, step) + breaks
+        notable = stands_out(step, hunk.document)
+        piece = describe_reading.piece(step, hunk.text_of(step), notable=notable)
+        if not notable:
+            return self._quiet(piece.text, log_ratio(step), hunk.document.threshold)
+        return self._styles.token(piece.marked, step) + piece.breaks
 
     def _quiet(self, text: str, ratio: float, threshold: float) -> str:
         """A token around those that stand out; coloured if it is half way there."""
@@ -71,26 +65,7 @@ class DiffText:
         return self._styles.raised(text) if ratio > 0 else self._styles.lowered(text)
 
     def _wanted(self, hunk: Hunk) -> Iterator[str]:
-        step, style = hunk.strongest, self._styles
-        p = step.logp
-        token = _quoted(hunk.text_of(step) or step.text)
-        chances = f"p {probability(p.before).strip()} → {probability(p.after).strip()}"
-        yield f"    {token} {delta(log_ratio(step), 0)} nats, {chances}"
-        for name in ("before", "after"):
-            best = sorted(step.top, key=lambda one: -getattr(one, name))[:WANTED]
-            wanted = "  ".join(_candidate(one, name) for one in best)
-            yield f"      {style.lane(f'{name:<6}', name)} wanted {wanted}"
-
-
-def _candidate(one: Candidate, side: str) -> str:
-    return f"{_quoted(one.text)} {probability(getattr(one, side)).strip()}"
-
-
-def _quoted(text: str) -> str:
-    return f"“{visible(text, newlines=False)}”"
-
-
-def title(document: Document) -> str:
-    """A document's file, and which of its texts it is."""
-    parts = filter(None, (document.source, document.place))
-    return visible(" ".join(parts), newlines=False) or "text"
+        step = hunk.strongest
+        yield f"    {describe_reading.strongest(step, hunk.text_of(step))}"
+        for side, best in describe_reading.wanted(step.top):
+            yield f"      {self._styles.lane(f'{side:<6}', side)} wanted {best}"

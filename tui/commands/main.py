@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import diff, engine, options
+from logit_amp_chat.tui.commands import diff, engine, loss, options, search
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage, 3 profile,"
@@ -238,6 +238,12 @@ def verify(
 
 app.command(name="diff", epilog=EXIT_CODES, short_help="Diff texts: read them under both models.")(
     diff.command
+)
+app.command(name="loss", epilog=EXIT_CODES, short_help="Measure the loss of texts against α.")(
+    loss.command
+)
+app.command(name="search", epilog=EXIT_CODES, short_help="Rank prompts by where models differ.")(
+    search.command
 )
 
 

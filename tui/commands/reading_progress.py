@@ -7,9 +7,8 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
 
-from logit_amp_chat.core.experiments.diff import DiffEvent
-from logit_amp_chat.core.experiments.sources import Sources
 from logit_amp_chat.core.number_format import count, duration
 from logit_amp_chat.core.reading import ReadBlock
 from logit_amp_chat.core.records import Document
@@ -19,29 +18,45 @@ from logit_amp_chat.tui.commands.output import say
 INTERVAL = 0.2
 """Seconds between two updates of the line."""
 
+T = TypeVar("T")
 
-class ReadingProgress:
-    """Watches the events of a diff; on a terminal it shows a line on stderr."""
 
-    def __init__(self, sources: Sources, *, live: bool) -> None:
-        self._sources = sources
+class Texts(Protocol):
+    """What is read: its size, and how much of it the iteration has taken, in the same unit."""
+
+    @property
+    def size(self) -> int:
+        """All of it."""
+
+    @property
+    def position(self) -> int:
+        """What is taken."""
+
+
+class LiveLine:
+    """A line on stderr that changes, on a terminal only."""
+
+    def __init__(self, *, live: bool) -> None:
         self._live = live and sys.stderr.isatty() and os.environ.get("TERM") not in ("", "dumb")
-        self._began = time.monotonic()
         self._shown = 0.0
-        self._tokens = 0
         self._drawn = False
+        self.began = time.monotonic()
 
-    def watched(self, events: Iterable[DiffEvent]) -> Iterator[DiffEvent]:
-        """The events, as they are."""
-        begin, end, name = 0, 0, ""
-        for event in events:
-            if isinstance(event, Document):
-                begin, end, name = end, self._sources.position, event.source
-            elif isinstance(event, ReadBlock):
-                self._tokens += len(event.steps)
-                read = begin + (end - begin) * event.done / max(1, event.total)
-                self._show(name, read / max(1, self._sources.size))
-            yield event
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is a line, and it is time to draw it anew."""
+        return self._live and time.monotonic() - self._shown >= INTERVAL
+
+    def draw(self, line: str) -> None:
+        """Show a line that is safe already."""
+        self._shown, self._drawn = time.monotonic(), True
+        sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
+        sys.stderr.flush()
 
     def clear(self) -> None:
         """Take the line away, as something else is printed."""
@@ -50,23 +65,44 @@ class ReadingProgress:
             sys.stderr.flush()
             self._drawn = False
 
+    def left(self, share: float) -> str:
+        """The time that is left once `share` of the work is done: `, 2:05 min left`."""
+        return f", {duration(self.seconds * (1 - share) / share)} left" if share else ""
+
+
+class ReadingProgress:
+    """Watches the events of a diff; on a terminal it shows a line on stderr."""
+
+    def __init__(self, texts: Texts, *, live: bool) -> None:
+        self._texts = texts
+        self._line = LiveLine(live=live)
+        self._tokens = 0
+
+    def watched(self, events: Iterable[T]) -> Iterator[T]:
+        """The events, as they are."""
+        begin, end, name = 0, 0, ""
+        for event in events:
+            if isinstance(event, Document):
+                begin, end, name = end, self._texts.position, event.source
+            elif isinstance(event, ReadBlock):
+                self._tokens += len(event.steps)
+                read = begin + (end - begin) * event.done / max(1, event.total)
+                self._show(name, read / max(1, self._texts.size))
+            yield event
+
+    def clear(self) -> None:
+        """Take the line away, as something else is printed."""
+        self._line.clear()
+
     def finish(self) -> None:
         """Say how many tokens were read, how fast."""
         self.clear()
-        seconds = time.monotonic() - self._began
+        seconds = self._line.seconds
         rate = f"{self._tokens / seconds:,.0f} tokens/s" if seconds else ""
         say(f"{count(self._tokens, 'token')} scored in {duration(seconds)}, {rate}")
 
     def _show(self, name: str, share: float) -> None:
-        now = time.monotonic()
-        if not self._live or now - self._shown < INTERVAL:
-            return
-        self._shown, spent = now, now - self._began
-        left = f", {duration(spent * (1 - share) / share)} left" if share else ""
-        line = (
-            f"{share:4.0%}  {self._tokens:,} tokens, {self._tokens / spent:,.0f} tokens/s{left}"
-            f"  {visible(name, newlines=False)}"
-        )
-        sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
-        sys.stderr.flush()
-        self._drawn = True
+        if self._line.is_due:
+            rate = f"{self._tokens / self._line.seconds:,.0f} tokens/s{self._line.left(share)}"
+            read = f"{share:4.0%}  {self._tokens:,} tokens, {rate}"
+            self._line.draw(f"{read}  {visible(name, newlines=False)}")

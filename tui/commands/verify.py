@@ -11,7 +11,7 @@ from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.export.describe import lane
 from logit_amp_chat.core.number_format import MINUS, count, number, signed
 from logit_amp_chat.core.protocol import Forget, Loading
-from logit_amp_chat.core.records import Finish, Session, Step
+from logit_amp_chat.core.records import Document, Finish, Record, Session, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import is_unreadable, read_records
@@ -46,9 +46,7 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     damaged = sum(map(is_unreadable, records))
     sessions = requests_by_session(records)
     if not sessions:
-        raise TranscriptError(
-            f"{path} has no replies: there is nothing to verify.", "Choose another transcript."
-        )
+        raise _nothing_to_verify(path, records)
     try:
         results = list(_replayed(path, sessions, chosen, open_engine))
         same = sum(result.identical for result in results)
@@ -60,6 +58,17 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     if damaged:
         say(f"{count(damaged, 'line')} of the file cannot be read: what it held is not verified.")
     return 0 if same == len(results) and not damaged else DIFFERS
+
+
+def _nothing_to_verify(path: Path, records: Sequence[Record]) -> TranscriptError:
+    if any(isinstance(record, Document) for record in records):
+        return TranscriptError(
+            f"{path} has texts that were read and no replies: there is nothing to verify.",
+            "Read the texts again with logit-amp-chat diff.",
+        )
+    return TranscriptError(
+        f"{path} has no replies: there is nothing to verify.", "Choose another transcript."
+    )
 
 
 def _replayed(

@@ -12,7 +12,8 @@ from logit_amp_chat.core.chat.engine_link import Unsaved
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Forget, Request
 from logit_amp_chat.core.records import Message, Reply, Session, Step
-from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
+from tests.core.read_texts import reading
 from tests.tui.chat_driver import Engines, answer, demo_profile, make_session, requests, types
 
 
@@ -55,6 +56,25 @@ def test_resume_names_the_pair_it_was_made_with(tmp_path: Path, engines: Engines
     profile = session.resume(path)
     assert profile is not None
     assert profile.name == "x"
+
+
+def test_a_chat_that_begins_in_the_file_of_a_diff_leaves_it_as_it_is(
+    tmp_path: Path, engines: Engines
+) -> None:
+    path = tmp_path / "read.jsonl"
+    records = reading([("so ", 2.5), ("it", 0.0)])
+    path.write_text("".join(to_line(record) + "\n" for record in records))
+    session = make_session(tmp_path, engines)
+    session.resume(path)
+    session.live.load()
+    engines.last.load()
+    session.drain()
+    answer(session, engines, "one")
+    found = read_records(path)
+    assert found[: len(records)] == records
+    assert [r.text for r in found if isinstance(r, Message)] == ["one"]
+    (request,) = requests(engines.last)
+    assert [message.text for message in request.messages] == ["one"]
 
 
 def test_a_saved_chat_of_a_stranger_runs_no_code(tmp_path: Path, engines: Engines) -> None:

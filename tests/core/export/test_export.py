@@ -19,6 +19,7 @@ from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.export.markdown import to_document
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.jsonl import from_line, read_records, to_line
+from tests.core.read_texts import reading
 from tests.core.samples import conversation, finish, message, reply, session, step
 
 any_text = st.text(st.characters(exclude_categories=()) | st.sampled_from("`#<>[]()\n\x1b\u202e"))
@@ -208,6 +209,8 @@ def test_a_file_cut_anywhere_after_its_first_line_can_be_exported(sample: Path, 
 def test_a_file_is_written_at_once_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "chat.md"
     write_atomically(path, "one")
+    write_atomically(path, b"two \xff")
+    assert path.read_bytes() == b"two \xff"
     write_atomically(path, "two")
     assert path.read_text() == "two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -225,3 +228,64 @@ def test_an_exported_file_is_no_transcript(sample: Path, tmp_path: Path) -> None
     write_atomically(path, export(sample, "md"))
     with pytest.raises(TranscriptError, match="not a transcript"):
         read_records(path)
+
+
+READ = """\
+{+likelier+} [-less likely-] under after than before, by the threshold or more.
+
+notes.txt
+---------
+
+2 scored tokens of 3 · windows of 64 tokens, stride 32
+log-ratio +2.00 nats · perplexity 20.09 before, 7.389 after\
+ · KL(after‖before) mean 1.00, max 1.50 nats
+1 token (50.0%) with |log-ratio| ≥ 2 nats: 1 likelier under after, 0 less likely
+
+1:1 · log-ratio +2.00 · mean KL 1.00
+····································
+
+    {+so+} it
+
+“so” +2.00 nats, p 0.050 → 0.368
+before wanted “ other” 0.500  “so” 0.050
+after wanted “so” 0.368  “ other” 0.250
+"""
+
+
+def test_a_text_that_was_read_has_its_hunks() -> None:
+    words = [("so", 2.0), (" it\n", 0.0)]
+    plain = to_document([session(), *reading(words)], markdown=False)
+    assert plain.endswith(f"\n\n{READ}")
+    said = markdown(session(), *reading(words))
+    assert "\n## notes.txt\n" in said
+    assert "```text\n{+so+} it\n```" in said
+    assert "- before wanted “ other” 0.500  “so” 0.050\n" in said
+
+
+def test_several_texts_have_a_table() -> None:
+    said = markdown(*reading([("a", 0.0)]), *reading([("b", 0.0)], id="d-2", source="b|.txt"))
+    assert "## Texts by mean KL\\(after‖before\\)\n\n| text | tokens |" in said
+    assert "\n| b\\|.txt | 1 | 20.09 | 20.09 | 0.00 | 0.50 | 0.50 | 0 \\(0.0%\\) |\n" in said
+
+
+def test_a_text_alone_is_a_diff() -> None:
+    assert markdown(*reading([("a", 0.0)])).startswith("# Diff\n\n## notes.txt\n")
+
+
+@given(any_text.filter(bool))
+def test_no_text_that_was_read_becomes_markup(text: str) -> None:
+    """It is in a code block whose fence is longer than any of its own, or escaped."""
+    said = markdown(*reading([(text, 3.0), (text, 0.0)], source=text))
+    outside = re.sub(r"^(`{3,})text\n.*?\n\1$", "", said, flags=re.DOTALL | re.MULTILINE)
+    assert not re.search(r"(?<!\\)[<>\[\]*]", outside)
+    assert not any(unicodedata.category(c) in ("Cc", "Cf") and c != "\n" for c in said if c != "\t")
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_what_was_read_is_exported_in_every_format(tmp_path: Path, to: str) -> None:
+    path = tmp_path / "read.jsonl"
+    records = [session(), *reading([("so", 2.0), (" it", 0.0)])]
+    path.write_text("".join(to_line(record) + "\n" for record in records))
+    document = export(path, to)  # type: ignore[arg-type]
+    assert "so" in document
+    assert "notes.txt" in document

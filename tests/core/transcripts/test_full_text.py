@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.transcripts.conversation import Conversation
-from logit_amp_chat.core.transcripts.full_text import texts
+from logit_amp_chat.core.transcripts.full_text import LINE_BYTES, texts
 from logit_amp_chat.core.transcripts.jsonl import to_line
+from tests.core.read_texts import document, reading, steps
 from tests.core.samples import conversation, message, reply, step
 
 
@@ -38,6 +40,20 @@ def test_what_is_damaged_is_left_out(tmp_path: Path) -> None:
     path = written(tmp_path, message(), reply(), step(0, "fine"))
     path.write_bytes(b'\xff{"type":"step"\n' + path.read_bytes() + b'{"type":"step","reply":"r-1"')
     assert texts(path) == ["Otters?", "fine"]
+
+
+def test_a_text_that_was_read_is_found_as_a_whole_and_once(tmp_path: Path) -> None:
+    """Its scored tokens are part of it."""
+    words = [("unscored ", 0.0), ("scored", 0.0)]
+    read = dataclasses.replace(document(words, place="chat 3"), offsets=((9, 15),))
+    path = written(tmp_path, message(), read, *steps(words[1:]), reply(), step(0, "By"))
+    assert texts(path) == ["Otters?", "notes.txt", "chat 3", "unscored scored", "By"]
+
+
+def test_a_long_text_that_was_read_is_found_to_its_end(tmp_path: Path) -> None:
+    long = "a" * (LINE_BYTES + 5) + " otter"
+    path = written(tmp_path, *reading([(long, 0.0)]), message())
+    assert texts(path) == ["notes.txt", long, "Otters?"]
 
 
 def test_a_hole_of_four_gigabytes_is_not_read_to_its_end(tmp_path: Path) -> None:

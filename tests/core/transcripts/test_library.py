@@ -9,13 +9,14 @@ import pytest
 
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.transcripts import library
-from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
 from logit_amp_chat.core.transcripts.library import (
     HEAD_BYTES,
     preview,
     saved_chats,
 )
 from logit_amp_chat.core.transcripts.writer import Transcript
+from tests.core.read_texts import reading
 from tests.core.samples import conversation
 from tests.tui.dialogs.samples import save_chat
 
@@ -75,6 +76,18 @@ def test_a_file_that_tells_nothing_is_listed_with_the_reason(
     (tmp_path / "a.jsonl").write_bytes(content)
     (chat,) = saved_chats(tmp_path)
     assert chat.problem == problem
+
+
+def test_a_text_that_was_read_is_listed_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    save_chat(path, profile="llama-3.1-8b")
+    read = reading([("word", 0.0)], source="notes\x1b.txt", place="chat 3")
+    with path.open("a") as file:
+        file.writelines(to_line(record) + "\n" for record in read)
+    (chat,) = saved_chats(tmp_path)
+    assert (chat.profile, chat.first) == ("llama-3.1-8b", "")
+    assert chat.problem == "a text that was read: notes␛.txt chat 3"
+    assert preview(path) == []
 
 
 def test_a_chat_without_a_message_can_still_be_opened(tmp_path: Path) -> None:

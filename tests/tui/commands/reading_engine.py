@@ -9,7 +9,17 @@ from typing import Any
 import numpy
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.protocol import Adjustment, Event, Idle, Loading, Opened, Stop
+from logit_amp_chat.core.protocol import (
+    Adjustment,
+    Event,
+    Idle,
+    Loading,
+    Opened,
+    OpeningsRequest,
+    Request,
+    ScoreRequest,
+    Stop,
+)
 from logit_amp_chat.core.reading import (
     Chat,
     Content,
@@ -133,6 +143,15 @@ class ReadingEngine:
     def names(self, request: NamesRequest) -> Iterator[Event]:
         yield Names(tuple(f" word{token}" for token in request.tokens))
         yield Idle()
+
+    def generate(self, request: Request) -> Iterator[Event]:
+        raise AssertionError("nothing is generated here")
+
+    def score(self, request: ScoreRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is scored here")
+
+    def openings(self, request: OpeningsRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is opened here")
 
     def apply(self, command: Adjustment) -> None:
         self.stopped = self.stopped or isinstance(command, Stop)

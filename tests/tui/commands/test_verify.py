@@ -16,6 +16,7 @@ from logit_amp_chat.core.transcripts.writer import Transcript
 from logit_amp_chat.tui.commands import main as cli
 from logit_amp_chat.tui.commands.output import ReaderGoneError
 from tests.core import samples
+from tests.core.read_texts import reading
 from tests.core.transcripts.replaying import changed, is_finish, is_step, recorded_chat
 
 Capture = pytest.CaptureFixture[str]
@@ -137,6 +138,7 @@ def test_verify_is_no_success_when_its_reader_leaves(
     ("records", "said"),
     [
         ([samples.session(), samples.message()], "has no replies"),
+        ([samples.session(), *reading([("a", 0.0)])], "has texts that were read and no replies"),
         ([samples.message(), samples.reply()], "does not say which pair"),
         (samples.conversation(), "does not say which pair"),
     ],

@@ -1,0 +1,130 @@
+"""Builds a diff from a caller's arguments: a text, a chat or files, and how they are read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict, get_args
+
+from logit_amp_chat.core.analysis.hunks import CONTEXT
+from logit_amp_chat.core.api.request import (
+    Alphas,
+    Prompt,
+    content_of,
+    finite_alphas,
+    several,
+)
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.chat_shapes import has_text
+from logit_amp_chat.core.experiments.diff import DiffSettings
+from logit_amp_chat.core.experiments.sources import Source, Sources, read_sources
+from logit_amp_chat.core.reading import Chat, Score
+from logit_amp_chat.core.records import Ends
+from logit_amp_chat.core.text import visible
+
+Text = Prompt | Path
+TOP = 10
+
+
+class DiffOptions(TypedDict, total=False):
+    """How texts are read; what is missing or None is as in the command `diff`.
+
+    Of a chat the tokens of `score` count: assistant (usually), user, system or all. A token
+    stands out from `threshold` nats on (usually what one place in a hundred tokens reaches, 1 at
+    least), and a hunk has `context` tokens around it. `alpha` adds log-probabilities at one α
+    or several. Longer texts are read in windows of `window` tokens that score `stride` each.
+    `top` candidates of each kind are kept where tokens stand out, with `everywhere` at all.
+    """
+
+    score: Score | None
+    threshold: float | None
+    context: int | None
+    alpha: Alphas | None
+    window: int | None
+    stride: int | None
+    top: int | None
+    everywhere: bool
+
+
+def diff_settings(ends: Ends, options: DiffOptions) -> DiffSettings:
+    """The settings of a diff; a threshold that is not given is still to be chosen.
+
+    Raises UsageError.
+    """
+    known = DiffOptions.__annotations__
+    if unknown := options.keys() - known.keys():
+        raise UsageError(f"There is no option {min(unknown)}.", f"There are {', '.join(known)}.")
+    alpha, threshold = options.get("alpha"), options.get("threshold")
+    context, window, stride, top = (
+        _whole(options.get(name), name, least)
+        for name, least in (("context", 0), ("window", 1), ("stride", 1), ("top", 1))
+    )
+    return DiffSettings(
+        threshold=0.0 if threshold is None else _nats(threshold),
+        context=CONTEXT if context is None else context,
+        alphas=() if alpha is None else tuple(finite_alphas(alpha)),
+        window=window,
+        stride=stride,
+        top=TOP if top is None else top,
+        everywhere=bool(options.get("everywhere")),
+        ends=ends,
+    )
+
+
+def text_source(text: Text, options: DiffOptions, vocabulary: str | None) -> Source:
+    """A text, a chat, or the only one in a file. Raises UsageError."""
+    score = _score(options)
+    if isinstance(text, Path):
+        return _only_source(text, file_sources((text,), options, vocabulary))
+    content = content_of(text, score)
+    if not has_text(content):
+        whose = f" of the role {score}" if isinstance(content, Chat) and score != "all" else ""
+        raise UsageError(
+            f"There is nothing{whose} to score.",
+            "Give a text; of a chat, score says whose messages count.",
+        )
+    return Source(name="", place="", line=1, content=content)
+
+
+def _only_source(path: Path, sources: Sources) -> Source:
+    number = sum(file.sources for file in sources.files)
+    if number > 1:
+        raise UsageError(
+            f"{visible(str(path), newlines=False)} has {number:,} texts.",
+            "Read them one by one with diff_files.",
+        )
+    return next(iter(sources))
+
+
+def file_sources(
+    paths: Sequence[str | Path], options: DiffOptions, vocabulary: str | None
+) -> Sources:
+    """The texts of files and folders; what is left out is a warning. Raises UsageError."""
+    sources = read_sources(paths, _score(options), vocabulary)
+    for notice in sources.notices:
+        warnings.warn(notice, stacklevel=4)
+    return sources
+
+
+def _score(options: DiffOptions) -> Score:
+    score, known = options.get("score") or "assistant", get_args(Score)
+    if score not in known:
+        raise UsageError(f"score: expected one of {', '.join(known)}, found {score!r}.")
+    return score
+
+
+def _nats(value: Any) -> float:
+    found, *more = several(value, "threshold")
+    if more or not found >= 0:
+        raise UsageError(f"threshold: expected a number of nats, 0 or more, found {value!r}.")
+    return float(found)
+
+
+def _whole(value: Any, name: str, least: int) -> int | None:
+    if value is None:
+        return None
+    found, *more = several(value, name)
+    if more or not isinstance(found, int) or found < least:
+        raise UsageError(f"{name}: expected a whole number, {least} or more, found {value!r}.")
+    return found

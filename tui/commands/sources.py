@@ -1,0 +1,39 @@
+"""What commands that read texts say of their sources."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from logit_amp_chat.core.experiments.diff import Refused
+from logit_amp_chat.core.experiments.sources import Sources, read_sources
+from logit_amp_chat.core.reading import Score
+from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.commands.output import say
+
+if TYPE_CHECKING:
+    from logit_amp_chat.core.api.open_pair import OpenPair
+
+
+def open_sources(paths: Sequence[str], score: Score) -> Sources:
+    """The texts of files; says what each file was taken for. Raises UsageError."""
+    sources = read_sources(paths, score, stdin=sys.stdin.buffer)
+    for notice in sources.notices:
+        say(f"note: {notice}")
+    for file in sources.files:
+        say(f"{visible(file.name, newlines=False)}: {file.kind}")
+    return sources
+
+
+def use_vocabulary(sources: Sources, pair: OpenPair) -> None:
+    """Read recorded replies as their tokens where they are the pair's; says what that changes."""
+    for notice in sources.use_vocabulary(pair.session.vocabulary):
+        say(f"note: {notice}")
+
+
+def say_refused(refused: Iterable[Refused]) -> None:
+    """Name what could not be read, and why."""
+    for one in refused:
+        name = visible(f"{one.source.name} {one.source.place}".strip(), newlines=False)
+        say(f"not read: {name}: {one.error}")
