@@ -58,6 +58,7 @@ def test_all_of_them_are_kept(copy: Path) -> None:
     [
         ("core/text.py", "import rich", TERMINAL),
         ("core/bench/throughput.py", "import typer", TERMINAL),
+        ("tui/reading/log_panel.py", "import logit_amp_chat.tui.chat.layout", ROOMS),
         ("core/chat/session.py", "import logit_amp_chat.tui.theme", TERMINAL),
         ("core/records.py", "import logit_amp_chat.core.text", WINGS),
         ("core/decoding/sampling.py", "import logit_amp_chat.core.engine.local", WINGS),

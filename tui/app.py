@@ -28,6 +28,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.library import holds_texts
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
@@ -53,12 +54,18 @@ class ChatApp(App[int]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
 
-    def __init__(self, session: ChatSession, keys: Path | None = None) -> None:
-        """Show `session`, with the user's keys from the file `keys`."""
+    def __init__(
+        self, session: ChatSession, keys: Path | None = None, text: Path | None = None
+    ) -> None:
+        """Show `session`, with the user's keys from the file `keys`.
+
+        `text` is a file with a text that was read, to look at first.
+        """
         super().__init__()
         self.session = session
         self.actions = keymap.ACTIONS
         self._problem: LogitAmpError | None = None
+        self._text = text
         if keys is not None:
             self._take_keys(keys)
         self.backstop: threading.Timer | None = None
@@ -100,7 +107,7 @@ class ChatApp(App[int]):
 
     def get_default_screen(self) -> Screen[None]:
         """The chat is all there is below the dialogs."""
-        return ChatScreen(self.session, self.actions, self._problem)
+        return ChatScreen(self.session, self.actions, self._problem, self._text)
 
     def on_mount(self) -> None:
         """Repaint after a shell, and save the conversation when the terminal goes away."""
@@ -181,10 +188,11 @@ def run_chat(
     check_terminal()
     session = ChatSession(profile, transcripts, make_engine)
     try:
-        if resume is not None:
+        text = resume if resume is not None and holds_texts(resume) else None
+        if resume is not None and text is None:
             session.resume(resume)
             session.prefer_profile()
-        app = ChatApp(session, keymap_path())
+        app = ChatApp(session, keymap_path(), text)
         app.run()
     finally:
         session.close()

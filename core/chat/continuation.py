@@ -60,12 +60,16 @@ def continuation(
 
 def _of_text(document: Document, steps: Sequence[Step], step: int) -> Continuation:
     unscored = document.tokens - len(document.offsets)
-    first = max(_window_begin(document, step + unscored), unscored)
-    start = document.offsets[first - unscored][0]
-    text = "" if not unscored else document.text[_start_before(document, first) : start]
+    begin = _window_begin(document, step + unscored)
+    text = _token_text(document, begin) if unscored else ""
+    if unscored and not text:
+        raise UsageError(
+            "The text before this token begins with half a character, which is no prompt.",
+            "Put a letter before it and read it again.",
+        )
     return Continuation(
         messages=(Message(id="", parent=None, role="user", text=text),),
-        given=tuple(step.token for step in steps[first - unscored : step]),
+        given=tuple(one.token for one in steps[begin:step]),
         raw=True,
     )
 
@@ -78,9 +82,10 @@ def _window_begin(document: Document, token: int) -> int:
     return next((one.begin for one in found if one.first <= token < one.end), 0)
 
 
-def _start_before(document: Document, first: int) -> int:
-    """Where the token before `first` begins, in a text whose very first token is not scored."""
-    return document.offsets[first - 2][0] if first > 1 else 0
+def _token_text(document: Document, token: int) -> str:
+    """The text of a token, where the very first is not scored."""
+    begin = document.offsets[token - 1][0] if token else 0
+    return document.text[begin : document.offsets[token][0]]
 
 
 def _of_chat(

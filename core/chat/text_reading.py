@@ -1,42 +1,25 @@
-"""A text that is read through both models: how far that is, and what was found."""
+"""A text that is read through both models now, and the file that it is saved in."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from logit_amp_chat.core.analysis.hunks import (
-    Hunk,
-    HunkFinder,
-    Places,
-    log_ratio,
-    usual_threshold,
-)
-from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.chat.continuation import Continuation, continuation
 from logit_amp_chat.core.chat.live_conversation import ReadEvent
+from logit_amp_chat.core.chat.read_text import ReadText, Wait
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.experiments.diff import SAMPLE
 from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.protocol import Failed
 from logit_amp_chat.core.reading import Chat, PlainText, ReadBlock, ReadRequest
-from logit_amp_chat.core.records import (
-    Document,
-    Finish,
-    PromptIds,
-    Reply,
-    Sampling,
-    new_id,
-    now,
-)
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.records import Document, Finish, new_id, now
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
 EVERYWHERE = 100_000
 """Characters up to which every token gets candidates; of longer texts those that stand out."""
 
 
-class TextReading:
+class TextReading(ReadText):
     """Reads `source` at the α of the session as soon as the engine is free.
 
     What is reported is saved in a file of its own before it is shown here. `time` is the moment
@@ -50,27 +33,14 @@ class TextReading:
         time: str | None = None,
         message: int | None = None,
     ) -> None:
+        folder = session.saved.recorder.folder
+        super().__init__(source.name, source.place, session.alpha, folder)
         self.session = session
         self.source = source
-        self.alpha = session.alpha
-        self.document: Document | None = None
-        """The text and its tokens, once they are known."""
-        self.places: Places | None = None
-        """Where its tokens stand in the source."""
-        self.log: ReplyLog | None = None
-        """The measured tokens, as a reply that was given whole."""
-        self.done = self.total = 0
-        """Tokens that were read, and that there are."""
-        self.problem = ""
-        """Why the text could not be read."""
-        self.recorder = Recorder(session.saved.recorder.folder, session.live.report_unsaved)
+        self.recorder = Recorder(folder, session.live.report_unsaved)
         self._time = time
         self._message = message
         self._request: ReadRequest | None = None
-        self._stats = TextStats(0.0, documents=1)
-        self._hunks: list[Hunk] = []
-        self._finder: HunkFinder | None = None
-        self._looked_at = 0  # steps that the finder has
         self._path: Path | None = None
         self._left = False
 
@@ -126,9 +96,19 @@ class TextReading:
         return self._request is not None and not self.is_over
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come."""
-        return bool(self.problem) or (self.log is not None and self.log.is_over)
+    def wait(self) -> Wait:
+        """Why nothing was read yet."""
+        if self.is_over:
+            return ""
+        if self.is_running:
+            return "reading"
+        match self.session.state:
+            case "loading":
+                return "loading"
+            case "busy" | "ready":
+                return "engine busy"
+            case _:
+                return "not loaded"
 
     @property
     def path(self) -> Path | None:
@@ -139,37 +119,6 @@ class TextReading:
     def is_saved(self) -> bool:
         """Whether all that was read is in the file."""
         return self.recorder.saved or self._path is not None
-
-    # --- what the engine reports --------------------------------------------------
-
-    def _take(self, event: ReadEvent) -> None:
-        match event:
-            case Document() if self._is_own(event.id):
-                self.document, self.total = event, event.tokens
-                self.places = Places(event)
-                opened = self.session.live.opened
-                self.log = ReplyLog(_reply(event), opened.session if opened else None)
-            case ReadBlock() if self.log is not None and self._is_own(event.document):
-                self.done, self.total = event.done, event.total
-                self._stats.add(event.steps, ())
-                for step in event.steps:
-                    self.log.add(step)
-            case Finish() if self.log is not None and self._is_own(event.reply):
-                self.log.add(event)
-            case Failed() if self.is_running:
-                self.problem = f"{event.message} {event.remedy}".strip()
-        if self._left and self.is_over:
-            self._close()
-
-    def _is_own(self, document: str) -> bool:
-        return self._request is not None and document == self._request.document
-
-    def continuation(self, step: int) -> Continuation:
-        """What stands before a scored token. Raises UsageError where that cannot be given."""
-        assert self.document is not None
-        assert self.log is not None
-        content, session = self.source.content, self.log.session
-        return continuation(content, self.document, self.log.steps, step, session)
 
     @property
     def beginning(self) -> int | None:
@@ -182,35 +131,34 @@ class TextReading:
         first = next((n for n, (begin, _) in enumerate(offsets) if begin >= start), 0)
         return first if first < len(self.log.steps) else None
 
-    # --- what was found -----------------------------------------------------------
+    # --- what the engine reports --------------------------------------------------
 
-    @property
-    def stats(self) -> TextStats:
-        """The figures of the tokens that were read."""
-        return self._stats
+    def _take(self, event: ReadEvent) -> None:
+        match event:
+            case Document() if self._is_own(event.id):
+                opened = self.session.live.opened
+                self.begin(event, opened.session if opened else None)
+            case ReadBlock() if self._is_own(event.document):
+                self.done, self.total = event.done, event.total
+                self.add(event.steps)
+            case Finish() if self.log is not None and self._is_own(event.reply):
+                self.log.add(event)
+            case Failed() if self.is_running:
+                self.problem = f"{event.message} {event.remedy}".strip()
+        if self._left and self.is_over:
+            self._close()
 
-    @property
-    def threshold(self) -> float:
-        """The |log-ratio| from which tokens make hunks, in nats: the usual one of the first."""
-        steps = self.log.steps[:SAMPLE] if self.log else []
-        return usual_threshold([[log_ratio(step) for step in steps]])
+    def _is_own(self, document: str) -> bool:
+        return self._request is not None and document == self._request.document
 
-    @property
-    def hunks(self) -> list[Hunk]:
-        """The hunks of the tokens so far; one that may go on is not among them."""
-        if self.log is None or self.document is None:
-            return []
-        steps, new = self.log.steps, len(self.log.steps) - self._looked_at
-        if new and self._looked_at < SAMPLE:  # the threshold may be another now
-            self._finder = HunkFinder(replace(self.document, threshold=self.threshold))
-            self._hunks, self._looked_at = [], 0
-        if self._finder is not None:
-            self._hunks += self._finder.take(steps[self._looked_at :])
-            self._looked_at = len(steps)
-            if self.log.is_over:
-                self._hunks += self._finder.finish()
-                self._finder = None
-        return self._hunks
+    # --- going on -----------------------------------------------------------------
+
+    def continuation(self, step: int) -> Continuation:
+        """What stands before a scored token. Raises UsageError where that cannot be given."""
+        assert self.document is not None
+        assert self.log is not None
+        content, session = self.source.content, self.log.session
+        return continuation(content, self.document, self.log.steps, step, session)
 
 
 def _characters(source: Source) -> int:
@@ -221,17 +169,3 @@ def _characters(source: Source) -> int:
             return sum(len(message.text) for message in messages)
         case recorded:
             return len(recorded.tokens)
-
-
-def _reply(document: Document) -> Reply:
-    """A document's tokens as those of a reply, which is what screens show."""
-    return Reply(
-        id=document.id,
-        parent=None,
-        lane="amplified",
-        alpha=document.alphas[0],
-        seed=0,
-        turn=0,
-        sampling=Sampling(),
-        prompt=PromptIds((), ()),
-    )

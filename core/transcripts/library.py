@@ -14,7 +14,7 @@ from pathlib import Path
 
 from logit_amp_chat.core.config.profile import SUFFIXES
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.records import Message, Session, Title
+from logit_amp_chat.core.records import Message, Session, Step, Title
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.document_line import document_line
 from logit_amp_chat.core.transcripts.jsonl import from_line
@@ -61,6 +61,15 @@ def saved_chats(folder: Path) -> list[SavedChat]:
     return sorted(chats, key=lambda chat: (chat.changed, chat.path.name), reverse=True)
 
 
+def holds_texts(path: Path) -> bool:
+    """Whether a file has texts that were read, and no chat; False where it cannot be read."""
+    try:
+        _, first, read = _head(path)
+    except OSError:
+        return False
+    return bool(read) and not first
+
+
 def preview(path: Path) -> list[tuple[str | float, str]]:
     """The open thread of a transcript as (role or α, text); empty if it cannot be read."""
     try:
@@ -104,9 +113,10 @@ def _why_not_shown(profile: str, read: str) -> str:
 def _head(path: Path) -> tuple[str, str, str]:
     """Name of the profile, first user message and first text that was read, "" for none.
 
-    A message sent while the models load comes before the session.
+    A message sent while the models load comes before the session. Where the first message is
+    empty, a text goes on, and its beginning is what is given.
     """
-    profile = first = read = ""
+    profile = first = read = given = ""
     with path.open("rb") as file:
         for _ in range(HEAD_LINES):
             line = file.readline(HEAD_BYTES)
@@ -120,9 +130,11 @@ def _head(path: Path) -> tuple[str, str, str]:
                 profile = profile or _short(str(record.profile.get("name") or "?"))
             elif isinstance(record, Message) and record.role == "user":
                 first = first or record.text
+            elif isinstance(record, Step) and not read:
+                given += record.text
             if profile and first:
                 break
-    return profile, first, read
+    return profile, first or given, read
 
 
 def _found_in(path: Path) -> tuple[str, bool]:

@@ -10,6 +10,7 @@ from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
 from logit_amp_chat.tui.chat.layout import ChatView
+from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.reading.file_actions import FileActions
 
 
@@ -19,11 +20,14 @@ class DialogActions(FileActions):
     Each dialog is imported when it is asked for: the first frame needs none.
     """
 
-    def __init__(self, host: ChatHost, conversation: ConversationActions) -> None:
+    def __init__(
+        self, host: ChatHost, conversation: ConversationActions, texts: TextActions
+    ) -> None:
         super().__init__(host)
         self.session = host.session
         self.view: ChatView = host.view
         self.conversation = conversation
+        self.texts = texts
 
     @property
     def folder(self) -> Path:
@@ -82,12 +86,15 @@ class DialogActions(FileActions):
 
     def chats(self) -> None:
         """Open a saved chat and go on with it."""
+        from logit_amp_chat.core.transcripts.library import holds_texts
         from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 
         saved = self.session.saved
 
         def take(path: Path | None) -> None:
-            if path is not None:
+            if path is not None and holds_texts(path):
+                self.texts.open(path)
+            elif path is not None:
                 self.conversation.return_queued()
                 self.session.live.when_idle(lambda: self.conversation.resume(path))
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -88,21 +89,23 @@ class ChatScreen(Screen[None]):
         session: ChatSession,
         actions: keymap.Actions = keymap.ACTIONS,
         problem: LogitAmpError | None = None,
+        text: Path | None = None,
     ) -> None:
-        """Show `session`; `problem` is something to say once the screen is there."""
+        """Show `session`; `problem` is said, and the file `text` opened, when it is there."""
         super().__init__()
         self.session = session
         self.view = ChatView(self, session, actions)
         self.conversation = ConversationActions(self)
-        self.dialogs = DialogActions(self, self.conversation)
+        self.texts = TextActions(self)
+        self.dialogs = DialogActions(self, self.conversation, self.texts)
         self.comparison = CompareActions(self)
         self.tokens = TokenActions(self)
         self.cursor = ChatCursorActions(self)
         self.openings = OpeningActions(self, self.conversation)
-        self.texts = TextActions(self)
         self.figures_seconds = FIGURES_SECONDS
         self.late_seconds = LATE_SECONDS
         self._problem = problem
+        self._text = text
         self._quit_armed = False
         self._unsaved_said = False
         self._figures_moved = 0.0
@@ -130,6 +133,8 @@ class ChatScreen(Screen[None]):
         if self._problem is not None:
             self.view.notice.say(self._problem.message, self._problem.remedy, error=True)
         self.view.refresh_status()
+        if self._text is not None:
+            self.texts.open(self._text)
 
     def on_resize(self, event: events.Resize) -> None:
         """Wide: inspector beside the text. Low or narrow: one line for α, one thing at a time."""
@@ -196,6 +201,7 @@ class ChatScreen(Screen[None]):
                 notice.say(sentence)
             case Unsaved() | Stalled():
                 notice.say(update.message, update.remedy, error=True)
+                self.texts.warn(update)
             case Recovered(stalled):
                 notice.take_back(stalled.message)
             case _:

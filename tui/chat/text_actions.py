@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.chat.continuation import Continuation, go_on
+from logit_amp_chat.core.chat.engine_link import Unsaved
+from logit_amp_chat.core.chat.read_text import ReadText, SavedText
 from logit_amp_chat.core.chat.text_reading import TextReading
+from logit_amp_chat.core.chat.watchdog import Stalled
+from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.reading import Chat, Score
 from logit_amp_chat.core.records import Message
@@ -66,9 +71,19 @@ class TextActions:
             self.host.app.push_screen(SourcePicker(found), take)
 
     def _show(self, source: Source, time: str | None = None, message: int | None = None) -> None:
-        from logit_amp_chat.tui.reading.screen import ReadingScreen
-
         reading = TextReading(self.session, source, time, message)
+        reading.follow()
+        self._push(reading)
+
+    def open(self, path: Path) -> None:
+        """Look at a text that was read before."""
+        try:
+            self._push(SavedText(path))
+        except TranscriptError as error:
+            self.view.notice.say(error.message, error.remedy, error=True)
+
+    def _push(self, reading: ReadText) -> None:
+        from logit_amp_chat.tui.reading.screen import ReadingScreen
 
         def take(found: Continuation | None) -> None:
             self._screen = None
@@ -77,11 +92,10 @@ class TextActions:
             if found is not None:
                 self.session.live.when_idle(lambda: self._go_on(found))
 
-        reading.follow()
         self._screen = ReadingScreen(reading, self.view.actions)
         self.host.app.push_screen(self._screen, take)
 
-    def _say_where(self, reading: TextReading) -> None:
+    def _say_where(self, reading: ReadText) -> None:
         if reading.path is not None:
             self.view.notice.say(f"What was read is saved in {short_path(reading.path)}.")
 
@@ -92,6 +106,11 @@ class TextActions:
             self.host.set_focus(self.view.current_log)
         else:
             self.view.notice.say("The models are not loaded.", RELOAD, error=True)
+
+    def warn(self, trouble: Unsaved | Stalled) -> None:
+        """Say on the screen of a text what went wrong."""
+        if self._screen is not None:
+            self._screen.view.notice.say(trouble.message, trouble.remedy, error=True)
 
     def follow(self) -> None:
         """Something happened: ask if that was to wait, and show what is there."""

@@ -154,12 +154,13 @@ class SourcePicker(Picker[Source]):
 
 
 def _row(source: Source) -> Row[Source]:
-    where = visible(f"{source.name} {source.place}".strip(), newlines=False)
+    name = source.name.rpartition("/")[2]
+    where = visible(f"{name} {source.place}".strip(), newlines=False)
     text = visible(_beginning(source), newlines=False)
     return Row(
         value=source,
         line=Content.assemble(where, (f"  {text}", "$muted")),
-        detail=Content(text),
+        detail=Content(f"{visible(source.name, newlines=False)}\n{text}"),
         words=f"{where} {text}",
     )
 

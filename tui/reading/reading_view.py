@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from logit_amp_chat.core.analysis.hunks import log_ratio
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
-from logit_amp_chat.core.chat.text_reading import TextReading
+from logit_amp_chat.core.chat.read_text import ReadText, Wait
 from logit_amp_chat.core.lanes import LETTERS
 from logit_amp_chat.core.number_format import count, delta, nats, number, signed
 from logit_amp_chat.core.text import visible
@@ -24,9 +24,13 @@ from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.document_block import DocumentBlock
 from logit_amp_chat.tui.token_log.widget import TokenLog
 
-LOADING = "It is read as soon as the models are loaded."
-NOT_LOADED = "The models are not loaded. Go back (esc) and press ctrl+l to load them."
-BUSY = "It is read as soon as the reply has ended."
+WAITS: dict[Wait, str] = {
+    "": "",
+    "reading": "",
+    "loading": "It is read as soon as the models are loaded.",
+    "engine busy": "It is read as soon as the reply has ended.",
+    "not loaded": "The models are not loaded. Go back (esc) and press ctrl+l to load them.",
+}
 
 
 class DocumentLog(TokenLog, inherit_bindings=False):
@@ -40,7 +44,7 @@ class ReadingView(LogPanel):
 
     text_place: keymap.Place = "reading"
 
-    def __init__(self, screen: Screen[Any], reading: TextReading, actions: keymap.Actions) -> None:
+    def __init__(self, screen: Screen[Any], reading: ReadText, actions: keymap.Actions) -> None:
         super().__init__(screen, actions, DocumentLog(id="log"))
         self.reading = reading
         self.figures = Static(id="figures", markup=False)
@@ -104,10 +108,9 @@ class ReadingView(LogPanel):
 
     def refresh_status(self) -> None:
         """Which text it is, how far it was read, and what the models make of it."""
-        source = self.reading.source
-        folder, _, name = source.name.rpartition("/")
+        folder, _, name = self.reading.name.rpartition("/")
         self.status.title = visible(name, newlines=False)
-        self.status.details = tuple(filter(None, (source.place, folder)))
+        self.status.details = tuple(filter(None, (self.reading.place, folder)))
         self.status.figures = self._progress()
         self.figures.update(Content(self._figures()))
         self.where.update(Content(self._where()))
@@ -118,7 +121,7 @@ class ReadingView(LogPanel):
         finish = reading.log.finish if reading.log else None
         if reading.problem:
             said = "not read"
-        elif finish is not None and finish.reason in ("cancelled", "error"):
+        elif reading.is_over and (finish is None or finish.reason in ("cancelled", "error")):
             said = f"stopped at {reading.done:,} of {count(reading.total, 'token')}"
         elif reading.is_over:
             said = count(reading.total, "token")
@@ -149,17 +152,7 @@ class ReadingView(LogPanel):
 
     def _waiting(self) -> str:
         """Why nothing was read yet."""
-        if self.reading.is_over:
-            return "No token of it is scored."
-        if self.reading.is_running:
-            return ""
-        match self.reading.session.state:
-            case "loading":
-                return LOADING
-            case "busy":
-                return BUSY
-            case _:
-                return NOT_LOADED
+        return "No token of it is scored." if self.reading.is_over else WAITS[self.reading.wait]
 
     def _where(self) -> str:
         """The place of the cursor in the source, its token's log-ratio, and its hunk."""

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from logit_amp_chat.core.chat.continuation import Continuation
-from logit_amp_chat.core.chat.text_reading import TextReading
+from logit_amp_chat.core.chat.read_text import ReadText
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.cursor_actions import CursorActions
@@ -46,7 +46,7 @@ class ReadingScreen(Screen[Continuation | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("reading")]
 
-    def __init__(self, reading: TextReading, actions: keymap.Actions = keymap.ACTIONS) -> None:
+    def __init__(self, reading: ReadText, actions: keymap.Actions = keymap.ACTIONS) -> None:
         """Show `reading`."""
         super().__init__()
         self.reading = reading

@@ -21,8 +21,8 @@ class TextFiles(FileActions):
 
     @property
     def folder(self) -> Path:
-        """Where readings are saved."""
-        return self.view.reading.recorder.folder
+        """Where the text is saved."""
+        return self.view.reading.folder
 
     def export(self) -> None:
         """Write what was read as a page, Markdown, text or JSON."""

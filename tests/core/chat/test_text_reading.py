@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,7 @@ class TestGoingOn:
     @pytest.mark.parametrize(
         ("step", "prompt", "given"),
         # Scored are two, three …: what is not scored is the prompt.
-        [(0, "one", ()), (2, "one", (100, 101)), (5, " two", (101, 102, 103, 104))],
+        [(0, "one", ()), (2, "one", (100, 101)), (5, " three", (102, 103, 104))],
     )
     def test_without_a_beginning_of_text_the_first_token_is_the_prompt(
         self, step: int, prompt: str, given: tuple[int, ...]
@@ -193,6 +194,12 @@ class TestGoingOn:
         found = continuation(self.plain, short, steps_of(9), step)
         assert [m.text for m in found.messages] == [prompt]
         assert found.given == given
+
+    def test_half_a_character_is_no_prompt(self) -> None:
+        halves = document(WORDS, first=1)
+        both = replace(halves, offsets=((0, 3), *halves.offsets[1:]))
+        with pytest.raises(UsageError, match="half a character"):
+            continuation(self.plain, both, steps_of(9), 3)
 
     def test_recorded_tokens_are_refused_with_a_remedy(self) -> None:
         recorded = Recorded(prompt=PromptIds((1,), (1,)), tokens=(1, 2))

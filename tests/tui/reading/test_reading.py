@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from pathlib import Path
 
@@ -191,6 +192,28 @@ class TestSaving:
             await read(chat)
             chat.engine.read(3)
             assert [type(r) for r in saved(chat)] == [Session, Document, Step, Step, Step]
+
+    async def test_a_full_disk_is_said_where_the_eye_is(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with open_chat(tmp_path) as chat:
+            chat.engine.holds = True
+            await read(chat)
+            assert " saved" in status(chat)
+
+            def full(*_: object) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            with monkeypatch.context() as patch:
+                patch.setattr("os.write", full)
+                chat.engine.read(3)
+            await chat.frame()
+            assert "NOT SAVED" in status(chat)
+            assert "Free some space" in text_of(screen_of(chat).view.notice)
+            chat.engine.read()
+            await chat.frame()
+            assert "NOT SAVED" not in status(chat)
+            assert len([r for r in saved(chat) if isinstance(r, Step)]) == len(words_of(TEXT))
 
     async def test_the_chat_is_where_it_was_and_says_where_the_file_is(
         self, tmp_path: Path
