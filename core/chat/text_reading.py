@@ -41,8 +41,8 @@ class TextReading(ReadText):
         self._time = time
         self._message = message
         self._request: ReadRequest | None = None
-        self._path: Path | None = None
         self._left = False
+        self._closed: tuple[Path | None, bool] | None = None  # the file, and whether it is whole
 
     # --- asking -------------------------------------------------------------------
 
@@ -85,8 +85,9 @@ class TextReading(ReadText):
             self._close()
 
     def _close(self) -> None:
-        self._path = self.path
-        self.recorder.close()
+        if self._closed is None:
+            self._closed = self.recorder.path, self.recorder.save()
+            self.recorder.close()
 
     # --- how far it is ------------------------------------------------------------
 
@@ -113,12 +114,16 @@ class TextReading(ReadText):
     @property
     def path(self) -> Path | None:
         """The file that it is saved in, once there is one."""
-        return self.recorder.path or self._path
+        return self.recorder.path if self._closed is None else self._closed[0]
 
     @property
     def is_saved(self) -> bool:
         """Whether all that was read is in the file."""
-        return self.recorder.saved or self._path is not None
+        return self.recorder.saved if self._closed is None else self._closed[1]
+
+    def save(self) -> bool:
+        """Try again to write what is missing. Whether the file is complete now."""
+        return self.is_saved if self._closed is not None else self.recorder.save()
 
     @property
     def beginning(self) -> int | None:

@@ -42,7 +42,7 @@ LATE_SECONDS = 0.3  # an esc so soon after the end was meant to stop the reply
 WIDE = 110
 LOW, NARROW = 18, 50
 UNSAVED = (
-    "This chat is not saved completely.",
+    "Not everything is saved completely.",
     "Make room, or copy what matters (y in the transcript); ctrl+q again quits anyway.",
 )
 
@@ -201,7 +201,7 @@ class ChatScreen(Screen[None]):
                 notice.say(sentence)
             case Unsaved() | Stalled():
                 notice.say(update.message, update.remedy, error=True)
-                self.texts.warn(update)
+                self.texts.warn(update.message, update.remedy)
             case Recovered(stalled):
                 notice.take_back(stalled.message)
             case _:
@@ -387,8 +387,9 @@ class ChatScreen(Screen[None]):
 
     def action_quit(self) -> None:
         """Save and quit; a chat that cannot be saved warns once."""
-        if self._unsaved_said or self.session.saved.recorder.save():
+        if self._unsaved_said or (self.session.saved.recorder.save() and self.texts.save()):
             self.app.exit()
         else:
             self._unsaved_said = True
             self.view.notice.say(*UNSAVED, error=True)
+            self.texts.warn(*UNSAVED)

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.chat.continuation import Continuation, go_on
-from logit_amp_chat.core.chat.engine_link import Unsaved
 from logit_amp_chat.core.chat.read_text import ReadText, SavedText
 from logit_amp_chat.core.chat.text_reading import TextReading
-from logit_amp_chat.core.chat.watchdog import Stalled
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.reading import Chat, Score
@@ -96,8 +94,13 @@ class TextActions:
         self.host.app.push_screen(self._screen, take)
 
     def _say_where(self, reading: ReadText) -> None:
-        if reading.path is not None:
-            self.view.notice.say(f"What was read is saved in {short_path(reading.path)}.")
+        if reading.path is None:
+            return
+        path = short_path(reading.path)
+        if reading.is_running or reading.is_saved:
+            self.view.notice.say(f"What was read is saved in {path}.", kind="read")
+        else:
+            self.view.notice.say(f"What was read is not completely saved in {path}.", error=True)
 
     def _go_on(self, found: Continuation) -> None:
         if go_on(self.session, found):
@@ -107,10 +110,14 @@ class TextActions:
         else:
             self.view.notice.say("The models are not loaded.", RELOAD, error=True)
 
-    def warn(self, trouble: Unsaved | Stalled) -> None:
-        """Say on the screen of a text what went wrong."""
+    def warn(self, message: str, remedy: str) -> None:
+        """Say on the screen of a text too what went wrong."""
         if self._screen is not None:
-            self._screen.view.notice.say(trouble.message, trouble.remedy, error=True)
+            self._screen.view.notice.say(message, remedy, error=True)
+
+    def save(self) -> bool:
+        """Write what is missing of the text that is shown. Whether its file is complete."""
+        return self._screen is None or self._screen.reading.save()
 
     def follow(self) -> None:
         """Something happened: ask if that was to wait, and show what is there."""

@@ -12,6 +12,7 @@ from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.actions import ACTIONS, Action
+from logit_amp_chat.tui.keys.command_palette import Spelled
 from logit_amp_chat.tui.reading.screen import ReadingScreen
 from tests.tui.chat_driver import open_chat, text_of
 
@@ -102,3 +103,9 @@ def test_while_a_reply_streams_esc_has_one_meaning(place: keymap.Place, esc: str
 def test_the_palette_offers_every_action_once() -> None:
     runs = [action.run for action in keymap.commands()]
     assert len(set(runs)) == len(runs)
+
+
+@pytest.mark.parametrize("words", ["read", "diff", "read a text"])
+def test_the_palette_finds_reading_by_what_people_call_it(words: str) -> None:
+    (action,) = (action for action in keymap.commands() if action.id == "read_text")
+    assert Spelled(words).match(keymap.title(action)) > 0

@@ -207,9 +207,11 @@ class TestSaving:
             with monkeypatch.context() as patch:
                 patch.setattr("os.write", full)
                 chat.engine.read(3)
-            await chat.frame()
-            assert "NOT SAVED" in status(chat)
-            assert "Free some space" in text_of(screen_of(chat).view.notice)
+                await chat.frame()
+                assert "NOT SAVED" in status(chat)
+                assert "Free some space" in text_of(screen_of(chat).view.notice)
+                await chat.press("ctrl+q")
+                assert chat.app.is_running, "it warns once"
             chat.engine.read()
             await chat.frame()
             assert "NOT SAVED" not in status(chat)
