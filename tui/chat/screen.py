@@ -42,7 +42,7 @@ LATE_SECONDS = 0.3  # an esc so soon after the end was meant to stop the reply
 WIDE = 110
 LOW, NARROW = 18, 50
 UNSAVED = (
-    "Not everything is saved completely.",
+    "What you see is not saved completely.",
     "Make room, or copy what matters (y in the transcript); ctrl+q again quits anyway.",
 )
 
