@@ -135,19 +135,26 @@ class Hunk:
         return [step for step in self.steps if stands_out(step, self.document)]
 
     @property
+    def core(self) -> tuple[Step, ...]:
+        """Its tokens without those around: from the first to the last that stands out."""
+        notable = self.notable
+        return self.steps[notable[0].index - self.first : notable[-1].index - self.first + 1]
+
+    @property
     def strongest(self) -> Step:
         """The token with the largest |log-ratio|."""
         return max(self.steps, key=lambda step: abs(log_ratio(step)))
 
     @property
     def log_ratio(self) -> float:
-        """The log-ratio of the whole hunk, in nats."""
-        return sum(map(log_ratio, self.steps))
+        """The log-ratio of its core, in nats."""
+        return sum(map(log_ratio, self.core))
 
     @property
     def kl(self) -> float:
-        """The mean KL(after‖before) over its tokens, in nats."""
-        return sum(step.kl for step in self.steps) / len(self.steps)
+        """The mean KL(after‖before) over its core, in nats."""
+        core = self.core
+        return sum(step.kl for step in core) / len(core)
 
     def text_of(self, step: Step) -> str:
         """What the source has at a token; none at the later ones of a character's tokens.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict, get_args
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT
+from logit_amp_chat.core.api.replies import PairReply
 from logit_amp_chat.core.api.request import (
     Alphas,
     Prompt,
@@ -19,11 +20,13 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.chat_shapes import has_text
 from logit_amp_chat.core.experiments.diff import DiffSettings
 from logit_amp_chat.core.experiments.sources import Source, Sources, read_sources
-from logit_amp_chat.core.reading import Chat, Score
+from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.reading import Chat, Recorded, Score
 from logit_amp_chat.core.records import Ends
 from logit_amp_chat.core.text import visible
 
-Text = Prompt | Path
+Text = Prompt | Path | PairReply
+LONGEST_PATH = 4096
 TOP = 10
 
 
@@ -73,10 +76,19 @@ def diff_settings(ends: Ends, options: DiffOptions) -> DiffSettings:
 
 
 def text_source(text: Text, options: DiffOptions, vocabulary: str | None) -> Source:
-    """A text, a chat, or the only one in a file. Raises UsageError."""
+    """A text, a chat, a reply as it was sampled, or the only one in a file. Raises UsageError."""
     score = _score(options)
     if isinstance(text, Path):
         return _only_source(text, file_sources((text,), options, vocabulary))
+    if isinstance(text, PairReply):
+        tokens = tuple(step.token for step in text.steps)
+        said = Recorded(prompt=text.record.prompt, tokens=tokens)
+        return Source(name="", place=lane_title(text.alpha), line=1, content=said)
+    if isinstance(text, str) and _is_file(text):
+        raise UsageError(
+            f"{visible(text, newlines=False)} is the name of a file.",
+            "Give pathlib.Path(…) to read the file.",
+        )
     content = content_of(text, score)
     if not has_text(content):
         whose = f" of the role {score}" if isinstance(content, Chat) and score != "all" else ""
@@ -85,6 +97,15 @@ def text_source(text: Text, options: DiffOptions, vocabulary: str | None) -> Sou
             "Give a text; of a chat, score says whose messages count.",
         )
     return Source(name="", place="", line=1, content=content)
+
+
+def _is_file(text: str) -> bool:
+    if len(text) > LONGEST_PATH or "\n" in text or "\0" in text:
+        return False
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _only_source(path: Path, sources: Sources) -> Source:

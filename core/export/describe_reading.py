@@ -79,9 +79,10 @@ def facts(reading: Reading, first: Session | None) -> Iterator[str]:
     document, stats = reading.document, reading.stats
     if reading.session and first and not describe.same_pair(reading.session, first):
         yield from describe.pair(reading.session)
+    windows = f"windows of {document.window:,} tokens, stride {document.stride:,}"
     size = (
         f"{count(stats.tokens, 'scored token')} of {document.tokens:,}",
-        f"windows of {document.window:,} tokens, stride {document.stride:,}",
+        windows if document.tokens > document.window else "",
         _ending(reading),
     )
     yield " · ".join(filter(None, size))
@@ -178,7 +179,7 @@ def perplexity(value: float) -> str:
 
 
 def figures(hunk: Hunk | Passage) -> str:
-    """The log-ratio of a whole hunk, and its mean KL."""
+    """The log-ratio of a hunk's core, and its mean KL."""
     return f"log-ratio {delta(hunk.log_ratio, 0)} · mean KL {nats(hunk.kl)}"
 
 

@@ -45,7 +45,7 @@ class Passage:
         ratios = [abs(log_ratio(step)) for step in hunk.steps]
         peak = max(range(len(ratios)), key=lambda n: (notable[n], ratios[n]))
         return cls(
-            place=places.of(hunk.first),
+            place=places.of(hunk.core[0].index),
             steps=hunk.steps,
             texts=tuple(map(hunk.text_of, hunk.steps)),
             notable=notable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -66,11 +67,19 @@ def command(
         bool,
         typer.Option("--top-everywhere", help="Candidates at every token, with --jsonl."),
     ] = False,
+    strongest: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Only the N strongest hunks, the strongest first."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
+    ] = None,
     fail_on: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME=X|…",
-            help=f"Exit with 1 beyond a limit of the total: {', '.join(LIMITS)}.",
+            help=f"Exit with 1 beyond a limit of the total: {', '.join(LIMITS)}; share needs"
+            " --threshold.",
         ),
     ] = None,
     color: Annotated[
@@ -95,6 +104,13 @@ def command(
         raise typer.BadParameter(f"cannot be combined with {forms[0]}", param_hint=forms[1])
     if threshold is not None and not threshold >= 0:
         raise typer.BadParameter(f"expected 0 or more, found {threshold}", param_hint="--threshold")
+    if strongest is not None and forms:
+        raise typer.BadParameter(f"cannot be combined with {forms[0]}", param_hint="--strongest")
+    limits = options.limits(fail_on or [], LIMITS)
+    if "share" in limits and threshold is None:
+        raise typer.BadParameter(
+            "share needs --threshold: the usual one follows the texts", param_hint="--fail-on"
+        )
     loading = options.given(context, options.LOADING)
     chosen = options.describe(profile, before, after, adapter, loading, {})
     from logit_amp_chat.tui.commands import diff_run
@@ -108,7 +124,9 @@ def command(
         stride=stride,
         top=top,
         everywhere=top_everywhere,
-        limits=options.limits(fail_on, LIMITS),
+        limits=limits,
+        strongest=strongest,
+        out=out,
         color=color,
         pager=pager,
     )

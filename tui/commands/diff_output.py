@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 
-from logit_amp_chat.core.analysis.hunks import Hunk
+from logit_amp_chat.core.analysis.hunks import Hunk, log_ratio
 from logit_amp_chat.core.analysis.text_table import TokenRows, columns
 from logit_amp_chat.core.experiments.diff import Diff, DiffEvent, DocumentDiff
 from logit_amp_chat.core.export.html import to_html
@@ -34,6 +35,26 @@ def hunks(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[s
                 yield text.document(event.document)
                 shown = event.document.id
             yield text.hunk(event)
+    yield "\n"
+    yield from diff_stat.table(diff, styles)
+
+
+def strongest(most: int, diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[str]:
+    """The `most` strongest hunks of all texts, the strongest first, then the figures."""
+    best: list[tuple[float, int, Hunk]] = []
+    for number, event in enumerate(events):
+        if isinstance(event, Hunk):
+            entry = (abs(log_ratio(event.strongest)), -number, event)
+            if len(best) < most:
+                heapq.heappush(best, entry)
+            else:
+                heapq.heappushpop(best, entry)
+    text = DiffText(styles)
+    if best:
+        yield text.legend(diff.session, diff.settings.threshold)
+    for *_, hunk in sorted(best, key=lambda entry: entry[:2], reverse=True):
+        yield text.document(hunk.document)
+        yield text.hunk(hunk)
     yield "\n"
     yield from diff_stat.table(diff, styles)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT
@@ -12,7 +14,14 @@ from logit_amp_chat.core.experiments.diff import Diff, DiffSettings
 from logit_amp_chat.core.experiments.sources import Sources
 from logit_amp_chat.core.reading import Score
 from logit_amp_chat.tui.commands import diff_output, diff_tokens, engine
-from logit_amp_chat.tui.commands.output import put, put_json, put_safe, say, show_in_pager
+from logit_amp_chat.tui.commands.output import (
+    put,
+    put_json,
+    put_safe,
+    say,
+    show_in_pager,
+    write_pieces,
+)
 from logit_amp_chat.tui.commands.reading_progress import ReadingProgress
 from logit_amp_chat.tui.commands.sources import open_sources, say_refused, use_vocabulary
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
@@ -45,6 +54,8 @@ class Settings:
     top: int
     everywhere: bool
     limits: dict[str, float]
+    strongest: int | None
+    out: Path | None
     color: When
     pager: bool
 
@@ -77,15 +88,20 @@ def _wanted(profile: Profile, settings: Settings) -> DiffSettings:
 
 
 def _print(diff: Diff, sources: Sources, settings: Settings) -> None:
-    styles = Styles(wants_colour(settings.color))
-    paged = settings.form == "" and settings.pager and sys.stdout.isatty()
+    form, out = FORMS[settings.form], settings.out
+    if settings.strongest is not None:
+        form = functools.partial(diff_output.strongest, settings.strongest)
+    styles = Styles(wants_colour("never" if out and settings.color == "auto" else settings.color))
+    paged = out is None and settings.form == "" and settings.pager and sys.stdout.isatty()
     progress = ReadingProgress(sources, live=not paged)
-    pieces = FORMS[settings.form](diff, progress.watched(diff), styles)
+    pieces = form(diff, progress.watched(diff), styles)
     if paged:
         if not show_in_pager(pieces, colour=styles.colour) and not settings.limits:
             return  # whoever read it has seen enough
         for _ in pieces:  # --fail-on is about all of it
             pass
+    elif out is not None:
+        write_pieces(out, pieces)
     else:
         for piece in pieces:
             progress.clear()

@@ -9,7 +9,7 @@ from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.export.describe_reading import at_alpha, perplexity
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import delta, nats, number
+from logit_amp_chat.core.number_format import MINUS, delta, nats, number
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
 
@@ -31,19 +31,24 @@ SPARED = ("log p before → after", "max KL", "log-ratio")
 
 
 def table(diff: Diff, styles: Styles) -> Iterator[str]:
-    """A line a file, and the total; the bars are the mean KL, by what after raised and lowered."""
+    """A line a file, the one that differs most first by mean KL, and the total.
+
+    The bars are the mean KL, of + and − by the tokens that stand out.
+    """
     if not diff.files:
         return
-    rows = [*diff.files.items(), *([("total", diff.total)] if len(diff.files) > 1 else [])]
+    files = sorted(diff.files.items(), key=lambda file: -_mean_kl(file[1]))
+    rows = [*files, *([("total", diff.total)] if len(diff.files) > 1 else [])]
     width = max(NARROW, shutil.get_terminal_size((PIPED, 24)).columns)
     names = [_short(visible(name, newlines=False) or "text", LONGEST_NAME) for name, _ in rows]
     columns = _columns(width - max(map(len, names)))
     first = min(max(map(len, names)), width - _width(columns))
     names = [_short(name, first) for name in names]
     bar = min(LONGEST_BAR, width - first - _width(columns) - 2)
-    most = max((s.mean_kl for s in diff.files.values() if s.tokens), default=0.0)
+    most = max((_mean_kl(stats) for stats in diff.files.values()), default=0.0)
     heads = {name: name for name in columns} | {"≥": f"≥ {number(diff.settings.threshold)} nats"}
-    yield styles.quiet(" " * first + _line(heads, columns)) + "\n"
+    bars = "  bar: mean KL" if bar >= LEAST_BAR else ""
+    yield styles.quiet(" " * first + _line(heads, columns) + bars) + "\n"
     for name, (_, stats) in zip(names, rows, strict=True):
         line = name.ljust(first) + _line(_figures(stats), columns)
         shown = _bar(stats, most, bar, styles) if bar >= LEAST_BAR else ""
@@ -77,7 +82,7 @@ def _figures(stats: TextStats) -> dict[str, str]:
         f"{stats.tokens:,}",
         _change(f"{sides[0]:,.1f}", f"{sides[1]:,.1f}"),
         _change(*perplexities),
-        delta(stats.log_ratio, 0),
+        _signed(stats.log_ratio),
         nats(stats.mean_kl),
         nats(stats.max_kl),
         f"{stats.notable:,} ({stats.share:.1%})",
@@ -85,8 +90,16 @@ def _figures(stats: TextStats) -> dict[str, str]:
     return dict(zip(COLUMNS, figures, strict=True))
 
 
+def _signed(value: float) -> str:
+    return f"{value:+,.1f}".replace("-", MINUS) if 1000 <= abs(value) < 1e9 else delta(value, 0)
+
+
 def _change(before: str, after: str) -> str:
     return f"{before:>11} → {after:<11}".replace("-", "−")
+
+
+def _mean_kl(stats: TextStats) -> float:
+    return stats.mean_kl if stats.tokens else 0.0
 
 
 def _bar(stats: TextStats, most: float, longest: int, styles: Styles) -> str:

@@ -43,7 +43,7 @@ class DiffText:
 
     def _head(self, hunk: Hunk) -> str:
         assert self._places is not None
-        place, document = self._places.of(hunk.first), hunk.document
+        place, document = self._places.of(hunk.core[0].index), hunk.document
         plain = place.message is None and not document.place
         where = f"{title(document)}{':' if plain else ', '}{place}"
         return self._styles.header(f"@@ {where} @@ {describe_reading.figures(hunk)} @@")

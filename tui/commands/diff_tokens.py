@@ -8,15 +8,18 @@ from typing import TypeVar
 
 from logit_amp_chat.core.experiments.diff import Diff, DiffEvent
 from logit_amp_chat.core.experiments.token_rates import PER, PairRate, TokenRate, TokenRates
+from logit_amp_chat.core.export.describe_reading import quoted
 from logit_amp_chat.core.number_format import MINUS, count
 from logit_amp_chat.core.reading import ReadBlock, TokenSums
 from logit_amp_chat.core.records import Document
-from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
 
 ROWS = 15
 LEAST_COUNT = 2
 """Pairs that stand in the texts less often say little."""
+
+LEAST = 0.005
+"""A smaller difference would be shown as 0.00."""
 
 Rate = TypeVar("Rate", TokenRate, PairRate)
 
@@ -27,6 +30,7 @@ def tables(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[
     for event in events:
         if isinstance(event, Document | ReadBlock | TokenSums):
             rates.take(event)
+    tokens = rates.tokens()
     texts, each = count(rates.documents, "text"), f"per {PER:,} positions"
     errors = "± is one standard error over texts"
     if rates.documents < 2:
@@ -36,25 +40,26 @@ def tables(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[
         f" {errors}\n"
     )
     if rates.documents > 1:
-        yield styles.quiet("* differs; at most 5 % of all marks are wrong, on average\n")
-    tokens = rates.tokens()
+        marks = "* differs; at most 5 % of all marks are wrong, on average"
+        none = "" if any(one.marked for one in tokens) else "; here no token has one"
+        yield styles.quiet(f"{marks}{none}") + "\n"
     for title, chosen in (("more", _raised(tokens)), ("less", _lowered(tokens))):
-        names = [_quoted(name) for name in diff.names([one.token for one in chosen])]
+        names = [quoted(name) for name in diff.names([one.token for one in chosen])]
         yield from _table(f"after says {title}", names, chosen, styles)
     pairs = [pair for pair in rates.pairs() if pair.count >= LEAST_COUNT]
-    for title, found in (("likelier", _raised(pairs)), ("less likely", _lowered(pairs))):
+    for title, found in (("raised", _raised(pairs)), ("lowered", _lowered(pairs))):
         first = diff.names([one.first for one in found])
         second = diff.names([one.second for one in found])
-        names = [f"{_quoted(a)} {_quoted(b)}" for a, b in zip(first, second, strict=True)]
-        yield from _table(f"pairs that stand there, {title} under after", names, found, styles)
+        names = [f"{quoted(a)} {quoted(b)}" for a, b in zip(first, second, strict=True)]
+        yield from _table(f"pairs, {title} by after", names, found, styles)
 
 
 def _raised(rates: Sequence[Rate]) -> Sequence[Rate]:
-    return [one for one in rates[:ROWS] if one.difference > 0]
+    return [one for one in rates[:ROWS] if one.difference >= LEAST]
 
 
 def _lowered(rates: Sequence[Rate]) -> Sequence[Rate]:
-    return [one for one in rates[: -ROWS - 1 : -1] if one.difference < 0]
+    return [one for one in rates[: -ROWS - 1 : -1] if one.difference <= -LEAST]
 
 
 def _table(title: str, names: list[str], rates: Sequence[Rate], styles: Styles) -> Iterator[str]:
@@ -71,7 +76,3 @@ def _table(title: str, names: list[str], rates: Sequence[Rate], styles: Styles) 
             f"{name:<{width}}  {one.before:>9.2f}  {one.after:>9.2f}  {colour(f'{change:>18}')}"
             f" {mark}{times}\n".rstrip(" ")
         )
-
-
-def _quoted(text: str) -> str:
-    return f"“{visible(text, newlines=False)}”"

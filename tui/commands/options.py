@@ -5,6 +5,7 @@ Only light imports here: `--help` reads this file.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -162,10 +163,10 @@ def counts(text: str, option: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def limits(text: str | None, names: Iterable[str]) -> dict[str, float]:
+def limits(texts: Iterable[str], names: Iterable[str]) -> dict[str, float]:
     """Limits such as mean-kl=0.1|max-ratio=5, by name. Raises a usage error."""
     known, found = list(names), dict[str, float]()
-    for part in () if text is None else text.split("|"):
+    for part in itertools.chain.from_iterable(text.split("|") for text in texts):
         name, _, value = part.strip().partition("=")
         try:
             found[name] = float(value)

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from logit_amp_chat.core.errors import LogitAmpError
@@ -98,6 +99,23 @@ def show_in_pager(pieces: Iterable[str], *, colour: bool) -> bool:
             pager.flush()
         left = False
     return not left
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Text for a file, piece by piece as it comes, so that a kill leaves what was there.
+
+    Raises LogitAmpError if it cannot be written.
+    """
+    try:
+        with path.open("w", encoding="utf-8", errors="replace") as file:
+            for piece in pieces:
+                file.write(piece)
+                file.flush()
+    except OSError as error:
+        raise LogitAmpError(
+            f"Cannot write {visible(str(path), newlines=False)}: {error.strerror}.",
+            "Choose another file with --out.",
+        ) from error
 
 
 def put_json(line: str) -> None:

@@ -77,17 +77,31 @@ class ReadingProgress:
         self._texts = texts
         self._line = LiveLine(live=live)
         self._tokens = 0
+        self._seconds = 0.0
 
     def watched(self, events: Iterable[T]) -> Iterator[T]:
         """The events, as they are."""
         begin, end, name = 0, 0, ""
-        for event in events:
+        for event in self._timed(events):
             if isinstance(event, Document):
                 begin, end, name = end, self._texts.position, event.source
             elif isinstance(event, ReadBlock):
                 self._tokens += len(event.steps)
                 read = begin + (end - begin) * event.done / max(1, event.total)
                 self._show(name, read / max(1, self._texts.size))
+            yield event
+
+    def _timed(self, events: Iterable[T]) -> Iterator[T]:
+        """The events; counts the seconds that they took, and not those of who takes them."""
+        waiting = iter(events)
+        while True:
+            began = time.monotonic()
+            try:
+                event = next(waiting)
+            except StopIteration:
+                return
+            finally:
+                self._seconds += time.monotonic() - began
             yield event
 
     def clear(self) -> None:
@@ -97,7 +111,7 @@ class ReadingProgress:
     def finish(self) -> None:
         """Say how many tokens were read, how fast."""
         self.clear()
-        seconds = self._line.seconds
+        seconds = self._seconds
         rate = f"{self._tokens / seconds:,.0f} tokens/s" if seconds else ""
         say(f"{count(self._tokens, 'token')} scored in {duration(seconds)}, {rate}")
 

@@ -50,6 +50,10 @@ def command(
         int | None,
         typer.Option("--open", metavar="N", min=1, help="Open the chat with the Nth best."),
     ] = None,
+    save: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Save the N best as chats: F9 in the chat has them."),
+    ] = 0,
     color: Annotated[
         Literal["auto", "always", "never"], typer.Option(help="Whether to print colours.")
     ] = "auto",
@@ -89,6 +93,7 @@ def command(
         out=out,
         as_json=as_json,
         open_hit=open_hit,
+        save=save,
         color=color,
     )
     raise typer.Exit(search_run.run(chosen, files, asked))

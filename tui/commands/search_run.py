@@ -14,7 +14,8 @@ from logit_amp_chat.core.experiments.search_hit import hit_records
 from logit_amp_chat.core.experiments.search_results import Order, SearchFile
 from logit_amp_chat.core.experiments.sources import Source, Sources
 from logit_amp_chat.core.number_format import count, duration, nats
-from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.records import Title
+from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.core.transcripts.writer import Transcript, default_folder
 from logit_amp_chat.tui.commands import engine, search_output
 from logit_amp_chat.tui.commands.output import put_json, put_safe, say
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.config.profile import Profile
 
 REFUSED, CANCELLED = 2, 130
+TITLE = 100
+"""Characters of a saved hit's title."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Settings:
     out: Path | None
     as_json: bool
     open_hit: int | None
+    save: int
     color: When
 
 
@@ -66,10 +70,15 @@ def run(profile: Profile, paths: Sequence[str], settings: Settings) -> int:
             _measure(search, sources, file)
         _print(search, settings)
         code = CANCELLED if search.cancelled else REFUSED if search.refused else 0
-        if settings.open_hit is None or search.cancelled:
+        if search.cancelled:
             return code
-        time = file.time if file else pair.session.time
-        saved = _saved_hit(pair, search, settings, time)
+        saver = _Saver(pair, search, settings, file.time if file else pair.session.time)
+        for rank in range(1, min(settings.save, len(search.best)) + 1):
+            saver.save(rank)
+        saver.tell()
+        if settings.open_hit is None:
+            return code
+        saved = saver.hit(settings.open_hit)
     return _open(profile, saved)
 
 
@@ -105,18 +114,44 @@ def _print(search: Search, settings: Settings) -> None:
         say(f"Stopped by you: these are the best of {count(search.found, 'prompt')}.{kept}")
 
 
-def _saved_hit(pair: OpenPair, search: Search, settings: Settings, time: str) -> Path:
-    """A hit as a saved chat. Raises LogitAmpError."""
-    assert settings.open_hit is not None
-    if settings.open_hit > len(search.best):
-        raise UsageError(f"There is no hit {settings.open_hit}.", f"There are {len(search.best)}.")
-    hit = search.best[settings.open_hit - 1]
-    records = list(hit_records(pair.engine, hit, settings.search, time))
-    transcript = Transcript.create(default_folder())
-    for record in records:
-        transcript.append(record)
-    transcript.close()
-    return transcript.path
+class _Saver:
+    """Saves hits as chats, among the user's others; each once."""
+
+    def __init__(self, pair: OpenPair, search: Search, settings: Settings, time: str) -> None:
+        self._pair = pair
+        self._search = search
+        self._settings = settings
+        self._time = time
+        self._saved: dict[int, Path] = {}
+
+    def save(self, rank: int) -> None:
+        """Save the hit of this rank; one that is no chat is named. Raises LogitAmpError."""
+        try:
+            self.hit(rank)
+        except UsageError as error:
+            say(f"not saved: hit {rank}: {error}")
+
+    def hit(self, rank: int) -> Path:
+        """The saved chat of a hit. Raises LogitAmpError, UsageError where there is none."""
+        best = self._search.best
+        if rank > len(best):
+            raise UsageError(f"There is no hit {rank}.", f"There are {len(best)}.")
+        if rank not in self._saved:
+            result, by = best[rank - 1], self._search.by
+            records = hit_records(self._pair.engine, result, self._settings.search, self._time)
+            title = Title(text=f"hit {rank}, {by} {nats(result.value(by))}: {result.text}"[:TITLE])
+            saved = [*records, title]  # before there is a file: it may be refused
+            with contextlib.closing(Transcript.create(default_folder())) as transcript:
+                for record in saved:
+                    transcript.append(record)
+            self._saved[rank] = transcript.path
+        return self._saved[rank]
+
+    def tell(self) -> None:
+        """Say how many were saved, and where."""
+        if self._saved:
+            folder = visible(short_path(default_folder()), newlines=False)
+            say(f"{count(len(self._saved), 'hit')} saved as chats in {folder}: F9 in the chat")
 
 
 def _open(profile: Profile, saved: Path) -> int:

@@ -135,12 +135,13 @@ def test_the_usual_threshold_gives_a_page_a_few_places(
     assert usual_threshold(texts) == expected
 
 
-def test_the_figures_of_a_hunk_are_sums_and_means_over_its_tokens() -> None:
-    (hunk,) = found(document("abc"), [0.25, 2.0, -0.5])
-    assert hunk.log_ratio == pytest.approx(1.75)
+def test_the_figures_of_a_hunk_are_those_from_the_first_to_the_last_that_stands_out() -> None:
+    (hunk,) = found(document("abcde"), [0.25, 2.0, -0.5, 3.0, 0.25])
+    assert [one.index for one in hunk.core] == [1, 2, 3]
+    assert hunk.log_ratio == pytest.approx(4.5)
     assert hunk.kl == pytest.approx(0.5)
-    assert hunk.strongest.index == 1
-    assert [one.index for one in hunk.notable] == [1]
+    assert hunk.strongest.index == 3
+    assert [one.index for one in hunk.notable] == [1, 3]
 
 
 def test_tokens_show_the_source_and_shared_characters_once() -> None:

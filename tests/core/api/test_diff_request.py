@@ -11,8 +11,11 @@ import pytest
 
 from logit_amp_chat import UsageError
 from logit_amp_chat.core.api.diff_request import diff_settings, file_sources, text_source
+from logit_amp_chat.core.api.replies import PairReply
 from logit_amp_chat.core.experiments.diff import DiffSettings
-from logit_amp_chat.core.reading import Chat, PlainText
+from logit_amp_chat.core.reading import Chat, PlainText, Recorded
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from tests.core.samples import reply, step
 
 TURNS = [{"role": "user", "content": "Otters?"}, {"role": "assistant", "content": "They swim."}]
 
@@ -125,3 +128,21 @@ def test_what_cannot_be_read_is_refused(text: Any, options: Any, said: str) -> N
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Cannot read"):
         text_source(tmp_path / "none.txt", {}, None)
+
+
+def test_a_reply_is_read_as_it_was_sampled() -> None:
+    log = ReplyLog(reply(alpha=2.0))
+    for record in (step(0, "By"), step(1, " the")):
+        log.add(record)
+    source = text_source(PairReply(log), {}, None)
+    tokens = tuple(one.token for one in log.steps)
+    assert source.content == Recorded(prompt=log.reply.prompt, tokens=tokens)
+    assert source.place == "α +2"
+
+
+def test_the_name_of_a_file_is_not_taken_for_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Otters")
+    with pytest.raises(UsageError, match="is the name of a file"):
+        text_source(str(path), {}, None)
+    assert text_source(path, {}, None).content == PlainText(text="Otters")

@@ -31,7 +31,7 @@ def facts(*records: Record) -> list[str]:
 def test_the_facts_of_a_text() -> None:
     """log p is −3 a token under before, −3 and −1 under after."""
     assert facts(*reading([("a", 0.0), ("b", 2.0)])) == [
-        "2 scored tokens of 3 · windows of 64 tokens, stride 32",
+        "2 scored tokens of 3",
         "log-ratio +2.00 nats · perplexity 20.09 before, 7.389 after"
         " · KL(after‖before) mean 1.00, max 1.50 nats",
         "1 token (50.0%) with |log-ratio| ≥ 2 nats: 1 likelier under after, 0 less likely",
@@ -120,9 +120,9 @@ def test_the_strongest_token_and_what_each_side_wanted() -> None:
     assert list(describe_reading.wanted(found.steps[1].top)) == []
 
 
-def test_a_hunk_has_the_sum_of_its_log_ratios_and_its_mean_divergence() -> None:
+def test_a_hunk_has_the_log_ratio_and_the_mean_divergence_of_what_stands_out() -> None:
     said = describe_reading.figures(passage((" so", 2.0), (" x", -0.5)))
-    assert said == "log-ratio +1.50 · mean KL 1.00"
+    assert said == "log-ratio +2.00 · mean KL 0.50"
 
 
 def several(*texts: list[Word]) -> list[Record]:

@@ -22,8 +22,8 @@ def test_a_text_has_its_facts_and_its_hunks() -> None:
     read = page(samples.session(), *reading(WORDS, source="notes.txt", place="text 2"))
     assert read.text("h2") == "notes.txt text 2"
     assert "4 scored tokens of 5" in read.text("p", "meta")
-    assert read.text("h3") == "1:1"
-    assert "log-ratio +2.00 · mean KL 2.00" in read.text("small")
+    assert read.text("h3") == "1:9"
+    assert "log-ratio +2.50 · mean KL 2.50" in read.text("small")
     assert read.text("span") == "one two three four"
     wanted = read.text("p", "wanted") + read.text("b", "before") + read.text("b", "after")
     assert "“three ” +2.50 nats, p 0.050 → 0.607" in wanted

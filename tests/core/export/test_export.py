@@ -236,12 +236,12 @@ READ = """\
 notes.txt
 ---------
 
-2 scored tokens of 3 · windows of 64 tokens, stride 32
+2 scored tokens of 3
 log-ratio +2.00 nats · perplexity 20.09 before, 7.389 after\
  · KL(after‖before) mean 1.00, max 1.50 nats
 1 token (50.0%) with |log-ratio| ≥ 2 nats: 1 likelier under after, 0 less likely
 
-1:1 · log-ratio +2.00 · mean KL 1.00
+1:1 · log-ratio +2.00 · mean KL 0.50
 ····································
 
     {+so+} it

@@ -36,15 +36,15 @@ def test_the_figures_are_those_of_every_token() -> None:
     assert (found.stats.raised, found.stats.lowered) == (1, 1)
 
 
-def test_a_hunk_has_the_words_around_and_its_place() -> None:
+def test_a_hunk_has_the_words_around_and_the_place_of_the_first_that_stands_out() -> None:
     words = [("one\n", 0.0), ("two ", 0.0), ("three", 3.0), (" four", 0.5)]
     (passage,) = only(*reading(words)).passages.values()
     assert passage.texts == ("one\n", "two ", "three", " four")
-    assert str(passage.place) == "1:1"
+    assert str(passage.place) == "2:5"
     assert passage.notable == (False, False, True, False)
     assert passage.strongest[1] == "three"
-    assert passage.log_ratio == pytest.approx(3.5)
-    assert passage.kl == pytest.approx((0.5 + 1.5 + 2.5 + 3.5) / 4)
+    assert passage.log_ratio == pytest.approx(3.0)
+    assert passage.kl == pytest.approx(2.5)
 
 
 def test_its_text_is_not_kept() -> None:

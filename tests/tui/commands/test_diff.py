@@ -47,19 +47,19 @@ def test_a_hunk_is_marked_and_says_what_either_side_wanted(
     assert capsys.readouterr().out == LEGEND + (
         "\n"
         "diff a.txt\n"
-        "@@ a.txt:1:1 @@ log-ratio −2.50 · mean KL 0.35 @@\n"
+        "@@ a.txt:1:13 @@ log-ratio −3.00 · mean KL 1.50 @@\n"
         "Penguins eat[- fish-] in the\n"
         "    “ fish” −3.00 nats, p 0.018 → 0.001\n"
         "      before wanted “ squid” 0.607  “ krill” 0.050  “ fish” 0.018\n"
         "      after  wanted “ krill” 0.779  “ squid” 0.135  “ fish” 0.001\n"
-        "@@ a.txt:2:14 @@ log-ratio +5.50 · mean KL 0.55 @@\n"
+        "@@ a.txt:2:30 @@ log-ratio +5.00 · mean KL 2.50 @@\n"
         " lighthouse sees{+ everything+} today again\n"
         "    “ everything” +5.00 nats, p 0.018 → 1.000\n"
         "      before wanted “ squid” 0.607  “ krill” 0.050  “ everything” 0.018\n"
         "      after  wanted “ everything” 1.000  “ krill” 0.779  “ squid” 0.135\n"
         "\n"
         "           tokens       log p before → after  perplexity before → after   log-ratio"
-        "  mean KL  max KL      ≥ 2 nats\n"
+        "  mean KL  max KL      ≥ 2 nats  bar: mean KL\n"
         "a.txt          15        −60.0 → −56.4               54.6 → 42.88             +3.62"
         "     0.32    2.50     2 (13.3%)"
         "  +++++++++++++++---------------\n"
@@ -97,7 +97,7 @@ def test_without_a_threshold_one_place_in_a_hundred_tokens_reaches_it(
     reader.ratios |= {f"w{n}": n / 100 for n in range(0, 1000, 25)}
     Path("long.txt").write_text(" ".join(f"w{n}" for n in range(1000)))
     assert run(pair, "long.txt", "--stat") == 0
-    assert re.search(r"≥ 7\.5 nats\n.* 10 \(1\.0%\)", capsys.readouterr().out)
+    assert re.search(r"≥ 7\.5 nats.*\n.* 10 \(1\.0%\)", capsys.readouterr().out)
 
 
 def test_a_short_text_shows_every_token_from_a_nat_on(
@@ -105,7 +105,7 @@ def test_a_short_text_shows_every_token_from_a_nat_on(
 ) -> None:
     reader.ratios["Penguins"] = -1.5
     assert run(pair, "a.txt", "--stat") == 0
-    assert re.search(r"≥ 1 nats\n.* 3 \(20\.0%\)", capsys.readouterr().out)
+    assert re.search(r"≥ 1 nats.*\n.* 3 \(20\.0%\)", capsys.readouterr().out)
 
 
 def test_a_difference_below_a_nat_never_stands_out_by_itself(
@@ -261,6 +261,45 @@ def test_colours_come_where_they_are_asked_for(
     assert "\x1b" not in plain
     raised = next(line for line in coloured.splitlines() if "{+ everything+}" in line)
     assert "\x1b[38;5;16;48;5;122m{+ everything+}\x1b[m" in raised
+
+
+def test_the_strongest_hunks_come_first_where_that_is_asked_for(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    Path("c.txt").write_text("fish")
+    reader.ratios["Otters"] = -4.0
+    assert (
+        run(pair, "c.txt", "b.txt", "a.txt", "--threshold", "2", "--strongest", "2", "-U", "1") == 0
+    )
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("@@")]
+    assert [head.split()[1] for head in heads] == ["a.txt:2:30", "b.txt:1:1"]
+
+
+def test_a_file_takes_what_would_be_printed(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    for form in ((), ("--stat",), ("--csv",), ("--tokens",)):
+        assert run(pair, "a.txt", "--threshold", "2", *form) == 0
+        printed = capsys.readouterr().out
+        assert run(pair, "a.txt", "--threshold", "2", *form, "--out", "out.txt") == 0
+        assert capsys.readouterr().out == ""
+        assert Path("out.txt").read_bytes().decode() == printed
+
+
+def test_a_file_that_cannot_be_written_is_said(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    assert run(pair, "a.txt", "--stat", "--out", "no/such/folder.txt") != 0
+    assert "Cannot write no/such/folder.txt: No such file or directory." in capsys.readouterr().err
+
+
+def test_every_limit_counts_and_a_share_needs_a_threshold_of_its_own(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    limits = ("--fail-on", "max-kl=1", "--fail-on", "mean-kl=9")
+    assert run(pair, "a.txt", "--stat", "--threshold", "2", *limits) == 1
+    assert run(pair, "a.txt", "--stat", "--fail-on", "share=0.1") == 2
+    assert "share needs --threshold" in capsys.readouterr().err
 
 
 def test_text_of_others_cannot_steer_the_terminal(

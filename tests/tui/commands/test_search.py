@@ -14,6 +14,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.records import Reply
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.writer import default_folder
 from logit_amp_chat.tui.commands import main as cli
 from tests.tui.chat_driver import Engines, make_session, open_chat
 from tests.tui.scripted_engine import ScriptedEngine
@@ -223,3 +224,12 @@ def test_there_are_only_so_many_hits(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert search("--open", "3") == 2
     assert "There is no hit 3. There are 2." in capsys.readouterr().err
+
+
+def test_the_best_are_saved_as_chats_that_the_app_lists(search: Any, capsys: Capture) -> None:
+    assert search("--save", "5") == 0
+    assert "2 hits saved as chats in " in capsys.readouterr().err
+    chats = [Conversation(read_records(path)) for path in default_folder().glob("*.jsonl")]
+    assert sorted(next(iter(chat.messages.values())).text for chat in chats) == ["Otters?", "Owls?"]
+    titles = sorted(chat.title for chat in chats)
+    assert [title[:14] for title in titles] == ["hit 1, mean-kl", "hit 2, mean-kl"]
