@@ -47,8 +47,9 @@ class ReadRequest:
     Longer texts than `window` tokens (None: what the pair reads at best) are read in windows,
     each of which scores `stride` tokens (None: half the window) after the tokens before them.
     The steps have the first of `alphas` as theirs; the others add log-probabilities. Tokens
-    whose |log p after − log p before| reaches `threshold` nats, or with `everywhere` all, get
-    `top` candidates of each kind. With `sums` the answer has what would be said, summed over
+    whose |log p after − log p before| reaches `threshold` nats (None: the usual threshold of the
+    first tokens, see `usual_threshold`), or with `everywhere` all, get `top` candidates of each
+    kind. With `sums` the answer has what would be said, summed over
     the scored positions.
     `time` and `ends` are those of a `Request` and of its sampling.
     """
@@ -62,7 +63,7 @@ class ReadRequest:
     window: int | None = None
     stride: int | None = None
     top: int = 10
-    threshold: float = 1.0
+    threshold: float | None = 1.0
     everywhere: bool = False
     sums: bool = False
     time: str | None = None

@@ -16,6 +16,9 @@ CONTEXT = 8
 LONGEST = 200
 """Tokens after which a hunk is cut, however much stands out."""
 
+SAMPLE = 1024
+"""Scored tokens that the usual threshold is chosen from."""
+
 USUAL_SHARE = 0.01
 """Places that stand out by the usual threshold, in tokens."""
 

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from logit_amp_chat.core.analysis.hunks import (
-    Hunk,
-    HunkFinder,
-    Places,
-    log_ratio,
-    usual_threshold,
-)
+from logit_amp_chat.core.analysis.hunks import Hunk, HunkFinder, Places
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.chat.continuation import Continuation
 from logit_amp_chat.core.errors import TranscriptError, UsageError
-from logit_amp_chat.core.experiments.diff import SAMPLE
 from logit_amp_chat.core.records import (
     Document,
     Finish,
@@ -67,6 +59,8 @@ class ReadText:
     def begin(self, document: Document, session: Session | None) -> None:
         """The text is known, and the pair that reads it."""
         self.document, self.total = document, document.tokens
+        self._finder = HunkFinder(document)
+        self.stats = TextStats(document.threshold, documents=1)
         self.places = Places(document)
         self.log = ReplyLog(_reply(document, self.alpha), session)
 
@@ -116,20 +110,11 @@ class ReadText:
     # --- what was found -------------------------------------------------------------
 
     @property
-    def threshold(self) -> float:
-        """The |log-ratio| from which tokens make hunks, in nats: the usual one of the first."""
-        steps = self.log.steps[:SAMPLE] if self.log else []
-        return usual_threshold([[log_ratio(step) for step in steps]])
-
-    @property
     def hunks(self) -> list[Hunk]:
         """The hunks of the tokens so far; one that may go on is not among them."""
-        if self.log is None or self.document is None:
+        if self.log is None:
             return []
-        steps, new = self.log.steps, len(self.log.steps) - self._looked_at
-        if new and self._looked_at < SAMPLE:  # the threshold may be another now
-            self._finder = HunkFinder(replace(self.document, threshold=self.threshold))
-            self._hunks, self._looked_at = [], 0
+        steps = self.log.steps
         if self._finder is not None:
             self._hunks += self._finder.take(steps[self._looked_at :])
             self._looked_at = len(steps)

@@ -66,6 +66,7 @@ class TextReading(ReadText):
             place=source.place,
             line=source.line,
             alphas=(self.alpha,),
+            threshold=None,
             everywhere=_characters(source) <= EVERYWHERE,
             time=self._time,
             ends=self.session.sampling.ends,

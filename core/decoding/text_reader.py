@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.analysis.hunks import SAMPLE, log_ratio, usual_threshold
 from logit_amp_chat.core.decoding.amplification import amplify, log_probs
 from logit_amp_chat.core.decoding.pair_runner import PairRunner, prefill_chunk
 from logit_amp_chat.core.decoding.request_state import Controls
@@ -24,6 +27,7 @@ from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling
 # CPU, about what its caches hold.
 PASS_BYTES = 1 << 26
 MEASURED_BYTES_CPU, MEASURED_BYTES = 1 << 19, 1 << 28
+FEWEST_ROWS = 16
 PLAUSIBILITY = Sampling().plausibility
 
 FINISHED: FinishReason = "length"
@@ -50,6 +54,7 @@ class TextReader:
         ]
         self._ends = pair.ends if request.ends == "after" else None
         self._sums = torch.zeros(2, pair.size, dtype=torch.float64, device=pair.device)
+        self._threshold = request.threshold
         self._measured = 0
 
     def read(self, controls: Controls) -> Iterator[ReadEvents]:
@@ -58,8 +63,12 @@ class TextReader:
         Raises LogitAmpError where a number is none.
         """
         began, reason = time.monotonic(), FINISHED
-        yield [self._document]
-        for block in self._blocks():
+        blocks = self._blocks()
+        first: list[ReadBlock] = []
+        if self._threshold is None:
+            first, self._threshold = self._sample(blocks, controls)
+        yield [replace(self._document, threshold=self._threshold)]
+        for block in itertools.chain(first, blocks):
             yield [block]
             if self._document.id in controls.stopped:
                 reason = CANCELLED
@@ -73,6 +82,18 @@ class TextReader:
         )
         yield ending
 
+    def _sample(
+        self, blocks: Iterator[ReadBlock], controls: Controls
+    ) -> tuple[list[ReadBlock], float]:
+        """The first blocks, with candidates at every token, and the threshold that they give."""
+        found: list[ReadBlock] = []
+        for block in blocks:
+            found.append(block)
+            if self._measured >= SAMPLE or self._document.id in controls.stopped:
+                break
+        ratios = [log_ratio(step) for block in found for step in block.steps]
+        return found, usual_threshold([ratios])
+
     def _blocks(self) -> Iterator[ReadBlock]:
         for window in self._text.windows():
             yield from self._window(window)
@@ -81,7 +102,7 @@ class TextReader:
         places, row = self._text.places(window), 4 * self._pair.size
         in_a_pass = max(prefill_chunk(self._pair.device), PASS_BYTES // row)
         on_cpu = self._pair.device.type == "cpu"
-        at_once = max(1, (MEASURED_BYTES_CPU if on_cpu else MEASURED_BYTES) // row)
+        at_once = max(FEWEST_ROWS, (MEASURED_BYTES_CPU if on_cpu else MEASURED_BYTES) // row)
         for sides in self._runner.read(self._text.ids(window), len(places), in_a_pass):
             logits = torch.stack([side[:, : self._pair.size] for side in sides])
             for rows in torch.split(logits, at_once, dim=1):
@@ -137,7 +158,7 @@ class TextReader:
 
     def _with_candidates(self, stack: Tensor, token: Tensor) -> list[Measured]:
         """Candidates are looked for where the tokens' log-ratio reaches the threshold."""
-        everywhere = self._request.everywhere
+        everywhere = self._request.everywhere or self._threshold is None
         top = self._request.top if everywhere else 0
         found = [unpack(row) for row in measure(stack, token, top, PLAUSIBILITY).tolist()]
         for n, one in enumerate(found):
@@ -157,8 +178,8 @@ class TextReader:
         return found
 
     def _is_notable(self, measured: Measured) -> bool:
-        ratio = measured.logp.after - measured.logp.before
-        return abs(ratio) >= self._request.threshold
+        assert self._threshold is not None
+        return abs(measured.logp.after - measured.logp.before) >= self._threshold
 
     def _token_sums(self) -> TokenSums:
         before, after = self._sums.cpu().numpy()
@@ -177,7 +198,7 @@ def _document(request: ReadRequest, found: DocumentTokens, text: WindowedText) -
         tokens=len(found.tokens),
         offsets=text.scored_offsets,
         spans=found.spans,
-        threshold=request.threshold,
+        threshold=request.threshold or 0.0,
         alphas=request.alphas,
         window=text.window,
         stride=text.stride,

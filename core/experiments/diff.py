@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from logit_amp_chat.core.analysis.hunks import (
     CONTEXT,
     LEAST_THRESHOLD,
+    SAMPLE,
     Hunk,
     HunkFinder,
     log_ratio,
@@ -21,9 +22,6 @@ from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.protocol import Engine, Event, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import Document, Ends, Finish, new_id
-
-SAMPLE = 1024
-"""Scored tokens that the usual threshold is chosen from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from logit_amp_chat.core.analysis.hunks import usual_threshold
 from logit_amp_chat.core.reading import Chat, PlainText, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import (
     Candidate,
@@ -60,6 +61,13 @@ class FakeReading:
         return any(role == content.score and a <= at < b for _, role, a, b in self.spans)
 
     @property
+    def threshold(self) -> float:
+        """As an engine chooses it where none is asked for."""
+        if self.request.threshold is not None:
+            return self.request.threshold
+        return usual_threshold([[self._ratios.get(word, 0.1) for word, _ in self._words]])
+
+    @property
     def document(self) -> Document:
         return Document(
             id=self.request.document,
@@ -70,7 +78,7 @@ class FakeReading:
             tokens=self.total,
             offsets=tuple((at, at + len(word)) for word, at in self._words),
             spans=self.spans,
-            threshold=self.request.threshold,
+            threshold=self.threshold,
             alphas=self.request.alphas,
             window=64,
             stride=32,
@@ -108,7 +116,7 @@ class FakeReading:
             kl=abs(ratio) / 2,
             kl_amplified=0.25,
             entropy=1.5,
-            top=top if self.request.everywhere or abs(ratio) >= self.request.threshold else (),
+            top=top if self.request.everywhere or abs(ratio) >= self.threshold else (),
         )
 
     def finish(self, reason: FinishReason) -> Finish:

@@ -140,7 +140,7 @@ class ReadingView(LogPanel):
         if reading.problem or not stats.tokens:
             return visible(reading.problem or self._waiting(), newlines=False)
         before, after = stats.perplexity(stats.logp_before), stats.perplexity(stats.logp_after)
-        notable = f"{count(len(reading.hunks), 'hunk')} ≥ {number(reading.threshold)} nats"
+        notable = f"{count(len(reading.hunks), 'hunk')} ≥ {number(reading.stats.threshold)} nats"
         return "  ".join(
             [
                 f"perplexity {LETTERS['before']} {before:.4g} → {LETTERS['after']} {after:.4g}",

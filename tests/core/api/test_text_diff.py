@@ -18,10 +18,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from logit_amp_chat import LogitAmpError, OpenPair, TextDiff, UsageError, open_pair, read_records
-from logit_amp_chat.core.analysis.hunks import usual_threshold
+from logit_amp_chat.core.analysis.hunks import SAMPLE, usual_threshold
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.experiments.diff import SAMPLE
 from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.text import visible
 from tests.core.export.test_html import HOSTILE, Page

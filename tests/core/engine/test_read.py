@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from logit_amp_chat.core.analysis.hunks import usual_threshold
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
@@ -232,6 +233,17 @@ def test_candidates_stand_where_the_log_ratio_reaches_the_threshold(
         notable = abs(step.logp.after - step.logp.before) >= threshold
         assert step.top == (full.top if notable else ())
     assert sum(bool(step.top) for step in found) == 5
+
+
+def test_without_a_threshold_it_is_the_usual_one_of_the_first_tokens(
+    tiny_pair: MakeProfile,
+) -> None:
+    engine = LocalEngine.open(tiny_pair())
+    events = list(engine.read(ask(threshold=None, window=32, stride=16)))
+    everything = steps(list(engine.read(ask(everywhere=True, window=32, stride=16))))
+    ratios = [step.logp.after - step.logp.before for step in everything]
+    assert document(events).threshold == usual_threshold([ratios])
+    assert steps(events) == everything  # the text is shorter than the sample
 
 
 def test_offsets_are_those_of_the_scored_tokens(tiny_pair: MakeProfile) -> None:

@@ -89,7 +89,7 @@ class ReadingEngine:
             tokens=len(words),
             offsets=tuple(word.span() for word in words),
             spans=spans,
-            threshold=request.threshold,
+            threshold=request.threshold or 0.0,
             alphas=request.alphas,
             window=request.window or 64,
             stride=request.stride or 32,
@@ -119,7 +119,7 @@ class ReadingEngine:
 
     def _step(self, request: ReadRequest, index: int, word: re.Match[str]) -> Step:
         ratio = self.ratios.get(word[0].strip(), 0.125)
-        notable = request.everywhere or abs(ratio) >= request.threshold
+        notable = request.everywhere or abs(ratio) >= (request.threshold or 0.0)
         p = LogProbs(-4.0, -4.0 + ratio, -4.0 + ratio * (1 + request.alphas[0]))
         top = (
             Candidate(7, word[0], p.before, p.after, p.amplified),
