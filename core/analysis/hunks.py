@@ -106,10 +106,12 @@ class Places:
         """The place of the scored token `index`."""
         document = self._document
         start, _ = document.offsets[index]
-        for number, role, begin, end in document.spans:
-            if begin <= start < end or start == begin:
-                line, column = self._counted(begin, start)
-                return Place(line, column, number + 1, role)
+        # an end of turn stands right after its message
+        near = [span for span in document.spans if span[2] <= start <= span[3]]
+        if near:
+            number, role, begin, _ = max(near, key=lambda span: span[3])
+            line, column = self._counted(begin, start)
+            return Place(line, column, number + 1, role)
         line, column = self._counted(0, start)
         return Place(line + document.line - 1, column)
 
@@ -183,9 +185,10 @@ class HunkFinder:
     def take(self, steps: Sequence[Step]) -> Iterator[Hunk]:
         """The hunks that end with these steps."""
         for step in steps:
-            apart = self._steps and not follows(self._document, step.index)
-            if apart or len(self._steps) >= LONGEST:
+            if self._steps and not follows(self._document, step.index):
                 yield from self.finish()
+            elif len(self._steps) >= LONGEST:
+                yield from self._cut()
             yield from self._add(step)
 
     def finish(self) -> Iterator[Hunk]:
@@ -198,10 +201,7 @@ class HunkFinder:
     def _add(self, step: Step) -> Iterator[Hunk]:
         notable = stands_out(step, self._document)
         if self._since is not None and not notable and self._since >= 2 * self._context:
-            surplus = self._since - self._context
-            keep = len(self._steps) - surplus
-            yield self._hunk(self._steps[:keep])
-            self._steps, self._since = self._steps[keep:], None
+            yield from self._cut()
         self._steps.append(step)
         if notable:
             self._since = 0
@@ -209,6 +209,13 @@ class HunkFinder:
             self._since += 1
         else:
             self._steps = self._steps[-self._context :] if self._context else []
+
+    def _cut(self) -> Iterator[Hunk]:
+        """The hunk so far; what is beyond the tokens around it may be around the next one."""
+        surplus = max(0, (self._since or 0) - self._context)
+        keep = len(self._steps) - surplus
+        yield self._hunk(self._steps[:keep])
+        self._steps, self._since = self._steps[keep:], None
 
     def _hunk(self, steps: Sequence[Step]) -> Hunk:
         return Hunk(self._document, tuple(steps))

@@ -27,7 +27,7 @@ from logit_amp_chat.core.text import visible
 
 Text = Prompt | Path | PairReply
 LONGEST_PATH = 4096
-TOP = 10
+TOP, LEAST_TOP = 10, 3
 
 
 class DiffOptions(TypedDict, total=False):
@@ -61,12 +61,12 @@ def diff_settings(ends: Ends, options: DiffOptions) -> DiffSettings:
     alpha, threshold = options.get("alpha"), options.get("threshold")
     context, window, stride, top = (
         _whole(options.get(name), name, least)
-        for name, least in (("context", 0), ("window", 1), ("stride", 1), ("top", 1))
+        for name, least in (("context", 0), ("window", 1), ("stride", 1), ("top", LEAST_TOP))
     )
     return DiffSettings(
         threshold=0.0 if threshold is None else _nats(threshold),
         context=CONTEXT if context is None else context,
-        alphas=() if alpha is None else tuple(finite_alphas(alpha)),
+        alphas=() if alpha is None else tuple(dict.fromkeys(finite_alphas(alpha))),
         window=window,
         stride=stride,
         top=TOP if top is None else top,
@@ -115,7 +115,7 @@ def _only_source(path: Path, sources: Sources) -> Source:
             f"{visible(str(path), newlines=False)} has {number:,} texts.",
             "Read them one by one with diff_files.",
         )
-    return next(iter(sources))
+    return next(sources.readable())
 
 
 def file_sources(

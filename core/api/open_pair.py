@@ -28,8 +28,9 @@ from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
-from logit_amp_chat.core.experiments.diff import Diff, Refused
+from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.experiments.loss import Loss
+from logit_amp_chat.core.experiments.sources import Refused
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -197,7 +198,7 @@ class OpenPair:
         # A method, so that the iterator keeps its pair.
         yield from text_diffs(diff, choose_threshold=choose_threshold)
         for one in diff.refused:
-            name = f"{one.source.name} {one.source.place}".strip()
+            name = f"{one.name} {one.place}".strip()
             warnings.warn(f"Not read: {name}: {one.error}", stacklevel=2)
 
     def loss(

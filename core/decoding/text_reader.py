@@ -20,6 +20,7 @@ from logit_amp_chat.core.decoding.token_stats import Measured, measure, unpack
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums, Window
 from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling, Step
 
@@ -28,6 +29,7 @@ from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling
 PASS_BYTES = 1 << 26
 MEASURED_BYTES_CPU, MEASURED_BYTES = 1 << 19, 1 << 28
 FEWEST_ROWS = 16
+SMALLER = "an α closer to 0"
 PLAUSIBILITY = Sampling().plausibility
 
 FINISHED: FinishReason = "length"
@@ -154,7 +156,15 @@ class TextReader:
             both = torch.cat((both, amplify(before, after, self._alphas[0], self._ends)[None]))
         measured = self._with_candidates(both, token)
         columns = torch.cat(further, dim=-1).tolist() if further else [()] * len(measured)
+        for n, values in enumerate(columns):
+            for alpha, value in zip(self._request.alphas[1:], values, strict=True):
+                if math.isnan(value):
+                    raise self._not_a_number(n, f"At α {signed(alpha)} the numbers", SMALLER)
         return measured, tuple(map(tuple, columns))
+
+    def _not_a_number(self, n: int, whose: str, remedy: str) -> LogitAmpError:
+        token = f"scored token {self._measured + n + 1:,} of the text"
+        return LogitAmpError(f"{whose} became NaN at {token}.", f"Try {remedy}.")
 
     def _with_candidates(self, stack: Tensor, token: Tensor) -> list[Measured]:
         """Candidates are looked for where the tokens' log-ratio reaches the threshold."""
@@ -162,12 +172,10 @@ class TextReader:
         top = self._request.top if everywhere else 0
         found = [unpack(row) for row in measure(stack, token, top, PLAUSIBILITY).tolist()]
         for n, one in enumerate(found):
-            if any(map(math.isnan, (one.logp.before, one.logp.after, one.logp.amplified))):
-                raise LogitAmpError(
-                    "The models' numbers became NaN at scored token"
-                    f" {self._measured + n + 1:,} of the text.",
-                    "Try dtype float32 in the profile.",
-                )
+            if math.isnan(one.logp.before) or math.isnan(one.logp.after):
+                raise self._not_a_number(n, "The models' numbers", "dtype float32 in the profile")
+            if math.isnan(one.logp.amplified):
+                raise self._not_a_number(n, f"At α {signed(self._alpha)} the numbers", SMALLER)
         if everywhere:
             return found
         moved = [n for n, one in enumerate(found) if self._is_notable(one)]

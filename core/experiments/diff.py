@@ -18,7 +18,7 @@ from logit_amp_chat.core.analysis.hunks import (
 )
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.experiments.sources import Source
+from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.protocol import Engine, Event, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import Document, Ends, Finish, new_id
@@ -72,14 +72,6 @@ class DocumentDiff:
     hunks: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A source that could not be read, and why."""
-
-    source: Source
-    error: LogitAmpError
-
-
 DiffEvent = Document | ReadBlock | Hunk | TokenSums | DocumentDiff | Refused
 
 
@@ -89,7 +81,9 @@ class Diff:
     `files` are the figures by file, `total` those of all, `ended` how the last one ended.
     """
 
-    def __init__(self, engine: Engine, sources: Iterable[Source], settings: DiffSettings) -> None:
+    def __init__(
+        self, engine: Engine, sources: Iterable[Source | Refused], settings: DiffSettings
+    ) -> None:
         self.settings = settings
         self.session = engine.opened.session
         self.files: dict[str, TextStats] = {}
@@ -110,8 +104,10 @@ class Diff:
         self.settings = replace(self.settings, threshold=threshold)
         self.total = self._empty()
 
-    def _ratios(self, source: Source) -> list[float]:
+    def _ratios(self, source: Source | Refused) -> list[float]:
         """The log-ratios of a source's first tokens; none if it cannot be read."""
+        if isinstance(source, Refused):
+            return []
         request = replace(self.settings.request(source), threshold=math.inf, alphas=(0.0,))
         found: list[float] = []
         with contextlib.suppress(LogitAmpError):  # said when it is read as a whole
@@ -147,9 +143,14 @@ class Diff:
             for event in self._read(source):
                 if isinstance(event, DocumentDiff):
                     self._add(event)
+                elif isinstance(event, Refused):
+                    self.refused.append(event)
                 yield event
 
-    def _read(self, source: Source) -> Iterator[DiffEvent]:
+    def _read(self, source: Source | Refused) -> Iterator[DiffEvent]:
+        if isinstance(source, Refused):
+            yield source
+            return
         try:
             for event in read_source(self._engine, source, self.settings):
                 if self.cancelled:  # perhaps before the engine could be told
@@ -158,9 +159,7 @@ class Diff:
         except EngineError:
             raise
         except LogitAmpError as error:
-            refused = Refused(source, error)
-            self.refused.append(refused)
-            yield refused
+            yield Refused(source.name, source.place, error)
 
     def _add(self, read: DocumentDiff) -> None:
         name = read.document.source

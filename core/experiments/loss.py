@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from logit_amp_chat.core.analysis.loss_curve import DocumentLoss, LossRow, LossSums, loss_rows
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
-from logit_amp_chat.core.experiments.diff import Refused
-from logit_amp_chat.core.experiments.sources import Source
+from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.protocol import Engine
 from logit_amp_chat.core.reading import PlainText, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import Document, Finish, new_id
@@ -44,7 +43,9 @@ class Loss:
     whose first token has nothing before it: the tokenizer has no beginning of text.
     """
 
-    def __init__(self, engine: Engine, sources: Iterable[Source], settings: LossSettings) -> None:
+    def __init__(
+        self, engine: Engine, sources: Iterable[Source | Refused], settings: LossSettings
+    ) -> None:
         """Raises UsageError without an α."""
         if not settings.alphas:
             raise UsageError("There is no α to measure the loss at.", "Give at least one.")
@@ -68,14 +69,17 @@ class Loss:
         for source in self._sources:
             if self.cancelled:
                 return
+            if isinstance(source, Refused):
+                self.refused.append(source)
+                yield source
+                continue
             try:
                 yield from self._read(source)
             except EngineError:
                 raise
             except LogitAmpError as error:
-                refused = Refused(source, error)
-                self.refused.append(refused)
-                yield refused
+                self.refused.append(Refused(source.name, source.place, error))
+                yield self.refused[-1]
 
     def rows(self) -> list[LossRow]:
         """The loss at every α of the settings, in rising order, over what has been read.

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import Findings, Located, shown
 from logit_amp_chat.core.export import describe
-from logit_amp_chat.core.reading import Chat, PlainText, Recorded, Score
+from logit_amp_chat.core.reading import Chat, Content, PlainText, Recorded, Score
 from logit_amp_chat.core.records import Document, Message, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable
@@ -45,7 +45,7 @@ def read_saved(
             case Document():
                 findings.shapes["document"] += 1
                 place = f"{record.source} {record.place}".strip()
-                yield Located(place, line, PlainText(text=record.text))
+                yield Located(place, line, _content(record, score))
             case Step():
                 state.add(dataclasses.replace(record, top=()))  # most of what a step weighs
             case _:
@@ -56,6 +56,18 @@ def read_saved(
     if damaged:
         findings.notices.append(f"{shown(name)}: damaged lines, left out: {damaged:,}.")
     yield from _conversation(state, lines, name, score, vocabulary, findings)
+
+
+def _content(document: Document, score: Score) -> Content:
+    """What was read: a chat by the messages that its text has, any other text as it is."""
+    messages: list[Message] = []
+    for number, role, start, end in document.spans:
+        parent = messages[-1].id if messages else None
+        text = document.text[start:end]
+        messages.append(Message(id=f"m-{number}", parent=parent, role=role, text=text))
+    if not messages:
+        return PlainText(text=document.text)
+    return Chat(messages=tuple(messages), score=score)
 
 
 def _records(file: BinaryIO, name: str) -> Iterator[tuple[int, Record]]:

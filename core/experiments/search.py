@@ -10,7 +10,6 @@ from typing import Any
 
 from logit_amp_chat.core.analysis.hunks import log_ratio
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.experiments.diff import Refused
 from logit_amp_chat.core.experiments.search_results import (
     VERSION,
     Given,
@@ -21,7 +20,7 @@ from logit_amp_chat.core.experiments.search_results import (
     identity,
     key_of,
 )
-from logit_amp_chat.core.experiments.sources import Source
+from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Lane, Request
 from logit_amp_chat.core.reading import Chat, Content, PlainText, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import (
@@ -72,7 +71,7 @@ class Search:
     def __init__(
         self,
         engine: Engine,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Refused],
         settings: SearchSettings,
         *,
         top: int = 20,
@@ -112,25 +111,28 @@ class Search:
         for source in self._sources:
             if self.cancelled:
                 return
-            key = key_of(source.content)
-            if key in self._keys:
-                self.known += 1
-                continue
-            try:
-                result = self._measured(source, key)
-            except EngineError:
-                raise
-            except LogitAmpError as error:
-                refused = Refused(source, error)
-                self.refused.append(refused)
-                yield refused
-                continue
-            if result is None:
-                return
-            if self._file:
-                self._file.add(result)
-            self._take(result)
-            yield result
+            found = source if isinstance(source, Refused) else self._result(source)
+            if isinstance(found, Refused):
+                self.refused.append(found)
+                yield found
+            elif found is not None:
+                if self._file:
+                    self._file.add(found)
+                self._take(found)
+                yield found
+
+    def _result(self, source: Source) -> SearchEvent | None:
+        """What is found of a source; None where it is known or was cut short."""
+        key = key_of(source.content)
+        if key in self._keys:
+            self.known += 1
+            return None
+        try:
+            return self._measured(source, key)
+        except EngineError:
+            raise
+        except LogitAmpError as error:
+            return Refused(source.name, source.place, error)
 
     def _take(self, result: SearchResult) -> None:
         self.found += 1
@@ -169,10 +171,10 @@ def header(session: Session, settings: SearchSettings) -> dict[str, Any]:
 # --- measuring ------------------------------------------------------------------
 
 
-def by_line(sources: Iterable[Source]) -> Iterator[Source]:
+def by_line(sources: Iterable[Source | Refused]) -> Iterator[Source | Refused]:
     """Every line of the plain texts that is not blank, as a text of its own; chats as they are."""
     for source in sources:
-        if not isinstance(source.content, PlainText):
+        if isinstance(source, Refused) or not isinstance(source.content, PlainText):
             yield source
             continue
         inside = "" if source.place.startswith("part ") else source.place

@@ -191,6 +191,12 @@ def _writer(path: Path) -> Transcript:
         raise UsageError(
             f"Cannot write {shown(path)}: {error.strerror}.", "Choose another file with --out."
         ) from error
+    except TranscriptError as error:
+        raise UsageError(
+            f"Cannot go on with the results in {shown(path)}: it is no file, or another search"
+            " writes it.",
+            "Choose another file with --out.",
+        ) from error
 
 
 def _is_torn_header(line: bytes) -> bool:

@@ -24,13 +24,15 @@ _PIECE = 1 << 20
 class InputFile:
     """A file to read; `is_named` says that the user named it, not the folder it is in.
 
-    `copy` is where the text is that standard input had.
+    `copy` is where the text is that standard input had; of a file on disk `changed` is when
+    it was changed last, in nanoseconds.
     """
 
     name: str
     size: int
     is_named: bool = True
     copy: BinaryIO | None = None
+    changed: int | None = None
 
     def open(self) -> BinaryIO:
         """The file, from its beginning. Raises OSError."""
@@ -78,7 +80,7 @@ def find_files(paths: Sequence[str | Path], stdin: BinaryIO | None) -> Found:
         elif stat.S_ISDIR((status := _status(name)).st_mode):
             _add_folder(found, name)
         elif stat.S_ISREG(status.st_mode):
-            found.add(InputFile(name, status.st_size))
+            found.add(InputFile(name, status.st_size, changed=status.st_mtime_ns))
         else:
             raise UsageError(f"{shown(name)} is no file.", "Send a pipe or a device into `-`.")
     if found.repeated:
@@ -131,21 +133,22 @@ def _add_folder(found: Found, folder: str) -> None:
         folders[:] = seen  # the order in which they are walked
         others += (str(path) for path in (Path(root, name) for name in seen) if path.is_symlink())
         for path in (Path(root, name) for name in kept):
-            if (size := _file_size(path)) is None:
+            if (status := _file_status(path)) is None:
                 others.append(str(path))
             else:
-                found.add(InputFile(str(path), size, is_named=False))
+                size, changed = status.st_size, status.st_mtime_ns
+                found.add(InputFile(str(path), size, is_named=False, changed=changed))
     if unread and unread[0].filename == folder:
         raise explained(folder, unread[0])
     found.notices += _left_out(folder, hidden, others, unread)
 
 
-def _file_size(path: Path) -> int | None:
-    """The size of a file, through links; None of what is no file."""
+def _file_status(path: Path) -> os.stat_result | None:
+    """The status of a file, through links; None of what is no file."""
     with contextlib.suppress(OSError):
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
-            return status.st_size
+            return status
     return None
 
 

@@ -6,13 +6,14 @@ whole is refused before models load, and never half read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.file_formats import (
     Format,
     format_of,
@@ -43,6 +44,15 @@ class Source:
     place: str
     line: int
     content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file, or the text at a place of it, that could not be read, and why."""
+
+    name: str
+    place: str
+    error: LogitAmpError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,24 +117,40 @@ class Sources:
         self._refuse_nothing()
         return new
 
-    def __iter__(self) -> Iterator[Source]:
-        """Every text. Raises UsageError where a file is no longer what it was."""
+    def __iter__(self) -> Iterator[Source | Refused]:
+        """Every text; a Refused for a file that is no longer what it was."""
         done = 0
         for file, kind in self._plan:
             try:
-                with (
-                    file.open() as binary,
-                    closing(self._read(file, kind, binary, Findings())) as texts,
-                ):
-                    for place, begin, content in texts:
-                        self.position = done + binary.tell()
-                        # the lines of a text in JSON are not those of the file
-                        line = begin if kind == "plain text" else 1
-                        yield Source(name=file.name, place=place, line=line, content=content)
-            except OSError as error:
-                raise explained(file.name, error) from error
+                yield from self._texts(file, kind, done)
+            except UsageError as error:
+                yield Refused(file.name, "", error)
             done += file.size
             self.position = done
+
+    def readable(self) -> Iterator[Source]:
+        """Every text. Raises LogitAmpError for a file that is no longer what it was."""
+        for source in self:
+            if isinstance(source, Refused):
+                raise source.error
+            yield source
+
+    def _texts(self, file: InputFile, kind: Format, done: int) -> Iterator[Source]:
+        """The texts of a file; `done` are the bytes of those before. Raises UsageError."""
+        try:
+            with (
+                file.open() as binary,
+                closing(self._read(file, kind, binary, Findings())) as texts,
+            ):
+                _check_unchanged(file, binary)
+                for place, begin, content in texts:
+                    self.position = done + binary.tell()
+                    # the lines of a text in JSON are not those of the file
+                    line = begin if kind == "plain text" else 1
+                    yield Source(name=file.name, place=place, line=line, content=content)
+                _check_unchanged(file, binary)
+        except OSError as error:
+            raise explained(file.name, error) from error
 
     def _read(
         self, file: InputFile, kind: Format, binary: BinaryIO, findings: Findings
@@ -177,6 +203,14 @@ class Sources:
                 " ".join(["There is nothing to read.", *self.notices[:3]]),
                 "Name a file or a folder with text in it.",
             )
+
+
+def _check_unchanged(file: InputFile, binary: BinaryIO) -> None:
+    """Raises UsageError where a file was changed since it was checked."""
+    if file.changed is not None and os.fstat(binary.fileno()).st_mtime_ns != file.changed:
+        raise UsageError(
+            f"{shown(file.name)} was changed while it was read.", "Run the command again."
+        )
 
 
 def read_sources(

@@ -144,6 +144,7 @@ def _conversation(
                 f" ({content.score}) of {len(messages)}, or in it.",
                 "Give both sides the same system prompt, or score what follows with --score all.",
             )
+        differing = _end_of_system(ids, offsets, differing, spans, end_of_turn)
     theirs = theirs[: len(theirs) - len(ids) + differing]
     return _document(
         rendered.text,
@@ -153,6 +154,27 @@ def _conversation(
         scored[differing:],
         spans,
     )
+
+
+def _end_of_system(
+    ids: Sequence[int],
+    offsets: Sequence[Range],
+    differing: int,
+    spans: Sequence[tuple[int, Role, int, int]],
+    end_of_turn: frozenset[int],
+) -> int:
+    """Where a system prompt ends whose first `differing` ids are a side's own.
+
+    Its last words may be the same on both sides, and belong to it all the same: every window
+    begins with the whole prompt, if an end of turn before the first message says where it ends.
+    """
+    starts = [start for _, role, start, _ in spans if role != "system"]
+    for n in range(differing, len(ids)):
+        if starts and offsets[n][0] >= min(starts):
+            break
+        if ids[n] in end_of_turn:
+            return n + 1
+    return differing
 
 
 def _check_any(content: Chat, chat: ChatTemplate) -> None:

@@ -61,7 +61,7 @@ def command(
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per token.")] = False,
     html: Annotated[bool, typer.Option("--html", help="Print a page with the hunks.")] = False,
     top: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Candidates of each kind at a token.")
+        int, typer.Option(metavar="N", min=3, help="Candidates of each kind at a token.")
     ] = 10,
     top_everywhere: Annotated[
         bool,
@@ -78,8 +78,8 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="NAME=X|…",
-            help=f"Exit with 1 beyond a limit of the total: {', '.join(LIMITS)}; share needs"
-            " --threshold.",
+            help=f"Exit with 1 beyond a limit of the total's size: {', '.join(LIMITS)}; share"
+            " needs --threshold.",
         ),
     ] = None,
     color: Annotated[
@@ -119,7 +119,7 @@ def command(
         form=forms[0] if forms else "",
         threshold=threshold,
         around=around,
-        alphas=tuple(options.finite(alpha or [])),
+        alphas=tuple(dict.fromkeys(options.finite(alpha or []))),
         window=window,
         stride=stride,
         top=top,

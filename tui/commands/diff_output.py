@@ -100,8 +100,7 @@ def summary(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator
         pass
     files = [{"file": name, **stats.figures()} for name, stats in diff.files.items()]
     refused = [
-        {"file": one.source.name, "place": one.source.place, "error": str(one.error)}
-        for one in diff.refused
+        {"file": one.name, "place": one.place, "error": str(one.error)} for one in diff.refused
     ]
     found = {
         "session": json.loads(to_line(diff.session)),
@@ -131,5 +130,6 @@ def rows(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator[st
 def _row(cells: Sequence[object]) -> str:
     line = io.StringIO()
     values = (int(cell) if isinstance(cell, bool) else cell for cell in cells)
-    csv.writer(line, lineterminator="\n").writerow(values)
+    # a carriage return alone would not be quoted
+    csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).writerow(values)
     return line.getvalue()

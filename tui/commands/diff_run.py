@@ -97,6 +97,7 @@ def _print(diff: Diff, sources: Sources, settings: Settings) -> None:
     pieces = form(diff, progress.watched(diff), styles)
     if paged:
         if not show_in_pager(pieces, colour=styles.colour) and not settings.limits:
+            say_refused(diff.refused)
             return  # whoever read it has seen enough
         for _ in pieces:  # --fail-on is about all of it
             pass
@@ -125,8 +126,9 @@ def _exit_code(diff: Diff, limits: dict[str, float]) -> int:
     if diff.cancelled:
         say("Stopped by you: the figures are those of what was read so far.")
         return CANCELLED
-    found = {name: getattr(diff.total, name.replace("-", "_")) for name in limits}
-    beyond = [name for name, limit in limits.items() if found[name] > limit]
+    found = {name: abs(getattr(diff.total, name.replace("-", "_"))) for name in limits}
+    # without a token nothing is within a limit either
+    beyond = [name for name, limit in limits.items() if not found[name] <= limit]
     for name in beyond:
         say(f"beyond --fail-on: {name} is {found[name]:.6g}, the limit is {limits[name]:g}")
     return REFUSED if diff.refused else BEYOND if beyond else 0

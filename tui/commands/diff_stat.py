@@ -85,7 +85,7 @@ def _figures(stats: TextStats) -> dict[str, str]:
         _signed(stats.log_ratio),
         nats(stats.mean_kl),
         nats(stats.max_kl),
-        f"{stats.notable:,} ({stats.share:.1%})",
+        f"{stats.notable:,} ({stats.share:.1%})" if stats.tokens else "–",
     )
     return dict(zip(COLUMNS, figures, strict=True))
 

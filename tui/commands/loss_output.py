@@ -33,8 +33,7 @@ def as_text(session: Session, curve: LossCurve, styles: Styles) -> str:
 def as_json(loss: Loss, curve: LossCurve) -> str:
     """Everything as one JSON object."""
     refused = [
-        {"file": one.source.name, "place": one.source.place, "error": str(one.error)}
-        for one in loss.refused
+        {"file": one.name, "place": one.place, "error": str(one.error)} for one in loss.refused
     ]
     session = json.loads(to_line(loss.session))
     found = {"session": session, **curve.figures(), "refused": refused}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from logit_amp_chat.core.api.loss import FIRST_TOKENS, LossCurve, need_matplotlib
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.loss import Loss, LossSettings
-from logit_amp_chat.core.experiments.sources import Source, Sources
+from logit_amp_chat.core.experiments.sources import Refused, Source, Sources
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.reading import PlainText, Score
 from logit_amp_chat.core.text import clean, visible
@@ -53,7 +53,7 @@ class _Texts:
     def position(self) -> int:
         return self._taken + (self._files.position if self._files else 0)
 
-    def __iter__(self) -> Iterator[Source]:
+    def __iter__(self) -> Iterator[Source | Refused]:
         for number, text in enumerate(self._texts, 1):
             self._taken += len(text)
             content = PlainText(text=clean(text))

@@ -87,17 +87,24 @@ def put_safe(text: str) -> None:
     _write(text)
 
 
+# A pager that did not even take the head of the first hunk has failed.
+FAILED_AFTER = 3
+
+
 def show_in_pager(pieces: Iterable[str], *, colour: bool) -> bool:
     """Show text that is safe already in $PAGER, as it comes; returns whether it took it all."""
     import click
 
-    left = True
+    left, shown = True, 0
     os.environ.setdefault("LESS", "FRX")  # a page or less is printed, and colours pass
     with click.get_pager_file(color=colour) as pager:
         for piece in pieces:
             pager.write(piece)
             pager.flush()
+            shown += 1
         left = False
+    if left and shown < FAILED_AFTER:
+        say("note: the pager ended at once; --no-pager prints without one, $PAGER names another")
     return not left
 
 

@@ -32,8 +32,7 @@ def as_text(search: Search, styles: Styles) -> str:
 def as_json(search: Search) -> str:
     """The best prompts as one JSON object."""
     refused = [
-        {"file": one.source.name, "place": one.source.place, "error": str(one.error)}
-        for one in search.refused
+        {"file": one.name, "place": one.place, "error": str(one.error)} for one in search.refused
     ]
     found = {
         "session": json.loads(to_line(search.session)),

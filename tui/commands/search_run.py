@@ -12,7 +12,7 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.search import Search, SearchSettings, by_line, header
 from logit_amp_chat.core.experiments.search_hit import hit_records
 from logit_amp_chat.core.experiments.search_results import Order, SearchFile
-from logit_amp_chat.core.experiments.sources import Source, Sources
+from logit_amp_chat.core.experiments.sources import Refused, Source, Sources
 from logit_amp_chat.core.number_format import count, duration, nats
 from logit_amp_chat.core.records import Title
 from logit_amp_chat.core.text import short_path, visible
@@ -62,7 +62,7 @@ def run(profile: Profile, paths: Sequence[str], settings: Settings) -> int:
         if settings.out is not None:
             file = SearchFile(settings.out, header(pair.session, settings.search))
             stack.callback(file.close)
-        texts: Iterable[Source] = by_line(sources) if settings.lines else sources
+        texts: Iterable[Source | Refused] = by_line(sources) if settings.lines else sources
         search = Search(
             pair.engine, texts, settings.search, top=settings.top, by=settings.by, file=file
         )

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from logit_amp_chat.core.experiments.diff import Refused
-from logit_amp_chat.core.experiments.sources import Sources, read_sources
+from logit_amp_chat.core.experiments.sources import Refused, Sources, read_sources
 from logit_amp_chat.core.reading import Score
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.output import say
@@ -35,5 +34,5 @@ def use_vocabulary(sources: Sources, pair: OpenPair) -> None:
 def say_refused(refused: Iterable[Refused]) -> None:
     """Name what could not be read, and why."""
     for one in refused:
-        name = visible(f"{one.source.name} {one.source.place}".strip(), newlines=False)
+        name = visible(f"{one.name} {one.place}".strip(), newlines=False)
         say(f"not read: {name}: {one.error}")

@@ -110,7 +110,7 @@ class ReadTextScreen(Dialog[Source]):
     @work(thread=True, exclusive=True)
     def _check(self, path: Path) -> None:
         try:
-            texts = iter(read_sources([path], vocabulary=self._vocabulary))
+            texts = read_sources([path], vocabulary=self._vocabulary).readable()
             found = list(itertools.islice(texts, MOST + 1))
         except LogitAmpError as error:
             self.post_message(self.Refused(error))

@@ -92,6 +92,12 @@ def test_a_hunk_is_cut_before_it_grows_without_end() -> None:
     assert lengths == [LONGEST, LONGEST, 500 - 2 * LONGEST]
 
 
+def test_a_cut_keeps_what_is_around_the_next_token() -> None:
+    ratios = [*[2.0] * (LONGEST - 4), *[0.0] * 4, 2.0]
+    found = places(document("a" * len(ratios)), ratios)
+    assert found == [[*range(LONGEST - 2)], [*range(LONGEST - 2, LONGEST + 1)]]
+
+
 @given(
     st.lists(st.sampled_from([0.0, 0.5, -1.0, 3.0]), max_size=60),
     st.integers(0, 4),
@@ -169,6 +175,14 @@ def test_places_in_a_chat_are_those_of_the_message() -> None:
     assert str(at.of(6)) == "message 1 (user), 2:1"
     assert str(at.of(12)) == "message 2 (assistant), 1:1"
     assert str(at.of(16)) == "message 2 (assistant), 2:2"
+    assert str(at.of(20 - 1)) == "message 2 (assistant), 2:5"
+
+
+def test_an_end_of_turn_stands_at_the_end_of_its_message() -> None:
+    """Its own text is the template's, right after the message."""
+    text = "<a>so<|end|>"
+    read = document(text, [(3, 5), (5, 12)], spans=((0, "assistant", 3, 5),))
+    assert str(Places(read).of(1)) == "message 1 (assistant), 1:3"
 
 
 @given(st.text(alphabet="ab\n", min_size=1, max_size=40), st.data())

@@ -100,7 +100,7 @@ def test_what_files_have_besides_texts_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "b.bin").write_bytes(b"\x00\xff\xfe")
     with pytest.warns(UserWarning, match=r"b\.bin"):
         sources = file_sources([tmp_path], {}, None)
-    assert [source.content for source in sources] == [PlainText(text="one")]
+    assert [source.content for source in sources.readable()] == [PlainText(text="one")]
 
 
 @pytest.mark.parametrize(

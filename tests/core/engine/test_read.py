@@ -337,6 +337,16 @@ def test_numbers_that_are_none_end_the_reading(tiny_pair: MakeProfile) -> None:
         list(engine.read(ask()))
 
 
+@pytest.mark.parametrize("alphas", [(3e38,), (0.0, 3e38)])
+def test_an_alpha_that_leaves_the_range_of_numbers_is_named(
+    alphas: tuple[float, ...], tiny_pair: MakeProfile
+) -> None:
+    with pytest.raises(
+        LogitAmpError, match=r"At α \+3e\+38 the numbers became NaN at scored token"
+    ):
+        list(LocalEngine.open(tiny_pair()).read(ask(alphas=alphas)))
+
+
 @pytest.mark.parametrize("text", ["", "a", "\n", "é", "\u202e‮\x1b[31m"])
 def test_texts_of_hardly_anything(text: str, tiny_pair: MakeProfile) -> None:
     events = list(LocalEngine.open(tiny_pair()).read(ask(text)))

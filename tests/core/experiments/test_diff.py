@@ -6,8 +6,8 @@ import pytest
 
 from logit_amp_chat.core.analysis.hunks import Hunk
 from logit_amp_chat.core.errors import EngineError
-from logit_amp_chat.core.experiments.diff import Diff, DiffSettings, DocumentDiff, Refused
-from logit_amp_chat.core.experiments.sources import Source
+from logit_amp_chat.core.experiments.diff import Diff, DiffSettings, DocumentDiff
+from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.reading import PlainText, ReadRequest
 from logit_amp_chat.core.records import Document
 from tests.tui.commands.reading_engine import ReadingEngine
@@ -60,7 +60,7 @@ def test_a_refused_source_is_told_and_the_others_are_read() -> None:
     diff = Diff(engine, [source("bad"), source("good", "b.txt")], DiffSettings())
     diff.choose_threshold()
     events = list(diff)
-    assert [event.source.name for event in events if isinstance(event, Refused)] == ["a.txt"]
+    assert [event.name for event in events if isinstance(event, Refused)] == ["a.txt"]
     assert list(diff.files) == ["b.txt"]
     assert len(diff.refused) == 1
 

@@ -14,10 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
-from logit_amp_chat.core.experiments.diff import Refused
 from logit_amp_chat.core.experiments.search import Search, SearchSettings, by_line
 from logit_amp_chat.core.experiments.search_results import Order, SearchResult
-from logit_amp_chat.core.experiments.sources import Source
+from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.protocol import Adjustment, Event, Idle, Opened, Request, Stop
 from logit_amp_chat.core.reading import Chat, Content, PlainText, Recorded
 from logit_amp_chat.core.records import Finish, FinishReason, Message, PromptIds, Role
@@ -319,7 +318,7 @@ def test_lines_are_prompts_with_their_numbers() -> None:
     other = source(chat(("user", "a\nb")))
     part = replace(text, place="part 2", line=9, content=PlainText(text="four"))
     value = replace(text, place="line 7", content=PlainText(text="five\nsix"))
-    found = list(by_line([text, other, part, value]))
+    found = [s for s in by_line([text, other, part, value]) if isinstance(s, Source)]
     assert [(one.place, one.line) for one in found[:3]] == [
         ("line 1", 1),
         ("line 3", 3),

@@ -184,7 +184,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
     file = SearchFile(tmp_path / "found.jsonl", head())
-    with pytest.raises(TranscriptError, match="being written by another"):
+    with pytest.raises(UsageError, match="another search writes it"):
         SearchFile(tmp_path / "found.jsonl", head())
     file.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments import text_parts
-from logit_amp_chat.core.experiments.sources import Source, SourceFile, read_sources
+from logit_amp_chat.core.experiments.sources import Refused, Source, SourceFile, read_sources
 from logit_amp_chat.core.reading import Chat, PlainText, Recorded, Score
 from logit_amp_chat.core.records import PromptIds, Record
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -71,7 +72,7 @@ def test_a_text_is_its_file_exactly() -> None:
 def test_any_text_comes_back_from_standard_input(text: str) -> None:
     sources = read_sources(["-"], stdin=io.BytesIO(text.encode()))
     if sources.files[0].kind == "plain text":  # not `{"text": ""}` and the like
-        (source,) = sources
+        (source,) = sources.readable()
         assert (source.name, source.place, source.line) == ("-", "", 1)
         assert plain(source) == text
 
@@ -80,7 +81,7 @@ def test_long_texts_come_in_parts_with_their_lines(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(text_parts, "PART", 8)
     write("a.txt", "one\ntwo\nthree\n")
     sources = read_sources(["a.txt"])
-    assert [(s.place, s.line, plain(s)) for s in sources] == [
+    assert [(s.place, s.line, plain(s)) for s in sources.readable()] == [
         ("part 1", 1, "one\ntwo\n"),
         ("part 2", 3, "three\n"),
     ]
@@ -98,7 +99,7 @@ def test_each_line_of_json_lines_is_a_chat_or_a_text_of_its_own_shape() -> None:
     ]
     write("a.jsonl", rows)
     sources = read_sources(["a.jsonl"])
-    found = list(sources)
+    found = list(sources.readable())
     assert [(s.name, s.place, s.line) for s in found] == [
         ("a.jsonl", f"line {n}", 1) for n in range(1, 7)
     ]
@@ -114,13 +115,13 @@ def test_a_json_file_has_one_chat_or_a_list_of_them() -> None:
     write("one.json", json.dumps({"messages": HELLO}, indent=1))
     write("two.json", json.dumps([HELLO, {"messages": HELLO}, "Otters"], indent=1))
     sources = read_sources(["one.json", "two.json"])
-    assert [(s.name, s.place) for s in sources] == [
+    assert [(s.name, s.place) for s in sources.readable()] == [
         ("one.json", ""),
         ("two.json", "chat 1"),
         ("two.json", "chat 2"),
         ("two.json", "text 3"),
     ]
-    assert [s.line for s in sources] == [1, 1, 1, 1]
+    assert [s.line for s in sources.readable()] == [1, 1, 1, 1]
     assert [file.kind for file in sources.files] == [
         "JSON: 1 × messages",
         "JSON: 1 × list of messages, 1 × messages, 1 × string",
@@ -130,7 +131,7 @@ def test_a_json_file_has_one_chat_or_a_list_of_them() -> None:
 @pytest.mark.parametrize("score", SCORES)
 def test_chats_are_read_with_the_score_that_was_asked_for(score: Score) -> None:
     write("a.jsonl", [{"messages": [{"role": "system", "content": "Be brief."}, *HELLO]}])
-    (source,) = read_sources(["a.jsonl"], score)
+    (source,) = read_sources(["a.jsonl"], score).readable()
     assert isinstance(source.content, Chat)
     assert source.content.score == score
 
@@ -145,7 +146,7 @@ def test_a_saved_chat_is_read_by_its_tokens_or_as_a_chat() -> None:
     ]
     assert sources.files[0].kind == "transcript: 1 × reply"
     thread = read_sources(["a.jsonl"], vocabulary="another")
-    assert list(map(said, thread)) == [["Otters?", "By the way"]]
+    assert list(map(said, thread.readable())) == [["Otters?", "By the way"]]
     assert thread.files[0].kind == "transcript: 1 × open thread"
 
 
@@ -159,17 +160,17 @@ def test_the_vocabulary_can_be_said_once_the_pair_is_open() -> None:
     assert sources.use_vocabulary("another") == [another]
     assert sources.notices == [damaged, another]
     assert [file.name for file in sources.files] == ["a.jsonl", "b.txt"]
-    chat, text = sources
+    chat, text = sources.readable()
     assert said(chat) == ["Otters?", "By the way"]
     assert plain(text) == "Crabs"
     assert sources.use_vocabulary(None) == []
-    assert [type(source.content) for source in sources] == [Recorded, PlainText]
+    assert [type(source.content) for source in sources.readable()] == [Recorded, PlainText]
 
 
 def test_standard_input_is_recognised_like_a_file() -> None:
     rows = "".join(json.dumps({"messages": HELLO}) + "\n" for _ in range(2))
     sources = read_sources(["-"], stdin=io.BytesIO(rows.encode()))
-    assert [(s.name, s.place, said(s)) for s in sources] == [
+    assert [(s.name, s.place, said(s)) for s in sources.readable()] == [
         ("-", "line 1", ["Hello", "Hi"]),
         ("-", "line 2", ["Hello", "Hi"]),
     ]
@@ -180,7 +181,7 @@ def test_json_of_no_known_shape_is_plain_text_and_said() -> None:
     package = '{\n  "name": "otter"\n}\n'
     write("package.json", package)
     sources = read_sources(["package.json"])
-    assert list(map(plain, sources)) == [package]
+    assert list(map(plain, sources.readable())) == [package]
     assert sources.files[0].kind == "plain text, JSON of no known shape"
 
 
@@ -188,7 +189,7 @@ def test_an_encoding_other_than_plain_utf_8_is_said() -> None:
     write("a.txt", "Otters".encode("utf-16"))
     write("b.txt", "Otters".encode("utf-8-sig"))
     sources = read_sources(["a.txt", "b.txt"])
-    assert list(map(plain, sources)) == ["Otters", "Otters"]
+    assert list(map(plain, sources.readable())) == ["Otters", "Otters"]
     assert [file.kind for file in sources.files] == [
         "plain text, UTF-16",
         "plain text, UTF-8 with a byte order mark, which is left out",
@@ -240,7 +241,7 @@ def test_in_a_folder_what_cannot_be_read_is_left_out_by_name() -> None:
     write("d/torn.jsonl", '{"text": "a"}\n{"te')
     write("d/.hidden", "secret")
     sources = read_sources(["d"])
-    assert list(map(plain, sources)) == ["Otters"]
+    assert list(map(plain, sources.readable())) == ["Otters"]
     assert [file.name for file in sources.files] == ["d/good.txt"]
     hidden, torn, binary = sources.notices
     assert hidden == "d: hidden files and folders are left out: 1."
@@ -254,7 +255,7 @@ def test_empty_files_are_said_and_refused_where_nothing_else_is_there() -> None:
     write("lines.jsonl", "\n\n")
     write("a.txt", "Otters")
     sources = read_sources(["empty.txt", "a.txt", "mark.txt", "lines.jsonl"])
-    assert list(map(plain, sources)) == ["Otters"]
+    assert list(map(plain, sources.readable())) == ["Otters"]
     assert sources.notices == ["Left out, empty: empty.txt, mark.txt, lines.jsonl."]
     assert refusal("empty.txt") == "There is nothing to read. Left out, empty: empty.txt."
     Path("d").mkdir()
@@ -265,7 +266,7 @@ def test_empty_files_are_said_and_refused_where_nothing_else_is_there() -> None:
 def test_chats_without_a_message_to_score_are_said() -> None:
     write("a.jsonl", [{"messages": HELLO[:1]}] * 7 + [{"messages": HELLO}, {"text": ""}])
     sources = read_sources(["a.jsonl"])
-    assert [source.place for source in sources] == ["line 8"]
+    assert [source.place for source in sources.readable()] == ["line 8"]
     assert sources.notices == [
         "a.jsonl: nothing of the role assistant to score, left out:"
         " line 1, line 2, line 3, line 4, line 5 and 3 more."
@@ -291,15 +292,34 @@ def test_a_file_that_cannot_be_opened_is_refused_or_said(monkeypatch: pytest.Mon
     assert read_sources(["d"]).notices == ["Left out: Cannot read d/locked.txt: Permission denied."]
 
 
-def test_a_file_that_changes_after_it_was_checked_is_an_error_that_says_so() -> None:
+def test_a_file_that_changes_after_it_was_checked_is_refused_and_the_others_are_read() -> None:
     write("a.jsonl", [{"text": "Otters"}] * 2)
-    sources = read_sources(["a.jsonl"])
-    write("a.jsonl", '{"text": "Otters"}\n{"te')
-    with pytest.raises(UsageError, match=r"^a\.jsonl:2: no valid JSON"):
-        list(sources)
+    write("b.txt", "Crabs")
+    sources = read_sources(["a.jsonl", "b.txt"])
+    os.utime("a.jsonl", ns=(0, 1))  # as by another text of the same size
+    refused, other = sources
+    assert isinstance(refused, Refused)
+    assert (refused.name, refused.error.message) == (
+        "a.jsonl",
+        "a.jsonl was changed while it was read.",
+    )
+    assert isinstance(other, Source)
+    assert plain(other) == "Crabs"
     Path("a.jsonl").unlink()
-    with pytest.raises(UsageError, match=r"^Cannot read a\.jsonl: No such file"):
-        list(sources)
+    refused, _ = sources
+    assert isinstance(refused, Refused)
+    assert refused.error.message == "Cannot read a.jsonl: No such file or directory."
+    with pytest.raises(UsageError, match=r"^Cannot read"):
+        list(sources.readable())
+
+
+def test_a_file_that_changes_while_its_texts_are_read_is_refused_at_its_end() -> None:
+    write("a.jsonl", [{"text": "Otters"}] * 2)
+    found = []
+    for source in read_sources(["a.jsonl"]):
+        found.append(type(source))
+        os.utime("a.jsonl", ns=(0, len(found)))
+    assert found == [Source, Source, Refused]
 
 
 def test_progress_is_in_bytes_and_ends_at_the_size_of_all_files() -> None:
@@ -308,7 +328,7 @@ def test_progress_is_in_bytes_and_ends_at_the_size_of_all_files() -> None:
     sources = read_sources(["a.txt", "b.jsonl"])
     assert sources.size == sum(Path(name).stat().st_size for name in ("a.txt", "b.jsonl"))
     seen = []
-    for _ in sources:
+    for _ in sources.readable():
         seen.append(sources.position)
     assert seen == sorted(seen)
     assert 0 < seen[0] < seen[1] < seen[-1] <= sources.size
@@ -329,7 +349,7 @@ def test_the_memory_does_not_grow_with_the_file(monkeypatch: pytest.MonkeyPatch)
 
 def test_stopping_early_closes_the_file(recwarn: pytest.WarningsRecorder) -> None:
     write("a.jsonl", [{"text": "Otters"}] * 9)
-    for source in read_sources(["a.jsonl"]):
+    for source in read_sources(["a.jsonl"]).readable():
         assert plain(source) == "Otters"
         break
     assert list(recwarn) == []

@@ -316,6 +316,7 @@ def _scored_ids(document: DocumentTokens) -> list[int]:
 
 class TestSystemPromptsOfTheSides:
     OWN = ("be brief", "be very kind")
+    ALIKE = ("long and brief.", "be brief.")
 
     @pytest.mark.parametrize("family", [CHATML, LLAMA, QWEN], ids=lambda family: family.name)
     def test_the_prompt_is_what_differs(self, family: Family) -> None:
@@ -326,6 +327,13 @@ class TestSystemPromptsOfTheSides:
             ids = TOKENIZER(text, add_special_tokens=False)["input_ids"]
             assert [*side, *found.tokens] == ids
         assert scored_text(found) == f"fish and crabs{family.end}the sun{family.end}"
+
+    def test_the_prompt_is_whole_where_the_sides_end_alike(self) -> None:
+        found = read_chat(CHATML, TALK, system=self.ALIKE)
+        for side, system in zip((found.prompt.before, found.prompt.after), self.ALIKE, strict=True):
+            text = f"<|im_start|>system\n{system}<|im_end|>"
+            assert [*side] == TOKENIZER(text, add_special_tokens=False)["input_ids"]
+        assert scored_text(found) == "fish and crabs<|im_end|>the sun<|im_end|>"
 
     def test_one_side_alone_may_have_one(self) -> None:
         found = read_chat(CHATML, TALK[1:], system=(None, "be kind"))

@@ -58,6 +58,7 @@ class ReadingEngine:
         self.between: Callable[[], None] = lambda: None
         self.requests: list[ReadRequest] = []
         self.stopped = False
+        self.scores = True
 
     def open(self, profile: object, report: Callable[[Loading], None]) -> Any:
         return self
@@ -74,7 +75,7 @@ class ReadingEngine:
             raise LogitAmpError("The chat template refuses these messages.", "Use --score all.")
         words = [*re.finditer(r"\s*\S+|\s+$", text)]
         wanted = request.content.score if isinstance(request.content, Chat) else "all"
-        words = [word for word in words if _is_scored(word.start(), spans, wanted)]
+        words = [w for w in words if self.scores and _is_scored(w.start(), spans, wanted)]
         return self._events(request, text, spans, words)
 
     def _events(

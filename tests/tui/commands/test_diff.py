@@ -302,6 +302,46 @@ def test_every_limit_counts_and_a_share_needs_a_threshold_of_its_own(
     assert "share needs --threshold" in capsys.readouterr().err
 
 
+def test_line_ends_of_every_kind_stay_inside_their_cells(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    text = "one\r\ntwo\rthree\n"
+    Path("cr.txt").write_bytes(text.encode())
+    assert run(pair, "cr.txt", "--csv") == 0
+    rows = [*csv.DictReader(io.StringIO(capsys.readouterr().out, newline=""))]
+    assert "".join(row["text"] for row in rows) == text
+
+
+def test_a_file_that_is_gone_loses_nothing_of_the_others(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    reader.between = lambda: Path("b.txt").unlink(missing_ok=True)
+    assert run(pair, "a.txt", "b.txt", "--json", "--threshold", "2") == 2
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert [one["file"] for one in found["files"]] == ["a.txt"]
+    assert found["refused"][0]["file"] == "b.txt"
+    assert "not read: b.txt: Cannot read b.txt: No such file or directory." in err
+
+
+def test_without_a_scored_token_no_limit_is_held(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    reader.scores = False
+    assert run(pair, "a.txt", "--stat", "--fail-on", "mean-kl=9") == 1
+    out, err = capsys.readouterr()
+    assert "mean-kl is nan" in err
+    assert "nan" not in out
+
+
+def test_a_limit_holds_for_the_size_of_a_log_ratio(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    reader.ratios = dict.fromkeys(TEXT.split(), -2.0)
+    assert run(pair, "a.txt", "--stat", "--fail-on", "mean-ratio=1") == 1
+    assert "mean-ratio is 1." in capsys.readouterr().err
+
+
 def test_text_of_others_cannot_steer_the_terminal(
     reader: ReadingEngine, pair: str, capsys: Capture
 ) -> None:
