@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from logit_amp_chat.tui.app import ChatApp
 from tests.tui.chat_driver import Chat, Engines, make_session
+from tests.tui.reading.reader import RATIOS, TEXT, read
 
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 15)]
 
@@ -75,6 +76,11 @@ async def searching(chat: Chat) -> None:
     assert chat.screen.view.search_bar is not None
     chat.screen.view.search_bar.line.cursor_blink = False
     await chat.press("o", "t")
+
+
+async def reading(chat: Chat) -> None:
+    chat.engine.ratios = RATIOS
+    await read(chat, TEXT, "n", "i")
 
 
 async def dead(chat: Chat) -> None:
@@ -146,7 +152,7 @@ async def heads_before_the_first_token(chat: Chat) -> None:
 
 ALL = (
     *(empty, streaming, comparing, inspecting, both, dead),
-    *(choosing, branched, coloured, searching),
+    *(choosing, branched, coloured, searching, reading),
 )
 HEADS = (
     *(heads_of_lanes_that_run, heads_of_agreement, heads_of_a_branch, heads_of_siblings),
