@@ -43,6 +43,11 @@ def nats(value: float, width: int = 0) -> str:
     return text.rjust(width)
 
 
+def in_nats(value: float) -> str:
+    """A bound in nats: 1 nat, 3.6 nats."""
+    return f"{number(value)} {'nat' if value == 1 else 'nats'}"
+
+
 def number(value: float, digits: int = 3) -> str:
     """A plain number with at most `digits` significant digits: 1.5, −1, 64."""
     text = f"{value:z.{digits}g}"

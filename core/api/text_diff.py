@@ -14,7 +14,7 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.diff import Diff, DocumentDiff
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.export.describe_reading import title
-from logit_amp_chat.core.number_format import count, delta, nats, number
+from logit_amp_chat.core.number_format import count, delta, in_nats, nats
 from logit_amp_chat.core.reading import ReadBlock
 from logit_amp_chat.core.records import Document, Finish, Record, Session, Step
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -76,7 +76,7 @@ class TextDiff:
         return (
             f"<diff of {title(self.document)}: {count(len(self.steps), 'token')},"
             f" log-ratio {delta(self.stats.log_ratio, 0)}, mean KL {nats(self.stats.mean_kl)},"
-            f" {found} at {number(self.document.threshold)} nats>"
+            f" {found} at {in_nats(self.document.threshold)}>"
         )
 
     def _repr_html_(self) -> str:

@@ -12,7 +12,7 @@ from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.export.readings import Passage, Reading
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import count, delta, nats, number, probability
+from logit_amp_chat.core.number_format import count, delta, in_nats, nats, number, probability
 from logit_amp_chat.core.records import Candidate, Document, Session, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation
@@ -97,7 +97,7 @@ def facts(reading: Reading, first: Session | None) -> Iterator[str]:
             yield f"{lane_title(alpha)}: {at_alpha(stats, logp)}"
     yield (
         f"{count(stats.notable, 'token')} ({_share(stats)}) with |log-ratio| ≥"
-        f" {number(document.threshold)} nats: {stats.raised:,} likelier under after,"
+        f" {in_nats(document.threshold)}: {stats.raised:,} likelier under after,"
         f" {stats.lowered:,} less likely"
     )
     if reading.left_out:

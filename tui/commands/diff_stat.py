@@ -9,7 +9,7 @@ from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.export.describe_reading import at_alpha, perplexity
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import MINUS, delta, nats, number
+from logit_amp_chat.core.number_format import MINUS, delta, in_nats, nats
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
 
@@ -46,7 +46,7 @@ def table(diff: Diff, styles: Styles) -> Iterator[str]:
     names = [_short(name, first) for name in names]
     bar = min(LONGEST_BAR, width - first - _width(columns) - 2)
     most = max((_mean_kl(stats) for stats in diff.files.values()), default=0.0)
-    heads = {name: name for name in columns} | {"≥": f"≥ {number(diff.settings.threshold)} nats"}
+    heads = {name: name for name in columns} | {"≥": f"≥ {in_nats(diff.settings.threshold)}"}
     bars = "  bar: mean KL" if bar >= LEAST_BAR else ""
     yield styles.quiet(" " * first + _line(heads, columns) + bars) + "\n"
     for name, (_, stats) in zip(names, rows, strict=True):

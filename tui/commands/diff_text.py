@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from logit_amp_chat.core.analysis.hunks import Hunk, Places, log_ratio, stands_out
 from logit_amp_chat.core.export import describe, describe_reading
 from logit_amp_chat.core.export.describe_reading import title
-from logit_amp_chat.core.number_format import number
+from logit_amp_chat.core.number_format import in_nats
 from logit_amp_chat.core.records import Document, Session, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
@@ -29,7 +29,7 @@ class DiffText:
         return (
             f"{style.lane('---', 'before')} {visible(before, newlines=False)}\n"
             f"{style.lane('+++', 'after')} {visible(after, newlines=False)}\n"
-            f"{up} {down} under after than before, by {number(threshold)} nats or more\n"
+            f"{up} {down} under after than before, by {in_nats(threshold)} or more\n"
         )
 
     def document(self, document: Document) -> str:

@@ -16,7 +16,7 @@ from logit_amp_chat.core.analysis.hunks import log_ratio
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.chat.read_text import ReadText, Wait
 from logit_amp_chat.core.lanes import LETTERS
-from logit_amp_chat.core.number_format import count, delta, nats, number, signed
+from logit_amp_chat.core.number_format import count, delta, in_nats, nats, signed
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.log_panel import LogPanel
@@ -140,7 +140,7 @@ class ReadingView(LogPanel):
         if reading.problem or not stats.tokens:
             return visible(reading.problem or self._waiting(), newlines=False)
         before, after = stats.perplexity(stats.logp_before), stats.perplexity(stats.logp_after)
-        notable = f"{count(len(reading.hunks), 'hunk')} ≥ {number(reading.stats.threshold)} nats"
+        notable = f"{count(len(reading.hunks), 'hunk')} ≥ {in_nats(reading.stats.threshold)}"
         return "  ".join(
             [
                 f"perplexity {LETTERS['before']} {before:.4g} → {LETTERS['after']} {after:.4g}",

@@ -105,14 +105,14 @@ def test_a_short_text_shows_every_token_from_a_nat_on(
 ) -> None:
     reader.ratios["Penguins"] = -1.5
     assert run(pair, "a.txt", "--stat") == 0
-    assert re.search(r"≥ 1 nats.*\n.* 3 \(20\.0%\)", capsys.readouterr().out)
+    assert re.search(r"≥ 1 nat.*\n.* 3 \(20\.0%\)", capsys.readouterr().out)
 
 
 def test_a_difference_below_a_nat_never_stands_out_by_itself(
     reader: ReadingEngine, pair: str, capsys: Capture
 ) -> None:
     assert run(pair, "b.txt") == 0
-    assert "≥ 1 nats" in capsys.readouterr().out
+    assert "≥ 1 nat" in capsys.readouterr().out
 
 
 def test_the_stat_has_a_line_a_file_and_a_total(

@@ -138,7 +138,7 @@ class TestHunks:
             chat.engine.ratios = {}
             await chat.press("escape")
             await read(chat, "".join(words))
-            assert "0 hunks ≥ 1 nats" in figures(chat)
+            assert "0 hunks ≥ 1 nat" in figures(chat)
 
 
 class TestLooking:
