@@ -185,9 +185,9 @@ class HunkFinder:
     def take(self, steps: Sequence[Step]) -> Iterator[Hunk]:
         """The hunks that end with these steps."""
         for step in steps:
-            if self._steps and not follows(self._document, step.index):
+            if self._steps and not self._goes_on(step):
                 yield from self.finish()
-            elif len(self._steps) >= LONGEST:
+            elif self._since is not None and len(self._steps) >= LONGEST:
                 yield from self._cut()
             yield from self._add(step)
 
@@ -209,6 +209,10 @@ class HunkFinder:
             self._since += 1
         else:
             self._steps = self._steps[-self._context :] if self._context else []
+
+    def _goes_on(self, step: Step) -> bool:
+        """Whether a token follows the last one; damaged files lack some."""
+        return step.index == self._steps[-1].index + 1 and follows(self._document, step.index)
 
     def _cut(self) -> Iterator[Hunk]:
         """The hunk so far; what is beyond the tokens around it may be around the next one."""

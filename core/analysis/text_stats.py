@@ -44,8 +44,8 @@ class TextStats:
             self.kl += step.kl
             self.max_kl = max(self.max_kl, step.kl)
             self.max_ratio = max(self.max_ratio, abs(ratio))
-            self.raised += ratio >= self.threshold
-            self.lowered += -ratio >= self.threshold
+            self.raised += ratio > 0 and ratio >= self.threshold
+            self.lowered += ratio < 0 and -ratio >= self.threshold
         if self.alphas:
             self.logp_at[0] += sum(step.logp.amplified for step in steps)
             for place, column in enumerate(zip(*further, strict=True), 1):

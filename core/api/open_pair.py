@@ -172,7 +172,7 @@ class OpenPair:
     def diff(self, text: Text, **options: Unpack[DiffOptions]) -> TextDiff:
         """Read a text, a list of messages, or the only text of a file, once under both models.
 
-        Nothing is generated. A `str` is a text, never a path; `DiffOptions` lists the other
+        Nothing is generated. A `str` is a text, a file needs a Path; `DiffOptions` lists the other
         arguments. An interrupt ends it where it is: what was read until then is returned.
         Raises UsageError, EngineError, and LogitAmpError for what cannot be read.
         """
@@ -226,6 +226,8 @@ class OpenPair:
             for event in loss:
                 if isinstance(event, Refused):
                     raise event.error
+        if loss.cancelled and not loss.documents:
+            raise KeyboardInterrupt
         return LossCurve(loss)
 
     def events(self, request: Request) -> Iterator[Event]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -70,11 +69,15 @@ class TextReader:
         if self._threshold is None:
             first, self._threshold = self._sample(blocks, controls)
         yield [replace(self._document, threshold=self._threshold)]
-        for block in itertools.chain(first, blocks):
+        for block in first:
             yield [block]
-            if self._document.id in controls.stopped:
-                reason = CANCELLED
+        while self._document.id not in controls.stopped:
+            following = next(blocks, None)
+            if following is None:
                 break
+            yield [following]
+        else:
+            reason = FINISHED if self._is_complete else CANCELLED
         ending: ReadEvents = []
         if self._request.sums:
             ending.append(self._token_sums())
@@ -94,7 +97,14 @@ class TextReader:
             if self._measured >= SAMPLE or self._document.id in controls.stopped:
                 break
         ratios = [log_ratio(step) for block in found for step in block.steps]
-        return found, usual_threshold([ratios])
+        threshold = usual_threshold([ratios[:SAMPLE]])
+        if not self._request.everywhere:
+            found = [_without_candidates(block, threshold) for block in found]
+        return found, threshold
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._measured == len(self._document.offsets)
 
     def _blocks(self) -> Iterator[ReadBlock]:
         for window in self._text.windows():
@@ -194,6 +204,14 @@ class TextReader:
         return TokenSums(
             document=self._document.id, positions=self._measured, before=before, after=after
         )
+
+
+def _without_candidates(block: ReadBlock, threshold: float) -> ReadBlock:
+    """The block with candidates where the log-ratio reaches the threshold alone."""
+    steps = (
+        step if abs(log_ratio(step)) >= threshold else replace(step, top=()) for step in block.steps
+    )
+    return replace(block, steps=tuple(steps))
 
 
 def _document(request: ReadRequest, found: DocumentTokens, text: WindowedText) -> Document:

@@ -83,7 +83,8 @@ def _sizes(pair: Pair, request: ReadRequest, head: int) -> tuple[int, int]:
     if isinstance(request.content, PlainText):
         # A rope switch changes the numbers of all tokens before it.
         usual = min(usual, WINDOW, pair.after.rope_switch or usual)
-    window, least = request.window or usual, head + 2
+    window = usual if request.window is None else request.window
+    least = head + 2
     if not least <= window <= pair.context:
         raise UsageError(
             f"A window of {window:,} tokens cannot be read: this text needs {least:,} at least,"

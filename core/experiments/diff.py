@@ -91,13 +91,15 @@ class Diff:
         self.refused: list[Refused] = []
         self.cancelled = False
         self._engine = engine
-        self._sources = sources
+        # they are gone through twice where a threshold is chosen
+        self._sources = list(sources) if isinstance(sources, Iterator) else sources
 
     def choose_threshold(self) -> None:
         """Take the usual threshold of the first thousand scored tokens, read for it alone."""
         texts: list[list[float]] = []
         for source in self._sources:
-            texts.append(self._ratios(source))
+            left = SAMPLE - sum(map(len, texts))
+            texts.append(self._ratios(source)[:left])
             if sum(map(len, texts)) >= SAMPLE or self.cancelled:
                 break
         threshold = usual_threshold(texts, self.settings.context)
@@ -126,7 +128,7 @@ class Diff:
         return []
 
     def stop(self) -> None:
-        """End after the document that is being read."""
+        """End where it is: the document that is being read is cut off."""
         self.cancelled = True
 
     def _empty(self) -> TextStats:

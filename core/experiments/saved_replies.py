@@ -43,6 +43,8 @@ def read_saved(
     for line, record in _records(file, name):
         match record:
             case Document():
+                if not findings.shapes["document"]:
+                    findings.notices.append(f"{shown(name)}: {AGAIN}")
                 findings.shapes["document"] += 1
                 place = f"{record.source} {record.place}".strip()
                 yield Located(place, line, _content(record, score))
@@ -56,6 +58,12 @@ def read_saved(
     if damaged:
         findings.notices.append(f"{shown(name)}: damaged lines, left out: {damaged:,}.")
     yield from _conversation(state, lines, name, score, vocabulary, findings)
+
+
+AGAIN = (
+    "texts of a diff are read again from what it has of them: chats by the messages that were found"
+    " in their text, replies without their prompts."
+)
 
 
 def _content(document: Document, score: Score) -> Content:

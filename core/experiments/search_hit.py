@@ -25,8 +25,8 @@ def hit_records(
     """
     if not result.messages:
         raise UsageError(
-            "This is a text that was read as it is: a chat cannot go on from it.",
-            "Look at it with logit-amp-chat diff, or search it as a prompt, without --texts.",
+            "This text has no messages, so no chat can go on from it.",
+            "Look at it with logit-amp-chat diff; prompts and chats can be opened.",
         )
     messages = _chain(result)
     forced: tuple[int, ...] = ()

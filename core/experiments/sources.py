@@ -85,10 +85,7 @@ class Sources:
         self._no_text: list[str] = []
         for file in found.files:
             self._check_or_leave_out(file)
-        if self._no_text:
-            self.notices.append(f"Left out, no text: {some(self._no_text)}.")
-        if self._empty:
-            self.notices.append(f"Left out, empty: {some(self._empty)}.")
+        self._tell_left_out()
         self._refuse_nothing()
 
     @property
@@ -112,6 +109,7 @@ class Sources:
             else:
                 self._plan.append((file, kind))
                 self.files.append(source_file)
+        self._tell_left_out()
         new = [notice for notice in self.notices[len(said) :] if notice not in said]
         self.notices = said + new
         self._refuse_nothing()
@@ -156,6 +154,14 @@ class Sources:
         self, file: InputFile, kind: Format, binary: BinaryIO, findings: Findings
     ) -> Generator[Located]:
         return read_file(file, kind, binary, findings, self._score, self._vocabulary)
+
+    def _tell_left_out(self) -> None:
+        """Add the notices of files in which there is nothing."""
+        if self._no_text:
+            self.notices.append(f"Left out, no text: {some(self._no_text)}.")
+        if self._empty:
+            self.notices.append(f"Left out, empty: {some(self._empty)}.")
+        self._no_text, self._empty = [], []
 
     def _check_or_leave_out(self, file: InputFile) -> None:
         """Plan to read a file that can be read; one that is not named is left out otherwise."""

@@ -12,7 +12,14 @@ from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.export.readings import Passage, Reading
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import count, delta, in_nats, nats, number, probability
+from logit_amp_chat.core.number_format import (
+    count,
+    delta,
+    in_nats,
+    nats,
+    perplexity,
+    probability,
+)
 from logit_amp_chat.core.records import Candidate, Document, Session, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation
@@ -82,7 +89,7 @@ def facts(reading: Reading, first: Session | None) -> Iterator[str]:
     windows = f"windows of {document.window:,} tokens, stride {document.stride:,}"
     size = (
         f"{count(stats.tokens, 'scored token')} of {document.tokens:,}",
-        windows if document.tokens > document.window else "",
+        windows if document.tokens >= document.window else "",
         _ending(reading),
     )
     yield " · ".join(filter(None, size))
@@ -169,13 +176,6 @@ def _nats(value: float) -> str:
 def at_alpha(stats: TextStats, logp: float) -> str:
     """Perplexity and log-probability of a text at an α."""
     return f"perplexity {perplexity(stats.perplexity(logp))}, log p {nats(logp)}"
-
-
-def perplexity(value: float) -> str:
-    """A perplexity: 20.09, 10,420, ∞, and – for NaN."""
-    if not math.isfinite(value):
-        return nats(value)
-    return f"{value:,.0f}" if 1000 <= value < 1e7 else number(value, 4)
 
 
 def figures(hunk: Hunk | Passage) -> str:

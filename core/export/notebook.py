@@ -39,7 +39,7 @@ def replies_fragment(logs: Sequence[ReplyLog], metric: str = "kl") -> str:
 
 
 def text_fragment(document: Document, steps: Sequence[Step], about: str) -> str:
-    """A whole text, its scored tokens coloured by Δ log p, the rest grey.
+    """A text, its first 10,000 scored tokens coloured by Δ log p, the rest grey.
 
     Pointing at a token shows its figures, and what each side wanted where candidates were kept.
     """

@@ -116,7 +116,7 @@ def _head(path: Path) -> tuple[str, str, str]:
     A message sent while the models load comes before the session. Where the first message is
     empty, a text goes on, and its beginning is what is given.
     """
-    profile = first = read = given = ""
+    profile = first = read = given = reply = ""
     with path.open("rb") as file:
         for _ in range(HEAD_LINES):
             line = file.readline(HEAD_BYTES)
@@ -130,8 +130,8 @@ def _head(path: Path) -> tuple[str, str, str]:
                 profile = profile or _short(str(record.profile.get("name") or "?"))
             elif isinstance(record, Message) and record.role == "user":
                 first = first or record.text
-            elif isinstance(record, Step) and not read:
-                given += record.text
+            elif isinstance(record, Step) and not read and record.reply == (reply or record.reply):
+                reply, given = record.reply, given + record.text
             if profile and first:
                 break
     return profile, first or given, read

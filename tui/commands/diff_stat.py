@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
-from logit_amp_chat.core.export.describe_reading import at_alpha, perplexity
+from logit_amp_chat.core.export.describe_reading import at_alpha
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import MINUS, delta, in_nats, nats
+from logit_amp_chat.core.number_format import MINUS, delta, in_nats, nats, perplexity
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from logit_amp_chat.core.analysis.token_rates import PER, PairRate, TokenRate, TokenRates
 from logit_amp_chat.core.experiments.diff import Diff, DiffEvent
-from logit_amp_chat.core.experiments.token_rates import PER, PairRate, TokenRate, TokenRates
 from logit_amp_chat.core.export.describe_reading import quoted
 from logit_amp_chat.core.number_format import MINUS, count
 from logit_amp_chat.core.reading import ReadBlock, TokenSums

@@ -16,7 +16,7 @@ from logit_amp_chat.core.analysis.hunks import log_ratio
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.chat.read_text import ReadText, Wait
 from logit_amp_chat.core.lanes import LETTERS
-from logit_amp_chat.core.number_format import count, delta, in_nats, nats, signed
+from logit_amp_chat.core.number_format import count, delta, in_nats, nats, perplexity, signed
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.log_panel import LogPanel
@@ -143,7 +143,7 @@ class ReadingView(LogPanel):
         notable = f"{count(len(reading.hunks), 'hunk')} ≥ {in_nats(reading.stats.threshold)}"
         return "  ".join(
             [
-                f"perplexity {LETTERS['before']} {before:.4g} → {LETTERS['after']} {after:.4g}",
+                f"perplexity {LETTERS['before']} {perplexity(before)} → {LETTERS['after']} {perplexity(after)}",
                 f"log-ratio {delta(stats.log_ratio).strip()}",
                 f"KL {nats(stats.mean_kl).strip()}",
                 notable,

@@ -191,3 +191,18 @@ def test_places_count_as_splitting_does(text: str, data: st.DataObject) -> None:
     lines = text[:index].split("\n")
     place = Places(document(text)).of(index)
     assert (place.line, place.column) == (len(lines), len(lines[-1]) + 1)
+
+
+def test_a_wide_context_cuts_nothing_where_nothing_stands_out() -> None:
+    ratios = [*[0.0] * 300, 2.0]
+    (hunk,) = found(document("a" * 301), ratios, context=250)
+    assert (hunk.first, len(hunk.steps), [one.index for one in hunk.core]) == (50, 251, [300])
+
+
+def test_a_token_that_is_missing_ends_a_hunk() -> None:
+    """As in a file that lacks a line."""
+    finder = HunkFinder(document("a" * 9))
+    steps = [step(n, 2.0 if n in (3, 5) else 0.0) for n in range(9) if n != 4]
+    hunks = [*finder.take(steps), *finder.finish()]
+    assert [[one.index for one in hunk.core] for hunk in hunks] == [[3], [5]]
+    assert [hunk.log_ratio for hunk in hunks] == [2.0, 2.0]

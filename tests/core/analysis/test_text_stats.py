@@ -51,6 +51,11 @@ def test_every_figure_is_what_it_says(pairs: list[tuple[float, float]]) -> None:
     assert found.perplexity(found.logp_before) == pytest.approx(product ** (-1 / n), rel=1e-6)
 
 
+def test_at_a_threshold_of_zero_a_token_that_did_not_move_was_neither_raised_nor_lowered() -> None:
+    found = stats((-1, -1), (-1, -2), (-2, -1), threshold=0.0)
+    assert (found.raised, found.lowered) == (1, 1)
+
+
 def test_kl_is_a_mean_and_a_maximum() -> None:
     found = TextStats(1.0)
     found.add([step(-1, -1, kl=0.25), step(-1, -1, kl=0.75)], [(), ()])

@@ -87,5 +87,5 @@ def test_a_text_that_was_read_itself_is_no_chat(engine: LocalEngine) -> None:
     settings = SearchSettings(texts=True)
     search = Search(engine, prompts("the sea is warm"), settings)
     assert list(search)
-    with pytest.raises(UsageError, match="--texts"):
+    with pytest.raises(UsageError, match="has no messages"):
         list(hit_records(engine, search.best[0], settings, search.session.time))

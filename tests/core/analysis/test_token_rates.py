@@ -7,8 +7,8 @@ import math
 import numpy
 import pytest
 
-from logit_amp_chat.core.experiments import token_rates
-from logit_amp_chat.core.experiments.token_rates import TokenRates
+from logit_amp_chat.core.analysis import token_rates
+from logit_amp_chat.core.analysis.token_rates import TokenRates
 from logit_amp_chat.core.reading import ReadBlock, TokenSums
 from logit_amp_chat.core.records import Document, LogProbs, Ranks, Step
 

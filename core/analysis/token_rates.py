@@ -49,7 +49,10 @@ class TokenRate:
 
 @dataclass(frozen=True, slots=True)
 class PairRate:
-    """A pair of neighbouring tokens that stands in the texts, as often as `count`.
+    """A pair of neighbouring tokens that stands in the texts, `count` times.
+
+    Where there are more than MOST_PAIRS, those that mattered least so far were forgotten: what is
+    met again counts from then on.
 
     `before` and `after` are its second token's probability after what stands before, summed
     over where the pair stands, per 1,000 scored positions; `error` is as for a `TokenRate`.
