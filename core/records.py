@@ -272,7 +272,7 @@ class Document:
     `spans` are the messages: number from 0, role, start, end. `line` is the line of the file
     that `text` begins at, from 1. `window` and `stride` are in tokens. A token stands out
     where its |log p after − log p before| reaches `threshold` nats. The steps are at the first
-    of `alphas`.
+    of `alphas`, with end-of-turn tokens as `ends` says (see `Sampling`).
     """
 
     type: Literal["document"] = "document"
@@ -288,6 +288,7 @@ class Document:
     alphas: tuple[float, ...] = (0.0,)
     window: int
     stride: int
+    ends: Ends = "mix"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

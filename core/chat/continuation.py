@@ -103,6 +103,11 @@ def _of_chat(
         )
     number, role, start, _ = span
     given = tuple(one.token for one in steps[:step] if document.offsets[one.index][0] >= start)
+    if any(begin < start < end for begin, end in document.offsets[:step]):
+        raise UsageError(
+            "A token goes over the beginning of this message: no reply begins with it.",
+            "Go on from another message.",
+        )
     if role == "assistant" and number:
         return Continuation(tuple(messages[:number]), given, raw=False)
     if session is not None and _own_systems(session):

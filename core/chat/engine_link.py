@@ -127,6 +127,7 @@ class EngineLink:
                 case Document():
                     self._unfinished[event.id] = 0, time.monotonic()
                     self._recorder_of(event.id).append(event)
+                    self._recorder_of(event.id).begin()
                 case Step():
                     self._save_step(event)
                 case ReadBlock():
@@ -160,6 +161,7 @@ class EngineLink:
             finish = Finish(reply=reply, reason=reason, tokens=tokens, seconds=seconds, error=error)
             self._recorder_of(reply).append(finish)
             self.queue.append(finish)
+        self._readings = {}
 
     def report_unsaved(self, error: TranscriptError) -> None:
         """Queue that the recorder could not write."""

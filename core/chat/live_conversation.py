@@ -86,6 +86,10 @@ class LiveConversation:
         if profile is not None:
             self.profile = profile
         self.link.disconnect()
+        if self._take_reading is not None:  # one that was not begun gets no Finish
+            self._take_reading(
+                Failed(message="The engine was loaded anew.", remedy="Read it again.")
+            )
         self.state = "loading"
         self._load_began = self._clock()
         self.loading = {}

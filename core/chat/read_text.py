@@ -192,6 +192,6 @@ def _reply(document: Document, alpha: float) -> Reply:
         alpha=alpha,
         seed=0,
         turn=0,
-        sampling=Sampling(),
+        sampling=Sampling(ends=document.ends, plausibility=0.0),
         prompt=PromptIds((), ()),
     )

@@ -168,7 +168,7 @@ class ChatSession:
         if seeds:
             self.sampling = self.sampling.model_copy(update={"seed": max(seeds) + 1})
         if self.conversation.is_raw(message.id):  # a text to continue is given again
-            given = self.conversation.replies_to(message.id)[-1].forced
+            given = self.conversation.replies_to(message.id)[0].forced
             return self.go_on_from(message.id, given)
         if (self.system or "") != self.conversation.system_text(message.id):
             self.saved.say(message.text, message.parent, self.system or "")

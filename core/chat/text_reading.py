@@ -52,12 +52,12 @@ class TextReading(ReadText):
         if self._request is not None or self.session.state != "ready" or opened is None:
             return
         self.alpha = self.session.alpha
-        self._request = request = self._asked()
-        self.recorder.append(replace(opened.session, time=now()))
-        self.recorder.begin()
+        moment = self._time or now()
+        self._request = request = self._asked(moment)
+        self.recorder.append(replace(opened.session, time=moment))
         self.session.live.ask_reading(request, self.recorder, self._take)
 
-    def _asked(self) -> ReadRequest:
+    def _asked(self, time: str) -> ReadRequest:
         source = self.source
         return ReadRequest(
             document=new_id("d"),
@@ -68,7 +68,7 @@ class TextReading(ReadText):
             alphas=(self.alpha,),
             threshold=None,
             everywhere=_characters(source) <= EVERYWHERE,
-            time=self._time,
+            time=time,
             ends=self.session.sampling.ends,
         )
 
@@ -86,8 +86,9 @@ class TextReading(ReadText):
             self._close()
 
     def _close(self) -> None:
-        if self._closed is None:
-            self._closed = self.recorder.path, self.recorder.save()
+        """Close the file, if all that was read is in it."""
+        if self._closed is None and self.recorder.save():
+            self._closed = self.recorder.path, True
             self.recorder.close()
 
     # --- how far it is ------------------------------------------------------------
@@ -120,11 +121,15 @@ class TextReading(ReadText):
     @property
     def is_saved(self) -> bool:
         """Whether all that was read is in the file."""
-        return self.recorder.saved if self._closed is None else self._closed[1]
+        if self._closed is not None:
+            return self._closed[1]
+        return self.recorder.saved or not self.recorder.asked
 
     def save(self) -> bool:
         """Try again to write what is missing. Whether the file is complete now."""
-        return self.is_saved if self._closed is not None else self.recorder.save()
+        if self._closed is None and self.recorder.save() and self._left and self.is_over:
+            self._close()
+        return self.is_saved
 
     @property
     def beginning(self) -> int | None:

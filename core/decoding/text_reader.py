@@ -228,4 +228,5 @@ def _document(request: ReadRequest, found: DocumentTokens, text: WindowedText) -
         alphas=request.alphas,
         window=text.window,
         stride=text.stride,
+        ends=request.ends,
     )

@@ -19,7 +19,9 @@ from textual.pilot import Pilot
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.protocol import Loading
+from logit_amp_chat.core.reading import PlainText
 from logit_amp_chat.core.records import (
     Candidate,
     Finish,
@@ -39,6 +41,7 @@ from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys import actions as keymap
+from logit_amp_chat.tui.reading.screen import ReadingScreen
 from tests.core import samples
 from tests.tui.chat_driver import Engines, demo_profile
 
@@ -167,6 +170,7 @@ class Tour:
             if app.session.state == "busy":
                 self.engines.last.finish()
         await self.open_levels(pilot, screen)
+        await self.read_a_text(pilot, screen)
         for text in self.texts[::5]:
             app.push_screen(LineScreen("A name", text))
             await self.look(pilot)
@@ -199,6 +203,20 @@ class Tour:
             await self.look(pilot)
             await pilot.app.screen.run_action("select(1)")
         pilot.app.pop_screen()
+
+    async def read_a_text(self, pilot: Pilot[object], screen: ChatScreen) -> None:
+        """All texts as one, from a file of such a name, and the candidates at its tokens."""
+        content = PlainText(text=" ".join(self.texts))
+        name, place = self.texts[0], self.texts[1]
+        screen.texts._show(Source(name=name, place=place, line=1, content=content))
+        await self.look(pilot)
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        for key in ("i", "f6", *["right"] * 40, "n", "N", "enter"):
+            await pilot.press(key)
+            await self.look(pilot)
+        while len(pilot.app.screen_stack) > 1:
+            pilot.app.pop_screen()
+            await pilot.pause()
 
     async def look(self, pilot: Pilot[object]) -> None:
         """Have what changed drawn, and remember what was on the screen."""

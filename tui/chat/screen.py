@@ -96,7 +96,7 @@ class ChatScreen(Screen[None]):
         self.session = session
         self.view = ChatView(self, session, actions)
         self.conversation = ConversationActions(self)
-        self.texts = TextActions(self)
+        self.texts = TextActions(self, self.conversation.return_queued)
         self.dialogs = DialogActions(self, self.conversation, self.texts)
         self.comparison = CompareActions(self)
         self.tokens = TokenActions(self)
@@ -197,6 +197,7 @@ class ChatScreen(Screen[None]):
             case Failed():
                 self.conversation.failed(update)
                 self.openings.failed(update)
+                self.texts.failed(update)
             case Noticed(sentence):
                 notice.say(sentence)
             case Unsaved() | Stalled():

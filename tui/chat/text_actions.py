@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from logit_amp_chat.core.chat.read_text import ReadText, SavedText
 from logit_amp_chat.core.chat.text_reading import TextReading
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.experiments.sources import Source
-from logit_amp_chat.core.reading import Chat, Score
+from logit_amp_chat.core.protocol import Failed
+from logit_amp_chat.core.reading import Chat, PlainText, Score
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import short_path
 from logit_amp_chat.tui.chat.action_host import ChatHost
@@ -25,11 +27,14 @@ MESSAGE, SYSTEM = "your message", "the system prompt"
 class TextActions:
     """Opens the screen of a text, and keeps it in line with the session."""
 
-    def __init__(self, host: ChatHost) -> None:
+    def __init__(self, host: ChatHost, return_queued: Callable[[], None]) -> None:
+        """`return_queued` gives messages that wait back to the composer, as for a new chat."""
         self.host = host
+        self._return_queued = return_queued
         self.session = host.session
         self.view = host.view
         self._screen: ReadingScreen | None = None
+        self._unsaved: list[ReadText] = []
 
     def read_text(self) -> None:
         """Ask for a text or a file, and read it."""
@@ -53,6 +58,9 @@ class TextActions:
         if message is None:
             self.view.notice.say("There is no message to read yet.", "Write one first.")
             return
+        if conversation.is_raw(message.id):
+            self._read_raw(message)
+            return
         messages, began = conversation.prompt(message.id), conversation.began
         found = _messages(messages)
 
@@ -67,6 +75,14 @@ class TextActions:
             from logit_amp_chat.tui.dialogs.read_text import SourcePicker
 
             self.host.app.push_screen(SourcePicker(found), take)
+
+    def _read_raw(self, message: Message) -> None:
+        """Read a text that was continued without a template."""
+        if not message.text:
+            self.view.notice.say("This chat continues tokens that were given: there is no text.")
+            return
+        source = Source(name=MESSAGE, place="", line=1, content=PlainText(text=message.text))
+        self.session.live.when_idle(lambda: self._show(source))
 
     def _show(self, source: Source, time: str | None = None, message: int | None = None) -> None:
         reading = TextReading(self.session, source, time, message)
@@ -86,8 +102,11 @@ class TextActions:
         def take(found: Continuation | None) -> None:
             self._screen = None
             reading.leave()
+            if not reading.is_saved:
+                self._unsaved.append(reading)
             self._say_where(reading)
             if found is not None:
+                self._return_queued()
                 self.session.live.when_idle(lambda: self._go_on(found))
 
         self._screen = ReadingScreen(reading, self.view.actions)
@@ -97,7 +116,7 @@ class TextActions:
         if reading.path is None:
             return
         path = short_path(reading.path)
-        if reading.is_running or reading.is_saved:
+        if reading.is_saved:
             self.view.notice.say(f"What was read is saved in {path}.", kind="read")
         else:
             self.view.notice.say(f"What was read is not completely saved in {path}.", error=True)
@@ -110,14 +129,21 @@ class TextActions:
         else:
             self.view.notice.say("The models are not loaded.", RELOAD, error=True)
 
+    def failed(self, event: Failed) -> None:
+        """Say on the screen of a text why no more comes; one without tokens says it itself."""
+        if self._screen is not None and self._screen.reading.document is not None:
+            self.warn(event.message, event.remedy)
+
     def warn(self, message: str, remedy: str) -> None:
         """Say on the screen of a text too what went wrong."""
         if self._screen is not None:
             self._screen.view.notice.say(message, remedy, error=True)
 
     def save(self) -> bool:
-        """Write what is missing of the text that is shown. Whether its file is complete."""
-        return self._screen is None or self._screen.reading.save()
+        """Write what is missing of the texts that were read. Whether all is in their files."""
+        self._unsaved = [reading for reading in self._unsaved if not reading.save()]
+        shown = self._screen is None or self._screen.reading.save()
+        return shown and not self._unsaved
 
     def follow(self) -> None:
         """Something happened: ask if that was to wait, and show what is there."""

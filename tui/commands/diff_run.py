@@ -23,7 +23,12 @@ from logit_amp_chat.tui.commands.output import (
     write_pieces,
 )
 from logit_amp_chat.tui.commands.reading_progress import ReadingProgress
-from logit_amp_chat.tui.commands.sources import open_sources, say_refused, use_vocabulary
+from logit_amp_chat.tui.commands.sources import (
+    open_sources,
+    refuse_source,
+    say_refused,
+    use_vocabulary,
+)
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
@@ -63,6 +68,8 @@ class Settings:
 def run(profile: Profile, paths: Sequence[str], score: Score, settings: Settings) -> int:
     """Print the diff of what `paths` name; returns the exit code. Raises LogitAmpError."""
     sources = open_sources(paths, score)
+    if settings.out is not None:
+        refuse_source(settings.out, sources)
     with engine.open_pair(profile) as pair:
         use_vocabulary(sources, pair)
         diff = Diff(pair.engine, sources, _wanted(profile, settings))

@@ -13,9 +13,9 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.tui.commands import diff, engine, loss, options, search
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage, 3 profile,"
-    " 4 pair cannot be loaded, 5 context used up, 6 transcript, 7 engine died, 8 a replay differs,"
-    " 130 interrupted."
+    "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage or a text that"
+    " cannot be read, 3 profile, 4 pair cannot be loaded, 5 context used up, 6 transcript,"
+    " 7 engine died, 8 a replay differs, 130 interrupted."
 )
 NAME = "logit-amp-chat"
 

@@ -109,7 +109,7 @@ def show_in_pager(pieces: Iterable[str], *, colour: bool) -> bool:
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """Text for a file, piece by piece as it comes, so that a kill leaves what was there.
+    """Text for a file, piece by piece as it comes, so that a kill leaves what was read so far.
 
     Raises LogitAmpError if it cannot be written.
     """

@@ -74,6 +74,10 @@ def command(
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
     if raw and texts:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--texts")
+    if save > top:
+        raise typer.BadParameter(
+            f"expected a number up to --top, {top}, found {save}", param_hint="--save"
+        )
     if open_hit is not None and open_hit > top:
         raise typer.BadParameter(
             f"expected a number up to --top, {top}, found {open_hit}", param_hint="--open"

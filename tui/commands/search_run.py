@@ -111,7 +111,10 @@ def _print(search: Search, settings: Settings) -> None:
         put_safe(search_output.as_text(search, Styles(wants_colour(settings.color))))
     if search.cancelled:
         kept = f" Run it again with --out {settings.out} to go on." if settings.out else ""
-        say(f"Stopped by you: these are the best of {count(search.found, 'prompt')}.{kept}")
+        unsaved = " No hit was saved or opened." if settings.save or settings.open_hit else ""
+        say(
+            f"Stopped by you: these are the best of {count(search.found, 'prompt')}.{unsaved}{kept}"
+        )
 
 
 class _Saver:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from logit_amp_chat.core.experiments.sources import Refused, Sources, read_sources
 from logit_amp_chat.core.reading import Score
@@ -29,6 +32,15 @@ def use_vocabulary(sources: Sources, pair: OpenPair) -> None:
     """Read recorded replies as their tokens where they are the pair's; says what that changes."""
     for notice in sources.use_vocabulary(pair.session.vocabulary):
         say(f"note: {notice}")
+
+
+def refuse_source(out: Path, sources: Sources) -> None:
+    """Raises a usage error where the file to write is one that is read."""
+    for file in sources.files:
+        if out.exists() and Path(file.name).exists() and out.samefile(file.name):
+            raise typer.BadParameter(
+                f"{visible(str(out), newlines=False)} is a file that is read", param_hint="--out"
+            )
 
 
 def say_refused(refused: Iterable[Refused]) -> None:

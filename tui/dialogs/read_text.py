@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.types import CSSPathType
 from textual.widgets import Static, TextArea
+from textual.worker import get_current_worker
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sources import Source, read_sources
@@ -113,9 +114,11 @@ class ReadTextScreen(Dialog[Source]):
             texts = read_sources([path], vocabulary=self._vocabulary).readable()
             found = list(itertools.islice(texts, MOST + 1))
         except LogitAmpError as error:
-            self.post_message(self.Refused(error))
+            answer: Message = self.Refused(error)
         else:
-            self.post_message(self.Checked(found[:MOST], len(found) > MOST))
+            answer = self.Checked(found[:MOST], len(found) > MOST)
+        if not get_current_worker().is_cancelled:
+            self.post_message(answer)
 
     @on(Refused)
     def _refused(self, event: Refused) -> None:
@@ -127,6 +130,8 @@ class ReadTextScreen(Dialog[Source]):
             if source is not None:
                 self.dismiss(source)
 
+        if not self.is_current:
+            return
         self.say("")
         if len(event.sources) == 1:
             take(event.sources[0])

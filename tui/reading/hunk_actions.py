@@ -19,7 +19,8 @@ class HunkActions(CursorActions):
         """To the strongest token of the next hunk. False where there is none."""
         reading, log = self.view.reading, self.view.log_view
         places = [hunk.strongest.index for hunk in reading.hunks]
-        here = log.cursor.step if log.cursor else -1 if direction > 0 else len(places)
+        end = len(reading.log.steps) if reading.log else 0
+        here = log.cursor.step if log.cursor else -1 if direction > 0 else end
         beyond = [place for place in places if (place - here) * direction > 0]
         if not beyond or reading.document is None:
             return False

@@ -143,7 +143,8 @@ class ReadingView(LogPanel):
         notable = f"{count(len(reading.hunks), 'hunk')} ≥ {in_nats(reading.stats.threshold)}"
         return "  ".join(
             [
-                f"perplexity {LETTERS['before']} {perplexity(before)} → {LETTERS['after']} {perplexity(after)}",
+                f"perplexity {LETTERS['before']} {perplexity(before)}"
+                f" → {LETTERS['after']} {perplexity(after)}",
                 f"log-ratio {delta(stats.log_ratio).strip()}",
                 f"KL {nats(stats.mean_kl).strip()}",
                 notable,

@@ -8,7 +8,7 @@ from logit_amp_chat.core.export.snippets import Copy, figures
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.tui.reading.file_actions import FileActions
 from logit_amp_chat.tui.reading.host import ReadingHost
-from logit_amp_chat.tui.reading.reading_view import ReadingView
+from logit_amp_chat.tui.reading.reading_view import WAITS, ReadingView
 from logit_amp_chat.tui.widgets.candidate_table import quoted
 
 
@@ -26,7 +26,7 @@ class TextFiles(FileActions):
 
     def export(self) -> None:
         """Write what was read as a page, Markdown, text or JSON."""
-        self.export_file(self.view.reading.path, "It is read as soon as the models are loaded.")
+        self.export_file(self.view.reading.path, WAITS[self.view.reading.wait])
 
     def copy(self) -> None:
         """Choose what to copy: the token, or the text."""

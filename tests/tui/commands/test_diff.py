@@ -360,3 +360,12 @@ def test_standard_input_is_read(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
     assert run(pair, "-", "--threshold", "2", "-U", "0") == 0
     assert "@@ -:1:13 @@" in capsys.readouterr().out
+
+
+def test_a_file_that_is_read_is_not_written_over(
+    reader: ReadingEngine, pair: str, capsys: Capture
+) -> None:
+    assert run(pair, "a.txt", "b.txt", "--out", "./b.txt") == 2
+    assert "b.txt is a file that is read" in capsys.readouterr().err
+    assert Path("b.txt").read_text() == "Otters sleep\n"
+    assert reader.requests == []

@@ -227,7 +227,7 @@ def test_there_are_only_so_many_hits(
 
 
 def test_the_best_are_saved_as_chats_that_the_app_lists(search: Any, capsys: Capture) -> None:
-    assert search("--save", "5") == 0
+    assert search("--save", "3", "--top", "3") == 0
     assert "2 hits saved as chats in " in capsys.readouterr().err
     chats = [Conversation(read_records(path)) for path in default_folder().glob("*.jsonl")]
     assert sorted(next(iter(chat.messages.values())).text for chat in chats) == ["Otters?", "Owls?"]

@@ -262,6 +262,7 @@ class TestStopping:
             chat.engine.fail("The engine process died.", fatal=True)
             await chat.frame()
             assert "stopped at 4 of" in status(chat)
+            assert "The engine process died." in text_of(screen_of(chat).view.notice)
             last = saved(chat)[-1]
             assert isinstance(last, Finish)
             assert (last.reason, last.tokens) == ("error", 4)
