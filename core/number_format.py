@@ -43,6 +43,11 @@ def nats(value: float, width: int = 0) -> str:
     return text.rjust(width)
 
 
+def finite(value: float) -> float | None:
+    """A number for JSON, which has no infinities: None for what is not finite."""
+    return value if math.isfinite(value) else None
+
+
 def in_nats(value: float) -> str:
     """A bound in nats: 1 nat, 3.6 nats."""
     return f"{number(value)} {'nat' if value == 1 else 'nats'}"

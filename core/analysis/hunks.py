@@ -147,8 +147,8 @@ class Hunk:
 
     @property
     def strongest(self) -> Step:
-        """The token with the largest |log-ratio|."""
-        return max(self.steps, key=lambda step: abs(log_ratio(step)))
+        """The token with the largest |log-ratio|, among those that stand out."""
+        return max(self.notable, key=lambda step: abs(log_ratio(step)))
 
     @property
     def log_ratio(self) -> float:

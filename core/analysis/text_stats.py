@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from logit_amp_chat.core.analysis.hunks import log_ratio
+from logit_amp_chat.core.number_format import finite
 from logit_amp_chat.core.records import Step
 
 
@@ -98,22 +99,18 @@ class TextStats:
         return {
             "documents": self.documents,
             "tokens": self.tokens,
-            "logp": {name: _finite(logp) for name, logp in sides.items()},
-            "perplexity": {name: _finite(self.perplexity(p)) for name, p in sides.items()},
-            "log_ratio": _finite(self.log_ratio),
-            "mean_ratio": _finite(self.mean_ratio),
-            "max_ratio": _finite(self.max_ratio),
-            "mean_kl": _finite(self.mean_kl),
-            "max_kl": _finite(self.max_kl),
-            "share": _finite(self.share),
+            "logp": {name: finite(logp) for name, logp in sides.items()},
+            "perplexity": {name: finite(self.perplexity(p)) for name, p in sides.items()},
+            "log_ratio": finite(self.log_ratio),
+            "mean_ratio": finite(self.mean_ratio),
+            "max_ratio": finite(self.max_ratio),
+            "mean_kl": finite(self.mean_kl),
+            "max_kl": finite(self.max_kl),
+            "share": finite(self.share),
             "raised": self.raised,
             "lowered": self.lowered,
             "at": [
-                {"alpha": alpha, "logp": _finite(p), "perplexity": _finite(self.perplexity(p))}
+                {"alpha": alpha, "logp": finite(p), "perplexity": finite(self.perplexity(p))}
                 for alpha, p in alphas
             ],
         }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

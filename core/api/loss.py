@@ -12,7 +12,7 @@ from logit_amp_chat.core.api.request import Alphas, Prompt, content_of, finite_a
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.loss import ALPHAS, Loss, LossSettings
 from logit_amp_chat.core.experiments.sources import Source
-from logit_amp_chat.core.number_format import count, signed
+from logit_amp_chat.core.number_format import count, finite, signed
 
 if TYPE_CHECKING:
     import pandas
@@ -73,7 +73,7 @@ class LossCurve:
             "one_sided": self.one_sided,
             "minimum": None if best is None else best.alpha,
             "rows": [
-                {name: _finite(value) for name, value in line.items()} for line in self._table()
+                {name: finite(value) for name, value in line.items()} for line in self._table()
             ],
             "texts": [
                 {
@@ -81,7 +81,7 @@ class LossCurve:
                     "place": one.place,
                     "tokens": one.tokens,
                     "loss": {
-                        repr(alpha): _finite(total / one.tokens)
+                        repr(alpha): finite(total / one.tokens)
                         for alpha, total in zip(self.alphas, one.losses, strict=True)
                     },
                 }
@@ -166,7 +166,3 @@ def sources_of(texts: str | Iterable[Prompt]) -> list[Source]:
         Source(name="", place=f"text {number}", line=1, content=content_of(one))
         for number, one in enumerate(found, 1)
     ]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -151,6 +151,7 @@ class SavedText(ReadText):
         super().__init__("", "", 0.0, path.parent)
         self._path = path
         session: Session | None = None
+        finish: Finish | None = None
         for record in read_records(path):
             match record:
                 case Session() if self.document is None:
@@ -162,13 +163,20 @@ class SavedText(ReadText):
                 case Step() if self._fits(record):
                     self.add([record])
                 case Finish() if self.log is not None and record.reply == self.log.id:
-                    self.log.add(record)
+                    finish = record
                 case _:
                     pass
-        if self.log is None:
+        if self.log is None or self.document is None:
             raise TranscriptError(f"{path} has no text that was read.", "Choose another file.")
-        self.done = len(self.log.steps)
-        self.log.cut_off = self.log.finish is None
+        self._end(self.log, self.document, finish)
+
+    def _end(self, log: ReplyLog, document: Document, finish: Finish | None) -> None:
+        """How far it was read: whole, or of the scored tokens, as nothing else is known."""
+        done, scored = len(log.steps), len(document.offsets)
+        self.done, self.total = (document.tokens,) * 2 if done == scored else (done, scored)
+        if finish is not None and (done == scored or finish.reason in ("cancelled", "error")):
+            log.add(finish)
+        log.cut_off = log.finish is None
 
     def _fits(self, step: Step) -> bool:
         """Whether this is the text's next token: files are damaged and changed."""

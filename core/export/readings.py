@@ -42,14 +42,12 @@ class Passage:
     def of(cls, hunk: Hunk, places: Places) -> Passage:
         """Take a hunk out of its document."""
         notable = tuple(stands_out(step, hunk.document) for step in hunk.steps)
-        ratios = [abs(log_ratio(step)) for step in hunk.steps]
-        peak = max(range(len(ratios)), key=lambda n: (notable[n], ratios[n]))
         return cls(
             place=places.of(hunk.core[0].index),
             steps=hunk.steps,
             texts=tuple(map(hunk.text_of, hunk.steps)),
             notable=notable,
-            peak=peak,
+            peak=hunk.strongest.index - hunk.first,
             log_ratio=hunk.log_ratio,
             kl=hunk.kl,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.e2e.chat import Chat
 
 Start = Callable[..., Chat]
 TEXT = "The otter sees the river.\nBy the way, the lighthouse sees everything, my friend.\n"
+# While it is read, the line says how many of the tokens.
+ENDED = re.compile(r"\d tokens +saved")
 
 
 def records_with(folder: Path, kind: type[Record]) -> list[Record]:
@@ -29,7 +32,7 @@ def steps(records: list[Record]) -> list[Step]:
 
 
 def read(chat: Chat, text: str) -> None:
-    """Open the dialog, type a text or a path, and read it."""
+    """Open the dialog, type a text or a path, and read it to its end."""
     chat.until_ready()
     chat.terminal.press("tab")
     chat.terminal.write("f")
@@ -38,6 +41,7 @@ def read(chat: Chat, text: str) -> None:
     chat.terminal.see(text[:20])
     chat.terminal.press("enter")
     chat.terminal.see("perplexity")
+    chat.terminal.until(lambda: ENDED.search(chat.terminal.text))
 
 
 def test_a_file_is_read_and_gone_on_from(start: Start, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.delegation import delegate
+from logit_amp_chat.tui.reading.log_panel import set_size_classes
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.composer import Composer
 from logit_amp_chat.tui.widgets.inspector import Inspector
@@ -39,8 +40,6 @@ from logit_amp_chat.tui.widgets.inspector import Inspector
 FRAME_SECONDS = 1 / 15
 FIGURES_SECONDS = 1 / 4  # for slow lines and for eyes
 LATE_SECONDS = 0.3  # an esc so soon after the end was meant to stop the reply
-WIDE = 110
-LOW, NARROW = 18, 50
 UNSAVED = (
     "What you see is not saved completely.",
     "Make room, or copy what matters (y in the transcript); ctrl+q again quits anyway.",
@@ -138,9 +137,7 @@ class ChatScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Wide: inspector beside the text. Low or narrow: one line for α, one thing at a time."""
-        width, height = event.size
-        self.set_class(width >= WIDE, "-wide")
-        self.set_class(height < LOW or width < NARROW, "-small")
+        set_size_classes(self, event.size)
 
     # --- frames -----------------------------------------------------------------
 

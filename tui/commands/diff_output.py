@@ -18,6 +18,7 @@ from logit_amp_chat.core.records import Document
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.commands import diff_stat
 from logit_amp_chat.tui.commands.diff_text import DiffText
+from logit_amp_chat.tui.commands.sources import refused_figures
 from logit_amp_chat.tui.commands.styles import Styles
 
 Output = Callable[[Diff, Iterator[DiffEvent], Styles], Iterator[str]]
@@ -99,16 +100,13 @@ def summary(diff: Diff, events: Iterator[DiffEvent], styles: Styles) -> Iterator
     for _ in events:
         pass
     files = [{"file": name, **stats.figures()} for name, stats in diff.files.items()]
-    refused = [
-        {"file": one.name, "place": one.place, "error": str(one.error)} for one in diff.refused
-    ]
     found = {
         "session": json.loads(to_line(diff.session)),
         "threshold": diff.settings.threshold,
         "complete": not diff.cancelled,
         "files": files,
         "total": diff.total.figures(),
-        "refused": refused,
+        "refused": refused_figures(diff.refused),
     }
     yield json.dumps(found, ensure_ascii=False, indent=2) + "\n"
 

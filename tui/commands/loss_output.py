@@ -18,6 +18,7 @@ from logit_amp_chat.core.number_format import MINUS, SPARKS, count, nats, perple
 from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.jsonl import to_line
+from logit_amp_chat.tui.commands.sources import refused_figures
 from logit_amp_chat.tui.commands.styles import Styles
 
 WIDTH, HEIGHT = 64, 8
@@ -32,11 +33,8 @@ def as_text(session: Session, curve: LossCurve, styles: Styles) -> str:
 
 def as_json(loss: Loss, curve: LossCurve) -> str:
     """Everything as one JSON object."""
-    refused = [
-        {"file": one.name, "place": one.place, "error": str(one.error)} for one in loss.refused
-    ]
     session = json.loads(to_line(loss.session))
-    found = {"session": session, **curve.figures(), "refused": refused}
+    found = {"session": session, **curve.figures(), "refused": refused_figures(loss.refused)}
     return json.dumps(found, ensure_ascii=False, indent=2)
 
 

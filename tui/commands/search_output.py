@@ -16,6 +16,7 @@ from logit_amp_chat.core.export.describe_reading import quoted, wanted
 from logit_amp_chat.core.number_format import count, delta, nats, probability
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.jsonl import to_line
+from logit_amp_chat.tui.commands.sources import refused_figures
 from logit_amp_chat.tui.commands.styles import Styles
 
 TOKEN = 14
@@ -31,16 +32,13 @@ def as_text(search: Search, styles: Styles) -> str:
 
 def as_json(search: Search) -> str:
     """The best prompts as one JSON object."""
-    refused = [
-        {"file": one.name, "place": one.place, "error": str(one.error)} for one in search.refused
-    ]
     found = {
         "session": json.loads(to_line(search.session)),
         "by": search.by,
         "prompts": search.found,
         "complete": not search.cancelled,
         "results": [plain_values(result) for result in search.best],
-        "refused": refused,
+        "refused": refused_figures(search.refused),
     }
     return json.dumps(found, ensure_ascii=False, indent=2)
 

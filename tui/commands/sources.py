@@ -43,6 +43,11 @@ def refuse_source(out: Path, sources: Sources) -> None:
             )
 
 
+def refused_figures(refused: Iterable[Refused]) -> list[dict[str, str]]:
+    """What could not be read, and why, for JSON."""
+    return [{"file": one.name, "place": one.place, "error": str(one.error)} for one in refused]
+
+
 def say_refused(refused: Iterable[Refused]) -> None:
     """Name what could not be read, and why."""
     for one in refused:

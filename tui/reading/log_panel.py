@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from textual.geometry import Size
 from textual.screen import Screen
 
 from logit_amp_chat.core.analysis.reply_stats import most_changed
@@ -17,6 +18,16 @@ from logit_amp_chat.tui.widgets.status_lines import KeyLine, Notice, StatusLine
 
 if TYPE_CHECKING:
     from logit_amp_chat.tui.widgets.search_bar import SearchBar
+
+
+WIDE = 110
+LOW, NARROW = 18, 50
+
+
+def set_size_classes(screen: Screen[Any], size: Size) -> None:
+    """What a screen with a token log is styled by: `-wide`, `-small` if low or narrow."""
+    screen.set_class(size.width >= WIDE, "-wide")
+    screen.set_class(size.height < LOW or size.width < NARROW, "-small")
 
 
 class LogPanel(ABC):

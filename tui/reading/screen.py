@@ -20,13 +20,11 @@ from logit_amp_chat.tui.reading.delegation import delegate
 from logit_amp_chat.tui.reading.file_actions import FileActions
 from logit_amp_chat.tui.reading.hunk_actions import HunkActions
 from logit_amp_chat.tui.reading.inspect_actions import InspectActions
+from logit_amp_chat.tui.reading.log_panel import set_size_classes
 from logit_amp_chat.tui.reading.reading_view import ReadingView
 from logit_amp_chat.tui.reading.text_files import TextFiles
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.inspector import Inspector
-
-WIDE = 110
-LOW, NARROW = 18, 50
 
 
 def _cursor(screen: ReadingScreen) -> CursorActions:
@@ -66,9 +64,7 @@ class ReadingScreen(Screen[Continuation | None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Wide: inspector beside the text. Low or narrow: one thing at a time."""
-        width, height = event.size
-        self.set_class(width >= WIDE, "-wide")
-        self.set_class(height < LOW or width < NARROW, "-small")
+        set_size_classes(self, event.size)
 
     def update(self) -> None:
         """Something happened: show it."""

@@ -8,11 +8,12 @@ import pytest
 
 from logit_amp_chat.core.chat.read_text import SavedText
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.records import Document, Record, Step
 from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.reading.screen import ReadingScreen
+from tests.core import samples
 from tests.tui.chat_driver import Engines, make_session, open_chat, text_of, until
 from tests.tui.reading.reader import (
     RATIOS,
@@ -100,3 +101,34 @@ def test_a_file_without_a_text_is_refused(tmp_path: Path) -> None:
     path.write_text('{"type":"title","text":"x"}\n')
     with pytest.raises(TranscriptError, match="no text that was read"):
         SavedText(path)
+
+
+def test_a_text_that_lacks_a_token_is_not_whole_though_it_has_an_end(tmp_path: Path) -> None:
+    records: list[Record] = [
+        document("one two three", ((0, 3), (3, 7), (7, 13))),
+        *(samples.step(n, "x", reply="d-1") for n in (0, 2)),
+        samples.finish("d-1", 3),
+    ]
+    path = tmp_path / "gap.jsonl"
+    path.write_text("".join(f"{to_line(record)}\n" for record in records))
+    text = SavedText(path)
+    assert text.log is not None
+    assert (text.done, text.total) == (1, 3)
+    assert text.log.finish is None
+    assert text.log.cut_off
+
+
+def test_what_was_read_of_a_text_is_counted_in_the_tokens_that_are_scored(tmp_path: Path) -> None:
+    """The file does not say how far the others were read."""
+    read = document("you: one two", ((5, 8), (8, 12)), tokens=9)
+    records: list[Record] = [read, samples.step(0, " one", reply="d-1")]
+    path = tmp_path / "cut.jsonl"
+    path.write_text("".join(f"{to_line(record)}\n" for record in records))
+    text = SavedText(path)
+    assert (text.done, text.total) == (1, 2)
+
+
+def document(text: str, offsets: tuple[tuple[int, int], ...], tokens: int = 3) -> Document:
+    return Document(
+        id="d-1", text=text, tokens=tokens, offsets=offsets, threshold=1.0, window=8, stride=4
+    )
