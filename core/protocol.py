@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from logit_amp_chat.core import samples
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import (
@@ -228,8 +229,21 @@ class Forget:
     """
 
 
-Adjustment = SetAlpha | SetSampling | Stop | Forget
-AnyRequest = Request | ScoreRequest | OpeningsRequest | ReadRequest | NamesRequest
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Begin no further reply of a SampleRequest; those that have begun are finished."""
+
+
+Adjustment = SetAlpha | SetSampling | Stop | Forget | Drain
+AnyRequest = (
+    Request
+    | ScoreRequest
+    | OpeningsRequest
+    | ReadRequest
+    | NamesRequest
+    | samples.SampleRequest
+    | samples.RescoreRequest
+)
 Command = AnyRequest | Adjustment
 
 # --- from the engine to the app -------------------------------------------------
@@ -308,6 +322,10 @@ Event = (
     | ReadBlock
     | TokenSums
     | Names
+    | samples.PromptRead
+    | samples.SampledReply
+    | samples.SampleProgress
+    | samples.Rescored
     | Noticed
     | Idle
     | Failed
@@ -356,6 +374,20 @@ class Engine(Protocol):
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         """How token ids are written: one Names, then Idle."""
+
+    def sample(self, request: samples.SampleRequest) -> Iterator[Event]:
+        """Sample many replies at once: a PromptRead for each prompt before its first reply.
+
+        A SampledReply for each draw as it ends, which is not the order of the request, and
+        SampleProgress in between, then Idle. Stop ends all of them, Drain begins no more.
+        Raises UsageError for a draw whose α is not in the grid, and as `generate` does.
+        """
+
+    def rescore(self, request: samples.RescoreRequest) -> Iterator[Event]:
+        """Measure replies that are there: a Rescored for each, in their order, then Idle.
+
+        Raises UsageError for tokens that the pair does not have or that do not fit its context.
+        """
 
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress; without one, only Forget has an effect."""
