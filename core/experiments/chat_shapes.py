@@ -13,7 +13,7 @@ from logit_amp_chat.core.text import clean
 
 EXPECTED = (
     "Expected is a string, a list of messages, or an object with messages (role, content),"
-    " conversations (from, value), prompt and completion, or text."
+    " conversations (from, value), prompt, prompt and completion, or text."
 )
 
 STRING = "string"
@@ -30,6 +30,9 @@ ROLES: Mapping[str, Role] = {
     "bing": "assistant",
     "model": "assistant",
 }
+
+# A prompt beside one of these is not alone: what stands there would be left out without a word.
+_ANSWERS = ("completion", "text", "chosen", "rejected", "response", "output", "answer")
 
 # What a template would put into the prompt and a `Message` does not have: without it, every
 # number after it would be that of another text.
@@ -95,7 +98,13 @@ def _turns(row: Mapping[str, object]) -> tuple[str, Sequence[object]] | None:
         value = row.get(key)
         if value == [] or is_messages(value):
             return key, cast(list[object], value)
-    sides = {"user": row.get("prompt"), "assistant": row.get("completion")}
+    prompt = row.get("prompt")
+    if row.keys().isdisjoint(_ANSWERS) and (
+        isinstance(prompt, str) or is_messages(prompt)
+    ):
+        asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        return "prompt", cast(list[object], asked)
+    sides = {"user": prompt, "assistant": row.get("completion")}
     if not all(isinstance(side, str) or is_messages(side) for side in sides.values()):
         return None
     turns: list[object] = []

@@ -10,14 +10,13 @@ from typing import Any
 
 from logit_amp_chat.core.analysis.hunks import log_ratio
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
+from logit_amp_chat.core.experiments.result_file import VERSION, pair_identity
 from logit_amp_chat.core.experiments.search_results import (
-    VERSION,
     Given,
     Order,
     SearchFile,
     SearchResult,
     StrongestToken,
-    identity,
     key_of,
 )
 from logit_amp_chat.core.experiments.sources import Refused, Source
@@ -164,7 +163,7 @@ def header(session: Session, settings: SearchSettings) -> dict[str, Any]:
         "version": VERSION,
         "time": session.time,
         "settings": asdict(settings),
-        "pair": identity(session),
+        "pair": pair_identity(session),
     }
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from logit_amp_chat.core.errors import TranscriptError, UsageError
-from logit_amp_chat.core.experiments.findings import shown
+from logit_amp_chat.core.experiments.result_file import ResultFile
 from logit_amp_chat.core.reading import Chat, Content, PlainText
-from logit_amp_chat.core.records import Candidate, Role, Session, Unknown
-from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable
-from logit_amp_chat.core.transcripts.writer import Transcript
+from logit_amp_chat.core.records import Candidate, Role
 
 HEADER, RESULT = "search", "search-result"
-LINE_BYTES = 1 << 26
-VERSION = 1
-"""Of the file; one of another version is refused."""
 
 Order = Literal["mean-kl", "max-kl", "log-ratio"]
 Given = Literal["answer", "continuation"]
@@ -104,126 +97,38 @@ def key_of(content: Content) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
 
 
-def identity(session: Session) -> dict[str, Any]:
-    """What the numbers of a pair depend on besides the prompt: models, template, systems."""
-    sides = {}
-    for name in ("before", "after"):
-        profile = session.profile.get(name)
-        system = profile.get("system") if isinstance(profile, dict) else None
-        sides[name] = {**dataclasses.asdict(getattr(session, name)), "system": system}
-    return {**sides, "vocabulary": session.vocabulary, "template": session.template_hash}
-
-
 class SearchFile:
     """The results of one search, a line each: append-only, one writer, saved as they come."""
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        """Go on with a file, or begin it.
-
-        `header` has what the results depend on; that of the file has to be the same. Raises
-        UsageError where it is not, and where the file has something else in it, TranscriptError
-        where it cannot be written.
-        """
+        """Go on with a file, or begin it, as a `ResultFile`; `header` is its header."""
         self.path = path
-        self.damaged = 0
+        self._file = ResultFile(
+            path, header, kind=HEADER, elsewhere="Choose another file with --out."
+        )
+        self.time = str(self._file.header.get("time"))
+        self._invalid = 0
+
+    @property
+    def damaged(self) -> int:
         """Lines that could not be read, as the last one after a kill; their prompts are new."""
-        self._writer = _writer(path)
-        try:
-            found = next(self._lines(), None)
-            self.time = str(header["time"]) if found is None else str(found.get("time"))
-            if found is None:
-                self._append(HEADER, header)
-            else:
-                _refuse_other(path, found, header)
-        except BaseException:
-            self._writer.abandon()
-            raise
+        return self._file.damaged + self._invalid
 
     def results(self) -> Iterator[SearchResult]:
         """Those that are in the file, in their order."""
-        self.damaged = 0
-        for fields in self._lines():
-            if fields["type"] == RESULT:
-                try:
-                    yield from _RESULTS.validate_python([fields])
-                except ValidationError:
-                    self.damaged += 1
+        self._invalid = 0
+        for fields in self._file.lines():
+            if fields["type"] != RESULT:
+                continue
+            try:
+                yield from _RESULTS.validate_python([fields])
+            except ValidationError:
+                self._invalid += 1
 
     def add(self, result: SearchResult) -> None:
         """Write a result; it is on the disk when this returns. Raises TranscriptError."""
-        self._append(RESULT, plain_values(result))
+        self._file.append(RESULT, plain_values(result))
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
-        self._writer.close()
-
-    def _append(self, kind: str, fields: Mapping[str, Any]) -> None:
-        try:
-            self._writer.append(Unknown(type=kind, fields=dict(fields)))
-        except TranscriptError as error:
-            raise TranscriptError(error.message, "Choose another file with --out.") from error
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        """The header and the results that can be read. Raises UsageError for another file."""
-        begun = False
-        with self.path.open("rb") as file:
-            while line := file.readline(LINE_BYTES):
-                record = from_line(line)
-                if isinstance(record, Unknown) and record.type == (RESULT if begun else HEADER):
-                    begun = True
-                    yield {"type": record.type, **record.fields}
-                elif begun or (is_unreadable(record) and _is_torn_header(line)):
-                    self.damaged += bool(line.strip())
-                elif line.strip():
-                    raise UsageError(
-                        f"{shown(self.path)} has something else in it than the results of a"
-                        " search.",
-                        "Choose another file with --out; nothing was changed in this one.",
-                    )
-
-
-def _writer(path: Path) -> Transcript:
-    try:
-        if not path.exists():
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-        return Transcript.reopen(path)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot write {shown(path)}: {error.strerror}.", "Choose another file with --out."
-        ) from error
-    except TranscriptError as error:
-        raise UsageError(
-            f"Cannot go on with the results in {shown(path)}: it is no file, or another search"
-            " writes it.",
-            "Choose another file with --out.",
-        ) from error
-
-
-def _is_torn_header(line: bytes) -> bool:
-    begins = json.dumps({"type": HEADER}).encode()[:-1]
-    return line.rstrip(b"\n")[: len(begins)] == begins[: len(line.rstrip(b"\n"))]
-
-
-def _refuse_other(path: Path, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-    """Raise UsageError where what results depend on is not the same."""
-    if found.get("version") != VERSION:
-        raise UsageError(
-            f"{shown(path)} was written by another version of logit-amp-chat.",
-            "Choose another file with --out.",
-        )
-    for part, what in (("settings", "other settings"), ("pair", "another pair")):
-        there, here = _flat(found.get(part)), _flat(json.loads(json.dumps(header[part])))
-        for name in sorted(there.keys() | here.keys()):
-            if there.get(name) != here.get(name):
-                raise UsageError(
-                    f"{shown(path)} has the results of a search with {what}:"
-                    f" {name} was {shown(there.get(name))}, now it is {shown(here.get(name))}.",
-                    "Choose another file with --out, or the same pair and settings.",
-                )
-
-
-def _flat(value: object, name: str = "") -> dict[str, object]:
-    if not isinstance(value, dict):
-        return {name: value}
-    parts = (_flat(part, f"{name}.{key}".strip(".")) for key, part in value.items())
-    return {key: part for found in parts for key, part in found.items()}
+        self._file.close()

@@ -93,6 +93,11 @@ class Sources:
         """The bytes of all files together."""
         return sum(file.size for file in self.files)
 
+    @property
+    def saved(self) -> frozenset[str]:
+        """The names of the files that are saved chats."""
+        return frozenset(file.name for file, kind in self._plan if kind == "transcript")
+
     def use_vocabulary(self, vocabulary: str | None) -> list[str]:
         """Choose anew, for the pair that was opened, which replies are read as their tokens.
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import diff, engine, loss, options, search
+from logit_amp_chat.tui.commands import diff, engine, loss, options, search, sweep
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage or a text that"
@@ -245,6 +245,9 @@ app.command(name="loss", epilog=EXIT_CODES, short_help="Measure the loss of text
 app.command(name="search", epilog=EXIT_CODES, short_help="Rank prompts by where models differ.")(
     search.command
 )
+app.command(
+    name="sweep", epilog=EXIT_CODES, short_help="Count behaviours over α: how rare are they?"
+)(sweep.command)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")

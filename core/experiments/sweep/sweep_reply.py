@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import FinishReason, Role
+from logit_amp_chat.core.records import FinishReason, Role, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,8 @@ class SweepReply:
     `tokens`, `text` and `lengths` are those of a `SampledReply`. `log_q` (n, K) has the
     log-probability of every token under each α of `grid` as it is sampled there, `before` and
     `after` (n,) those at temperature 1 without filters, `kl` (n,) KL(after‖before), all in
-    nats. A reply that was imported has no log-probabilities and may have no tokens.
+    nats. A reply that was imported has no log-probabilities and may have no tokens. `steps` have
+    candidates, where they were wanted.
     """
 
     id: str
@@ -48,6 +49,7 @@ class SweepReply:
     before: tuple[float, ...] = ()
     after: tuple[float, ...] = ()
     kl: tuple[float, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     @property
     def is_cut(self) -> bool:

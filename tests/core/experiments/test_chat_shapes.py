@@ -62,6 +62,14 @@ def test_a_chat_is_recognised_in_every_shape(shape: str, value: object) -> None:
     assert turns(value) == TURNS
 
 
+@pytest.mark.parametrize("value", [{"prompt": "Hello"}, {"prompt": HELLO[:1], "id": 7}])
+def test_a_prompt_alone_is_a_chat_without_an_answer(value: object) -> None:
+    shaped = recognise(value, "", "all")
+    assert shaped is not None
+    assert shaped.shape == "prompt"
+    assert turns(value) == TURNS[:1]
+
+
 @pytest.mark.parametrize(
     ("shape", "value"), [("string", "Otters"), ("text", {"text": "Otters", "source": "web"})]
 )

@@ -1,0 +1,148 @@
+"""`logit-amp-chat sweep`: how often behaviours are at each α, and how rare in the model itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from logit_amp_chat.tui.commands import options
+
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
+
+
+def command(
+    context: typer.Context,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="Prompts: one a line, JSONL, or a saved chat; - is stdin."
+        ),
+    ] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A prompt itself; may be repeated.")
+    ] = None,
+    behaviour: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=REGEX", help="Count the replies that match; may be repeated."),
+    ] = None,
+    behaviour_command: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PROGRAM",
+            help="Count what a program says 1 to; it reads a reply a line as JSON.",
+        ),
+    ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=QUESTION", help="Count what after itself says yes to."),
+    ] = None,
+    alpha: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A|FROM:TO:STEP",
+            help="An α or a range of them; may be repeated. [default: −1, −½, 0, ½, 1, 2]",
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Replies to every prompt at every α. [default: 40]"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The sweep's folder; run again to go on, or count anew."),
+    ] = None,
+    coupled: Annotated[
+        bool, typer.Option("--coupled", help="Give sample n the same noise at every α.")
+    ] = False,
+    amplify_first: Annotated[
+        int | None,
+        typer.Option(metavar="M", min=1, help="Amplify M tokens, then go on as after itself."),
+    ] = None,
+    target: Annotated[
+        float, typer.Option(metavar="A", help="The α of the model that the estimate is of.")
+    ] = 0.0,
+    curve_alpha: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A", help="An α for the curve that is not sampled; may be repeated."),
+    ] = None,
+    over: Annotated[
+        Literal["replies", "prompts"],
+        typer.Option(help="What the interval is over; prompts: a sample of more, 50 at least."),
+    ] = "replies",
+    rows: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Replies at once. [default: by memory]")
+    ] = None,
+    top: Annotated[
+        int, typer.Option(metavar="K", min=0, help="Candidates of each kind to keep a token.")
+    ] = 0,
+    profile: options.ProfileName = None,
+    before: options.Before = None,
+    after: options.After = None,
+    adapter: options.Adapter = None,
+    system: options.System = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Use prompts as they are, without a chat template.")
+    ] = False,
+    by_prompt: Annotated[
+        bool, typer.Option("--by-prompt", help="Also print the rates of every prompt.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    color: Annotated[
+        Literal["auto", "always", "never"], typer.Option(help="Whether to print colours.")
+    ] = "auto",
+    seed: options.Seed = None,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    top_k: options.TopK = None,
+    min_p: options.MinP = None,
+    plausibility: options.Plausibility = None,
+    ends: options.Ends = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    quantization: options.Quantization = None,
+    dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
+    device: options.Device = None,
+    trust_caches: options.TrustCaches = None,
+    debug: options.Debug = False,
+) -> None:
+    """Count behaviours over α, and estimate how rare they are in the model itself.
+
+    Replies are sampled at temperature 1 without filters but τ, many at once, and saved as they
+    end. Rates at α > 0 are for discovery; the estimate speaks about the model at α = 0, from
+    all replies together. An interrupt finishes the replies that have begun; run it again with
+    the same --out to go on.
+    """
+    if raw and system is not None:
+        raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
+    from logit_amp_chat.tui.commands import sweep_run
+
+    asked = sweep_run.Settings(
+        prompts=prompts or [],
+        prompt=prompt or [],
+        system=system,
+        raw=raw,
+        patterns=behaviour or [],
+        programs=behaviour_command or [],
+        questions=judge or [],
+        alphas=options.alphas(alpha or []),
+        samples=samples,
+        coupled=coupled,
+        amplify_first=amplify_first,
+        target=target,
+        further=options.alphas(curve_alpha or []),
+        over=over,
+        rows=rows,
+        top=top,
+        out=out,
+        by_prompt=by_prompt,
+        as_json=as_json,
+        color=color,
+    )
+    given = sweep_run.Given(
+        profile=(profile, before, after, adapter),
+        loading={"system": system} | options.given(context, options.LOADING),
+        sampling=options.given(context, options.SAMPLING),
+    )
+    raise typer.Exit(sweep_run.run(given, asked))
