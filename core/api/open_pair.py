@@ -251,7 +251,8 @@ class OpenPair:
     ) -> Iterator[None]:
         """The first ctrl+c ends the request in progress, the second raises KeyboardInterrupt.
 
-        It ends as `command` says, Stop if None. Where there are more requests to come, `stop` is called as well.
+        It ends as `command` says (None: Stop). Where there are more requests to come, `stop` is
+        called as well.
         """
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         if ignored or threading.current_thread() is not threading.main_thread():
