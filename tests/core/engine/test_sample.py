@@ -288,9 +288,7 @@ def test_rows_that_cannot_be_replaced_end_together_with_the_same_numbers(
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_rows_of_ordinary_models_can_be_replaced(
-    architecture: str, tiny_pair: MakeProfile
-) -> None:
+def test_rows_of_ordinary_models_can_be_replaced(architecture: str, tiny_pair: MakeProfile) -> None:
     engine = LocalEngine.open(tiny_pair(architecture))
     guard = RowsGuard(engine.pair, trusts=False)
     assert guard.obstacle(engine._decoder.runner.uses, longest=200) == ""
