@@ -41,8 +41,9 @@ def command(
     alpha: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A|FROM:TO:STEP",
-            help="An α or a range of them; may be repeated. [default: −1, −½, 0, ½, 1, 2]",
+            metavar="A|FROM:TO:STEP|auto",
+            help="An α or a range of them; may be repeated. auto: a pilot finds them."
+            " [default: −1, −½, 0, ½, 1, 2]",
         ),
     ] = None,
     samples: Annotated[
@@ -114,19 +115,29 @@ def command(
     all replies together. An interrupt finishes the replies that have begun; run it again with
     the same --out to go on.
     """
+    wanted = alpha or []
+    auto = "auto" in wanted
+    if auto and len(wanted) > 1:
+        raise typer.BadParameter("auto takes no further α", param_hint="--alpha")
+    if auto and not (behaviour or behaviour_command or judge):
+        raise typer.BadParameter(
+            "auto looks for the αs of a behaviour: name one", param_hint="--alpha"
+        )
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
     from logit_amp_chat.tui.commands import sweep_run
+    from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
         prompts=prompts or [],
         prompt=prompt or [],
         system=system,
         raw=raw,
-        patterns=behaviour or [],
-        programs=behaviour_command or [],
-        questions=judge or [],
-        alphas=options.alphas(alpha or []),
+        behaviours=Asked(
+            patterns=behaviour or [], programs=behaviour_command or [], questions=judge or []
+        ),
+        alphas=[] if auto else options.alphas(wanted),
+        auto=auto,
         samples=samples,
         coupled=coupled,
         amplify_first=amplify_first,
