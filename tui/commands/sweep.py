@@ -54,6 +54,9 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="The sweep's folder; run again to go on, or count anew."),
     ] = None,
+    count_only: Annotated[
+        bool, typer.Option("--count-only", help="Count what --out has; sample nothing.")
+    ] = False,
     coupled: Annotated[
         bool, typer.Option("--coupled", help="Give sample n the same noise at every α.")
     ] = False,
@@ -123,6 +126,8 @@ def command(
         raise typer.BadParameter(
             "auto looks for the αs of a behaviour: name one", param_hint="--alpha"
         )
+    if count_only and out is None:
+        raise typer.BadParameter("needs the folder of a sweep: --out", param_hint="--count-only")
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
     from logit_amp_chat.tui.commands import sweep_run
@@ -144,6 +149,7 @@ def command(
         target=target,
         further=options.alphas(curve_alpha or []),
         over=over,
+        count_only=count_only,
         rows=rows,
         top=top,
         out=out,

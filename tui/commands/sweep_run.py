@@ -60,6 +60,7 @@ class Settings:
     target: float
     further: Sequence[float]
     over: Over
+    count_only: bool
     rows: int | None
     top: int
     out: Path | None
@@ -76,7 +77,11 @@ def run(given: Given, asked: Settings) -> int:
     prompts = _prompts(asked, there)
     profile = _profile(given, there)
     settings = _settings(given, asked, profile, there)
-    lacks = there is None or asked.auto or _lacks(there, settings, prompts)
+    if asked.count_only:
+        there = SweepFolder.read(path)
+    lacks = not asked.count_only and (
+        there is None or asked.auto or _lacks(there, settings, prompts)
+    )
     with contextlib.ExitStack() as stack:
         pair = None
         if lacks or asked.behaviours.need_engine:
