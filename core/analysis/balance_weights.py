@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Grid = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -89,7 +88,7 @@ class PromptSample:
 def log_mixture(log_q: Grid, shares: Floats) -> Floats:
     """log Σ_k share_k·q_k(x): (N,), from (N, K) and the share of each column's replies (K,)."""
     used = shares > 0
-    mixed: Floats = special.logsumexp(log_q[:, used] + np.log(shares[used]), axis=1)
+    mixed: Floats = np.logaddexp.reduce(log_q[:, used] + np.log(shares[used]), axis=1)
     return mixed
 
 

@@ -40,6 +40,15 @@ FEW = 5
 LEAST_PROMPTS = 50
 """With fewer, the spread between prompts is known too badly for an interval."""
 
+DEPENDENT = 1e-8
+"""A control, or the rest of a unit's leverage, that is a smaller part is rounding."""
+
+SEEN = 3
+"""Standard errors within which the sum of a control, or the mean weight, is what it has to be."""
+
+ROUNDING = 1e-9
+"""An error that is a smaller part of the rate is what is left of none."""
+
 NOTHING = 1e-100
 """A weight that is none: squares of less are 0."""
 
@@ -160,6 +169,7 @@ def _rate(
     sizes = [_effective(value, replies) for value in (hit, other)]
     total, error, degrees = _total(event, replies, over, controlled=min(sizes) >= ENOUGH)
     share = min(max(total, 0.0), 1.0)
+    terms = (replies.weight * event)[:, None]
     low, high = effective_wilson(share, error, degrees)
     size = sizes[0] if rare else sizes[1]
     if size < FEW:
@@ -167,7 +177,7 @@ def _rate(
         high = max(high, upper_limit(hits, plain))
     warnings = _few(size, "hit" if rare else "non-hit")
     if over == "prompts":
-        warnings += _few(degrees + 1, "prompt")
+        warnings += _few(_size(_sums(terms, replies.prompt)[:, 0]), "prompt")
     if not rare:
         share, low, high = 1 - share, 1 - high, 1 - low
     return _Found(share, low, high, error, warnings)
@@ -198,7 +208,7 @@ def _mean(replies: WeightedReplies, over: Over) -> _Found:
     ones = np.ones_like(replies.value)
     size = _effective(ones, replies)
     total, error, degrees = _total(replies.value, replies, over, controlled=size >= ENOUGH)
-    reach = student(min(degrees, size - 1)) * error
+    reach = student(degrees) * error
     return _Found(total, total - reach, total + reach, error, _few(size, "reply"))
 
 
@@ -207,24 +217,42 @@ def _total(
 ) -> tuple[float, float, float]:
     """Σ w·value with its standard error and degrees of freedom.
 
-    If `controlled`, regressed on what is known: E[q_k/q_mix] = 1 for every α (Owen and Zhou
-    2000), with coefficients that minimize the stratified error.
+    If `controlled`, regressed on what is known: E[q_k/q_mix] = 1 for every α. The degrees of
+    freedom are the effective number of squared deviations, less one: a few that are large make
+    the error itself uncertain.
     """
     terms = replies.weight * value
-    factor = 1.0
+    deviations = _within(terms[:, None], replies)[:, 0]
     if controlled:
-        spread = _within(np.column_stack([terms, replies.controls]), replies)
-        slopes, _, rank, _ = np.linalg.lstsq(spread[:, 1:], spread[:, 0])
+        spread, totals = _within(replies.controls, replies), replies.controls.sum(axis=0)
+        slopes, deviations = _regressed(deviations, spread, totals)
         terms = terms - replies.controls @ slopes
-        factor = len(spread) / max(len(spread) - int(rank), 1)
     if over == "prompts":
-        units = _sums(terms[:, None], replies.prompt)[:, 0]
-        deviations = (units - units.mean()) * math.sqrt(len(units) / (len(units) - 1))
-        size = _size(_sums((replies.weight * value)[:, None], replies.prompt)[:, 0])
-    else:
-        deviations = _within(terms[:, None], replies)[:, 0]
-        size = _effective(value, replies)
-    return float(terms.sum()), _error(deviations) * math.sqrt(factor), size - 1
+        rates = _sums(terms[:, None], replies.prompt)[:, 0]
+        deviations = (rates - rates.mean()) * math.sqrt(len(rates) / (len(rates) - 1))
+    total, error = float(terms.sum()), _error(deviations)
+    error = error if error > ROUNDING * abs(total) else 0.0
+    return total, error, _size(deviations**2) - 1
+
+
+def _regressed(deviations: Floats, controls: Grid, totals: Floats) -> tuple[Floats, Floats]:
+    """Coefficients of the controls (C,) that leave the least error, and what is left (U,).
+
+    `deviations` (U,) and `controls` (U, C) are those of units, `totals` (C,) the sums of the
+    controls. Each unit's rest is over one less its leverage, as without it in the fit: the
+    jackknife's error, HC3 of MacKinnon and White (1985). Rests as they are understate the error
+    where few units are hits.
+    """
+    units, sizes, axes = np.linalg.svd(controls, full_matrices=False)
+    # The controls add up to 0 with the shares of their αs: one of them depends on the others.
+    kept = sizes > DEPENDENT * sizes[0]
+    # Where a sum is not 0 within its error, replies that matter for it were not drawn.
+    kept &= np.abs(axes @ totals) <= SEEN * sizes
+    units, sizes, axes = units[:, kept], sizes[kept], axes[kept]
+    slopes: Floats = (units.T @ deviations / sizes) @ axes
+    leverage = (units**2).sum(axis=1)
+    rest: Floats = (deviations - controls @ slopes) / np.maximum(1 - leverage, DEPENDENT)
+    return slopes, rest
 
 
 def _within(terms: Grid, replies: WeightedReplies) -> Grid:
@@ -299,9 +327,12 @@ def _few(size: float, what: str) -> tuple[str, ...]:
 
 
 def _weight_warning(mean: float, error: float) -> tuple[str, ...]:
-    if abs(mean - 1) <= 3 * error + 1e-6:
+    if abs(mean - 1) <= SEEN * error + 1e-6:
         return ()
-    return (f"The mean weight is {mean:.3g} ± {error:.1g}, not 1: do not trust the estimate.",)
+    return (
+        f"The mean weight is {mean:.3g}, more than {SEEN} standard errors from 1:"
+        " do not trust the estimate.",
+    )
 
 
 def _single_warning(replies: WeightedReplies) -> tuple[str, ...]:
