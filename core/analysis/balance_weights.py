@@ -76,9 +76,10 @@ class PromptSample:
         for log_probs in (self.log_q, self.whole_log_q, *targets):
             if len(log_probs) != replies or not (log_probs < np.inf).all():
                 raise ValueError(f"{name}: a log-probability is missing, or is NaN or +∞.")
-        own = self.whole_log_q[np.arange(replies), self.stratum]
-        if np.isneginf(own).any():
-            place = int(np.flatnonzero(np.isneginf(own))[0])
+        drawn = (np.arange(replies), self.stratum)
+        never = np.isneginf(self.log_q[drawn] + self.whole_log_q[drawn])
+        if never.any():
+            place = int(np.flatnonzero(never)[0])
             raise ValueError(
                 f"{name}: reply {self.n[place]} of column {self.stratum[place]} has probability 0"
                 " where it was drawn, so its log-probabilities are another reply's."

@@ -35,7 +35,11 @@ ENOUGH = 30
 """As many effective hits, and what is not a hit, call for controls and for no warning."""
 
 FEW = 5
-"""With fewer effective hits the target's own replies bound the rate as well."""
+"""With fewer effective hits the target's own replies bound the rate as well, and it is not said
+how many plain replies they are worth."""
+
+LEAST_DEGREES = 2
+"""Its quantile, 4.3, is next to what a single count needs: Poisson's upper limit is 1 + 4.6."""
 
 LEAST_PROMPTS = 50
 """With fewer, the spread between prompts is known too badly for an interval."""
@@ -61,7 +65,7 @@ class Estimate:
     `error` is the standard error. `hits` are counted, `effective_size` is (Σw)²/Σw² over them;
     of a number, over all replies. `mean_weight` is that of whole replies, 1 in expectation, with
     its standard error. `plain_equivalent` is how many plain replies of the target would have
-    the same error. `warnings` are sentences.
+    the same error; None with few effective hits. `warnings` are sentences.
     """
 
     rate: float | None
@@ -121,7 +125,7 @@ def estimate(
         effective_size=_effective_hits(replies.value, replies, numeric),
         mean_weight=mean_weight,
         mean_weight_error=mean_error,
-        plain_equivalent=None if numeric else found.plain_equivalent,
+        plain_equivalent=found.plain_equivalent,
         warnings=(*found.warnings, *warnings),
     )
 
@@ -147,13 +151,8 @@ class _Found:
     low: float
     high: float
     error: float | None = None
+    plain_equivalent: float | None = None
     warnings: tuple[str, ...] = ()
-
-    @property
-    def plain_equivalent(self) -> float | None:
-        if not self.rate or not self.error or self.rate == 1:
-            return None
-        return self.rate * (1 - self.rate) / self.error**2
 
 
 def _rate(
@@ -167,20 +166,33 @@ def _rate(
     rare = bool(hit @ replies.weight <= other @ replies.weight)
     event = hit if rare else other
     sizes = [_effective(value, replies) for value in (hit, other)]
-    total, error, degrees = _total(event, replies, over, controlled=min(sizes) >= ENOUGH)
-    share = min(max(total, 0.0), 1.0)
-    terms = (replies.weight * event)[:, None]
-    low, high = effective_wilson(share, error, degrees)
     size = sizes[0] if rare else sizes[1]
+    total, error, degrees = _total(event, replies, over, controlled=min(sizes) >= ENOUGH)
+    terms = replies.weight * event
+    error = max(error, _one_more(terms, replies.prompt))
+    share = min(max(total, 0.0), 1.0)
+    low, high = effective_wilson(share, error, degrees)
     if size < FEW:
         hits, plain = _own(samples, target, over, event_is=1.0 if rare else 0.0)
         high = max(high, upper_limit(hits, plain))
     warnings = _few(size, "hit" if rare else "non-hit")
     if over == "prompts":
-        warnings += _few(_size(_sums(terms, replies.prompt)[:, 0]), "prompt")
+        warnings += _few(_size(_sums(terms[:, None], replies.prompt)[:, 0]), "prompt")
+    equivalent = share * (1 - share) / error**2 if size >= FEW else None
     if not rare:
         share, low, high = 1 - share, 1 - high, 1 - low
-    return _Found(share, low, high, error, warnings)
+    return _Found(share, low, high, error, equivalent, warnings)
+
+
+def _one_more(terms: Floats, prompt: Ints) -> float:
+    """The error of one more hit of each prompt, as large as its largest.
+
+    Where hits at an α are all alike, or the controls know their probability, their spread is
+    next to nothing; that of what has not been drawn yet is not.
+    """
+    largest = np.zeros(int(prompt.max()) + 1)
+    np.maximum.at(largest, prompt, terms)
+    return _error(largest)
 
 
 def _limit(
@@ -195,11 +207,12 @@ def _limit(
     none = not _occurs(replies.value, replies)
     _, plain = _own(samples, target, over, event_is=1.0)
     bound = upper_limit(0, plain)
-    kind = "No reply is a hit" if none else "Every reply is a hit"
+    kind, which = ("No reply", "upper") if none else ("Every reply", "lower")
     if not plain:
-        return _Found(None, 0.0, 1.0, warnings=(f"{kind}, and the target has none of its own.",))
-    which = "upper" if none else "lower"
-    said = f"{kind}: the {which} limit is that of the {plain:,} replies at the target alone."
+        said = "and not every prompt has replies at the target"
+        return _Found(None, 0.0, 1.0, warnings=(f"{kind} is a hit, {said}: no {which} limit.",))
+    counted = "prompts" if over == "prompts" else "replies at the target"
+    said = f"{kind} is a hit: the {which} limit is that of {plain:,} {counted}."
     return _Found(None, 0.0 if none else 1 - bound, bound if none else 1.0, warnings=(said,))
 
 
@@ -209,7 +222,7 @@ def _mean(replies: WeightedReplies, over: Over) -> _Found:
     size = _effective(ones, replies)
     total, error, degrees = _total(replies.value, replies, over, controlled=size >= ENOUGH)
     reach = student(degrees) * error
-    return _Found(total, total - reach, total + reach, error, _few(size, "reply"))
+    return _Found(total, total - reach, total + reach, error, warnings=_few(size, "reply"))
 
 
 def _total(
@@ -218,8 +231,8 @@ def _total(
     """Σ w·value with its standard error and degrees of freedom.
 
     If `controlled`, regressed on what is known: E[q_k/q_mix] = 1 for every α. The degrees of
-    freedom are the effective number of squared deviations, less one: a few that are large make
-    the error itself uncertain.
+    freedom are the effective number of squared deviations, less one, and two at least: a few
+    that are large make the error itself uncertain.
     """
     terms = replies.weight * value
     deviations = _within(terms[:, None], replies)[:, 0]
@@ -232,7 +245,7 @@ def _total(
         deviations = (rates - rates.mean()) * math.sqrt(len(rates) / (len(rates) - 1))
     total, error = float(terms.sum()), _error(deviations)
     error = error if error > ROUNDING * abs(total) else 0.0
-    return total, error, _size(deviations**2) - 1
+    return total, error, max(_size(deviations**2) - 1, LEAST_DEGREES)
 
 
 def _regressed(deviations: Floats, controls: Grid, totals: Floats) -> tuple[Floats, Floats]:

@@ -128,7 +128,7 @@ def test_without_a_hit_the_targets_own_replies_give_the_upper_limit() -> None:
     assert (found.low, found.high) == pytest.approx((0, 1 - 0.05 ** (1 / 160)))
     assert (found.hits, found.effective_size) == (0, 0)
     assert found.warnings == (
-        "No reply is a hit: the upper limit is that of the 160 replies at the target alone.",
+        "No reply is a hit: the upper limit is that of 160 replies at the target.",
     )
 
 
@@ -137,7 +137,7 @@ def test_with_hits_alone_they_give_the_lower_limit() -> None:
     assert found.rate is None
     assert (found.low, found.high) == pytest.approx((0.05 ** (1 / 40), 1))
     assert found.warnings == (
-        "Every reply is a hit: the lower limit is that of the 40 replies at the target alone.",
+        "Every reply is a hit: the lower limit is that of 40 replies at the target.",
     )
 
 
@@ -149,13 +149,23 @@ def test_of_unequal_numbers_the_smallest_counts_for_every_prompt() -> None:
 def test_over_prompts_each_counts_once() -> None:
     found = estimate([plain((5, 40), (0, 0))] * 50, target=1, over="prompts")
     assert found.high == pytest.approx(1 - 0.05 ** (1 / 50))
+    assert found.warnings == ("No reply is a hit: the upper limit is that of 50 prompts.",)
 
 
-@pytest.mark.parametrize(("hits", "kind"), [(0, "No reply is a hit"), (9, "Every reply is a hit")])
-def test_without_replies_at_the_target_there_is_no_limit(hits: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("hits", "said"),
+    [
+        (0, "No reply is a hit, and not every prompt has replies at the target: no upper limit."),
+        (
+            9,
+            "Every reply is a hit, and not every prompt has replies at the target: no lower limit.",
+        ),
+    ],
+)
+def test_without_replies_at_the_target_there_is_no_limit(hits: int, said: str) -> None:
     found = estimate([plain((9, 0), (hits, 0))], target=1)
     assert (found.rate, found.low, found.high) == (None, 0, 1)
-    assert found.warnings == (f"{kind}, and the target has none of its own.",)
+    assert found.warnings == (said,)
 
 
 def test_hits_that_the_target_cannot_say_are_none() -> None:
@@ -175,6 +185,25 @@ def test_few_effective_hits_are_said_and_bound_by_the_targets_own_replies() -> N
     assert found.rate < 1e-6
     assert found.high == pytest.approx(1 - 0.05 ** (1 / 40))
     assert "Only 1 effective hit: the interval is rough." in found.warnings
+
+
+def test_what_few_hits_are_worth_is_not_said() -> None:
+    four, five = (estimate([plain((40, 40), (2, hits))], target=0) for hits in (2, 3))
+    assert four.plain_equivalent is None
+    assert five.plain_equivalent == pytest.approx(79, rel=0.02)
+
+
+def test_hits_that_are_all_alike_leave_the_error_of_one_more() -> None:
+    """Every reply at the second α is a hit, and none at the first: no α has a spread."""
+    samples = []
+    for _ in range(2):
+        sample = plain((40, 40), (0, 40))
+        sample.log_q[sample.value == 1, 0] = -8.0
+        samples.append(sample)
+    weight = math.exp(-8) / (math.exp(-8) / 2 + math.exp(-5) / 2)
+    found = estimate(samples, target=0)
+    assert found.rate == pytest.approx(weight / 2)
+    assert found.error == pytest.approx(weight / 80 / math.sqrt(2))
 
 
 def test_warnings_count_what_is_rarer() -> None:
