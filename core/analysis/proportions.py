@@ -44,8 +44,9 @@ def effective_wilson(rate: float, error: float, degrees: float) -> tuple[float, 
     # A rate next to 0 or 1, with an error that reaches beyond, says nothing of the size.
     inside = min(max(rate, min(error, 0.5)), max(1 - error, 0.5))
     square = student(degrees) ** 2 * error**2 / (inside * (1 - inside))
-    middle = (inside + square / 2) / (1 + square)
-    half = math.sqrt(square * inside * (1 - inside) + square**2 / 4) / (1 + square)
+    kept = 1 / (1 + square)
+    middle = kept * inside + (1 - kept) / 2
+    half = math.sqrt(kept * (1 - kept) * inside * (1 - inside) + (1 - kept) ** 2 / 4)
     return max(0.0, min(middle - half, rate)), min(1.0, max(middle + half, rate))
 
 
