@@ -146,8 +146,8 @@ class Judge:
         before_it = 1 if systems[0] == systems[1] else 1 + max(map(len, systems))
         if total + before_it > document.window:
             raise LogitAmpError(
-                f"The question about this reply may have {total + before_it:,} tokens, and the pair's context"
-                f" holds {document.window:,}.",
+                f"The question about this reply may have {total + before_it:,} tokens, and the"
+                f" pair's context holds {document.window:,}.",
                 "Sample shorter replies.",
             )
 
