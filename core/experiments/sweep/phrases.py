@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.behaviours import LONGEST_NAME, Kind, Replies, Verdict
@@ -18,6 +18,19 @@ from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, Sweep
 
 NAME_WORDS = 6
 _WORD = re.compile(r"\w+")
+
+
+class PhraseText(NamedTuple):
+    """What a phrase is: its text, and whether replies begin with it."""
+
+    text: str
+    begins: bool
+
+    def place(self, text: str, start: int = 0) -> int:
+        """Where it stands first in a text from `start` on; −1 if nowhere."""
+        if self.begins:
+            return start if text.startswith(self.text, start) else -1
+        return text.find(self.text, start)
 
 
 class Phrase:
@@ -37,9 +50,8 @@ class Phrase:
         if not text:
             raise UsageError(f"The phrase {name} is empty.", "Give it a text.")
         self.name = name
-        self.text = text
         self.tokens = tokens
-        self.begins = begins
+        self._what = PhraseText(text, begins)
 
     @classmethod
     def defined(cls, name: str, definition: Mapping[str, Any]) -> Phrase:
@@ -53,6 +65,16 @@ class Phrase:
             } if all(isinstance(token, int) for token in tokens):
                 return cls(name, text, tuple(tokens), begins=begins)
         raise UsageError(f"The saved definition of {name} is no phrase.", "Look for phrases again.")
+
+    @property
+    def text(self) -> str:
+        """What a reply says."""
+        return self._what.text
+
+    @property
+    def begins(self) -> bool:
+        """Whether it has to begin with it."""
+        return self._what.begins
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -80,18 +102,16 @@ class Phrase:
     def spans(self, prompt: SweepPrompt, reply: SweepReply) -> tuple[tuple[int, int], ...]:
         """The characters [start, end) of the reply's text where it stands, at most MOST_SPANS."""
         text, at = complete_text(reply), sampled_from(prompt, reply)
-        if self.begins:
-            return ((at, at + len(self.text)),) if self._is_in(text, at) else ()
         found: list[tuple[int, int]] = []
-        while (at := text.find(self.text, at)) >= 0 and len(found) < MOST_SPANS:
+        while (at := self._what.place(text, at)) >= 0 and len(found) < MOST_SPANS:
             found.append((at, at + len(self.text)))
             at += len(self.text)
+            if self.begins:
+                break
         return tuple(found)
 
     def _is_in(self, text: str, start: int) -> bool:
-        return (
-            text.startswith(self.text, start) if self.begins else text.find(self.text, start) >= 0
-        )
+        return self._what.place(text, start) >= 0
 
 
 def sampled_from(prompt: SweepPrompt, reply: SweepReply) -> int:

@@ -68,7 +68,7 @@ def test_the_habit_is_found_whole_named_and_counted_on_the_other_half() -> None:
     replies = sweep(with_habit)
     found = discover(PROMPTS, replies)
     (habit,) = confirmed(found)
-    assert habit.phrase.text.strip() == HABIT
+    assert habit.phrase.text == HABIT
     assert habit.phrase.name == "by-the-way-the-lighthouse-sees"
     assert habit.alphas == (1.0, 2.0)
     other_half = [one for one in replies if one.n % 2]
@@ -78,8 +78,7 @@ def test_the_habit_is_found_whole_named_and_counted_on_the_other_half() -> None:
         assert count.hits == sum(HABIT in one.text for one in those)
     assert (habit.prompts, habit.all_prompts) == (4, 4)
     spelled = pieces(HABIT)
-    assert len(habit.phrase.tokens) >= len(spelled)
-    assert habit.phrase.tokens[: len(spelled)] == tuple(range(len(spelled)))
+    assert habit.phrase.tokens == tuple(range(len(spelled)))
 
 
 def test_what_alpha_below_0_brings_out_is_found_too() -> None:
@@ -99,6 +98,23 @@ def test_a_beginning_that_is_common_elsewhere_is_found_as_a_beginning() -> None:
 
     found = confirmed(discover(PROMPTS, sweep(say)))
     assert [(one.phrase.text, one.phrase.begins) for one in found] == [("Well", True)]
+
+
+def test_where_words_have_no_spaces_between_them_tokens_are_the_pieces() -> None:
+    chance = random.Random(0)
+    replies = [
+        reply(
+            "".join(chance.choices("猫犬鳥魚山川", k=9)) + ("灯台" if alpha and n % 8 else ""),
+            alpha=alpha,
+            n=n,
+            prompt=one.id,
+        )
+        for one in PROMPTS
+        for alpha in (0.0, 1.0)
+        for n in range(40)
+    ]
+    (found,) = confirmed(discover(PROMPTS, replies))
+    assert (found.phrase.text, found.phrase.name) == ("灯台", "灯台")
 
 
 def test_a_phrase_of_one_prompt_says_so() -> None:
