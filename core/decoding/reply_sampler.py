@@ -89,7 +89,11 @@ class ReplySampler:
             if self._rows is None:
                 self._rows = self._begun()
             logits = self._rows.decode([reply.tokens[-1] for reply in self._live])
+            going = [reply for reply in self._live if not reply.finish]
             self._choose(self._chooser, logits, self._live)
+            for reply in going:
+                if reply.finish:
+                    self._report(reply)
 
     def _choose(
         self, chooser: RowChooser, logits: tuple[Tensor, Tensor], replies: Sequence[ReplyProgress]
@@ -99,11 +103,7 @@ class ReplySampler:
         if len(going) < len(replies):
             before, after = logits
             logits = before[going], after[going]
-        rows = chooser.choose(logits, [replies[n] for n in going])
-        for n, row in zip(going, rows, strict=True):
-            chooser.take(replies[n], row)
-            if replies is self._live and replies[n].finish:
-                self._report(replies[n])
+        chooser.advance(logits, [replies[n] for n in going])
         self._tokens += len(going)
 
     # --- which reply is where -------------------------------------------------------------
@@ -246,7 +246,9 @@ class ReplySampler:
 
     def _report(self, reply: ReplyProgress) -> None:
         self._ended += 1
-        self._events.append(reply.sampled(self._pair.token_bytes))
+        asked = self._request
+        sampled = reply.sampled(self._pair.token_bytes, asked.grid, asked.amplify_first)
+        self._events.append(sampled)
 
     def _flush(self) -> list[SampleEvent]:
         """What happened since the last batch, with the progress now and then."""

@@ -60,7 +60,10 @@ class Behaviour(Protocol):
         """What the verdicts depend on besides the reply, as JSON has it; not the name."""
 
     def verdicts(self, replies: Replies) -> Iterator[Verdict]:
-        """One verdict a reply, in their order. Raises LogitAmpError naming the reply."""
+        """One verdict a reply, in their order, up to where it was stopped.
+
+        Raises LogitAmpError naming the reply.
+        """
 
     def close(self) -> None:
         """Free what it holds; closing twice is fine."""

@@ -20,6 +20,7 @@ from typing import IO, Any
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.findings import shown
 from logit_amp_chat.core.experiments.sweep.behaviours import Kind, Replies, Verdict, named
+from logit_amp_chat.core.experiments.sweep.patterns import complete_text
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.text import clean
 
@@ -147,9 +148,8 @@ def _line(prompt: SweepPrompt, reply: SweepReply) -> bytes:
     """A reply as a program gets it: nothing in it says at which α it was sampled."""
     said = [{"role": role, "content": text} for role, text in prompt.messages]
     asked = {"messages": said, "begin": prompt.begin}
-    return (
-        json.dumps({"prompt": asked, "text": reply.text, "finish": reply.finish}).encode() + b"\n"
-    )
+    fields = {"prompt": asked, "text": complete_text(reply), "finish": reply.finish}
+    return json.dumps(fields).encode() + b"\n"
 
 
 class _Process:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,11 +63,10 @@ class VerdictFile:
                 "behaviour": behaviour,
                 "key": key,
                 "reply": reply,
-                "value": None if math.isnan(verdict.value) else verdict.value,
+                "value": verdict.value,
                 "numeric": numeric,
                 "spans": verdict.spans,
                 "log_odds": None if verdict.log_odds is None else str(verdict.log_odds),
-                "refused": verdict.refused,
             }
         )
 
@@ -78,13 +76,12 @@ class VerdictFile:
 
 
 def _verdict(fields: dict[str, Any]) -> Verdict:
-    log_odds, value = fields["log_odds"], fields["value"]
+    log_odds = fields["log_odds"]
     return Verdict(
-        math.nan if value is None else float(value),
+        float(fields["value"]),
         None,
         tuple((int(start), int(end)) for start, end in fields["spans"]),
-        None if log_odds is None else float(log_odds),
-        str(fields["refused"]),
+        None if log_odds is None else float(log_odds),  # a string: JSON has no infinity
     )
 
 
@@ -116,27 +113,33 @@ class Cached:
     def verdicts(self, replies: Replies) -> Iterator[Verdict]:
         """Those that are known, and those of the behaviour for the rest, in their order.
 
-        Raises UsageError where they are numbers and others are not, and as the behaviour does.
+        They end where the behaviour's do. Refusals are not kept: what could not be judged may be
+        another time. Raises UsageError where some are numbers and others are not, and as the
+        behaviour does.
         """
         waiting: deque[str] = deque()
         asked: deque[tuple[str, str]] = deque()
+        known = {key: verdict for key, (verdict, _) in self._known.items()}
 
         def unknown() -> Iterator[tuple[SweepPrompt, SweepReply]]:
             seen: set[str] = set()
             for prompt, reply in replies:
                 key = reply_key(prompt, reply)
                 waiting.append(key)
-                if key not in self._known and key not in seen:
+                if key not in known and key not in seen:
                     seen.add(key)
                     asked.append((key, reply.id))
                     yield prompt, reply
 
         for verdict in self._behaviour.verdicts(unknown()):
-            self._keep(*asked.popleft(), verdict)
-            while waiting and waiting[0] in self._known:
-                yield self._known[waiting.popleft()][0]
-        for key in waiting:
-            yield self._known[key][0]
+            key, reply = asked.popleft()
+            known[key] = verdict
+            if not verdict.refused:
+                self._keep(key, reply, verdict)
+            while waiting and waiting[0] in known:
+                yield known[waiting.popleft()]
+        while waiting and waiting[0] in known:
+            yield known[waiting.popleft()]
 
     def close(self) -> None:
         """Close the behaviour, not the file."""
