@@ -67,7 +67,9 @@ def _lines(result: SweepResult, styles: Styles, by_prompt: bool) -> Iterator[str
 
 def _replies(result: SweepResult, styles: Styles) -> Iterator[str]:
     """A line an α of what its replies are like."""
-    head = f"{'α':>6}  {'replies':>7}  {'KL':>6}  {'log p after':>11}  {'tokens':>6}  {'cut off':>7}"
+    head = (
+        f"{'α':>6}  {'replies':>7}  {'KL':>6}  {'log p after':>11}  {'tokens':>6}  {'cut off':>7}"
+    )
     yield styles.quiet(head)
     for one in result.alphas:
         kl = "–" if one.kl is None else nats(one.kl)
@@ -103,7 +105,9 @@ def _rates(rates: Sequence[Rate], numeric: bool, styles: Styles) -> Iterator[str
     for one in rates:
         total, rate, limits = wording.rate_text(one, numeric)
         drawn = "" if numeric or one.rate is None else bar(one.rate, BAR).rstrip()
-        line = f"{_alpha(one.alpha, styles)}  {one.replies:>7,}  {total:>6}  {rate:>7}  {limits:<15}"
+        line = (
+            f"{_alpha(one.alpha, styles)}  {one.replies:>7,}  {total:>6}  {rate:>7}  {limits:<15}"
+        )
         yield f"{line}  {styles.lane(drawn, lane_colour(one.alpha))}".rstrip()
 
 

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, refuse_same_names
-from logit_amp_chat.core.experiments.sweep.counting import count
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.library import new_folder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
-from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
-from logit_amp_chat.core.experiments.sweep.settings import FREE, SweepSettings, checked
+from logit_amp_chat.core.experiments.sweep.result import Over
+from logit_amp_chat.core.experiments.sweep.settings import FREE
 from logit_amp_chat.core.experiments.sweep.sweep import Failed, Progress, Sweep
 from logit_amp_chat.core.experiments.sweep.sweep import run as sampled
 from logit_amp_chat.core.number_format import duration
 from logit_amp_chat.core.protocol import Drain, Noticed
+from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import short_path, visible
-from logit_amp_chat.tui.commands import engine, options, sweep_output
-from logit_amp_chat.tui.commands.output import put_json, put_safe, say
+from logit_amp_chat.tui.commands import engine, options, sweep_plan
+from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.reading_progress import LiveLine
 from logit_amp_chat.tui.commands.sources import open_sources
-from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
+from logit_amp_chat.tui.commands.sweep_results import Outputs, finish
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
     from logit_amp_chat.core.config.profile import Profile
 
-REFUSED, CANCELLED = 2, 130
+CANCELLED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,46 +52,50 @@ class Settings:
 
     prompts: Sequence[str]
     prompt: Sequence[str]
-    system: str | None
     raw: bool
     patterns: Sequence[str]
     programs: Sequence[str]
     questions: Sequence[str]
-    alphas: Sequence[float]
-    samples: int | None
-    coupled: bool
-    amplify_first: int | None
-    target: float
-    further: Sequence[float]
+    sweep: AskedSweep
     over: Over
     rows: int | None
-    top: int
     out: Path | None
-    by_prompt: bool
-    as_json: bool
-    color: When
+    outputs: Outputs
+    dry_run: bool
 
 
 def run(given: Given, asked: Settings) -> int:
     """Sample, count and print; the exit code. Raises LogitAmpError."""
     behaviours: list[Behaviour] = [Pattern.parse(option) for option in asked.patterns]
     refuse_same_names(behaviours)
+    asked.outputs.check(asked.prompts)
     path = asked.out or new_folder()
     there = SweepFolder.read(path) if (path / FILE).exists() else None
-    prompts = _prompts(asked, there)
     profile = _profile(given, there)
-    settings = _settings(given, asked, profile, there)
-    if there and not _lacks(there, settings, prompts):
-        return _finish(there, behaviours, asked, cancelled=False)
+    prompts = _prompts(asked, profile, there)
+    settings = settings_of(asked.sweep, _sampling(given, profile, there), there)
+    if asked.dry_run:
+        return sweep_plan.show(profile, there, settings, prompts.prompts)
+    if there and has_all(there, settings, prompts.prompts):
+        there.aim(settings.target)
+        finish(there, behaviours, asked.over, asked.outputs)
+        return 0
     with contextlib.ExitStack() as stack:
         pair = stack.enter_context(engine.open_pair(profile))
         folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)
         stack.callback(folder.close)
-        cancelled = _sample(pair, folder, asked)
-        return _finish(folder, behaviours, asked, cancelled)
+        stopped = _sample(pair, folder, asked.rows)
+        finish(folder, behaviours, asked.over, asked.outputs)
+        if stopped:
+            say(f"Stopped by you. Run it again with --out {_shown(path)} to go on.")
+        return CANCELLED if stopped else 0
 
 
-def _prompts(asked: Settings, there: SweepFolder | None) -> Prompts:
+def _shown(path: Path) -> str:
+    return visible(short_path(path), newlines=False)
+
+
+def _prompts(asked: Settings, profile: Profile, there: SweepFolder | None) -> Prompts:
     """The prompts that were given, else those of the folder. Raises LogitAmpError."""
     if there and not asked.prompts and not asked.prompt:
         return Prompts(there.prompts)
@@ -99,7 +104,7 @@ def _prompts(asked: Settings, there: SweepFolder | None) -> Prompts:
     sources = open_sources(asked.prompts, "all") if asked.prompts else None
     found = prompts_of(
         [*(sources or ()), *typed(asked.prompt)],
-        system=asked.system,
+        system=profile.system,
         raw=asked.raw,
         saved=sources.saved if sources else frozenset(),
     )
@@ -117,54 +122,19 @@ def _profile(given: Given, there: SweepFolder | None) -> Profile:
     return options.describe(*given.profile, given.loading, {})
 
 
-def _settings(
-    given: Given, asked: Settings, profile: Profile, there: SweepFolder | None
-) -> SweepSettings:
-    """What was asked for; what was not said is as in the folder, else as usual."""
+def _sampling(given: Given, profile: Profile, there: SweepFolder | None) -> Sampling:
+    """How replies are sampled: as was said, else as in the folder, else without filters."""
     said = {name: value for name, value in given.sampling.items() if value is not None}
-    if there:
-        settings = there.settings
-        sampling = options.adjusted(
-            profile.model_copy(update={"sampling": settings.sampling}), {}, said
-        ).sampling
-        settings = replace(
-            settings,
-            sampling=sampling,
-            coupled=settings.coupled or asked.coupled,
-            amplify_first=asked.amplify_first or settings.amplify_first,
-            top=asked.top or settings.top,
-        )
-    else:
-        sampling = options.adjusted(profile, {}, FREE | said).sampling
-        settings = SweepSettings(
-            sampling=sampling,
-            coupled=asked.coupled,
-            amplify_first=asked.amplify_first,
-            top=asked.top,
-        )
-    changed: dict[str, Any] = {"target": asked.target}
-    if asked.alphas:
-        changed["alphas"] = tuple(asked.alphas) + (settings.alphas if there else ())
-    if asked.further:
-        changed["further"] = tuple(asked.further)
-    if asked.samples:
-        changed["samples"] = asked.samples
-    return checked(replace(settings, **changed))
+    if there is None:
+        return options.adjusted(profile, {}, FREE | said).sampling
+    own = profile.model_copy(update={"sampling": there.settings.sampling})
+    return options.adjusted(own, {}, said).sampling
 
 
-def _lacks(there: SweepFolder, settings: SweepSettings, prompts: Prompts) -> bool:
-    """Whether replies or log-probabilities are wanted that the folder does not have."""
-    wanted = len(there.prompts) * len(settings.alphas) * settings.samples
-    same = replace(settings, target=0.0) == replace(there.settings, target=0.0)
-    keys = [one.key for one in prompts.prompts] == [one.key for one in there.prompts]
-    complete = len(there.contents.there) >= wanted and there.contents.settled
-    return not (same and keys and complete and settings.target in there.settings.grid)
-
-
-def _sample(pair: OpenPair, folder: SweepFolder, asked: Settings) -> bool:
+def _sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
     """Sample what is missing; whether it was stopped."""
-    sweep, line = Sweep(folder, rows=asked.rows), LiveLine(live=True)
-    say(f"saved in {visible(short_path(folder.path), newlines=False)}")
+    sweep, line = Sweep(folder, rows=rows), LiveLine(live=True)
+    say(f"saved in {_shown(folder.path)}")
     if folder.contents.there:
         say(f"{len(folder.contents.there):,} of {sweep.wanted:,} replies are there already")
     if folder.contents.damaged:
@@ -202,31 +172,3 @@ def _progress(progress: Progress, line: LiveLine, begun: int) -> str:
         f"{share:4.0%}  {progress.replies:,} of {progress.wanted:,} replies, {rate}{left}"
         f"  {progress.rows} at once, {progress.tokens / max(line.seconds, 1e-9):,.0f} tokens/s"
     )
-
-
-def _finish(
-    folder: SweepFolder, behaviours: Sequence[Behaviour], asked: Settings, cancelled: bool
-) -> int:
-    """Count and print; the exit code."""
-    try:
-        counts = count(folder, behaviours)
-    finally:
-        for behaviour in behaviours:
-            behaviour.close()
-    result = result_of(folder, counts, behaviours, asked.over)
-    _print(result, asked)
-    if cancelled:
-        say(
-            "Stopped by you. Run it again with"
-            f" --out {visible(short_path(folder.path), newlines=False)} to go on."
-        )
-    return CANCELLED if cancelled else 0
-
-
-def _print(result: SweepResult, asked: Settings) -> None:
-    if asked.as_json:
-        for text in sweep_output.as_json(result).split("\n"):
-            put_json(text)
-    else:
-        styles = Styles(wants_colour(asked.color))
-        put_safe(sweep_output.as_text(result, styles, by_prompt=asked.by_prompt))

@@ -160,10 +160,11 @@ def _behaviour(
     settings, name = folder.settings, behaviour.name
 
     def at(target: float, prompts: Sequence[str]) -> Estimate | None:
-        if unknown:
+        samples = [] if unknown else [counts.sample(name, prompt, target) for prompt in prompts]
+        if not all(len(sample.value) for sample in samples) or not samples:
             return None
         return estimate(
-            [counts.sample(name, prompt, target) for prompt in prompts],
+            samples,
             target=counts.grid.index(target),
             numeric=behaviour.numeric,
             over=over if len(prompts) > 1 else "replies",
@@ -200,7 +201,7 @@ def _rates(counts: Counts, behaviour: Behaviour, prompt: str | None) -> tuple[Ra
 
 
 def _rate(alpha: float, values: Sequence[float], numeric: bool) -> Rate:
-    hits = math.fsum(values)
+    hits = math.fsum(values) if numeric else int(sum(values))
     if not values:
         low, high = (-math.inf, math.inf) if numeric else (0.0, 1.0)
         return Rate(alpha=alpha, replies=0, hits=0, rate=None, low=low, high=high)

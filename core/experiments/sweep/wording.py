@@ -18,6 +18,8 @@ from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.lanes import FIXED_ALPHA
 from logit_amp_chat.core.number_format import count, number, percent, sampling_line, signed
 
+NONE_JUDGED = "to some prompt there is no reply that could be judged."
+
 
 def model(alpha: float) -> str:
     """What the model at an α is called: after, before, the model at α +0.5."""
@@ -95,7 +97,9 @@ def definition(found: BehaviourResult) -> str:
     rest = {name: what for name, what in found.definition.items() if name != "kind"}
     if len(rest) == 1:
         return f"{found.kind} {_plain(*rest.values())}"
-    return ", ".join([found.kind, *(f"{shown(name)} {_plain(what)}" for name, what in rest.items())])
+    return ", ".join(
+        [found.kind, *(f"{shown(name)} {_plain(what)}" for name, what in rest.items())]
+    )
 
 
 def _plain(what: object) -> str:
@@ -128,7 +132,7 @@ def estimate_sentences(
     """
     estimate = part.estimate if part else found.estimate
     if estimate is None:
-        return [f"No estimate. {result.no_estimate}"] if result.no_estimate else []
+        return [f"No estimate: {result.no_estimate or NONE_JUDGED}"]
     rates = part.rates if part else found.rates
     prompts = part.prompt.id if part else count(len(result.prompts), "prompt")
     said = [
@@ -149,9 +153,10 @@ def estimate_sentences(
 def _claim(found: BehaviourResult, estimate: Estimate, result: SweepResult, prompts: str) -> str:
     settings, numeric = result.settings, found.numeric
     kind = "mean" if numeric else "rate"
+    at = f"α {signed(settings.target)}, " if settings.target in FIXED_ALPHA.values() else ""
     about = (
         f"{kind} of {shown(found.name)} in replies of {model(settings.target)}"
-        f" (α {signed(settings.target)}, {sampled_as(settings)}) to {prompts}"
+        f" ({at}{sampled_as(settings)}) to {prompts}"
     )
     if estimate.rate is None:
         return f"The {about} is {_limit(estimate)}"
