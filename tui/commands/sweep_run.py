@@ -142,7 +142,7 @@ def _sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
     begun = len(folder.contents.there)
 
     def stop() -> None:
-        sweep.stopping = True
+        sweep.begin_no_more()
         line.clear()
         say("Finishing the replies that have begun; an interrupt more gives them up.")
 

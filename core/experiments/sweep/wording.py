@@ -106,19 +106,21 @@ def _plain(what: object) -> str:
     return shown(what if isinstance(what, str) else json.dumps(what, ensure_ascii=False))
 
 
-def estimate_line(found: Estimate, target: float) -> str:
-    """The estimated rate with its limits, and what it rests on, on one line."""
+def estimate_line(found: Estimate, target: float, numeric: bool = False) -> str:
+    """The estimated rate or mean with its limits, and what it rests on, on one line."""
     if found.rate is None:
         return f"estimate for {model(target)}: {_limit(found)}"
-    parts = [
-        f"{percent(found.rate)} ({interval(found.low, found.high, False)})",
-        *filter(None, [one_in(found.rate)]),
-    ]
+    limits = interval(found.low, found.high, numeric)
+    if numeric:
+        said = f"{value(found.rate, numeric)} ({limits})"
+        return f"estimate for {model(target)}: {said}, effective size {size(found.effective_size)}"
+    rare = one_in(found.rate)
+    said = f"{percent(found.rate)} ({limits})" + (f", {rare}" if rare else "")
     plain = ""
     if found.plain_equivalent is not None:
         plain = f", worth {size(found.plain_equivalent)} plain replies"
     return (
-        f"estimate for {model(target)}: {', '.join(parts)}; {found.hits:,} hits, effective size"
+        f"estimate for {model(target)}: {said}; {found.hits:,} hits, effective size"
         f" {size(found.effective_size)}{plain}"
     )
 
