@@ -9,8 +9,6 @@ import typer
 
 from logit_amp_chat.tui.commands import options
 
-PLOT_ENDINGS = (".png", ".svg", ".pdf")
-
 
 def command(
     context: typer.Context,
@@ -93,6 +91,24 @@ def command(
         bool, typer.Option("--by-prompt", help="Also print the rates of every prompt.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print a row per behaviour and α, and the estimates.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Also write a report with every reply."),
+    ] = None,
+    html_replies: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Replies of each prompt and α in the report."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|svg|pdf", help="Also draw the rates, with matplotlib."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, and sample nothing.")
+    ] = False,
     color: Annotated[
         Literal["auto", "always", "never"], typer.Option(help="Whether to print colours.")
     ] = "auto",
@@ -130,32 +146,44 @@ def command(
         raise typer.BadParameter("needs the folder of a sweep: --out", param_hint="--count-only")
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
-    from logit_amp_chat.tui.commands import sweep_run
+    if as_json and csv:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--csv")
+    if plot is not None and not (behaviour or behaviour_command or judge):
+        raise typer.BadParameter("needs a behaviour to draw", param_hint="--plot")
+    from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
+    from logit_amp_chat.tui.commands import sweep_results, sweep_run
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
         prompts=prompts or [],
         prompt=prompt or [],
-        system=system,
         raw=raw,
         behaviours=Asked(
             patterns=behaviour or [], programs=behaviour_command or [], questions=judge or []
         ),
-        alphas=[] if auto else options.alphas(wanted),
         auto=auto,
-        samples=samples,
-        coupled=coupled,
-        amplify_first=amplify_first,
-        target=target,
-        further=options.alphas(curve_alpha or []),
-        over=over,
         count_only=count_only,
+        sweep=AskedSweep(
+            alphas=[] if auto else options.alphas(wanted),
+            samples=samples,
+            coupled=coupled,
+            amplify_first=amplify_first,
+            target=target,
+            further=options.alphas(curve_alpha or []),
+            top=top,
+        ),
+        over=over,
         rows=rows,
-        top=top,
         out=out,
-        by_prompt=by_prompt,
-        as_json=as_json,
-        color=color,
+        outputs=sweep_results.Outputs(
+            form="--json" if as_json else "--csv" if csv else "",
+            by_prompt=by_prompt,
+            color=color,
+            html=html,
+            html_replies=html_replies,
+            plot=plot,
+        ),
+        dry_run=dry_run,
     )
     given = sweep_run.Given(
         profile=(profile, before, after, adapter),

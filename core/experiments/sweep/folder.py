@@ -143,6 +143,10 @@ class SweepFolder:
         """The moment that templates may write."""
         return self.contents.session.time
 
+    def aim(self, target: float) -> None:
+        """Let the estimate be about the model at α = `target`, which is in the grid."""
+        self.contents.settings = checked(replace(self.settings, target=target))
+
     def replies(self) -> Iterator[SweepReply]:
         """Every reply, with the log-probabilities that were added later."""
         there = set[str]()

@@ -79,17 +79,30 @@ class BehaviourResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """Everything that a sweep found; `no_estimate` says why there is none, "" where there is."""
+    """Everything that a sweep found; `no_estimate` says why there is none, "" where there is.
+
+    `over` is what the intervals of estimates are over.
+    """
 
     settings: SweepSettings
+    over: Over
     profile: str
     prompts: tuple[SweepPrompt, ...]
     alphas: tuple[AlphaSummary, ...]
     behaviours: tuple[BehaviourResult, ...]
     tokens: int
     seconds: float
-    complete: bool
     no_estimate: str
+
+    @property
+    def wanted(self) -> int:
+        """Replies that there are once the sweep is finished."""
+        return len(self.prompts) * len(self.settings.alphas) * self.settings.samples
+
+    @property
+    def complete(self) -> bool:
+        """Whether every reply that is wanted is there."""
+        return sum(one.replies for one in self.alphas) >= self.wanted
 
 
 def result_of(
@@ -97,11 +110,10 @@ def result_of(
 ) -> SweepResult:
     """The result of what was counted. Raises UsageError where `over` is not possible."""
     contents, settings = folder.contents, folder.settings
-    wanted = len(folder.prompts) * len(settings.alphas) * settings.samples
-    replies = sum(total.replies for total in counts.totals.values())
     why = _no_estimate(folder, counts)
     return SweepResult(
         settings=settings,
+        over=over,
         profile=str(contents.session.profile.get("name") or ""),
         prompts=folder.prompts,
         alphas=tuple(_summary(counts, alpha) for alpha in sorted(counts.totals)),
@@ -110,7 +122,6 @@ def result_of(
         ),
         tokens=sum(total.tokens for total in counts.totals.values()),
         seconds=contents.seconds,
-        complete=replies >= wanted,
         no_estimate=why,
     )
 
@@ -149,10 +160,11 @@ def _behaviour(
     settings, name = folder.settings, behaviour.name
 
     def at(target: float, prompts: Sequence[str]) -> Estimate | None:
-        if unknown:
+        samples = [] if unknown else [counts.sample(name, prompt, target) for prompt in prompts]
+        if not all(len(sample.value) for sample in samples) or not samples:
             return None
         return estimate(
-            [counts.sample(name, prompt, target) for prompt in prompts],
+            samples,
             target=counts.grid.index(target),
             numeric=behaviour.numeric,
             over=over if len(prompts) > 1 else "replies",
@@ -189,7 +201,7 @@ def _rates(counts: Counts, behaviour: Behaviour, prompt: str | None) -> tuple[Ra
 
 
 def _rate(alpha: float, values: Sequence[float], numeric: bool) -> Rate:
-    hits = math.fsum(values)
+    hits = math.fsum(values) if numeric else int(sum(values))
     if not values:
         low, high = (-math.inf, math.inf) if numeric else (0.0, 1.0)
         return Rate(alpha=alpha, replies=0, hits=0, rate=None, low=low, high=high)

@@ -7,6 +7,7 @@ from typing import Any
 
 from logit_amp_chat.core.analysis.true_rate import Estimate
 from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, Rate, SweepResult
+from logit_amp_chat.core.experiments.sweep.wording import discovery
 from logit_amp_chat.core.number_format import finite
 
 VERSION = 1
@@ -24,6 +25,8 @@ def as_json(result: SweepResult) -> dict[str, Any]:
         "sampling": settings.sampling.model_dump(),
         "coupled": settings.coupled,
         "amplify_first": settings.amplify_first,
+        "over": result.over,
+        "note": discovery(settings.target),
         "complete": result.complete,
         "no_estimate": result.no_estimate,
         "replies": [
