@@ -52,6 +52,17 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="The sweep's folder; run again to go on, or count anew."),
     ] = None,
+    discover: Annotated[
+        bool, typer.Option("--discover", help="Also find phrases that amplification brings out.")
+    ] = False,
+    label: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Mark N replies by hand: a judge's error rates."),
+    ] = 0,
+    imported: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="FILE", help="Count in a published sweep, a JSON list."),
+    ] = None,
     count_only: Annotated[
         bool, typer.Option("--count-only", help="Count what --out has; sample nothing.")
     ] = False,
@@ -144,6 +155,12 @@ def command(
         )
     if count_only and out is None:
         raise typer.BadParameter("needs the folder of a sweep: --out", param_hint="--count-only")
+    if imported is not None and (prompts or prompt or out or judge or behaviour_command):
+        raise typer.BadParameter(
+            "takes patterns alone: no prompts, --out, programs or judges", param_hint="--import"
+        )
+    if label and not (behaviour or behaviour_command or judge):
+        raise typer.BadParameter("needs a behaviour to ask about", param_hint="--label")
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
     if as_json and csv:
@@ -163,6 +180,9 @@ def command(
         ),
         auto=auto,
         count_only=count_only,
+        label=label,
+        discover=discover,
+        imported=imported,
         sweep=AskedSweep(
             alphas=[] if auto else options.alphas(wanted),
             samples=samples,

@@ -83,9 +83,11 @@ def _replies(result: SweepResult, styles: Styles) -> Iterator[str]:
 
 def _behaviour(found: BehaviourResult, result: SweepResult, styles: Styles) -> Iterator[str]:
     name = visible(found.name, newlines=False)
-    yield f"{styles.bold(name)}  {styles.quiet(wording.definition(found))}"
+    room = max(20, WIDTH - len(name) - 2)
+    what = textwrap.shorten(wording.definition(found), room, placeholder=" …")
+    yield f"{styles.bold(name)}  {styles.quiet(what)}"
     yield from _rates(found.rates, found.numeric, styles)
-    yield from _sentences(wording.estimate_sentences(found, result))
+    yield from _sentences([*wording.judgement(found), *wording.estimate_sentences(found, result)])
 
 
 def _prompt(

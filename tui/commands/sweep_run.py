@@ -14,11 +14,20 @@ from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, set
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.library import new_folder
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
+from logit_amp_chat.core.experiments.sweep.published import read_published
+from logit_amp_chat.core.experiments.sweep.published_folder import as_folder
 from logit_amp_chat.core.experiments.sweep.result import Over
 from logit_amp_chat.core.experiments.sweep.settings import FREE
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import short_path, visible
-from logit_amp_chat.tui.commands import engine, options, sweep_pilot, sweep_plan
+from logit_amp_chat.tui.commands import (
+    engine,
+    options,
+    sweep_discovery,
+    sweep_labels,
+    sweep_pilot,
+    sweep_plan,
+)
 from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.sources import open_sources
 from logit_amp_chat.tui.commands.sweep_behaviours import Asked, behaviours
@@ -56,6 +65,9 @@ class Settings:
     rows: int | None
     out: Path | None
     outputs: Outputs
+    label: int
+    discover: bool
+    imported: Path | None
     dry_run: bool
 
 
@@ -63,6 +75,10 @@ def run(given: Given, asked: Settings) -> int:
     """Sample, count and print; the exit code. Raises LogitAmpError."""
     asked.behaviours.check()
     asked.outputs.check(asked.prompts)
+    if asked.label:
+        sweep_labels.check_terminal()
+    if asked.imported is not None:
+        return _finish(_imported(asked.imported), None, asked, stopped=False)
     path = asked.out or new_folder()
     has_folder = asked.count_only or (path / FILE).exists()
     there = SweepFolder.read(path) if has_folder else None
@@ -96,10 +112,23 @@ def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stop
     """Count and show; the exit code."""
     judge = pair.engine if pair else None
     with behaviours(asked.behaviours, folder.path, judge, folder.time) as counted:
+        for one in counted if asked.label else ():
+            sweep_labels.label(folder, one, asked.label)
+        if asked.discover:
+            found = sweep_discovery.discovered(folder, [one.name for one in counted])
+            asked.outputs.show_phrases(found)
+            counted += sweep_discovery.as_behaviours(found)
         finish(folder, counted, asked.over, asked.outputs)
     if stopped:
         say(f"Stopped by you. Run it again with --out {_shown(folder.path)} to go on.")
     return CANCELLED if stopped else 0
+
+
+def _imported(path: Path) -> SweepFolder:
+    published = read_published(path)
+    for notice in published.notices:
+        say(f"note: {notice}")
+    return as_folder(published, path)
 
 
 def _shown(path: Path) -> str:

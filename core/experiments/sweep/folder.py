@@ -70,11 +70,18 @@ class Contents:
 class SweepFolder:
     """A sweep on the disk. One program writes it; others may read it meanwhile."""
 
-    def __init__(self, path: Path, file: ResultFile | None, contents: Contents) -> None:
-        """Use `begin` to write, `read` to read alone."""
+    def __init__(
+        self,
+        path: Path,
+        file: ResultFile | None,
+        contents: Contents,
+        held: Sequence[SweepReply] | None = None,
+    ) -> None:
+        """Use `begin` to write, `read` to read alone; `held` are replies without a folder."""
         self.path = path
         self.contents = contents
         self._file = file
+        self._held = held
 
     @classmethod
     def begin(
@@ -149,6 +156,9 @@ class SweepFolder:
 
     def replies(self) -> Iterator[SweepReply]:
         """Every reply, with the log-probabilities that were added later."""
+        if self._held is not None:
+            yield from self._held
+            return
         there = set[str]()
         for line in read_lines(self.path / FILE, kind=KIND, elsewhere=ELSEWHERE):
             if line is not None and line["type"] == "sampled":

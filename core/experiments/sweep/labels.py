@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from logit_amp_chat.core.experiments.result_file import read_lines
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
 from logit_amp_chat.core.experiments.sweep.record_file import RecordFile
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
@@ -62,6 +63,28 @@ class LabelFile:
             labels.pop(reply, None)
         else:
             labels[reply] = label
+
+
+def labels_in(folder: Path) -> dict[str, dict[str, bool]]:
+    """The marks in a folder, by definition and reply, to be read alone; none without a file."""
+    found: dict[str, dict[str, bool]] = {}
+    try:
+        for line in read_lines(folder / NAME, kind=LABEL, elsewhere=""):
+            match line:
+                case {
+                    "behaviour": str() as behaviour,
+                    "reply": str() as reply,
+                    "label": bool() | None as label,
+                }:
+                    marked = found.setdefault(behaviour, {})
+                    marked.pop(reply, None)
+                    if label is not None:
+                        marked[reply] = label
+                case _:
+                    continue
+    except OSError:
+        return {}
+    return found
 
 
 # --- choosing -------------------------------------------------------------------

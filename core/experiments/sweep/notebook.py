@@ -27,7 +27,9 @@ def fragment(result: SweepResult) -> str:
         )
     for found in result.behaviours:
         definition = html_text(wording.definition(found))
-        said = html_text(" ".join(wording.estimate_sentences(found, result)))
+        said = html_text(
+            " ".join([*wording.judgement(found), *wording.estimate_sentences(found, result)])
+        )
         kind = "mean" if found.numeric else "rate"
         hits = "sum" if found.numeric else "hits"
         parts.append(

@@ -59,7 +59,12 @@ def test_an_error_names_the_reply() -> None:
 
 def test_it_sees_complete_characters_alone() -> None:
     seen: list[str] = []
-    behaviour = Function("own", lambda text: bool(seen.append(text)))
+
+    def own(text: str) -> bool:
+        seen.append(text)
+        return True
+
+    behaviour = Function("own", own)
     cut = reply(["a", "b"])
     object.__setattr__(cut, "lengths", (1, 1))
     list(behaviour.verdicts([(prompt(), cut)]))
