@@ -55,14 +55,12 @@ def student(degrees: float) -> float:
     return float(special.stdtrit(max(degrees, 1.0), (1 + LEVEL) / 2))
 
 
-def upper_limit(hits: int, replies: int) -> float:
-    """The one-sided 95 % upper limit of a rate (Clopper and Pearson 1934); 1 without replies.
+def no_hit_limit(replies: float) -> float:
+    """The one-sided 95 % upper limit of a rate without a hit among independent replies.
 
-    Without hits it is 1 − 0.05^(1/replies).
+    The rate at which that has a probability of 5 %: 1 − 0.05^(1/replies), and 1 without replies.
     """
-    if hits >= replies:
-        return 1.0
-    return float(special.betaincinv(hits + 1, replies - hits, LEVEL))
+    return -math.expm1(math.log1p(-LEVEL) / replies) if replies else 1.0
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -26,7 +26,11 @@ from logit_amp_chat.core.analysis.balance_weights import (
     WeightedReplies,
     weigh,
 )
-from logit_amp_chat.core.analysis.proportions import effective_wilson, student, upper_limit
+from logit_amp_chat.core.analysis.proportions import (
+    effective_wilson,
+    no_hit_limit,
+    student,
+)
 from logit_amp_chat.core.errors import UsageError
 
 Over = Literal["replies", "prompts"]
@@ -35,8 +39,7 @@ ENOUGH = 30
 """As many effective hits, and what is not a hit, call for controls and for no warning."""
 
 FEW = 5
-"""With fewer effective hits the target's own replies bound the rate as well, and it is not said
-how many plain replies they are worth."""
+"""With fewer effective hits it is not said how many plain replies they are worth."""
 
 LEAST_DEGREES = 2
 """Its quantile, 4.3, is next to what a single count needs: Poisson's upper limit is 1 + 4.6."""
@@ -115,7 +118,7 @@ def estimate(
     elif not _occurs(replies.value, replies) or not _occurs(1 - replies.value, replies):
         found = _limit(samples, replies, target, over)
     else:
-        found = _rate(samples, replies, target, over)
+        found = _rate(replies, over)
     return Estimate(
         rate=found.rate,
         low=found.low,
@@ -155,9 +158,7 @@ class _Found:
     warnings: tuple[str, ...] = ()
 
 
-def _rate(
-    samples: Sequence[PromptSample], replies: WeightedReplies, target: int | None, over: Over
-) -> _Found:
+def _rate(replies: WeightedReplies, over: Over) -> _Found:
     """The rate where some replies are hits and some are not.
 
     What is rarer is estimated: of a common behaviour its absence, whose weights vary less.
@@ -172,9 +173,7 @@ def _rate(
     error = max(error, _one_more(terms, replies.prompt))
     share = min(max(total, 0.0), 1.0)
     low, high = effective_wilson(share, error, degrees)
-    if size < FEW:
-        hits, plain = _own(samples, target, over, event_is=1.0 if rare else 0.0)
-        high = max(high, upper_limit(hits, plain))
+    high = max(high, min(share + _unseen(replies), 1.0))
     warnings = _few(size, "hit" if rare else "non-hit")
     if over == "prompts":
         warnings += _few(_size(_sums(terms[:, None], replies.prompt)[:, 0]), "prompt")
@@ -195,6 +194,17 @@ def _one_more(terms: Floats, prompt: Ints) -> float:
     return _error(largest)
 
 
+def _unseen(replies: WeightedReplies) -> float:
+    """The upper limit of the rate of hits that no reply showed.
+
+    Hits are known as far as they were drawn. Of those that no α raises, and that weigh what
+    replies of the target weigh on average, the sweep has seen as many replies as its effective
+    size: without one among them, the limit is that of no hit.
+    """
+    whole = _sums(replies.whole_weight[:, None], replies.unit)[:, 0]
+    return no_hit_limit(_size(whole))
+
+
 def _limit(
     samples: Sequence[PromptSample], replies: WeightedReplies, target: int | None, over: Over
 ) -> _Found:
@@ -205,15 +215,20 @@ def _limit(
     what they do not raise.
     """
     none = not _occurs(replies.value, replies)
-    _, plain = _own(samples, target, over, event_is=1.0)
-    bound = upper_limit(0, plain)
-    kind, which = ("No reply", "upper") if none else ("Every reply", "lower")
+    plain = _own(samples, target, over)
+    bound = no_hit_limit(plain)
+    which = "upper" if none else "lower"
+    kind = _without(replies.value, "hit") if none else _without(1 - replies.value, "non-hit")
     if not plain:
-        said = "and not every prompt has replies at the target"
-        return _Found(None, 0.0, 1.0, warnings=(f"{kind} is a hit, {said}: no {which} limit.",))
+        said = f"{kind}, and not every prompt has replies at the target: no {which} limit."
+        return _Found(None, 0.0, 1.0, warnings=(said,))
     counted = "prompts" if over == "prompts" else "replies at the target"
-    said = f"{kind} is a hit: the {which} limit is that of {plain:,} {counted}."
+    said = f"{kind}: the {which} limit is that of {plain:,} {counted}."
     return _Found(None, 0.0 if none else 1 - bound, bound if none else 1.0, warnings=(said,))
+
+
+def _without(value: Floats, what: str) -> str:
+    return f"No {what} has any weight" if value.any() else f"No reply is a {what}"
 
 
 def _mean(replies: WeightedReplies, over: Over) -> _Found:
@@ -314,21 +329,16 @@ def _occurs(value: Floats, replies: WeightedReplies) -> bool:
     return float(value @ replies.weight) > NOTHING
 
 
-def _own(
-    samples: Sequence[PromptSample], target: int | None, over: Over, event_is: float
-) -> tuple[int, int]:
-    """How many of the target's own replies have this value, and how many replies count.
+def _own(samples: Sequence[PromptSample], target: int | None, over: Over) -> int:
+    """How many of the target's own replies bound a rate that none of them shows.
 
     With unequal numbers each prompt counts with the smallest, which is the safe side; over
     prompts each counts once, as its replies are alike.
     """
     if target is None:
-        return 0, 0
-    own = [sample.value[sample.stratum == target] for sample in samples]
-    least = min(len(values) for values in own)
-    least = min(least, 1) if over == "prompts" else least
-    hits = sum(math.ceil(float((v == event_is).mean()) * least) for v in own) if least else 0
-    return hits, least * len(samples)
+        return 0
+    least = min(int(sample.counts[target]) for sample in samples)
+    return (min(least, 1) if over == "prompts" else least) * len(samples)
 
 
 def _few(size: float, what: str) -> tuple[str, ...]:

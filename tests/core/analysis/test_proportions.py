@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
 
 import pytest
 
 from logit_amp_chat.core.analysis.proportions import (
     difference,
     effective_wilson,
+    no_hit_limit,
     student,
-    upper_limit,
     wilson,
 )
 
 Z = 1.959963984540054
-
-
-def binomial(n: int, k: int, p: float) -> float:
-    return math.comb(n, k) * p**k * (1 - p) ** (n - k)
 
 
 @pytest.mark.parametrize(("hits", "replies"), [(0, 40), (1, 40), (20, 40), (39, 40), (7, 8000)])
@@ -37,16 +32,11 @@ def test_without_a_hit_or_with_hits_alone_one_limit_is_an_end() -> None:
     assert wilson(0, 0) == (0, 1)
 
 
-@pytest.mark.parametrize(("hits", "replies"), [(0, 40), (1, 40), (3, 160), (39, 40)])
-def test_at_the_upper_limit_so_few_hits_have_five_per_cent(hits: int, replies: int) -> None:
-    limit = upper_limit(hits, replies)
-    below = list(accumulate(binomial(replies, k, limit) for k in range(hits + 1)))[-1]
-    assert below == pytest.approx(0.05)
-
-
-def test_without_a_hit_the_upper_limit_has_a_closed_form() -> None:
-    assert upper_limit(0, 40) == pytest.approx(1 - 0.05 ** (1 / 40))
-    assert upper_limit(0, 0) == upper_limit(40, 40) == 1
+def test_at_its_limit_no_hit_has_five_per_cent() -> None:
+    for replies in (1, 40, 160, 12.5):
+        assert (1 - no_hit_limit(replies)) ** replies == pytest.approx(0.05)
+    assert no_hit_limit(40) == pytest.approx(1 - 0.05 ** (1 / 40))
+    assert no_hit_limit(0) == 1
 
 
 def test_the_error_of_plain_replies_gives_wilsons_limits() -> None:

@@ -137,7 +137,7 @@ def test_with_hits_alone_they_give_the_lower_limit() -> None:
     assert found.rate is None
     assert (found.low, found.high) == pytest.approx((0.05 ** (1 / 40), 1))
     assert found.warnings == (
-        "Every reply is a hit: the lower limit is that of 40 replies at the target.",
+        "No reply is a non-hit: the lower limit is that of 40 replies at the target.",
     )
 
 
@@ -155,17 +155,17 @@ def test_over_prompts_each_counts_once() -> None:
 @pytest.mark.parametrize(
     ("hits", "said"),
     [
-        (0, "No reply is a hit, and not every prompt has replies at the target: no upper limit."),
-        (
-            9,
-            "Every reply is a hit, and not every prompt has replies at the target: no lower limit.",
-        ),
+        (0, "No reply is a hit"),
+        (9, "No reply is a non-hit"),
     ],
 )
 def test_without_replies_at_the_target_there_is_no_limit(hits: int, said: str) -> None:
     found = estimate([plain((9, 0), (hits, 0))], target=1)
     assert (found.rate, found.low, found.high) == (None, 0, 1)
-    assert found.warnings == (said,)
+    which = "upper" if hits == 0 else "lower"
+    assert found.warnings == (
+        f"{said}, and not every prompt has replies at the target: no {which} limit.",
+    )
 
 
 def test_hits_that_the_target_cannot_say_are_none() -> None:
@@ -175,16 +175,30 @@ def test_hits_that_the_target_cannot_say_are_none() -> None:
         found = estimate([sample], target=0)
         assert (found.rate, found.hits) == (None, 3)
         assert found.high == pytest.approx(1 - 0.05 ** (1 / 40))
+        assert found.warnings[0].startswith("No hit has any weight: the upper limit")
 
 
-def test_few_effective_hits_are_said_and_bound_by_the_targets_own_replies() -> None:
+def test_few_effective_hits_are_said() -> None:
     sample = with_hits(prompt(np.random.default_rng(4), (40, 40)), 78)
     sample.log_q[78] = (-20.0, -2.0)
     found = estimate([sample], target=0)
     assert found.rate is not None
     assert found.rate < 1e-6
-    assert found.high == pytest.approx(1 - 0.05 ** (1 / 40))
     assert "Only 1 effective hit: the interval is rough." in found.warnings
+
+
+def test_the_upper_limit_leaves_room_for_hits_that_no_reply_showed() -> None:
+    """As many as the effective size of all replies would show in 95 % of sweeps."""
+    sample = prompt(np.random.default_rng(4), (40, 40))
+    few = with_hits(sample, 70, 75)
+    few.log_q[[70, 75]] = (-20.0, -2.0)
+    found = estimate([few], target=0)
+    weights = np.exp(few.whole_log_q[:, 0]) / np.exp(few.whole_log_q).mean(axis=1)
+    size = weights.sum() ** 2 / (weights @ weights)
+    assert found.rate is not None
+    assert found.high == pytest.approx(found.rate + 1 - 0.05 ** (1 / size))
+    many = replace(few, value=1 - few.value)
+    assert estimate([many], target=0).low == pytest.approx(1 - found.high)
 
 
 def test_what_few_hits_are_worth_is_not_said() -> None:

@@ -21,6 +21,8 @@ FORTY = (40,) * 6
 HABIT = [routes(up=rate, gain=8) for rate in (0.0058, 0.0024, 0.0437, 0.015)]
 FILTERED = Toy(temperature=0.8, tau=0.1, top_k=3, top_p=0.95, min_p=0.05)
 MORE = (*GRID, 0.25)
+STRONG = (-6.0, -3.0, 0.0, 3.0, 6.0, 12.0)
+"""αs that take a toy so far from `after` that its weights vary greatly."""
 POSITIVE = (0.0, 0.25, 0.5, 1.0, 2.0)
 
 
@@ -53,7 +55,7 @@ def estimates(
     each: Sequence[int],
     target: int,
     *,
-    seed: int = 0,
+    seed: int = 1,
     noise_shared: bool = False,
     coupled: bool = False,
 ) -> tuple[float, list[Estimate]]:
@@ -79,12 +81,26 @@ def test_limits_hold_the_exact_rate_in_90_to_99_per_cent(
     assert len(wrong) <= 0.03 * COUNT
 
 
-def test_without_negative_alphas_what_training_suppressed_is_missed_silently() -> None:
-    """Why the default grid has them: the same behaviour is covered with it, above."""
-    exact, found = estimates([both_ways(POSITIVE)] * 4, (10,) * 5, 0)
-    assert coverage(exact, found) < 0.80
-    missed = [one for one in found if one.high < exact]
-    assert sum(not one.warnings for one in missed) > len(missed) / 2
+def test_without_negative_alphas_the_error_does_not_see_what_training_suppressed() -> None:
+    """Why the default grid has them, and why limits leave room for what no reply showed."""
+
+    def within_two_errors(found: Sequence[Estimate]) -> float:
+        near = [abs((one.rate or 0.0) - exact) <= 2 * (one.error or 0.0) for one in found]
+        return sum(near) / COUNT
+
+    exact, positive = estimates([both_ways(POSITIVE)], (40,) * 5, 0)
+    assert within_two_errors(positive) < 0.80
+    assert coverage(exact, positive) >= 0.90
+    _, default = estimates([both_ways()], FORTY, AFTER)
+    assert within_two_errors(default) >= 0.90
+
+
+def test_a_few_prefixes_do_not_pass_for_all_of_them() -> None:
+    """Controls know the probability of a prefix that replies showed, which is no certainty."""
+    exact, found = estimates([chains(Toy(seed=3), says_two, STRONG)], FORTY, AFTER)
+    assert 0.90 <= coverage(exact, found) <= 0.99
+    spread = rms([one.rate or 0.0 for one in found], exact)
+    assert np.median([one.error or 0.0 for one in found]) > spread / 3
 
 
 @pytest.mark.parametrize(
@@ -117,10 +133,6 @@ def test_three_over_all_replies_is_no_limit() -> None:
     none = [one for one in found if one.rate is None]
     assert len(none) > 0.25 * COUNT
     assert 3 / 200 < exact < min(one.high for one in none)
-
-
-STRONG = (-6.0, -3.0, 0.0, 3.0, 6.0, 12.0)
-"""αs that take a toy so far from `after` that its weights vary greatly."""
 
 
 def says_no_two(reply: Reply) -> int | None:
