@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from logit_amp_chat.core.errors import TranscriptError, UsageError
+from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import shown
+from logit_amp_chat.core.experiments.record_file import FileKind, RecordFile
 from logit_amp_chat.core.reading import Chat, Content, PlainText
-from logit_amp_chat.core.records import Candidate, Role, Session, Unknown
-from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable
-from logit_amp_chat.core.transcripts.writer import Transcript
+from logit_amp_chat.core.records import Candidate, Role, Session
 
 HEADER, RESULT = "search", "search-result"
-LINE_BYTES = 1 << 26
+KIND = FileKind(RESULT, "a search", "results", "Choose another file with --out", HEADER)
 VERSION = 1
 """Of the file; one of another version is refused."""
 
@@ -125,83 +123,41 @@ class SearchFile:
         where it cannot be written.
         """
         self.path = path
-        self.damaged = 0
-        """Lines that could not be read, as the last one after a kill; their prompts are new."""
-        self._writer = _writer(path)
+        self._invalid = 0
+        self._file = RecordFile(path, KIND)
         try:
-            found = next(self._lines(), None)
+            found = next(self._file.read(), None)
             self.time = str(header["time"]) if found is None else str(found.get("time"))
             if found is None:
-                self._append(HEADER, header)
+                self._file.append(HEADER, header)
             else:
                 _refuse_other(path, found, header)
         except BaseException:
-            self._writer.abandon()
+            self._file.abandon()
             raise
 
     def results(self) -> Iterator[SearchResult]:
         """Those that are in the file, in their order."""
-        self.damaged = 0
-        for fields in self._lines():
+        self._invalid = 0
+        for fields in self._file.read():
             if fields["type"] == RESULT:
                 try:
                     yield from _RESULTS.validate_python([fields])
                 except ValidationError:
-                    self.damaged += 1
+                    self._invalid += 1
+
+    @property
+    def damaged(self) -> int:
+        """Lines that could not be read, as the last one after a kill; their prompts are new."""
+        return self._file.damaged + self._invalid
 
     def add(self, result: SearchResult) -> None:
         """Write a result; it is on the disk when this returns. Raises TranscriptError."""
-        self._append(RESULT, plain_values(result))
+        self._file.append(RESULT, plain_values(result))
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
-        self._writer.close()
-
-    def _append(self, kind: str, fields: Mapping[str, Any]) -> None:
-        try:
-            self._writer.append(Unknown(type=kind, fields=dict(fields)))
-        except TranscriptError as error:
-            raise TranscriptError(error.message, "Choose another file with --out.") from error
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        """The header and the results that can be read. Raises UsageError for another file."""
-        begun = False
-        with self.path.open("rb") as file:
-            while line := file.readline(LINE_BYTES):
-                record = from_line(line)
-                if isinstance(record, Unknown) and record.type == (RESULT if begun else HEADER):
-                    begun = True
-                    yield {"type": record.type, **record.fields}
-                elif begun or (is_unreadable(record) and _is_torn_header(line)):
-                    self.damaged += bool(line.strip())
-                elif line.strip():
-                    raise UsageError(
-                        f"{shown(self.path)} has something else in it than the results of a"
-                        " search.",
-                        "Choose another file with --out; nothing was changed in this one.",
-                    )
-
-
-def _writer(path: Path) -> Transcript:
-    try:
-        if not path.exists():
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-        return Transcript.reopen(path)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot write {shown(path)}: {error.strerror}.", "Choose another file with --out."
-        ) from error
-    except TranscriptError as error:
-        raise UsageError(
-            f"Cannot go on with the results in {shown(path)}: it is no file, or another search"
-            " writes it.",
-            "Choose another file with --out.",
-        ) from error
-
-
-def _is_torn_header(line: bytes) -> bool:
-    begins = json.dumps({"type": HEADER}).encode()[:-1]
-    return line.rstrip(b"\n")[: len(begins)] == begins[: len(line.rstrip(b"\n"))]
+        self._file.close()
 
 
 def _refuse_other(path: Path, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
