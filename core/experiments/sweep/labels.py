@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from logit_amp_chat.core.experiments.result_file import read_lines
+from logit_amp_chat.core.experiments.record_file import FileKind, RecordFile, read_records
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
-from logit_amp_chat.core.experiments.sweep.record_file import RecordFile
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.records import now
 
 NAME = "labels.jsonl"
 LABEL = "label"
+KIND = FileKind(LABEL, "a sweep", "labels", "Choose another folder with --out")
 CONFIDENCE = 0.95
 
 Judged = tuple[SweepPrompt, SweepReply, Verdict]
@@ -26,9 +26,9 @@ class LabelFile:
 
     def __init__(self, folder: Path) -> None:
         """Go on with the folder's file, or begin it. Raises UsageError."""
-        self._file = RecordFile(folder / NAME, LABEL)
+        self._file = RecordFile(folder / NAME, KIND)
         self._labels: dict[str, dict[str, bool]] = {}
-        for fields in self._file.read():
+        for fields in self._file.load():
             match fields:
                 case {
                     "behaviour": str() as behaviour,
@@ -51,7 +51,9 @@ class LabelFile:
     def add(self, behaviour: str, reply: str, label: bool | None) -> None:
         """Mark a reply; a later mark replaces it, None removes it. Raises TranscriptError."""
         self._take(behaviour, reply, label)
-        self._file.append({"behaviour": behaviour, "reply": reply, "label": label, "time": now()})
+        self._file.append(
+            LABEL, {"behaviour": behaviour, "reply": reply, "label": label, "time": now()}
+        )
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -69,7 +71,7 @@ def labels_in(folder: Path) -> dict[str, dict[str, bool]]:
     """The marks in a folder, by definition and reply, to be read alone; none without a file."""
     found: dict[str, dict[str, bool]] = {}
     try:
-        for line in read_lines(folder / NAME, kind=LABEL, elsewhere=""):
+        for line in read_records(folder / NAME, KIND):
             match line:
                 case {
                     "behaviour": str() as behaviour,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.record_file import FileKind, RecordFile
 from logit_amp_chat.core.experiments.sweep.behaviours import (
     Behaviour,
     Kind,
@@ -17,11 +18,11 @@ from logit_amp_chat.core.experiments.sweep.behaviours import (
     Verdict,
     definition_key,
 )
-from logit_amp_chat.core.experiments.sweep.record_file import RecordFile
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 
 NAME = "verdicts.jsonl"
 VERDICT = "verdict"
+KIND = FileKind(VERDICT, "a sweep", "verdicts", "Choose another folder with --out")
 
 
 def reply_key(prompt: SweepPrompt, reply: SweepReply) -> str:
@@ -35,9 +36,9 @@ class VerdictFile:
 
     def __init__(self, folder: Path) -> None:
         """Go on with the folder's file, or begin it. Raises UsageError."""
-        self._file = RecordFile(folder / NAME, VERDICT)
+        self._file = RecordFile(folder / NAME, KIND)
         self._known: dict[str, dict[str, tuple[Verdict, bool]]] = {}
-        for fields in self._file.read():
+        for fields in self._file.load():
             try:
                 behaviour, reply = str(fields["behaviour"]), str(fields["key"])
                 found = _verdict(fields), bool(fields["numeric"])
@@ -59,6 +60,7 @@ class VerdictFile:
         """Write a verdict. Raises TranscriptError."""
         self._known.setdefault(behaviour, {})[key] = (verdict, numeric)
         self._file.append(
+            VERDICT,
             {
                 "behaviour": behaviour,
                 "key": key,
@@ -67,7 +69,7 @@ class VerdictFile:
                 "numeric": numeric,
                 "spans": verdict.spans,
                 "log_odds": None if verdict.log_odds is None else str(verdict.log_odds),
-            }
+            },
         )
 
     def close(self) -> None:

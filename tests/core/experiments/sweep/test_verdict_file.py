@@ -138,6 +138,11 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="something else in it"):
         VerdictFile(tmp_path)
     assert (tmp_path / NAME).read_text() == other
+    (tmp_path / NAME).write_text("")
+    file = VerdictFile(tmp_path)  # it was let go
+    with pytest.raises(UsageError, match="another sweep writes it"):
+        VerdictFile(tmp_path)
+    file.close()
     (tmp_path / NAME).unlink()
     (tmp_path / NAME).mkdir()
     with pytest.raises(UsageError, match="Cannot go on"):
