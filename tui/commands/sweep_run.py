@@ -146,7 +146,11 @@ def _sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
         line.clear()
         say("Finishing the replies that have begun; an interrupt more gives them up.")
 
-    with pair.interruptible(stop, command=Drain()):
+    # A second interrupt: what had ended before is there.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        pair.interruptible(stop, command=Drain()),
+    ):
         for event in sampled(pair.engine, sweep):
             match event:
                 case Noticed(sentence):
