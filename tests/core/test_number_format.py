@@ -17,6 +17,7 @@ from logit_amp_chat.core.number_format import (
     fraction,
     nats,
     number,
+    percent,
     perplexity,
     probability,
     quantity,
@@ -114,3 +115,24 @@ def test_ends_that_are_not_mixed_are_named_however_little_room_there_is() -> Non
 def test_a_context_without_a_limit_has_none() -> None:
     assert context(117, 8192) == "context 117/8192"
     assert context(117, NO_LIMIT) == "context 117"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.99999, "100%"),
+        (0.9994, "99.9%"),
+        (0.275, "27.5%"),
+        (0.05, "5.00%"),
+        (0.0202, "2.02%"),
+        (0.000202, "0.0202%"),
+        (3e-9, "0.000000300%"),
+        (2e-12, "2.00e−10%"),
+        (-0.031, "−3.10%"),
+        (math.nan, "–"),
+    ],
+)
+def test_per_cent_has_three_significant_digits(share: float, shown: str) -> None:
+    assert percent(share) == shown

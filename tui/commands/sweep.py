@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -130,12 +131,7 @@ def command(
     all replies together. An interrupt finishes the replies that have begun; run it again with
     the same --out to go on.
     """
-    if raw and system is not None:
-        raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
-    if as_json and csv:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--csv")
-    if plot is not None and not (behaviour or behaviour_command or judge):
-        raise typer.BadParameter("needs a behaviour to draw", param_hint="--plot")
+    _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
     from logit_amp_chat.tui.commands import sweep_results, sweep_run
 
@@ -174,3 +170,14 @@ def command(
         sampling=options.given(context, options.SAMPLING),
     )
     raise typer.Exit(sweep_run.run(given, asked))
+
+
+def _refuse_contradictions(params: Mapping[str, Any]) -> None:
+    """Raises a usage error for options that contradict each other."""
+    if params["raw"] and params["system"] is not None:
+        raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
+    if params["as_json"] and params["csv"]:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--csv")
+    behaviours = [params[name] for name in ("behaviour", "behaviour_command", "judge")]
+    if params["plot"] is not None and not any(behaviours):
+        raise typer.BadParameter("needs a behaviour to draw", param_hint="--plot")

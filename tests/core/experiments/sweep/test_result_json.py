@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.counted import counted
 from logit_amp_chat.core.experiments.sweep.functions import Function
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
@@ -57,7 +58,10 @@ def test_rates_are_those_of_the_replies(tmp_path: Path) -> None:
 
 def test_there_is_no_nan_and_no_infinity(tmp_path: Path) -> None:
     folder = toy_sweep(tmp_path / "s", engine=ToyEngine(stop_after=1))
-    behaviours = [Pattern("habit", "lighthouse"), Function("length", lambda text: float(len(text)))]
+    behaviours: list[Behaviour] = [
+        Pattern("habit", "lighthouse"),
+        Function("length", lambda text: float(len(text))),
+    ]
     text = json.dumps(as_json(counted(folder, behaviours).result))
     found = json.loads(text, parse_constant=pytest.fail)
     assert found["behaviours"]["habit"]["estimate"] is None
