@@ -13,7 +13,8 @@ bare      two batched forward passes a token, of rows of equal length, that choo
 one       one reply after the other in a chat. In replies a second.
 generate  transformers' `generate` of the same rows with its guidance processor, batch after batch.
 
-With --growth the time of a step for rows, αs and vocabularies.
+With --growth the time of a token for rows and αs. All times are CPU time of one thread, which other
+processes on the machine change little.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ QUESTIONS = (
 GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 ENDS_IN = 30
 """Tokens after which a reply of random weights ends, about."""
+REPLIES = 15
+"""Replies a row."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,9 @@ def request(count: int, rows: int, grid: tuple[float, ...], limit: int) -> Sampl
 
 def sample(engine: LocalEngine, asked: SampleRequest) -> Sampled:
     """Sample all replies."""
-    began = time.perf_counter()
+    began = time.process_time()
     events = list(engine.sample(asked))
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     found = [event for event in events if isinstance(event, SampledReply)]
     prompts = [len(event.ids.after) for event in events if isinstance(event, PromptRead)]
     tokens = sum(len(one.tokens) for one in found)
@@ -105,29 +108,29 @@ def bare(engine: LocalEngine, rows: int, prompt: int, steps: int) -> float:
     caches = [side.new_cache() for side in sides]
     for side, cache in zip(sides, caches, strict=True):
         side.logits(ids, cache, 1)
-    began = time.perf_counter()
+    began = time.process_time()
     for n in range(steps):
         for side, cache in zip(sides, caches, strict=True):
             side.logits(ids[:, :1], cache, 1, prompt + n)
-    return rows * steps / (time.perf_counter() - began)
+    return rows * steps / (time.process_time() - began)
 
 
 def alone(engine: LocalEngine, asked: SampleRequest, count: int) -> float:
     """Replies a second, one after the other."""
-    began = time.perf_counter()
+    began = time.process_time()
     for draw in asked.draws[:count]:
         lane = Lane(reply="r", name="amplified", alpha=draw.alpha, seed=draw.seed)
         messages = asked.prompts[draw.prompt].messages
         lanes = Request(messages=messages, lanes=(lane,), sampling=asked.sampling, top=0)
         for _ in engine.generate(lanes):
             pass
-    return count / (time.perf_counter() - began)
+    return count / (time.process_time() - began)
 
 
 @torch.inference_mode()
 def generated(engine: LocalEngine, asked: SampleRequest, rows: int, count: int) -> float:
     """Replies a second of transformers' `generate`, in batches of `rows` at one α."""
-    pair, began = engine.pair, time.perf_counter()
+    pair, began = engine.pair, time.process_time()
     limit = asked.sampling.max_new_tokens
     prompt = engine._chat.prompts(asked.prompts[0].messages, raw=False).after
     ids = torch.tensor([prompt]).repeat(rows, 1)
@@ -145,12 +148,12 @@ def generated(engine: LocalEngine, asked: SampleRequest, rows: int, count: int) 
             eos_token_id=sorted(pair.end_of_turn),
             pad_token_id=0,
         )
-    return len(range(0, count, rows)) * rows / (time.perf_counter() - began)
+    return len(range(0, count, rows)) * rows / (time.process_time() - began)
 
 
 def compare(engine: LocalEngine, rows: int, rounds: int, limit: int, slow: bool) -> None:
     """Print the shares at this number of rows."""
-    count = max(64, 6 * rows)
+    count = min(960, REPLIES * rows)
     plain, grid = (request(count, rows, wanted, limit) for wanted in ((), GRID))
     shares: dict[str, list[float]] = {}
     sample(engine, grid)
@@ -193,8 +196,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the bare passes")
     parser.add_argument("--growth", action="store_true")
     chosen = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads")
+    print(f"load {os.getloadavg()[0]:.1f}")
     engine = opened(chosen.shape)
+    torch.set_num_threads(1)
     if chosen.growth:
         growth(engine, chosen.limit)
         return
