@@ -10,11 +10,12 @@ median over interleaved rounds:
 bare      two batched forward passes a token, of rows of equal length, that choose nothing;
           without the grid, and with the log-probabilities of six αs. In tokens a second: the same
           tokens, were every row always in use.
-one       one reply after the other in a chat. In replies a second.
-generate  transformers' `generate` of the same rows with its guidance processor, batch after batch.
+one       one reply after the other in a chat. In replies a second, with the grid.
+generate  transformers' `generate` of as many rows with its guidance processor, batch after batch.
+          In replies a second, with the grid.
 
-With --growth the time of a token for rows and αs. All times are CPU time of one thread, which other
-processes on the machine change little.
+With --growth the time of a token for rows and αs, and of choosing it by vocabulary. All times
+are CPU time of one thread, which other processes on the machine change less than wall time.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ from transformers import (
 
 from logit_amp_chat.core.bench.random_pair import random_pair
 from logit_amp_chat.core.config.profile import load_profile
+from logit_amp_chat.core.decoding.reply_progress import AskedPrompt, ReplyProgress
+from logit_amp_chat.core.decoding.row_chooser import RowChooser
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.pair import prepare
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.core.records import Message, PromptIds, Sampling
 from logit_amp_chat.core.samples import Draw, PromptRead, SampledReply, SamplePrompt, SampleRequest
 
 QUESTIONS = (
@@ -184,6 +187,24 @@ def growth(engine: LocalEngine, limit: int) -> None:
             found = sample(engine, request(4 * rows + 20, rows, wanted, limit))
             a_token = 1e6 * found.seconds / found.tokens
             print(f"{rows} rows, {len(wanted)} αs: {a_token:,.0f} µs a token")
+    for size in (2048, 49_152, 151_936):
+        for wanted in ((), GRID):
+            a_token = 1e6 * choosing(engine, request(8, 8, wanted, 10_000), size)
+            print(f"choosing from {size:,} tokens, {len(wanted)} αs: {a_token:,.0f} µs a token")
+
+
+def choosing(engine: LocalEngine, asked: SampleRequest, size: int, steps: int = 10) -> float:
+    """Seconds that choosing a token takes, for 8 rows over a vocabulary of this size."""
+    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset())
+    chooser, prompt = RowChooser(pair, asked), AskedPrompt(PromptIds((5,), (5,)), (), 0)
+    replies = [ReplyProgress(draw, prompt) for draw in asked.draws]
+    before = 3 * torch.randn(8, size)
+    logits = before, before + torch.randn(8, size)
+    chooser.advance(logits, replies)
+    began = time.process_time()
+    for _ in range(steps):
+        chooser.advance(logits, replies)
+    return (time.process_time() - began) / steps / 8
 
 
 def main() -> None:
