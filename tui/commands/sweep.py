@@ -195,7 +195,9 @@ def _outputs(params: Mapping[str, Any]) -> Outputs:
     """What is to be shown, and where."""
     from logit_amp_chat.tui.commands.sweep_results import Outputs
 
-    form = "--json" if params["as_json"] else "--csv" if params["csv"] else ""
+    form: Literal["", "--json", "--csv"] = ""
+    if params["as_json"] or params["csv"]:
+        form = "--json" if params["as_json"] else "--csv"
     names = ("by_prompt", "color", "html", "html_replies", "plot")
     return Outputs(form=form, **{name: params[name] for name in names})
 
