@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import platformdirs
 
 from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, refuse_same_names
 from logit_amp_chat.core.experiments.sweep.counting import count
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
+from logit_amp_chat.core.experiments.sweep.library import new_folder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
 from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
@@ -25,7 +23,6 @@ from logit_amp_chat.core.experiments.sweep.sweep import run as sampled
 from logit_amp_chat.core.number_format import count as counted
 from logit_amp_chat.core.number_format import duration
 from logit_amp_chat.core.protocol import Noticed
-from logit_amp_chat.core.records import new_id
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.tui.commands import engine, options, sweep_output
 from logit_amp_chat.tui.commands.output import put_json, put_safe, say
@@ -79,7 +76,7 @@ def run(given: Given, asked: Settings) -> int:
     """Sample, count and print; the exit code. Raises LogitAmpError."""
     behaviours: list[Behaviour] = [Pattern.parse(option) for option in asked.patterns]
     refuse_same_names(behaviours)
-    path = asked.out or default_folder()
+    path = asked.out or new_folder()
     there = SweepFolder.read(path) if (path / FILE).exists() else None
     prompts = _prompts(asked, there)
     profile = _profile(given, there)
@@ -92,12 +89,6 @@ def run(given: Given, asked: Settings) -> int:
         stack.callback(folder.close)
         cancelled = _sample(pair, folder, asked)
         return _finish(folder, behaviours, asked, cancelled)
-
-
-def default_folder() -> Path:
-    """A new folder among the user's sweeps; its name sorts by time."""
-    name = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{new_id('sweep')}"
-    return platformdirs.user_data_path("logit-amp-chat") / "sweeps" / name
 
 
 def _prompts(asked: Settings, there: SweepFolder | None) -> Prompts:

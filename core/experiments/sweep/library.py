@@ -1,0 +1,62 @@
+"""The user's sweeps: where they are kept, and which of them are of one prompt."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.experiments.result_file import pair_identity, read_lines
+from logit_amp_chat.core.experiments.sweep.folder import ELSEWHERE, FILE, KIND, SweepFolder
+from logit_amp_chat.core.records import Session, new_id
+
+FIRST_LINES = 8
+"""A sweep of one prompt names it in one of these."""
+
+
+def sweeps_folder() -> Path:
+    """Where sweeps are kept by default."""
+    return platformdirs.user_data_path("logit-amp-chat") / "sweeps"
+
+
+def new_folder() -> Path:
+    """A new folder among the user's sweeps; its name sorts by time."""
+    return sweeps_folder() / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{new_id('sweep')}"
+
+
+def sweeps_of(key: str, session: Session) -> list[SweepFolder]:
+    """The user's sweeps of the prompt `key` alone with the pair of `session`, newest first.
+
+    A folder that cannot be read is left out.
+    """
+    return [
+        folder
+        for path in sorted(sweeps_folder().glob(f"*/{FILE}"), reverse=True)
+        if _names(path, key)
+        for folder in _read(path.parent)
+        if [prompt.key for prompt in folder.prompts] == [key]
+        and pair_identity(folder.contents.session) == pair_identity(session)
+    ]
+
+
+def _names(path: Path, key: str) -> bool:
+    """Whether one of the first lines has the prompt: most folders are of other ones."""
+    try:
+        lines = read_lines(path, kind=KIND, elsewhere=ELSEWHERE)
+        return any(
+            line is not None and line.get("key") == key
+            for line in itertools.islice(lines, FIRST_LINES)
+        )
+    except (LogitAmpError, OSError):
+        return False
+
+
+def _read(path: Path) -> Iterator[SweepFolder]:
+    try:
+        yield SweepFolder.read(path)
+    except LogitAmpError:
+        return
