@@ -1,0 +1,62 @@
+"""Proportions of replies: their limits, and whether two of them differ."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import special, stats
+
+LEVEL = 0.95
+"""The coverage that all limits aim at."""
+
+
+def wilson(hits: int, replies: int) -> tuple[float, float]:
+    """95 % limits of a rate, from `hits` among independent `replies` (Wilson 1927).
+
+    0 and 1 without replies. Raises ValueError where there are more hits than replies.
+    """
+    if not replies:
+        return 0.0, 1.0
+    found = stats.binomtest(hits, replies).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def difference(hits_a: int, replies_a: int, hits_b: int, replies_b: int) -> float:
+    """The p-value of two rates being equal: Fisher's exact test, two-sided.
+
+    All replies are independent; coupled replies at two αs are not.
+    """
+    table = [[hits_a, replies_a - hits_a], [hits_b, replies_b - hits_b]]
+    return float(stats.fisher_exact(table).pvalue)
+
+
+def effective_wilson(rate: float, error: float, degrees: float) -> tuple[float, float]:
+    """95 % limits of a rate that was estimated with a standard error.
+
+    Wilson's limits of as many plain replies as would have this error, rate·(1 − rate)/error²,
+    with the quantile of Student's t at `degrees` of freedom in place of the normal one. They
+    lie in [0, 1], and are `rate` where the error is 0.
+    """
+    if not error:
+        return rate, rate
+    # A rate next to 0 or 1, with an error that reaches beyond, says nothing of the size.
+    inside = min(max(rate, min(error, 0.5)), max(1 - error, 0.5))
+    square = student(degrees) ** 2 * error**2 / (inside * (1 - inside))
+    middle = (inside + square / 2) / (1 + square)
+    half = math.sqrt(square * inside * (1 - inside) + square**2 / 4) / (1 + square)
+    return max(0.0, min(middle - half, rate)), min(1.0, max(middle + half, rate))
+
+
+def student(degrees: float) -> float:
+    """The two-sided 95 % quantile of Student's t; at fewer than one degree, that of one."""
+    return float(special.stdtrit(max(degrees, 1.0), (1 + LEVEL) / 2))
+
+
+def upper_limit(hits: int, replies: int) -> float:
+    """The one-sided 95 % upper limit of a rate (Clopper and Pearson 1934); 1 without replies.
+
+    Without hits it is 1 − 0.05^(1/replies).
+    """
+    if hits >= replies:
+        return 1.0
+    return float(special.betaincinv(hits + 1, replies - hits, LEVEL))
