@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 
 from scipy import special, stats
 
@@ -60,3 +62,12 @@ def upper_limit(hits: int, replies: int) -> float:
     if hits >= replies:
         return 1.0
     return float(special.betaincinv(hits + 1, replies - hits, LEVEL))
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % limits of a mean of independent values, by Student's t; infinite below two values."""
+    if len(values) < 2:
+        return -math.inf, math.inf
+    middle, error = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+    half = student(len(values) - 1) * error
+    return middle - half, middle + half

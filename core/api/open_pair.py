@@ -31,7 +31,7 @@ from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.experiments.loss import Loss
 from logit_amp_chat.core.experiments.sources import Refused
-from logit_amp_chat.core.protocol import Engine, Event, Forget, Loading, Request, Stop
+from logit_amp_chat.core.protocol import Adjustment, Engine, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
@@ -246,10 +246,13 @@ class OpenPair:
         return self._engine
 
     @contextlib.contextmanager
-    def interruptible(self, stop: Callable[[], None] | None = None) -> Iterator[None]:
+    def interruptible(
+        self, stop: Callable[[], None] | None = None, *, command: Adjustment | None = None
+    ) -> Iterator[None]:
         """The first ctrl+c ends the request in progress, the second raises KeyboardInterrupt.
 
-        Where there are more requests to come, `stop` is called as well.
+        It ends as `command` says (None: Stop). Where there are more requests to come, `stop` is
+        called as well.
         """
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         if ignored or threading.current_thread() is not threading.main_thread():
@@ -258,7 +261,7 @@ class OpenPair:
 
         def interrupt(number: int, frame: FrameType | None) -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            self.engine.apply(Stop())
+            self.engine.apply(command or Stop())
             if stop is not None:
                 stop()
 

@@ -38,11 +38,8 @@ class Noise:
         self, keys: Sequence[tuple[int, int]], size: int, device: torch.device | str = "cpu"
     ) -> None:
         """One row of noise for each (seed, turn) in `keys`, over `size` token ids."""
-        words = torch.tensor([_words(seed, turn) for seed, turn in keys], device=device)
-        first, second, third = words.T.unsqueeze(-1).unbind()  # (n, 1) each
-        ids = torch.arange(size, dtype=torch.int64, device=device)
-        self._hashed_ids = _mix32(ids ^ first)
-        self._keys = torch.stack((second, third))
+        self._ids = torch.arange(size, dtype=torch.int64, device=device)
+        self._hashed_ids, self._keys = self._hashed(keys)
         # With a small vocabulary call overhead dominates: compute several steps at once.
         self._span = max(1, NOISE_BLOCK // (size * len(keys)))
         self._begin = -1
@@ -65,20 +62,38 @@ class Noise:
         self._keys.copy_(other._keys)
         self._begin = -1
 
+    def replace(self, rows: Sequence[int], keys: Sequence[tuple[int, int]]) -> None:
+        """Give some rows the noise of other (seed, turn)."""
+        places = torch.tensor(rows, device=self._ids.device)
+        self._hashed_ids[places], self._keys[:, places] = self._hashed(keys)
+        self._begin = -1
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all rows but these."""
+        places = torch.tensor(rows, device=self._ids.device)
+        self._hashed_ids, self._keys = self._hashed_ids[places], self._keys[:, places]
+        self._begin = -1
+
     def at(self, step: int | Tensor) -> Tensor:
-        """(rows, V) standard Gumbel noise, fp32, for the token at index `step`."""
+        """(rows, V) standard Gumbel noise, fp32, for the token at index `step`, or one a row."""
         if isinstance(step, Tensor):
-            return self._of(step.reshape(1))[0]
+            return self._of(step.reshape(-1, 1))
         begin = step - step % self._span
         if begin != self._begin:
             steps = torch.arange(begin, begin + self._span, device=self._hashed_ids.device)
-            self._begin, self._block = begin, self._of(steps)
+            self._begin, self._block = begin, self._of(steps.view(-1, 1, 1))
         return self._block[step - begin]
 
+    def _hashed(self, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """The hashed ids (n, V) and the other two words (2, n, 1) of n keys."""
+        words = torch.tensor([_words(seed, turn) for seed, turn in keys], device=self._ids.device)
+        first, second, third = words.T.unsqueeze(-1).unbind()  # (n, 1) each
+        return _mix32(self._ids ^ first), torch.stack((second, third))
+
     def _of(self, steps: Tensor) -> Tensor:
-        """(n, rows, V) noise of `steps` (n,)."""
+        """(…, rows, V) noise of `steps` (…, 1 or rows, 1)."""
         second, third = self._keys
-        salts = _mix32(_mix32(steps.view(-1, 1, 1) ^ second) ^ third)
+        salts = _mix32(_mix32(steps ^ second) ^ third)
         bits = _mix32(_mix32(self._hashed_ids ^ salts) ^ third)
         # −log(1 − u) keeps full relative precision near 0, where the argmax is decided.
         exponential = -torch.log1p(-(bits.double() + 0.5) * 2.0**-32)

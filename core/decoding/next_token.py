@@ -34,7 +34,24 @@ def choose(
     before, after = (log_probs(side, valid) for side in logits)
     amplified = amplify(before, after, alpha, ends if filters.after_ends else None)
     if token is None:
-        drawn = noise.at(index) if filters.temperature is not None else None
-        token = pick(filtered(amplified, after, alpha, filters), drawn)
+        token, _ = draw(amplified, after, alpha, filters, noise, index)
     stack = torch.stack((before, after, amplified))
     return token, measure(stack, token, top, filters.plausibility)
+
+
+def draw(
+    amplified: Tensor,
+    after: Tensor,
+    alpha: Tensor,
+    filters: Filters,
+    noise: Noise,
+    index: int | Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The token (R,) of each lane at position `index`, and the scores (R, V) it was drawn from.
+
+    `amplified` and `after` are log-probabilities (R, V), `alpha` is (R, 1); `index` is one
+    position, or one a lane (R,).
+    """
+    scores = filtered(amplified, after, alpha, filters)
+    drawn = noise.at(index) if filters.temperature is not None else None
+    return pick(scores, drawn), scores

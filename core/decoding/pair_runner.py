@@ -35,6 +35,7 @@ class PairRunner:
     """
 
     def __init__(self, pair: Pair, uses: CacheUses = ALL_USES) -> None:
+        self.uses = uses
         together = uses.together > CacheUse.NONE and pair.before.takes_cache
         shared = SharedWeights.of(pair.before, pair.after) if together else None
         self._device = pair.device

@@ -26,6 +26,8 @@ class Controls:
     sampling: Sampling | None = None
     """What every lane samples with from now on; None: as its record says."""
     stopped: set[str] = field(default_factory=set)
+    drained: bool = False
+    """Whether nothing further is to begin."""
 
 
 @dataclass
@@ -134,12 +136,9 @@ class RequestState:
         for lane, token, limit in zip(self.lanes, self.tokens, limits, strict=True):
             if lane.reason is not None:
                 continue
-            if token in self._ends:
-                events.append(self._finish(lane, "stop"))
-            elif lane.tokens >= limit:
-                events.append(self._finish(lane, "length"))
-            elif self._prompt + lane.tokens >= self.pair.context:
-                events.append(self._finish(lane, "context"))
+            left = self.pair.context - self._prompt - lane.tokens
+            if reason := ending(token in self._ends, limit - lane.tokens, left):
+                events.append(self._finish(lane, reason))
         return events
 
     def abort(self, error: str) -> Batch:
@@ -151,12 +150,7 @@ class RequestState:
     ) -> Step | Finish:
         """A token's record; a lane whose numbers are no numbers any more ends."""
         if math.isnan(measured.logp.amplified):
-            return self._finish(
-                lane,
-                "error",
-                f"The models' numbers became NaN at token {index} with α {signed(alpha)}."
-                " Try a smaller α, or dtype float32 in the profile.",
-            )
+            return self._finish(lane, "error", not_a_number(index, alpha))
         lane.tokens += 1
         return measured.step(self.pair.token_bytes, lane.reply, index, alpha)
 
@@ -169,3 +163,24 @@ class RequestState:
             seconds=round(time.monotonic() - self._started, 3),
             error=error,
         )
+
+
+def ending(is_end: bool, wanted: int, room: int) -> FinishReason | None:
+    """Why a reply ends after a token, if it does.
+
+    `is_end`: whether the token ends a turn; `wanted` and `room` are the tokens that its limit
+    and the context leave.
+    """
+    if is_end:
+        return "stop"
+    if wanted <= 0:
+        return "length"
+    return "context" if room <= 0 else None
+
+
+def not_a_number(index: int, alpha: float) -> str:
+    """The error of a reply whose numbers are none any more."""
+    return (
+        f"The models' numbers became NaN at token {index} with α {signed(alpha)}."
+        " Try a smaller α, or dtype float32 in the profile."
+    )

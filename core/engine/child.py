@@ -57,7 +57,8 @@ def _answer(
     """Answer one request; commands between its tokens are applied, further requests wait."""
     try:
         for batch in engine.batches(request):
-            pipe.send(batch)
+            if batch:
+                pipe.send(batch)
             while pipe.poll():
                 command = pipe.recv()
                 if isinstance(command, AnyRequest):

@@ -20,10 +20,14 @@ from logit_amp_chat.core.decoding.cache_guard import (
     check_caches,
     check_captured_steps,
 )
+from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
+from logit_amp_chat.core.decoding.reply_rescorer import ReplyRescorer
+from logit_amp_chat.core.decoding.reply_sampler import ReplySampler
 from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.decoding.sample_limits import asked_prompts, check_given
 from logit_amp_chat.core.decoding.text_reader import TextReader
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import UsageError
@@ -34,6 +38,7 @@ from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import (
     Adjustment,
     AnyRequest,
+    Drain,
     Event,
     Forget,
     Idle,
@@ -49,6 +54,7 @@ from logit_amp_chat.core.protocol import (
 )
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
 from logit_amp_chat.core.records import CacheCheck, PromptIds, Reply, Sampling, Session, new_id, now
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
@@ -141,6 +147,14 @@ class LocalEngine:
         """How token ids are written: one Names, then Idle."""
         return _flat(self.batches(request))
 
+    def sample(self, request: SampleRequest) -> Iterator[Event]:
+        """Sample many replies at once: PromptReads, SampledReplies, SampleProgress, then Idle."""
+        return _flat(self.batches(request))
+
+    def rescore(self, request: RescoreRequest) -> Iterator[Event]:
+        """Measure replies that are there: a Rescored for each, then Idle."""
+        return _flat(self.batches(request))
+
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
         if isinstance(request, OpeningsRequest):
@@ -157,6 +171,13 @@ class LocalEngine:
             reader = TextReader(self.pair, self._decoder.runner, request, self._tokens(request))
             controls = Controls({request.document: request.alphas[0]})
             return self._answer(controls, [((), reader.read(controls))])
+        if isinstance(request, SampleRequest):
+            return self._sampled(request)
+        if isinstance(request, RescoreRequest):
+            check_given(self.pair, request)
+            rescorer = ReplyRescorer(self.pair, self._decoder.runner, request)
+            controls = Controls({given.reply: 0.0 for given in request.replies})
+            return self._answer(controls, [((), rescorer.run(controls))])
         if not request.lanes:
             raise UsageError("The request has no lane.", "Give at least one.")
         if isinstance(request, ScoreRequest):
@@ -198,6 +219,15 @@ class LocalEngine:
                 for group in groups.values()
             ],
         )
+
+    def _sampled(self, request: SampleRequest) -> Generator[Sequence[Event], None, None]:
+        prompts = asked_prompts(self.pair, self._chat, request, self._moment(request.time))
+        uses = self._decoder.runner.uses
+        if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
+            uses = replace(uses, together=CacheUse.NONE)  # all rows of a batch alike
+        sampler = ReplySampler(self.pair, uses, True, request, prompts)
+        controls = Controls({draw.reply: draw.alpha for draw in request.draws})
+        return self._answer(controls, [((), sampler.run(controls))])
 
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
         return document_tokens(
@@ -262,6 +292,8 @@ class LocalEngine:
                 controls.sampling = sampling
             case Stop(reply):
                 controls.stopped.update(controls.alphas if reply is None else [reply])
+            case Drain():
+                controls.drained = True
 
     def _warm_up(self) -> None:
         """Touch every weight once, so that the first reply is as fast as later ones.

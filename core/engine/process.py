@@ -40,6 +40,7 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import NamesRequest, ReadRequest
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
 OnEvents = Callable[[Sequence[Event]], None]
 # Commands not yet sent to a process; None ends the queue.
@@ -309,6 +310,14 @@ class ProcessEngine:
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         """How token ids are written. Raises as `generate` does."""
+        return self._requests.run(self._answer(request))
+
+    def sample(self, request: SampleRequest) -> Iterator[Event]:
+        """Sample many replies at once. Raises as `generate` does."""
+        return self._requests.run(self._answer(request))
+
+    def rescore(self, request: RescoreRequest) -> Iterator[Event]:
+        """Measure replies that are there. Raises as `generate` does."""
         return self._requests.run(self._answer(request))
 
     def apply(self, command: Adjustment) -> None:

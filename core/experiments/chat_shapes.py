@@ -99,9 +99,7 @@ def _turns(row: Mapping[str, object]) -> tuple[str, Sequence[object]] | None:
         if value == [] or is_messages(value):
             return key, cast(list[object], value)
     prompt = row.get("prompt")
-    if row.keys().isdisjoint(_ANSWERS) and (
-        isinstance(prompt, str) or is_messages(prompt)
-    ):
+    if row.keys().isdisjoint(_ANSWERS) and (isinstance(prompt, str) or is_messages(prompt)):
         asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
         return "prompt", cast(list[object], asked)
     sides = {"user": prompt, "assistant": row.get("completion")}

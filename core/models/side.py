@@ -58,22 +58,36 @@ class LoadedSide:
         return new_cache(self.model.config)
 
     def logits(
-        self, ids: Tensor, cache: KVCache | None, last: int, start: int | Tensor = 0
+        self,
+        ids: Tensor,
+        cache: KVCache | None,
+        last: int,
+        start: int | Tensor = 0,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """fp32 logits (R, last, V) at the last positions of ids (R, T), which begin at `start`.
 
         `cache` holds the `start` tokens before and grows by T; without one nothing is kept.
+        Where rows are of different lengths, `start` is (R, 1) and `mask` (R, held + T) is 0 for
+        what is no part of a row.
         """
         with self._adapter():
-            return self.forward(ids, cache, last, start)
+            return self.forward(ids, cache, last, start, mask)
 
     @torch.inference_mode()
     def forward(
-        self, ids: Tensor, cache: KVCache | None, last: int, start: int | Tensor = 0
+        self,
+        ids: Tensor,
+        cache: KVCache | None,
+        last: int,
+        start: int | Tensor = 0,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Like `logits`, with whichever adapters are active."""
         ids = ids.to(self.device)
         arguments: dict[str, Any] = {"use_cache": cache is not None}
+        if mask is not None:
+            arguments["attention_mask"] = mask.to(self.device)
         if cache is not None:
             arguments["past_key_values"] = cache
             if self.positions and "position_ids" in self._arguments:
@@ -86,6 +100,7 @@ class LoadedSide:
         return logits
 
     def _places(self, ids: Tensor, start: int | Tensor) -> Tensor:
+        start = start.to(self.device) if isinstance(start, Tensor) else start
         return (start + torch.arange(ids.shape[1], device=self.device)).expand(ids.shape)
 
     @torch.inference_mode()
@@ -167,7 +182,12 @@ class SharedWeights:
         return self.before.new_cache()
 
     def logits(
-        self, ids: Tensor, cache: KVCache | None, last: int, start: int | Tensor = 0
+        self,
+        ids: Tensor,
+        cache: KVCache | None,
+        last: int,
+        start: int | Tensor = 0,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """fp32 logits (2R, last, V) of both sides for ids (R, T); `cache` grows by T."""
         rows, count = self.before.rows, len(ids)
@@ -176,7 +196,10 @@ class SharedWeights:
             *self.before.part(slice(0, count)),
             *self.after.part(slice(count, 2 * count)),
         )
-        return self.before.forward(ids.repeat(2, 1), cache, last, start)
+        if mask is not None:
+            assert isinstance(start, Tensor)
+            start, mask = start.repeat(2, 1), mask.repeat(2, 1)
+        return self.before.forward(ids.repeat(2, 1), cache, last, start, mask)
 
 
 ForwardPass = LoadedSide | SharedWeights

@@ -19,6 +19,7 @@ from logit_amp_chat.core.protocol import (
 )
 from logit_amp_chat.core.reading import NamesRequest, ReadRequest
 from logit_amp_chat.core.records import Finish, FinishReason
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from tests.core import samples
 
 
@@ -58,6 +59,12 @@ class ScriptedEngine:
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         raise AssertionError("nothing is named here")
+
+    def sample(self, request: SampleRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is sampled here")
+
+    def rescore(self, request: RescoreRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is measured again here")
 
     def generate(self, request: Request) -> Iterator[Event]:
         self.request = request

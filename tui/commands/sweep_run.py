@@ -18,11 +18,10 @@ from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
 from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
 from logit_amp_chat.core.experiments.sweep.settings import FREE, SweepSettings, checked
-from logit_amp_chat.core.experiments.sweep.sweep import Failed, Progress, Sweep, stop
+from logit_amp_chat.core.experiments.sweep.sweep import Failed, Progress, Sweep
 from logit_amp_chat.core.experiments.sweep.sweep import run as sampled
-from logit_amp_chat.core.number_format import count as counted
 from logit_amp_chat.core.number_format import duration
-from logit_amp_chat.core.protocol import Noticed
+from logit_amp_chat.core.protocol import Drain, Noticed
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.tui.commands import engine, options, sweep_output
 from logit_amp_chat.tui.commands.output import put_json, put_safe, say
@@ -97,10 +96,12 @@ def _prompts(asked: Settings, there: SweepFolder | None) -> Prompts:
         return Prompts(there.prompts)
     if not asked.prompts and not asked.prompt:
         raise UsageError("There is no prompt.", "Give --prompts FILE, or --prompt TEXT.")
-    sources = open_sources(asked.prompts, "all") if asked.prompts else []
-    saved = sources.saved if sources else frozenset()
+    sources = open_sources(asked.prompts, "all") if asked.prompts else None
     found = prompts_of(
-        [*sources, *typed(asked.prompt)], system=asked.system, raw=asked.raw, saved=saved
+        [*(sources or ()), *typed(asked.prompt)],
+        system=asked.system,
+        raw=asked.raw,
+        saved=sources.saved if sources else frozenset(),
     )
     for where in found.repeated:
         say(f"note: the same prompt again, left out: {visible(where, newlines=False)}")
@@ -165,11 +166,17 @@ def _sample(pair: OpenPair, folder: SweepFolder, asked: Settings) -> bool:
     sweep, line = Sweep(folder, rows=asked.rows), LiveLine(live=True)
     say(f"saved in {visible(short_path(folder.path), newlines=False)}")
     if folder.contents.there:
-        say(f"{counted(len(folder.contents.there), 'reply')} of {sweep.wanted:,} there already")
+        say(f"{len(folder.contents.there):,} of {sweep.wanted:,} replies are there already")
     if folder.contents.damaged:
         say(f"note: damaged lines in it, left out: {folder.contents.damaged:,}")
     begun = len(folder.contents.there)
-    with pair.interruptible(lambda: stop(pair.engine, sweep)):
+
+    def stop() -> None:
+        sweep.stopping = True
+        line.clear()
+        say("Finishing the replies that have begun; an interrupt more gives them up.")
+
+    with pair.interruptible(stop, command=Drain()):
         for event in sampled(pair.engine, sweep):
             match event:
                 case Noticed(sentence):

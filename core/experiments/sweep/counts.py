@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy
 
-from logit_amp_chat.core.analysis.true_rate import PromptSample
+from logit_amp_chat.core.analysis.balance_weights import PromptSample
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 

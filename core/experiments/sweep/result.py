@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from logit_amp_chat.core.analysis.true_rate import Estimate, estimate, mean_interval, wilson
+from logit_amp_chat.core.analysis.proportions import mean_interval, wilson
+from logit_amp_chat.core.analysis.true_rate import Estimate, estimate
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder

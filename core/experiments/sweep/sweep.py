@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.plan import draws
 from logit_amp_chat.core.experiments.sweep.prompts import sample_prompt
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
-from logit_amp_chat.core.protocol import Drain, Engine, Event, Noticed, Stop
+from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Noticed, Stop
 from logit_amp_chat.core.samples import (
     Given,
     PromptRead,
@@ -44,6 +45,19 @@ class Failed:
 
 
 SweepEvent = SweepReply | Progress | Failed | Noticed
+
+
+class Sampler(Protocol):
+    """What a sweep needs of an `Engine`."""
+
+    def sample(self, request: SampleRequest) -> Iterator[Event]:
+        """See `Engine`."""
+
+    def rescore(self, request: RescoreRequest) -> Iterator[Event]:
+        """See `Engine`."""
+
+    def apply(self, command: Adjustment) -> None:
+        """See `Engine`."""
 
 
 class Sweep:
@@ -186,7 +200,7 @@ class Sweep:
         )
 
 
-def run(engine: Engine, sweep: Sweep) -> Iterator[SweepEvent]:
+def run(engine: Sampler, sweep: Sweep) -> Iterator[SweepEvent]:
     """Everything that there is to show of a sweep, as it comes. Raises LogitAmpError."""
     for request in sweep.requests():
         events = (
@@ -199,7 +213,7 @@ def run(engine: Engine, sweep: Sweep) -> Iterator[SweepEvent]:
                 yield shown
 
 
-def stop(engine: Engine, sweep: Sweep) -> None:
+def stop(engine: Sampler, sweep: Sweep) -> None:
     """Begin no further reply; a second call gives up those that have begun."""
     engine.apply(Stop() if sweep.stopping else Drain())
     sweep.stopping = True

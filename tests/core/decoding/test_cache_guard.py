@@ -135,9 +135,14 @@ class Forgetful(LoadedSide):
         object.__setattr__(self, "wrong", wrong)
 
     def logits(
-        self, ids: torch.Tensor, cache: Any, last: int, start: int | torch.Tensor = 0
+        self,
+        ids: torch.Tensor,
+        cache: Any,
+        last: int,
+        start: int | torch.Tensor = 0,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        logits = super().logits(ids, cache, last, start)
+        logits = super().logits(ids, cache, last, start, mask)
         wrong = {
             "cut": cache is not None and getattr(cache, "was_cut", False),
             "chunks": cache is not None and start > 0 and ids.shape[1] > 1,

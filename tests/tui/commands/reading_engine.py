@@ -39,6 +39,7 @@ from logit_amp_chat.core.records import (
     Role,
     Step,
 )
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from tests.core import samples
 
 Spans = tuple[tuple[int, Role, int, int], ...]
@@ -66,6 +67,12 @@ class ReadingEngine:
     @property
     def opened(self) -> Opened:
         return Opened(session=samples.session())
+
+    def sample(self, request: SampleRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is sampled here")
+
+    def rescore(self, request: RescoreRequest) -> Iterator[Event]:
+        raise AssertionError("nothing is measured again here")
 
     def read(self, request: ReadRequest) -> Iterator[Event]:
         self.requests.append(request)

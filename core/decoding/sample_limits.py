@@ -1,0 +1,102 @@
+"""Checks requests for many replies against a pair, before anything is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from logit_amp_chat.core.decoding import limits
+from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
+from logit_amp_chat.core.errors import ContextError, LogitAmpError, UsageError
+from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.core.protocol import Request
+from logit_amp_chat.core.records import PromptIds, Sampling
+from logit_amp_chat.core.samples import Given, RescoreRequest, SamplePrompt, SampleRequest
+
+
+def asked_prompts(
+    pair: Pair, chat: ChatTemplate, request: SampleRequest, moment: datetime
+) -> list[AskedPrompt]:
+    """The prompts of a request, tokenized at `moment`, which fit the context.
+
+    Raises UsageError for settings that cannot be, LogitAmpError and ContextError for prompts.
+    """
+    _check_grid(request.grid, request.sampling, request.amplify_first)
+    if request.rows is not None and request.rows < 1:
+        raise UsageError(f"{request.rows} rows decode nothing.", "Give at least one.")
+    prompts = [_asked(pair, chat, request, prompt, moment) for prompt in request.prompts]
+    for draw in request.draws:
+        if not 0 <= draw.prompt < len(prompts):
+            raise UsageError(
+                f"Reply {draw.reply} answers prompt {draw.prompt}, and there are {len(prompts)}.",
+                "Prompts are numbered from 0.",
+            )
+        if not math.isfinite(draw.alpha) or (request.grid and draw.alpha not in request.grid):
+            raise UsageError(
+                f"α {signed(draw.alpha)} of reply {draw.reply} is not in the grid.",
+                "The αs of all replies have to be among those of the grid.",
+            )
+        _check_seed(draw.reply, draw.seed)
+    return prompts
+
+
+def check_given(pair: Pair, request: RescoreRequest) -> None:
+    """Raises UsageError for replies that cannot be measured, or settings that cannot be."""
+    _check_grid(request.grid, request.sampling, request.amplify_first)
+    for given in request.replies:
+        _check_reply(pair, given)
+
+
+def _check_reply(pair: Pair, given: Given) -> None:
+    if not given.tokens:
+        raise UsageError(f"Reply {given.reply} has no tokens.", "Give at least one.")
+    try:
+        limits.check(pair, given.ids, given.tokens, room=0)
+    except (ContextError, LogitAmpError) as error:
+        raise UsageError(f"Reply {given.reply}: {error.message}", error.remedy) from error
+
+
+def _check_grid(grid: Sequence[float], sampling: Sampling, first: int | None) -> None:
+    if grid and not sampling.temperature:
+        raise UsageError(
+            "At temperature 0 a token is certain or impossible: no α gives it a probability.",
+            "Choose a temperature above 0, or no grid.",
+        )
+    if not all(map(math.isfinite, grid)):
+        raise UsageError("An α of the grid is no finite number.", "Leave it out.")
+    if first is not None and first < 0:
+        raise UsageError(f"The first {first} tokens cannot be amplified.", "Give 0 or more.")
+
+
+def _check_seed(reply: str, seed: int) -> None:
+    try:
+        Sampling(seed=seed)
+    except ValidationError as error:
+        message = f"Reply {reply}: seed cannot be {seed}."
+        raise UsageError(message, "A seed is 0 or more.") from error
+
+
+def _asked(
+    pair: Pair, chat: ChatTemplate, request: SampleRequest, prompt: SamplePrompt, moment: datetime
+) -> AskedPrompt:
+    ids = chat.prompts(prompt.messages, prompt.raw, moment)
+    begin = chat.encoded(prompt.begin) if prompt.begin else ()
+    longest = request.sampling.max_new_tokens
+    if not pair.end_of_turn.isdisjoint(begin):
+        raise UsageError(
+            "The text that replies begin with has an end of turn in it.", "Leave it out."
+        )
+    if len(begin) >= longest:
+        raise UsageError(
+            f"The text that replies begin with has {len(begin):,} tokens, and a reply"
+            f" {longest:,} at most.",
+            "Shorten it, or raise max_new_tokens.",
+        )
+    limits.check(pair, ids, begin)
+    turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
+    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn)
