@@ -137,7 +137,7 @@ class TurnSweep:
 
     def follow(self) -> bool:
         """Take what was sampled, and ask for more if it can. Whether anything is new."""
-        new = self._take_arrived()
+        new = self.take_arrived()
         if not self.wants or self._request is not None or not self._is_free():
             return new
         try:
@@ -154,15 +154,20 @@ class TurnSweep:
             self._sweep = self._request = None
             self.folder.close()
 
+    def check_pair(self) -> Session:
+        """The session to be recorded. Raises UsageError where another pair is loaded, or none."""
+        record = _record(self.session)
+        if pair_identity(record) != pair_identity(self.folder.contents.session):
+            raise UsageError("This sweep is of another pair.", "Load that pair (F8) first.")
+        return record
+
     def _is_free(self) -> bool:
         session = self.session
         return session.state == "ready" and not session.queued and not session.awaiting_models
 
     def _open(self) -> None:
         """Open the folder to be written. Raises LogitAmpError."""
-        record, was = _record(self.session), self.folder
-        if pair_identity(record) != pair_identity(was.contents.session):
-            raise UsageError("This sweep is of another pair.", "Load that pair (F8) to go on.")
+        was, record = self.folder, self.check_pair()
         folder = SweepFolder.begin(was.path, record, was.settings, was.prompts)
         with self._lock:
             self.replies.folder, self._sweep = folder, Sweep(folder)
@@ -200,15 +205,16 @@ class TurnSweep:
     def _take(self, event: Event) -> None:
         match event:
             case Failed():
-                self._take_arrived()
+                self.take_arrived()
                 self._end(f"{event.message} {event.remedy}".strip())
             case Idle():
-                self._take_arrived()
+                self.take_arrived()
                 self._idle()
             case _:
                 pass
 
-    def _take_arrived(self) -> bool:
+    def take_arrived(self) -> bool:
+        """Count what was sampled since the last call. Whether there was anything."""
         new = bool(self._arrived)
         while self._arrived:
             self.replies.add(self._arrived.popleft())
@@ -217,7 +223,7 @@ class TurnSweep:
         return new
 
     def _idle(self) -> None:
-        """The request is over: by itself, because it was stopped, or because the chat goes first."""
+        """The request is over: by itself, by a stop, or because the chat goes first."""
         assert self._sweep is not None
         self._request = None
         if self._sweep.stopping:

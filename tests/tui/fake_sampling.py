@@ -63,9 +63,7 @@ class FakeSampling:
 
     def begin(self) -> list[Event]:
         ids = PromptIds((1, 2), (1, 2))
-        return [
-            PromptRead(prompt=number, ids=ids, forced=0) for number in range(len(self.prompts))
-        ]
+        return [PromptRead(prompt=number, ids=ids, forced=0) for number in range(len(self.prompts))]
 
     @property
     def prompts(self) -> Sequence[object]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from logit_amp_chat.core.analysis.true_rate import Estimate
 from logit_amp_chat.core.experiments.sweep import result_json
 from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, Rate, SweepResult
+from logit_amp_chat.core.experiments.sweep.wording import estimate_line
 from logit_amp_chat.core.number_format import count, nats, number, sampling_line, signed
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
@@ -83,18 +84,4 @@ def _rates(rates: Sequence[Rate], numeric: bool, styles: Styles) -> Iterator[str
 
 
 def _estimate(found: Estimate | None, target: float) -> str:
-    name = "after" if target == 0 else f"the model at α {signed(target)}"
-    if found is None:
-        return ""
-    if found.rate is None:
-        return f"estimate for {name}: at most {number(found.high)}"
-    one_in = f", 1 in {1 / found.rate:,.0f}" if found.rate > 0 else ""
-    plain = (
-        f", worth {found.plain_equivalent:,.0f} plain replies"
-        if found.plain_equivalent is not None
-        else ""
-    )
-    return (
-        f"estimate for {name}: {number(found.rate)} ({number(found.low)}–{number(found.high)})"
-        f"{one_in}; {found.hits:,} hits, effective size {found.effective_size:,.0f}{plain}"
-    )
+    return "" if found is None else estimate_line(found, target)
