@@ -33,6 +33,7 @@ from logit_amp_chat.tui.widgets.line_input import LineInput
 from logit_amp_chat.tui.widgets.text_field import TextField
 
 MOST_REPLIES = 100_000
+NAMES = {"αs": "alphas", "samples": "samples", "coupled": "coupled"}
 YES, NO = ("yes", "y"), ("no", "n", "")
 
 
@@ -48,7 +49,7 @@ class Line(Horizontal):
     """A name, an input, and what it may be."""
 
     def __init__(self, name: str, value: str, meaning: str) -> None:
-        super().__init__(id=name.replace(" ", "-"))
+        super().__init__(id=NAMES[name])
         self._label, self._value, self._meaning = name, value, meaning
 
     def compose(self) -> ComposeResult:
@@ -75,13 +76,13 @@ class SweepSettingsScreen(Dialog[Asked]):
         """The message, a line for each setting, and the behaviours."""
         yield Static(visible(self._asked, newlines=False), id="asked", markup=False)
         with VerticalScroll(id="fields", can_focus=False):
-            yield Line("alphas", " ".join(map(signed, GRID)), "numbers, or FROM:TO:STEP")
+            yield Line("αs", " ".join(map(signed, GRID)), "numbers, or FROM:TO:STEP")
             yield Line("samples", str(SAMPLES), "replies at each α")
             for name in ("temperature", "plausibility", "max_new_tokens", "seed"):
                 yield Field(name, getattr(self._sampling, name))
-            yield Line("coupled", "no", "yes: sample n has one noise at every α")
+            yield Line("coupled", "no", "yes: one noise for all αs")
             yield Static(
-                "behaviours to count: NAME=REGEX, one a line; may be empty, and changed later",
+                "behaviours to count: NAME=REGEX, one a line; they may change later",
                 classes="muted",
                 markup=False,
             )
@@ -120,7 +121,7 @@ class SweepSettingsScreen(Dialog[Asked]):
 
     def _settings(self) -> SweepSettings:
         """Raises UsageError for what is not possible."""
-        alphas = parse_alphas(self._typed("alphas"))
+        alphas = parse_alphas(self._typed("αs"))
         samples = self._whole("samples")
         if len({*alphas, 0.0}) * samples > MOST_REPLIES:
             raise UsageError(f"More than {MOST_REPLIES:,} replies are too many for a chat.")
@@ -156,4 +157,4 @@ class SweepSettingsScreen(Dialog[Asked]):
         return int(text)
 
     def _typed(self, field: str) -> str:
-        return self.query_one(f"#{field}", Line).query_one(Input).value.strip()
+        return self.query_one(f"#{NAMES[field]}", Line).query_one(Input).value.strip()

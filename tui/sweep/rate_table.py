@@ -22,6 +22,9 @@ from logit_amp_chat.core.number_format import nats, number, signed
 LEAST_PLOT = 10
 """Cells that a plot needs to say anything."""
 
+INTERVAL = 11
+"""Cells of an interval such as 13.8–50.0%."""
+
 Line = list[Segment]
 
 
@@ -73,39 +76,42 @@ class RateTable(Widget):
     # --- columns --------------------------------------------------------------------------
 
     def _head(self, width: int) -> Line:
-        counted = f"{'hits':>6}{'rate':>8}  {'95 % interval':<13}" if self._found else ""
-        names = f"{'α':>7}{'replies':>9}{counted}{'KL':>6}{'log p':>7}{'length':>8}{'cut':>6}"
-        room = width - len(names) - 3
-        scale = ""
-        if self._found is not None and room >= LEAST_PLOT:
-            scale = f"  0{self._share(self._top):>{room - 1}}"
+        counted = f"{'hits':>5}{'rate':>7}  {'95 %':<{INTERVAL}}" if self._found else ""
+        names = f"{'α':>6}{'replies':>8}{counted}{'KL':>6}{'log p':>7}{'length':>7}{'cut':>5}"
+        room = self._plot_room(width, len(names))
+        scale = f"  0{self._share(self._top):>{room - 1}}" if room else ""
         return [Segment(names + scale, self._style("muted"))]
 
     def _line(self, alpha: float, width: int) -> Line:
         summary, lane = self._summaries.get(alpha), lane_colour(alpha)
         mark = "▸" if alpha == self._chosen else " "
-        name = Segment(f"{mark}{signed(alpha):>6}", self._style(lane))
+        name = Segment(f"{mark}{signed(alpha):>5}", self._style(lane))
         if summary is None:
-            return [name, Segment(f"{0:>9}", self._style("muted"))]
-        counted = self._counted(self._rates.get(alpha)) if self._found else ""
+            return [name, Segment(f"{0:>8}", self._style("muted"))]
+        rate = self._rates.get(alpha)
+        counted = self._counted(rate) if self._found else ""
         kl = "–" if summary.kl is None else nats(summary.kl)
         after = "–" if summary.log_p_after is None else nats(summary.log_p_after)
         figures = (
-            f"{summary.replies:>9,}{counted}{kl:>6}{after:>7}{summary.length:>8.1f}"
-            f"{summary.cut:>6.0%}"
+            f"{summary.replies:>8,}{counted}{kl:>6}{after:>7}{summary.length:>7.1f}"
+            f"{summary.cut:>5.0%}"
         )
         line = [name, Segment(figures, self.rich_style)]
-        room = width - 7 - len(figures) - 3
-        rate = self._rates.get(alpha)
-        if rate is not None and room >= LEAST_PLOT:
+        room = self._plot_room(width, len(name.text) + len(figures))
+        if rate is not None and room:
             line += [Segment("  ", self.rich_style), *self._plot(rate, room, lane)]
         return line
 
+    def _plot_room(self, width: int, used: int) -> int:
+        """The cells for the plot; 0 where there are too few, or nothing is counted."""
+        room = width - used - 3
+        return room if self._found is not None and room >= LEAST_PLOT else 0
+
     def _counted(self, rate: Rate | None) -> str:
         if rate is None or rate.rate is None:
-            return f"{'–':>6}{'–':>8}  {'–':<13}"
-        interval = f"{self._share(rate.low)}–{self._share(rate.high)}"
-        return f"{rate.hits:>6,.0f}{self._share(rate.rate):>8}  {interval:<13}"
+            return f"{'–':>5}{'–':>7}  {'–':<{INTERVAL}}"
+        interval = f"{self._share(rate.low).removesuffix('%')}–{self._share(rate.high)}"
+        return f"{rate.hits:>5,.0f}{self._share(rate.rate):>7}  {interval:<{INTERVAL}}"
 
     def _share(self, value: float) -> str:
         """A rate in per cent, or a number as it is."""

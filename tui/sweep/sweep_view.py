@@ -29,9 +29,8 @@ SAYS: dict[Doing, str] = {
     "measuring": "measuring",
     "stopping": "finishing what has begun",
 }
-PROVISIONAL = "Short replies end first: counts are provisional, and there is no estimate yet."
+PROVISIONAL = "provisional: short replies end first; no estimate before the end"
 NOTHING_COUNTED = "Nothing is counted yet: press b to say what, as in habit=lighthouse."
-DISCOVERY = "Rates at α > 0 are for discovery; the estimate speaks about the target."
 
 
 class SweepView(LogPanel):

@@ -57,10 +57,8 @@ class SweptBlock:
         self.wrapped = wrapped = WrappedText(width)
         hit = self.swept.has(self.behaviour)
         kind = "picked" if self.picked else "hit-head" if hit else "finish"
-        wrapped.add(f"{PICKED if self.picked else ' '}{HIT if hit else ' '} {reply.n + 1}", kind)
-        parts = [count(len(reply.tokens), "token"), "cut off" if reply.is_cut else ""]
-        wrapped.add(f"  {' · '.join(filter(None, parts))}", "finish")
-        wrapped.new_line()
+        wrapped.add(f"{PICKED if self.picked else ' '}{HIT if hit else ' '}{reply.n + 1:>3} ", kind)
+        wrapped.add(" ", "finish")
         end = 0
         for start, stop in self.swept.spans(self.behaviour):
             if stop > max(start, end):
@@ -68,3 +66,5 @@ class SweptBlock:
                 wrapped.add(visible(reply.text[max(start, end) : stop]), "match")
                 end = stop
         wrapped.add(visible(reply.text[end:]), "text")
+        if reply.is_cut:
+            wrapped.add(" … cut off", "finish")
