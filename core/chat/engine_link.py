@@ -92,7 +92,7 @@ class EngineLink:
             self._engine.open(profile)
 
     def save_apart(self, ids: Iterable[str], recorder: Recorder) -> None:
-        """Save what is reported of documents and replies with `recorder`, not in the chat's file."""
+        """Save what is reported of documents or replies with `recorder`, not in the chat."""
         self._apart |= dict.fromkeys(ids, recorder)
 
     def save_samples(self, save: Callable[[Event], None]) -> None:

@@ -22,7 +22,7 @@ def patterns_of(text: str) -> list[Pattern]:
     """The patterns of lines NAME=REGEX; empty lines are none. Raises UsageError."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     found = [Pattern(*named(line, "a line", "REGEX")) for line in lines]
-    refuse_same_names(found)
+    refuse_same_names([one.name for one in found])
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.pair_runner import CacheUses
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt, ReplyProgress
 from logit_amp_chat.core.decoding.reply_rows import LockstepRows, RaggedRows, ReadIds, read_ids
@@ -159,6 +160,8 @@ class ReplySampler:
             yield from self._read_prompt(first)
         if self._most is None:
             self._most = self._rows_that_fit(self._read[first])
+        if any(caches.use < CacheUse.LANES for caches in self._read[first].runner.live):
+            self._most = 1  # lanes would be decoded one after the other anyway
         block = self._next_block(self._most)
         for prompt in dict.fromkeys(draw.prompt for draw in block):
             if prompt not in self._read:

@@ -114,3 +114,8 @@ def test_ends_that_are_not_mixed_are_named_however_little_room_there_is() -> Non
 def test_a_context_without_a_limit_has_none() -> None:
     assert context(117, 8192) == "context 117/8192"
     assert context(117, NO_LIMIT) == "context 117"
+
+
+def test_a_small_number_is_not_zero() -> None:
+    shown = [number(2e-6, 1), number(-3.25e-5), number(0.0), number(123456.0)]
+    assert shown == ["2e−6", "−3.25e−5", "0", "123456"]

@@ -41,8 +41,9 @@ def command(
     alpha: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A|FROM:TO:STEP",
-            help="An α or a range of them; may be repeated. [default: −1, −½, 0, ½, 1, 2]",
+            metavar="A|FROM:TO:STEP|auto",
+            help="An α or a range of them; may be repeated. auto: a pilot finds them."
+            " [default: −1, −½, 0, ½, 1, 2]",
         ),
     ] = None,
     samples: Annotated[
@@ -53,6 +54,9 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="The sweep's folder; run again to go on, or count anew."),
     ] = None,
+    count_only: Annotated[
+        bool, typer.Option("--count-only", help="Count what --out has; sample nothing.")
+    ] = False,
     coupled: Annotated[
         bool, typer.Option("--coupled", help="Give sample n the same noise at every α.")
     ] = False,
@@ -114,25 +118,38 @@ def command(
     all replies together. An interrupt finishes the replies that have begun; run it again with
     the same --out to go on.
     """
+    wanted = alpha or []
+    auto = "auto" in wanted
+    if auto and len(wanted) > 1:
+        raise typer.BadParameter("auto takes no further α", param_hint="--alpha")
+    if auto and not (behaviour or behaviour_command or judge):
+        raise typer.BadParameter(
+            "auto looks for the αs of a behaviour: name one", param_hint="--alpha"
+        )
+    if count_only and out is None:
+        raise typer.BadParameter("needs the folder of a sweep: --out", param_hint="--count-only")
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
     from logit_amp_chat.tui.commands import sweep_run
+    from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
         prompts=prompts or [],
         prompt=prompt or [],
         system=system,
         raw=raw,
-        patterns=behaviour or [],
-        programs=behaviour_command or [],
-        questions=judge or [],
-        alphas=options.alphas(alpha or []),
+        behaviours=Asked(
+            patterns=behaviour or [], programs=behaviour_command or [], questions=judge or []
+        ),
+        alphas=[] if auto else options.alphas(wanted),
+        auto=auto,
         samples=samples,
         coupled=coupled,
         amplify_first=amplify_first,
         target=target,
         further=options.alphas(curve_alpha or []),
         over=over,
+        count_only=count_only,
         rows=rows,
         top=top,
         out=out,

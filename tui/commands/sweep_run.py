@@ -10,24 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, refuse_same_names
 from logit_amp_chat.core.experiments.sweep.counting import count
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.library import new_folder
-from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
 from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
 from logit_amp_chat.core.experiments.sweep.settings import FREE, SweepSettings, checked
-from logit_amp_chat.core.experiments.sweep.sweep import Failed, Progress, Sweep
-from logit_amp_chat.core.experiments.sweep.sweep import run as sampled
-from logit_amp_chat.core.number_format import duration
-from logit_amp_chat.core.protocol import Drain, Noticed
 from logit_amp_chat.core.text import short_path, visible
-from logit_amp_chat.tui.commands import engine, options, sweep_output
+from logit_amp_chat.tui.commands import engine, options, sweep_output, sweep_pilot
 from logit_amp_chat.tui.commands.output import put_json, put_safe, say
-from logit_amp_chat.tui.commands.reading_progress import LiveLine
 from logit_amp_chat.tui.commands.sources import open_sources
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
+from logit_amp_chat.tui.commands.sweep_behaviours import Asked, behaviours
+from logit_amp_chat.tui.commands.sweep_sampling import sample
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
@@ -53,16 +48,16 @@ class Settings:
     prompt: Sequence[str]
     system: str | None
     raw: bool
-    patterns: Sequence[str]
-    programs: Sequence[str]
-    questions: Sequence[str]
+    behaviours: Asked
     alphas: Sequence[float]
+    auto: bool
     samples: int | None
     coupled: bool
     amplify_first: int | None
     target: float
     further: Sequence[float]
     over: Over
+    count_only: bool
     rows: int | None
     top: int
     out: Path | None
@@ -73,21 +68,35 @@ class Settings:
 
 def run(given: Given, asked: Settings) -> int:
     """Sample, count and print; the exit code. Raises LogitAmpError."""
-    behaviours: list[Behaviour] = [Pattern.parse(option) for option in asked.patterns]
-    refuse_same_names(behaviours)
+    asked.behaviours.check()
     path = asked.out or new_folder()
     there = SweepFolder.read(path) if (path / FILE).exists() else None
     prompts = _prompts(asked, there)
     profile = _profile(given, there)
     settings = _settings(given, asked, profile, there)
-    if there and not _lacks(there, settings, prompts):
-        return _finish(there, behaviours, asked, cancelled=False)
+    if asked.count_only:
+        there = SweepFolder.read(path)
+    lacks = not asked.count_only and (
+        there is None or asked.auto or _lacks(there, settings, prompts)
+    )
     with contextlib.ExitStack() as stack:
-        pair = stack.enter_context(engine.open_pair(profile))
-        folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)
-        stack.callback(folder.close)
-        cancelled = _sample(pair, folder, asked)
-        return _finish(folder, behaviours, asked, cancelled)
+        pair = None
+        if lacks or asked.behaviours.need_engine:
+            pair = stack.enter_context(engine.open_pair(profile))
+        folder, cancelled = there, False
+        if pair and lacks:
+            if asked.auto:
+                found = sweep_pilot.alphas(
+                    pair, path, settings, prompts.prompts, asked.behaviours, asked.rows
+                )
+                if found is None:
+                    return CANCELLED
+                settings = replace(settings, alphas=found)
+            folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)
+            stack.callback(folder.close)
+            cancelled = sample(pair, folder, asked.rows)
+        assert folder is not None, "what is not there is begun"
+        return _finish(folder, pair, asked, cancelled)
 
 
 def _prompts(asked: Settings, there: SweepFolder | None) -> Prompts:
@@ -161,59 +170,11 @@ def _lacks(there: SweepFolder, settings: SweepSettings, prompts: Prompts) -> boo
     return not (same and keys and complete and settings.target in there.settings.grid)
 
 
-def _sample(pair: OpenPair, folder: SweepFolder, asked: Settings) -> bool:
-    """Sample what is missing; whether it was stopped."""
-    sweep, line = Sweep(folder, rows=asked.rows), LiveLine(live=True)
-    say(f"saved in {visible(short_path(folder.path), newlines=False)}")
-    if folder.contents.there:
-        say(f"{len(folder.contents.there):,} of {sweep.wanted:,} replies are there already")
-    if folder.contents.damaged:
-        say(f"note: damaged lines in it, left out: {folder.contents.damaged:,}")
-    begun = len(folder.contents.there)
-
-    def stop() -> None:
-        sweep.stopping = True
-        line.clear()
-        say("Finishing the replies that have begun; an interrupt more gives them up.")
-
-    with pair.interruptible(stop, command=Drain()):
-        for event in sampled(pair.engine, sweep):
-            match event:
-                case Noticed(sentence):
-                    line.clear()
-                    say(f"note: {sentence}")
-                case Failed(reply, why):
-                    line.clear()
-                    say(f"not sampled: {reply}: {why}")
-                case Progress() if line.is_due:
-                    line.draw(_progress(event, line, begun))
-    line.clear()
-    made = len(folder.contents.there) - begun
-    say(f"{made:,} replies in {duration(line.seconds)}")
-    return sweep.stopping
-
-
-def _progress(progress: Progress, line: LiveLine, begun: int) -> str:
-    share = progress.replies / max(1, progress.wanted)
-    made = progress.replies - begun
-    left = line.left(made / max(1, progress.wanted - begun))
-    rate = f"{made / max(line.seconds, 1e-9):.1f}/s"
-    return (
-        f"{share:4.0%}  {progress.replies:,} of {progress.wanted:,} replies, {rate}{left}"
-        f"  {progress.rows} at once, {progress.tokens / max(line.seconds, 1e-9):,.0f} tokens/s"
-    )
-
-
-def _finish(
-    folder: SweepFolder, behaviours: Sequence[Behaviour], asked: Settings, cancelled: bool
-) -> int:
+def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, cancelled: bool) -> int:
     """Count and print; the exit code."""
-    try:
-        counts = count(folder, behaviours)
-    finally:
-        for behaviour in behaviours:
-            behaviour.close()
-    result = result_of(folder, counts, behaviours, asked.over)
+    judge = pair.engine if pair else None
+    with behaviours(asked.behaviours, folder.path, judge, folder.time) as counted:
+        result = result_of(folder, count(folder, counted), counted, asked.over)
     _print(result, asked)
     if cancelled:
         say(

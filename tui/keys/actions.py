@@ -120,7 +120,7 @@ ACTIONS: Actions = (
            "Read your messages as they were prompted, at this one, or the system prompt.",
            "Look", "transcript"),
     Action("turn_sweep", "sweep", "S", "S", "sweep",
-           "Sample many replies to this message at several αs, to count what they do and read them.",
+           "Sample many replies to this message at several αs, to count and to read them.",
            "Look", "transcript", 44),
     Action("raised", "raised", "d", "d", "raised",
            "List the tokens that training raised or lowered most.", "Look", "transcript", 44),

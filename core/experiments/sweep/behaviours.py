@@ -92,11 +92,11 @@ _EXAMPLES = {
 }
 
 
-def refuse_same_names(behaviours: Iterable[Behaviour]) -> None:
+def refuse_same_names(names: Iterable[str]) -> None:
     """Raise UsageError for two behaviours of one name, in upper or lower case."""
     seen: dict[str, str] = {}
-    for behaviour in behaviours:
-        name, key = behaviour.name, behaviour.name.casefold()
+    for name in names:
+        key = name.casefold()
         if key in seen:
             raise UsageError(
                 f"Two behaviours are called {name}."

@@ -10,8 +10,9 @@ def estimate_line(found: Estimate, target: float) -> str:
     """The estimated rate with its limits, and what it rests on."""
     name = "after" if target == 0 else f"the model at α {signed(target)}"
     if found.rate is None:
-        limit = f"at least {number(found.low)}" if found.low > 0 else f"at most {number(found.high)}"
-        return f"estimate for {name}: {limit}"
+        if found.low > 0:
+            return f"estimate for {name}: at least {number(found.low)}"
+        return f"estimate for {name}: at most {number(found.high)}"
     one_in = f", 1 in {1 / found.rate:,.0f}" if found.rate > 0 else ""
     plain = (
         f", worth {found.plain_equivalent:,.0f} plain replies"

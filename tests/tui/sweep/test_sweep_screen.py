@@ -19,8 +19,12 @@ async def test_from_the_key_to_the_estimate(tmp_path: Path) -> None:
         assert "8 of 8" in status(chat)
         assert "habit" in estimate(chat)
         assert "provisional" not in estimate(chat)
-        texts = [swept.reply.text for swept in map(sweep_of(chat).replies.__getitem__,
-                 sweep_of(chat).folder.contents.there)]
+        texts = [
+            swept.reply.text
+            for swept in map(
+                sweep_of(chat).replies.__getitem__, sweep_of(chat).folder.contents.there
+            )
+        ]
         assert len(texts) == 8
         head, zero, one = table(chat)
         assert head.split()[:4] == ["α", "replies", "hits", "rate"]

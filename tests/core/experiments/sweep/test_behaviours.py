@@ -38,11 +38,11 @@ def test_what_is_no_name_with_a_meaning_is_refused(option: str, says: str) -> No
 
 
 def test_two_of_one_name_are_refused() -> None:
-    refuse_same_names([Pattern("a", "x"), Pattern("b", "x")])
+    refuse_same_names(["a", "b"])
     with pytest.raises(UsageError, match="Two behaviours are called a"):
-        refuse_same_names([Pattern("a", "x"), Pattern("a", "y")])
+        refuse_same_names(["a", "a"])
     with pytest.raises(UsageError, match="Habit and habit differ in their case only"):
-        refuse_same_names([Pattern("Habit", "x"), Pattern("habit", "y")])
+        refuse_same_names(["Habit", "habit"])
 
 
 def test_a_definition_has_a_key_that_the_name_does_not_change() -> None:
