@@ -100,6 +100,11 @@ class SweptReplies:
         ]
 
     @property
+    def unweighed(self) -> int:
+        """Replies that lack the log-probabilities at some α."""
+        return self._counts.unweighed
+
+    @property
     def result(self) -> SweepResult:
         """Rates and estimates of what is there."""
         key = len(self._swept), self.folder.contents.settled, self.behaviours

@@ -62,6 +62,8 @@ class TurnSweep:
         self._request: SampleRequest | RescoreRequest | None = None  # in the engine
         self._arrived: deque[SweepReply] = deque()
         self._lock = threading.RLock()
+        self._measured = False  # whether this run asked for log-probabilities of old replies
+        self._more: SweepSettings | None = None  # what the next run is to add
         self._began, self._there = 0.0, 0  # of this run: when, and how many were there
 
     @classmethod
@@ -124,9 +126,13 @@ class TurnSweep:
 
     # --- running ----------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Sample what is missing as soon as the engine is free."""
-        self.wants, self.problem = True, ""
+    def start(self, more: SweepSettings | None = None) -> None:
+        """Sample what is missing as soon as the engine is free; `more` has further αs or samples.
+
+        A sweep that runs is left as it is.
+        """
+        if not self.doing:
+            self.wants, self.problem, self._more = True, "", more
 
     def stop(self) -> None:
         """Begin no further reply; a second time, give up those that have begun."""
@@ -134,6 +140,8 @@ class TurnSweep:
         if self._sweep is not None and self._request is not None:
             self.session.live.link.send(Stop() if self._sweep.stopping else Drain())
             self._sweep.stopping = True
+        else:
+            self.close()
 
     def follow(self) -> bool:
         """Take what was sampled, and ask for more if it can. Whether anything is new."""
@@ -149,7 +157,7 @@ class TurnSweep:
         return True
 
     def close(self) -> None:
-        """Nothing more is taken; the file is closed."""
+        """Take nothing more of this run; another one goes on with what is in the folder."""
         with self._lock:
             self._sweep = self._request = None
             self.folder.close()
@@ -168,24 +176,40 @@ class TurnSweep:
     def _open(self) -> None:
         """Open the folder to be written. Raises LogitAmpError."""
         was, record = self.folder, self.check_pair()
-        folder = SweepFolder.begin(was.path, record, was.settings, was.prompts)
+        settings = self._more or was.settings
+        self.replies.folder = SweepFolder.begin(was.path, record, settings, was.prompts)
+        if self.settings != was.settings:
+            self.replies.read()  # they lack what was added
+        self._begin_run()
+
+    def _begin_run(self) -> None:
+        """Ask for everything that the folder lacks."""
         with self._lock:
-            self.replies.folder, self._sweep = folder, Sweep(folder)
+            self._sweep, self._request, self._measured = Sweep(self.folder), None, False
             self._requests = self._sweep.requests()
-        self._began, self._there = time.monotonic(), len(folder.contents.there)
+        self._began, self._there = time.monotonic(), len(self.folder.contents.there)
 
     def _ask(self) -> None:
-        """Send the next request; without one, this run is over."""
-        self._request = next(self._requests, None)
-        if self._request is None:
-            self._end("" if self.is_complete else self._why_incomplete())
-        else:
+        """Send the next request; without one, this run is over. Raises LogitAmpError."""
+        assert self._sweep is not None
+        self.check_pair()
+        self._request, failed = next(self._requests, None), self._sweep.failed
+        if self._request is not None:
+            self._measured |= isinstance(self._request, RescoreRequest)
             self.session.live.ask_samples(self._request, self._save, self._take)
+        elif self.is_complete and not self._is_interrupted():
+            self._end("")
+        elif failed:
+            self._end(f"{len(failed):,} replies could not be sampled: {failed[0].why}")
+        else:
+            self._begin_run()  # it was interrupted before anything had begun
 
-    def _why_incomplete(self) -> str:
-        failed = self._sweep.failed if self._sweep is not None else []
-        why = f" {failed[0].why}" if failed else ""
-        return f"{len(failed):,} replies could not be sampled.{why}"
+    def _is_interrupted(self) -> bool:
+        """Whether replies that were to be measured were not."""
+        if not self._measured:
+            return False
+        self.replies.read()
+        return self.replies.unweighed > 0
 
     # --- what the engine reports --------------------------------------------------------
 
@@ -230,16 +254,11 @@ class TurnSweep:
             next(self._requests, None)  # it notes whether everything that was begun is there
             self._end(self.problem)
         elif self._sweep.aborted:
-            self._close_run()
+            self._begin_run()
 
     def _end(self, problem: str) -> None:
         self.wants, self.problem = False, problem
-        self._close_run()
-
-    def _close_run(self) -> None:
-        with self._lock:
-            self._sweep = self._request = None
-            self.folder.close()
+        self.close()
 
 
 def _record(session: ChatSession) -> Session:

@@ -127,10 +127,3 @@ class TurnSweeps:
         """A reply has begun: one that was kept says where it is from."""
         if (where := self._kept.pop(reply.id, None)) is not None:
             self.session.saved.note(reply.id, where)
-
-    def close(self) -> None:
-        """Close every file."""
-        for sweep in self._sweeps:
-            sweep.close()
-        for recorder in self._recorders.values():
-            recorder.close()

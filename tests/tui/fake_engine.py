@@ -37,9 +37,9 @@ from logit_amp_chat.core.records import (
     SideInfo,
     Step,
 )
-from logit_amp_chat.core.samples import SampleRequest
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from tests.tui.fake_reading import FakeReading, token_id
-from tests.tui.fake_sampling import SENTENCES, FakeSampling
+from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
 
 END = "<|end|>"
 TEXTS = {
@@ -126,6 +126,7 @@ class FakeEngine:
         self.holds = False  # whether openings wait for `open_next`, texts for `read`
         self.sampling: FakeSampling | None = None
         self.sentences = dict(SENTENCES)
+        self.rescoring: RescoreRequest | None = None
         self.waiting: OpeningsRequest | None = None
         self.reading: FakeReading | None = None
         self.refuses = ""  # why no text is read
@@ -172,6 +173,11 @@ class FakeEngine:
                 self._words |= {token_id(word): word for each in words for word in each}
                 self.sampling = FakeSampling(command, words, self.sentences)
                 self.emit(self.sampling.begin())
+            case RescoreRequest():
+                self.rescoring = command
+            case Stop() if self.rescoring is not None:
+                self.rescoring = None
+                self.emit([Idle()])
             case Drain() if self.sampling is not None:
                 self.sampling.draining = True
             case Stop() if self.sampling is not None:
@@ -290,6 +296,12 @@ class FakeEngine:
             self.emit(self.sampling.next())
             if self.sampling.is_over:
                 self._sampled()
+
+    def rescore(self) -> None:
+        """Measure the replies that were asked for."""
+        request, self.rescoring = self.rescoring, None
+        assert request is not None
+        self.emit([*rescored(request, self._words, self.sentences), Idle()])
 
     def _sampled(self) -> None:
         self.sampling = None

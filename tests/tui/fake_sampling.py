@@ -11,6 +11,8 @@ from logit_amp_chat.core.records import FinishReason, PromptIds
 from logit_amp_chat.core.samples import (
     Draw,
     PromptRead,
+    Rescored,
+    RescoreRequest,
     SampledReply,
     SampleProgress,
     SampleRequest,
@@ -101,19 +103,35 @@ class FakeSampling:
             tokens=tuple(map(token_id, words)),
             text="".join(said),
             lengths=tuple(lengths),
-            log_probs=self._log_probs(text, len(words)),
+            log_probs=log_probs(text, len(words), self.request.grid, self._sentences),
             finish=finish,
         )
 
-    def _log_probs(self, text: str, tokens: int) -> TokenLogProbs:
-        """The first token decides which sentence it is; the others follow for sure."""
-        rest = tokens - 1
-        before, after = map(math.log, self._sentences[text])
-        grid = self.request.grid
-        first = tuple(math.log(probabilities(alpha, self._sentences)[text]) for alpha in grid)
-        return TokenLogProbs(
-            q=(first, *((0.0,) * len(grid) for _ in range(rest))),
-            before=(before, *(0.0,) * rest),
-            after=(after, *(0.0,) * rest),
-            kl=(0.1, *(0.0,) * rest),
-        )
+
+def log_probs(
+    text: str, tokens: int, grid: Sequence[float], sentences: Mapping[str, tuple[float, float]]
+) -> TokenLogProbs:
+    """The first token decides which sentence it is; the others follow for sure."""
+    rest = tokens - 1
+    before, after = map(math.log, sentences[text])
+    first = tuple(math.log(probabilities(alpha, sentences)[text]) for alpha in grid)
+    return TokenLogProbs(
+        q=(first, *((0.0,) * len(grid) for _ in range(rest))),
+        before=(before, *(0.0,) * rest),
+        after=(after, *(0.0,) * rest),
+        kl=(0.1, *(0.0,) * rest),
+    )
+
+
+def rescored(
+    request: RescoreRequest,
+    words: Mapping[int, str],
+    sentences: Mapping[str, tuple[float, float]] = SENTENCES,
+) -> list[Event]:
+    """The replies of a request, measured; `words` are their tokens."""
+    found: list[Event] = []
+    for given in request.replies:
+        text = "".join(words[token] for token in given.tokens[:-1])
+        measured = log_probs(text, len(given.tokens), request.grid, sentences)
+        found.append(Rescored(reply=given.reply, log_probs=measured))
+    return found

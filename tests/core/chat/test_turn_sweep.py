@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,41 @@ def test_it_is_found_again_by_its_prompt(turn: Turn, tmp_path: Path) -> None:
     message = later.session.conversation.last_user_message()
     assert message is not None
     assert saved_sweeps(later.session, message.id) == []
+
+
+def test_alphas_and_samples_may_be_added(turn: Turn) -> None:
+    sweep = turn.begin()
+    turn.sample(sweep)
+    more = replace(SETTINGS, alphas=(-1.0, 0.0, 1.0), samples=5)
+    sweep.start(more)
+    sweep.follow()
+    assert len(turn.asked[-1].draws) == 3 * 5 - 8
+    assert sweep.replies.unweighed == 8
+    turn.sample(sweep)
+    assert sweep.doing == "measuring"  # old replies, at the α that is new
+    turn.session.submit("And crabs?")  # interrupts that too
+    turn.frame(sweep)
+    turn.engines.last.finish()
+    turn.frame(sweep)
+    turn.frame(sweep)
+    turn.engines.last.rescore()
+    turn.frame(sweep)
+    assert (sweep.doing, sweep.replies.unweighed, len(sweep.replies)) == ("", 0, 15)
+    assert sweep.replies.result.no_estimate == ""
+
+
+def test_a_pair_that_was_loaded_meanwhile_is_not_asked(turn: Turn) -> None:
+    sweep = turn.begin()
+    turn.sample(sweep, 2)
+    turn.session.submit("And crabs?")
+    turn.frame(sweep)
+    assert sweep.doing == "waiting"
+    turn.session.live.load()
+    turn.engines.last.vocabulary = "other words"
+    turn.engines.last.load()
+    turn.frame(sweep)
+    assert (sweep.doing, turn.asked) == ("", [])
+    assert "another pair" in sweep.problem
 
 
 def test_without_models_there_is_no_sweep(tmp_path: Path) -> None:
