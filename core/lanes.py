@@ -62,7 +62,7 @@ def parse_alphas(text: str) -> list[float]:
         if word:
             found += _range(word)
         if len(found) > MOST_ALPHAS:
-            raise UsageError(f"expected {MOST_ALPHAS:,} αs at most, found more with {word}")
+            raise UsageError(f"More than {MOST_ALPHAS:,} αs are too many: {word} goes beyond.")
     return found
 
 
@@ -76,4 +76,4 @@ def _range(word: str) -> list[float]:
             return [float(first + n * step) + 0.0 for n in range(steps + 1)]
     except (ArithmeticError, ValueError):
         pass
-    raise UsageError(f"expected a number, or FROM:TO:STEP such as -1:3:0.25, found {word}")
+    raise UsageError(f"{word} is no number, and no range FROM:TO:STEP such as -1:3:0.25.")

@@ -285,7 +285,8 @@ class ChatView(LogPanel):
 
     def refresh_figures(self) -> None:
         """Speed, context used, and whether the chat is saved."""
-        self.status.figures = (*filter(None, [self.background]), *figures(self.session))
+        *others, last = figures(self.session) or ("",)  # the first ones give way where it is narrow
+        self.status.figures = tuple(filter(None, (*others, self.background, last)))
 
     def refresh_loading(self) -> None:
         """How far the models, or a long prompt, are."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pydantic import ValidationError
@@ -59,35 +61,16 @@ class Line(Horizontal):
         yield Static(self._meaning, classes="meaning", markup=False)
 
 
-class SweepSettingsScreen(Dialog[Asked]):
-    """Asks for αs, samples and behaviours; the rest is said."""
+class SweepDialog(Dialog[Asked]):
+    """Asks for αs and samples, and says what they come to."""
 
     CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "sampling.tcss", "sweep.tcss"]
-    heading = "Sweep of this turn"
     keys = "tab next · enter start · esc cancel"
 
-    def __init__(self, asked: str, sampling: Sampling) -> None:
-        """`asked` is the message, `sampling` that of the chat: its filters are left out."""
-        super().__init__()
-        self._asked = " ".join(asked.split())
-        self._sampling = sampling.model_copy(update=FREE)
-
-    def body(self) -> ComposeResult:
-        """The message, a line for each setting, and the behaviours."""
-        yield Static(visible(self._asked, newlines=False), id="asked", markup=False)
-        with VerticalScroll(id="fields", can_focus=False):
-            yield Line("αs", " ".join(map(signed, GRID)), "numbers, or FROM:TO:STEP")
-            yield Line("samples", str(SAMPLES), "replies at each α")
-            for name in ("temperature", "plausibility", "max_new_tokens", "seed"):
-                yield Field(name, getattr(self._sampling, name))
-            yield Line("coupled", "no", "yes: one noise for all αs")
-            yield Static(
-                "behaviours to count: NAME=REGEX, one a line; they may change later",
-                classes="muted",
-                markup=False,
-            )
-            yield TextField("", "habit=lighthouse")
-        yield Static(id="plan", classes="muted", markup=False)
+    def lines(self, alphas: Sequence[float], samples: int) -> ComposeResult:
+        """A line for the αs, and one for the samples."""
+        yield Line("αs", " ".join(map(signed, alphas)), "numbers, or FROM:TO:STEP")
+        yield Line("samples", str(samples), "replies at each α")
 
     def on_mount(self) -> None:
         """Say what it comes to."""
@@ -99,7 +82,7 @@ class SweepSettingsScreen(Dialog[Asked]):
         """How many replies that is, and how they are sampled."""
         self.problem("")
         try:
-            settings = self._settings()
+            settings = self.settings()
         except UsageError:
             return
         replies = len(settings.alphas) * settings.samples
@@ -111,7 +94,7 @@ class SweepSettingsScreen(Dialog[Asked]):
     @on(TextField.Accepted)
     def _accept(self) -> None:
         try:
-            asked = Asked(self._settings(), tuple(patterns_of(self.query_one(TextField).text)))
+            asked = Asked(self.settings(), self.behaviours())
         except UsageError as error:
             self.problem(visible(f"{error.message} {error.remedy}", newlines=False))
         else:
@@ -119,26 +102,79 @@ class SweepSettingsScreen(Dialog[Asked]):
 
     # --- what was typed -----------------------------------------------------------------
 
-    def _settings(self) -> SweepSettings:
-        """Raises UsageError for what is not possible."""
-        alphas = parse_alphas(self._typed("αs"))
-        samples = self._whole("samples")
-        if len({*alphas, 0.0}) * samples > MOST_REPLIES:
+    @abstractmethod
+    def settings(self) -> SweepSettings:
+        """What is asked for. Raises UsageError for what is not possible."""
+
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """What is to be counted. Raises UsageError."""
+        return ()
+
+    def alphas(self) -> tuple[float, ...]:
+        """The αs, 0 among them. Raises UsageError."""
+        return tuple(sorted({0.0, *parse_alphas(self.typed("αs"))}))
+
+    def samples(self, alphas: int) -> int:
+        """The replies at each of so many αs. Raises UsageError."""
+        text = self.typed("samples")
+        if not (text.isascii() and text.isdigit() and int(text)):
+            raise UsageError("“samples” is a whole number, 1 or more.")
+        if alphas * int(text) > MOST_REPLIES:
             raise UsageError(f"More than {MOST_REPLIES:,} replies are too many for a chat.")
-        word = self._typed("coupled").lower()
+        return int(text)
+
+    def typed(self, field: str) -> str:
+        """What stands in a line."""
+        return self.query_one(f"#{NAMES[field]}", Line).query_one(Input).value.strip()
+
+
+class SweepSettingsScreen(SweepDialog):
+    """Asks for αs, samples, sampling and behaviours of a new sweep."""
+
+    heading = "Sweep of this turn"
+
+    def __init__(self, asked: str, sampling: Sampling) -> None:
+        """`asked` is the message, `sampling` that of the chat: its filters are left out."""
+        super().__init__()
+        self._asked = " ".join(asked.split())
+        self._sampling = sampling.model_copy(update=FREE)
+
+    def body(self) -> ComposeResult:
+        """The message, a line for each setting, and the behaviours."""
+        yield Static(visible(self._asked, newlines=False), id="asked", markup=False)
+        with VerticalScroll(id="fields", can_focus=False):
+            yield from self.lines(GRID, SAMPLES)
+            for name in ("temperature", "plausibility", "max_new_tokens", "seed"):
+                yield Field(name, getattr(self._sampling, name))
+            yield Line("coupled", "no", "yes: one noise for all αs")
+            yield Static(
+                "behaviours to count: NAME=REGEX, one a line; they may change later",
+                classes="muted",
+                markup=False,
+            )
+            yield TextField("", "habit=lighthouse")
+        yield Static(id="plan", classes="muted", markup=False)
+
+    def settings(self) -> SweepSettings:
+        """What is asked for. Raises UsageError for what is not possible."""
+        alphas, word = self.alphas(), self.typed("coupled").lower()
         if word not in (*YES, *NO):
             raise UsageError("“coupled” is yes or no.")
         return checked(
             SweepSettings(
-                alphas=tuple(alphas) or GRID,
-                samples=samples,
+                alphas=alphas,
+                samples=self.samples(len(alphas)),
                 sampling=self._checked_sampling(),
                 coupled=word in YES,
             )
         )
 
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """What is to be counted. Raises UsageError."""
+        return tuple(patterns_of(self.query_one(TextField).text))
+
     def _checked_sampling(self) -> Sampling:
-        """Raises UsageError where a number is none, or too large; its field says what it may be."""
+        """Raises UsageError where a number is none, or outside of its range."""
         typed = {field.number: field.value for field in self.query(Field)}
         try:
             sampling = Sampling.model_validate(self._sampling.model_dump() | typed)
@@ -150,11 +186,29 @@ class SweepSettingsScreen(Dialog[Asked]):
             raise UsageError("At temperature 0 all replies are the same: there is no rate.")
         return sampling
 
-    def _whole(self, field: str) -> int:
-        text = self._typed(field)
-        if not (text.isascii() and text.isdigit() and int(text)):
-            raise UsageError(f"“{field}” is a whole number, 1 or more.")
-        return int(text)
 
-    def _typed(self, field: str) -> str:
-        return self.query_one(f"#{NAMES[field]}", Line).query_one(Input).value.strip()
+class MoreScreen(SweepDialog):
+    """Asks for αs and samples that a sweep is to have too."""
+
+    heading = "More of this sweep"
+
+    def __init__(self, there: SweepSettings) -> None:
+        """Start from what it has."""
+        super().__init__()
+        self._there = there
+
+    def body(self) -> ComposeResult:
+        """The two lines, and what they do."""
+        yield Static(
+            "αs are added, never taken away; old replies are measured at new αs.",
+            classes="muted",
+            markup=False,
+        )
+        yield from self.lines(self._there.alphas, self._there.samples)
+        yield Static(id="plan", classes="muted", markup=False)
+
+    def settings(self) -> SweepSettings:
+        """What it is to have. Raises UsageError for what is not possible."""
+        alphas = tuple(sorted({*self._there.alphas, *self.alphas()}))
+        samples = max(self._there.samples, self.samples(len(alphas)))
+        return checked(replace(self._there, alphas=alphas, samples=samples))

@@ -39,6 +39,8 @@ SWEEP: Actions = (
     _action("page_down", "page(1)", "pagedown", "pgdn", "page", "A page down."),
     _action("top", "top", "home", "home", "top", "To the first reply."),
     _action("end", "end", "end", "end", "end", "To the last reply."),
+    _action("more", "more", "m", "m", "more …",
+            "Add αs or samples to a sweep that does not run.", 13),
     _action("copy", "copy", "y", "y", "copy", "Copy the reply, or the path of the folder.", 12),
     _action("picture", "picture", "p", "p", "picture", "Save this screen as a picture (SVG)."),
     _action("help", "help", "f1,question_mark", "F1", "help", "Every key and what it does.", 11),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
@@ -60,6 +61,8 @@ class ReplyList(TokenLog, inherit_bindings=False):
         self._mark(found or next(iter(replies), None))
         top = 0
         if found is not None and inside is not None:
+            for place in range(self._place(found) + 1):
+                self.page.wrap(place)  # heights above it are exact from here on
             top = self.page.start_of(self._place(found)) - inside
         self._follows = False
         self.scroll_to(y=max(0, top), animate=False, immediate=True)
@@ -89,6 +92,14 @@ class ReplyList(TokenLog, inherit_bindings=False):
         first = self.page.start_of(place)
         self.reveal_row(first + len(block.wrapped.lines) - 1)
         self.reveal_row(first)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Keep the picked reply in view; what else a resize needs, every log does."""
+        self.call_after_refresh(self._reveal_picked)
+
+    def _reveal_picked(self) -> None:
+        if self._picked is not None:
+            self.pick(self._picked)
 
     def _mark(self, block: SweptBlock | None) -> None:
         for one, picked in ((self._picked, False), (block, True)):

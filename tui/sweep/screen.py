@@ -163,6 +163,20 @@ class SweepScreen(Screen[None]):
             self.sweep.follow()
             self.view.update()
 
+    def action_more(self) -> None:
+        """Ask for further αs and samples."""
+        from logit_amp_chat.tui.dialogs.sweep import Asked, MoreScreen
+
+        def take(asked: Asked | None) -> None:
+            if asked is not None:
+                self.sweep.start(asked.settings)
+                self.view.update()
+
+        if self.sweep.doing:
+            self.view.notice.say("The sweep runs.", "Stop it first (x).", kind="more")
+        else:
+            self.app.push_screen(MoreScreen(self.sweep.settings), take)
+
     def action_escape(self) -> None:
         """Whatever is nearest: end a search, close a notice, go back to the chat."""
         if not (self.cursor.leave() or self.view.notice.dismiss()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.widgets import Input
 
 from logit_amp_chat.core.chat.turn_sweep import TurnSweep
+from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.samples import SampleRequest
 from logit_amp_chat.tui.dialogs.sweep import SweepSettingsScreen
 from logit_amp_chat.tui.sweep.screen import SweepScreen
@@ -80,3 +81,16 @@ async def shown(chat: Chat) -> None:
     screen = next(one for one in chat.app.screen_stack if isinstance(one, SweepScreen))
     screen.show_changes()
     await chat.pilot.pause()
+
+
+def picked(chat: Chat) -> str:
+    """The id of the reply that the keys act on."""
+    swept = screen_of(chat).view.list.picked
+    assert swept is not None
+    return swept.reply.id
+
+
+def texts_at(chat: Chat, alpha: float) -> list[str]:
+    """The replies at one α, read from the disk."""
+    folder = SweepFolder.read(sweep_of(chat).path)
+    return [reply.text for reply in folder.replies() if reply.alpha == alpha]
