@@ -23,6 +23,7 @@ from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, Sweep
 from logit_amp_chat.core.protocol import Drain, Event, Failed, Idle, Stop
 from logit_amp_chat.core.records import Session, now
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.text import clean
 
 Doing = Literal["", "waiting", "sampling", "measuring", "stopping"]
 NO_PAIR = UsageError("The models are not loaded.", "Press ctrl+l in the chat to load them.")
@@ -31,7 +32,7 @@ NO_PAIR = UsageError("The models are not loaded.", "Press ctrl+l in the chat to 
 def prompt_of(session: ChatSession, message: str) -> SweepPrompt:
     """What replies to a message of the chat are prompted with."""
     conversation = session.conversation
-    said = tuple((one.role, one.text) for one in conversation.prompt(message))
+    said = tuple((one.role, clean(one.text)) for one in conversation.prompt(message))
     return new_prompt(said, raw=conversation.is_raw(message))
 
 

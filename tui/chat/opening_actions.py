@@ -64,7 +64,7 @@ class OpeningActions:
     @property
     def is_open(self) -> bool:
         """Whether they are looked at, and may be opened a level deeper at any moment."""
-        return self._screen is not None
+        return self._screen is not None and self._screen.is_attached
 
     # --- what the engine reports ----------------------------------------------------
 
