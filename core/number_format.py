@@ -98,6 +98,20 @@ def fraction(p: float) -> str:
     return f"{mantissa}e{int(exponent)}".replace("-", MINUS).rjust(5)
 
 
+def percent(share: float) -> str:
+    """A share in per cent, with three significant digits: 27.5%, 0.0202%, 100%, and – for NaN."""
+    if not math.isfinite(share):
+        return nats(share)
+    size = abs(100 * share)
+    if not size or size >= 99.95:
+        text = f"{100 * share:z.0f}"
+    elif size < 1e-9:
+        text = f"{100 * share:.2e}"
+    else:
+        text = f"{100 * share:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+    return text.replace("-", MINUS) + "%"
+
+
 def bar(fraction: float, width: int) -> str:
     """A horizontal bar of `width` cells, in eighths of a cell."""
     eighths = round(max(0.0, min(1.0, fraction)) * width * 8)

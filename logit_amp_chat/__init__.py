@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
+    from logit_amp_chat.core.api.sweep import PairSweep, open_sweep
     from logit_amp_chat.core.api.text_diff import TextDiff
     from logit_amp_chat.core.config.profile import Profile, load_profile
     from logit_amp_chat.core.errors import (
@@ -52,6 +53,7 @@ _HOMES = {
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
+    "core.api.sweep": ("PairSweep", "open_sweep"),
     "core.api.text_diff": ("TextDiff",),
     "core.config.profile": ("Profile", "load_profile"),
     "core.errors": (
@@ -80,6 +82,7 @@ __all__ = [
     "Openings",
     "PairError",
     "PairReply",
+    "PairSweep",
     "Profile",
     "ProfileError",
     "Replies",
@@ -93,6 +96,7 @@ __all__ = [
     "most_lowered",
     "most_raised",
     "open_pair",
+    "open_sweep",
     "read_records",
     "token_changes",
 ]

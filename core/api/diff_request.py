@@ -60,7 +60,7 @@ def diff_settings(ends: Ends, options: DiffOptions) -> DiffSettings:
         raise UsageError(f"There is no option {min(unknown)}.", f"There are {', '.join(known)}.")
     alpha, threshold = options.get("alpha"), options.get("threshold")
     context, window, stride, top = (
-        _whole(options.get(name), name, least)
+        whole_number(options.get(name), name, least)
         for name, least in (("context", 0), ("window", 1), ("stride", 1), ("top", LEAST_TOP))
     )
     return DiffSettings(
@@ -84,7 +84,7 @@ def text_source(text: Text, options: DiffOptions, vocabulary: str | None) -> Sou
         tokens = tuple(step.token for step in text.steps)
         said = Recorded(prompt=text.record.prompt, tokens=tokens)
         return Source(name="", place=lane_title(text.alpha), line=1, content=said)
-    if isinstance(text, str) and _is_file(text):
+    if isinstance(text, str) and names_file(text):
         raise UsageError(
             f"{visible(text, newlines=False)} is the name of a file.",
             "Give pathlib.Path(…) to read the file.",
@@ -99,7 +99,8 @@ def text_source(text: Text, options: DiffOptions, vocabulary: str | None) -> Sou
     return Source(name="", place="", line=1, content=content)
 
 
-def _is_file(text: str) -> bool:
+def names_file(text: str) -> bool:
+    """Whether a text is the name of a file that is there: a Path was meant."""
     if len(text) > LONGEST_PATH or "\n" in text or "\0" in text:
         return False
     try:
@@ -142,7 +143,8 @@ def _nats(value: Any) -> float:
     return float(found)
 
 
-def _whole(value: Any, name: str, least: int) -> int | None:
+def whole_number(value: Any, name: str, least: int) -> int | None:
+    """A whole number from `least` on, or None. Raises UsageError."""
     if value is None:
         return None
     found, *more = several(value, name)

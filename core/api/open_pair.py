@@ -20,18 +20,39 @@ from logit_amp_chat.core.api.diff_request import (
     diff_settings,
     file_sources,
     text_source,
+    whole_number,
 )
 from logit_amp_chat.core.api.loss import LossCurve, loss_settings, sources_of
 from logit_amp_chat.core.api.openings import Openings, make_openings_request
 from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make_request
+from logit_amp_chat.core.api.sweep import (
+    Behaviours,
+    PairSweep,
+    SweepOptions,
+    SweepPrompts,
+    begin_sweep,
+    behaviours_of,
+    over_of,
+)
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.experiments.loss import Loss
 from logit_amp_chat.core.experiments.sources import Refused
-from logit_amp_chat.core.protocol import Adjustment, Engine, Event, Forget, Loading, Request, Stop
+from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep
+from logit_amp_chat.core.experiments.sweep.sweep import run as run_sweep
+from logit_amp_chat.core.protocol import (
+    Adjustment,
+    Drain,
+    Engine,
+    Event,
+    Forget,
+    Loading,
+    Request,
+    Stop,
+)
 from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
@@ -229,6 +250,38 @@ class OpenPair:
         if loss.cancelled and not loss.documents:
             raise KeyboardInterrupt
         return LossCurve(loss)
+
+    def sweep(
+        self,
+        prompts: SweepPrompts,
+        *,
+        behaviours: Behaviours | None = None,
+        out: str | Path | None = None,
+        rows: int | None = None,
+        **options: Unpack[SweepOptions],
+    ) -> PairSweep:
+        """Sample many replies to every prompt at every α, and count behaviours in them.
+
+        Prompts are a text, a list of texts and chats, or the Path of a file. A behaviour is a
+        regular expression, or a function of a reply's text that returns a bool or a float.
+        Replies are saved in the folder `out` (None: among the user's sweeps) as they end, and a
+        sweep that is there goes on; `rows` are sampled at once. `SweepOptions` lists the other
+        arguments. An interrupt finishes what has begun and returns what is there.
+
+        Raises UsageError, EngineError, and LogitAmpError for what cannot be counted.
+        """
+        found, over = behaviours_of(behaviours or {}), over_of(options)
+        rows = whole_number(rows, "rows", 1)
+        begun = begin_sweep(self.profile, self.session, prompts, out, options)
+        with contextlib.closing(begun) as folder:
+            sweep = Sweep(folder, rows=rows)
+            with self.interruptible(sweep.begin_no_more, command=Drain()):
+                for event in run_sweep(self.engine, sweep):
+                    if isinstance(event, Failed):
+                        warnings.warn(f"Not sampled: {event.reply}: {event.why}", stacklevel=2)
+        if sweep.stopping and not folder.contents.there:
+            raise KeyboardInterrupt
+        return PairSweep(folder, found, over)
 
     def events(self, request: Request) -> Iterator[Event]:
         """Everything an engine reports of a request, as `Engine.generate` does.

@@ -140,7 +140,7 @@ class TurnSweep:
         self.wants = False
         if self._sweep is not None and self._request is not None:
             self.session.live.link.send(Stop() if self._sweep.stopping else Drain())
-            self._sweep.stopping = True
+            self._sweep.begin_no_more()
         else:
             self.close()
 

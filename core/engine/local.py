@@ -230,9 +230,9 @@ class LocalEngine:
         longest = max((len(ids) for p in prompts for ids in (p.ids.before, p.ids.after)), default=0)
         longest += request.sampling.max_new_tokens
         ragged = not self._rows_guard.obstacle(uses, longest)
-        sampler = ReplySampler(self.pair, uses, ragged, request, prompts)
         controls = Controls({draw.reply: draw.alpha for draw in request.draws})
-        return self._answer(controls, [((), sampler.run(controls))])
+        sampler = ReplySampler(self.pair, uses, ragged, request, prompts, controls)
+        return self._answer(controls, [((), sampler.run())])
 
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
         return document_tokens(

@@ -7,16 +7,11 @@ is always escaped.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from html import escape
-from importlib.resources import files
 from string import Template
 
-from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.plausibility_mask import masked
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS, TokenMetric
@@ -25,6 +20,7 @@ from logit_amp_chat.core.export import (
     describe_reading,
     document_page,
     opening_table,
+    page_parts,
     token_table,
 )
 from logit_amp_chat.core.export.page_tokens import (
@@ -43,13 +39,6 @@ from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 DEFAULT, DEFAULT_OF_TEXTS = "kl", "shift"
-CHROME = {  # dark, light
-    "ground": ("#121212", "#ffffff"),
-    "raised": ("#1c1c1c", "#f5f5f5"),
-    "line": ("#3a3a3a", "#d0d0d0"),
-    "text": ("#d0d0d0", "#303030"),
-    "muted": ("#949494", "#6c6c6c"),
-}
 
 
 def to_html(records: Iterable[Record], readings: Sequence[Reading] = ()) -> str:
@@ -70,26 +59,20 @@ def _levels(metric: TokenMetric) -> list[int]:
     return [level for level in range(lowest, highest + 1) if level]
 
 
-def _variables(*, dark: bool) -> str:
-    index = 0 if dark else 1
-    pairs = {name: colours[index] for name, colours in (CHROME | LANE_COLOURS).items()}
+def _shades(*, dark: bool) -> dict[str, str]:
+    """The colours of every metric's levels, by the name of their variable."""
+    pairs: dict[str, str] = {}
     for metric in TOKEN_METRICS.values():
         for level in _levels(metric):
             if colours := metric.colours(level, dark=dark):
                 name = metric_class(metric, level)
                 pairs |= {name: colours.ground, f"{name}t": colours.text}
-    scheme = "dark" if dark else "light"
-    return f"color-scheme:{scheme};" + "".join(f"--{k}:{v};" for k, v in pairs.items())
+    return pairs
 
 
 def _colours() -> str:
     """CSS variables for light and dark, and the rules of each metric."""
-    light, dark = _variables(dark=False), _variables(dark=True)
-    rules = [
-        f":root{{{light}}}",
-        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}",
-        f"@media screen{{:root:has(#light:checked){{{light}}}:root:has(#dark:checked){{{dark}}}}}",
-    ]
+    rules = [page_parts.themes(light=_shades(dark=False), dark=_shades(dark=True))]
     for metric in TOKEN_METRICS.values():
         chosen = f":root:has(#by-{metric.id}:checked)"
         rules.append(f"{chosen} .legend-{metric.id}{{display:block}}")
@@ -130,16 +113,6 @@ def _legend(metric: TokenMetric) -> str:
 # --- the page -------------------------------------------------------------------
 
 
-@cache
-def _file(name: str) -> str:
-    return files("logit_amp_chat.core.export").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
-
-
 @dataclass
 class _Page:
     records: list[Record]
@@ -157,11 +130,11 @@ class _Page:
 
     def whole(self) -> str:
         """The whole page; style and script go into the policy by their hashes."""
-        style = "\n" + _file("page.css").replace("$colours", _colours())
-        script = "\n" + _file("page.js")
+        style = "\n" + page_parts.file("page.css").replace("$colours", _colours())
+        script = "\n" + page_parts.file("page.js")
         texts_alone = describe_reading.are_alone(self.readings, self.state)
         title = describe_reading.heading(self.session, self.state, self.readings)
-        return Template(_file("page.html")).substitute(
+        return Template(page_parts.file("page.html")).substitute(
             title=html_text(title),
             about="".join(f"<li>{html_text(line)}</li>" for line in self._about()),
             choices=_choices(DEFAULT_OF_TEXTS if texts_alone else DEFAULT),
@@ -170,8 +143,8 @@ class _Page:
             tokens=self.tokens.data(),
             style=style,
             script=script,
-            style_hash=_hash(style),
-            script_hash=_hash(script),
+            style_hash=page_parts.policy_hash(style),
+            script_hash=page_parts.policy_hash(script),
         )
 
     def _about(self) -> Sequence[str]:

@@ -9,8 +9,6 @@ import typer
 
 from logit_amp_chat.tui.commands import options
 
-PLOT_ENDINGS = (".png", ".svg", ".pdf")
-
 
 def command(
     context: typer.Context,
@@ -54,6 +52,17 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="The sweep's folder; run again to go on, or count anew."),
     ] = None,
+    discover: Annotated[
+        bool, typer.Option("--discover", help="Also find phrases that amplification brings out.")
+    ] = False,
+    label: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Mark N replies by hand: a judge's error rates."),
+    ] = 0,
+    imported: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="FILE", help="Count in a published sweep, a JSON list."),
+    ] = None,
     count_only: Annotated[
         bool, typer.Option("--count-only", help="Count what --out has; sample nothing.")
     ] = False,
@@ -93,6 +102,24 @@ def command(
         bool, typer.Option("--by-prompt", help="Also print the rates of every prompt.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print a row per behaviour and α, and the estimates.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Also write a report with every reply."),
+    ] = None,
+    html_replies: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Replies of each prompt and α in the report."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|svg|pdf", help="Also draw the rates, with matplotlib."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, and sample nothing.")
+    ] = False,
     color: Annotated[
         Literal["auto", "always", "never"], typer.Option(help="Whether to print colours.")
     ] = "auto",
@@ -128,34 +155,55 @@ def command(
         )
     if count_only and out is None:
         raise typer.BadParameter("needs the folder of a sweep: --out", param_hint="--count-only")
+    if imported is not None and (prompts or prompt or out or judge or behaviour_command):
+        raise typer.BadParameter(
+            "takes patterns alone: no prompts, --out, programs or judges", param_hint="--import"
+        )
+    if label and not (behaviour or behaviour_command or judge):
+        raise typer.BadParameter("needs a behaviour to ask about", param_hint="--label")
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
-    from logit_amp_chat.tui.commands import sweep_run
+    if as_json and csv:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--csv")
+    if plot is not None and not (behaviour or behaviour_command or judge):
+        raise typer.BadParameter("needs a behaviour to draw", param_hint="--plot")
+    from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
+    from logit_amp_chat.tui.commands import sweep_results, sweep_run
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
         prompts=prompts or [],
         prompt=prompt or [],
-        system=system,
         raw=raw,
         behaviours=Asked(
             patterns=behaviour or [], programs=behaviour_command or [], questions=judge or []
         ),
-        alphas=[] if auto else options.alphas(wanted),
         auto=auto,
-        samples=samples,
-        coupled=coupled,
-        amplify_first=amplify_first,
-        target=target,
-        further=options.alphas(curve_alpha or []),
-        over=over,
         count_only=count_only,
+        label=label,
+        discover=discover,
+        imported=imported,
+        sweep=AskedSweep(
+            alphas=[] if auto else options.alphas(wanted),
+            samples=samples,
+            coupled=coupled,
+            amplify_first=amplify_first,
+            target=target,
+            further=options.alphas(curve_alpha or []),
+            top=top,
+        ),
+        over=over,
         rows=rows,
-        top=top,
         out=out,
-        by_prompt=by_prompt,
-        as_json=as_json,
-        color=color,
+        outputs=sweep_results.Outputs(
+            form="--json" if as_json else "--csv" if csv else "",
+            by_prompt=by_prompt,
+            color=color,
+            html=html,
+            html_replies=html_replies,
+            plot=plot,
+        ),
+        dry_run=dry_run,
     )
     given = sweep_run.Given(
         profile=(profile, before, after, adapter),

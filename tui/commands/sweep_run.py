@@ -10,25 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.experiments.sweep.counting import count
+from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.library import new_folder
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
-from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
-from logit_amp_chat.core.experiments.sweep.settings import FREE, SweepSettings, checked
+from logit_amp_chat.core.experiments.sweep.published import read_published
+from logit_amp_chat.core.experiments.sweep.published_folder import as_folder
+from logit_amp_chat.core.experiments.sweep.result import Over
+from logit_amp_chat.core.experiments.sweep.settings import FREE
+from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import short_path, visible
-from logit_amp_chat.tui.commands import engine, options, sweep_output, sweep_pilot
-from logit_amp_chat.tui.commands.output import put_json, put_safe, say
+from logit_amp_chat.tui.commands import (
+    engine,
+    options,
+    sweep_discovery,
+    sweep_labels,
+    sweep_pilot,
+    sweep_plan,
+)
+from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.sources import open_sources
-from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 from logit_amp_chat.tui.commands.sweep_behaviours import Asked, behaviours
+from logit_amp_chat.tui.commands.sweep_results import Outputs, finish
 from logit_amp_chat.tui.commands.sweep_sampling import sample
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
     from logit_amp_chat.core.config.profile import Profile
 
-REFUSED, CANCELLED = 2, 130
+CANCELLED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,60 +56,86 @@ class Settings:
 
     prompts: Sequence[str]
     prompt: Sequence[str]
-    system: str | None
     raw: bool
     behaviours: Asked
-    alphas: Sequence[float]
+    sweep: AskedSweep
     auto: bool
-    samples: int | None
-    coupled: bool
-    amplify_first: int | None
-    target: float
-    further: Sequence[float]
     over: Over
     count_only: bool
     rows: int | None
-    top: int
     out: Path | None
-    by_prompt: bool
-    as_json: bool
-    color: When
+    outputs: Outputs
+    label: int
+    discover: bool
+    imported: Path | None
+    dry_run: bool
 
 
 def run(given: Given, asked: Settings) -> int:
     """Sample, count and print; the exit code. Raises LogitAmpError."""
     asked.behaviours.check()
+    asked.outputs.check(asked.prompts)
+    if asked.label:
+        sweep_labels.check_terminal()
+    if asked.imported is not None:
+        return _finish(_imported(asked.imported), None, asked, stopped=False)
     path = asked.out or new_folder()
-    there = SweepFolder.read(path) if (path / FILE).exists() else None
-    prompts = _prompts(asked, there)
+    has_folder = asked.count_only or (path / FILE).exists()
+    there = SweepFolder.read(path) if has_folder else None
     profile = _profile(given, there)
-    settings = _settings(given, asked, profile, there)
-    if asked.count_only:
-        there = SweepFolder.read(path)
-    lacks = not asked.count_only and (
-        there is None or asked.auto or _lacks(there, settings, prompts)
-    )
+    prompts = _prompts(asked, profile, there)
+    settings = settings_of(asked.sweep, _sampling(given, profile, there), there)
+    if asked.dry_run:
+        return sweep_plan.show(profile, there, settings, prompts.prompts)
+    is_there = asked.count_only or (there and has_all(there, settings, prompts.prompts))
     with contextlib.ExitStack() as stack:
         pair = None
-        if lacks or asked.behaviours.need_engine:
+        if not is_there or asked.auto or asked.behaviours.need_engine:
             pair = stack.enter_context(engine.open_pair(profile))
-        folder, cancelled = there, False
-        if pair and lacks:
-            if asked.auto:
-                found = sweep_pilot.alphas(
-                    pair, path, settings, prompts.prompts, asked.behaviours, asked.rows
-                )
-                if found is None:
-                    return CANCELLED
-                settings = replace(settings, alphas=found)
-            folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)
-            stack.callback(folder.close)
-            cancelled = sample(pair, folder, asked.rows)
-        assert folder is not None, "what is not there is begun"
-        return _finish(folder, pair, asked, cancelled)
+        if pair and asked.auto:
+            found = sweep_pilot.alphas(
+                pair, path, settings, prompts.prompts, asked.behaviours, asked.rows
+            )
+            if found is None:
+                return CANCELLED
+            settings = replace(settings, alphas=found)
+        if there and is_there and not asked.auto:
+            there.aim(settings.target)
+            return _finish(there, pair, asked, stopped=False)
+        assert pair is not None, "what is not there is sampled"
+        folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)
+        stack.callback(folder.close)
+        return _finish(folder, pair, asked, stopped=sample(pair, folder, asked.rows))
 
 
-def _prompts(asked: Settings, there: SweepFolder | None) -> Prompts:
+def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stopped: bool) -> int:
+    """Count and show; the exit code."""
+    judge = pair.engine if pair else None
+    with behaviours(asked.behaviours, folder.path, judge, folder.time) as counted:
+        for one in counted if asked.label else ():
+            sweep_labels.label(folder, one, asked.label)
+        if asked.discover:
+            found = sweep_discovery.discovered(folder, [one.name for one in counted])
+            asked.outputs.show_phrases(found)
+            counted += sweep_discovery.as_behaviours(found)
+        finish(folder, counted, asked.over, asked.outputs)
+    if stopped:
+        say(f"Stopped by you. Run it again with --out {_shown(folder.path)} to go on.")
+    return CANCELLED if stopped else 0
+
+
+def _imported(path: Path) -> SweepFolder:
+    published = read_published(path)
+    for notice in published.notices:
+        say(f"note: {notice}")
+    return as_folder(published, path)
+
+
+def _shown(path: Path) -> str:
+    return visible(short_path(path), newlines=False)
+
+
+def _prompts(asked: Settings, profile: Profile, there: SweepFolder | None) -> Prompts:
     """The prompts that were given, else those of the folder. Raises LogitAmpError."""
     if there and not asked.prompts and not asked.prompt:
         return Prompts(there.prompts)
@@ -108,7 +144,7 @@ def _prompts(asked: Settings, there: SweepFolder | None) -> Prompts:
     sources = open_sources(asked.prompts, "all") if asked.prompts else None
     found = prompts_of(
         [*(sources or ()), *typed(asked.prompt)],
-        system=asked.system,
+        system=profile.system,
         raw=asked.raw,
         saved=sources.saved if sources else frozenset(),
     )
@@ -126,68 +162,10 @@ def _profile(given: Given, there: SweepFolder | None) -> Profile:
     return options.describe(*given.profile, given.loading, {})
 
 
-def _settings(
-    given: Given, asked: Settings, profile: Profile, there: SweepFolder | None
-) -> SweepSettings:
-    """What was asked for; what was not said is as in the folder, else as usual."""
+def _sampling(given: Given, profile: Profile, there: SweepFolder | None) -> Sampling:
+    """How replies are sampled: as was said, else as in the folder, else without filters."""
     said = {name: value for name, value in given.sampling.items() if value is not None}
-    if there:
-        settings = there.settings
-        sampling = options.adjusted(
-            profile.model_copy(update={"sampling": settings.sampling}), {}, said
-        ).sampling
-        settings = replace(
-            settings,
-            sampling=sampling,
-            coupled=settings.coupled or asked.coupled,
-            amplify_first=asked.amplify_first or settings.amplify_first,
-            top=asked.top or settings.top,
-        )
-    else:
-        sampling = options.adjusted(profile, {}, FREE | said).sampling
-        settings = SweepSettings(
-            sampling=sampling,
-            coupled=asked.coupled,
-            amplify_first=asked.amplify_first,
-            top=asked.top,
-        )
-    changed: dict[str, Any] = {"target": asked.target}
-    if asked.alphas:
-        changed["alphas"] = tuple(asked.alphas) + (settings.alphas if there else ())
-    if asked.further:
-        changed["further"] = tuple(asked.further)
-    if asked.samples:
-        changed["samples"] = asked.samples
-    return checked(replace(settings, **changed))
-
-
-def _lacks(there: SweepFolder, settings: SweepSettings, prompts: Prompts) -> bool:
-    """Whether replies or log-probabilities are wanted that the folder does not have."""
-    wanted = len(there.prompts) * len(settings.alphas) * settings.samples
-    same = replace(settings, target=0.0) == replace(there.settings, target=0.0)
-    keys = [one.key for one in prompts.prompts] == [one.key for one in there.prompts]
-    complete = len(there.contents.there) >= wanted and there.contents.settled
-    return not (same and keys and complete and settings.target in there.settings.grid)
-
-
-def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, cancelled: bool) -> int:
-    """Count and print; the exit code."""
-    judge = pair.engine if pair else None
-    with behaviours(asked.behaviours, folder.path, judge, folder.time) as counted:
-        result = result_of(folder, count(folder, counted), counted, asked.over)
-    _print(result, asked)
-    if cancelled:
-        say(
-            "Stopped by you. Run it again with"
-            f" --out {visible(short_path(folder.path), newlines=False)} to go on."
-        )
-    return CANCELLED if cancelled else 0
-
-
-def _print(result: SweepResult, asked: Settings) -> None:
-    if asked.as_json:
-        for text in sweep_output.as_json(result).split("\n"):
-            put_json(text)
-    else:
-        styles = Styles(wants_colour(asked.color))
-        put_safe(sweep_output.as_text(result, styles, by_prompt=asked.by_prompt))
+    if there is None:
+        return options.adjusted(profile, {}, FREE | said).sampling
+    own = profile.model_copy(update={"sampling": there.settings.sampling})
+    return options.adjusted(own, {}, said).sampling

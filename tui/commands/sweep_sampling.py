@@ -23,7 +23,7 @@ def sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
     _say_where(folder, sweep)
 
     def stop() -> None:
-        sweep.stopping = True
+        sweep.begin_no_more()
         line.clear()
         say("Finishing the replies that have begun; an interrupt more gives them up.")
 

@@ -16,14 +16,15 @@ from logit_amp_chat.core.experiments.sweep.result import (
     Rate,
     SweepResult,
 )
+from logit_amp_chat.core.experiments.sweep.wording import rate_text, value
 from logit_amp_chat.core.lanes import lane_colour
-from logit_amp_chat.core.number_format import nats, number, signed
+from logit_amp_chat.core.number_format import nats, signed
 
 LEAST_PLOT = 10
 """Cells that a plot needs to say anything."""
 
-INTERVAL = 11
-"""Cells of an interval such as 13.8–50.0%."""
+INTERVAL = 12
+"""Cells of an interval such as 0.443–12.9%."""
 
 Line = list[Segment]
 
@@ -76,10 +77,12 @@ class RateTable(Widget):
     # --- columns --------------------------------------------------------------------------
 
     def _head(self, width: int) -> Line:
-        counted = f"{'hits':>5}{'rate':>7}  {'95 %':<{INTERVAL}}" if self._found else ""
-        names = f"{'α':>6}{'replies':>8}{counted}{'KL':>6}{'log p':>7}{'length':>7}{'cut':>5}"
+        hits, rate = ("sum", "mean") if self._numeric else ("hits", "rate")
+        counted = f"{hits:>6}{rate:>8}  {'95%':<{INTERVAL}}" if self._found else ""
+        names = f"{'α':>6}{'replies':>8}{counted}{'KL':>5}{'log p':>6}{'length':>7}{'cut':>5}"
         room = self._plot_room(width, len(names))
-        scale = f"  0{self._share(self._top):>{room - 1}}" if room else ""
+        top = value(self._top, self._numeric)
+        scale = f"  0{top:>{room - 1}}" if room else ""
         return [Segment(names + scale, self._style("muted"))]
 
     def _line(self, alpha: float, width: int) -> Line:
@@ -89,11 +92,10 @@ class RateTable(Widget):
         if summary is None:
             return [name, Segment(f"{0:>8}", self._style("muted"))]
         rate = self._rates.get(alpha)
-        counted = self._counted(rate) if self._found else ""
         kl = "–" if summary.kl is None else nats(summary.kl)
         after = "–" if summary.log_p_after is None else nats(summary.log_p_after)
         figures = (
-            f"{summary.replies:>8,}{counted}{kl:>6}{after:>7}{summary.length:>7.1f}"
+            f"{summary.replies:>8,}{self._counted(rate)}{kl:>5}{after:>6}{summary.length:>7.1f}"
             f"{summary.cut:>5.0%}"
         )
         line = [name, Segment(figures, self.rich_style)]
@@ -107,17 +109,15 @@ class RateTable(Widget):
         room = width - used - 3
         return room if self._found is not None and room >= LEAST_PLOT else 0
 
-    def _counted(self, rate: Rate | None) -> str:
-        if rate is None or rate.rate is None:
-            return f"{'–':>5}{'–':>7}  {'–':<{INTERVAL}}"
-        interval = f"{self._share(rate.low).removesuffix('%')}–{self._share(rate.high)}"
-        return f"{rate.hits:>5,.0f}{self._share(rate.rate):>7}  {interval:<{INTERVAL}}"
+    @property
+    def _numeric(self) -> bool:
+        return self._found is not None and self._found.numeric
 
-    def _share(self, value: float) -> str:
-        """A rate in per cent, or a number as it is."""
-        if self._found is not None and self._found.numeric:
-            return number(value)
-        return f"{value:.1%}"
+    def _counted(self, rate: Rate | None) -> str:
+        if rate is None:
+            return ""
+        hits, share, limits = rate_text(rate, self._numeric)
+        return f"{hits:>6}{share:>8}  {limits:<{INTERVAL}}"
 
     # --- the curve ------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class RateTable(Widget):
     def _top(self) -> float:
         """What the right end of the plot stands for: the highest limit, to the next 5 %."""
         highest = max((rate.high for rate in self._rates.values()), default=1.0)
-        if self._found is not None and self._found.numeric:
+        if self._numeric:
             return highest
         return min(1.0, max(0.05, -(-highest * 20 // 1) / 20))
 

@@ -132,7 +132,7 @@ class SweepView(LogPanel):
             return [f"{name} · {PROVISIONAL}"]
         if found.estimate is None:
             return [f"{name} · {result.no_estimate}"]
-        line = estimate_line(found.estimate, result.settings.target)
+        line = estimate_line(found.estimate, result.settings.target, found.numeric)
         return [f"{name} · {line}", *(f"  {warning}" for warning in found.estimate.warnings)]
 
     # --- around it ------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import shown
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 
-Kind = Literal["pattern", "program", "judge", "phrase"]
+Kind = Literal["pattern", "program", "judge", "phrase", "function"]
 
 Replies = Iterable[tuple[SweepPrompt, SweepReply]]
 """Replies, each with the prompt that it answers."""
@@ -49,7 +49,7 @@ class Behaviour(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """What decides: a pattern, a program, the pair itself, or a phrase."""
+        """What decides: a pattern, a program, the pair itself, a phrase, or a function."""
 
     @property
     def numeric(self) -> bool:
@@ -60,10 +60,18 @@ class Behaviour(Protocol):
         """What the verdicts depend on besides the reply, as JSON has it; not the name."""
 
     def verdicts(self, replies: Replies) -> Iterator[Verdict]:
-        """One verdict a reply, in their order. Raises LogitAmpError naming the reply."""
+        """One verdict a reply, in their order, up to where it was stopped.
+
+        Raises LogitAmpError naming the reply.
+        """
 
     def close(self) -> None:
         """Free what it holds; closing twice is fine."""
+
+
+def is_name(name: str) -> bool:
+    """Whether a behaviour may be called so."""
+    return bool(_NAME.fullmatch(name)) and len(name) <= LONGEST_NAME
 
 
 def named(option: str, flag: str, meaning: str) -> tuple[str, str]:
@@ -75,7 +83,7 @@ def named(option: str, flag: str, meaning: str) -> tuple[str, str]:
     how = f"Write {flag} NAME={meaning}, as in {flag} {_EXAMPLES.get(meaning, 'NAME=…')}."
     if not equals:
         raise UsageError(f"The behaviour {shown(option)} has no name.", how)
-    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+    if not is_name(name):
         raise UsageError(
             f"“{shown(name)}” cannot be the name of a behaviour.",
             f"Use up to {LONGEST_NAME} letters, digits, - _ and dots. {how}",

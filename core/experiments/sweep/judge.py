@@ -8,9 +8,10 @@ from typing import Any
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sweep.behaviours import Kind, Replies, Verdict, named
+from logit_amp_chat.core.experiments.sweep.patterns import complete_text
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.experiments.sweep.turn_marks import without_marks
-from logit_amp_chat.core.protocol import Engine, Forget
+from logit_amp_chat.core.protocol import Engine
 from logit_amp_chat.core.reading import Chat, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import Document, Finish, Message, Step, new_id
 
@@ -71,7 +72,8 @@ class Judge:
         """What the model says of each reply, with its log-odds.
 
         A reply that cannot be judged, because it does not fit the context or the template does
-        not take it, has a verdict that says why. Raises EngineError where the engine is gone.
+        not take it, has a verdict that says why. They end where the engine is stopped. Raises
+        EngineError where it is gone.
         """
         for prompt, reply in replies:
             try:
@@ -81,6 +83,8 @@ class Judge:
             except LogitAmpError as error:
                 yield Verdict(math.nan, refused=str(error))
             else:
+                if odds is None:
+                    return
                 yield Verdict(float(odds > 0), log_odds=odds)
 
     def close(self) -> None:
@@ -91,22 +95,27 @@ class Judge:
         said = "\n\n".join(f"{role.capitalize()}: {text}" for role, text in prompt.messages)
         values = {
             "conversation": prompt.messages[0][1] if prompt.raw else said,
-            "reply": reply.text,
+            "reply": complete_text(reply),
             "question": self.question,
         }
         return WORDING.format(**{name: without_marks(text) for name, text in values.items()})
 
-    def log_odds(self, prompt: SweepPrompt, reply: SweepReply) -> float:
-        """log p("Yes…") − log p("No…") in nats. Raises LogitAmpError if it cannot be measured."""
+    def log_odds(self, prompt: SweepPrompt, reply: SweepReply) -> float | None:
+        """log p("Yes…") − log p("No…") in nats; None where the engine was stopped.
+
+        Raises LogitAmpError if it cannot be measured.
+        """
         asked = self.asked(prompt, reply)
-        self._engine.apply(Forget())  # the same numbers to the last digit, whatever came before
-        yes, no = (self._log_prob(asked, answer) for answer in (YES, NO))
+        yes = self._log_prob(asked, YES)
+        no = None if yes is None else self._log_prob(asked, NO)
+        if yes is None or no is None:
+            return None
         if math.isinf(yes) and math.isinf(no):
             raise LogitAmpError(f"The model says neither {YES} nor {NO}.", "Ask in other words.")
         return yes - no
 
-    def _log_prob(self, asked: str, answer: str) -> float:
-        """log p under after of an answer that begins with this word."""
+    def _log_prob(self, asked: str, answer: str) -> float | None:
+        """log p under after of an answer that begins with this word; None where it was stopped."""
         question = Message(id=new_id("m"), parent=None, role="user", text=asked)
         word = Message(id=new_id("m"), parent=question.id, role="assistant", text=answer)
         request = ReadRequest(
@@ -122,12 +131,13 @@ class Judge:
             match event:
                 case Document():
                     document = event
+                    self._check_fits(document, event.tokens)
                 case ReadBlock():
                     assert document is not None
                     self._check_fits(document, event.total)
                     steps += event.steps
-                case Finish(reason="cancelled" | "error"):
-                    raise LogitAmpError("The judgement was stopped.")
+                case Finish(reason="cancelled"):
+                    return None
         assert document is not None
         return sum(step.logp.after for step in _of_answer(document, steps))
 
@@ -146,8 +156,8 @@ class Judge:
         before_it = 1 if systems[0] == systems[1] else 1 + max(map(len, systems))
         if total + before_it > document.window:
             raise LogitAmpError(
-                f"The question about this reply may have {total + before_it:,} tokens, and the pair"
-                f" holds {document.window:,} in its context.",
+                f"The question about this reply may have {total + before_it:,} tokens, and the"
+                f" pair's context holds {document.window:,}.",
                 "Sample shorter replies.",
             )
 

@@ -20,6 +20,7 @@ from typing import IO, Any
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.findings import shown
 from logit_amp_chat.core.experiments.sweep.behaviours import Kind, Replies, Verdict, named
+from logit_amp_chat.core.experiments.sweep.patterns import complete_text
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.text import clean
 
@@ -101,13 +102,12 @@ class Program:
                     yield self._verdict(process.answer(id), id)
                 process.expect_end(len(ids))
             finally:
-                self.close()
+                process.kill()
 
     def close(self) -> None:
         """Kill the process; closing twice is fine."""
         if self._running is not None:
             self._running.kill()
-            self._running = None
 
     def _verdict(self, line: str, reply: str) -> Verdict:
         value, is_number = self._value(line, reply)
@@ -147,9 +147,8 @@ def _line(prompt: SweepPrompt, reply: SweepReply) -> bytes:
     """A reply as a program gets it: nothing in it says at which α it was sampled."""
     said = [{"role": role, "content": text} for role, text in prompt.messages]
     asked = {"messages": said, "begin": prompt.begin}
-    return (
-        json.dumps({"prompt": asked, "text": reply.text, "finish": reply.finish}).encode() + b"\n"
-    )
+    fields = {"prompt": asked, "text": complete_text(reply), "finish": reply.finish}
+    return json.dumps(fields).encode() + b"\n"
 
 
 class _Process:
@@ -161,7 +160,7 @@ class _Process:
         self._seconds = seconds
         self._lines: list[bytes] = []
         self._rest = b""
-        self._ended = False
+        self._ended = self._killed = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
         try:
             self._process = subprocess.Popen(
@@ -199,7 +198,10 @@ class _Process:
             raise self._stopped(f"ended{status} after its last answer")
 
     def kill(self) -> None:
-        """End it with all that it has started, and wait for it."""
+        """End it with all that it has started, and wait for it; killing twice is fine."""
+        if self._killed:
+            return
+        self._killed = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -211,9 +213,11 @@ class _Process:
         """Wait for a line or the end of its output; False if neither comes in time."""
         assert self._process.stdout
         output, until = self._process.stdout.fileno(), time.monotonic() + seconds
+        waiting = select.poll()
+        waiting.register(output, select.POLLIN)
         while not self._lines and not self._ended:
             left = until - time.monotonic()
-            if left <= 0 or not select.select([output], [], [], left)[0]:
+            if left <= 0 or not waiting.poll(1000 * left):
                 return False
             found = os.read(output, LONGEST_ANSWER)
             *self._lines, self._rest = (self._rest + found).split(b"\n")

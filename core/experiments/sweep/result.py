@@ -12,6 +12,7 @@ from logit_amp_chat.core.analysis.true_rate import Estimate, estimate
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.experiments.sweep.labels import ErrorRates
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 
@@ -63,7 +64,8 @@ class BehaviourResult:
     """One behaviour: its rates over α, and the estimate for the model at the target α.
 
     Of `refused` replies it could not be said whether they show it: they count nowhere.
-    `curve` has the estimate for the model at every α of the grid, from all replies together.
+    `errors` are measured on replies that were marked by hand, if any were. `curve` has the
+    estimate for the model at every α of the grid, from all replies together.
     """
 
     name: str
@@ -75,21 +77,46 @@ class BehaviourResult:
     estimate: Estimate | None
     curve: tuple[tuple[float, Estimate], ...]
     by_prompt: tuple[PromptResult, ...]
+    errors: ErrorRates | None = None
+
+    @property
+    def doubtful(self) -> tuple[Rate, ...]:
+        """The rates that the errors of what decides may explain, where these were measured."""
+        if self.errors is None:
+            return ()
+        return tuple(
+            one
+            for one in self.rates
+            if one.rate is not None and self.errors.may_be_errors(one.rate)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """Everything that a sweep found; `no_estimate` says why there is none, "" where there is."""
+    """Everything that a sweep found; `no_estimate` says why there is none, "" where there is.
+
+    `over` is what the intervals of estimates are over.
+    """
 
     settings: SweepSettings
+    over: Over
     profile: str
     prompts: tuple[SweepPrompt, ...]
     alphas: tuple[AlphaSummary, ...]
     behaviours: tuple[BehaviourResult, ...]
     tokens: int
     seconds: float
-    complete: bool
     no_estimate: str
+
+    @property
+    def wanted(self) -> int:
+        """Replies that there are once the sweep is finished."""
+        return len(self.prompts) * len(self.settings.alphas) * self.settings.samples
+
+    @property
+    def complete(self) -> bool:
+        """Whether every reply that is wanted is there."""
+        return sum(one.replies for one in self.alphas) >= self.wanted
 
 
 def result_of(
@@ -97,11 +124,10 @@ def result_of(
 ) -> SweepResult:
     """The result of what was counted. Raises UsageError where `over` is not possible."""
     contents, settings = folder.contents, folder.settings
-    wanted = len(folder.prompts) * len(settings.alphas) * settings.samples
-    replies = sum(total.replies for total in counts.totals.values())
     why = _no_estimate(folder, counts)
     return SweepResult(
         settings=settings,
+        over=over,
         profile=str(contents.session.profile.get("name") or ""),
         prompts=folder.prompts,
         alphas=tuple(_summary(counts, alpha) for alpha in sorted(counts.totals)),
@@ -110,7 +136,6 @@ def result_of(
         ),
         tokens=sum(total.tokens for total in counts.totals.values()),
         seconds=contents.seconds,
-        complete=replies >= wanted,
         no_estimate=why,
     )
 
@@ -149,10 +174,11 @@ def _behaviour(
     settings, name = folder.settings, behaviour.name
 
     def at(target: float, prompts: Sequence[str]) -> Estimate | None:
-        if unknown:
+        samples = [] if unknown else [counts.sample(name, prompt, target) for prompt in prompts]
+        if not all(len(sample.value) for sample in samples) or not samples:
             return None
         return estimate(
-            [counts.sample(name, prompt, target) for prompt in prompts],
+            samples,
             target=counts.grid.index(target),
             numeric=behaviour.numeric,
             over=over if len(prompts) > 1 else "replies",
@@ -189,7 +215,7 @@ def _rates(counts: Counts, behaviour: Behaviour, prompt: str | None) -> tuple[Ra
 
 
 def _rate(alpha: float, values: Sequence[float], numeric: bool) -> Rate:
-    hits = math.fsum(values)
+    hits = math.fsum(values) if numeric else int(sum(values))
     if not values:
         low, high = (-math.inf, math.inf) if numeric else (0.0, 1.0)
         return Rate(alpha=alpha, replies=0, hits=0, rate=None, low=low, high=high)

@@ -106,6 +106,10 @@ class Sweep:
                 return
             yield rescore
 
+    def begin_no_more(self) -> None:
+        """Ask for nothing more once the engine has answered."""
+        self.stopping = True
+
     def take(self, event: Event) -> SweepEvent | None:
         """Write down what an engine reports; returns what there is to show of it."""
         match event:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.record_file import FileKind, RecordFile
 from logit_amp_chat.core.experiments.sweep.behaviours import (
     Behaviour,
     Kind,
@@ -18,11 +18,11 @@ from logit_amp_chat.core.experiments.sweep.behaviours import (
     Verdict,
     definition_key,
 )
-from logit_amp_chat.core.experiments.sweep.record_file import RecordFile
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 
 NAME = "verdicts.jsonl"
 VERDICT = "verdict"
+KIND = FileKind(VERDICT, "a sweep", "verdicts", "Choose another folder with --out")
 
 
 def reply_key(prompt: SweepPrompt, reply: SweepReply) -> str:
@@ -36,9 +36,9 @@ class VerdictFile:
 
     def __init__(self, folder: Path) -> None:
         """Go on with the folder's file, or begin it. Raises UsageError."""
-        self._file = RecordFile(folder / NAME, VERDICT)
+        self._file = RecordFile(folder / NAME, KIND)
         self._known: dict[str, dict[str, tuple[Verdict, bool]]] = {}
-        for fields in self._file.read():
+        for fields in self._file.load():
             try:
                 behaviour, reply = str(fields["behaviour"]), str(fields["key"])
                 found = _verdict(fields), bool(fields["numeric"])
@@ -60,16 +60,16 @@ class VerdictFile:
         """Write a verdict. Raises TranscriptError."""
         self._known.setdefault(behaviour, {})[key] = (verdict, numeric)
         self._file.append(
+            VERDICT,
             {
                 "behaviour": behaviour,
                 "key": key,
                 "reply": reply,
-                "value": None if math.isnan(verdict.value) else verdict.value,
+                "value": verdict.value,
                 "numeric": numeric,
                 "spans": verdict.spans,
                 "log_odds": None if verdict.log_odds is None else str(verdict.log_odds),
-                "refused": verdict.refused,
-            }
+            },
         )
 
     def close(self) -> None:
@@ -78,13 +78,12 @@ class VerdictFile:
 
 
 def _verdict(fields: dict[str, Any]) -> Verdict:
-    log_odds, value = fields["log_odds"], fields["value"]
+    log_odds = fields["log_odds"]
     return Verdict(
-        math.nan if value is None else float(value),
+        float(fields["value"]),
         None,
         tuple((int(start), int(end)) for start, end in fields["spans"]),
-        None if log_odds is None else float(log_odds),
-        str(fields["refused"]),
+        None if log_odds is None else float(log_odds),  # a string: JSON has no infinity
     )
 
 
@@ -116,27 +115,33 @@ class Cached:
     def verdicts(self, replies: Replies) -> Iterator[Verdict]:
         """Those that are known, and those of the behaviour for the rest, in their order.
 
-        Raises UsageError where they are numbers and others are not, and as the behaviour does.
+        They end where the behaviour's do. Refusals are not kept: what could not be judged may be
+        another time. Raises UsageError where some are numbers and others are not, and as the
+        behaviour does.
         """
         waiting: deque[str] = deque()
         asked: deque[tuple[str, str]] = deque()
+        known = {key: verdict for key, (verdict, _) in self._known.items()}
 
         def unknown() -> Iterator[tuple[SweepPrompt, SweepReply]]:
             seen: set[str] = set()
             for prompt, reply in replies:
                 key = reply_key(prompt, reply)
                 waiting.append(key)
-                if key not in self._known and key not in seen:
+                if key not in known and key not in seen:
                     seen.add(key)
                     asked.append((key, reply.id))
                     yield prompt, reply
 
         for verdict in self._behaviour.verdicts(unknown()):
-            self._keep(*asked.popleft(), verdict)
-            while waiting and waiting[0] in self._known:
-                yield self._known[waiting.popleft()][0]
-        for key in waiting:
-            yield self._known[key][0]
+            key, reply = asked.popleft()
+            known[key] = verdict
+            if not verdict.refused:
+                self._keep(key, reply, verdict)
+            while waiting and waiting[0] in known:
+                yield known[waiting.popleft()]
+        while waiting and waiting[0] in known:
+            yield known[waiting.popleft()]
 
     def close(self) -> None:
         """Close the behaviour, not the file."""

@@ -261,6 +261,18 @@ def test_no_draw_is_no_reply(engine: LocalEngine) -> None:
     assert list(engine.sample(ask([]))) == [Idle()]
 
 
+def test_prompts_that_are_asked_in_turn_are_read_again_where_rows_are_few(
+    engine: LocalEngine,
+) -> None:
+    asked = prompts(*(f"Otters, {n}?" for n in range(9)))
+    request = ask(draws(27, of=9), asked, sampling=SHORT, rows=2)
+    events = list(engine.sample(request))
+    assert sum(isinstance(event, PromptRead) for event in events) == 9
+    for name, one in sampled(events).items():
+        steps, _ = chat(engine, request, request.draws[int(name[1:])])
+        assert one.tokens == tuple(step.token for step in steps)
+
+
 def test_as_many_rows_as_memory_allows(engine: LocalEngine) -> None:
     found = sampled(list(engine.sample(ask(draws(30), rows=None, sampling=SHORT))))
     assert len(found) == 30

@@ -15,6 +15,7 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import EngineError, UsageError
 from logit_amp_chat.core.experiments.sweep.judge import WORDING, Judge
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
+from logit_amp_chat.core.protocol import Stop
 from tests.core.experiments.sweep.made import prompt, reply
 
 QUESTION = "Is it about the sea?"
@@ -121,11 +122,27 @@ def test_a_dead_engine_is_no_refusal(engine: LocalEngine) -> None:
     class Dead:
         opened = engine.opened
 
-        def apply(self, command: object) -> None:
-            """Nothing is in progress."""
-
         def read(self, request: object) -> Iterator[Any]:
             raise EngineError("gone")
 
     with pytest.raises(EngineError):
         list(Judge("sea", QUESTION, Dead()).verdicts([(prompt(), reply("x"))]))  # type: ignore[arg-type]
+
+
+def test_a_stop_ends_the_verdicts_and_refuses_nothing(engine: LocalEngine) -> None:
+    class Stopping:
+        """Stops in the middle of its third reading, the first word of the second reply."""
+
+        opened = engine.opened
+        readings = 0
+
+        def read(self, request: Any) -> Iterator[Any]:
+            self.readings += 1
+            for event in engine.read(request):
+                if self.readings == 3:
+                    engine.apply(Stop())
+                yield event
+
+    judge = Judge("sea", QUESTION, Stopping())  # type: ignore[arg-type]
+    found = list(judge.verdicts([(prompt(), reply("x")), (prompt(), reply("y"))]))
+    assert [one.refused for one in found] == [""]

@@ -63,6 +63,16 @@ def test_the_program_is_told_the_prompt_and_the_reply_but_not_the_alpha(tmp_path
     }
 
 
+def test_the_program_of_the_manual_counts_characters(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "behaviours.md").read_text()
+    begins = page.index("    import json, sys\n")
+    path = tmp_path / "count.py"
+    path.write_text(textwrap.dedent(page[begins : page.index("\n\n", begins)]))
+    found = Program("length", shlex.join([sys.executable, str(path)]))
+    assert [one.value for one in found.verdicts(REPLIES)] == [5, 4, 1]
+    assert found.numeric
+
+
 def test_answers_that_are_written_at_the_end_are_answers(tmp_path: Path) -> None:
     found = program(tmp_path, "sys.stdout.write('1\\n' * (len(list(said)) - 1) + '0')")
     assert [one.value for one in found.verdicts(REPLIES)] == [1, 1, 0]

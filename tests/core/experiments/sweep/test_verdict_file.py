@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def test_the_same_text_of_another_prompt_is_judged_for_itself(tmp_path: Path) ->
     file.close()
 
 
-def test_all_of_a_verdict_is_kept(tmp_path: Path) -> None:
+def test_all_of_a_verdict_is_kept_but_not_a_refusal(tmp_path: Path) -> None:
     said = {
         "one": Verdict(1.0, None, ((0, 2),), 2.5),
         "two": Verdict(0.0, None, (), -math.inf),
@@ -86,13 +87,26 @@ def test_all_of_a_verdict_is_kept(tmp_path: Path) -> None:
         def verdict(self, text: str) -> Verdict:
             return said[text]
 
-    count(tmp_path, Judge(numeric=False))
-    again = count(tmp_path, Judge(numeric=False))
-    assert again[:3] == [said["one"], said["two"], said["one"]]
-    assert math.isnan(again[3].value)
-    assert again[3].refused == "It does not fit."
+    expected = [said[text] for text in TEXTS]
+    first, again = Judge(numeric=False), Judge(numeric=False)
+    assert count(tmp_path, first) == expected
+    assert count(tmp_path, again) == expected
+    assert again.asked == ["three"]
     for line in (tmp_path / NAME).read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)  # standard JSON, without NaN
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_count_that_is_stopped_ends_in_order_and_goes_on(tmp_path: Path, eager: bool) -> None:
+    class Stopped(Scripted):
+        def verdicts(self, replies: Replies) -> Iterator[Verdict]:
+            return itertools.islice(super().verdicts(replies), 2)
+
+    expected = [3.0, 3.0, 3.0, 5.0]
+    found = [one.value for one in count(tmp_path, Stopped(eager=eager))]
+    assert len(found) >= 2
+    assert found == expected[: len(found)]
+    assert [one.value for one in count(tmp_path, Scripted(eager=eager))] == expected
 
 
 def test_a_kill_at_any_byte_costs_what_was_being_written(tmp_path: Path) -> None:
@@ -104,7 +118,8 @@ def test_a_kill_at_any_byte_costs_what_was_being_written(tmp_path: Path) -> None
         (folder / NAME).write_bytes(whole[:size])
         again = Scripted()
         assert [one.value for one in count(folder, again)] == [3, 3, 3, 5]
-        assert len(again.asked) == 3 - whole[:size].count(b"}\n") or size == whole.rfind(b"}") + 1
+        kept = sum(line.endswith(b"}") for line in whole[:size].split(b"\n"))
+        assert len(again.asked) == 3 - kept
 
 
 def test_numbers_and_hits_do_not_mix(tmp_path: Path) -> None:
@@ -123,6 +138,11 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="something else in it"):
         VerdictFile(tmp_path)
     assert (tmp_path / NAME).read_text() == other
+    (tmp_path / NAME).write_text("")
+    file = VerdictFile(tmp_path)  # it was let go
+    with pytest.raises(UsageError, match="another sweep writes it"):
+        VerdictFile(tmp_path)
+    file.close()
     (tmp_path / NAME).unlink()
     (tmp_path / NAME).mkdir()
     with pytest.raises(UsageError, match="Cannot go on"):
