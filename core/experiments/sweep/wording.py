@@ -120,12 +120,9 @@ def estimate_line(found: Estimate, target: float, numeric: bool = False) -> str:
         return f"estimate for {model(target)}: {said}, effective size {size(found.effective_size)}"
     rare = one_in(found.rate)
     said = f"{percent(found.rate)} ({limits})" + (f", {rare}" if rare else "")
-    plain = ""
-    if found.plain_equivalent is not None:
-        plain = f", worth {size(found.plain_equivalent)} plain replies"
     return (
         f"estimate for {model(target)}: {said}; {found.hits:,} hits, effective size"
-        f" {size(found.effective_size)}{plain}"
+        f" {size(found.effective_size)}"
     )
 
 
