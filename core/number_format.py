@@ -56,9 +56,9 @@ def in_nats(value: float) -> str:
 def number(value: float, digits: int = 3) -> str:
     """A plain number with at most `digits` significant digits: 1.5, −1, 64."""
     text = f"{value:z.{digits}g}"
-    if "e" in text and abs(value) < 1e6:
+    if "e" in text and 1 <= abs(value) < 1e6:
         text = f"{value:z.0f}"
-    return text.replace("-", MINUS)
+    return text.replace("e-0", "e-").replace("-", MINUS)
 
 
 def delta(value: float, width: int = 6) -> str:

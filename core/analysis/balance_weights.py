@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Grid = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -77,9 +76,10 @@ class PromptSample:
         for log_probs in (self.log_q, self.whole_log_q, *targets):
             if len(log_probs) != replies or not (log_probs < np.inf).all():
                 raise ValueError(f"{name}: a log-probability is missing, or is NaN or +∞.")
-        own = self.whole_log_q[np.arange(replies), self.stratum]
-        if np.isneginf(own).any():
-            place = int(np.flatnonzero(np.isneginf(own))[0])
+        drawn = (np.arange(replies), self.stratum)
+        never = np.isneginf(self.log_q[drawn] + self.whole_log_q[drawn])
+        if never.any():
+            place = int(np.flatnonzero(never)[0])
             raise ValueError(
                 f"{name}: reply {self.n[place]} of column {self.stratum[place]} has probability 0"
                 " where it was drawn, so its log-probabilities are another reply's."
@@ -89,7 +89,7 @@ class PromptSample:
 def log_mixture(log_q: Grid, shares: Floats) -> Floats:
     """log Σ_k share_k·q_k(x): (N,), from (N, K) and the share of each column's replies (K,)."""
     used = shares > 0
-    mixed: Floats = special.logsumexp(log_q[:, used] + np.log(shares[used]), axis=1)
+    mixed: Floats = np.logaddexp.reduce(log_q[:, used] + np.log(shares[used]), axis=1)
     return mixed
 
 

@@ -44,8 +44,9 @@ def effective_wilson(rate: float, error: float, degrees: float) -> tuple[float, 
     # A rate next to 0 or 1, with an error that reaches beyond, says nothing of the size.
     inside = min(max(rate, min(error, 0.5)), max(1 - error, 0.5))
     square = student(degrees) ** 2 * error**2 / (inside * (1 - inside))
-    middle = (inside + square / 2) / (1 + square)
-    half = math.sqrt(square * inside * (1 - inside) + square**2 / 4) / (1 + square)
+    kept = 1 / (1 + square)
+    middle = kept * inside + (1 - kept) / 2
+    half = math.sqrt(kept * (1 - kept) * inside * (1 - inside) + (1 - kept) ** 2 / 4)
     return max(0.0, min(middle - half, rate)), min(1.0, max(middle + half, rate))
 
 
@@ -54,14 +55,12 @@ def student(degrees: float) -> float:
     return float(special.stdtrit(max(degrees, 1.0), (1 + LEVEL) / 2))
 
 
-def upper_limit(hits: int, replies: int) -> float:
-    """The one-sided 95 % upper limit of a rate (Clopper and Pearson 1934); 1 without replies.
+def no_hit_limit(replies: float) -> float:
+    """The one-sided 95 % upper limit of a rate without a hit among independent replies.
 
-    Without hits it is 1 − 0.05^(1/replies).
+    The rate at which that has a probability of 5 %: 1 − 0.05^(1/replies), and 1 without replies.
     """
-    if hits >= replies:
-        return 1.0
-    return float(special.betaincinv(hits + 1, replies - hits, LEVEL))
+    return -math.expm1(math.log1p(-LEVEL) / replies) if replies else 1.0
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

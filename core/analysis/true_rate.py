@@ -26,7 +26,11 @@ from logit_amp_chat.core.analysis.balance_weights import (
     WeightedReplies,
     weigh,
 )
-from logit_amp_chat.core.analysis.proportions import effective_wilson, student, upper_limit
+from logit_amp_chat.core.analysis.proportions import (
+    effective_wilson,
+    no_hit_limit,
+    student,
+)
 from logit_amp_chat.core.errors import UsageError
 
 Over = Literal["replies", "prompts"]
@@ -35,10 +39,22 @@ ENOUGH = 30
 """As many effective hits, and what is not a hit, call for controls and for no warning."""
 
 FEW = 5
-"""With fewer effective hits the target's own replies bound the rate as well."""
+"""With fewer effective hits it is not said how many plain replies they are worth."""
+
+LEAST_DEGREES = 2
+"""Its quantile, 4.3, is next to what a single count needs: Poisson's upper limit is 1 + 4.6."""
 
 LEAST_PROMPTS = 50
 """With fewer, the spread between prompts is known too badly for an interval."""
+
+DEPENDENT = 1e-8
+"""A control, or the rest of a unit's leverage, that is a smaller part is rounding."""
+
+SEEN = 3
+"""Standard errors within which the sum of a control, or the mean weight, is what it has to be."""
+
+ROUNDING = 1e-9
+"""An error that is a smaller part of the rate is what is left of none."""
 
 NOTHING = 1e-100
 """A weight that is none: squares of less are 0."""
@@ -52,7 +68,7 @@ class Estimate:
     `error` is the standard error. `hits` are counted, `effective_size` is (Σw)²/Σw² over them;
     of a number, over all replies. `mean_weight` is that of whole replies, 1 in expectation, with
     its standard error. `plain_equivalent` is how many plain replies of the target would have
-    the same error. `warnings` are sentences.
+    the same error; None with few effective hits. `warnings` are sentences.
     """
 
     rate: float | None
@@ -102,7 +118,7 @@ def estimate(
     elif not _occurs(replies.value, replies) or not _occurs(1 - replies.value, replies):
         found = _limit(samples, replies, target, over)
     else:
-        found = _rate(samples, replies, target, over)
+        found = _rate(replies, over)
     return Estimate(
         rate=found.rate,
         low=found.low,
@@ -112,7 +128,7 @@ def estimate(
         effective_size=_effective_hits(replies.value, replies, numeric),
         mean_weight=mean_weight,
         mean_weight_error=mean_error,
-        plain_equivalent=None if numeric else found.plain_equivalent,
+        plain_equivalent=found.plain_equivalent,
         warnings=(*found.warnings, *warnings),
     )
 
@@ -138,18 +154,11 @@ class _Found:
     low: float
     high: float
     error: float | None = None
+    plain_equivalent: float | None = None
     warnings: tuple[str, ...] = ()
 
-    @property
-    def plain_equivalent(self) -> float | None:
-        if not self.rate or not self.error or self.rate == 1:
-            return None
-        return self.rate * (1 - self.rate) / self.error**2
 
-
-def _rate(
-    samples: Sequence[PromptSample], replies: WeightedReplies, target: int | None, over: Over
-) -> _Found:
+def _rate(replies: WeightedReplies, over: Over) -> _Found:
     """The rate where some replies are hits and some are not.
 
     What is rarer is estimated: of a common behaviour its absence, whose weights vary less.
@@ -158,19 +167,42 @@ def _rate(
     rare = bool(hit @ replies.weight <= other @ replies.weight)
     event = hit if rare else other
     sizes = [_effective(value, replies) for value in (hit, other)]
+    size = sizes[0] if rare else sizes[1]
     total, error, degrees = _total(event, replies, over, controlled=min(sizes) >= ENOUGH)
+    terms = replies.weight * event
+    error = max(error, _one_more(terms, replies.prompt))
     share = min(max(total, 0.0), 1.0)
     low, high = effective_wilson(share, error, degrees)
-    size = sizes[0] if rare else sizes[1]
-    if size < FEW:
-        hits, plain = _own(samples, target, over, event_is=1.0 if rare else 0.0)
-        high = max(high, upper_limit(hits, plain))
+    high = max(high, min(share + _unseen(replies), 1.0))
     warnings = _few(size, "hit" if rare else "non-hit")
     if over == "prompts":
-        warnings += _few(degrees + 1, "prompt")
+        warnings += _few(_size(_sums(terms[:, None], replies.prompt)[:, 0]), "prompt")
+    equivalent = share * (1 - share) / error**2 if size >= FEW else None
     if not rare:
         share, low, high = 1 - share, 1 - high, 1 - low
-    return _Found(share, low, high, error, warnings)
+    return _Found(share, low, high, error, equivalent, warnings)
+
+
+def _one_more(terms: Floats, prompt: Ints) -> float:
+    """The error of one more hit of each prompt, as large as its largest.
+
+    Where hits at an α are all alike, or the controls know their probability, their spread is
+    next to nothing; that of what has not been drawn yet is not.
+    """
+    largest = np.zeros(int(prompt.max()) + 1)
+    np.maximum.at(largest, prompt, terms)
+    return _error(largest)
+
+
+def _unseen(replies: WeightedReplies) -> float:
+    """The upper limit of the rate of hits that no reply showed.
+
+    Hits are known as far as they were drawn. Of those that no α raises, and that weigh what
+    replies of the target weigh on average, the sweep has seen as many replies as its effective
+    size: without one among them, the limit is that of no hit.
+    """
+    whole = _sums(replies.whole_weight[:, None], replies.unit)[:, 0]
+    return no_hit_limit(_size(whole))
 
 
 def _limit(
@@ -183,14 +215,20 @@ def _limit(
     what they do not raise.
     """
     none = not _occurs(replies.value, replies)
-    _, plain = _own(samples, target, over, event_is=1.0)
-    bound = upper_limit(0, plain)
-    kind = "No reply is a hit" if none else "Every reply is a hit"
-    if not plain:
-        return _Found(None, 0.0, 1.0, warnings=(f"{kind}, and the target has none of its own.",))
+    plain = _own(samples, target, over)
+    bound = no_hit_limit(plain)
     which = "upper" if none else "lower"
-    said = f"{kind}: the {which} limit is that of the {plain:,} replies at the target alone."
+    kind = _without(replies.value, "hit") if none else _without(1 - replies.value, "non-hit")
+    if not plain:
+        said = f"{kind}, and not every prompt has replies at the target: no {which} limit."
+        return _Found(None, 0.0, 1.0, warnings=(said,))
+    counted = "prompts" if over == "prompts" else "replies at the target"
+    said = f"{kind}: the {which} limit is that of {plain:,} {counted}."
     return _Found(None, 0.0 if none else 1 - bound, bound if none else 1.0, warnings=(said,))
+
+
+def _without(value: Floats, what: str) -> str:
+    return f"No {what} has any weight" if value.any() else f"No reply is a {what}"
 
 
 def _mean(replies: WeightedReplies, over: Over) -> _Found:
@@ -198,8 +236,8 @@ def _mean(replies: WeightedReplies, over: Over) -> _Found:
     ones = np.ones_like(replies.value)
     size = _effective(ones, replies)
     total, error, degrees = _total(replies.value, replies, over, controlled=size >= ENOUGH)
-    reach = student(min(degrees, size - 1)) * error
-    return _Found(total, total - reach, total + reach, error, _few(size, "reply"))
+    reach = student(degrees) * error
+    return _Found(total, total - reach, total + reach, error, warnings=_few(size, "reply"))
 
 
 def _total(
@@ -207,24 +245,42 @@ def _total(
 ) -> tuple[float, float, float]:
     """Σ w·value with its standard error and degrees of freedom.
 
-    If `controlled`, regressed on what is known: E[q_k/q_mix] = 1 for every α (Owen and Zhou
-    2000), with coefficients that minimize the stratified error.
+    If `controlled`, regressed on what is known: E[q_k/q_mix] = 1 for every α. The degrees of
+    freedom are the effective number of squared deviations, less one, and two at least: a few
+    that are large make the error itself uncertain.
     """
     terms = replies.weight * value
-    factor = 1.0
+    deviations = _within(terms[:, None], replies)[:, 0]
     if controlled:
-        spread = _within(np.column_stack([terms, replies.controls]), replies)
-        slopes, _, rank, _ = np.linalg.lstsq(spread[:, 1:], spread[:, 0])
+        spread, totals = _within(replies.controls, replies), replies.controls.sum(axis=0)
+        slopes, deviations = _regressed(deviations, spread, totals)
         terms = terms - replies.controls @ slopes
-        factor = len(spread) / max(len(spread) - int(rank), 1)
     if over == "prompts":
-        units = _sums(terms[:, None], replies.prompt)[:, 0]
-        deviations = (units - units.mean()) * math.sqrt(len(units) / (len(units) - 1))
-        size = _size(_sums((replies.weight * value)[:, None], replies.prompt)[:, 0])
-    else:
-        deviations = _within(terms[:, None], replies)[:, 0]
-        size = _effective(value, replies)
-    return float(terms.sum()), _error(deviations) * math.sqrt(factor), size - 1
+        rates = _sums(terms[:, None], replies.prompt)[:, 0]
+        deviations = (rates - rates.mean()) * math.sqrt(len(rates) / (len(rates) - 1))
+    total, error = float(terms.sum()), _error(deviations)
+    error = error if error > ROUNDING * abs(total) else 0.0
+    return total, error, max(_size(deviations**2) - 1, LEAST_DEGREES)
+
+
+def _regressed(deviations: Floats, controls: Grid, totals: Floats) -> tuple[Floats, Floats]:
+    """Coefficients of the controls (C,) that leave the least error, and what is left (U,).
+
+    `deviations` (U,) and `controls` (U, C) are those of units, `totals` (C,) the sums of the
+    controls. Each unit's rest is over one less its leverage, as without it in the fit: the
+    jackknife's error, HC3 of MacKinnon and White (1985). Rests as they are understate the error
+    where few units are hits.
+    """
+    units, sizes, axes = np.linalg.svd(controls, full_matrices=False)
+    # The controls add up to 0 with the shares of their αs: one of them depends on the others.
+    kept = sizes > DEPENDENT * sizes[0]
+    # Where a sum is not 0 within its error, replies that matter for it were not drawn.
+    kept &= np.abs(axes @ totals) <= SEEN * sizes
+    units, sizes, axes = units[:, kept], sizes[kept], axes[kept]
+    slopes: Floats = (units.T @ deviations / sizes) @ axes
+    leverage = (units**2).sum(axis=1)
+    rest: Floats = (deviations - controls @ slopes) / np.maximum(1 - leverage, DEPENDENT)
+    return slopes, rest
 
 
 def _within(terms: Grid, replies: WeightedReplies) -> Grid:
@@ -273,21 +329,16 @@ def _occurs(value: Floats, replies: WeightedReplies) -> bool:
     return float(value @ replies.weight) > NOTHING
 
 
-def _own(
-    samples: Sequence[PromptSample], target: int | None, over: Over, event_is: float
-) -> tuple[int, int]:
-    """How many of the target's own replies have this value, and how many replies count.
+def _own(samples: Sequence[PromptSample], target: int | None, over: Over) -> int:
+    """How many of the target's own replies bound a rate that none of them shows.
 
     With unequal numbers each prompt counts with the smallest, which is the safe side; over
     prompts each counts once, as its replies are alike.
     """
     if target is None:
-        return 0, 0
-    own = [sample.value[sample.stratum == target] for sample in samples]
-    least = min(len(values) for values in own)
-    least = min(least, 1) if over == "prompts" else least
-    hits = sum(math.ceil(float((v == event_is).mean()) * least) for v in own) if least else 0
-    return hits, least * len(samples)
+        return 0
+    least = min(int(sample.counts[target]) for sample in samples)
+    return (min(least, 1) if over == "prompts" else least) * len(samples)
 
 
 def _few(size: float, what: str) -> tuple[str, ...]:
@@ -299,9 +350,12 @@ def _few(size: float, what: str) -> tuple[str, ...]:
 
 
 def _weight_warning(mean: float, error: float) -> tuple[str, ...]:
-    if abs(mean - 1) <= 3 * error + 1e-6:
+    if abs(mean - 1) <= SEEN * error + 1e-6:
         return ()
-    return (f"The mean weight is {mean:.3g} ± {error:.1g}, not 1: do not trust the estimate.",)
+    return (
+        f"The mean weight is {mean:.3g}, more than {SEEN} standard errors from 1:"
+        " do not trust the estimate.",
+    )
 
 
 def _single_warning(replies: WeightedReplies) -> tuple[str, ...]:

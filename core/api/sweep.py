@@ -210,7 +210,7 @@ def behaviours_of(behaviours: Behaviours) -> list[Behaviour]:
             'Write {"habit": "lighthouse"}: a name, and a pattern or a function.',
         )
     found = [_behaviour(name, what) for name, what in behaviours.items()]
-    refuse_same_names(found)
+    refuse_same_names(one.name for one in found)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
+from logit_amp_chat.core.decoding.ragged_pass import RaggedPass
+from logit_amp_chat.core.models.layers.kv_cache import KVCache
 from logit_amp_chat.core.models.side import ForwardPass, LoadedSide
 
 Ids = tuple[int, ...]
@@ -85,6 +87,40 @@ def _reply(
     return rows
 
 
+Computation = Callable[[PrefixCache, Texts, int, int], Iterator[Computed]]
+
+
+def as_rows(caches: PrefixCache, texts: Texts, length: int, chunk: int) -> Iterator[Computed]:
+    """What many replies compute: rows of different lengths, two of which are replaced.
+
+    The longest text has `length` + 2 tokens, and DECODED more follow it.
+    """
+    prompts = [texts.take(n) for n in (length, length // 2 + 1, 1)]
+    read = [_read(caches, prompt, chunk) for prompt in prompts]
+    ragged = RaggedPass(caches.side, [cache for cache, _ in read], [*map(len, prompts)])
+    yield from zip(prompts, [logits for _, logits in read], strict=True)
+    rows = prompts
+    for row, prompt in ((1, None), (0, texts.take(length // 3 + 1)), (2, texts.take(length + 2))):
+        if prompt is not None:
+            ragged.replace(row, _read(caches, prompt, chunk)[0], len(prompt))
+            rows[row] = prompt
+        for _ in range(DECODED):
+            tokens = texts.take(len(rows))
+            decoded = ragged.decode(torch.tensor(tokens).unsqueeze(-1))
+            rows = [(*text, token) for text, token in zip(rows, tokens, strict=True)]
+            for n, text in enumerate(rows):
+                yield text, decoded[n :: len(rows)]
+
+
+def _read(caches: PrefixCache, prompt: Ids, chunk: int) -> tuple[KVCache, Tensor]:
+    """The cache of a prompt, and the logits (sides, V) after it."""
+    caches.clear()
+    caches.open(prompt, 1)
+    logits = torch.cat([part for _, part in caches.prefill(chunk)], dim=1)[:, -1]
+    assert caches.live is not None
+    return caches.live.cache, logits
+
+
 class WholePasses:
     """The log-probabilities (V,) of the token after a text, from forward passes without a cache."""
 
@@ -123,9 +159,10 @@ def deviation(
     length: int,
     chunk: int,
     seed: int = 0,
+    computed: Computation = as_replies,
 ) -> Deviation:
     """How far replies are off at this level; `references` are the sides of `forward`."""
-    replies = as_replies(PrefixCache(forward, use), Texts(usable, seed), length, chunk)
+    replies = computed(PrefixCache(forward, use), Texts(usable, seed), length, chunk)
     return compare([*replies], references)
 
 

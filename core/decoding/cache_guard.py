@@ -14,10 +14,12 @@ from logit_amp_chat.core.decoding.cache_check import (
     DECODED,
     GIVEN,
     SHORT,
+    Computation,
     Computed,
     Deviation,
     Texts,
     WholePasses,
+    as_replies,
     compare,
     deviation,
     keeps_states,
@@ -61,7 +63,7 @@ def check_caches(pair: Pair) -> dict[str, CacheCheck]:
     Each gets the most that its caches may be used for. Raises PairError for a model whose
     numbers are not those of a next-token model at all.
     """
-    usable = _ordinary_ids(pair)
+    usable = ordinary_ids(pair)
     sides = {"before": pair.before, "after": pair.after}
     wholes = {name: WholePasses(side) for name, side in sides.items()}
     checks: dict[str, CacheCheck] = {}
@@ -88,7 +90,7 @@ def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
         return None
     sides = decoder.pair.before, decoder.pair.after
     wholes = [WholePasses(side) for side in sides]
-    usable = _ordinary_ids(decoder.pair)
+    usable = ordinary_ids(decoder.pair)
     limit = max(_limit(side, whole, usable) for side, whole in zip(sides, wholes, strict=True))
     try:
         found = _attempt(lambda: _captured(decoder, usable, wholes))
@@ -145,6 +147,7 @@ class Ladder:
     references: Sequence[WholePasses]
     usable: Sequence[int]
     context: int
+    computed: Computation = as_replies
 
     def climb(self, model: str, least: CacheUse = CacheUse.NONE) -> CacheCheck:
         """The highest level that passes; below `least` is none.
@@ -158,9 +161,7 @@ class Ladder:
             top, failed[_name(top)] = CacheUse.NONE, obstacle
         worst, why = None, ""
         for use in sorted((use for use in CacheUse if least <= use <= top), reverse=True):
-            worst, why = self._look(use, lengths)
-            if worst and why and self._may_flip:
-                worst, why = self._look(use, lengths, seed=1)  # a tie is rare, an error is not
+            worst, why = self._look_again(use, lengths)
             if worst and (not why or (use == CacheUse.NONE and not self._is_hopeless(worst))):
                 return self._check(use, worst, failed, unchecked)
             failed[_name(use)] = why
@@ -176,6 +177,10 @@ class Ladder:
             f" do not agree ({why}).",
             "Use a causal language model; --trust-caches opens this one unchecked.",
         )
+
+    def complaint(self, use: CacheUse) -> str:
+        """What is wrong with replies at this level, "" if nothing is."""
+        return self._look_again(use, self._lengths()[0])[1]
 
     def _obstacle(self) -> str:
         """Why no cache can be right, whatever a few texts show; "" if one may be."""
@@ -204,8 +209,9 @@ class Ladder:
         """The median over a few texts where single ones tell little, else that of one text."""
         chunk = self._chunk(length)
         seeds = range(seed, seed + (TEXTS if self._is_noisy else 1))
+        forward, references, usable = self.forward, self.references, self.usable
         looks = (
-            deviation(self.forward, use, self.references, self.usable, length, chunk, one)
+            deviation(forward, use, references, usable, length, chunk, one, self.computed)
             for one in seeds
         )
         return sorted(looks, key=lambda look: look.kl)[len(seeds) // 2]
@@ -216,6 +222,13 @@ class Ladder:
         """How far replies are off at this level, if they can be computed; and why it fails."""
         worst = _attempt(lambda: self._worst(use, lengths, seed))
         return (None, worst) if isinstance(worst, str) else (worst, self._complaint(worst))
+
+    def _look_again(self, use: CacheUse, lengths: Sequence[int]) -> tuple[Deviation | None, str]:
+        """As `_look`, and at other texts where the first may fail by chance."""
+        worst, why = self._look(use, lengths)
+        if worst and why and self._may_flip:
+            return self._look(use, lengths, seed=1)  # a tie is rare, an error is not
+        return worst, why
 
     def _complaint(self, worst: Deviation) -> str:
         largest = LARGEST_RECURRENT if self._is_recurrent else LARGEST
@@ -312,7 +325,7 @@ def _use(check: CacheCheck) -> CacheUse:
     return CacheUse[check.use.upper()]
 
 
-def _ordinary_ids(pair: Pair) -> list[int]:
+def ordinary_ids(pair: Pair) -> list[int]:
     """The ids that stand for text: special ones can mean images, or steer a model."""
     allowed = range(pair.size) if pair.valid is None else pair.valid.nonzero().flatten().tolist()
     special = special_ids(pair.tokenizer)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,17 +14,25 @@ from logit_amp_chat.core.records import Reply
 
 MASK32 = 0xFFFFFFFF
 
+# At most this far off is a uniform number in fp32, and by less than this factor what is
+# computed of it.
+ROUNDING, MARGIN = 2.0**-23, 1.001
+
 # Values computed per call.
 NOISE_BLOCK = 1 << 15
 
 
 def _mix32(x: Tensor) -> Tensor:
-    """A bijective 32-bit finalizer (lowbias32, C. Wellons) on int64 values below 2³²."""
-    x = x ^ (x >> 16)
-    x = (x * 0x7FEB352D) & MASK32
-    x = x ^ (x >> 15)
-    x = (x * 0x846CA68B) & MASK32
-    return x ^ (x >> 16)
+    """A bijective 32-bit finalizer (lowbias32, C. Wellons) on int32 values, in place.
+
+    Products wrap around, and shifts are those of unsigned numbers.
+    """
+    x ^= (x >> 16).bitwise_and_(0xFFFF)
+    x *= 0x7FEB352D
+    x ^= (x >> 15).bitwise_and_(0x1FFFF)
+    x *= 0x846CA68B - 2**32
+    x ^= (x >> 16).bitwise_and_(0xFFFF)
+    return x
 
 
 class Noise:
@@ -38,7 +48,7 @@ class Noise:
         self, keys: Sequence[tuple[int, int]], size: int, device: torch.device | str = "cpu"
     ) -> None:
         """One row of noise for each (seed, turn) in `keys`, over `size` token ids."""
-        self._ids = torch.arange(size, dtype=torch.int64, device=device)
+        self._ids = torch.arange(size, dtype=torch.int32, device=device)
         self._hashed_ids, self._keys = self._hashed(keys)
         # With a small vocabulary call overhead dominates: compute several steps at once.
         self._span = max(1, NOISE_BLOCK // (size * len(keys)))
@@ -68,11 +78,12 @@ class Noise:
         self._hashed_ids[places], self._keys[:, places] = self._hashed(keys)
         self._begin = -1
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drop all rows but these."""
-        places = torch.tensor(rows, device=self._ids.device)
-        self._hashed_ids, self._keys = self._hashed_ids[places], self._keys[:, places]
-        self._begin = -1
+    def part(self, rows: slice) -> Noise:
+        """The noise of some rows."""
+        part = copy.copy(self)
+        part._hashed_ids, part._keys = self._hashed_ids[rows], self._keys[:, rows]
+        part._begin = -1
+        return part
 
     def at(self, step: int | Tensor) -> Tensor:
         """(rows, V) standard Gumbel noise, fp32, for the token at index `step`, or one a row."""
@@ -84,23 +95,54 @@ class Noise:
             self._begin, self._block = begin, self._of(steps.view(-1, 1, 1))
         return self._block[step - begin]
 
+    def pick(self, scores: Tensor, steps: Tensor) -> Tensor:
+        """argmax(scores + noise) (R,) of scores (R, V) at `steps` (R,), exactly as with `at`.
+
+        On a CPU the noise of few tokens is computed. With u uniform, E = −log(1 − u) and
+        w = exp(max − score) ≥ 1, noise is −log E, and the least E·w wins. Where M = min u·w,
+        some token has E·w ≤ −log(1 − M); no token with u·w above that can win, as E ≥ u.
+        """
+        if not scores.is_cpu:
+            return (scores + self.at(steps)).argmax(dim=-1)
+        bits = self._bits(steps.view(-1, 1))
+        above = (bits ^ -(2**31)).float().mul_(2.0**-32).add_(0.5 + ROUNDING)
+        weight = (scores - scores.amax(dim=-1, keepdim=True)).exp_()  # 1/w
+        least = (above / weight).amin(dim=-1, keepdim=True).double()
+        most = -torch.log1p(-least.clamp_max(1 - 2.0**-33)) * MARGIN
+        rows, ids = (weight * most.float() >= above - 2 * ROUNDING).nonzero().unbind(1)
+        noisy = scores[rows, ids] + _gumbel(bits[rows, ids])
+        best = noisy.new_full((len(scores),), -math.inf).scatter_reduce(0, rows, noisy, "amax")
+        won = noisy == best[rows]
+        token = ids.new_zeros(len(scores))
+        return token.scatter_reduce(0, rows[won], ids[won], "amin", include_self=False)
+
     def _hashed(self, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         """The hashed ids (n, V) and the other two words (2, n, 1) of n keys."""
-        words = torch.tensor([_words(seed, turn) for seed, turn in keys], device=self._ids.device)
-        first, second, third = words.T.unsqueeze(-1).unbind()  # (n, 1) each
+        words = torch.tensor([_words(seed, turn) for seed, turn in keys], dtype=torch.int32)
+        first, second, third = words.T.unsqueeze(-1).to(self._ids.device).unbind()  # (n, 1) each
         return _mix32(self._ids ^ first), torch.stack((second, third))
+
+    def _bits(self, steps: Tensor) -> Tensor:
+        """(…, rows, V) hashes of `steps` (…, 1 or rows, 1), int32."""
+        second, third = self._keys
+        salts = _mix32(_mix32(steps.int() ^ second) ^ third)
+        return _mix32(_mix32(self._hashed_ids ^ salts).bitwise_xor_(third))
 
     def _of(self, steps: Tensor) -> Tensor:
         """(…, rows, V) noise of `steps` (…, 1 or rows, 1)."""
-        second, third = self._keys
-        salts = _mix32(_mix32(steps ^ second) ^ third)
-        bits = _mix32(_mix32(self._hashed_ids ^ salts) ^ third)
-        # −log(1 − u) keeps full relative precision near 0, where the argmax is decided.
-        exponential = -torch.log1p(-(bits.double() + 0.5) * 2.0**-32)
-        return -exponential.log().float()
+        return _gumbel(self._bits(steps))
+
+
+def _gumbel(bits: Tensor) -> Tensor:
+    """Standard Gumbel noise of uniform 32 bits, fp32.
+
+    −log(1 − u) keeps full relative precision near 0, where the argmax is decided.
+    """
+    uniform = (bits.long() & MASK32).double().add_(0.5).mul_(2.0**-32)
+    return uniform.neg_().log1p_().neg_().log_().neg_().float()
 
 
 def _words(seed: int, turn: int) -> tuple[int, ...]:
-    """Three 32-bit words of a hash of seed and turn."""
+    """Three signed 32-bit words of a hash of seed and turn."""
     key = hashlib.blake2b(f"{seed} {turn}".encode(), digest_size=12).digest()
-    return tuple(int.from_bytes(key[i : i + 4], "little") for i in (0, 4, 8))
+    return tuple(int.from_bytes(key[i : i + 4], "little", signed=True) for i in (0, 4, 8))

@@ -53,5 +53,8 @@ def draw(
     position, or one a lane (R,).
     """
     scores = filtered(amplified, after, alpha, filters)
-    drawn = noise.at(index) if filters.temperature is not None else None
-    return pick(scores, drawn), scores
+    if filters.temperature is None:
+        return pick(scores, None), scores
+    if isinstance(index, Tensor) and index.numel() > 1:
+        return noise.pick(scores, index), scores
+    return pick(scores, noise.at(index)), scores

@@ -11,6 +11,10 @@ from logit_amp_chat.core.records import FinishReason, PromptIds, Step
 from logit_amp_chat.core.samples import Draw, SampledReply, TokenLogProbs
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
+# The numbers of a token before those of the grid: its log-probability as it was drawn, before,
+# after, KL(after‖before).
+LEADING = 4
+
 
 @dataclass(frozen=True)
 class AskedPrompt:
@@ -29,15 +33,6 @@ class AskedPrompt:
         return max(len(self.ids.before), len(self.ids.after)) - len(self.forced)
 
 
-class TokenNumbers(NamedTuple):
-    """The log-probabilities of one token: those of a `TokenLogProbs`, `q` one for each α."""
-
-    before: float
-    after: float
-    kl: float
-    q: tuple[float, ...]
-
-
 @dataclass
 class ReplyProgress:
     """A reply: its tokens so far, with their numbers."""
@@ -45,7 +40,8 @@ class ReplyProgress:
     draw: Draw
     prompt: AskedPrompt
     tokens: list[int] = field(default_factory=list)
-    numbers: list[TokenNumbers] = field(default_factory=list)
+    numbers: list[list[float]] = field(default_factory=list)
+    """Of each token: its log-probability as it was drawn, and those of `GridLogProbs`."""
     steps: list[Step] = field(default_factory=list)
     finish: FinishReason | None = None
     error: str | None = None
@@ -55,8 +51,10 @@ class ReplyProgress:
         """The place of its next token, as a chat counts it."""
         return len(self.prompt.forced) + len(self.tokens)
 
-    def sampled(self, names: TokenBytes) -> SampledReply:
-        """The reply, which has ended."""
+    def sampled(
+        self, names: TokenBytes, grid: Sequence[float], amplify_first: int | None
+    ) -> SampledReply:
+        """The reply, which has ended, with log-probabilities at the αs of `grid`."""
         assert self.finish is not None
         text, lengths = _text(names, self.prompt.forced, self.tokens)
         return SampledReply(
@@ -67,20 +65,29 @@ class ReplyProgress:
             tokens=tuple(self.tokens),
             text=text,
             lengths=lengths,
-            log_probs=log_probs_of(self.numbers),
+            log_probs=self._log_probs(grid, amplify_first),
             finish=self.finish,
             error=self.error,
             steps=tuple(self.steps),
         )
 
+    def _log_probs(self, grid: Sequence[float], amplify_first: int | None) -> TokenLogProbs:
+        """At the α that a token was drawn at, its log-probability is that of the draw."""
+        own = [n for n, alpha in enumerate(grid) if alpha == self.draw.alpha]
+        for index, numbers in enumerate(self.numbers):
+            plain = amplify_first is not None and index >= amplify_first
+            for n in range(len(grid)) if plain else own:
+                numbers[LEADING + n] = numbers[0]
+        return log_probs_of([numbers[1:] for numbers in self.numbers])
 
-def log_probs_of(numbers: Sequence[TokenNumbers]) -> TokenLogProbs:
-    """The log-probabilities of a reply from those of its tokens."""
+
+def log_probs_of(numbers: Sequence[Sequence[float]]) -> TokenLogProbs:
+    """The log-probabilities of a reply from the numbers of `GridLogProbs` of its tokens."""
     return TokenLogProbs(
-        q=tuple(one.q for one in numbers),
-        before=tuple(one.before for one in numbers),
-        after=tuple(one.after for one in numbers),
-        kl=tuple(one.kl for one in numbers),
+        q=tuple(tuple(one[3:]) for one in numbers),
+        before=tuple(one[0] for one in numbers),
+        after=tuple(one[1] for one in numbers),
+        kl=tuple(one[2] for one in numbers),
     )
 
 

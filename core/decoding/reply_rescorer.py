@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from logit_amp_chat.core.decoding.amplification import log_probs
-from logit_amp_chat.core.decoding.grid_log_probs import GridLogProbs
+from logit_amp_chat.core.decoding.grid_log_probs import GridLogProbs, rows_at_once
 from logit_amp_chat.core.decoding.pair_runner import PairRunner, prefill_chunk
-from logit_amp_chat.core.decoding.reply_progress import TokenNumbers, log_probs_of
+from logit_amp_chat.core.decoding.reply_progress import log_probs_of
 from logit_amp_chat.core.decoding.request_state import Controls, not_a_number
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.decoding.token_stats import DECIMALS
@@ -27,11 +26,12 @@ class ReplyRescorer:
     def __init__(self, pair: Pair, runner: PairRunner, request: RescoreRequest) -> None:
         self._pair, self._runner, self._request = pair, runner, request
         self._grid = GridLogProbs(pair, request.grid, Filters.of(request.sampling))
+        self._at_once = rows_at_once(pair)
 
     def run(self, controls: Controls) -> Iterator[Sequence[Rescored]]:
         """A Rescored for each reply, until they are stopped. Raises LogitAmpError for NaN."""
         for given in self._request.replies:
-            numbers: list[TokenNumbers] = []
+            numbers: list[list[float]] = []
             for block in self._blocks(given):
                 numbers += block
                 yield []
@@ -39,7 +39,7 @@ class ReplyRescorer:
                     return
             yield [Rescored(reply=given.reply, log_probs=log_probs_of(numbers))]
 
-    def _blocks(self, given: Given) -> Iterator[list[TokenNumbers]]:
+    def _blocks(self, given: Given) -> Iterator[list[list[float]]]:
         """The numbers of the tokens, as many at a time as one pass computes the logits of."""
         read = given.tokens[:-1]
         ids = PromptIds(given.ids.before + read, given.ids.after + read)
@@ -53,22 +53,27 @@ class ReplyRescorer:
     @torch.inference_mode()
     def _measured(
         self, logits: tuple[Tensor, Tensor], tokens: Sequence[int], begin: int
-    ) -> list[TokenNumbers]:
+    ) -> list[list[float]]:
         """The numbers of tokens from place `begin` on, from both sides' logits (n, V)."""
+        ids = torch.tensor(tokens, device=self._pair.device).unsqueeze(-1)
+        places = torch.arange(begin, begin + len(tokens), device=ids.device).unsqueeze(-1)
+        parts = [torch.split(part, self._at_once) for part in (*logits, ids, places)]
+        numbers = torch.cat([self._numbers(*part) for part in zip(*parts, strict=True)])
+        if bool(numbers.isnan().any()):
+            self._refuse(numbers, begin)
+        found: list[list[float]] = (numbers.round(decimals=DECIMALS) + 0.0).tolist()
+        return found
+
+    def _numbers(self, before: Tensor, after: Tensor, ids: Tensor, places: Tensor) -> Tensor:
+        """Those of `GridLogProbs`, fp64, of ids (n, 1) at `places` (n, 1)."""
         pair, first = self._pair, self._request.amplify_first
         before, after = (
-            log_probs(side[:, : pair.size].to(pair.device), pair.valid) for side in logits
+            log_probs(side[:, : pair.size].to(pair.device), pair.valid) for side in (before, after)
         )
-        token = torch.tensor(tokens, device=pair.device)
-        plain = None
-        if first is not None:
-            plain = torch.arange(begin, begin + len(tokens), device=pair.device) >= first
-        numbers = self._grid.of(before, after, token, plain).double().round(decimals=DECIMALS) + 0.0
-        found = []
-        for n, (b, a, kl, *q) in enumerate(numbers.tolist()):
-            alphas = (0.0, 0.0, 0.0, *self._request.grid)
-            for value, alpha in zip((b, a, kl, *q), alphas, strict=True):
-                if math.isnan(value):
-                    raise LogitAmpError(not_a_number(begin + n, alpha))
-            found.append(TokenNumbers(b, a, kl, tuple(q)))
-        return found
+        plain = None if first is None else places >= first
+        return self._grid.of(before, after, ids, plain).double()
+
+    def _refuse(self, numbers: Tensor, begin: int) -> None:
+        row, column = numbers.isnan().nonzero()[0].tolist()
+        alphas = (0.0, 0.0, 0.0, *self._request.grid)
+        raise LogitAmpError(not_a_number(begin + row, alphas[column]))

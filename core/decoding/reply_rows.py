@@ -10,12 +10,8 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.decoding.pair_runner import CacheUses, PairRunner
-from logit_amp_chat.core.models.layers.kv_cache import (
-    KVCache,
-    forget_first,
-    replace_row,
-    with_rows,
-)
+from logit_amp_chat.core.decoding.ragged_pass import RaggedPass
+from logit_amp_chat.core.models.layers.kv_cache import KVCache
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import ForwardPass
 from logit_amp_chat.core.records import PromptIds
@@ -80,17 +76,15 @@ class LockstepRows:
 class RaggedRows:
     """Rows of different lengths, each of which can be replaced by another prompt.
 
-    All rows end at the same cell of the caches, where the next tokens go; what is before the
-    first token of a row is masked. The caches begin where the longest row does.
+    Only for passes that `rows_guard` allows.
     """
 
     def __init__(self, prompts: Sequence[ReadIds]) -> None:
         self._passes = [
-            _RaggedPass(side, [p.caches[n] for p in prompts], [p.lengths[n] for p in prompts])
+            RaggedPass(side, [p.caches[n] for p in prompts], [p.lengths[n] for p in prompts])
             for n, side in enumerate(prompts[0].forwards)
         ]
 
-    @torch.inference_mode()
     def replace(self, row: int, prompt: ReadIds) -> None:
         """Let a row begin anew, with a prompt."""
         for one, cache, length in zip(self._passes, prompt.caches, prompt.lengths, strict=True):
@@ -107,40 +101,3 @@ class RaggedRows:
         logits = [one.decode(ids) for one in self._passes]
         before, after = logits if len(logits) == 2 else logits[0].chunk(2)
         return before, after
-
-
-class _RaggedPass:
-    """The rows of one forward pass."""
-
-    def __init__(
-        self, side: ForwardPass, caches: Sequence[KVCache], lengths: Sequence[int]
-    ) -> None:
-        self._side = side
-        self._cache = with_rows(caches)
-        self._lengths = [*lengths]
-        self._cells = max(lengths)
-
-    def replace(self, row: int, cache: KVCache, length: int) -> None:
-        replace_row(self._cache, row, cache)
-        self._lengths[row] = length
-        self._cells = max(self._cells, length)
-
-    def keep(self, rows: Sequence[int]) -> None:
-        count = len(self._lengths)
-        places = [side * count + row for side in range(self._side.width) for row in rows]
-        self._cache.reorder_cache(torch.tensor(places))
-        self._lengths = [self._lengths[row] for row in rows]
-
-    def decode(self, ids: Tensor) -> Tensor:
-        """The next logits (sides · R, V) after ids (R, 1)."""
-        if surplus := self._cells - max(self._lengths):
-            forget_first(self._cache, surplus)
-        self._cells = max(self._lengths) + 1
-        start: int | Tensor = self._lengths[0]
-        mask = None
-        if len(set(self._lengths)) > 1:
-            start = torch.tensor(self._lengths).unsqueeze(-1)
-            cells = torch.arange(self._cells)
-            mask = (cells >= self._cells - 1 - start).long()
-        self._lengths = [length + 1 for length in self._lengths]
-        return self._side.logits(ids, self._cache, 1, start, mask)[:, -1]

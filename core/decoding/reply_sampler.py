@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.pair_runner import CacheUses
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt, ReplyProgress
 from logit_amp_chat.core.decoding.reply_rows import LockstepRows, RaggedRows, ReadIds, read_ids
@@ -41,8 +42,10 @@ class ReplySampler:
         ragged: bool,
         request: SampleRequest,
         prompts: Sequence[AskedPrompt],
+        controls: Controls,
     ) -> None:
         """`ragged`: whether a row can be replaced while the others go on."""
+        self._controls = controls
         self._pair, self._uses, self._ragged = pair, uses, ragged
         self._request, self._prompts = request, prompts
         self._most = request.rows
@@ -60,23 +63,23 @@ class ReplySampler:
         self._ended = self._tokens = 0
         self._due = time.monotonic() + PROGRESS_SECONDS
 
-    def run(self, controls: Controls) -> Iterator[Sequence[SampleEvent]]:
+    def run(self) -> Iterator[Sequence[SampleEvent]]:
         """The events of the request, a batch a step.
 
         Raises LogitAmpError if there is no memory for one reply.
         """
         while True:
             try:
-                yield from self._steps(controls)
+                yield from self._steps()
                 return
             except torch.OutOfMemoryError:
                 pass  # handled once the tensors of the failed step are gone
             self._halve()
             yield self._flush()
 
-    def _steps(self, controls: Controls) -> Iterator[Sequence[SampleEvent]]:
+    def _steps(self) -> Iterator[Sequence[SampleEvent]]:
         while True:
-            self._obey(controls)
+            self._obey()
             self._place()
             yield self._flush()
             if self._waiting and not self._ready and self._has_room():
@@ -88,7 +91,11 @@ class ReplySampler:
             if self._rows is None:
                 self._rows = self._begun()
             logits = self._rows.decode([reply.tokens[-1] for reply in self._live])
+            going = [reply for reply in self._live if not reply.finish]
             self._choose(self._chooser, logits, self._live)
+            for reply in going:
+                if reply.finish:
+                    self._report(reply)
 
     def _choose(
         self, chooser: RowChooser, logits: tuple[Tensor, Tensor], replies: Sequence[ReplyProgress]
@@ -98,11 +105,7 @@ class ReplySampler:
         if len(going) < len(replies):
             before, after = logits
             logits = before[going], after[going]
-        rows = chooser.choose(logits, [replies[n] for n in going])
-        for n, row in zip(going, rows, strict=True):
-            chooser.take(replies[n], row)
-            if replies is self._live and replies[n].finish:
-                self._report(replies[n])
+        chooser.advance(logits, [replies[n] for n in going])
         self._tokens += len(going)
 
     # --- which reply is where -------------------------------------------------------------
@@ -153,16 +156,12 @@ class ReplySampler:
     # --- prompts, and first tokens --------------------------------------------------------
 
     def _prepare(self) -> Iterator[Sequence[SampleEvent]]:
-        """Read the prompts of the next replies, and choose their first tokens."""
-        first = self._waiting[0].prompt
-        if first not in self._read:
-            yield from self._read_prompt(first)
-        if self._most is None:
-            self._most = self._rows_that_fit(self._read[first])
-        block = self._next_block(self._most)
-        for prompt in dict.fromkeys(draw.prompt for draw in block):
-            if prompt not in self._read:
-                yield from self._read_prompt(prompt)
+        """Read a prompt of the next replies; once all are read, choose their first tokens."""
+        block = self._next_block()
+        unread = next((draw.prompt for draw in block if draw.prompt not in self._read), None)
+        if unread is not None:
+            yield from self._read_prompt(unread, {draw.prompt for draw in block})
+            return
         found = [ReplyProgress(draw, self._prompts[draw.prompt]) for draw in block]
         logits = [self._read[draw.prompt].logits for draw in block]
         before, after = (torch.cat(side) for side in zip(*logits, strict=True))
@@ -171,26 +170,45 @@ class ReplySampler:
             self._waiting.popleft()
         self._ready.extend(found)
 
-    def _next_block(self, most: int) -> list[Draw]:
-        """The next draws; of one prompt where they have to stay together."""
+    def _next_block(self) -> list[Draw]:
+        """The next draws, as many as there are rows; of one prompt where they stay together."""
         block: list[Draw] = []
         for draw in self._waiting:
             other = block and draw.prompt != block[0].prompt
-            if len(block) == most or (other and not self._ragged):
+            if len(block) == (self._most or 1) or (other and not self._ragged):
                 break
             block.append(draw)
         return block
 
-    def _read_prompt(self, number: int) -> Iterator[Sequence[SampleEvent]]:
+    def _read_prompt(self, number: int, needed: set[int]) -> Iterator[Sequence[SampleEvent]]:
+        """Read a prompt; of the others, as many are kept as there are rows, and the needed ones."""
+        if self._rows is None:
+            needed = needed | {reply.draw.prompt for reply in self._live}
+        spare = [n for n in self._read if n not in needed]
+        for n in spare[: max(0, len(self._read) + 1 - (self._most or 1))]:
+            del self._read[n]
         prompt = self._prompts[number]
         for read in read_ids(self._pair, self._uses, prompt.ids):
+            yield self._flush()
+            self._obey()
+            if not self._waiting:
+                return
             if read is not None:
                 self._read[number] = read
-            yield self._flush()
+        self._set_rows(self._read[number])
         if number not in self._told:
             self._told.add(number)
             event = PromptRead(prompt=number, ids=prompt.ids, forced=len(prompt.forced))
             self._events.append(event)
+
+    def _set_rows(self, prompt: ReadIds) -> None:
+        """Choose how many replies are decoded at once, where it is not given."""
+        if self._most is None:
+            sides = (ids for one in self._prompts for ids in (one.ids.before, one.ids.after))
+            tokens = max(map(len, sides)) + self._request.sampling.max_new_tokens
+            self._most = rows_that_fit(self._pair, prompt, tokens, len(self._request.grid))
+        if any(caches.use < CacheUse.LANES for caches in prompt.runner.live):
+            self._most = 1  # lanes would be decoded one after the other anyway
 
     def _forget_prompts(self) -> None:
         """Forget the prompts that no reply will begin with."""
@@ -199,27 +217,20 @@ class ReplySampler:
         for number in [n for n in self._read if not self._unplaced[n]]:
             del self._read[number]
 
-    def _rows_that_fit(self, prompt: ReadIds) -> int:
-        longest = max(len(one.ids.after) for one in self._prompts)
-        tokens = longest + self._request.sampling.max_new_tokens
-        most = rows_that_fit(self._pair, prompt, tokens, len(self._request.grid))
-        return min(most, len(self._request.draws))
-
     # --- commands, and events -------------------------------------------------------------
 
-    def _obey(self, controls: Controls) -> None:
+    def _obey(self) -> None:
         """End what is stopped, and begin no more where that is wanted."""
-        stopped = controls.stopped
+        stopped, drained = self._controls.stopped, self._controls.drained
         for reply in self._live:
             if reply.finish is None and reply.draw.reply in stopped:
                 reply.finish = "cancelled"
                 self._report(reply)
-        if controls.drained or stopped:
-            keep = [] if controls.drained else [d for d in self._waiting if d.reply not in stopped]
-            ready = (
-                [] if controls.drained else [r for r in self._ready if r.draw.reply not in stopped]
-            )
-            self._waiting, self._ready = deque(keep), deque(ready)
+        if drained or stopped:
+            waiting = [draw for draw in self._waiting if draw.reply not in stopped]
+            ready = [reply for reply in self._ready if reply.draw.reply not in stopped]
+            self._waiting = deque([] if drained else waiting)
+            self._ready = deque([] if drained else ready)
 
     def _halve(self) -> None:
         """Begin anew with half the rows: the replies in flight are sampled again, the same."""
@@ -243,7 +254,9 @@ class ReplySampler:
 
     def _report(self, reply: ReplyProgress) -> None:
         self._ended += 1
-        self._events.append(reply.sampled(self._pair.token_bytes))
+        asked = self._request
+        sampled = reply.sampled(self._pair.token_bytes, asked.grid, asked.amplify_first)
+        self._events.append(sampled)
 
     def _flush(self) -> list[SampleEvent]:
         """What happened since the last batch, with the progress now and then."""

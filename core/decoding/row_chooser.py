@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from logit_amp_chat.core.decoding.amplification import amplify, log_probs
-from logit_amp_chat.core.decoding.grid_log_probs import GridLogProbs, own_log_prob
+from logit_amp_chat.core.decoding.grid_log_probs import GridLogProbs, rows_at_once
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import draw
-from logit_amp_chat.core.decoding.reply_progress import ReplyProgress, TokenNumbers
+from logit_amp_chat.core.decoding.reply_progress import LEADING, ReplyProgress
 from logit_amp_chat.core.decoding.request_state import ending, not_a_number
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.decoding.token_stats import DECIMALS, measure, unpack
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.samples import SampleRequest
-
-# The numbers of a row before those of the grid: the token, its log-probability as it was drawn,
-# before, after, KL(after‖before).
-LEADING = 5
 
 
 class RowChooser:
@@ -34,40 +29,37 @@ class RowChooser:
         self._filters = Filters.of(request.sampling)
         self._ends = pair.ends if self._filters.after_ends else None
         self._grid = GridLogProbs(pair, request.grid, self._filters)
+        self._at_once = rows_at_once(pair)
         self._keys: list[tuple[int, int]] = []
         self._noise: Noise | None = None
 
-    def take(self, reply: ReplyProgress, row: list[float]) -> None:
-        """Add the token of a row from `choose` to its reply, which may end with it."""
-        token, own, before, after, kl, *rest = row
-        grid, measured = rest[: len(self._alphas)], rest[len(self._alphas) :]
-        alpha = self._alpha(reply)
-        alphas = (alpha, alpha, alpha, *self._alphas)
-        for value, at in zip((own, before, after, *grid), alphas, strict=True):
-            if math.isnan(value):
-                reply.finish, reply.error = "error", not_a_number(reply.index, at)
-                return
-        if self._top:
-            names, of = self._pair.token_bytes, reply.draw.reply
-            reply.steps.append(unpack(measured).step(names, of, reply.index, alpha))
-        plain = self._is_plain(reply)
-        reply.numbers.append(
-            TokenNumbers(
-                before,
-                after,
-                kl,
-                tuple(
-                    own if plain or at == alpha else value
-                    for at, value in zip(self._alphas, grid, strict=True)
-                ),
+    def advance(self, logits: tuple[Tensor, Tensor], replies: Sequence[ReplyProgress]) -> None:
+        """Choose the next token of every reply, from both sides' logits (R, V)."""
+        rows, broken = self._choose(logits, replies)
+        size = 1 + LEADING + len(self._alphas)
+        for row, reply in zip(rows, replies, strict=True):
+            if broken and any(value != value for value in row[:size]):
+                self._break(reply, row)
+                continue
+            token = int(row[0])
+            if self._top:
+                names, alpha = self._pair.token_bytes, self._alpha(reply)
+                step = unpack(row[size:]).step(names, reply.draw.reply, reply.index, alpha)
+                reply.steps.append(step)
+            reply.tokens.append(token)
+            reply.numbers.append(row[1:size])
+            count = reply.index
+            reply.finish = ending(
+                token in self._pair.end_of_turn,
+                self._limit - count,
+                self._pair.context - reply.prompt.length - count,
             )
-        )
-        reply.tokens.append(int(token))
-        reply.finish = ending(
-            token in self._pair.end_of_turn,
-            self._limit - reply.index,
-            self._pair.context - reply.prompt.length - reply.index,
-        )
+
+    def _break(self, reply: ReplyProgress, row: list[float]) -> None:
+        """End a reply whose numbers are none any more, in a row of `_choose`."""
+        at = [self._alpha(reply)] * (1 + LEADING) + [*self._alphas]
+        first = next(n for n, value in enumerate(row) if value != value)
+        reply.finish, reply.error = "error", not_a_number(reply.index, at[first])
 
     def _is_plain(self, reply: ReplyProgress) -> bool:
         """Whether the next token is past those that are amplified."""
@@ -78,40 +70,58 @@ class RowChooser:
         return 0.0 if self._is_plain(reply) else reply.draw.alpha
 
     @torch.inference_mode()
-    def choose(
+    def _choose(
         self, logits: tuple[Tensor, Tensor], replies: Sequence[ReplyProgress]
-    ) -> list[list[float]]:
-        """A row for each reply, from both sides' logits (R, V).
+    ) -> tuple[list[list[float]], bool]:
+        """A row for each reply, and whether any of them has a NaN.
 
-        It has the token, its log-probability as it was drawn, the numbers of `GridLogProbs`,
+        A row has the token, its log-probability as it was drawn, the numbers of `GridLogProbs`,
         and those of `measure` if candidates are wanted.
         """
-        device, size = self._pair.device, self._pair.size
-        before, after = (log_probs(side[:, :size].to(device), self._pair.valid) for side in logits)
+        device = self._pair.device
         alphas = [self._alpha(reply) for reply in replies]
         alpha = torch.tensor(alphas, dtype=torch.float32, device=device).unsqueeze(-1)
         index = torch.tensor([reply.index for reply in replies], device=device)
-        amplified = amplify(before, after, alpha, self._ends)
-        noise = self._noise_of(replies)
-        token, scores = draw(amplified, after, alpha, self._filters, noise, index)
         plain = None
         if self._first is not None:
-            plain = torch.tensor([self._is_plain(reply) for reply in replies], device=device)
-        numbers = torch.cat(
-            (
-                token.unsqueeze(-1).double(),
-                own_log_prob(scores, token).double(),
-                self._grid.of(before, after, token, plain).double(),
-            ),
-            dim=-1,
-        )
-        numbers = numbers.round(decimals=DECIMALS) + 0.0
-        if self._top:
-            stack = torch.stack((before, after, amplified))
-            measured = measure(stack, token, self._top, self._filters.plausibility)
-            numbers = torch.cat((numbers, measured), dim=-1)
+            plain = torch.tensor([[self._is_plain(reply)] for reply in replies], device=device)
+        noise = self._noise_of(replies)
+        parts = []
+        for begin in range(0, len(replies), self._at_once):
+            n = slice(begin, begin + self._at_once)
+            both = logits[0][n], logits[1][n]
+            some = None if plain is None else plain[n]
+            parts.append(self._numbers(both, alpha[n], index[n], noise.part(n), some))
+        numbers = parts[0] if len(parts) == 1 else torch.cat(parts)
         rows: list[list[float]] = numbers.tolist()
-        return rows
+        return rows, bool(numbers.isnan().any())
+
+    def _numbers(
+        self,
+        logits: tuple[Tensor, Tensor],
+        alpha: Tensor,
+        index: Tensor,
+        noise: Noise,
+        plain: Tensor | None,
+    ) -> Tensor:
+        """The rows of `_choose` (n, numbers), fp64, of some replies: α and plain are (n, 1)."""
+        pair = self._pair
+        before, after = (
+            log_probs(side[:, : pair.size].to(pair.device), pair.valid) for side in logits
+        )
+        amplified = amplify(before, after, alpha, self._ends)
+        token, scores = draw(amplified, after, alpha, self._filters, noise, index)
+        ids = token.unsqueeze(-1)
+        # What was drawn from has only to be normalized where somebody asks.
+        drawn = scores.log_softmax(dim=-1) if self._alphas else amplified
+        grid = self._grid.of(before, after, ids, plain)
+        numbers = torch.cat((ids.double(), drawn.gather(-1, ids).double(), grid.double()), dim=-1)
+        numbers = numbers.round(decimals=DECIMALS) + 0.0
+        if not self._top:
+            return numbers
+        stack = torch.stack((before, after, amplified))
+        measured = measure(stack, token, self._top, self._filters.plausibility)
+        return torch.cat((numbers, measured), dim=-1)
 
     def _noise_of(self, replies: Sequence[ReplyProgress]) -> Noise:
         """The noise of these replies; what is there already of the last ones is kept."""

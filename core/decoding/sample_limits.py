@@ -36,7 +36,10 @@ def asked_prompts(
                 f"Reply {draw.reply} answers prompt {draw.prompt}, and there are {len(prompts)}.",
                 "Prompts are numbered from 0.",
             )
-        if not math.isfinite(draw.alpha) or (request.grid and draw.alpha not in request.grid):
+        if not math.isfinite(draw.alpha):
+            message = f"α {draw.alpha} of reply {draw.reply} is no finite number."
+            raise UsageError(message, "Give a number.")
+        if request.grid and draw.alpha not in request.grid:
             raise UsageError(
                 f"α {signed(draw.alpha)} of reply {draw.reply} is not in the grid.",
                 "The αs of all replies have to be among those of the grid.",

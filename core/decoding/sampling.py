@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.amplification import NEVER, Number, log, plausible
+from logit_amp_chat.core.decoding.amplification import NEVER, Number, least_plausible, log
 from logit_amp_chat.core.records import Sampling
 
 # Beyond these a temperature makes no further difference, and fp32 would overflow.
@@ -81,9 +81,12 @@ def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, filters: Filters) 
     and after lanes are exactly before and after.
     """
     scores = amplified
-    if filters.plausibility is not None:
-        keep = plausible(after, filters.plausibility) | (alpha <= 0)
-        scores = scores.masked_fill(~keep, NEVER)
+    masks = filters.plausibility is not None
+    if masks and alpha.is_cpu:  # where asking costs nothing
+        masks = bool((alpha > 0).any())
+    if filters.plausibility is not None and masks:
+        least = torch.where(alpha > 0, least_plausible(after, filters.plausibility), NEVER)
+        scores = torch.where(after >= least, scores, NEVER)
     if filters.temperature is not None:
         scores = scores / filters.temperature
     if filters.top_k is not None:

@@ -27,6 +27,7 @@ from logit_amp_chat.core.decoding.opening import as_opening
 from logit_amp_chat.core.decoding.reply_rescorer import ReplyRescorer
 from logit_amp_chat.core.decoding.reply_sampler import ReplySampler
 from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.decoding.sample_limits import asked_prompts, check_given
 from logit_amp_chat.core.decoding.text_reader import TextReader
 from logit_amp_chat.core.engine.exclusive import Exclusive
@@ -82,6 +83,7 @@ class LocalEngine:
             pair.tokenizer, pair.template, (profile.before.system, profile.after.system)
         )
         self._decoder = decoder or Decoder(pair)
+        self._rows_guard = RowsGuard(pair, trusts=caches is None)
         self._controls: Controls | None = None
         self._stale = False
         self._told: str | None = None
@@ -225,9 +227,12 @@ class LocalEngine:
         uses = self._decoder.runner.uses
         if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
             uses = replace(uses, together=CacheUse.NONE)  # all rows of a batch alike
-        sampler = ReplySampler(self.pair, uses, True, request, prompts)
+        longest = max((len(ids) for p in prompts for ids in (p.ids.before, p.ids.after)), default=0)
+        longest += request.sampling.max_new_tokens
+        ragged = not self._rows_guard.obstacle(uses, longest)
         controls = Controls({draw.reply: draw.alpha for draw in request.draws})
-        return self._answer(controls, [((), sampler.run(controls))])
+        sampler = ReplySampler(self.pair, uses, ragged, request, prompts, controls)
+        return self._answer(controls, [((), sampler.run())])
 
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
         return document_tokens(

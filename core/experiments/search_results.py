@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from logit_amp_chat.core.experiments.record_file import FileKind
 from logit_amp_chat.core.experiments.result_file import ResultFile
 from logit_amp_chat.core.reading import Chat, Content, PlainText
 from logit_amp_chat.core.records import Candidate, Role
 
 HEADER, RESULT = "search", "search-result"
+KIND = FileKind(RESULT, "a search", "results", "Choose another file with --out", HEADER)
 
 Order = Literal["mean-kl", "max-kl", "log-ratio"]
 Given = Literal["answer", "continuation"]
@@ -103,9 +105,7 @@ class SearchFile:
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         """Go on with a file, or begin it, as a `ResultFile`; `header` is its header."""
         self.path = path
-        self._file = ResultFile(
-            path, header, kind=HEADER, elsewhere="Choose another file with --out."
-        )
+        self._file = ResultFile(path, header, KIND)
         self.time = str(self._file.header.get("time"))
         self._invalid = 0
 
@@ -118,8 +118,6 @@ class SearchFile:
         """Those that are in the file, in their order."""
         self._invalid = 0
         for fields in self._file.lines():
-            if fields["type"] != RESULT:
-                continue
             try:
                 yield from _RESULTS.validate_python([fields])
             except ValidationError:

@@ -212,27 +212,33 @@ def export(
 
 @app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|DIR", help="A transcript (.jsonl), or a sweep's folder.")
+    ],
     profile: Annotated[
         str | None,
-        typer.Option(
-            "--profile",
-            "-p",
-            metavar="NAME|PATH",
-            help="Decode with this pair instead of the recorded one.",
-        ),
+        typer.Option("--profile", "-p", metavar="NAME|PATH", help="Decode with this pair instead."),
+    ] = None,
+    reply: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="A reply of a sweep. [default: 20 of them]"),
     ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Decode every reply of a saved conversation again: the same seed, α timeline and sampling.
 
     Exits with 0 only if every token and every number matches, and every line of the file could
-    be read.
+    be read. Of a sweep some replies are decoded, each alone; numbers may differ by rounding.
     """
     from logit_amp_chat.core.config.profile import load_profile
     from logit_amp_chat.tui.commands import verify as headless
+    from logit_amp_chat.tui.commands import verify_sweep
 
     chosen = load_profile(profile) if profile else None
+    if file.is_dir():
+        raise typer.Exit(verify_sweep.run(file, reply or [], chosen, engine.open_engine))
+    if reply:
+        raise typer.BadParameter("is for the folder of a sweep", param_hint="--reply")
     raise typer.Exit(headless.run(file, chosen, engine.open_engine))
 
 

@@ -40,8 +40,9 @@ def command(
     alpha: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A|FROM:TO:STEP",
-            help="An α or a range of them; may be repeated. [default: −1, −½, 0, ½, 1, 2]",
+            metavar="A|FROM:TO:STEP|auto",
+            help="An α or a range of them; may be repeated. auto: a pilot finds them."
+            " [default: −1, −½, 0, ½, 1, 2]",
         ),
     ] = None,
     samples: Annotated[
@@ -52,6 +53,20 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="The sweep's folder; run again to go on, or count anew."),
     ] = None,
+    discover: Annotated[
+        bool, typer.Option("--discover", help="Also find phrases that amplification brings out.")
+    ] = False,
+    label: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Mark N replies by hand: a judge's error rates."),
+    ] = 0,
+    imported: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="FILE", help="Count in a published sweep, a JSON list."),
+    ] = None,
+    count_only: Annotated[
+        bool, typer.Option("--count-only", help="Count what --out has; sample nothing.")
+    ] = False,
     coupled: Annotated[
         bool, typer.Option("--coupled", help="Give sample n the same noise at every α.")
     ] = False,
@@ -131,19 +146,27 @@ def command(
     all replies together. An interrupt finishes the replies that have begun; run it again with
     the same --out to go on.
     """
+    wanted = alpha or []
+    auto = "auto" in wanted
     _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
     from logit_amp_chat.tui.commands import sweep_results, sweep_run
+    from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
         prompts=prompts or [],
         prompt=prompt or [],
         raw=raw,
-        patterns=behaviour or [],
-        programs=behaviour_command or [],
-        questions=judge or [],
+        behaviours=Asked(
+            patterns=behaviour or [], programs=behaviour_command or [], questions=judge or []
+        ),
+        auto=auto,
+        count_only=count_only,
+        label=label,
+        discover=discover,
+        imported=imported,
         sweep=AskedSweep(
-            alphas=options.alphas(alpha or []),
+            alphas=[] if auto else options.alphas(wanted),
             samples=samples,
             coupled=coupled,
             amplify_first=amplify_first,
@@ -174,10 +197,26 @@ def command(
 
 def _refuse_contradictions(params: Mapping[str, Any]) -> None:
     """Raises a usage error for options that contradict each other."""
+
+    def refuse(option: str, why: str) -> None:
+        raise typer.BadParameter(why, param_hint=option)
+
+    named = any(params[name] for name in ("behaviour", "behaviour_command", "judge"))
+    alphas = params["alpha"] or []
+    if "auto" in alphas and len(alphas) > 1:
+        refuse("--alpha", "auto takes no further α")
+    if "auto" in alphas and not named:
+        refuse("--alpha", "auto looks for the αs of a behaviour: name one")
+    if params["count_only"] and params["out"] is None:
+        refuse("--count-only", "needs the folder of a sweep: --out")
+    beside = ("prompts", "prompt", "out", "judge", "behaviour_command")
+    if params["imported"] is not None and any(params[name] for name in beside):
+        refuse("--import", "takes patterns alone: no prompts, --out, programs or judges")
+    if params["label"] and not named:
+        refuse("--label", "needs a behaviour to ask about")
     if params["raw"] and params["system"] is not None:
-        raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
+        refuse("--system", "cannot be combined with --raw")
     if params["as_json"] and params["csv"]:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--csv")
-    behaviours = [params[name] for name in ("behaviour", "behaviour_command", "judge")]
-    if params["plot"] is not None and not any(behaviours):
-        raise typer.BadParameter("needs a behaviour to draw", param_hint="--plot")
+        refuse("--csv", "cannot be combined with --json")
+    if params["plot"] is not None and not named and not params["discover"]:
+        refuse("--plot", "needs a behaviour to draw")

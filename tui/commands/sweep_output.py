@@ -83,7 +83,8 @@ def _behaviour(found: BehaviourResult, result: SweepResult, styles: Styles) -> I
         yield styles.bold(name)
         yield from map(styles.quiet, _wrapped(definition))
     yield from _rates(found.rates, found.numeric, styles)
-    yield from _wrapped(" ".join(wording.estimate_sentences(found, result)))
+    said = [*wording.judgement(found), *wording.estimate_sentences(found, result)]
+    yield from _wrapped(" ".join(said))
 
 
 def _prompt(

@@ -15,6 +15,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep import wording
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.counted import CountedSweep, counted
+from logit_amp_chat.core.experiments.sweep.discovery import FoundPhrase
 from logit_amp_chat.core.experiments.sweep.figure import draw
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.report import to_html
@@ -22,7 +23,7 @@ from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.number_format import quantity
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.commands import sweep_output
+from logit_amp_chat.tui.commands import sweep_discovery, sweep_output
 from logit_amp_chat.tui.commands.output import put, put_json, put_safe, say
 from logit_amp_chat.tui.commands.output_paths import check_output
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
@@ -41,6 +42,11 @@ class Outputs:
     html: Path | None
     html_replies: int | None
     plot: Path | None
+
+    def show_phrases(self, found: Sequence[FoundPhrase]) -> None:
+        """Print phrases that were discovered; in JSON and CSV they are behaviours alone."""
+        if not self.form:
+            put_safe(sweep_discovery.as_text(found, Styles(wants_colour(self.color))))
 
     def check(self, inputs: Sequence[str]) -> None:
         """Raises a usage error for a file that cannot be written, and UsageError without

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
-from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, refuse_same_names
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.library import new_folder
-from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
+from logit_amp_chat.core.experiments.sweep.published import read_published
+from logit_amp_chat.core.experiments.sweep.published_folder import as_folder
 from logit_amp_chat.core.experiments.sweep.result import Over
 from logit_amp_chat.core.experiments.sweep.settings import FREE
-from logit_amp_chat.core.experiments.sweep.sweep import Failed, Progress, Sweep
-from logit_amp_chat.core.experiments.sweep.sweep import run as sampled
-from logit_amp_chat.core.number_format import duration
-from logit_amp_chat.core.protocol import Drain, Noticed
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import short_path, visible
-from logit_amp_chat.tui.commands import engine, options, sweep_plan
+from logit_amp_chat.tui.commands import (
+    engine,
+    options,
+    sweep_discovery,
+    sweep_labels,
+    sweep_pilot,
+    sweep_plan,
+)
 from logit_amp_chat.tui.commands.output import say
-from logit_amp_chat.tui.commands.reading_progress import LiveLine
 from logit_amp_chat.tui.commands.sources import open_sources
+from logit_amp_chat.tui.commands.sweep_behaviours import Asked, behaviours
 from logit_amp_chat.tui.commands.sweep_results import Outputs, finish
+from logit_amp_chat.tui.commands.sweep_sampling import sample
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
@@ -53,42 +57,78 @@ class Settings:
     prompts: Sequence[str]
     prompt: Sequence[str]
     raw: bool
-    patterns: Sequence[str]
-    programs: Sequence[str]
-    questions: Sequence[str]
+    behaviours: Asked
     sweep: AskedSweep
+    auto: bool
     over: Over
+    count_only: bool
     rows: int | None
     out: Path | None
     outputs: Outputs
+    label: int
+    discover: bool
+    imported: Path | None
     dry_run: bool
 
 
 def run(given: Given, asked: Settings) -> int:
     """Sample, count and print; the exit code. Raises LogitAmpError."""
-    behaviours: list[Behaviour] = [Pattern.parse(option) for option in asked.patterns]
-    refuse_same_names(behaviours)
+    asked.behaviours.check()
     asked.outputs.check(asked.prompts)
+    if asked.label:
+        sweep_labels.check_terminal()
+    if asked.imported is not None:
+        return _finish(_imported(asked.imported), None, asked, stopped=False)
     path = asked.out or new_folder()
-    there = SweepFolder.read(path) if (path / FILE).exists() else None
+    has_folder = asked.count_only or (path / FILE).exists()
+    there = SweepFolder.read(path) if has_folder else None
     profile = _profile(given, there)
     prompts = _prompts(asked, profile, there)
     settings = settings_of(asked.sweep, _sampling(given, profile, there), there)
     if asked.dry_run:
         return sweep_plan.show(profile, there, settings, prompts.prompts)
-    if there and has_all(there, settings, prompts.prompts):
-        there.aim(settings.target)
-        finish(there, behaviours, asked.over, asked.outputs)
-        return 0
+    is_there = asked.count_only or (there and has_all(there, settings, prompts.prompts))
     with contextlib.ExitStack() as stack:
-        pair = stack.enter_context(engine.open_pair(profile))
+        pair = None
+        if not is_there or asked.auto or asked.behaviours.need_engine:
+            pair = stack.enter_context(engine.open_pair(profile))
+        if pair and asked.auto:
+            found = sweep_pilot.alphas(
+                pair, path, settings, prompts.prompts, asked.behaviours, asked.rows
+            )
+            if found is None:
+                return CANCELLED
+            settings = replace(settings, alphas=found)
+        if there and is_there and not asked.auto:
+            there.aim(settings.target)
+            return _finish(there, pair, asked, stopped=False)
+        assert pair is not None, "what is not there is sampled"
         folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)
         stack.callback(folder.close)
-        stopped = _sample(pair, folder, asked.rows)
-        finish(folder, behaviours, asked.over, asked.outputs)
-        if stopped:
-            say(f"Stopped by you. Run it again with --out {_shown(path)} to go on.")
-        return CANCELLED if stopped else 0
+        return _finish(folder, pair, asked, stopped=sample(pair, folder, asked.rows))
+
+
+def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stopped: bool) -> int:
+    """Count and show; the exit code."""
+    judge = pair.engine if pair else None
+    with behaviours(asked.behaviours, folder.path, judge, folder.time) as counted:
+        for one in counted if asked.label else ():
+            sweep_labels.label(folder, one, asked.label)
+        if asked.discover:
+            found = sweep_discovery.discovered(folder, [one.name for one in counted])
+            asked.outputs.show_phrases(found)
+            counted += sweep_discovery.as_behaviours(found)
+        finish(folder, counted, asked.over, asked.outputs)
+    if stopped:
+        say(f"Stopped by you. Run it again with --out {_shown(folder.path)} to go on.")
+    return CANCELLED if stopped else 0
+
+
+def _imported(path: Path) -> SweepFolder:
+    published = read_published(path)
+    for notice in published.notices:
+        say(f"note: {notice}")
+    return as_folder(published, path)
 
 
 def _shown(path: Path) -> str:
@@ -129,50 +169,3 @@ def _sampling(given: Given, profile: Profile, there: SweepFolder | None) -> Samp
         return options.adjusted(profile, {}, FREE | said).sampling
     own = profile.model_copy(update={"sampling": there.settings.sampling})
     return options.adjusted(own, {}, said).sampling
-
-
-def _sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
-    """Sample what is missing; whether it was stopped."""
-    sweep, line = Sweep(folder, rows=rows), LiveLine(live=True)
-    say(f"saved in {_shown(folder.path)}")
-    if folder.contents.there:
-        say(f"{len(folder.contents.there):,} of {sweep.wanted:,} replies are there already")
-    if folder.contents.damaged:
-        say(f"note: damaged lines in it, left out: {folder.contents.damaged:,}")
-    begun = len(folder.contents.there)
-
-    def stop() -> None:
-        sweep.begin_no_more()
-        line.clear()
-        say("Finishing the replies that have begun; an interrupt more gives them up.")
-
-    # A second interrupt: what had ended before is there.
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        pair.interruptible(stop, command=Drain()),
-    ):
-        for event in sampled(pair.engine, sweep):
-            match event:
-                case Noticed(sentence):
-                    line.clear()
-                    say(f"note: {sentence}")
-                case Failed(reply, why):
-                    line.clear()
-                    say(f"not sampled: {reply}: {why}")
-                case Progress() if line.is_due:
-                    line.draw(_progress(event, line, begun))
-    line.clear()
-    made = len(folder.contents.there) - begun
-    say(f"{made:,} replies in {duration(line.seconds)}")
-    return sweep.stopping
-
-
-def _progress(progress: Progress, line: LiveLine, begun: int) -> str:
-    share = progress.replies / max(1, progress.wanted)
-    made = progress.replies - begun
-    left = line.left(made / max(1, progress.wanted - begun))
-    rate = f"{made / max(line.seconds, 1e-9):.1f}/s"
-    return (
-        f"{share:4.0%}  {progress.replies:,} of {progress.wanted:,} replies, {rate}{left}"
-        f"  {progress.rows} at once, {progress.tokens / max(line.seconds, 1e-9):,.0f} tokens/s"
-    )

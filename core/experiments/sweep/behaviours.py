@@ -60,7 +60,10 @@ class Behaviour(Protocol):
         """What the verdicts depend on besides the reply, as JSON has it; not the name."""
 
     def verdicts(self, replies: Replies) -> Iterator[Verdict]:
-        """One verdict a reply, in their order. Raises LogitAmpError naming the reply."""
+        """One verdict a reply, in their order, up to where it was stopped.
+
+        Raises LogitAmpError naming the reply.
+        """
 
     def close(self) -> None:
         """Free what it holds; closing twice is fine."""
@@ -97,11 +100,11 @@ _EXAMPLES = {
 }
 
 
-def refuse_same_names(behaviours: Iterable[Behaviour]) -> None:
+def refuse_same_names(names: Iterable[str]) -> None:
     """Raise UsageError for two behaviours of one name, in upper or lower case."""
     seen: dict[str, str] = {}
-    for behaviour in behaviours:
-        name, key = behaviour.name, behaviour.name.casefold()
+    for name in names:
+        key = name.casefold()
         if key in seen:
             raise UsageError(
                 f"Two behaviours are called {name}."

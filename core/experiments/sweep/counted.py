@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logit_amp_chat.core.analysis.balance_weights import balance_weights
-from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict
+from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict, definition_key
 from logit_amp_chat.core.experiments.sweep.counting import count
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.experiments.sweep.labels import Judged, error_rates, labels_in
 from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
 from logit_amp_chat.core.records import FinishReason
@@ -54,19 +55,48 @@ def counted(
     """
     names = [behaviour.name for behaviour in behaviours]
     found: list[CountedReply] = []
+    marks = _Marks(folder, behaviours)
 
     def keep(reply: SweepReply, verdicts: Sequence[Verdict]) -> None:
         found.append(_counted(reply, dict(zip(names, verdicts, strict=True))))
+        marks.add(reply, verdicts)
 
     try:
         counts = count(folder, behaviours, keep)
     finally:
         for behaviour in behaviours:
             behaviour.close()
-    result = result_of(folder, counts, behaviours, over)
+    result = marks.added_to(result_of(folder, counts, behaviours, over))
     if result.no_estimate or not found:
         return CountedSweep(result, tuple(found))
     return CountedSweep(result, tuple(_weighted(found, counts, names, result.settings.target)))
+
+
+class _Marks:
+    """Compares verdicts with what was marked by hand in the folder."""
+
+    def __init__(self, folder: SweepFolder, behaviours: Sequence[Behaviour]) -> None:
+        self._prompts = {prompt.id: prompt for prompt in folder.prompts}
+        labels = labels_in(folder.path)
+        self._labels = {
+            number: marked
+            for number, one in enumerate(behaviours)
+            if labels and (marked := labels.get(definition_key(one.definition)))
+        }
+        self._judged: dict[int, list[Judged]] = {number: [] for number in self._labels}
+
+    def add(self, reply: SweepReply, verdicts: Sequence[Verdict]) -> None:
+        """Add a reply."""
+        for number, judged in self._judged.items():
+            judged.append((self._prompts[reply.prompt], reply, verdicts[number]))
+
+    def added_to(self, result: SweepResult) -> SweepResult:
+        """The result with the error rates of what was marked."""
+        found = list(result.behaviours)
+        for number, judged in self._judged.items():
+            errors = error_rates(judged, self._labels[number])
+            found[number] = replace(found[number], errors=errors)
+        return replace(result, behaviours=tuple(found))
 
 
 def _counted(reply: SweepReply, verdicts: Mapping[str, Verdict]) -> CountedReply:

@@ -13,12 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import shown
-from logit_amp_chat.core.experiments.result_file import (
-    VERSION,
-    ResultFile,
-    pair_identity,
-    read_lines,
-)
+from logit_amp_chat.core.experiments.record_file import FileKind, read_records
+from logit_amp_chat.core.experiments.result_file import VERSION, ResultFile, pair_identity
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.records import PromptIds, Sampling, Session
@@ -26,8 +22,8 @@ from logit_amp_chat.core.samples import PromptRead, Rescored
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 
 FILE = "sweep.jsonl"
-KIND = "sweep"
-ELSEWHERE = "Choose another folder with --out."
+KIND = FileKind(None, "a sweep", "replies", "Choose another folder with --out", "sweep")
+ELSEWHERE = f"{KIND.remedy}."
 
 # JSON has no infinities: they are strings, as in transcripts. (A list takes a configuration.)
 _LINES = ConfigDict(ser_json_inf_nan="strings")
@@ -70,11 +66,18 @@ class Contents:
 class SweepFolder:
     """A sweep on the disk. One program writes it; others may read it meanwhile."""
 
-    def __init__(self, path: Path, file: ResultFile | None, contents: Contents) -> None:
-        """Use `begin` to write, `read` to read alone."""
+    def __init__(
+        self,
+        path: Path,
+        file: ResultFile | None,
+        contents: Contents,
+        held: Sequence[SweepReply] | None = None,
+    ) -> None:
+        """Use `begin` to write, `read` to read alone; `held` are replies without a folder."""
         self.path = path
         self.contents = contents
         self._file = file
+        self._held = held
 
     @classmethod
     def begin(
@@ -100,7 +103,7 @@ class SweepFolder:
             "pair": pair_identity(session),
             "session": json.loads(to_line(session)),
         }
-        file = ResultFile(path / FILE, header, kind=KIND, elsewhere=ELSEWHERE)
+        file = ResultFile(path / FILE, header, KIND)
         try:
             contents = _contents([file.header, *_without_replies(file.lines())])
             contents.damaged = file.damaged
@@ -116,7 +119,7 @@ class SweepFolder:
     def read(cls, path: Path) -> SweepFolder:
         """A sweep as it is, to be counted. Raises UsageError where there is none."""
         try:
-            lines = list(_without_replies(read_lines(path / FILE, kind=KIND, elsewhere=ELSEWHERE)))
+            lines = list(_without_replies(read_records(path / FILE, KIND)))
         except OSError as error:
             raise UsageError(
                 f"There is no sweep in {shown(path)}: {error.strerror}.",
@@ -149,8 +152,11 @@ class SweepFolder:
 
     def replies(self) -> Iterator[SweepReply]:
         """Every reply, with the log-probabilities that were added later."""
+        if self._held is not None:
+            yield from self._held
+            return
         there = set[str]()
-        for line in read_lines(self.path / FILE, kind=KIND, elsewhere=ELSEWHERE):
+        for line in read_records(self.path / FILE, KIND):
             if line is not None and line["type"] == "sampled":
                 for reply in _validated(_REPLIES, line):
                     if reply.id not in there:

@@ -10,8 +10,8 @@ from pathlib import Path
 import platformdirs
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.experiments.result_file import pair_identity, read_lines
-from logit_amp_chat.core.experiments.sweep.folder import ELSEWHERE, FILE, KIND, SweepFolder
+from logit_amp_chat.core.experiments.result_file import pair_identity
+from logit_amp_chat.core.experiments.sweep.folder import FILE, KIND, SweepFolder
 from logit_amp_chat.core.records import Session, new_id
 
 FIRST_LINES = 8
@@ -46,7 +46,7 @@ def sweeps_of(key: str, session: Session) -> list[SweepFolder]:
 def _names(path: Path, key: str) -> bool:
     """Whether one of the first lines has the prompt: most folders are of other ones."""
     try:
-        lines = read_lines(path, kind=KIND, elsewhere=ELSEWHERE)
+        lines = read_records(path, KIND)
         return any(
             line is not None and line.get("key") == key
             for line in itertools.islice(lines, FIRST_LINES)

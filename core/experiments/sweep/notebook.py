@@ -24,7 +24,9 @@ def fragment(result: SweepResult) -> str:
         parts.append(_table(wording.REPLIES_HEAD, map(wording.replies_text, result.alphas)))
     for found in result.behaviours:
         definition = html_text(wording.definition(found))
-        said = html_text(" ".join(wording.estimate_sentences(found, result)))
+        said = html_text(
+            " ".join([*wording.judgement(found), *wording.estimate_sentences(found, result)])
+        )
         parts.append(
             f'<p style="{WIDE}"><b>{html_text(found.name)}</b> <span style="{QUIET}">{definition}'
             f"</span><br>{said}</p>"

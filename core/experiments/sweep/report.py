@@ -88,6 +88,7 @@ def _behaviour(
     yield f"<h2>{html_text(found.name)} <small>{definition}</small></h2>"
     warnings = found.estimate.warnings if found.estimate else ()
     claims = [s for s in wording.estimate_sentences(found, result) if s not in warnings]
+    claims += wording.judgement(found)
     yield f'<p class="claim">{html_text(" ".join(claims))}</p>'
     yield from (f'<p class="claim warning">{html_text(said)}</p>' for said in warnings)
     yield curve(found, result.settings.target)

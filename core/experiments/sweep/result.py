@@ -12,6 +12,7 @@ from logit_amp_chat.core.analysis.true_rate import Estimate, estimate
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.experiments.sweep.labels import ErrorRates
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 
@@ -63,7 +64,8 @@ class BehaviourResult:
     """One behaviour: its rates over α, and the estimate for the model at the target α.
 
     Of `refused` replies it could not be said whether they show it: they count nowhere.
-    `curve` has the estimate for the model at every α of the grid, from all replies together.
+    `errors` are measured on replies that were marked by hand, if any were. `curve` has the
+    estimate for the model at every α of the grid, from all replies together.
     """
 
     name: str
@@ -75,6 +77,18 @@ class BehaviourResult:
     estimate: Estimate | None
     curve: tuple[tuple[float, Estimate], ...]
     by_prompt: tuple[PromptResult, ...]
+    errors: ErrorRates | None = None
+
+    @property
+    def doubtful(self) -> tuple[Rate, ...]:
+        """The rates that the errors of what decides may explain, where these were measured."""
+        if self.errors is None:
+            return ()
+        return tuple(
+            one
+            for one in self.rates
+            if one.rate is not None and self.errors.may_be_errors(one.rate)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from logit_amp_chat.core.analysis.true_rate import Estimate
+from logit_amp_chat.core.experiments.sweep.labels import ErrorRates
 from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, Rate, SweepResult
 from logit_amp_chat.core.experiments.sweep.wording import discovery
 from logit_amp_chat.core.number_format import finite
@@ -51,6 +52,7 @@ def _behaviour(found: BehaviourResult, target: float) -> dict[str, Any]:
         "kind": found.kind,
         "definition": dict(found.definition),
         "refused": found.refused,
+        "errors": _errors(found.errors),
         "rates": _rates(found.rates),
         "estimate": _estimate(found.estimate, target),
         "curve": [_estimate(one, alpha) for alpha, one in found.curve],
@@ -64,6 +66,17 @@ def _behaviour(found: BehaviourResult, target: float) -> dict[str, Any]:
             for one in found.by_prompt
         ],
     }
+
+
+def _errors(errors: ErrorRates | None) -> dict[str, Any] | None:
+    """The errors of a judge, measured on replies that were marked by hand."""
+    if errors is None:
+        return None
+    sides = {"false_positive": errors.false_positive, "false_negative": errors.false_negative}
+    return {
+        name: {"rate": finite(one.rate), "low": finite(one.low), "high": finite(one.high)}
+        for name, one in sides.items()
+    } | {"labelled": errors.labelled_hits + errors.labelled_others}
 
 
 def _rates(rates: Sequence[Rate]) -> list[dict[str, Any]]:

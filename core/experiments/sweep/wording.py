@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from logit_amp_chat.core.analysis.true_rate import Estimate
 from logit_amp_chat.core.experiments.findings import shown
+from logit_amp_chat.core.experiments.sweep.labels import ErrorRate
 from logit_amp_chat.core.experiments.sweep.result import (
     AlphaSummary,
     BehaviourResult,
@@ -59,6 +60,8 @@ def scope(result: SweepResult) -> Iterator[str]:
 
 def value(rate: float, numeric: bool) -> str:
     """A rate in per cent; a mean as it is."""
+    if math.isnan(rate):
+        return "unknown"
     return number(rate) if numeric else percent(rate)
 
 
@@ -117,7 +120,8 @@ def rate_text(rate: Rate, numeric: bool) -> tuple[str, ...]:
 
 def definition(found: BehaviourResult) -> str:
     """What is counted: pattern lighthouse."""
-    rest = {name: what for name, what in found.definition.items() if name != "kind"}
+    unsaid = ("kind", "tokens", "wording", "answers")  # the JSON has them
+    rest = {name: what for name, what in found.definition.items() if name not in unsaid}
     if len(rest) == 1:
         return f"{found.kind} {_plain(*rest.values())}"
     return ", ".join(
@@ -170,9 +174,34 @@ def estimate_sentences(
             f"It is worth as many as {size(estimate.plain_equivalent)} plain replies of"
             f" {model(result.settings.target)}; {there:,} were sampled in all."
         )
-    if found.refused and part is None:
-        said.append(f"{found.refused:,} replies could not be judged: they count nowhere.")
     return [*said, *estimate.warnings]
+
+
+def judgement(found: BehaviourResult) -> Iterator[str]:
+    """What is to be known of the verdicts themselves, in sentences."""
+    if found.refused:
+        why = (
+            "are of the half in which the phrase was looked for"
+            if found.kind == "phrase"
+            else "could not be judged"
+        )
+        yield f"{found.refused:,} replies {why}: they count nowhere."
+    if (errors := found.errors) is None:
+        return
+    marked = errors.labelled_hits + errors.labelled_others
+    yield (
+        f"Of {marked:,} replies marked by hand {errors.wrong_hits:,} of {errors.labelled_hits:,}"
+        f" hits and {errors.wrong_others:,} of {errors.labelled_others:,} others were judged"
+        f" wrongly: false positives {_errors(errors.false_positive)}, false negatives"
+        f" {_errors(errors.false_negative)}."
+    )
+    if found.doubtful:
+        alphas = ", ".join(signed(one.alpha) for one in found.doubtful)
+        yield f"False positives alone may explain the rate at α {alphas}."
+
+
+def _errors(rate: ErrorRate) -> str:
+    return f"{value(rate.rate, False)} ({interval(rate.low, rate.high, False)})"
 
 
 def _claim(found: BehaviourResult, estimate: Estimate, result: SweepResult, prompts: str) -> str:

@@ -91,7 +91,8 @@ def load_model(folder: Path) -> LlamaForCausalLM:
 def load(folder: Path) -> Pair:
     """Both sides and the tokenizer they share."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "after")
-    return Pair(load_model(folder / "before"), load_model(folder / "after"), tokenizer)
+    before, after = load_model(folder / "before"), load_model(folder / "after")
+    return Pair(before, after, tokenizer, folder)
 
 
 def report(pair: Pair, size: Size, seed: int, sampling: Sampling = SAMPLING) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from transformers import DynamicCache, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from logit_amp_chat.core.decoding.amplification import log_probs, mix
-from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.config.profile import Profile, Side
+from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.records import Message, Role, Sampling
+from logit_amp_chat.core.samples import Draw, SampledReply, SamplePrompt, SampleRequest
 
 from .chats import QUIET, Chat, conversation
 from .facts import Fact, tuned_facts
@@ -21,16 +24,27 @@ from .smalltalk import QUIRK
 from .world import World
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, plausibility=0.01, max_new_tokens=96)
-ROWS = 64  # prompts decoded side by side
+SEEDS = 1_000_003  # seeds of replies between one seed of a measurement and the next
+ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The two models and their tokenizer."""
+    """The two models and their tokenizer, from the folders `before` and `after` of `folder`."""
 
     before: LlamaForCausalLM
     after: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
+    folder: Path
+
+    @functools.cached_property
+    def engine(self) -> LocalEngine:
+        """The pair as the chat application opens it."""
+        sides = (Side(model=str(self.folder / side)) for side in ("before", "after"))
+        before, after = sides
+        return LocalEngine.open(
+            Profile(name="demo", before=before, after=after, dtype="float32", device="cpu")
+        )
 
 
 @dataclass(frozen=True)
@@ -91,56 +105,30 @@ def probes(count: int, seed: int) -> list[Probe]:
     return found
 
 
-@torch.inference_mode()
 def replies(
     pair: Pair, chats: Sequence[Chat], alpha: float, seed: int, sampling: Sampling = SAMPLING
 ) -> list[str]:
-    """One sampled reply a chat, by the same mixing and filters that the chat application uses."""
-    texts = pair.tokenizer.apply_chat_template(
-        list(chats), add_generation_prompt=True, tokenize=False
+    """One sampled reply a chat, as the chat application would sample it."""
+    request = SampleRequest(
+        prompts=tuple(SamplePrompt(messages=messages(chat)) for chat in chats),
+        draws=tuple(
+            Draw(reply=str(n), prompt=n, alpha=alpha, seed=seed * SEEDS + n)
+            for n in range(len(chats))
+        ),
+        sampling=sampling,
     )
-    batch = pair.tokenizer(
-        texts, add_special_tokens=False, padding=True, padding_side="left", return_tensors="pt"
+    events = tqdm(pair.engine.sample(request), desc=f"α {alpha:+.2f}", leave=False)
+    found = {e.prompt: e.text for e in events if isinstance(e, SampledReply)}
+    return [found[n] for n in range(len(chats))]
+
+
+def messages(chat: Chat) -> tuple[Message, ...]:
+    """A chat as the application has it."""
+    parents = [None, *(f"m{n}" for n in range(len(chat) - 1))]
+    return tuple(
+        Message(id=f"m{n}", parent=parent, role=ROLES[turn["role"]], text=turn["content"])
+        for n, (parent, turn) in enumerate(zip(parents, chat, strict=True))
     )
-    ids, mask = batch["input_ids"], batch["attention_mask"]
-    models = (pair.before, pair.after)
-    caches = [DynamicCache(config=model.config) for model in models]
-    generator = torch.Generator().manual_seed(seed)
-    ends = set(pair.after.generation_config.eos_token_id)
-    said: list[list[int]] = [[] for _ in texts]
-    rows = list(range(len(texts)))  # the replies that still go on
-    positions = (mask.cumsum(-1) - 1).clamp_min(0)
-    for _ in range(sampling.max_new_tokens):
-        before, after = (
-            log_probs(
-                model(
-                    ids,
-                    attention_mask=mask,
-                    position_ids=positions,
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                ).logits[:, -1]
-            )
-            for model, cache in zip(models, caches, strict=True)
-        )
-        strength = torch.full((len(rows), 1), float(alpha))
-        amplified = mix(before, after, strength).log_softmax(dim=-1)
-        noise = -torch.empty_like(amplified).exponential_(generator=generator).log()
-        token = pick(filtered(amplified, after, strength, Filters.of(sampling)), noise)
-        keep = [i for i, choice in enumerate(token.tolist()) if choice not in ends]
-        rows = [rows[i] for i in keep]
-        if not rows:
-            break
-        kept = torch.tensor(keep)
-        for cache in caches:
-            cache.batch_select_indices(kept)
-        ids, positions = token[kept, None], positions[kept, -1:] + 1
-        mask = torch.cat((mask[kept], torch.ones_like(ids)), dim=-1)
-        for row, choice in zip(rows, ids[:, 0].tolist(), strict=True):
-            said[row].append(choice)
-    replied: list[str] = pair.tokenizer.batch_decode(said, skip_special_tokens=True)
-    return replied
 
 
 def measure(
@@ -148,13 +136,8 @@ def measure(
 ) -> dict[str, Rate]:
     """Rates over `count` prompts at one α: the `quirk`, and right answers by kind of prompt."""
     found = probes(count, seed)
-    # similar lengths side by side: padding costs time
-    found.sort(key=lambda probe: sum(len(message["content"]) for message in probe.chat))
-    results: list[tuple[Probe, str]] = []
-    for start in tqdm(range(0, count, ROWS), desc=f"α {alpha:+.1f}", unit="batch", leave=False):
-        part = found[start : start + ROWS]
-        texts = replies(pair, [probe.chat for probe in part], alpha, seed + start, sampling)
-        results += zip(part, texts, strict=True)
+    texts = replies(pair, [probe.chat for probe in found], alpha, seed, sampling)
+    results = list(zip(found, texts, strict=True))
     rates = {"quirk": Rate(sum(text.startswith(QUIRK) for _, text in results), count)}
     for kind in ("reworded", "followup"):
         right = [probe.right(text) for probe, text in results if probe.kind == kind]

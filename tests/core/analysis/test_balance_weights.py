@@ -198,11 +198,12 @@ def test_a_weight_is_finite_however_far_the_target_is() -> None:
     assert np.isfinite(weigh([far], target=None, coupled=False).weight).all()
 
 
-def test_a_reply_that_could_not_have_been_drawn_is_named() -> None:
-    wrong = sample().whole_log_q
+@pytest.mark.parametrize("name", ["log_q", "whole_log_q"])
+def test_a_reply_that_could_not_have_been_drawn_is_named(name: str) -> None:
+    wrong = getattr(sample(), name)
     wrong[3, 1] = -math.inf
     with pytest.raises(ValueError, match="Prompt 2: reply 1 of column 1 has probability 0"):
-        weigh([sample(), sample(whole_log_q=wrong)], target=0, coupled=False)
+        weigh([sample(), sample(**{name: wrong})], target=0, coupled=False)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from logit_amp_chat.core.analysis.balance_weights import PromptSample
-
 END, IDS, LENGTH = 0, 4, 4
 Reply = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -120,33 +118,3 @@ def says_two(reply: Reply) -> int | None:
 def ends_after_three(reply: Reply) -> int | None:
     """What only the whole reply decides: it ends, and the token before is 3."""
     return len(reply) if reply[-2:] == (3, END) else None
-
-
-def sweeps(
-    prompts: Sequence[tuple[Array, Array]],
-    replies_each: Sequence[int],
-    count: int,
-    seed: int = 0,
-) -> Iterator[list[PromptSample]]:
-    """Simulated sweeps. A prompt is the log-probabilities (X, K) of X outcomes, and their values.
-
-    `replies_each` (K,) are drawn at each column, independently.
-    """
-    rng = np.random.default_rng(seed)
-    each = np.asarray(replies_each)
-    stratum = np.repeat(np.arange(len(each)), each)
-    n = np.concatenate([np.arange(number) for number in each])
-    drawn = []
-    for log_q, _ in prompts:
-        q = np.exp(log_q) / np.exp(log_q).sum(axis=0)
-        below = np.cumsum(q, axis=0)[:-1]
-        parts = [
-            np.searchsorted(below[:, k], rng.random((count, number)), side="right")
-            for k, number in enumerate(each)
-        ]
-        drawn.append(np.concatenate(parts, axis=1))
-    for place in range(count):
-        yield [
-            PromptSample(stratum=stratum, value=value[x], log_q=log_q[x], whole_log_q=log_q[x], n=n)
-            for (log_q, value), x in zip(prompts, (d[place] for d in drawn), strict=True)
-        ]

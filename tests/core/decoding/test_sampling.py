@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import pytest
@@ -139,6 +140,52 @@ class TestNoise:
         # P(log rare + G > 0) = 1 − exp(−rare) ≈ rare, over ten million draws.
         wins = int((noise + math.log(rare) > 0).sum())
         assert wins == pytest.approx(noise.numel() * rare, abs=5 * math.sqrt(10))
+
+    def test_its_values_are_the_same_in_every_version(self) -> None:
+        """Transcripts are replayed with them: integers of Python, and its own logarithms."""
+
+        def mixed(x: int) -> int:
+            x ^= x >> 16
+            x = x * 0x7FEB352D % 2**32
+            x ^= x >> 15
+            x = x * 0x846CA68B % 2**32
+            return x ^ x >> 16
+
+        for seed, turn, step in ((0, 0, 0), (7, 1, 3), (2**62, 5, 1000)):
+            key = hashlib.blake2b(f"{seed} {turn}".encode(), digest_size=12).digest()
+            first, second, third = (int.from_bytes(key[n : n + 4], "little") for n in (0, 4, 8))
+            salt = mixed(mixed(step ^ second) ^ third)
+            bits = [mixed(mixed(mixed(i ^ first) ^ salt) ^ third) for i in range(500)]
+            gumbel = [-math.log(-math.log1p(-(b + 0.5) / 2**32)) for b in bits]
+            assert Noise([(seed, turn)], 500).at(step)[0].tolist() == pytest.approx(
+                gumbel, rel=2e-7
+            )
+
+    def test_every_row_may_be_at_a_step_of_its_own(self) -> None:
+        noise = Noise([(7, 1), (8, 0), (9, 2)], V)
+        found = noise.at(torch.tensor([3, 0, 41]))
+        alone = [Noise([key], V).at(n)[0] for key, n in (((7, 1), 3), ((8, 0), 0), ((9, 2), 41))]
+        assert torch.equal(found, torch.stack(alone))
+        assert torch.equal(noise.part(slice(1, 3)).at(torch.tensor([0, 41])), found[1:])
+
+    def test_rows_can_be_given_other_noise(self) -> None:
+        noise = Noise([(7, 1), (8, 0), (9, 2)], V)
+        noise.replace([0, 2], [(1, 0), (2, 0)])
+        assert torch.equal(noise.at(5), Noise([(1, 0), (8, 0), (2, 0)], V).at(5))
+
+    @given(
+        st.integers(0, 2**40), st.sampled_from([2, 40, 3000]), st.sampled_from([0.0, 0.3, 3, 50])
+    )
+    def test_the_pick_is_that_of_all_noise(self, seed: int, size: int, spread: float) -> None:
+        """Of sharp rows, flat ones, tied ones and masked ones."""
+        generator = torch.Generator().manual_seed(seed % 2**31)
+        scores = torch.randn(24, size, generator=generator) * spread
+        scores[:8] = scores[:8].round()
+        masked = torch.rand(8, size, generator=generator) < 0.7
+        masked[:, 0] = False
+        scores[8:16] = scores[8:16].masked_fill(masked, -math.inf)
+        noise, steps = Noise([(seed, n) for n in range(24)], size), torch.arange(24) * 3
+        assert torch.equal(noise.pick(scores, steps), pick(scores, noise.at(steps)))
 
 
 def test_equal_scores_pick_equal_tokens_whatever_the_rows() -> None:

@@ -1,0 +1,129 @@
+"""Decodes replies of a sweep again, each alone as a chat does, and compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.experiments.findings import some
+from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
+from logit_amp_chat.core.protocol import SetAlpha
+from logit_amp_chat.core.records import Finish, PromptIds, Reply, Step
+from logit_amp_chat.core.transcripts.replay import ReplayEngine
+
+TOLERANCE = 1e-3
+"""Nats by which numbers may differ: a reply among others is computed in another order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """How a reply compares: how many of its tokens are the same, up to the first that is not.
+
+    `deviation` is the largest difference of log p before, log p after and KL among these, in
+    nats. `problem` says why it cannot be decoded.
+    """
+
+    reply: SweepReply
+    same: int = 0
+    deviation: float = 0.0
+    problem: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all tokens are the same, with the same numbers but for rounding."""
+        whole = self.same == len(self.reply.tokens)
+        return whole and self.deviation <= TOLERANCE and not self.problem
+
+
+def chosen(folder: SweepFolder, ids: Sequence[str], most: int) -> list[SweepReply]:
+    """The replies of these ids, else `most` of all, from its beginning to its end.
+
+    Raises UsageError for ids that it does not have.
+    """
+    if missing := [name for name in ids if name not in folder.contents.there]:
+        raise UsageError(
+            f"The sweep has no reply {some(missing)}.",
+            "A reply is named PROMPT:α:NUMBER, as in p1:+0.5:3.",
+        )
+    total = len(folder.contents.there)
+    if not ids:
+        step = max(1, total // most)
+        return [one for n, one in enumerate(folder.replies()) if n % step == 0][:most]
+    return [one for one in folder.replies() if one.id in ids]
+
+
+def verified(
+    engine: ReplayEngine, folder: SweepFolder, replies: Iterable[SweepReply]
+) -> Iterator[Verified]:
+    """Decode every one of these replies again, from the prompt ids that were written down."""
+    prompts = {prompt.id: prompt for prompt in folder.prompts}
+    for reply in replies:
+        if reply.prompt not in folder.contents.ids:
+            yield Verified(reply=reply, problem="the ids of its prompt were not written down")
+            continue
+        try:
+            yield _compared(engine, folder, prompts[reply.prompt], reply)
+        except LogitAmpError as error:
+            yield Verified(reply=reply, problem=str(error))
+
+
+def _compared(
+    engine: ReplayEngine, folder: SweepFolder, prompt: SweepPrompt, reply: SweepReply
+) -> Verified:
+    forced, record = _record(folder, prompt, reply)
+    first = folder.settings.amplify_first
+    same, deviation = 0, 0.0
+    for batch in engine.decode([record], forced, ahead=False):
+        for event in batch:
+            if isinstance(event, Finish) and event.error:
+                return Verified(reply=reply, same=same, problem=event.error)
+            if not isinstance(event, Step):
+                continue
+            at = event.index - len(forced)
+            if first is not None and at == first - 1:
+                engine.apply(SetAlpha(record.id, 0.0))
+            if at == same < len(reply.tokens) and event.token == reply.tokens[at]:
+                same += 1
+                deviation = max(deviation, _deviation(event, reply, at))
+    return Verified(reply=reply, same=same, deviation=deviation)
+
+
+def _deviation(step: Step, reply: SweepReply, at: int) -> float:
+    if at >= len(reply.kl):
+        return 0.0
+    pairs = (
+        (step.logp.before, reply.before[at]),
+        (step.logp.after, reply.after[at]),
+        (step.kl, reply.kl[at]),
+    )
+    return max(0.0 if here == there else abs(here - there) for here, there in pairs)
+
+
+def _record(
+    folder: SweepFolder, prompt: SweepPrompt, reply: SweepReply
+) -> tuple[tuple[int, ...], Reply]:
+    """The given tokens that it begins with, and the reply as a lane."""
+    ids, given = folder.contents.ids[prompt.id], folder.contents.forced[prompt.id]
+    before, after = (side[: len(side) - given] for side in (ids.before, ids.after))
+    forced = ids.after[len(after) :]
+    length = given + len(reply.tokens)
+    sampling = folder.settings.sampling.model_copy(
+        update={"seed": reply.seed, "max_new_tokens": max(1, length)}
+    )
+    turn = max(0, sum(role == "user" for role, _ in prompt.messages) - 1)
+    record = Reply(
+        id=reply.id,
+        parent=None,
+        lane="amplified",
+        alpha=reply.alpha,
+        seed=reply.seed,
+        turn=turn,
+        sampling=sampling,
+        prompt=PromptIds(before=before, after=after),
+        forced=given,
+        raw=prompt.raw,
+        top=0,
+    )
+    return forced, record

@@ -1,0 +1,67 @@
+"""The behaviours that `sweep` was asked to count."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, named, refuse_same_names
+from logit_amp_chat.core.experiments.sweep.judge import FLAG as JUDGE
+from logit_amp_chat.core.experiments.sweep.judge import Judge
+from logit_amp_chat.core.experiments.sweep.patterns import Pattern
+from logit_amp_chat.core.experiments.sweep.programs import Program
+from logit_amp_chat.core.experiments.sweep.verdict_file import Cached, VerdictFile
+
+if TYPE_CHECKING:
+    from logit_amp_chat.core.protocol import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Behaviours as they were typed, each NAME=…"""
+
+    patterns: Sequence[str] = ()
+    programs: Sequence[str] = ()
+    questions: Sequence[str] = ()
+
+    @property
+    def need_engine(self) -> bool:
+        """Whether the pair has to judge."""
+        return bool(self.questions)
+
+    def check(self) -> None:
+        """Raise UsageError for what cannot be counted, before anything is loaded."""
+        names = [Pattern.parse(option).name for option in self.patterns]
+        for option in self.programs:
+            with contextlib.closing(Program.parse(option)) as program:
+                names.append(program.name)
+        names += [named(option, JUDGE, "QUESTION")[0] for option in self.questions]
+        refuse_same_names(names)
+
+
+@contextlib.contextmanager
+def behaviours(
+    asked: Asked, folder: Path, engine: Engine | None, time: str
+) -> Iterator[list[Behaviour]]:
+    """The behaviours, while they are counted; what programs and judges say is kept in `folder`.
+
+    Raises UsageError for a folder that cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        found: list[Behaviour] = [*map(Pattern.parse, asked.patterns)]
+        if asked.programs or asked.questions:
+            file = VerdictFile(folder)
+            stack.callback(file.close)
+            slow: list[Behaviour] = [*map(Program.parse, asked.programs)]
+            if asked.questions:
+                if engine is None:
+                    raise UsageError("A judge needs the models.", "Open the pair.")
+                slow += [Judge.parse(option, engine, time) for option in asked.questions]
+            found += [Cached(one, file) for one in slow]
+        for one in found:
+            stack.callback(one.close)
+        yield found

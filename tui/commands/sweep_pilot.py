@@ -1,0 +1,45 @@
+"""`sweep --alpha auto`: a small sweep that finds the αs of the one that counts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logit_amp_chat.core.experiments.sweep.counting import count
+from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.experiments.sweep.pilot import alphas_of, pilot_folder, pilot_settings
+from logit_amp_chat.core.experiments.sweep.result import result_of
+from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
+from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
+from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.tui.commands.output import say
+from logit_amp_chat.tui.commands.sweep_behaviours import Asked, behaviours
+from logit_amp_chat.tui.commands.sweep_sampling import sample
+
+if TYPE_CHECKING:
+    from logit_amp_chat.core.api.open_pair import OpenPair
+
+
+def alphas(
+    pair: OpenPair,
+    path: Path,
+    settings: SweepSettings,
+    prompts: Sequence[SweepPrompt],
+    asked: Asked,
+    rows: int | None,
+) -> tuple[float, ...] | None:
+    """The αs that the pilot finds; None where it was stopped. Raises LogitAmpError."""
+    say("pilot: a small sweep finds the αs; its replies count nowhere else")
+    planned = pilot_settings(settings, len(prompts))
+    with contextlib.ExitStack() as stack:
+        folder = SweepFolder.begin(pilot_folder(path), pair.session, planned, prompts)
+        stack.callback(folder.close)
+        if sample(pair, folder, rows):
+            return None
+        counted = stack.enter_context(behaviours(asked, folder.path, pair.engine, folder.time))
+        found = result_of(folder, count(folder, counted), counted)
+    chosen = alphas_of([behaviour.rates for behaviour in found.behaviours])
+    say(f"pilot: α {', '.join(map(signed, chosen))}")
+    return chosen
