@@ -117,6 +117,11 @@ def test_a_context_without_a_limit_has_none() -> None:
     assert context(117, NO_LIMIT) == "context 117"
 
 
+def test_a_small_number_is_not_zero() -> None:
+    shown = [number(2e-6, 1), number(-3.25e-5), number(0.0), number(123456.0)]
+    assert shown == ["2e−6", "−3.25e−5", "0", "123456"]
+
+
 @pytest.mark.parametrize(
     ("share", "shown"),
     [
@@ -136,8 +141,3 @@ def test_a_context_without_a_limit_has_none() -> None:
 )
 def test_per_cent_has_three_significant_digits(share: float, shown: str) -> None:
     assert percent(share) == shown
-
-
-def test_a_small_number_is_not_zero() -> None:
-    shown = [number(2e-6, 1), number(-3.25e-5), number(0.0), number(123456.0)]
-    assert shown == ["2e−6", "−3.25e−5", "0", "123456"]

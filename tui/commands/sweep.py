@@ -196,27 +196,34 @@ def command(
 
 
 def _refuse_contradictions(params: Mapping[str, Any]) -> None:
-    """Raises a usage error for options that contradict each other."""
-
-    def refuse(option: str, why: str) -> None:
-        raise typer.BadParameter(why, param_hint=option)
-
-    named = any(params[name] for name in ("behaviour", "behaviour_command", "judge"))
-    alphas = params["alpha"] or []
-    if "auto" in alphas and len(alphas) > 1:
-        refuse("--alpha", "auto takes no further α")
-    if "auto" in alphas and not named:
-        refuse("--alpha", "auto looks for the αs of a behaviour: name one")
-    if params["count_only"] and params["out"] is None:
-        refuse("--count-only", "needs the folder of a sweep: --out")
-    beside = ("prompts", "prompt", "out", "judge", "behaviour_command")
-    if params["imported"] is not None and any(params[name] for name in beside):
-        refuse("--import", "takes patterns alone: no prompts, --out, programs or judges")
-    if params["label"] and not named:
-        refuse("--label", "needs a behaviour to ask about")
-    if params["raw"] and params["system"] is not None:
-        refuse("--system", "cannot be combined with --raw")
-    if params["as_json"] and params["csv"]:
-        refuse("--csv", "cannot be combined with --json")
-    if params["plot"] is not None and not named and not params["discover"]:
-        refuse("--plot", "needs a behaviour to draw")
+    """Raises a usage error for options that contradict each other, or lack one."""
+    behaviour = any(params[name] for name in ("behaviour", "behaviour_command", "judge"))
+    prompts = any(params[name] for name in ("prompts", "prompt"))
+    alphas, imported = params["alpha"] or [], params["imported"] is not None
+    auto = "auto" in alphas
+    other = prompts or any(params[name] for name in ("out", "judge", "behaviour_command"))
+    refused = (
+        ("--system", "cannot be combined with --raw", params["raw"] and params["system"]),
+        ("--csv", "cannot be combined with --json", params["as_json"] and params["csv"]),
+        (
+            "--plot",
+            "needs a behaviour to draw",
+            params["plot"] and not (behaviour or params["discover"]),
+        ),
+        ("--alpha", "auto takes no further α", auto and len(alphas) > 1),
+        ("--alpha", "auto looks for the αs of a behaviour: name one", auto and not behaviour),
+        (
+            "--count-only",
+            "needs the folder of a sweep: --out",
+            params["count_only"] and params["out"] is None,
+        ),
+        ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
+        (
+            "--import",
+            "takes patterns alone: no prompts, --out, programs or judges",
+            imported and other,
+        ),
+    )
+    for option, why, is_so in refused:
+        if is_so:
+            raise typer.BadParameter(why, param_hint=option)

@@ -28,7 +28,7 @@ def sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
         line.clear()
         say("Finishing the replies that have begun; an interrupt more gives them up.")
 
-    # After a second interrupt there is what had ended before.
+    # A second interrupt: what had ended before is there.
     with (
         contextlib.suppress(KeyboardInterrupt),
         pair.interruptible(stop, command=Drain()),

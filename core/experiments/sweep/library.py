@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.experiments.record_file import read_records
 from logit_amp_chat.core.experiments.result_file import pair_identity
 from logit_amp_chat.core.experiments.sweep.folder import FILE, KIND, SweepFolder
 from logit_amp_chat.core.records import Session, new_id

@@ -18,7 +18,7 @@ from tests.core.experiments.sweep.toy_sweep import SETTINGS, toy_sweep
 RATE = {"alpha", "replies", "hits", "rate", "low", "high"}
 ESTIMATE = {
     *("target", "rate", "low", "high", "hits", "effective_size", "mean_weight"),
-    *("mean_weight_error", "plain_equivalent", "warnings"),
+    *("mean_weight_error", "plain_equivalent", "unseen", "warnings"),
 }
 
 
