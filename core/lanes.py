@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 
+from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import MINUS, signed
 
 LETTERS = {"before": "B", "after": "A", "amplified": "α"}
@@ -44,3 +47,33 @@ def lane_heading(alpha: float) -> str:
 def lane_colour(alpha: float) -> str:
     """Whose colour a lane at this α has: before's below 0, after's at 0, amplified's above."""
     return "before" if alpha < 0 else "amplified" if alpha else "after"
+
+
+MOST_ALPHAS = 1000
+
+
+def parse_alphas(text: str) -> list[float]:
+    """The αs of numbers and ranges such as −1 0 0.5 or -1:3:0.25, whose end is included.
+
+    Spaces, commas or semicolons stand between them. Raises UsageError.
+    """
+    found: list[float] = []
+    for word in re.split(r"[\s,;]+", text.replace(MINUS, "-").strip(" ,;")):
+        if word:
+            found += _range(word)
+        if len(found) > MOST_ALPHAS:
+            raise UsageError(f"More than {MOST_ALPHAS:,} αs are too many: {word} goes beyond.")
+    return found
+
+
+def _range(word: str) -> list[float]:
+    """Decimals, so that 0.1 taken three times is 0.3."""
+    try:
+        first, *rest = map(Decimal, word.split(":"))
+        last, step = rest or (first, Decimal(1))
+        if step > 0 and last >= first:
+            steps = min(int((last - first) / step), MOST_ALPHAS)
+            return [float(first + n * step) + 0.0 for n in range(steps + 1)]
+    except (ArithmeticError, ValueError):
+        pass
+    raise UsageError(f"{word} is no number, and no range FROM:TO:STEP such as -1:3:0.25.")

@@ -19,6 +19,7 @@ PLACES: dict[Place, str] = {
     "candidates": "candidates",
     "openings": "openings",
     "reading": "a text that is read",
+    "sweep": "a sweep",
     "search": "search",
     "chats": "saved chats",
 }

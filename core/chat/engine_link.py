@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
@@ -17,6 +17,7 @@ from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.protocol import Command, Event, Failed, Heartbeat
 from logit_amp_chat.core.reading import ReadBlock
 from logit_amp_chat.core.records import Change, Document, Finish, Opening, Reply, Step
+from logit_amp_chat.core.samples import PromptRead, Rescored, SampledReply, SampleProgress
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
 
@@ -72,7 +73,8 @@ class EngineLink:
         self._lock = threading.Lock()
         self._generation = 0
         self._unfinished: dict[str, tuple[int, float]] = {}  # replies: tokens so far, began
-        self._readings: dict[str, Recorder] = {}  # documents, which are saved on their own
+        self._apart: dict[str, Recorder] = {}  # by id, what is saved on its own
+        self._save_sample: Callable[[Event], None] = lambda _: None
 
     def disconnect(self) -> None:
         """Ignore the engine from now on; its replies are saved as cancelled."""
@@ -89,9 +91,13 @@ class EngineLink:
             self._engine = self._make_engine(partial(self._receive, generation))
             self._engine.open(profile)
 
-    def save_document(self, document: str, recorder: Recorder) -> None:
-        """Save what is reported of a document with `recorder`, not in the conversation."""
-        self._readings[document] = recorder
+    def save_apart(self, ids: Iterable[str], recorder: Recorder) -> None:
+        """Save what is reported of documents or replies with `recorder`, not in the chat."""
+        self._apart |= dict.fromkeys(ids, recorder)
+
+    def save_samples(self, save: Callable[[Event], None]) -> None:
+        """Have what is sampled for a sweep saved by `save`, on the engine's reader thread."""
+        self._save_sample = save
 
     def send(self, command: Command) -> None:
         """Send a command; does nothing without an engine."""
@@ -121,9 +127,11 @@ class EngineLink:
             match event:
                 case Heartbeat():
                     continue
+                case PromptRead() | SampledReply() | SampleProgress() | Rescored():
+                    self._save_sample(event)
                 case Reply():
                     self._unfinished[event.id] = 0, time.monotonic()
-                    self.recorder.append(event)
+                    self._recorder_of(event.id).append(event)
                 case Document():
                     self._unfinished[event.id] = 0, time.monotonic()
                     self._recorder_of(event.id).append(event)
@@ -151,7 +159,7 @@ class EngineLink:
         self._recorder_of(step.reply).append(step)
 
     def _recorder_of(self, id: str) -> Recorder:
-        return self._readings.get(id, self.recorder)
+        return self._apart.get(id, self.recorder)
 
     def _finish_all(self, reason: Literal["cancelled", "error"], error: str | None) -> None:
         """Record a finish for every reply and document that lost its engine."""
@@ -161,7 +169,7 @@ class EngineLink:
             finish = Finish(reply=reply, reason=reason, tokens=tokens, seconds=seconds, error=error)
             self._recorder_of(reply).append(finish)
             self.queue.append(finish)
-        self._readings = {}
+        self._apart = {}
 
     def report_unsaved(self, error: TranscriptError) -> None:
         """Queue that the recorder could not write."""

@@ -7,12 +7,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from logit_amp_chat.core.chat.engine_link import EngineLink, MakeEngine, Update
-from logit_amp_chat.core.chat.pending_request import PendingRequest
+from logit_amp_chat.core.chat.engine_link import (
+    EngineLink,
+    MakeEngine,
+    Unsaved,
+    Update,
+)
+from logit_amp_chat.core.chat.pending_request import AnyPending, PendingRequest
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
+from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.protocol import (
+    Event,
     Failed,
     Idle,
     Lane,
@@ -23,10 +30,9 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.reading import ReadBlock, ReadRequest
+from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.records import (
     Change,
-    Document,
     Ends,
     Finish,
     Opening,
@@ -35,11 +41,12 @@ from logit_amp_chat.core.records import (
     Step,
     new_id,
 )
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
-ReadEvent = Document | ReadBlock | Finish | Failed
-State = Literal["closed", "loading", "ready", "busy", "failed"]
+State = Literal["closed", "loading", "ready", "busy", "sampling", "failed"]
+"""Busy with what the user waits for, or sampling for a sweep, which gives way to it."""
 
 
 class LiveConversation:
@@ -66,7 +73,7 @@ class LiveConversation:
         self.loading: dict[str, Loading] = {}  # the newest report of each stage
         self.pending_request: PendingRequest | None = None
         self._after_idle: Callable[[], None] | None = None
-        self._take_reading: Callable[[ReadEvent], None] | None = None
+        self._take_apart: Callable[[Event], None] | None = None
         self._clock = clock
         self._load_began = 0.0
 
@@ -86,10 +93,9 @@ class LiveConversation:
         if profile is not None:
             self.profile = profile
         self.link.disconnect()
-        if self._take_reading is not None:  # one that was not begun gets no Finish
-            self._take_reading(
-                Failed(message="The engine was loaded anew.", remedy="Read it again.")
-            )
+        if (take := self._take_apart) is not None:  # what was not begun gets no Finish
+            self._take_apart = None
+            take(Failed(message="The engine was loaded anew.", remedy="Ask for it again."))
         self.state = "loading"
         self._load_began = self._clock()
         self.loading = {}
@@ -106,6 +112,11 @@ class LiveConversation:
         self.saved.close()
 
     # --- requests ---------------------------------------------------------------
+
+    @property
+    def is_computing(self) -> bool:
+        """Whether the engine has a request."""
+        return self.state in ("busy", "sampling")
 
     @property
     def can_ask(self) -> bool:
@@ -153,17 +164,40 @@ class LiveConversation:
         )
         self._send(request)
 
-    def ask_reading(
-        self, request: ReadRequest, recorder: Recorder, take: Callable[[ReadEvent], None]
+    def ask_apart(
+        self, request: ReadRequest | Request, recorder: Recorder, take: Callable[[Event], None]
     ) -> None:
-        """Have a text read; what comes of it is saved by `recorder` and handed to `take`."""
-        self.link.save_document(request.document, recorder)
-        self._take_reading = take
+        """Have a text read, or replies decoded, that are no part of the conversation.
+
+        What comes of it is saved by `recorder` and handed to `take`, up to the next Idle or
+        Failed.
+        """
+        if isinstance(request, ReadRequest):
+            ids = [request.document]
+        else:
+            ids = [lane.reply for lane in request.lanes]
+        self.link.save_apart(ids, recorder)
+        self._take_apart = take
         self._send(request)
 
-    def _send(self, request: Request | OpeningsRequest | ReadRequest) -> PendingRequest:
+    def ask_samples(
+        self,
+        request: SampleRequest | RescoreRequest,
+        save: Callable[[Event], None],
+        take: Callable[[Event], None],
+    ) -> None:
+        """Have replies sampled for a sweep: `save` gets them on the engine's reader thread.
+
+        `take` is that of `ask_apart`.
+        """
+        self.link.save_samples(save)
+        self._take_apart = take
+        self._send(request)
+
+    def _send(self, request: AnyPending) -> PendingRequest:
         self.pending_request = pending = PendingRequest(request)
-        self.state = "busy"
+        sampling = isinstance(request, SampleRequest | RescoreRequest)
+        self.state = "sampling" if sampling else "busy"
         self.link.send(request)
         return pending
 
@@ -178,12 +212,17 @@ class LiveConversation:
 
     def stop(self, reply: str | None = None) -> None:
         """End the replies, or one of them, after the token in flight."""
-        if self.state == "busy":
+        if self.is_computing:
             self.link.send(Stop(reply))
 
+    def interrupt_samples(self) -> None:
+        """Have a sweep give way; what it had begun is begun anew, with the same noise."""
+        if self.state == "sampling":
+            self.link.send(Stop())
+
     def when_idle(self, then: Callable[[], None]) -> None:
-        """Do something as soon as no reply runs; a running one is stopped."""
-        if self.state == "busy":
+        """Do something as soon as no reply runs; a running one is stopped, a sweep interrupted."""
+        if self.is_computing:
             self._after_idle = then
             self.stop()
         else:
@@ -203,14 +242,17 @@ class LiveConversation:
             self._apply(update)
             yield update
         watched = self.link.watchdog.tick(
-            computing=self.state == "busy", loading=self.state == "loading"
+            computing=self.is_computing, loading=self.state == "loading"
         )
         if watched:
             yield watched
 
     def _apply(self, update: Update) -> None:
-        if self._take_reading is not None and isinstance(update, ReadEvent):
-            self._take_reading(update)
+        apart = self._take_apart
+        if apart is not None and not isinstance(update, Unsaved | Stalled | Recovered):
+            if isinstance(update, Idle | Failed):
+                self._take_apart = None
+            apart(update)
         match update:
             case Loading():
                 self.loading[update.stage] = update
@@ -219,22 +261,26 @@ class LiveConversation:
                 self.opened = update
             case Prefill():
                 self._count(update)
-            case Reply() | Change() | Finish() | Opening():
-                self.saved.conversation.add(update)
             case Step():
                 self._count(update)
-                self.saved.conversation.add(update)
+                self._add(update, apart is None)
+            case Reply() | Change() | Finish() | Opening():
+                self._add(update, apart is None)
             case Idle():
                 self._idle()
             case Failed():
                 self._fail(update)
+
+    def _add(self, update: Reply | Change | Finish | Opening | Step, own: bool) -> None:
+        if own:
+            self.saved.conversation.add(update)
 
     def _count(self, update: Prefill | Step) -> None:
         if self.pending_request is not None:
             self.pending_request.count(update, self._clock())
 
     def _idle(self) -> None:
-        if self.state == "busy":
+        if self.is_computing:
             self.state = "ready"
         self.pending_request = None
         if (then := self._after_idle) is not None:

@@ -86,7 +86,7 @@ class MessageOpenings:
         if self.session.saved.read_only:
             return "read only"
         match self.session.state:
-            case "busy":
+            case "busy" | "sampling":
                 pending = self.session.live.pending_request
                 asked = pending is not None and isinstance(pending.request, OpeningsRequest)
                 return "measuring" if asked else "engine busy"

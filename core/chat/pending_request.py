@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from logit_amp_chat.core.protocol import Lane, OpeningsRequest, Prefill, Request
 from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+
+AnyPending = Request | OpeningsRequest | ReadRequest | SampleRequest | RescoreRequest
 
 
 @dataclass
@@ -17,7 +20,7 @@ class PendingRequest:
     are decoded one group after the other, each group from its own prefill on.
     """
 
-    request: Request | OpeningsRequest | ReadRequest
+    request: AnyPending
     prefill: Prefill | None = None
     rounds: int = 0
     """Rounds that followed another one of their group."""

@@ -131,8 +131,9 @@ class ChatSession:
         """
         if self.saved.read_only:
             return
-        if self.state == "busy" or self.awaiting_models:
+        if self.live.is_computing or self.awaiting_models:
             self.queued.append(text)
+            self.live.interrupt_samples()
             return
         parent = self.conversation.leaf
         if self.editing is not None:

@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from logit_amp_chat.core.chat.continuation import Continuation, continuation
-from logit_amp_chat.core.chat.live_conversation import ReadEvent
 from logit_amp_chat.core.chat.read_text import ReadText, Wait
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.experiments.sources import Source
-from logit_amp_chat.core.protocol import Failed
+from logit_amp_chat.core.protocol import Event, Failed
 from logit_amp_chat.core.reading import Chat, PlainText, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import Document, Finish, new_id, now
 from logit_amp_chat.core.transcripts.recorder import Recorder
@@ -55,7 +54,7 @@ class TextReading(ReadText):
         moment = self._time or now()
         self._request = request = self._asked(moment)
         self.recorder.append(replace(opened.session, time=moment))
-        self.session.live.ask_reading(request, self.recorder, self._take)
+        self.session.live.ask_apart(request, self.recorder, self._take)
 
     def _asked(self, time: str) -> ReadRequest:
         source = self.source
@@ -108,7 +107,7 @@ class TextReading(ReadText):
         match self.session.state:
             case "loading":
                 return "loading"
-            case "busy" | "ready":
+            case "busy" | "sampling" | "ready":
                 return "engine busy"
             case _:
                 return "not loaded"
@@ -144,7 +143,7 @@ class TextReading(ReadText):
 
     # --- what the engine reports --------------------------------------------------
 
-    def _take(self, event: ReadEvent) -> None:
+    def _take(self, event: Event) -> None:
         match event:
             case Document() if self._is_own(event.id):
                 opened = self.session.live.opened
@@ -156,6 +155,8 @@ class TextReading(ReadText):
                 self.log.add(event)
             case Failed() if self.is_running:
                 self.problem = f"{event.message} {event.remedy}".strip()
+            case _:
+                pass
         if self._left and self.is_over:
             self._close()
 

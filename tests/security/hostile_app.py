@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile
@@ -36,12 +37,15 @@ from logit_amp_chat.core.records import (
     Title,
     Unknown,
 )
+from logit_amp_chat.core.text import clean
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.screen import ReadingScreen
+from logit_amp_chat.tui.sweep.screen import SweepScreen
+from logit_amp_chat.tui.widgets.text_field import TextField
 from tests.core import samples
 from tests.tui.chat_driver import Engines, demo_profile
 
@@ -171,6 +175,7 @@ class Tour:
                 self.engines.last.finish()
         await self.open_levels(pilot, screen)
         await self.read_a_text(pilot, screen)
+        await self.sweep_a_turn(pilot, screen)
         for text in self.texts[::5]:
             app.push_screen(LineScreen("A name", text))
             await self.look(pilot)
@@ -217,6 +222,36 @@ class Tour:
         while len(pilot.app.screen_stack) > 1:
             pilot.app.pop_screen()
             await pilot.pause()
+
+    async def sweep_a_turn(self, pilot: Pilot[object], screen: ChatScreen) -> None:
+        """Replies that say every text, with a pattern that matches all of them."""
+        engine, app = self.engines.last, pilot.app
+        engine.sentences = dict.fromkeys(map(clean, self.texts), (0.5, 0.5))
+        await screen.run_action("sweep")
+        await self.look(pilot)
+        app.screen.query_one(TextField).load_text("every=(?s).+")
+        app.screen.query_one("#samples").query_one(Input).value = str(len(self.texts))
+        await pilot.press("enter")
+        await self.look(pilot)
+        while not isinstance(app.screen, SweepScreen):
+            await pilot.pause(0.01)
+        engine.sample(10_000)
+        await self.look(pilot)
+        sweep, message = app.screen.sweep, app.screen.sweep.message
+        for key in ("home", *["pagedown"] * 20, "tab", "right", "h", "b", "escape", "m", "escape"):
+            await pilot.press(key)
+            await self.look(pilot)
+        await pilot.press("k", "enter")
+        engine.finish()
+        await self.look(pilot)
+        engine.finish()
+        await self.look(pilot)
+        while len(app.screen_stack) > 1:
+            app.pop_screen()
+            await pilot.pause()
+        screen.sweeps._choose(message, [sweep.folder])
+        await self.look(pilot)
+        app.pop_screen()
 
     async def look(self, pilot: Pilot[object]) -> None:
         """Have what changed drawn, and remember what was on the screen."""

@@ -9,6 +9,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
 from logit_amp_chat.core.protocol import (
     Command,
+    Drain,
     Event,
     Failed,
     Idle,
@@ -36,7 +37,9 @@ from logit_amp_chat.core.records import (
     SideInfo,
     Step,
 )
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from tests.tui.fake_reading import FakeReading, token_id
+from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
 
 END = "<|end|>"
 TEXTS = {
@@ -121,6 +124,9 @@ class FakeEngine:
         self._begun: list[Event] = []
         self.beginnings = dict(BEGINNINGS)
         self.holds = False  # whether openings wait for `open_next`, texts for `read`
+        self.sampling: FakeSampling | None = None
+        self.sentences = dict(SENTENCES)
+        self.rescoring: RescoreRequest | None = None
         self.waiting: OpeningsRequest | None = None
         self.reading: FakeReading | None = None
         self.refuses = ""  # why no text is read
@@ -162,6 +168,21 @@ class FakeEngine:
                 self.emit([self.reading.document])
                 if not self.holds:
                     self.read()
+            case SampleRequest():
+                words = [[*tokens_of(text), END] for text in self.sentences]
+                self._words |= {token_id(word): word for each in words for word in each}
+                self.sampling = FakeSampling(command, words, self.sentences)
+                self.emit(self.sampling.begin())
+            case RescoreRequest():
+                self.rescoring = command
+            case Stop() if self.rescoring is not None:
+                self.rescoring = None
+                self.emit([Idle()])
+            case Drain() if self.sampling is not None:
+                self.sampling.draining = True
+            case Stop() if self.sampling is not None:
+                self.emit(self.sampling.cancel())
+                self._sampled()
             case SetAlpha():
                 self._alphas[command.reply] = command.alpha
             case SetSampling():
@@ -266,6 +287,25 @@ class FakeEngine:
         if block.done == block.total:
             self.emit([self.reading.finish("length")])
             self._read()
+
+    def sample(self, replies: int = 1) -> None:
+        """The next replies end, of all that are asked for at most."""
+        for _ in range(replies):
+            if self.sampling is None:
+                return
+            self.emit(self.sampling.next())
+            if self.sampling.is_over:
+                self._sampled()
+
+    def rescore(self) -> None:
+        """Measure the replies that were asked for."""
+        request, self.rescoring = self.rescoring, None
+        assert request is not None
+        self.emit([*rescored(request, self._words, self.sentences), Idle()])
+
+    def _sampled(self) -> None:
+        self.sampling = None
+        self.emit([Idle()])
 
     def _read(self) -> None:
         self.reading = None

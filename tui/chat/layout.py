@@ -55,6 +55,8 @@ class ChatView(LogPanel):
         self.composer = Composer(id="composer")
         self.compared: ReplyLog | None = None
         """The turn that the comparison shows; None for the newest."""
+        self.background = ""
+        """What the engine does for no reply of the chat."""
         self._freezer = RecordFreezer()
 
     def compose(self) -> ComposeResult:
@@ -93,6 +95,16 @@ class ChatView(LogPanel):
     def current_log(self) -> TokenLog:
         """The log that arrow keys and the inspector act on."""
         return self.lanes.current.log_view if self.comparing else self.log_view
+
+    @property
+    def message_in_view(self) -> str | None:
+        """The message of the turn under the cursor, or of the newest turn."""
+        conversation, cursor = self.session.conversation, self.current_log.cursor
+        log = conversation.replies.get(cursor.reply) if cursor else self.compared
+        if log is not None:
+            return log.reply.parent
+        message = conversation.last_user_message()
+        return message.id if message else None
 
     # --- the conversation ---------------------------------------------------------
 
@@ -273,7 +285,8 @@ class ChatView(LogPanel):
 
     def refresh_figures(self) -> None:
         """Speed, context used, and whether the chat is saved."""
-        self.status.figures = figures(self.session)
+        *others, last = figures(self.session) or ("",)  # the first ones give way where it is narrow
+        self.status.figures = tuple(filter(None, (*others, self.background, last)))
 
     def refresh_loading(self) -> None:
         """How far the models, or a long prompt, are."""

@@ -25,7 +25,7 @@ class OpeningActions:
 
     def openings(self) -> None:
         """Show what could begin the answer of the turn under the cursor, or of the newest."""
-        message = self._message()
+        message = self.view.message_in_view
         if message is None:
             self.view.notice.say("There is no message to answer yet.", "Write one first.")
             return
@@ -38,15 +38,6 @@ class OpeningActions:
             self.view.notice.say("The models are not loaded.", RELOAD, error=True)
         else:
             self.session.live.when_idle(lambda: self._show(openings))
-
-    def _message(self) -> str | None:
-        """The message of the turn under the cursor, or of the newest turn."""
-        cursor = self.view.current_log.cursor
-        log = self.session.conversation.replies.get(cursor.reply) if cursor else self.view.compared
-        if log is not None:
-            return log.reply.parent
-        message = self.session.conversation.last_user_message()
-        return message.id if message else None
 
     def _show(self, openings: MessageOpenings) -> None:
         from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
@@ -69,6 +60,11 @@ class OpeningActions:
             self.conversation.say_read_only()
         else:
             self.view.notice.say("The models are not loaded.", RELOAD, error=True)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether they are looked at, and may be opened a level deeper at any moment."""
+        return self._screen is not None and self._screen.is_attached
 
     # --- what the engine reports ----------------------------------------------------
 

@@ -28,6 +28,7 @@ from logit_amp_chat.tui.chat.cursor_actions import ChatCursorActions
 from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
+from logit_amp_chat.tui.chat.sweep_actions import SweepActions
 from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
 from logit_amp_chat.tui.keys import actions as keymap
@@ -70,16 +71,16 @@ def _texts(screen: ChatScreen) -> TextActions:
     return screen.texts
 
 
+def _sweeps(screen: ChatScreen) -> SweepActions:
+    return screen.sweeps
+
+
 def _cursor(screen: ChatScreen) -> ChatCursorActions:
     return screen.cursor
 
 
 class ChatScreen(Screen[None]):
-    """Shows a session and passes on what the user wants.
-
-    The session is asked once a frame what happened; the work of a frame
-    depends on what is new, not on how long the reply is.
-    """
+    """Shows a session; once a frame it asks what is new, and does work for that alone."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("anywhere")]
 
@@ -101,6 +102,7 @@ class ChatScreen(Screen[None]):
         self.tokens = TokenActions(self)
         self.cursor = ChatCursorActions(self)
         self.openings = OpeningActions(self, self.conversation)
+        self.sweeps = SweepActions(self)
         self.figures_seconds = FIGURES_SECONDS
         self.late_seconds = LATE_SECONDS
         self._problem = problem
@@ -146,6 +148,7 @@ class ChatScreen(Screen[None]):
         updates = self.session.drain()
         if updates:
             self._take(updates)
+        self.sweeps.follow(may_sample=not self.openings.is_open)
         if self.session.state == "busy":
             self._move_figures()
         elif not updates and self.session.state == "loading":
@@ -179,14 +182,16 @@ class ChatScreen(Screen[None]):
             view.refresh_status()
         self.openings.follow()
         self.texts.follow()
+        self.sweeps.update()
 
     def _react(self, update: Update) -> None:
         """Say or do what a single update asks for."""
         notice = self.view.notice
         match update:
-            case Finish():
-                if update.reason != "cancelled":
-                    self._ended = time.monotonic()
+            case Reply():
+                self.sweeps.begun(update)
+            case Finish(reason=reason) if reason != "cancelled":
+                self._ended = time.monotonic()
             case Idle():
                 self.comparison.complete_if_due()
             case Opened():
@@ -221,9 +226,8 @@ class ChatScreen(Screen[None]):
     def meet(self, event: events.Key | events.Paste) -> bool:
         """Called before a key goes to the focused widget. Whether it was all that was meant.
 
-        What is typed right after tab belongs into the transcript. There a printing
-        key without a meaning goes to the composer, and so does what comes after it,
-        however fast; a paste always does.
+        What is typed right after tab belongs into the transcript. There a printing key without
+        a meaning goes to the composer, with what comes after it; a paste always does.
         """
         if isinstance(event, events.Key):
             self._quit_armed = self._quit_armed and event.key == "ctrl+c"
@@ -312,6 +316,7 @@ class ChatScreen(Screen[None]):
     action_read_text = delegate(_texts, TextActions.read_text)
 
     action_openings = delegate(_openings, OpeningActions.openings)
+    action_sweep = delegate(_sweeps, SweepActions.sweep)
 
     action_end = delegate(_cursor, ChatCursorActions.end)
     action_line = delegate(_cursor, ChatCursorActions.line)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,37 +121,15 @@ def finite(alphas: list[float]) -> list[float]:
     return alphas
 
 
-MOST_ALPHAS = 1000
-
-
 def alphas(texts: Iterable[str]) -> list[float]:
     """The αs of numbers and ranges such as -1:3:0.25, which end included. Raises a usage error."""
-    found: list[float] = []
-    for text in texts:
-        found += _range(text)
-        if len(found) > MOST_ALPHAS:
-            raise typer.BadParameter(
-                f"expected {MOST_ALPHAS:,} αs at most, found more with {text}",
-                param_hint="--alpha",
-            )
-    return finite(found)
+    from logit_amp_chat.core.errors import UsageError
+    from logit_amp_chat.core.lanes import parse_alphas
 
-
-def _range(text: str) -> list[float]:
-    """Decimals, so that 0.1 taken three times is 0.3."""
     try:
-        first, *rest = (Decimal(part.strip().replace("−", "-")) for part in text.split(":"))
-        if not rest:
-            return [float(first)]
-        last, step = rest
-        if step > 0 and last >= first:
-            steps = min(int((last - first) / step), MOST_ALPHAS)
-            return [float(first + n * step) for n in range(steps + 1)]
-    except (ArithmeticError, ValueError):
-        pass
-    raise typer.BadParameter(
-        f"expected a number, or FROM:TO:STEP such as -1:3:0.25, found {text}", param_hint="--alpha"
-    )
+        return parse_alphas(" ".join(texts))
+    except UsageError as error:
+        raise typer.BadParameter(error.message, param_hint="--alpha") from error
 
 
 def counts(text: str, option: str) -> tuple[int, ...]:

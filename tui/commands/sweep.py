@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from logit_amp_chat.tui.commands import options
+
+if TYPE_CHECKING:
+    from logit_amp_chat.tui.commands.sweep_results import Outputs
 
 
 def command(
@@ -150,7 +153,7 @@ def command(
     auto = "auto" in wanted
     _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
-    from logit_amp_chat.tui.commands import sweep_results, sweep_run
+    from logit_amp_chat.tui.commands import sweep_run
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
@@ -177,14 +180,7 @@ def command(
         over=over,
         rows=rows,
         out=out,
-        outputs=sweep_results.Outputs(
-            form="--json" if as_json else "--csv" if csv else "",
-            by_prompt=by_prompt,
-            color=color,
-            html=html,
-            html_replies=html_replies,
-            plot=plot,
-        ),
+        outputs=_outputs(context.params),
         dry_run=dry_run,
     )
     given = sweep_run.Given(
@@ -193,6 +189,17 @@ def command(
         sampling=options.given(context, options.SAMPLING),
     )
     raise typer.Exit(sweep_run.run(given, asked))
+
+
+def _outputs(params: Mapping[str, Any]) -> Outputs:
+    """What is to be shown, and where."""
+    from logit_amp_chat.tui.commands.sweep_results import Outputs
+
+    form: Literal["", "--json", "--csv"] = ""
+    if params["as_json"] or params["csv"]:
+        form = "--json" if params["as_json"] else "--csv"
+    names = ("by_prompt", "color", "html", "html_replies", "plot")
+    return Outputs(form=form, **{name: params[name] for name in names})
 
 
 def _refuse_contradictions(params: Mapping[str, Any]) -> None:

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Place = Literal[
-    "anywhere", "composer", "transcript", "candidates", "search", "chats", "openings", "reading"
+    "anywhere",
+    "composer",
+    "transcript",
+    "candidates",
+    "search",
+    "chats",
+    "openings",
+    "reading",
+    "sweep",
 ]
 # What works anywhere in the chat does not reach these.
-DIALOGS: tuple[Place, ...] = ("chats", "openings", "reading")
+DIALOGS: tuple[Place, ...] = ("chats", "openings", "reading", "sweep")
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class Action:
     list, `display` the first key as people write it, `label` a word for the
     footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
     narrows it to a state: streaming, comparing, inspecting, jumping, failed,
-    token (the cursor is on one), no token, read (a text was).
+    token (the cursor is on one), no token, read (a text was), sampling and stopped (a sweep).
     `opposite` is the key of the action that goes the other way, where the
     footer shows the two as one.
     """
@@ -40,3 +48,33 @@ class Action:
 
 
 Actions = tuple[Action, ...]
+
+
+def own_action(
+    place: Place,
+    id: str,
+    run: str,
+    keys: str,
+    display: str,
+    label: str,
+    help: str,
+    rank: int = 0,
+    *,
+    when: str = "",
+    opposite: str = "",
+) -> Action:
+    """An action of a screen that has no others; its id begins with the place."""
+    return Action(
+        f"{place}_{id}",
+        run,
+        keys,
+        display,
+        label,
+        help,
+        place.capitalize(),
+        place,
+        rank,
+        when,
+        palette=False,
+        opposite=opposite,
+    )

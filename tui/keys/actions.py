@@ -14,6 +14,7 @@ from textual.keys import format_key
 
 from logit_amp_chat.tui.keys.action import DIALOGS, Action, Actions, Place
 from logit_amp_chat.tui.keys.reading_actions import READING
+from logit_amp_chat.tui.keys.sweep_actions import SWEEP
 
 __all__ = [
     "ACTIONS", "DIALOGS", "FORMER_IDS", "Action", "Actions", "Place",
@@ -118,6 +119,9 @@ ACTIONS: Actions = (
     Action("read_message", "read_message", "F", "F", "read this",
            "Read your messages as they were prompted, at this one, or the system prompt.",
            "Look", "transcript"),
+    Action("turn_sweep", "sweep", "S", "S", "sweep",
+           "Sample many replies to this message at several αs, to count and to read them.",
+           "Look", "transcript", 44),
     Action("raised", "raised", "d", "d", "raised",
            "List the tokens that training raised or lowered most.", "Look", "transcript", 44),
     Action("colour", "colour", "f6", "F6", "colour",
@@ -233,6 +237,7 @@ ACTIONS: Actions = (
     Action("opening_leave", "", "", "esc", "back", "Back to the transcript.", "Openings",
            "openings", palette=False),
     *READING,
+    *SWEEP,
     # --- searching
     Action("search_go", "search_go", "enter", "enter", "go there",
            "Go to this hit; n and N go to the others.", "Search", "search", 1,

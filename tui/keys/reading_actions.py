@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.tui.keys.action import Action, Actions
+from functools import partial
 
+from logit_amp_chat.tui.keys.action import Actions, own_action
 
-def _action(
-    id: str,
-    run: str,
-    keys: str,
-    display: str,
-    label: str,
-    help: str,
-    rank: int = 0,
-    *,
-    when: str = "",
-    opposite: str = "",
-) -> Action:
-    return Action(
-        f"reading_{id}",
-        run,
-        keys,
-        display,
-        label,
-        help,
-        "Reading",
-        "reading",
-        rank,
-        when,
-        palette=False,
-        opposite=opposite,
-    )
-
+_action = partial(own_action, "reading")
 
 READING: Actions = (
     # --- a text that is read through both models

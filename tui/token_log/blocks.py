@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from logit_amp_chat.core.export.describe import sampling_change
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
@@ -208,7 +209,18 @@ class WelcomeBlock:
             self.wrapped.add(visible(text), kind)
 
 
-Block = MessageBlock | ReplyBlock | WelcomeBlock
+class Block(Protocol):
+    """Something that a token log shows."""
+
+    id: str
+    wrapped: WrappedText
+
+    @property
+    def size(self) -> int:
+        """Estimated number of cells."""
+
+    def lay_out(self, width: int) -> None:
+        """Wrap everything to `width` cells."""
 
 
 def compare(block: ReplyBlock, reference: Sequence[Step]) -> bool:

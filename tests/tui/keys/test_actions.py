@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from textual.screen import Screen
 
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
@@ -14,6 +15,7 @@ from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.actions import ACTIONS, Action
 from logit_amp_chat.tui.keys.command_palette import Spelled
 from logit_amp_chat.tui.reading.screen import ReadingScreen
+from logit_amp_chat.tui.sweep.screen import SweepScreen
 from tests.tui.chat_driver import open_chat, text_of
 
 # What a plain pty inside tmux cannot send, or keeps for itself.
@@ -28,7 +30,12 @@ def keys_of(action: Action) -> list[str]:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_can_be_run_and_explains_itself(action: Action) -> None:
     name = action.run.partition("(")[0]
-    screens = {"chats": ChatsScreen, "openings": OpeningsScreen, "reading": ReadingScreen}
+    screens: dict[str, type[Screen[Any]]] = {
+        "chats": ChatsScreen,
+        "openings": OpeningsScreen,
+        "reading": ReadingScreen,
+        "sweep": SweepScreen,
+    }
     screen = screens.get(action.place, ChatScreen)
     assert not name or hasattr(screen, f"action_{name}")
     assert action.help.endswith(".")
@@ -78,7 +85,7 @@ def test_every_key_can_be_sent_over_ssh() -> None:
 
 def test_letters_act_where_nothing_is_written_only() -> None:
     for action in ACTIONS:
-        if action.place not in ("transcript", "candidates", "openings", "reading"):
+        if action.place not in ("transcript", "candidates", "openings", "reading", "sweep"):
             assert not any(len(key) == 1 for key in keys_of(action))
 
 

@@ -1,0 +1,1 @@
+"""The screen of a sweep: rates over α, and the replies that were counted."""
