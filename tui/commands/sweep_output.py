@@ -99,7 +99,7 @@ def _prompt(
 
 
 def _rates(rates: Sequence[Rate], numeric: bool, styles: Styles) -> Iterator[str]:
-    yield styles.quiet(_cells(wording.rates_head(numeric), RATES_WIDTHS))
+    yield styles.quiet(_cells(wording.rates_head(numeric), RATES_WIDTHS).rstrip())
     for one in rates:
         line = _coloured(_cells(wording.rate_text(one, numeric), RATES_WIDTHS), one.alpha, styles)
         drawn = "" if numeric or one.rate is None else bar(one.rate, BAR).rstrip()
