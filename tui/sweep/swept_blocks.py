@@ -9,7 +9,7 @@ from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.token_log.wrapping import WrappedText
 
 HIT, PICKED = "●", "▸"
-MARKS = {None: " ", True: "✓ ", False: "✗ "}
+MARKS = {None: "  ", True: "✓ ", False: "✗ "}
 
 
 class GroupBlock:
