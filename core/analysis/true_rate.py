@@ -65,10 +65,13 @@ class Estimate:
     """The rate of a behaviour under the target, or a mean, with 95 % limits.
 
     `rate` is None where there is a limit alone: without a hit, or without a reply that is none.
-    `error` is the standard error. `hits` are counted, `effective_size` is (Σw)²/Σw² over them;
+    `error` is the standard error of what the replies show. Hits of a kind that none of them
+    shows, which are no part of it, are at most `unseen` more with 95 %: `high` has room for
+    them; of rarer non-hits likewise. `hits` are counted, `effective_size` is (Σw)²/Σw² over them;
     of a number, over all replies. `mean_weight` is that of whole replies, 1 in expectation, with
     its standard error. `plain_equivalent` is how many plain replies of the target would have
-    the same error; None with few effective hits. `warnings` are sentences.
+    the same error, of the kinds of hits that are seen; None with few effective hits. `warnings`
+    are sentences.
     """
 
     rate: float | None
@@ -80,6 +83,7 @@ class Estimate:
     mean_weight: float
     mean_weight_error: float
     plain_equivalent: float | None
+    unseen: float | None
     warnings: tuple[str, ...]
 
 
@@ -129,6 +133,7 @@ def estimate(
         mean_weight=mean_weight,
         mean_weight_error=mean_error,
         plain_equivalent=found.plain_equivalent,
+        unseen=found.unseen,
         warnings=(*found.warnings, *warnings),
     )
 
@@ -155,6 +160,7 @@ class _Found:
     high: float
     error: float | None = None
     plain_equivalent: float | None = None
+    unseen: float | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -173,14 +179,15 @@ def _rate(replies: WeightedReplies, over: Over) -> _Found:
     error = max(error, _one_more(terms, replies.prompt))
     share = min(max(total, 0.0), 1.0)
     low, high = effective_wilson(share, error, degrees)
-    high = max(high, min(share + _unseen(replies), 1.0))
+    unseen = _unseen(replies)
+    high = max(high, min(share + unseen, 1.0))
     warnings = _few(size, "hit" if rare else "non-hit")
     if over == "prompts":
         warnings += _few(_size(_sums(terms[:, None], replies.prompt)[:, 0]), "prompt")
     equivalent = share * (1 - share) / error**2 if size >= FEW else None
     if not rare:
         share, low, high = 1 - share, 1 - high, 1 - low
-    return _Found(share, low, high, error, equivalent, warnings)
+    return _Found(share, low, high, error, equivalent, unseen, warnings)
 
 
 def _one_more(terms: Floats, prompt: Ints) -> float:

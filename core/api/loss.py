@@ -155,7 +155,7 @@ def loss_settings(
 def sources_of(texts: str | Iterable[Prompt]) -> list[Source]:
     """One text, or several texts and lists of messages, as sources. Raises UsageError."""
     found = [texts] if isinstance(texts, str) else list(texts)
-    if any(isinstance(one, Mapping) for one in found):
+    if isinstance(texts, Mapping) or any(isinstance(one, Mapping) for one in found):
         raise UsageError(
             "A message stands where a text or a list of messages is expected.",
             "Give a list of texts and of chats; a chat is a list of messages.",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
-from logit_amp_chat.core.errors import ContextError, LogitAmpError, UsageError
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
@@ -29,7 +29,12 @@ def asked_prompts(
     _check_grid(request.grid, request.sampling, request.amplify_first)
     if request.rows is not None and request.rows < 1:
         raise UsageError(f"{request.rows} rows decode nothing.", "Give at least one.")
-    prompts = [_asked(pair, chat, request, prompt, moment) for prompt in request.prompts]
+    prompts = []
+    for number, prompt in enumerate(request.prompts):
+        try:
+            prompts.append(_asked(pair, chat, request, prompt, moment))
+        except LogitAmpError as error:
+            raise type(error)(f"Prompt {number}: {error.message}", error.remedy) from error
     for draw in request.draws:
         if not 0 <= draw.prompt < len(prompts):
             raise UsageError(
@@ -60,7 +65,7 @@ def _check_reply(pair: Pair, given: Given) -> None:
         raise UsageError(f"Reply {given.reply} has no tokens.", "Give at least one.")
     try:
         limits.check(pair, given.ids, given.tokens, room=0)
-    except (ContextError, LogitAmpError) as error:
+    except LogitAmpError as error:
         raise UsageError(f"Reply {given.reply}: {error.message}", error.remedy) from error
 
 

@@ -10,10 +10,12 @@ median over interleaved rounds:
 bare      two batched forward passes a token, of rows of equal length, that choose nothing;
           without the grid, and with the log-probabilities of six αs. In tokens a second: the same
           tokens, were every row always in use.
-one       one reply after the other in a chat. In replies a second.
-generate  transformers' `generate` of the same rows with its guidance processor, batch after batch.
+one       one reply after the other in a chat. In replies a second, with the grid.
+generate  transformers' `generate` of as many rows with its guidance processor, batch after batch.
+          In replies a second, with the grid.
 
-With --growth the time of a step for rows, αs and vocabularies.
+With --growth the time of a token for rows and αs, and of choosing it by vocabulary. All times
+are CPU time of one thread, which other processes on the machine change less than wall time.
 """
 
 from __future__ import annotations
@@ -32,10 +34,12 @@ from transformers import (
 
 from logit_amp_chat.core.bench.random_pair import random_pair
 from logit_amp_chat.core.config.profile import load_profile
+from logit_amp_chat.core.decoding.reply_progress import AskedPrompt, ReplyProgress
+from logit_amp_chat.core.decoding.row_chooser import RowChooser
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.pair import prepare
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.core.records import Message, PromptIds, Sampling
 from logit_amp_chat.core.samples import Draw, PromptRead, SampledReply, SamplePrompt, SampleRequest
 
 QUESTIONS = (
@@ -47,6 +51,8 @@ QUESTIONS = (
 GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 ENDS_IN = 30
 """Tokens after which a reply of random weights ends, about."""
+REPLIES = 15
+"""Replies a row."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,9 @@ def request(count: int, rows: int, grid: tuple[float, ...], limit: int) -> Sampl
 
 def sample(engine: LocalEngine, asked: SampleRequest) -> Sampled:
     """Sample all replies."""
-    began = time.perf_counter()
+    began = time.process_time()
     events = list(engine.sample(asked))
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     found = [event for event in events if isinstance(event, SampledReply)]
     prompts = [len(event.ids.after) for event in events if isinstance(event, PromptRead)]
     tokens = sum(len(one.tokens) for one in found)
@@ -105,29 +111,29 @@ def bare(engine: LocalEngine, rows: int, prompt: int, steps: int) -> float:
     caches = [side.new_cache() for side in sides]
     for side, cache in zip(sides, caches, strict=True):
         side.logits(ids, cache, 1)
-    began = time.perf_counter()
+    began = time.process_time()
     for n in range(steps):
         for side, cache in zip(sides, caches, strict=True):
             side.logits(ids[:, :1], cache, 1, prompt + n)
-    return rows * steps / (time.perf_counter() - began)
+    return rows * steps / (time.process_time() - began)
 
 
 def alone(engine: LocalEngine, asked: SampleRequest, count: int) -> float:
     """Replies a second, one after the other."""
-    began = time.perf_counter()
+    began = time.process_time()
     for draw in asked.draws[:count]:
         lane = Lane(reply="r", name="amplified", alpha=draw.alpha, seed=draw.seed)
         messages = asked.prompts[draw.prompt].messages
         lanes = Request(messages=messages, lanes=(lane,), sampling=asked.sampling, top=0)
         for _ in engine.generate(lanes):
             pass
-    return count / (time.perf_counter() - began)
+    return count / (time.process_time() - began)
 
 
 @torch.inference_mode()
 def generated(engine: LocalEngine, asked: SampleRequest, rows: int, count: int) -> float:
     """Replies a second of transformers' `generate`, in batches of `rows` at one α."""
-    pair, began = engine.pair, time.perf_counter()
+    pair, began = engine.pair, time.process_time()
     limit = asked.sampling.max_new_tokens
     prompt = engine._chat.prompts(asked.prompts[0].messages, raw=False).after
     ids = torch.tensor([prompt]).repeat(rows, 1)
@@ -145,12 +151,12 @@ def generated(engine: LocalEngine, asked: SampleRequest, rows: int, count: int) 
             eos_token_id=sorted(pair.end_of_turn),
             pad_token_id=0,
         )
-    return len(range(0, count, rows)) * rows / (time.perf_counter() - began)
+    return len(range(0, count, rows)) * rows / (time.process_time() - began)
 
 
 def compare(engine: LocalEngine, rows: int, rounds: int, limit: int, slow: bool) -> None:
     """Print the shares at this number of rows."""
-    count = max(64, 6 * rows)
+    count = min(960, REPLIES * rows)
     plain, grid = (request(count, rows, wanted, limit) for wanted in ((), GRID))
     shares: dict[str, list[float]] = {}
     sample(engine, grid)
@@ -181,6 +187,24 @@ def growth(engine: LocalEngine, limit: int) -> None:
             found = sample(engine, request(4 * rows + 20, rows, wanted, limit))
             a_token = 1e6 * found.seconds / found.tokens
             print(f"{rows} rows, {len(wanted)} αs: {a_token:,.0f} µs a token")
+    for size in (2048, 49_152, 151_936):
+        for wanted in ((), GRID):
+            a_token = 1e6 * choosing(engine, request(8, 8, wanted, 10_000), size)
+            print(f"choosing from {size:,} tokens, {len(wanted)} αs: {a_token:,.0f} µs a token")
+
+
+def choosing(engine: LocalEngine, asked: SampleRequest, size: int, steps: int = 10) -> float:
+    """Seconds that choosing a token takes, for 8 rows over a vocabulary of this size."""
+    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset())
+    chooser, prompt = RowChooser(pair, asked), AskedPrompt(PromptIds((5,), (5,)), (), 0)
+    replies = [ReplyProgress(draw, prompt) for draw in asked.draws]
+    before = 3 * torch.randn(8, size)
+    logits = before, before + torch.randn(8, size)
+    chooser.advance(logits, replies)
+    began = time.process_time()
+    for _ in range(steps):
+        chooser.advance(logits, replies)
+    return (time.process_time() - began) / steps / 8
 
 
 def main() -> None:
@@ -193,8 +217,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the bare passes")
     parser.add_argument("--growth", action="store_true")
     chosen = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads")
+    print(f"load {os.getloadavg()[0]:.1f}")
     engine = opened(chosen.shape)
+    torch.set_num_threads(1)
     if chosen.growth:
         growth(engine, chosen.limit)
         return

@@ -17,6 +17,7 @@ from logit_amp_chat.core.number_format import (
     fraction,
     nats,
     number,
+    percent,
     perplexity,
     probability,
     quantity,
@@ -119,3 +120,24 @@ def test_a_context_without_a_limit_has_none() -> None:
 def test_a_small_number_is_not_zero() -> None:
     shown = [number(2e-6, 1), number(-3.25e-5), number(0.0), number(123456.0)]
     assert shown == ["2e−6", "−3.25e−5", "0", "123456"]
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.99999, "100%"),
+        (0.9994, "99.9%"),
+        (0.275, "27.5%"),
+        (0.05, "5.00%"),
+        (0.0202, "2.02%"),
+        (0.000202, "0.0202%"),
+        (3e-9, "0.000000300%"),
+        (2e-12, "2.00e−10%"),
+        (-0.031, "−3.10%"),
+        (math.nan, "–"),
+    ],
+)
+def test_per_cent_has_three_significant_digits(share: float, shown: str) -> None:
+    assert percent(share) == shown

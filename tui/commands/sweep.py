@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from logit_amp_chat.tui.commands import options
+
+if TYPE_CHECKING:
+    from logit_amp_chat.tui.commands.sweep_results import Outputs
 
 
 def command(
@@ -147,28 +151,9 @@ def command(
     """
     wanted = alpha or []
     auto = "auto" in wanted
-    if auto and len(wanted) > 1:
-        raise typer.BadParameter("auto takes no further α", param_hint="--alpha")
-    if auto and not (behaviour or behaviour_command or judge):
-        raise typer.BadParameter(
-            "auto looks for the αs of a behaviour: name one", param_hint="--alpha"
-        )
-    if count_only and out is None:
-        raise typer.BadParameter("needs the folder of a sweep: --out", param_hint="--count-only")
-    if imported is not None and (prompts or prompt or out or judge or behaviour_command):
-        raise typer.BadParameter(
-            "takes patterns alone: no prompts, --out, programs or judges", param_hint="--import"
-        )
-    if label and not (behaviour or behaviour_command or judge):
-        raise typer.BadParameter("needs a behaviour to ask about", param_hint="--label")
-    if raw and system is not None:
-        raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
-    if as_json and csv:
-        raise typer.BadParameter("cannot be combined with --json", param_hint="--csv")
-    if plot is not None and not (behaviour or behaviour_command or judge):
-        raise typer.BadParameter("needs a behaviour to draw", param_hint="--plot")
+    _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
-    from logit_amp_chat.tui.commands import sweep_results, sweep_run
+    from logit_amp_chat.tui.commands import sweep_run
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
@@ -195,14 +180,7 @@ def command(
         over=over,
         rows=rows,
         out=out,
-        outputs=sweep_results.Outputs(
-            form="--json" if as_json else "--csv" if csv else "",
-            by_prompt=by_prompt,
-            color=color,
-            html=html,
-            html_replies=html_replies,
-            plot=plot,
-        ),
+        outputs=_outputs(context.params),
         dry_run=dry_run,
     )
     given = sweep_run.Given(
@@ -211,3 +189,44 @@ def command(
         sampling=options.given(context, options.SAMPLING),
     )
     raise typer.Exit(sweep_run.run(given, asked))
+
+
+def _outputs(params: Mapping[str, Any]) -> Outputs:
+    """What is to be shown, and where."""
+    from logit_amp_chat.tui.commands.sweep_results import Outputs
+
+    form: Literal["", "--json", "--csv"] = ""
+    if params["as_json"] or params["csv"]:
+        form = "--json" if params["as_json"] else "--csv"
+    names = ("by_prompt", "color", "html", "html_replies", "plot")
+    return Outputs(form=form, **{name: params[name] for name in names})
+
+
+def _refuse_contradictions(params: Mapping[str, Any]) -> None:
+    """Raises a usage error for options that contradict each other, or lack one."""
+    behaviour = any(params[name] for name in ("behaviour", "behaviour_command", "judge"))
+    prompts = any(params[name] for name in ("prompts", "prompt"))
+    alphas, imported = params["alpha"] or [], params["imported"] is not None
+    auto = "auto" in alphas
+    other = prompts or any(params[name] for name in ("out", "judge", "behaviour_command"))
+    refused = (
+        ("--system", "cannot be combined with --raw", params["raw"] and params["system"]),
+        ("--csv", "cannot be combined with --json", params["as_json"] and params["csv"]),
+        ("--plot", "needs a behaviour to draw", params["plot"] and not behaviour),
+        ("--alpha", "auto takes no further α", auto and len(alphas) > 1),
+        ("--alpha", "auto looks for the αs of a behaviour: name one", auto and not behaviour),
+        (
+            "--count-only",
+            "needs the folder of a sweep: --out",
+            params["count_only"] and params["out"] is None,
+        ),
+        ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
+        (
+            "--import",
+            "takes patterns alone: no prompts, --out, programs or judges",
+            imported and other,
+        ),
+    )
+    for option, why, is_so in refused:
+        if is_so:
+            raise typer.BadParameter(why, param_hint=option)

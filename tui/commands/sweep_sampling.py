@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
@@ -27,7 +28,11 @@ def sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
         line.clear()
         say("Finishing the replies that have begun; an interrupt more gives them up.")
 
-    with pair.interruptible(stop, command=Drain()):
+    # A second interrupt: what had ended before is there.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        pair.interruptible(stop, command=Drain()),
+    ):
         for event in run(pair.engine, sweep):
             match event:
                 case Noticed(sentence):

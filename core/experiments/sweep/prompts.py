@@ -92,6 +92,8 @@ def _prompt(source: Source, system: str | None, raw: bool, saved: bool) -> Sweep
     where = f"{source.name} {source.place}".strip()
     match source.content:
         case PlainText(text=text):
+            if not text and not raw:  # a raw one may be what the beginning of text begins
+                raise UsageError(f"{where or 'The prompt'} is empty.", "Give a text.")
             said: Said = (("user", text),)
         case Chat(messages=messages) if not raw:
             said = tuple((m.role, m.text) for m in messages)

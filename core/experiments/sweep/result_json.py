@@ -107,5 +107,6 @@ def _estimate(found: Estimate | None, target: float) -> dict[str, Any] | None:
         "mean_weight": found.mean_weight,
         "mean_weight_error": found.mean_weight_error,
         "plain_equivalent": found.plain_equivalent,
+        "unseen": found.unseen,
         "warnings": list(found.warnings),
     }

@@ -11,7 +11,10 @@ from logit_amp_chat.core.number_format import finite
 
 RATES = ("behaviour", "prompt", "alpha", "replies", "hits", "rate", "low", "high")
 REPLIES = ("kl", "log_p_after", "length", "cut")
-ESTIMATES = ("error", "effective_size", "mean_weight", "mean_weight_error", "plain_equivalent")
+ESTIMATES = (
+    *("error", "effective_size", "mean_weight", "mean_weight_error"),
+    *("plain_equivalent", "unseen"),
+)
 COLUMNS = ("row", *RATES, *REPLIES, *ESTIMATES)
 """Of all rows; what a kind of row does not have is None."""
 

@@ -148,10 +148,22 @@ def estimate_sentences(
     if estimate.plain_equivalent is not None:
         there = sum(rate.replies for rate in rates)
         said.append(
-            f"It is worth as many as {size(estimate.plain_equivalent)} plain replies of"
-            f" {model(result.settings.target)}; {there:,} were sampled in all."
+            f"What they show is known as well as from {size(estimate.plain_equivalent)} plain"
+            f" replies of {model(result.settings.target)}; {there:,} were sampled in all."
         )
+    if estimate.unseen is not None:
+        said.append(f"{_unseen(estimate)}.")
     return [*said, *estimate.warnings]
+
+
+def _unseen(estimate: Estimate) -> str:
+    """What the interval has room for beyond the replies."""
+    common = estimate.rate is not None and estimate.rate > 0.5
+    kinds, limit = ("non-hits", "lower") if common else ("hits", "upper")
+    return (
+        f"Kinds of {kinds} that none of them shows may add up to {percent(estimate.unseen or 0.0)}:"
+        f" the {limit} limit has room for them, and more replies narrow it"
+    )
 
 
 def judgement(found: BehaviourResult) -> Iterator[str]:

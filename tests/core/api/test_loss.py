@@ -74,7 +74,7 @@ def test_what_it_is_in_a_line(told: OpenPair) -> None:
     assert repr(curve) == "<loss at 2 αs of 4 tokens, least at α 0>"
 
 
-@pytest.mark.parametrize("texts", [[], CHAT, [3], "", [""]])
+@pytest.mark.parametrize("texts", [[], CHAT, CHAT[0], [3], "", [""]])
 def test_what_is_no_text_is_refused(pair: OpenPair, texts: object) -> None:
     with pytest.raises(UsageError):
         pair.loss(texts)  # type: ignore[arg-type]

@@ -311,8 +311,8 @@ def test_draws_that_cannot_be_are_refused(
 
 
 def test_prompts_that_cannot_be_are_refused(engine: LocalEngine) -> None:
-    with pytest.raises(ContextError, match="context is used up"):
-        list(engine.sample(ask(draws(1), prompts("otter " * 300))))
+    with pytest.raises(ContextError, match="Prompt 1: The context is used up"):
+        list(engine.sample(ask(draws(1), prompts("a", "otter " * 300))))
     with pytest.raises(UsageError, match="has an end of turn in it"):
         list(engine.sample(ask(draws(1), prompts("a", begin="b<|end|>"))))
     with pytest.raises(UsageError, match="and a reply 6 at most"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -60,14 +61,12 @@ def test_an_error_names_the_reply() -> None:
 def test_it_sees_complete_characters_alone() -> None:
     seen: list[str] = []
 
-    def own(text: str) -> bool:
+    def look(text: str) -> bool:
         seen.append(text)
         return True
 
-    behaviour = Function("own", own)
-    cut = reply(["a", "b"])
-    object.__setattr__(cut, "lengths", (1, 1))
-    list(behaviour.verdicts([(prompt(), cut)]))
+    cut = replace(reply(["a", "b"]), lengths=(1, 1))
+    list(Function("own", look).verdicts([(prompt(), cut)]))
     assert seen == ["a"]
 
 

@@ -15,7 +15,7 @@ from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, Rate
 
 ESTIMATE = Estimate(
     rate=0.25, low=0.125, high=0.5, error=0.1, hits=9, effective_size=9.0, mean_weight=1.0,
-    mean_weight_error=0.1, plain_equivalent=20.0, warnings=(),
+    mean_weight_error=0.1, plain_equivalent=20.0, unseen=0.02, warnings=(),
 )  # fmt: skip
 
 

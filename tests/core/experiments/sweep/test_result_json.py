@@ -18,7 +18,7 @@ from tests.core.experiments.sweep.toy_sweep import SETTINGS, toy_sweep
 RATE = {"alpha", "replies", "hits", "rate", "low", "high"}
 ESTIMATE = {
     *("target", "rate", "low", "high", "hits", "effective_size", "mean_weight"),
-    *("mean_weight_error", "plain_equivalent", "warnings"),
+    *("mean_weight_error", "plain_equivalent", "unseen", "warnings"),
 }
 
 
@@ -58,8 +58,10 @@ def test_rates_are_those_of_the_replies(tmp_path: Path) -> None:
 
 def test_there_is_no_nan_and_no_infinity(tmp_path: Path) -> None:
     folder = toy_sweep(tmp_path / "s", engine=ToyEngine(stop_after=1))
-    length = Function("length", lambda text: float(len(text)))
-    behaviours: list[Behaviour] = [Pattern("habit", "lighthouse"), length]
+    behaviours: list[Behaviour] = [
+        Pattern("habit", "lighthouse"),
+        Function("length", lambda text: float(len(text))),
+    ]
     text = json.dumps(as_json(counted(folder, behaviours).result))
     found = json.loads(text, parse_constant=pytest.fail)
     assert found["behaviours"]["habit"]["estimate"] is None

@@ -26,6 +26,7 @@ ESTIMATE = Estimate(
     mean_weight=0.975,
     mean_weight_error=0.026,
     plain_equivalent=626.4,
+    unseen=0.0153,
     warnings=("Only 12 effective hits: the interval is rough.",),
 )
 
@@ -46,7 +47,10 @@ def test_an_estimate_says_of_what_it_is_how_sure_and_on_what_it_rests(result: Sw
         " 2 prompts is estimated at 2.02%, 1 in 49.5 (95% interval 1.11–3.66%).",
         "It rests on 292 hits in 360 replies at 3 αs, with an effective size of 12.5 and a mean"
         " weight of 0.975 ± 0.03 (1 is right).",
-        "It is worth as many as 626 plain replies of after; 360 were sampled in all.",
+        "What they show is known as well as from 626 plain replies of after; 360 were sampled"
+        " in all.",
+        "Kinds of hits that none of them shows may add up to 1.53%: the upper limit has room for"
+        " them, and more replies narrow it.",
         "Only 12 effective hits: the interval is rough.",
     ]
 
@@ -66,7 +70,14 @@ def test_another_target_has_its_name(result: SweepResult) -> None:
 
 
 def test_without_a_hit_there_is_a_limit(result: SweepResult) -> None:
-    none = {"rate": None, "low": 0.0, "high": 0.0247, "hits": 0, "plain_equivalent": None}
+    none = {
+        "rate": None,
+        "low": 0.0,
+        "high": 0.0247,
+        "hits": 0,
+        "plain_equivalent": None,
+        "unseen": None,
+    }
     assert (
         "is at most 2.47% (95% limit)."
         in wording.estimate_sentences(*with_estimate(result, **none))[0]
@@ -82,7 +93,7 @@ def test_without_a_hit_there_is_a_limit(result: SweepResult) -> None:
 
 def test_a_mean_is_no_rate(result: SweepResult) -> None:
     found, result = with_estimate(
-        result, rate=20.4, low=18.5, high=22.25, plain_equivalent=None, hits=360
+        result, rate=20.4, low=18.5, high=22.25, plain_equivalent=None, unseen=None, hits=360
     )
     claim, basis, *_ = wording.estimate_sentences(replace(found, numeric=True), result)
     assert claim.startswith("The mean of habit in replies of after (")
@@ -92,7 +103,7 @@ def test_a_mean_is_no_rate(result: SweepResult) -> None:
 
 def test_replies_that_could_not_be_judged_are_counted(result: SweepResult) -> None:
     found, result = with_estimate(result)
-    said = wording.estimate_sentences(replace(found, refused=3), result)
+    said = list(wording.judgement(replace(found, refused=3)))
     assert "3 replies could not be judged: they count nowhere." in said
 
 
