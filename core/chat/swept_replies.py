@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep import counting
-from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict
+from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict, definition_key
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
-from logit_amp_chat.core.experiments.sweep.result import SweepResult, result_of
+from logit_amp_chat.core.experiments.sweep.labels import LabelFile, error_rates, labels_in
+from logit_amp_chat.core.experiments.sweep.result import (
+    BehaviourResult,
+    SweepResult,
+    result_of,
+)
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
 
 
@@ -60,6 +66,7 @@ class SweptReplies:
         self.problem = ""
         """Why a behaviour is not counted any more."""
         self._swept: dict[str, Swept] = {}
+        self._labels = labels_in(folder.path)
         self._result: tuple[object, SweepResult] | None = None
         self.read()
 
@@ -109,8 +116,36 @@ class SweptReplies:
         """Rates and estimates of what is there."""
         key = len(self._swept), self.folder.contents.settled, self.behaviours
         if self._result is None or self._result[0] != key:
-            self._result = key, result_of(self.folder, self._counts, self.behaviours)
+            result = result_of(self.folder, self._counts, self.behaviours)
+            found = tuple(map(self._with_errors, range(len(self.behaviours)), result.behaviours))
+            self._result = key, replace(result, behaviours=found)
         return self._result[1]
+
+    # --- marks by hand ----------------------------------------------------------------
+
+    def marks(self, behaviour: int | None) -> Mapping[str, bool]:
+        """Whether a person says that replies show the behaviour of this number, by their ids."""
+        if behaviour is None:
+            return {}
+        key = definition_key(self.behaviours[behaviour].definition)
+        return self._labels.get(key, {})
+
+    def mark(self, behaviour: int, reply: str, label: bool | None) -> None:
+        """Write whether a reply shows a behaviour; None takes it back. Raises LogitAmpError."""
+        key = definition_key(self.behaviours[behaviour].definition)
+        with contextlib.closing(LabelFile(self.folder.path)) as file:
+            file.add(key, reply, label)
+            self._labels[key] = dict(file.of(key))
+        self._result = None
+
+    def _with_errors(self, number: int, found: BehaviourResult) -> BehaviourResult:
+        """The result with how often the behaviour errs, by what was marked."""
+        marks = self.marks(number)
+        if not any(reply in self._swept for reply in marks):
+            return found
+        prompt = self.folder.prompts[0]
+        judged = [(prompt, one.reply, one.verdicts[number]) for one in self._swept.values()]
+        return replace(found, errors=error_rates(judged, marks))
 
     def _count(self, behaviours: Sequence[Behaviour], replies: Iterable[SweepReply]) -> None:
         counts = counting.new_counts(self.folder, behaviours)

@@ -39,6 +39,11 @@ SWEEP: Actions = (
     _action("page_down", "page(1)", "pagedown", "pgdn", "page", "A page down."),
     _action("top", "top", "home", "home", "top", "To the first reply."),
     _action("end", "end", "end", "end", "end", "To the last reply."),
+    _action("mark_hit", "mark(True)", "plus", "+", "mark",
+            "Say by hand that this reply shows the behaviour, whatever was counted; again: take it"
+            " back. Marks say how often the counting errs.", 14, opposite="-"),
+    _action("mark_none", "mark(False)", "minus", "-", "mark",
+            "Say by hand that this reply does not show the behaviour; again: take it back."),
     _action("more", "more", "m", "m", "more …",
             "Add αs or samples to a sweep that does not run.", 13),
     _action("copy", "copy", "y", "y", "copy", "Copy the reply, or the path of the folder.", 12),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,16 +35,26 @@ class ReplyList(TokenLog, inherit_bindings=False):
         """The reply that the keys act on."""
         return self._picked.swept if self._picked else None
 
-    def show_groups(self, groups: Sequence[Group], behaviour: int | None, name: str) -> None:
-        """Show these replies; `behaviour` is what is marked, and `name` what it is called."""
+    def show_groups(
+        self,
+        groups: Sequence[Group],
+        behaviour: int | None,
+        name: str,
+        marks: Mapping[str, bool],
+    ) -> None:
+        """Show these replies; `behaviour` is what is looked at, and `name` what it is called.
+
+        `marks` are what a person said of replies, by their ids.
+        """
         known = {block.id: block for block in self.blocks if isinstance(block, SweptBlock)}
         blocks: list[Block] = []
         for group in groups:
             blocks.append(GroupBlock(group, name))
             for swept in group.replies:
                 block = known.get(swept.reply.id)
-                if block is None or block.swept is not swept or block.behaviour != behaviour:
-                    block = SweptBlock(swept, behaviour)
+                own = swept, behaviour, marks.get(swept.reply.id)
+                if block is None or (block.swept, block.behaviour, block.mark) != own:
+                    block = SweptBlock(*own)
                 blocks.append(block)
         self._show_in_place(blocks)
 

@@ -151,6 +151,21 @@ class SweepScreen(Screen[None]):
             self.view.notice.say(error.message, error.remedy, error=True)
         self.view.update()
 
+    def action_mark(self, label: bool) -> None:
+        """Say whether the picked reply shows the behaviour; saying it again takes it back."""
+        view, swept = self.view, self.view.list.picked
+        number = view.choice.behaviour
+        if view.behaviour is None or number is None:
+            view.notice.say("Nothing is counted yet.", "Press b to say what.", kind="hits")
+        elif swept is not None:
+            was = self.sweep.replies.marks(number).get(swept.reply.id)
+            try:
+                self.sweep.replies.mark(number, swept.reply.id, None if was is label else label)
+            except LogitAmpError as error:
+                view.notice.say(error.message, error=True)
+            view.list.pick_by(1)
+            view.update()
+
     def action_stop(self) -> None:
         """Begin no further reply; again, give up those that have begun."""
         self.sweep.stop()

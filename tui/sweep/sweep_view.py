@@ -14,7 +14,7 @@ from logit_amp_chat.core.chat.swept_replies import Choice
 from logit_amp_chat.core.chat.turn_sweep import Doing, TurnSweep
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, SweepResult
-from logit_amp_chat.core.experiments.sweep.wording import estimate_line
+from logit_amp_chat.core.experiments.sweep.wording import estimate_line, judgement
 from logit_amp_chat.core.number_format import count, sampling_line
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
@@ -103,11 +103,13 @@ class SweepView(LogPanel):
 
     def _update_list(self) -> None:
         replies = self.sweep.replies
-        made_from = (len(replies), replies.behaviours, self.choice)
+        number = self.choice.behaviour
+        marks = dict(replies.marks(number))
+        made_from = (len(replies), replies.behaviours, self.choice, marks)
         if made_from != self._listed:
             self._listed = made_from
             name = self.behaviour.name if self.behaviour else ""
-            self.list.show_groups(replies.groups(self.choice), self.choice.behaviour, name)
+            self.list.show_groups(replies.groups(self.choice), number, name, marks)
 
     def _found(self, result: SweepResult) -> BehaviourResult | None:
         number = self.choice.behaviour
@@ -133,7 +135,8 @@ class SweepView(LogPanel):
         if found.estimate is None:
             return [f"{name} · {result.no_estimate}"]
         line = estimate_line(found.estimate, result.settings.target, found.numeric)
-        return [f"{name} · {line}", *(f"  {warning}" for warning in found.estimate.warnings)]
+        more = [*judgement(found), *found.estimate.warnings]
+        return [f"{name} · {line}", *(f"  {sentence}" for sentence in more)]
 
     # --- around it ------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.token_log.wrapping import WrappedText
 
 HIT, PICKED = "●", "▸"
+MARKS = {None: "  ", True: "✓ ", False: "✗ "}
 
 
 class GroupBlock:
@@ -37,11 +38,12 @@ class GroupBlock:
 class SweptBlock:
     """One reply, whole, with its matches marked."""
 
-    def __init__(self, swept: Swept, behaviour: int | None) -> None:
-        """Mark what the behaviour of this number matched, or what any did."""
+    def __init__(self, swept: Swept, behaviour: int | None, mark: bool | None) -> None:
+        """Underline what the behaviour of this number matched; `mark` is what a person said."""
         self.id = swept.reply.id
         self.swept = swept
         self.behaviour = behaviour
+        self.mark = mark
         self.picked = False
         """Whether the keys act on it."""
         self.wrapped = WrappedText(80)
@@ -58,7 +60,7 @@ class SweptBlock:
         hit = self.swept.has(self.behaviour)
         kind = "picked" if self.picked else "hit-head" if hit else "finish"
         wrapped.add(f"{PICKED if self.picked else ' '}{HIT if hit else ' '}{reply.n + 1:>3} ", kind)
-        wrapped.add(" ", "finish")
+        wrapped.add(MARKS[self.mark], "finish")
         end = 0
         for start, stop in self.swept.spans(self.behaviour):
             if stop > max(start, end):

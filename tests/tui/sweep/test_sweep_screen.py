@@ -7,6 +7,9 @@ from pathlib import Path
 from scipy.stats import binomtest
 from textual.widgets import Input
 
+from logit_amp_chat.core.experiments.sweep.behaviours import definition_key
+from logit_amp_chat.core.experiments.sweep.labels import labels_in
+from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.protocol import Drain, Stop
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.behaviours import BehavioursScreen
@@ -357,3 +360,28 @@ async def test_without_a_message_or_models_it_says_so(tmp_path: Path) -> None:
         await chat.say("Hi")
         await chat.press("tab", "S")
         assert "not loaded" in chat.notice
+
+
+# --- marks by hand ---------------------------------------------------------------------------
+
+
+async def test_marks_say_how_often_the_counting_errs(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(110, 40)) as chat:
+        await begin(chat, samples="10")
+        await sample(chat)
+        hits = sum("lighthouse" in text for text in texts_at(chat, 0.0))
+        assert hits > 0
+        first = picked(chat)
+        await chat.press("-")  # the first hit is none
+        assert picked(chat) != first
+        assert "✗" in replies(chat)
+        assert "1 of 1 hits" in estimate(chat)
+        await chat.press("home", "-")  # taken back
+        assert "marked by hand" not in estimate(chat)
+        await chat.press("home", "+")
+        assert "✓" in replies(chat)
+        assert "0 of 1 hits" in estimate(chat)
+        path = sweep_of(chat).path
+    assert labels_in(path)[definition_key(Pattern("habit", "lighthouse").definition)] == {
+        first: True
+    }
