@@ -108,12 +108,7 @@ def estimate(
     replies = weigh(samples, target, coupled)
     if not numeric and not np.isin(replies.value, (0.0, 1.0)).all():
         raise ValueError("A value is neither 1 nor 0, and is not said to be a number.")
-    if over == "prompts" and len(samples) < LEAST_PROMPTS:
-        raise UsageError(
-            f"An interval over prompts needs {LEAST_PROMPTS} prompts, and there are"
-            f" {len(samples)}.",
-            "Add prompts, or leave them fixed: the interval is then about these prompts.",
-        )
+    check_over(over, len(samples))
     mean_weight = float(replies.whole_weight.sum())
     mean_error = _error(_within(replies.whole_weight[:, None], replies)[:, 0])
     warnings = _weight_warning(mean_weight, mean_error) + _single_warning(replies)
@@ -138,19 +133,13 @@ def estimate(
     )
 
 
-def curve(
-    samples: Sequence[PromptSample],
-    columns: Sequence[int],
-    *,
-    numeric: bool = False,
-    over: Over = "replies",
-    coupled: bool = False,
-) -> tuple[Estimate, ...]:
-    """The estimate with each of `columns` as the target, from all replies; as `estimate`."""
-    return tuple(
-        estimate(samples, target=column, numeric=numeric, over=over, coupled=coupled)
-        for column in columns
-    )
+def check_over(over: Over, prompts: int) -> None:
+    """Raises UsageError where so many prompts are too few for an interval over them."""
+    if over == "prompts" and prompts < LEAST_PROMPTS:
+        raise UsageError(
+            f"An interval over prompts needs {LEAST_PROMPTS} prompts, and there are {prompts}.",
+            "Add prompts, or leave them fixed: the interval is then about these prompts.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logit_amp_chat.core.analysis.balance_weights import balance_weights
+from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict, definition_key
 from logit_amp_chat.core.experiments.sweep.counting import count
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.labels import Judged, error_rates, labels_in
-from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
+from logit_amp_chat.core.experiments.sweep.result import SweepResult, result_of
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
 from logit_amp_chat.core.records import FinishReason
 
