@@ -32,7 +32,7 @@ def label(folder: SweepFolder, behaviour: Behaviour, number: int) -> None:
         marked = file.of(key)
         waiting = sample_to_label(_judged(folder, behaviour), number)
         waiting = [one for one in waiting if one[1].id not in marked]
-        say(f"{behaviour.name}: {count(len(marked), 'reply')[:-1]}ies are marked; {KEYS}.")
+        say(f"{behaviour.name}: {count(len(marked), 'reply')} marked before; {KEYS}.")
         done: list[str] = []
         place = 0
         while place < len(waiting):

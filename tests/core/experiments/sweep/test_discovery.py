@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections.abc import Callable
 
 import pytest
-from scipy import stats
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.discovery import (
     FoundPhrase,
     discover,
     is_confirming,
-    wilson,
 )
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from tests.core.experiments.sweep.made import prompt, reply
@@ -136,6 +133,14 @@ def test_where_alpha_changes_nothing_hardly_anything_is_confirmed() -> None:
     assert wrong <= 5  # P(more of 40 at 5 %) < 2 %
 
 
+def test_coupled_replies_at_several_alphas_are_not_pooled() -> None:
+    """Those of one n are hits together: pooled, one chance would count several times."""
+    replies = sweep(with_habit)
+    (habit,) = confirmed(discover(PROMPTS, replies, coupled=True))
+    assert habit.alphas == (2.0,)
+    assert habit.amplified.replies == habit.zero.replies == 4 * 20
+
+
 def test_names_are_not_those_of_other_behaviours() -> None:
     taken = ["by-the-way-the-lighthouse-sees"]
     (habit,) = confirmed(discover(PROMPTS, sweep(with_habit), taken))
@@ -157,11 +162,3 @@ def test_prompts_without_replies_at_both_count_nothing() -> None:
     replies = [one for one in sweep(with_habit) if one.prompt != "p1" or one.alpha == 2]
     (habit,) = confirmed(discover(PROMPTS, replies))
     assert (habit.prompts, habit.all_prompts) == (3, 3)
-
-
-def test_wilson_is_the_score_interval() -> None:
-    count, z = wilson(3, 40), float(stats.norm.ppf(0.975))
-    middle, spread = 3 / 40 + z**2 / 80, z * math.sqrt(3 / 40 * 37 / 40 / 40 + z**2 / 6400)
-    assert count.low == pytest.approx((middle - spread) / (1 + z**2 / 40))
-    assert count.high == pytest.approx((middle + spread) / (1 + z**2 / 40))
-    assert math.isnan(wilson(0, 0).rate)
