@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from logit_amp_chat.core.experiments.record_file import FileKind, RecordFile, read_records
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
@@ -29,15 +30,7 @@ class LabelFile:
         self._file = RecordFile(folder / NAME, KIND)
         self._labels: dict[str, dict[str, bool]] = {}
         for fields in self._file.load():
-            match fields:
-                case {
-                    "behaviour": str() as behaviour,
-                    "reply": str() as reply,
-                    "label": bool() | None as label,
-                }:
-                    self._take(behaviour, reply, label)
-                case _:
-                    self._file.damaged += 1
+            self._file.damaged += not _take(self._labels, fields)
 
     @property
     def damaged(self) -> int:
@@ -50,43 +43,40 @@ class LabelFile:
 
     def add(self, behaviour: str, reply: str, label: bool | None) -> None:
         """Mark a reply; a later mark replaces it, None removes it. Raises TranscriptError."""
-        self._take(behaviour, reply, label)
-        self._file.append(
-            LABEL, {"behaviour": behaviour, "reply": reply, "label": label, "time": now()}
-        )
+        fields = {"behaviour": behaviour, "reply": reply, "label": label}
+        _take(self._labels, fields)
+        self._file.append(LABEL, {**fields, "time": now()})
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
         self._file.close()
-
-    def _take(self, behaviour: str, reply: str, label: bool | None) -> None:
-        labels = self._labels.setdefault(behaviour, {})
-        if label is None:
-            labels.pop(reply, None)
-        else:
-            labels[reply] = label
 
 
 def labels_in(folder: Path) -> dict[str, dict[str, bool]]:
     """The marks in a folder, by definition and reply, to be read alone; none without a file."""
     found: dict[str, dict[str, bool]] = {}
     try:
-        for line in read_records(folder / NAME, KIND):
-            match line:
-                case {
-                    "behaviour": str() as behaviour,
-                    "reply": str() as reply,
-                    "label": bool() | None as label,
-                }:
-                    marked = found.setdefault(behaviour, {})
-                    marked.pop(reply, None)
-                    if label is not None:
-                        marked[reply] = label
-                case _:
-                    continue
+        for fields in read_records(folder / NAME, KIND):
+            _take(found, fields or {})
     except OSError:
         return {}
     return found
+
+
+def _take(labels: dict[str, dict[str, bool]], fields: Mapping[str, Any]) -> bool:
+    """Add the mark of a record to those before it. Whether it has one."""
+    match fields:
+        case {
+            "behaviour": str() as behaviour,
+            "reply": str() as reply,
+            "label": bool() | None as label,
+        }:
+            marked = labels.setdefault(behaviour, {})
+            marked.pop(reply, None)
+            if label is not None:
+                marked[reply] = label
+            return True
+    return False
 
 
 # --- choosing -------------------------------------------------------------------

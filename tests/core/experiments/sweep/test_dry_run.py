@@ -47,7 +47,7 @@ def test_the_speed_is_that_of_the_runs_that_came_to_their_end(tmp_path: Path) ->
     folder = toy_sweep(tmp_path / "s")
     folder.contents.seconds = 1.0
     found = dry_run(replace(SETTINGS, samples=70), PROMPTS, folder)
-    assert found.seconds == pytest.approx(found.likely_tokens / (10 * 2))
+    assert found.seconds == pytest.approx(60 * 2 / (10 * 2))
 
 
 def test_a_run_that_never_came_to_its_end_tells_no_time(tmp_path: Path) -> None:
