@@ -1,4 +1,4 @@
-"""Proportions of replies: their limits, and whether two of them differ."""
+"""Limits of proportions of replies, and of means."""
 
 from __future__ import annotations
 
@@ -21,15 +21,6 @@ def wilson(hits: int, replies: int) -> tuple[float, float]:
         return 0.0, 1.0
     found = stats.binomtest(hits, replies).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)
-
-
-def difference(hits_a: int, replies_a: int, hits_b: int, replies_b: int) -> float:
-    """The p-value of two rates being equal: Fisher's exact test, two-sided.
-
-    All replies are independent; coupled replies at two αs are not.
-    """
-    table = [[hits_a, replies_a - hits_a], [hits_b, replies_b - hits_b]]
-    return float(stats.fisher_exact(table).pvalue)
 
 
 def effective_wilson(rate: float, error: float, degrees: float) -> tuple[float, float]:

@@ -90,12 +90,12 @@ class Estimate:
 def estimate(
     samples: Sequence[PromptSample],
     *,
-    target: int | None,
+    target: int,
     numeric: bool = False,
     over: Over = "replies",
     coupled: bool = False,
 ) -> Estimate:
-    """The rate under the target: the column `target`, or None for that of `log_target`.
+    """The rate under the target, the column of this number.
 
     `numeric` values are numbers, whose mean is estimated; else they are 1 or 0. The prompts are
     fixed, and the error is that of their replies; `over` prompts they are a sample of prompts.
@@ -202,7 +202,7 @@ def _unseen(replies: WeightedReplies) -> float:
 
 
 def _limit(
-    samples: Sequence[PromptSample], replies: WeightedReplies, target: int | None, over: Over
+    samples: Sequence[PromptSample], replies: WeightedReplies, target: int, over: Over
 ) -> _Found:
     """The limit without a hit, or without a reply that is none.
 
@@ -325,14 +325,12 @@ def _occurs(value: Floats, replies: WeightedReplies) -> bool:
     return float(value @ replies.weight) > NOTHING
 
 
-def _own(samples: Sequence[PromptSample], target: int | None, over: Over) -> int:
+def _own(samples: Sequence[PromptSample], target: int, over: Over) -> int:
     """How many of the target's own replies bound a rate that none of them shows.
 
     With unequal numbers each prompt counts with the smallest, which is the safe side; over
     prompts each counts once, as its replies are alike.
     """
-    if target is None:
-        return 0
     least = min(int(sample.counts[target]) for sample in samples)
     return (min(least, 1) if over == "prompts" else least) * len(samples)
 

@@ -134,9 +134,10 @@ def _weighted(
 
 def _weights(counts: Counts, name: str, prompt: str, target: float) -> list[float]:
     """The weights of the replies to a prompt of which it is known whether they show it."""
-    sample = counts.sample(name, prompt, target)
-    log_target, _ = sample.target(counts.grid.index(target))
-    if not len(log_target):
+    sample = counts.sample(name, prompt)
+    replies = len(sample.value)
+    if not replies:
         return []
-    shares = sample.counts / len(log_target)
-    return [float(one) for one in balance_weights(sample.log_q, log_target, shares)]
+    log_target = sample.log_q[:, counts.grid.index(target)]
+    weights = balance_weights(sample.log_q, log_target, sample.counts / replies)
+    return [float(one) for one in weights]

@@ -109,7 +109,7 @@ class SweepResult:
     @property
     def wanted(self) -> int:
         """Replies that there are once the sweep is finished."""
-        return len(self.prompts) * len(self.settings.alphas) * self.settings.samples
+        return self.settings.replies_to(len(self.prompts))
 
     @property
     def complete(self) -> bool:
@@ -172,7 +172,7 @@ def _behaviour(
     settings, name = folder.settings, behaviour.name
 
     def at(target: float, prompts: Sequence[str], over: Over) -> Estimate | None:
-        samples = [] if unknown else [counts.sample(name, prompt, target) for prompt in prompts]
+        samples = [] if unknown else [counts.sample(name, prompt) for prompt in prompts]
         if not all(len(sample.value) for sample in samples) or not samples:
             return None
         return estimate(

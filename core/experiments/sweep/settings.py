@@ -42,6 +42,10 @@ class SweepSettings:
         """Every α whose log-probabilities are wanted, in their order."""
         return tuple(sorted({*self.alphas, self.target, *self.further}))
 
+    def replies_to(self, prompts: int) -> int:
+        """How many replies to so many prompts that makes."""
+        return prompts * len(self.alphas) * self.samples
+
     @property
     def fixed(self) -> dict[str, Any]:
         """What replies depend on besides prompt, α and number: the same for a sweep's life."""

@@ -79,8 +79,7 @@ class Sweep:
     @property
     def wanted(self) -> int:
         """Replies that there will be."""
-        settings = self.folder.settings
-        return len(self.folder.prompts) * len(settings.alphas) * settings.samples
+        return self.folder.settings.replies_to(len(self.folder.prompts))
 
     @property
     def is_complete(self) -> bool:

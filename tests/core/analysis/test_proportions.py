@@ -7,7 +7,6 @@ import math
 import pytest
 
 from logit_amp_chat.core.analysis.proportions import (
-    difference,
     effective_wilson,
     no_hit_limit,
     student,
@@ -62,12 +61,3 @@ def test_fewer_degrees_of_freedom_widen_the_limits() -> None:
 def test_limits_stay_within_0_and_1_around_the_rate(rate: float, error: float) -> None:
     low, high = effective_wilson(rate, error, 2)
     assert 0 <= low <= rate <= high <= 1
-
-
-def test_a_difference_is_fishers_exact_test() -> None:
-    # The probability of every table with these margins that is no likelier than the one seen.
-    chances = [math.comb(20, k) * math.comb(20, 6 - k) / math.comb(40, 6) for k in range(7)]
-    expected = sum(p for p in chances if p <= chances[5] * (1 + 1e-9))
-    assert difference(5, 20, 1, 20) == pytest.approx(expected)
-    assert difference(3, 20, 3, 20) == pytest.approx(1)
-    assert difference(0, 0, 3, 20) == pytest.approx(1)
