@@ -23,6 +23,15 @@ def wilson(hits: int, replies: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
+def clopper_pearson(hits: int, replies: int, level: float) -> tuple[float, float]:
+    """Limits of a rate that hold it in `level` at least (Clopper and Pearson 1934).
+
+    Raises ValueError without replies, and where there are more hits than replies.
+    """
+    found = stats.binomtest(hits, replies).proportion_ci(level, method="exact")
+    return float(found.low), float(found.high)
+
+
 def effective_wilson(rate: float, error: float, degrees: float) -> tuple[float, float]:
     """95 % limits of a rate that was estimated with a standard error.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from logit_amp_chat.core.analysis.proportions import LEVEL, clopper_pearson
 from logit_amp_chat.core.experiments.record_file import FileKind, RecordFile, read_records
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
@@ -17,7 +18,6 @@ from logit_amp_chat.core.records import now
 NAME = "labels.jsonl"
 LABEL = "label"
 KIND = FileKind(LABEL, "a sweep", "labels", "Choose another folder with --out")
-CONFIDENCE = 0.95
 
 Judged = tuple[SweepPrompt, SweepReply, Verdict]
 
@@ -175,12 +175,9 @@ def error_rates(judged: Iterable[Judged], labels: Mapping[str, bool]) -> ErrorRa
 
 def _shares(wrong: int, marked: int, size: int) -> tuple[float, float, float]:
     """The share of wrong verdicts, and its lower and upper limit."""
-    from scipy import stats
-
     if not marked:
         return (math.nan, 0.0, 1.0) if size else (0.0, 0.0, 0.0)
-    found = stats.binomtest(wrong, marked).proportion_ci(1 - (1 - CONFIDENCE) / 2, "exact")
-    return wrong / marked, float(found.low), float(found.high)
+    return wrong / marked, *clopper_pearson(wrong, marked, 1 - (1 - LEVEL) / 2)
 
 
 def _error_rate(

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from logit_amp_chat.core.analysis.proportions import (
+    clopper_pearson,
     effective_wilson,
     no_hit_limit,
     student,
@@ -54,6 +55,19 @@ def test_fewer_degrees_of_freedom_widen_the_limits() -> None:
     for limit in (low, high):
         spread = math.sqrt(limit * (1 - limit) / (0.1 * 0.9 / 0.02**2))
         assert abs(0.1 - limit) == pytest.approx(student(4) * spread)
+
+
+def test_exact_limits_leave_their_tails() -> None:
+    """At the lower limit 4 hits or more have half of what is left, at the upper one 4 or less."""
+    low, high = clopper_pearson(4, 30, 0.9)
+    assert _at_most(4, 30, high) == pytest.approx(0.05)
+    assert 1 - _at_most(3, 30, low) == pytest.approx(0.05)
+
+
+def _at_most(hits: int, replies: int, rate: float) -> float:
+    """The probability of so many hits or fewer."""
+    ways = ((k, math.comb(replies, k)) for k in range(hits + 1))
+    return sum(each * rate**k * (1 - rate) ** (replies - k) for k, each in ways)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-12, 0.001, 0.5, 0.999, 1.0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -112,6 +113,12 @@ def test_where_words_have_no_spaces_between_them_tokens_are_the_pieces() -> None
     ]
     (found,) = confirmed(discover(PROMPTS, replies))
     assert (found.phrase.text, found.phrase.name) == ("灯台", "灯台")
+
+
+def test_replies_without_tokens_are_cut_at_words() -> None:
+    replies = [replace(one, tokens=(), lengths=()) for one in sweep(with_habit)]
+    (habit,) = confirmed(discover(PROMPTS, replies))
+    assert (habit.phrase.text, habit.phrase.tokens) == (HABIT, ())
 
 
 def test_a_phrase_of_one_prompt_says_so() -> None:
