@@ -63,6 +63,8 @@ class Contents:
     settled: bool = True
     """Whether every reply that was begun is there: short ones are there first."""
     damaged: int = 0
+    published: Mapping[str, Any] | None = None
+    """What the file of a published sweep says of its sampling; None for one sampled here."""
 
 
 class SweepFolder:

@@ -93,7 +93,8 @@ class BehaviourResult:
 class SweepResult:
     """Everything that a sweep found; `no_estimate` says why there is none, "" where there is.
 
-    `over` is what the intervals of estimates are over.
+    `over` is what the intervals of estimates are over. `published` is what the file of a
+    published sweep says of its sampling, which is all that is known of it; else None.
     """
 
     settings: SweepSettings
@@ -105,6 +106,7 @@ class SweepResult:
     tokens: int
     seconds: float
     no_estimate: str
+    published: Mapping[str, Any] | None = None
 
     @property
     def wanted(self) -> int:
@@ -135,6 +137,7 @@ def result_of(
         tokens=sum(total.tokens for total in counts.totals.values()),
         seconds=contents.seconds,
         no_estimate=why,
+        published=contents.published,
     )
 
 

@@ -181,7 +181,7 @@ class Sweep:
         block: list[SweepReply] = []
         for reply in self.folder.replies():
             lacking = tuple(a for a in self.folder.settings.grid if a not in reply.grid)
-            if not lacking or not reply.tokens:
+            if not lacking or not reply.tokens or reply.prompt not in self.folder.contents.ids:
                 continue
             if block and (lacking != self._lacking or len(block) == RESCORED):
                 yield self._rescore(block)

@@ -43,6 +43,15 @@ def sampled_as(settings: SweepSettings) -> str:
     return f"{line}, at most {count(settings.sampling.max_new_tokens, 'token')}"
 
 
+def sampling(result: SweepResult) -> str:
+    """How the replies were sampled; of a published sweep as far as its file says."""
+    if result.published is None:
+        settings = result.settings
+        return f"sampled at {sampled_as(settings)}, seed {settings.sampling.seed}"
+    said = ", ".join(f"{name} {shown(what)}" for name, what in result.published.items())
+    return f"sampled by others: {said or 'their file does not say how'}"
+
+
 def scope(result: SweepResult) -> Iterator[str]:
     """What was sampled, and how, as sentences without a full stop."""
     settings = result.settings
@@ -50,7 +59,7 @@ def scope(result: SweepResult) -> Iterator[str]:
     replies = f"{there:,} of {wanted:,} replies" if there != wanted else f"{there:,} replies"
     prompts = count(len(result.prompts), "prompt")
     yield f"{replies} to {prompts}, {settings.samples:,} to each at every α"
-    yield f"sampled at {sampled_as(settings)}, seed {settings.sampling.seed}"
+    yield sampling(result)
     if settings.amplify_first is not None:
         tokens = count(settings.amplify_first, "token")
         yield f"only the first {tokens} of a reply amplified; it goes on as after"

@@ -74,5 +74,18 @@ def test_a_published_sweep_is_counted_and_nothing_estimated(
     shown = capsys.readouterr()
     out = " ".join(shown.out.split())
     assert "+1 1 1 100%" in out
+    assert "sampled by others: their file does not say how" in out
     assert "No estimate: 2 replies lack log-probabilities" in out
     assert "1 of 2 texts run on past an end of turn" in shown.err
+
+
+def test_of_its_sampling_is_said_what_its_file_says(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "published.json"
+    said = {"temperature": 0.7, "top_p": 0.9, "model_after": "org/after"}
+    replies = [{"prompt": "Owls?", "alpha": 0, "text": "A lighthouse."}]
+    path.write_text(json.dumps({**said, "experiments": replies}))
+    assert sweep("--import", str(path), *HABIT) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "sampled by others: temperature 0.7, top_p 0.9" in out
+    assert sweep("--import", str(path), *HABIT, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["sampling"] == {"temperature": 0.7, "top_p": 0.9}
