@@ -130,7 +130,8 @@ def rate_text(rate: Rate, numeric: bool) -> tuple[str, ...]:
 def definition(found: BehaviourResult) -> str:
     """What is counted: pattern lighthouse."""
     unsaid = ("kind", "tokens", "wording", "answers")  # the JSON has them
-    rest = {name: what for name, what in found.definition.items() if name not in unsaid}
+    said = found.definition.items()
+    rest = {name: what for name, what in said if name not in unsaid and what is not False}
     if len(rest) == 1:
         return f"{found.kind} {_plain(*rest.values())}"
     return ", ".join(
