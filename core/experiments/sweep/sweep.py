@@ -96,10 +96,11 @@ class Sweep:
         First the replies, then old ones at αs that were added.
         """
         request = self._samples()
-        if request is not None:
+        if request is not None and not self.stopping:
+            was_settled = self.folder.contents.settled
             self._began = time.monotonic()
             yield request
-            if not self.aborted:
+            if self._has_settled(was_settled):
                 self.folder.settle(time.monotonic() - self._began)
         for rescore in self._rescores():
             if self.stopping:
@@ -139,6 +140,14 @@ class Sweep:
         """How far it is."""
         there = len(self.folder.contents.there)
         return Progress(replies=there, wanted=self.wanted, rows=self._live, tokens=self.tokens)
+
+    def _has_settled(self, was_settled: bool) -> bool:
+        """Whether no reply is missing because it was long, or broke off.
+
+        What an earlier run lost while it was decoded is only known to be there once all is.
+        """
+        whole = was_settled and not self.aborted and not self.failed
+        return whole or self.is_complete
 
     def _add(self, sampled: SampledReply) -> SweepReply:
         reply = SweepReply(
@@ -212,7 +221,12 @@ def run(engine: Sampler, sweep: Sweep) -> Iterator[SweepEvent]:
             if isinstance(request, SampleRequest)
             else engine.rescore(request)
         )
+        told = False
         for event in events:
+            # An engine that had not begun yet when it was told to stop has not heard it.
+            if sweep.stopping and not told:
+                engine.apply(Drain())
+                told = True
             if (shown := sweep.take(event)) is not None:
                 yield shown
 
