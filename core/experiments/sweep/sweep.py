@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.plan import draws
 from logit_amp_chat.core.experiments.sweep.prompts import sample_prompt
@@ -203,6 +204,12 @@ class Sweep:
 
     def _rescore(self, replies: Sequence[SweepReply]) -> RescoreRequest:
         ids, settings = self.folder.contents.ids, self.folder.settings
+        if lost := next((one.prompt for one in replies if one.prompt not in ids), None):
+            raise LogitAmpError(
+                f"The ids of prompt {lost} are damaged in the folder, so its replies cannot be"
+                " measured at further αs.",
+                "Give one more with --samples: then the prompt is read again.",
+            )
         return RescoreRequest(
             replies=tuple(
                 Given(reply=one.id, ids=ids[one.prompt], tokens=one.tokens) for one in replies
