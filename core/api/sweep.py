@@ -25,7 +25,7 @@ from logit_amp_chat.core.experiments.sweep.behaviours import (
 )
 from logit_amp_chat.core.experiments.sweep.counted import CountedReply, CountedSweep, counted
 from logit_amp_chat.core.experiments.sweep.figure import draw
-from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
+from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.functions import Function
 from logit_amp_chat.core.experiments.sweep.library import new_folder
 from logit_amp_chat.core.experiments.sweep.notebook import fragment
@@ -246,7 +246,7 @@ def begin_sweep(
         known = ", ".join(SweepOptions.__annotations__)
         raise UsageError(f"There is no option {min(unknown)}.", f"There are {known}.")
     path = Path(out) if out is not None else new_folder()
-    there = SweepFolder.read(path) if (path / FILE).exists() else None
+    there = SweepFolder.there(path)
     alpha = options.get("alpha")
     (target,) = finite_alphas(options.get("target") or 0.0)
     asked = AskedSweep(

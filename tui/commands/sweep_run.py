@@ -12,7 +12,7 @@ from logit_amp_chat.core.analysis.true_rate import Over, check_over
 from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
-from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
+from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.library import new_folder
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
 from logit_amp_chat.core.experiments.sweep.published import read_published
@@ -32,7 +32,7 @@ from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.sources import open_sources
 from logit_amp_chat.tui.commands.sweep_behaviours import Asked, behaviours
 from logit_amp_chat.tui.commands.sweep_results import Outputs, finish
-from logit_amp_chat.tui.commands.sweep_sampling import sample
+from logit_amp_chat.tui.commands.sweep_sampling import sample, say_damaged
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
@@ -80,8 +80,7 @@ def run(given: Given, asked: Settings) -> int:
     if asked.imported is not None:
         return _finish(_imported(asked.imported), None, asked, stopped=False)
     path = asked.out or new_folder()
-    has_folder = asked.count_only or (path / FILE).exists()
-    there = SweepFolder.read(path) if has_folder else None
+    there = SweepFolder.read(path) if asked.count_only else SweepFolder.there(path)
     profile = _profile(given, there)
     prompts = _prompts(asked, profile, there)
     check_over(asked.over, len(prompts.prompts))
@@ -102,6 +101,7 @@ def run(given: Given, asked: Settings) -> int:
             settings = replace(settings, alphas=found)
         if there and is_there and not asked.auto:
             there.aim(settings.target)
+            say_damaged(there)
             return _finish(there, pair, asked, stopped=False)
         assert pair is not None, "what is not there is sampled"
         folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)

@@ -54,6 +54,11 @@ def _say_where(folder: SweepFolder, sweep: Sweep) -> None:
     say(f"saved in {visible(short_path(folder.path), newlines=False)}")
     if there := len(folder.contents.there):
         say(f"{there:,} of {sweep.wanted:,} replies are there already")
+    say_damaged(folder)
+
+
+def say_damaged(folder: SweepFolder) -> None:
+    """Say how many lines cannot be read, if any: what they had is counted nowhere."""
     if folder.contents.damaged:
         say(f"note: damaged lines in it, left out: {folder.contents.damaged:,}")
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import shown
 from logit_amp_chat.core.experiments.record_file import FileKind, read_records
 from logit_amp_chat.core.experiments.result_file import VERSION, ResultFile, pair_identity
+from logit_amp_chat.core.experiments.sweep.reply_lines import (
+    LINES,
+    Scores,
+    plain,
+    reply_fields,
+    scores_fields,
+    validated,
+    whole_reply,
+    whole_scores,
+)
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.records import PromptIds, Sampling, Session
@@ -25,22 +34,7 @@ FILE = "sweep.jsonl"
 KIND = FileKind(None, "a sweep", "replies", "Choose another folder with --out", "sweep")
 ELSEWHERE = f"{KIND.remedy}."
 
-# JSON has no infinities: they are strings, as in transcripts. (A list takes a configuration.)
-_LINES = ConfigDict(ser_json_inf_nan="strings")
-_REPLIES: TypeAdapter[list[SweepReply]] = TypeAdapter(list[SweepReply], config=_LINES)
-_PROMPTS: TypeAdapter[list[SweepPrompt]] = TypeAdapter(list[SweepPrompt], config=_LINES)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Log-probabilities (n, K) of a reply's tokens at αs that were added to the sweep later."""
-
-    reply: str
-    grid: tuple[float, ...]
-    log_q: tuple[tuple[float, ...], ...]
-
-
-_SCORES: TypeAdapter[list[Scores]] = TypeAdapter(list[Scores], config=_LINES)
+_PROMPTS: TypeAdapter[list[SweepPrompt]] = TypeAdapter(list[SweepPrompt], config=LINES)
 
 
 @dataclass
@@ -110,7 +104,7 @@ class SweepFolder:
         file = ResultFile(path / FILE, header, KIND)
         try:
             contents = _contents([file.header, *_without_replies(file.lines())])
-            contents.damaged = file.damaged
+            contents.damaged += file.damaged
             folder = cls(path, file, contents)
             folder._take_prompts(prompts)
             folder._take_plan(settings)
@@ -132,8 +126,16 @@ class SweepFolder:
         if not lines or lines[0] is None:
             raise UsageError(f"There is no sweep in {shown(path)}.", "Give --prompts to begin one.")
         contents = _contents([line for line in lines if line is not None])
-        contents.damaged = sum(line is None for line in lines)
+        contents.damaged += sum(line is None for line in lines)
         return cls(path, None, contents)
+
+    @classmethod
+    def there(cls, path: Path) -> SweepFolder | None:
+        """The sweep of a folder that one goes on with; None where none has begun. As `read`."""
+        if not (path / FILE).exists():
+            return None
+        folder = cls.read(path)
+        return folder if folder.has_begun else None
 
     @property
     def settings(self) -> SweepSettings:
@@ -144,6 +146,11 @@ class SweepFolder:
     def prompts(self) -> tuple[SweepPrompt, ...]:
         """Its prompts."""
         return self.contents.prompts
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known what to sample: not if it was killed before that was written."""
+        return bool(self.prompts) and self.settings.samples > 0
 
     @property
     def time(self) -> str:
@@ -159,17 +166,22 @@ class SweepFolder:
         if self._held is not None:
             yield from self._held
             return
-        there = set[str]()
+        there, prompts = set[str](), {prompt.id for prompt in self.prompts}
         for line in read_records(self.path / FILE, KIND):
-            if line is not None and line["type"] == "sampled":
-                for reply in _validated(_REPLIES, line):
-                    if reply.id not in there:
-                        there.add(reply.id)
-                        yield _scored(reply, self.contents.scores.get(reply.id))
+            if line is None or line["type"] != "sampled":
+                continue
+            reply = whole_reply(line)
+            # Another program may have added αs since; of a damaged prompt nothing is known.
+            if reply is None or reply.id in there or reply.alpha not in self.settings.alphas:
+                continue
+            if reply.prompt in prompts:
+                there.add(reply.id)
+                scores = self.contents.scores.get(reply.id)
+                yield scores.added_to(reply) if scores else reply
 
     def add(self, reply: SweepReply) -> None:
         """Write a reply; it is on the disk when this returns. Raises TranscriptError."""
-        self._append("sampled", _plain(_REPLIES, reply))
+        self._append("sampled", reply_fields(reply))
         self.contents.there.add(reply.id)
         self.contents.settled = False
 
@@ -192,8 +204,8 @@ class SweepFolder:
     def add_scores(self, grid: tuple[float, ...], rescored: Rescored) -> None:
         """Write the log-probabilities of a reply at the αs of `grid`."""
         scores = Scores(reply=rescored.reply, grid=grid, log_q=rescored.log_probs.q)
-        self._append("scores", _plain(_SCORES, scores))
-        self.contents.scores[scores.reply] = _joined(self.contents.scores.get(scores.reply), scores)
+        self._append("scores", scores_fields(scores))
+        self.contents.scores[scores.reply] = _joined(self.contents, scores)
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -205,22 +217,26 @@ class SweepFolder:
         self._file.append(kind, fields)
 
     def _take_prompts(self, prompts: Sequence[SweepPrompt]) -> None:
-        if not self.prompts:
-            for prompt in prompts:
-                self._append("prompt", _plain(_PROMPTS, prompt))
-            self.contents.prompts = tuple(prompts)
+        known = {prompt.id: prompt.key for prompt in self.prompts}
+        lost = [prompt for prompt in prompts if prompt.id not in known]
+        same = known.items() <= {prompt.id: prompt.key for prompt in prompts}.items()
+        # A program that was killed while it began, or a damaged line, leaves some out.
+        if same and (not lost or not self.contents.there or self.contents.damaged):
+            for prompt in lost:
+                self._append("prompt", plain(_PROMPTS, prompt))
+            if lost:
+                self.contents.prompts = tuple(prompts)
             return
         there, here = [p.key for p in self.prompts], [p.key for p in prompts]
-        if there != here:
-            number = next(
-                (n for n, pair in enumerate(zip(there, here, strict=False), 1) if len({*pair}) > 1),
-                min(len(there), len(here)) + 1,
-            )
-            raise UsageError(
-                f"{shown(self.path)} has a sweep over other prompts: {len(there):,} there,"
-                f" {len(here):,} now, and number {number:,} is the first that differs.",
-                ELSEWHERE,
-            )
+        number = next(
+            (n for n, pair in enumerate(zip(there, here, strict=False), 1) if len({*pair}) > 1),
+            min(len(there), len(here)) + 1,
+        )
+        raise UsageError(
+            f"{shown(self.path)} has a sweep over other prompts: {len(there):,} there,"
+            f" {len(here):,} now, and number {number:,} is the first that differs.",
+            ELSEWHERE,
+        )
 
     def _take_plan(self, settings: SweepSettings) -> None:
         """Add αs and samples to those that are there."""
@@ -249,10 +265,12 @@ def _plan(settings: SweepSettings) -> dict[str, Any]:
 def _without_replies(
     lines: Iterator[dict[str, Any] | None] | Iterator[dict[str, Any]],
 ) -> Iterator[Any]:
-    """The lines, of replies the id alone: they are most of the file."""
+    """The lines, of replies id, α and number alone: they are most of the file."""
     for line in lines:
         if line is not None and line["type"] == "sampled":
-            yield {"type": "sampled", "id": line.get("id")}
+            reply = whole_reply(line)
+            found = {"id": reply.id, "alpha": reply.alpha, "n": reply.n} if reply else {}
+            yield {"type": "sampled", **found}
         else:
             yield line
 
@@ -265,8 +283,8 @@ def _contents(lines: Sequence[Mapping[str, Any]]) -> Contents:
         fixed = dict(header["settings"])
         sampling = Sampling.model_validate(fixed.pop("sampling"))
         settings = SweepSettings(sampling=sampling, alphas=(), samples=0, **fixed)
-        if not isinstance(session, Session):
-            raise TypeError("no session")
+        if not isinstance(session, Session) or header["version"] != VERSION:
+            raise TypeError("no session, or another version")
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise UsageError("The header of this sweep cannot be read.", ELSEWHERE) from error
     contents = Contents(settings=settings, session=session)
@@ -281,12 +299,14 @@ def _contents(lines: Sequence[Mapping[str, Any]]) -> Contents:
 def _take(contents: Contents, line: Mapping[str, Any]) -> None:
     match line["type"]:
         case "prompt":
-            contents.prompts += tuple(_validated(_PROMPTS, line))
+            (prompt,) = validated(_PROMPTS, line)
+            contents.prompts += (prompt,)
         case "plan":
+            was = contents.settings  # a plan only grows
             contents.settings = replace(
-                contents.settings,
-                alphas=tuple(map(float, line["alphas"])),
-                samples=int(line["samples"]),
+                was,
+                alphas=tuple(sorted({*was.alphas, *map(float, line["alphas"])})),
+                samples=max(was.samples, int(line["samples"])),
                 target=float(line["target"]),
                 further=tuple(map(float, line["further"])),
             )
@@ -295,47 +315,27 @@ def _take(contents: Contents, line: Mapping[str, Any]) -> None:
             contents.ids[line["prompt"]] = ids
             contents.forced[line["prompt"]] = int(line["forced"])
         case "sampled":
-            contents.there.add(str(line["id"]))
             contents.settled = False
+            contents.there.add(line["id"])
+            _plan_for(contents, line["alpha"], line["n"])
         case "settled":
             contents.seconds += float(line["seconds"])
             contents.timed_tokens += int(line["tokens"])
             contents.settled = True
         case "scores":
-            for scores in _validated(_SCORES, line):
-                was = contents.scores.get(scores.reply)
-                contents.scores[scores.reply] = _joined(was, scores)
+            for scores in whole_scores(line):
+                contents.scores[scores.reply] = _joined(contents, scores)
 
 
-def _joined(was: Scores | None, scores: Scores) -> Scores:
-    """Log-probabilities at the αs of both."""
-    if was is None:
-        return scores
-    return Scores(
-        reply=scores.reply,
-        grid=was.grid + scores.grid,
-        log_q=tuple(a + b for a, b in zip(was.log_q, scores.log_q, strict=True)),
-    )
+def _plan_for(contents: Contents, alpha: float, n: int) -> None:
+    """Restore what a damaged line of the plan had: this reply was wanted."""
+    plan = contents.settings
+    if alpha not in plan.alphas or n >= plan.samples:
+        alphas = tuple(sorted({*plan.alphas, alpha}))
+        contents.settings = replace(plan, alphas=alphas, samples=max(plan.samples, n + 1))
 
 
-def _scored(reply: SweepReply, scores: Scores | None) -> SweepReply:
-    """The reply with the log-probabilities at further αs."""
-    if scores is None:
-        return reply
-    own = Scores(reply=reply.id, grid=reply.grid, log_q=reply.log_q)
-    joined = _joined(own, scores)
-    return dataclasses.replace(reply, grid=joined.grid, log_q=joined.log_q)
-
-
-def _plain(adapter: TypeAdapter[list[Any]], value: object) -> dict[str, Any]:
-    found: list[dict[str, Any]] = json.loads(adapter.dump_json([value]))
-    return found[0]
-
-
-def _validated(adapter: TypeAdapter[list[Any]], line: Mapping[str, Any]) -> list[Any]:
-    """The value of a line; none where it is damaged."""
-    try:
-        fields = {name: value for name, value in line.items() if name != "type"}
-        return adapter.validate_python([fields])
-    except ValidationError:
-        return []
+def _joined(contents: Contents, scores: Scores) -> Scores:
+    """Log-probabilities at these αs, and those that are there already."""
+    was = contents.scores.get(scores.reply)
+    return was.joined(scores) if was else scores

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.plan import draws
 from logit_amp_chat.core.experiments.sweep.prompts import sample_prompt
@@ -92,12 +93,13 @@ class Sweep:
         First the replies, then old ones at αs that were added.
         """
         request = self._samples()
-        if request is not None:
+        if request is not None and not self.stopping:
+            was_settled = self.folder.contents.settled
             self._began = time.monotonic()
             yield request
-            if not self.aborted:
+            if self._has_settled(was_settled):
                 self.folder.settle(time.monotonic() - self._began, self._sampled)
-        elif not self.folder.contents.settled:
+        elif self.is_complete and not self.folder.contents.settled:
             self.folder.settle(0.0, 0)  # a run was killed after its last reply
         for rescore in self._rescores():
             if self.stopping:
@@ -137,6 +139,14 @@ class Sweep:
         """How far it is."""
         there = len(self.folder.contents.there)
         return Progress(replies=there, wanted=self.wanted, rows=self._live, tokens=self.tokens)
+
+    def _has_settled(self, was_settled: bool) -> bool:
+        """Whether no reply is missing because it was long, or broke off.
+
+        What an earlier run lost while it was decoded is only known to be there once all is.
+        """
+        whole = was_settled and not self.aborted and not self.failed
+        return whole or self.is_complete
 
     def _add(self, sampled: SampledReply) -> SweepReply:
         reply = SweepReply(
@@ -193,6 +203,12 @@ class Sweep:
 
     def _rescore(self, replies: Sequence[SweepReply]) -> RescoreRequest:
         ids, settings = self.folder.contents.ids, self.folder.settings
+        if lost := next((one.prompt for one in replies if one.prompt not in ids), None):
+            raise LogitAmpError(
+                f"The ids of prompt {lost} are damaged in the folder, so its replies cannot be"
+                " measured at further αs.",
+                "Give one more with --samples: then the prompt is read again.",
+            )
         return RescoreRequest(
             replies=tuple(
                 Given(reply=one.id, ids=ids[one.prompt], tokens=one.tokens) for one in replies
@@ -211,6 +227,11 @@ def run(engine: Sampler, sweep: Sweep) -> Iterator[SweepEvent]:
             if isinstance(request, SampleRequest)
             else engine.rescore(request)
         )
+        told = False
         for event in events:
+            # An engine that had not begun yet when it was told to stop has not heard it.
+            if sweep.stopping and not told:
+                engine.apply(Drain())
+                told = True
             if (shown := sweep.take(event)) is not None:
                 yield shown
