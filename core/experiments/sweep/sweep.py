@@ -12,7 +12,7 @@ from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.plan import draws
 from logit_amp_chat.core.experiments.sweep.prompts import sample_prompt
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
-from logit_amp_chat.core.protocol import Event, Noticed
+from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Noticed
 from logit_amp_chat.core.samples import (
     Given,
     PromptRead,
@@ -55,6 +55,9 @@ class Sampler(Protocol):
         """See `Engine`."""
 
     def rescore(self, request: RescoreRequest) -> Iterator[Event]:
+        """See `Engine`."""
+
+    def apply(self, command: Adjustment) -> None:
         """See `Engine`."""
 
 
@@ -191,7 +194,7 @@ class Sweep:
         block: list[SweepReply] = []
         for reply in self.folder.replies():
             lacking = tuple(a for a in self.folder.settings.grid if a not in reply.grid)
-            if not lacking or not reply.tokens or reply.prompt not in self.folder.contents.ids:
+            if not lacking or not reply.tokens:
                 continue
             if block and (lacking != self._lacking or len(block) == RESCORED):
                 yield self._rescore(block)

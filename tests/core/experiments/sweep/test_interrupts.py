@@ -11,9 +11,9 @@ import pytest
 
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
-from logit_amp_chat.core.experiments.sweep.sweep import Sweep, run, stop
+from logit_amp_chat.core.experiments.sweep.sweep import Sampler, Sweep, run
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
-from logit_amp_chat.core.protocol import Event
+from logit_amp_chat.core.protocol import Drain, Event
 from logit_amp_chat.core.samples import SampledReply, SampleRequest
 from tests.core.experiments.sweep.toy_engine import ToyEngine
 from tests.core.experiments.sweep.toy_sweep import PROMPTS
@@ -41,6 +41,11 @@ class Failing(ToyEngine):
                 yield replace(event, finish="error", error="not a number")
             else:
                 yield event
+
+
+def stop(engine: Sampler, sweep: Sweep) -> None:
+    engine.apply(Drain())
+    sweep.begin_no_more()
 
 
 def begin(path: Path, engine: ToyEngine) -> SweepFolder:

@@ -159,18 +159,6 @@ def test_alphas_that_are_added_are_sampled_and_read_in_old_replies(tmp_path: Pat
     assert again.asked == []
 
 
-def test_replies_whose_prompt_was_damaged_are_kept_and_not_measured(tmp_path: Path) -> None:
-    swept(tmp_path / "s")
-    path = tmp_path / "s" / FILE
-    path.write_text(path.read_text().replace('"prompt-ids"', '"prompt-x"', 1))
-    engine = ToyEngine()
-    replies = swept(tmp_path / "s", replace(SETTINGS, further=(0.5,)), engine)
-    (request,) = engine.asked
-    assert isinstance(request, RescoreRequest)
-    assert len(request.replies) == 6
-    assert sorted({len(r.grid) for r in replies if r.prompt == "p1"}) == [2]
-
-
 def test_samples_may_be_added(tmp_path: Path) -> None:
     swept(tmp_path / "s")
     assert len(swept(tmp_path / "s", replace(SETTINGS, samples=5))) == 2 * 2 * 5
