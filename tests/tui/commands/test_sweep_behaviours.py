@@ -117,6 +117,15 @@ def test_the_pilot_finds_alphas_and_counts_nowhere(
     assert not set(seeds.findall(pilot)) & set(seeds.findall((out / "sweep.jsonl").read_text()))
 
 
+def test_a_pilot_of_numbers_alone_is_refused(
+    toy: ToyEngine, tmp_path: Path, capsys: Capture
+) -> None:
+    words = ("--behaviour-command", f"words={program(tmp_path, WORDS)}")
+    asked = (*QUESTION, *words, "--alpha", "auto", "--out", str(tmp_path / "s"))
+    assert cli.run(["sweep", *asked]) == 2
+    assert "these are numbers" in capsys.readouterr().err
+
+
 def test_a_published_sweep_is_counted_without_an_estimate(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "published.json"
     rows = [
@@ -129,6 +138,18 @@ def test_a_published_sweep_is_counted_without_an_estimate(tmp_path: Path, capsys
     assert [(r["alpha"], r["hits"]) for r in habit["rates"]] == [(0.0, 0), (1.0, 1)]
     assert habit["estimate"] is None
     assert found["no_estimate"]
+    assert found["sampling"] == {}
+
+
+def test_of_a_published_sweep_is_said_what_its_file_says(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "published.json"
+    rows = [{"prompt": "Hi", "alpha": 0.0, "text": "Hello."}]
+    said = {"temperature": 0.7, "top_p": 0.9, "model_after": "org/after"}
+    path.write_text(json.dumps({**said, "experiments": rows}))
+    assert cli.run(["sweep", "--import", str(path), "--behaviour", "a=x"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "sampled by others: temperature 0.7, top_p 0.9" in out
+    assert "T 1" not in out
 
 
 class Answers:

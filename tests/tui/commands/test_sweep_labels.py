@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.behaviours import definition_key
 from logit_amp_chat.core.experiments.sweep.functions import Function
 from logit_amp_chat.core.experiments.sweep.labels import labels_in
@@ -35,20 +34,6 @@ def marks(folder: Path) -> list[bool]:
     return list(labels_in(folder).get(definition_key(HABIT.definition), {}).values())
 
 
-def test_answers_are_kept_and_the_last_can_be_taken_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = toy_sweep(tmp_path / "s")
-    left = answer(monkeypatch, "y", "what?", "N", "u", "y", "s", "n", "more")
-    sweep_labels.label(folder, HABIT, 4)
-    assert marks(folder.path) == [True, True, False]
-    assert list(left) == ["more"]
-    shown = capsys.readouterr()
-    assert "4 of 4  " in shown.out
-    assert "habit: 0 replies marked before; y yes" in shown.err
-    assert "Answer with y yes" in shown.err
-
-
 def test_it_goes_on_where_it_was_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,9 +56,3 @@ def test_a_number_is_nothing_to_mark(
     sweep_labels.label(folder, Function("length", lambda text: float(len(text))), 4)
     assert list(left) == ["y"]
     assert "length is a number" in capsys.readouterr().err
-
-
-def test_without_a_terminal_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    with pytest.raises(UsageError, match="on a terminal"):
-        sweep_labels.check_terminal()
