@@ -347,3 +347,11 @@ def test_a_curve_has_an_estimate_for_every_column() -> None:
     samples = [prompt(np.random.default_rng(seed), (12, 0, 10)) for seed in (8, 9)]
     assert curve(samples, (0, 1, 2)) == tuple(estimate(samples, target=k) for k in (0, 1, 2))
     assert curve(samples, ()) == ()
+
+
+def test_a_mean_weight_that_rounding_moves_is_not_warned_of() -> None:
+    sample = plain((40, 40), (4, 4))
+    sample.whole_log_q[:, 0] -= 4e-4
+    assert estimate([sample], target=0).warnings == (
+        "Only 8 effective hits: the interval is rough.",
+    )
