@@ -53,6 +53,9 @@ DEPENDENT = 1e-8
 SEEN = 3
 """Standard errors within which the sum of a control, or the mean weight, is what it has to be."""
 
+HARMLESS = 1e-3
+"""A mean weight as near to 1 is right: log-probabilities of long replies are rounded by more."""
+
 ROUNDING = 1e-9
 """An error that is a smaller part of the rate is what is left of none."""
 
@@ -344,7 +347,7 @@ def _few(size: float, what: str) -> tuple[str, ...]:
 
 
 def _weight_warning(mean: float, error: float) -> tuple[str, ...]:
-    if abs(mean - 1) <= SEEN * error + 1e-6:
+    if abs(mean - 1) <= SEEN * error + HARMLESS:
         return ()
     return (
         f"The mean weight is {mean:.3g}, more than {SEEN} standard errors from 1:"

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.config.profile import Profile
 
 CANCELLED = 130
+PAIR = ("before", "after", "quantization", "dtype", "vocabulary")
+"""The fields of a profile that say what pair it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +84,14 @@ def run(given: Given, asked: Settings) -> int:
     path = asked.out or new_folder()
     there = SweepFolder.read(path) if asked.count_only else SweepFolder.there(path)
     profile = _profile(given, there)
-    prompts = _prompts(asked, profile, there)
+    prompts = _prompts(given, asked, profile, there)
     check_over(asked.over, len(prompts.prompts))
     settings = settings_of(asked.sweep, _sampling(given, profile, there), there)
     if asked.dry_run:
         return sweep_plan.show(profile, there, settings, prompts.prompts)
-    is_there = asked.count_only or (there and has_all(there, settings, prompts.prompts))
+    whole = there is not None and has_all(there, settings, prompts.prompts)
+    # Opening a pair that was named tells whether it is the folder's.
+    is_there = asked.count_only or (whole and _is_of(there, profile, given))
     with contextlib.ExitStack() as stack:
         pair = None
         if not is_there or asked.auto or asked.behaviours.need_engine:
@@ -136,9 +140,10 @@ def _shown(path: Path) -> str:
     return visible(short_path(path), newlines=False)
 
 
-def _prompts(asked: Settings, profile: Profile, there: SweepFolder | None) -> Prompts:
+def _prompts(given: Given, asked: Settings, profile: Profile, there: SweepFolder | None) -> Prompts:
     """The prompts that were given, else those of the folder. Raises LogitAmpError."""
     if there and not asked.prompts and not asked.prompt:
+        _refuse_other_form(given, asked, there)
         return Prompts(there.prompts)
     if not asked.prompts and not asked.prompt:
         raise UsageError("There is no prompt.", "Give --prompts FILE, or --prompt TEXT.")
@@ -152,6 +157,27 @@ def _prompts(asked: Settings, profile: Profile, there: SweepFolder | None) -> Pr
     for where in found.repeated:
         say(f"note: the same prompt again, left out: {visible(where, newlines=False)}")
     return found
+
+
+def _refuse_other_form(given: Given, asked: Settings, there: SweepFolder) -> None:
+    """Raise UsageError where the prompts of the folder are not raw, or have another system."""
+    system = given.loading.get("system")
+    for prompt in there.prompts:
+        if asked.raw and not prompt.raw:
+            raise UsageError("The prompts of this sweep are not raw.", "Leave out --raw.")
+        if system is not None and prompt.messages[0] != ("system", system):
+            raise UsageError(
+                f"Prompt {prompt.id} of this sweep has another system prompt, or none.",
+                "Leave out --system, or give the prompts and choose another folder with --out.",
+            )
+
+
+def _is_of(there: SweepFolder | None, profile: Profile, given: Given) -> bool:
+    """Whether a folder is of the pair that was named, in the same words, or none was named."""
+    named = any(given.profile) or any(given.loading.get(name) for name in PAIR)
+    recorded = recorded_profile(there.contents.session) if there else None
+    same = all(getattr(profile, name) == getattr(recorded, name, None) for name in PAIR)
+    return same or not named
 
 
 def _profile(given: Given, there: SweepFolder | None) -> Profile:

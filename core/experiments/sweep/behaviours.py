@@ -19,6 +19,8 @@ Replies = Iterable[tuple[SweepPrompt, SweepReply]]
 """Replies, each with the prompt that it answers."""
 
 LONGEST_NAME = 60
+LARGEST = 1e100
+"""Of a value: sums of squares of larger ones are infinite."""
 _NAME = re.compile(r"[\w.-]+")
 
 

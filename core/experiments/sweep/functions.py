@@ -9,7 +9,7 @@ from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.findings import shown
-from logit_amp_chat.core.experiments.sweep.behaviours import Kind, Replies, Verdict
+from logit_amp_chat.core.experiments.sweep.behaviours import LARGEST, Kind, Replies, Verdict
 from logit_amp_chat.core.experiments.sweep.patterns import complete_text
 
 HOW = "Return True or False for every reply, or a float; None where it cannot be said."
@@ -55,7 +55,7 @@ class Function:
         found = found.item() if hasattr(found, "item") else found
         if found is None:
             return Verdict(math.nan, refused="the function said None")
-        if not isinstance(found, Real) or not math.isfinite(found):
+        if not isinstance(found, Real) or (isinstance(found, float) and not abs(found) <= LARGEST):
             raise self._refused(reply, found)
         self.numeric = isinstance(found, float)
         self._kinds.add(self.numeric)

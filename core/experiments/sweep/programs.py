@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
 import select
 import shlex
@@ -20,7 +19,13 @@ from typing import IO, Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.findings import shown
-from logit_amp_chat.core.experiments.sweep.behaviours import Kind, Replies, Verdict, named
+from logit_amp_chat.core.experiments.sweep.behaviours import (
+    LARGEST,
+    Kind,
+    Replies,
+    Verdict,
+    named,
+)
 from logit_amp_chat.core.experiments.sweep.patterns import complete_text
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.text import clean
@@ -106,9 +111,9 @@ class Program:
             given.seek(0)
             self._running = process = _Process(self.name, self._words, given, self._seconds)
             try:
-                for id in ids:
-                    yield self._verdict(process.answer(id), id)
-                process.expect_end(len(ids))
+                for left, id in zip(range(len(ids), 0, -1), ids, strict=True):
+                    yield self._verdict(process.answer(id, left), id)
+                process.expect_end()
             finally:
                 process.kill()
 
@@ -146,9 +151,7 @@ class Program:
 
 
 def _is_number(value: float) -> bool:
-    with contextlib.suppress(OverflowError):
-        return not isinstance(value, bool) and math.isfinite(float(value))
-    return False
+    return not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _line(prompt: SweepPrompt, reply: SweepReply) -> bytes:
@@ -187,8 +190,12 @@ class _Process:
                 f"Check the path and whether it may be run: {shown(words[0] if words else '')}.",
             ) from error
 
-    def answer(self, reply: str) -> str:
-        """The next line. Raises LogitAmpError naming the reply if there is none in time."""
+    def answer(self, reply: str, left: int) -> str:
+        """The next line, of `left` that are to come.
+
+        Raises LogitAmpError naming the reply if there is none in time, and for more than are
+        asked for: then it is not known which answer is whose.
+        """
         if not self._read(self._seconds):
             raise self._stopped(
                 f"did not answer reply {shown(reply)} for {self._seconds:g} seconds"
@@ -196,12 +203,14 @@ class _Process:
         if not self._lines:
             status = self._status()
             raise self._stopped(f"ended{status} without an answer to reply {shown(reply)}")
+        if len(self._lines) > left:
+            raise self._stopped("wrote more lines than it was to answer")
         return clean(self._lines.pop(0).decode("utf-8", "replace")).strip()
 
-    def expect_end(self, answers: int) -> None:
+    def expect_end(self) -> None:
         """Raises LogitAmpError if it answers more than it was asked, or says that it failed."""
         if self._read(LAST_SECONDS) and self._lines:
-            raise self._stopped(f"wrote more than the {answers:,} lines that it was to answer")
+            raise self._stopped("wrote more lines than it was to answer")
         if status := self._status():
             raise self._stopped(f"ended{status} after its last answer")
 

@@ -341,3 +341,11 @@ def test_a_number_in_place_of_yes_and_no_is_refused() -> None:
     sample = replace(plain((4, 4), (1, 1)), value=np.linspace(0, 3, 8))
     with pytest.raises(ValueError, match="neither 1 nor 0"):
         estimate([sample], target=0)
+
+
+def test_a_mean_weight_that_rounding_moves_is_not_warned_of() -> None:
+    sample = plain((40, 40), (4, 4))
+    sample.whole_log_q[:, 0] -= 4e-4
+    assert estimate([sample], target=0).warnings == (
+        "Only 8 effective hits: the interval is rough.",
+    )

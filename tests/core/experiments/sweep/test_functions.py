@@ -41,7 +41,7 @@ def test_none_is_no_verdict() -> None:
     assert one.refused == "the function said None"
 
 
-@pytest.mark.parametrize("answer", ["yes", 2, math.nan, math.inf, [1]])
+@pytest.mark.parametrize("answer", ["yes", 2, math.nan, math.inf, 1e200, [1]])
 def test_anything_else_is_refused_with_the_reply(answer: object) -> None:
     with pytest.raises(UsageError, match=r"The function of own says .* of reply p1-0-0"):
         values(lambda _: answer, "a")

@@ -99,7 +99,7 @@ def test_a_thousand_replies_stop_nowhere(tmp_path: Path) -> None:
         ("print('{\"kind\": \"number\", \"value\": 1' + '0' * 400 + '}')", "p1-0.5-0"),
         ('print(1); print(\'{"kind": "number", "value": 1}\')', "p1-0.5-1 with a number, and"),
         ('print(\'{"kind": "number", "value": 1}\'); print(1)', "p1-0.5-1 with 0 or 1, and"),
-        ("print('1\\n' * 3)", "more than the 3 lines"),
+        ("print('1\\n' * 3)", "more lines than"),
         ("print('1\\n1\\n1'); sys.exit(3)", "ended with status 3 after its last answer"),
         ("print(1); os.kill(os.getpid(), 9)", "ended by signal 9 without an answer"),
     ],
@@ -149,3 +149,16 @@ def test_a_changed_script_is_another_definition(tmp_path: Path) -> None:
         definition_key(program(tmp_path, source).definition) for source in ("print(1)", "print(0)")
     }
     assert len(keys) == 2
+
+
+def test_no_answer_counts_of_a_program_that_says_too_much(tmp_path: Path) -> None:
+    found = program(tmp_path, "sys.stdout.write('1\\n' * 99)")
+    verdicts = found.verdicts(REPLIES)
+    with pytest.raises(LogitAmpError, match="wrote more lines than it was to answer"):
+        next(verdicts)
+
+
+def test_a_number_whose_square_is_infinite_is_no_answer(tmp_path: Path) -> None:
+    found = program(tmp_path, "print(json.dumps({'kind': 'number', 'value': 1e200}))")
+    with pytest.raises(LogitAmpError, match="answered reply"):
+        list(found.verdicts(REPLIES[:1]))
