@@ -9,7 +9,7 @@ from logit_amp_chat.core.chat.swept_patterns import save_patterns
 from logit_amp_chat.core.chat.swept_replies import Swept
 from logit_amp_chat.core.chat.swept_text import SweptText
 from logit_amp_chat.core.chat.turn_sweep import TurnSweep, saved_sweeps
-from logit_amp_chat.core.chat.turn_sweeps import TurnSweeps
+from logit_amp_chat.core.chat.turn_sweeps import ELSEWHERE, TurnSweeps
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.lanes import lane_title
@@ -95,11 +95,15 @@ class SweepActions:
         def keep(swept: Swept) -> None:
             self._keep(sweep, swept)
 
+        def renew() -> None:
+            if self._is_here(sweep):
+                self._ask(sweep.message)
+
         def take(_: None) -> None:
             self._screen = None
             self.view.refresh_figures()
 
-        self._screen = SweepScreen(sweep, look, keep, self.view.actions)
+        self._screen = SweepScreen(sweep, look, keep, renew, self.view.actions)
         self.host.app.push_screen(self._screen, take)
 
     def _look(self, sweep: TurnSweep, swept: Swept) -> None:
@@ -116,20 +120,26 @@ class SweepActions:
 
         self._reading = ReadingScreen(text, self.view.actions)
         self.host.app.push_screen(self._reading, take)
-        if (first := sweep.settings.amplify_first) is not None and self._screen is not None:
-            self._screen.view.notice.say(
+        if (first := sweep.settings.amplify_first) is not None:
+            self._reading.view.notice.say(
                 f"The sweep amplifies the first {first:,} tokens; here all of them are"
                 " measured at this α."
             )
 
     def _go_on(self, sweep: TurnSweep, text: SweptText, found: Continuation) -> None:
         """A branch of the chat that begins with the tokens of a reply, at the live α."""
-        if sweep.message not in self.session.conversation.messages:
-            self._say("Another chat is open: open the chat of this sweep first (F9).")
+        if not self._is_here(sweep):
             return
         if self._screen is not None:
             self._screen.dismiss(None)
         self.session.live.when_idle(lambda: self._branch(sweep.message, found))
+
+    def _is_here(self, sweep: TurnSweep) -> bool:
+        """Whether the chat of a sweep is open; says so where it is not."""
+        here = sweep.message in self.session.conversation.messages
+        if not here:
+            self._say(ELSEWHERE)
+        return here
 
     def _branch(self, message: str, found: Continuation) -> None:
         if self.session.answer_with(message, found.given):

@@ -50,15 +50,19 @@ class SweepScreen(Screen[None]):
         sweep: TurnSweep,
         look: Callable[[Swept], None],
         keep: Callable[[Swept], None],
+        renew: Callable[[], None],
         actions: keymap.Actions = keymap.ACTIONS,
     ) -> None:
-        """Show `sweep`; `look` opens a reply token by token, `keep` takes it into the chat."""
+        """Show `sweep`; `look` opens a reply token by token, `keep` takes it into the chat.
+
+        `renew` asks for another sweep of the turn.
+        """
         super().__init__()
         self.sweep = sweep
         self.view = SweepView(self, sweep, actions)
         self.cursor = ReplyActions(self)
         self.files = SweepFiles(self)
-        self._look, self._keep = look, keep
+        self._look, self._keep, self._renew = look, keep, renew
         self._changed = False
 
     def compose(self) -> ComposeResult:
@@ -177,6 +181,11 @@ class SweepScreen(Screen[None]):
             self.sweep.start()
             self.sweep.follow()
             self.view.update()
+
+    def action_new(self) -> None:
+        """Ask for another sweep of the turn."""
+        self.dismiss(None)
+        self._renew()
 
     def action_more(self) -> None:
         """Ask for further αs and samples."""
