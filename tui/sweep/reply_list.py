@@ -71,9 +71,10 @@ class ReplyList(TokenLog, inherit_bindings=False):
         self._mark(found or next(iter(replies), None))
         top = 0
         if found is not None and inside is not None:
-            for place in range(self._place(found) + 1):
-                self.page.wrap(place)  # heights above it are exact from here on
-            top = self.page.start_of(self._place(found)) - inside
+            here, above = self._place(found), max(0, min(inside, self.size.height))
+            for place in range(max(0, here - above), here + 1):
+                self.page.wrap(place)  # what is in view above it has its true height
+            top = self.page.start_of(here) - inside
         self._follows = False
         self.scroll_to(y=max(0, top), animate=False, immediate=True)
 
