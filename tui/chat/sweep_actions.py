@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.chat.continuation import Continuation
 from logit_amp_chat.core.chat.swept_patterns import save_patterns
-from logit_amp_chat.core.chat.swept_replies import Swept
+from logit_amp_chat.core.chat.swept_replies import Choice, Swept
 from logit_amp_chat.core.chat.swept_text import SweptText
 from logit_amp_chat.core.chat.turn_sweep import TurnSweep, saved_sweeps
 from logit_amp_chat.core.chat.turn_sweeps import ELSEWHERE, TurnSweeps
@@ -33,6 +33,7 @@ class SweepActions:
         self.sweeps = TurnSweeps(host.session)
         self._screen: SweepScreen | None = None
         self._reading: ReadingScreen | None = None  # a reply that is looked at
+        self._left: dict[TurnSweep, tuple[Choice, str]] = {}  # what was looked at before esc
 
     # --- which sweep ----------------------------------------------------------------------
 
@@ -100,11 +101,14 @@ class SweepActions:
                 self._ask(sweep.message)
 
         def take(_: None) -> None:
+            picked = screen.view.list.picked
+            self._left[sweep] = screen.view.choice, picked.reply.id if picked else ""
             self._screen = None
-            self.view.refresh_figures()
 
-        self._screen = SweepScreen(sweep, look, keep, renew, self.view.actions)
-        self.host.app.push_screen(self._screen, take)
+        self._screen = screen = SweepScreen(sweep, look, keep, renew, self.view.actions)
+        if sweep in self._left:
+            screen.view.choice, screen.view.list.wanted = self._left[sweep]
+        self.host.app.push_screen(screen, take)
 
     def _look(self, sweep: TurnSweep, swept: Swept) -> None:
         """Show a reply token by token."""

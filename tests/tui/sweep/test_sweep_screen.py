@@ -92,6 +92,22 @@ async def test_it_goes_on_while_one_is_in_the_chat_and_is_there_again(tmp_path: 
         assert "sweep" not in text_of(chat.screen.view.status)
 
 
+async def test_what_was_looked_at_is_there_again(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat, samples="20")
+        await sample(chat)
+        assert replies(chat).startswith(" A after")
+        await chat.press("right", "right", *["down"] * 15)
+        reply, shown_before = picked(chat), replies(chat)
+        await chat.press("escape", "S")
+        await chat.until(lambda: "▸" in replies(chat))
+        assert picked(chat) == reply
+        assert "A after" not in replies(chat)
+        await chat.press("home")
+        assert replies(chat).startswith(" α +1")
+        assert replies(chat) != shown_before
+
+
 async def test_a_message_interrupts_it_and_the_keys_of_the_chat_work(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await begin(chat)
