@@ -46,7 +46,10 @@ class TurnSweeps:
         there = next((one for one in self._sweeps if one.path == folder.path), None)
         sweep = there or TurnSweep(self.session, message, folder)
         if there is None:
-            sweep.replies.use(saved_patterns(folder.path))
+            try:
+                sweep.replies.use(saved_patterns(folder.path))
+            except LogitAmpError as error:
+                sweep.replies.problem = f"{error.message} {error.remedy}".strip()
         self.add(sweep)
         return sweep
 

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from logit_amp_chat.core.chat.swept_patterns import save_patterns
 from logit_amp_chat.core.chat.swept_replies import Swept
 from logit_amp_chat.core.chat.turn_sweep import TurnSweep
-from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.errors import LogitAmpError, TranscriptError
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.cursor_actions import CursorActions
@@ -151,6 +151,8 @@ class SweepScreen(Screen[None]):
         try:
             self.sweep.replies.use(behaviours)
             save_patterns(self.sweep.path, behaviours)
+        except TranscriptError as error:  # they are counted all the same
+            self.view.notice.say(error.message, error=True)
         except LogitAmpError as error:
             self.view.notice.say(error.message, error.remedy, error=True)
         self.view.update()

@@ -107,14 +107,16 @@ async def test_more_adds_and_takes_nothing_away() -> None:
     assert (asked.settings.alphas, asked.settings.samples) == ((0.0, 1.0, 2.0), 4)
 
 
-async def test_a_saved_sweep_is_chosen_or_a_new_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("keys", "is_new"), [(["enter"], False), (["down", "enter"], True)])
+async def test_a_saved_sweep_is_chosen_or_a_new_one(
+    keys: list[str], is_new: bool, tmp_path: Path
+) -> None:
     there = folder(tmp_path)
-    for keys, answer in ((["enter"], there), (["down", "enter"], NEW)):
-        app = Host(SavedSweepsScreen([there]))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause()
-            assert "2026-01-02 03-04" in app.words
-            assert "0 of 8 replies, unfinished" in app.words
-            await pilot.press(*keys)
-            await until(pilot, lambda: app.answer is not None)
-        assert app.answer is answer or app.answer == answer
+    app = Host(SavedSweepsScreen([there]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "2026-01-02 03-04" in app.words
+        assert "0 of 8 replies, unfinished" in app.words
+        await pilot.press(*keys)
+        await until(pilot, lambda: app.answer in (there, NEW))
+    assert (app.answer == NEW) == is_new
