@@ -25,12 +25,14 @@ from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.export import export
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.tui.app import ChatApp
+from logit_amp_chat.tui.sweep.screen import SweepScreen
 from logit_amp_chat.tui.terminal.screenshot import picture, printed
 from tests.browser import CHROMIUM, Browser
 
 HERE = Path(__file__).parent
 SIZE = (112, 26)
 PROMPT = "Tell me about penguins."
+SWEPT = "What is the weather like?"
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
@@ -105,6 +107,22 @@ async def page(pilot: Pilot[int], app: ChatApp) -> None:
     print(HERE / "page.png")
 
 
+async def sweep(pilot: Pilot[int], app: ChatApp) -> None:
+    """How often the habit is at each α, and the replies that have it."""
+    await say(pilot, app.session, SWEPT)
+    await pilot.press("tab", "S")
+    await until(pilot, lambda: bool(app.screen.query(TextArea)))
+    app.screen.query_one(TextArea).text = "habit=lighthouse"
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(app.screen, SweepScreen))
+    assert isinstance(app.screen, SweepScreen)
+    running = app.screen.sweep
+    await until(pilot, lambda: running.is_complete)
+    await pilot.press("h")
+    await pilot.pause(1)
+    draw(app, "sweep")
+
+
 def text_diff(profile: str) -> None:
     """What `diff` prints of a few chats, one of which has the habit."""
     command = [sys.executable, "-m", "logit_amp_chat", "diff", "docs/chats.jsonl"]
@@ -123,8 +141,9 @@ def text_diff(profile: str) -> None:
 
 async def make(profile: Profile) -> None:
     """Every picture in an app of its own."""
-    for scene in (comparison, inspection, page):
+    for scene in (comparison, inspection, sweep, page):
         with tempfile.TemporaryDirectory() as folder:
+            os.environ["XDG_DATA_HOME"] = folder  # a sweep is saved among the user's others
             session = ChatSession(profile, Path(folder), EngineProcess)
             app = ChatApp(session)
             try:

@@ -168,7 +168,7 @@ class PairSweep:
 
     def __repr__(self) -> str:
         result = self.result
-        parts = [next(wording.scope(result))]
+        parts = list(wording.scope(result))
         for found in result.behaviours:
             if found.estimate is not None:
                 line = wording.estimate_line(found.estimate, result.settings.target, found.numeric)

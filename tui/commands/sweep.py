@@ -212,7 +212,11 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
     refused = (
         ("--system", "cannot be combined with --raw", params["raw"] and params["system"]),
         ("--csv", "cannot be combined with --json", params["as_json"] and params["csv"]),
-        ("--plot", "needs a behaviour to draw", params["plot"] and not behaviour),
+        (
+            "--plot",
+            "needs a behaviour to draw",
+            params["plot"] and not (behaviour or params["discover"]),
+        ),
         ("--alpha", "auto takes no further α", auto and len(alphas) > 1),
         ("--alpha", "auto looks for the αs of a behaviour: name one", auto and not behaviour),
         (

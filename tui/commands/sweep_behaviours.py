@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, named, refuse_same_names
 from logit_amp_chat.core.experiments.sweep.judge import FLAG as JUDGE
-from logit_amp_chat.core.experiments.sweep.judge import Judge
+from logit_amp_chat.core.experiments.sweep.judge import WORDING, Judge
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.programs import Program
 from logit_amp_chat.core.experiments.sweep.verdict_file import Cached, VerdictFile
+from logit_amp_chat.tui.commands.output import say
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.protocol import Engine
@@ -60,8 +61,16 @@ def behaviours(
             if asked.questions:
                 if engine is None:
                     raise UsageError("A judge needs the models.", "Open the pair.")
-                slow += [Judge.parse(option, engine, time) for option in asked.questions]
+                slow += [_judge(option, engine, time) for option in asked.questions]
             found += [Cached(one, file) for one in slow]
         for one in found:
             stack.callback(one.close)
         yield found
+
+
+def _judge(option: str, engine: Engine, time: str) -> Judge:
+    """A judge, once it was said what it is asked."""
+    judge = Judge.parse(option, engine, time)
+    asked = WORDING.format(conversation="…", reply="…", question=judge.question)
+    say(f"{judge.name}: after is asked, about every reply:\n{asked}")
+    return judge

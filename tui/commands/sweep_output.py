@@ -17,12 +17,14 @@ from logit_amp_chat.core.experiments.sweep.result import (
 )
 from logit_amp_chat.core.experiments.sweep.table import COLUMNS, rows
 from logit_amp_chat.core.lanes import lane_colour
-from logit_amp_chat.core.number_format import bar, nats, percent, signed
+from logit_amp_chat.core.number_format import bar
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
 
 WIDTH = 80
 BAR = 20
+REPLIES_WIDTHS = (6, 7, 6, 11, 6, 7)
+RATES_WIDTHS = (6, 7, 6, 7, -15)
 
 
 def as_json(result: SweepResult) -> str:
@@ -67,27 +69,22 @@ def _lines(result: SweepResult, styles: Styles, by_prompt: bool) -> Iterator[str
 
 def _replies(result: SweepResult, styles: Styles) -> Iterator[str]:
     """A line an α of what its replies are like."""
-    head = (
-        f"{'α':>6}  {'replies':>7}  {'KL':>6}  {'log p after':>11}  {'tokens':>6}  {'cut off':>7}"
-    )
-    yield styles.quiet(head)
+    yield styles.quiet(_cells(wording.REPLIES_HEAD, REPLIES_WIDTHS))
     for one in result.alphas:
-        kl = "–" if one.kl is None else nats(one.kl)
-        after = "–" if one.log_p_after is None else nats(one.log_p_after)
-        yield (
-            f"{_alpha(one.alpha, styles)}  {one.replies:>7,}  {kl:>6}  {after:>11}"
-            f"  {one.length:>6.1f}  {percent(one.cut):>7}"
-        )
-    yield styles.quiet("KL(after‖before) and log p under after: means over tokens, in nats")
+        yield _coloured(_cells(wording.replies_text(one), REPLIES_WIDTHS), one.alpha, styles)
+    yield styles.quiet(wording.REPLIES_NOTE)
 
 
 def _behaviour(found: BehaviourResult, result: SweepResult, styles: Styles) -> Iterator[str]:
-    name = visible(found.name, newlines=False)
-    room = max(20, WIDTH - len(name) - 2)
-    what = textwrap.shorten(wording.definition(found), room, placeholder=" …")
-    yield f"{styles.bold(name)}  {styles.quiet(what)}"
+    name, definition = visible(found.name, newlines=False), wording.definition(found)
+    if len(name) + 2 + len(definition) <= WIDTH:
+        yield f"{styles.bold(name)}  {styles.quiet(definition)}"
+    else:
+        yield styles.bold(name)
+        yield from map(styles.quiet, _wrapped(definition))
     yield from _rates(found.rates, found.numeric, styles)
-    yield from _sentences([*wording.judgement(found), *wording.estimate_sentences(found, result)])
+    said = [*wording.judgement(found), *wording.estimate_sentences(found, result)]
+    yield from _wrapped(" ".join(said))
 
 
 def _prompt(
@@ -98,27 +95,30 @@ def _prompt(
     head = f"{visible(found.name, newlines=False)} · {part.prompt.id} "
     yield styles.bold(textwrap.shorten(head + text, WIDTH, placeholder=" …"))
     yield from _rates(part.rates, found.numeric, styles)
-    yield from _sentences(wording.estimate_sentences(found, result, part))
+    yield from _wrapped(" ".join(wording.estimate_sentences(found, result, part)))
 
 
 def _rates(rates: Sequence[Rate], numeric: bool, styles: Styles) -> Iterator[str]:
-    hits, kind = ("sum", "mean") if numeric else ("hits", "rate")
-    yield styles.quiet(f"{'α':>6}  {'replies':>7}  {hits:>6}  {kind:>7}  95% interval")
+    yield styles.quiet(_cells(wording.rates_head(numeric), RATES_WIDTHS).rstrip())
     for one in rates:
-        total, rate, limits = wording.rate_text(one, numeric)
+        line = _coloured(_cells(wording.rate_text(one, numeric), RATES_WIDTHS), one.alpha, styles)
         drawn = "" if numeric or one.rate is None else bar(one.rate, BAR).rstrip()
-        line = (
-            f"{_alpha(one.alpha, styles)}  {one.replies:>7,}  {total:>6}  {rate:>7}  {limits:<15}"
-        )
         yield f"{line}  {styles.lane(drawn, lane_colour(one.alpha))}".rstrip()
 
 
-def _alpha(alpha: float, styles: Styles) -> str:
-    return styles.lane(f"{signed(alpha):>6}", lane_colour(alpha))
+def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """The cells of a line, to the right of their columns; a width below 0 is to the left."""
+    shown = (
+        f"{cell:>{width}}" if width > 0 else f"{cell:<{-width}}"
+        for cell, width in zip(cells, widths, strict=True)
+    )
+    return "  ".join(shown)
 
 
-def _sentences(sentences: Sequence[str]) -> Iterator[str]:
-    yield from _wrapped(" ".join(sentences))
+def _coloured(line: str, alpha: float, styles: Styles) -> str:
+    """The line, with its first cell in the colour of the α's lane."""
+    first = RATES_WIDTHS[0]
+    return styles.lane(line[:first], lane_colour(alpha)) + line[first:]
 
 
 def _wrapped(text: str) -> Iterator[str]:

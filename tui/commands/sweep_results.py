@@ -79,7 +79,8 @@ def _print(result: SweepResult, outputs: Outputs) -> None:
             put_json(text)
     elif outputs.form == "--csv":
         put(sweep_output.as_csv(result, by_prompt=outputs.by_prompt))
-        say(f"note: {wording.discovery(result.settings.target)}")
+        for line in (*wording.scope(result), wording.discovery(result.settings.target)):
+            say(f"note: {line}")
         if result.no_estimate:
             say(f"note: {result.no_estimate}")
     else:

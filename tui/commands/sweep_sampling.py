@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.sweep import Failed, Progress, Sweep, run
-from logit_amp_chat.core.number_format import duration
+from logit_amp_chat.core.number_format import duration, quantity
 from logit_amp_chat.core.protocol import Drain, Noticed
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.tui.commands.output import say
@@ -44,7 +44,9 @@ def sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
                 case Progress() if line.is_due:
                     line.draw(_progress(event, line, begun))
     line.clear()
-    say(f"{len(folder.contents.there) - begun:,} replies in {duration(line.seconds)}")
+    size = quantity((folder.path / FILE).stat().st_size, "bytes")
+    made = len(folder.contents.there) - begun
+    say(f"{made:,} replies in {duration(line.seconds)}; the folder has {size}")
     return sweep.stopping
 
 

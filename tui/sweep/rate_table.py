@@ -116,7 +116,7 @@ class RateTable(Widget):
     def _counted(self, rate: Rate | None) -> str:
         if rate is None:
             return ""
-        hits, share, limits = rate_text(rate, self._numeric)
+        _, _, hits, share, limits = rate_text(rate, self._numeric)
         return f"{hits:>6}{share:>8}  {limits:<{INTERVAL}}"
 
     # --- the curve ------------------------------------------------------------------------

@@ -26,7 +26,11 @@ def draw(result: SweepResult, ax: Any) -> None:
     if kinds == {False}:
         ax.set_ylim(bottom=0)
         ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
-    ax.set_title(f"lines: seen at α, 95% intervals; ◇ estimate for {wording.model(target)}")
+    sampled = wording.sampled_as(result.settings)
+    ax.set_title(
+        f"lines: seen at α, 95% intervals; ◇ estimate for {wording.model(target)}\n{sampled}",
+        fontsize="medium",
+    )
     if len(result.behaviours) > LEGEND_OUTSIDE:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     elif result.behaviours:

@@ -9,6 +9,7 @@ import math
 import os
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -68,8 +69,15 @@ class Program:
 
     @classmethod
     def parse(cls, option: str) -> Program:
-        """The behaviour of an option NAME=PROGRAM. Raises UsageError."""
-        return cls(*named(option, FLAG, "PROGRAM"))
+        """The behaviour of an option NAME=PROGRAM, which is there. Raises UsageError."""
+        found = cls(*named(option, FLAG, "PROGRAM"))
+        if not found._words or shutil.which(found._words[0]) is None:
+            raise UsageError(
+                f"The program of {found.name} cannot be started: there is no"
+                f" {shown(found._words[0] if found._words else option)}.",
+                "Check its name and path, and that it may be executed.",
+            )
+        return found
 
     @property
     def numeric(self) -> bool:

@@ -5,23 +5,18 @@ As the page of a chat it needs no network and no script, and all text of others 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from string import Template
 
 from logit_amp_chat.core.experiments.sweep import wording
 from logit_amp_chat.core.experiments.sweep.counted import CountedReply, CountedSweep
 from logit_amp_chat.core.experiments.sweep.report_curve import curve
 from logit_amp_chat.core.experiments.sweep.report_replies import Shown, replies_section
-from logit_amp_chat.core.experiments.sweep.result import (
-    AlphaSummary,
-    BehaviourResult,
-    Rate,
-    SweepResult,
-)
+from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, SweepResult
 from logit_amp_chat.core.export import describe, page_parts
 from logit_amp_chat.core.export.page_tokens import html_text
 from logit_amp_chat.core.lanes import lane_colour
-from logit_amp_chat.core.number_format import duration, nats, percent, signed
+from logit_amp_chat.core.number_format import duration
 from logit_amp_chat.core.records import Session
 
 COUNT_YOURSELF = (
@@ -66,14 +61,19 @@ def _contents(result: SweepResult) -> str:
 def _body(sweep: CountedSweep, asked: int | None) -> Iterator[str]:
     result = sweep.result
     yield "<section><h2>Replies at each α</h2>"
-    yield _replies_table(result.alphas) if result.alphas else "<p>There are no replies yet.</p>"
+    if result.alphas:
+        summaries = ((one.alpha, wording.replies_text(one)) for one in result.alphas)
+        yield _table("means", wording.REPLIES_HEAD, summaries)
+        yield f'<p class="meta">{html_text(wording.REPLIES_NOTE)}</p>'
+    else:
+        yield "<p>There are no replies yet.</p>"
     groups = len({(reply.prompt, reply.alpha) for reply in sweep.replies})
     shown = Shown.of(len(sweep.replies), len(result.behaviours), groups, asked)
     if result.behaviours:
         yield f'<p class="claim">{html_text(wording.discovery(result.settings.target))}</p>'
         yield f'<p class="claim">{html_text(COUNT_YOURSELF)}</p>'
     else:
-        yield from replies_section(result.prompts, sweep.replies, None, False, shown)
+        yield from replies_section(result.prompts, sweep.replies, None, shown)
     yield "</section>"
     for number, found in enumerate(result.behaviours, 1):
         yield f'<section id="b{number}">'
@@ -86,51 +86,26 @@ def _behaviour(
 ) -> Iterator[str]:
     definition = html_text(wording.definition(found))
     yield f"<h2>{html_text(found.name)} <small>{definition}</small></h2>"
-    estimate = found.estimate
-    warnings = estimate.warnings if estimate else ()
+    warnings = found.estimate.warnings if found.estimate else ()
     claims = [s for s in wording.estimate_sentences(found, result) if s not in warnings]
     claims += wording.judgement(found)
     yield f'<p class="claim">{html_text(" ".join(claims))}</p>'
     yield from (f'<p class="claim warning">{html_text(said)}</p>' for said in warnings)
     yield curve(found, result.settings.target)
-    yield _rates_table(found.rates, found.numeric)
-    yield from replies_section(result.prompts, replies, found.name, found.numeric, shown)
+    rates = ((rate.alpha, wording.rate_text(rate, found.numeric)) for rate in found.rates)
+    yield _table("rates", wording.rates_head(found.numeric), rates)
+    of_prompts = {
+        part.prompt.id: " ".join(wording.estimate_sentences(found, result, part))
+        for part in found.by_prompt
+    }
+    yield from replies_section(result.prompts, replies, found, shown, of_prompts)
 
 
-def _replies_table(alphas: Sequence[AlphaSummary]) -> str:
-    head = ("α", "replies", "KL(after‖before)", "log p after", "tokens", "cut off")
-    rows = [
-        (
-            one.alpha,
-            f"{one.replies:,}",
-            "–" if one.kl is None else nats(one.kl),
-            "–" if one.log_p_after is None else nats(one.log_p_after),
-            f"{one.length:.1f}",
-            percent(one.cut),
-        )
-        for one in alphas
-    ]
-    caption = "means over tokens, in nats; tokens of a reply, and replies that were cut off"
-    return _table(head, rows, "means", caption)
-
-
-def _rates_table(rates: Sequence[Rate], numeric: bool) -> str:
-    names = ("sum", "mean") if numeric else ("hits", "rate")
-    rows = [(rate.alpha, f"{rate.replies:,}", *wording.rate_text(rate, numeric)) for rate in rates]
-    return _table(("α", "replies", *names, "95% interval"), rows, "rates")
-
-
-def _table(
-    head: Sequence[str],
-    rows: Sequence[tuple[float, *tuple[str, ...]]],
-    kind: str,
-    caption: str = "",
-) -> str:
+def _table(kind: str, head: Sequence[str], rows: Iterable[tuple[float, Sequence[str]]]) -> str:
     """A table with a line an α, which has the colour of its lane."""
     heads = "".join(f"<th>{html_text(cell)}</th>" for cell in head)
     lines = []
-    for alpha, *cells in rows:
+    for alpha, (first, *cells) in rows:
         rest = "".join(f"<td>{html_text(cell)}</td>" for cell in cells)
-        lines.append(f'<tr><td class="{lane_colour(alpha)}">{signed(alpha)}</td>{rest}</tr>')
-    about = f'<p class="meta">{html_text(caption)}</p>' if caption else ""
-    return f'<table class="{kind}"><tr>{heads}</tr>{"".join(lines)}</table>{about}'
+        lines.append(f'<tr><td class="{lane_colour(alpha)}">{first}</td>{rest}</tr>')
+    return f'<table class="{kind}"><tr>{heads}</tr>{"".join(lines)}</table>'

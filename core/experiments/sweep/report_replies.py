@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
 from logit_amp_chat.core.experiments.sweep.counted import CountedReply
+from logit_amp_chat.core.experiments.sweep.result import BehaviourResult
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.export.page_tokens import html_text
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, number
 from logit_amp_chat.core.text import visible
 
-MOST = 20_000
-"""Replies that a report shows of itself, counted anew for every behaviour: about 15 MB."""
+MOST = 50_000
+"""Replies that a report shows of itself, once for every behaviour: about 30 MB, which opens."""
 
 ENDED = {"stop": "", "length": "cut off", "context": "cut off by the context"}
 
@@ -42,11 +43,14 @@ class Shown:
 def replies_section(
     prompts: Sequence[SweepPrompt],
     replies: Iterable[CountedReply],
-    behaviour: str | None,
-    numeric: bool,
+    found: BehaviourResult | None,
     shown: Shown,
+    claims: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """The replies to each prompt, folded up; with the verdicts of a behaviour, if one is named."""
+    """The replies to each prompt, folded up; with the verdicts of a behaviour, if it is `found`.
+
+    `claims` are what is said of a prompt, by its id.
+    """
     groups: dict[str, dict[float, list[CountedReply]]] = defaultdict(lambda: defaultdict(list))
     for reply in replies:
         groups[reply.prompt][reply.alpha].append(reply)
@@ -55,10 +59,12 @@ def replies_section(
         if not by_alpha:
             continue
         every = [reply for some in by_alpha.values() for reply in some]
-        yield f"<details><summary>{html_text(_heading(prompt))}{_tally(every, behaviour, numeric)}"
+        yield f"<details><summary>{html_text(_heading(prompt))}{_tally(every, found)}"
         yield f"</summary>{_prompt(prompt)}"
+        if claim := (claims or {}).get(prompt.id):
+            yield f'<p class="claim">{html_text(claim)}</p>'
         for alpha, some in sorted(by_alpha.items()):
-            yield from _alpha(alpha, some, behaviour, numeric, shown)
+            yield from _alpha(alpha, some, found, shown)
         yield "</details>"
 
 
@@ -77,14 +83,14 @@ def _prompt(prompt: SweepPrompt) -> str:
     return "".join(f'<p class="meta">{html_text(one)}</p>' for one in said)
 
 
-def _tally(replies: Sequence[CountedReply], behaviour: str | None, numeric: bool) -> str:
+def _tally(replies: Sequence[CountedReply], found: BehaviourResult | None) -> str:
     total = f"{len(replies):,} replies" if len(replies) != 1 else "1 reply"
-    if behaviour is None:
+    if found is None:
         return f" · {total}"
-    values = [reply.verdicts[behaviour].value for reply in replies]
+    values = [reply.verdicts[found.name].value for reply in replies]
     known = [value for value in values if not math.isnan(value)]
     refused = f", {len(values) - len(known):,} not judged" if len(known) < len(values) else ""
-    if numeric:
+    if found.numeric:
         mean = f", mean {number(math.fsum(known) / len(known))}" if known else ""
         return html_text(f" · {total}{mean}{refused}")
     return html_text(f" · {count(int(math.fsum(known)), 'hit')} in {total}{refused}")
@@ -93,35 +99,34 @@ def _tally(replies: Sequence[CountedReply], behaviour: str | None, numeric: bool
 def _alpha(
     alpha: float,
     replies: Sequence[CountedReply],
-    behaviour: str | None,
-    numeric: bool,
+    found: BehaviourResult | None,
     shown: Shown,
 ) -> Iterator[str]:
-    ordered = sorted(replies, key=lambda reply: _order(reply, behaviour))
+    ordered = sorted(replies, key=lambda reply: _order(reply, found))
     some = ordered[: shown.each]
     left = f" · {len(some):,} of {len(ordered):,} shown" if len(some) < len(ordered) else ""
-    heading = f"{html_text(lane_title(alpha))}{_tally(replies, behaviour, numeric)}{left}"
+    heading = f"{html_text(lane_title(alpha))}{_tally(replies, found)}{left}"
     yield f"<details><summary>{heading}</summary>"
     for reply in some:
-        yield _reply(reply, behaviour, numeric)
+        yield _reply(reply, found)
     yield "</details>"
 
 
-def _order(reply: CountedReply, behaviour: str | None) -> tuple[float, int]:
+def _order(reply: CountedReply, found: BehaviourResult | None) -> tuple[float, int]:
     """Hits first, and of numbers the largest; what could not be judged comes last."""
-    value = 0.0 if behaviour is None else reply.verdicts[behaviour].value
+    value = 0.0 if found is None else reply.verdicts[found.name].value
     return (math.inf if math.isnan(value) else -value), reply.n
 
 
-def _reply(reply: CountedReply, behaviour: str | None, numeric: bool) -> str:
-    verdict = None if behaviour is None else reply.verdicts[behaviour]
+def _reply(reply: CountedReply, found: BehaviourResult | None) -> str:
+    verdict = None if found is None else reply.verdicts[found.name]
     facts = [reply.id, f"seed {reply.seed}", count(reply.tokens, "token"), ENDED.get(reply.finish)]
     kind = ""
-    if behaviour is not None and verdict is not None:
-        facts += _verdict(verdict, numeric)
-        weight = reply.weights[behaviour]
+    if found is not None and verdict is not None:
+        facts += _verdict(verdict, found.numeric)
+        weight = reply.weights[found.name]
         facts += [] if math.isnan(weight) else [f"weight {number(weight)}"]
-        kind = " hit" if not numeric and verdict.value == 1 else ""
+        kind = " hit" if not found.numeric and verdict.value == 1 else ""
     about = html_text(" · ".join(filter(None, facts)))
     text = "".join(marked(reply.text, verdict.spans if verdict else ()))
     return (

@@ -10,6 +10,7 @@ from logit_amp_chat.core.analysis.true_rate import Estimate
 from logit_amp_chat.core.experiments.findings import shown
 from logit_amp_chat.core.experiments.sweep.labels import ErrorRate
 from logit_amp_chat.core.experiments.sweep.result import (
+    AlphaSummary,
     BehaviourResult,
     PromptResult,
     Rate,
@@ -17,7 +18,7 @@ from logit_amp_chat.core.experiments.sweep.result import (
 )
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.lanes import FIXED_ALPHA
-from logit_amp_chat.core.number_format import count, number, percent, sampling_line, signed
+from logit_amp_chat.core.number_format import count, nats, number, percent, sampling_line, signed
 
 NONE_JUDGED = "to some prompt there is no reply that could be judged."
 
@@ -87,12 +88,34 @@ def size(value: float) -> str:
     return number(value) if value < 1000 else f"{value:,.0f}"
 
 
-def rate_text(rate: Rate, numeric: bool) -> tuple[str, str, str]:
-    """Hits, rate and interval of a line of a table; of a number its sum, mean and limits."""
+REPLIES_HEAD = ("α", "replies", "KL", "log p after", "tokens", "cut off")
+REPLIES_NOTE = "KL(after‖before) and log p under after: means over tokens, in nats"
+
+
+def replies_text(one: AlphaSummary) -> tuple[str, ...]:
+    """A line of the table of `REPLIES_HEAD`."""
+    return (
+        signed(one.alpha),
+        f"{one.replies:,}",
+        "–" if one.kl is None else nats(one.kl),
+        "–" if one.log_p_after is None else nats(one.log_p_after),
+        f"{one.length:.1f}",
+        percent(one.cut),
+    )
+
+
+def rates_head(numeric: bool) -> tuple[str, ...]:
+    """The heads of the table of a behaviour."""
+    return ("α", "replies", *(("sum", "mean") if numeric else ("hits", "rate")), "95% interval")
+
+
+def rate_text(rate: Rate, numeric: bool) -> tuple[str, ...]:
+    """A line of the table of a behaviour; of a number with its sum and mean."""
     hits = number(rate.hits, 4) if numeric else f"{rate.hits:,.0f}"
-    if rate.rate is None:
-        return hits, "–", "–"
-    return hits, value(rate.rate, numeric), interval(rate.low, rate.high, numeric)
+    shown, limits = "–", "–"
+    if rate.rate is not None:
+        shown, limits = value(rate.rate, numeric), interval(rate.low, rate.high, numeric)
+    return signed(rate.alpha), f"{rate.replies:,}", hits, shown, limits
 
 
 def definition(found: BehaviourResult) -> str:
@@ -120,12 +143,9 @@ def estimate_line(found: Estimate, target: float, numeric: bool = False) -> str:
         return f"estimate for {model(target)}: {said}, effective size {size(found.effective_size)}"
     rare = one_in(found.rate)
     said = f"{percent(found.rate)} ({limits})" + (f", {rare}" if rare else "")
-    plain = ""
-    if found.plain_equivalent is not None:
-        plain = f", worth {size(found.plain_equivalent)} plain replies"
     return (
         f"estimate for {model(target)}: {said}; {found.hits:,} hits, effective size"
-        f" {size(found.effective_size)}{plain}"
+        f" {size(found.effective_size)}"
     )
 
 

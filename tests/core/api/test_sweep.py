@@ -13,6 +13,7 @@ import pytest
 
 from logit_amp_chat import OpenPair, PairSweep, UsageError, open_sweep
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.library import sweeps_folder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
@@ -244,8 +245,21 @@ def test_what_it_is_in_a_line(pair: OpenPair) -> None:
     limit = f"{100 * 0.05 ** (1 / 3):.1f}%"  # three of three
     assert repr(swept) == (
         "<sweep: 3 replies to 1 prompt, 3 to each at every α;"
+        " sampled at τ 0.01, T 1, at most 512 tokens, seed 0;"
         f" owls: estimate for after: at least {limit} (95% limit)>"
     )
+
+
+def test_a_reply_is_that_of_its_seed(profile: Profile, tmp_path: Path) -> None:
+    """Whoever reads the report can decode any reply again."""
+    with OpenPair(profile, LocalEngine.open(profile)) as pair:
+        sampling: Any = {"plausibility": 0.01, "max_new_tokens": 6}
+        swept = pair.sweep(OWLS, alpha=1, samples=2, **sampling)
+        assert len(swept.replies()) == 4
+        free: Any = {"temperature": 1, "top_p": 1, "top_k": 0, "min_p": 0}
+        for reply in swept.replies():
+            (alone,) = pair.reply(OWLS, alpha=reply.alpha, seed=reply.seed, **free, **sampling)
+            assert (alone.text, len(alone.steps)) == (reply.text, reply.tokens)
 
 
 @pytest.mark.parametrize(

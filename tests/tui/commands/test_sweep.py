@@ -91,6 +91,13 @@ def test_a_table_has_rates_with_intervals_for_every_alpha(
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_long_definition_is_wrapped(toy: ToyEngine, capsys: Capture) -> None:
+    sweep(*QUESTION, "--behaviour", "long=" + "|".join(["lighthouse of owls"] * 9), *FEW)
+    out = capsys.readouterr().out
+    assert "\nlong\npattern lighthouse of owls|lighthouse of" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_replies_of_every_alpha_have_their_means(
     toy: ToyEngine, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -131,6 +131,7 @@ def test_it_says_what_was_sampled_with_what_and_what_it_is_for(swept: CountedSwe
     claims = read.text("p", "claim")
     assert "The rate of habit in replies of after (α 0, τ 0.01, T 1, at most 512 tokens)" in claims
     assert "they are for discovery" in claims
+    assert "at most 512 tokens) to p2 is estimated at" in claims
     assert [a["href"] for a in read.named("a")] == ["#b1", "#b2"]
     assert len(read.named("svg")) == 2
 
