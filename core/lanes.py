@@ -76,4 +76,4 @@ def _range(word: str) -> list[float]:
             return [float(first + n * step) + 0.0 for n in range(steps + 1)]
     except (ArithmeticError, ValueError):
         pass
-    raise UsageError(f"{word} is no number, and no range FROM:TO:STEP such as -1:3:0.25.")
+    raise UsageError(f"{word} is no finite number, and no range FROM:TO:STEP such as -1:3:0.25.")

@@ -304,7 +304,7 @@ async def test_what_cannot_be_swept_is_said_in_the_dialog(tmp_path: Path) -> Non
         screen = await open_dialog(chat)
         for field, value, why in (
             ("alphas", "x", "FROM:TO:STEP"),
-            ("alphas", "0 inf", "inf is no number"),
+            ("alphas", "0 inf", "inf is no finite number"),
             ("samples", "0", "whole number"),
             ("samples", "1000000", "too many"),
             ("coupled", "maybe", "yes or no"),
