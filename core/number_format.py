@@ -137,8 +137,9 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """1 token, 2 tokens."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """1 token, 2 tokens; 1 reply, 2 replies."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("reply") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def which(number: int, total: int) -> str:

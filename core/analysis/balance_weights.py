@@ -34,8 +34,7 @@ class PromptSample:
     `stratum` (N,) is the column that a reply was drawn at, `n` (N,) its number there; `value`
     (N,) is 1 or 0 of a behaviour, or a number whose mean is wanted. `log_q` (N, K) are the
     log-probabilities, in nats, under each column of the tokens up to where the value was first
-    certain, `whole_log_q` (N, K) those of all tokens. `log_target` and `whole_log_target` (N,)
-    are the same under a target that is none of the columns. A column may have no replies.
+    certain, `whole_log_q` (N, K) those of all tokens. A column may have no replies.
     """
 
     stratum: Ints
@@ -43,24 +42,11 @@ class PromptSample:
     log_q: Grid
     whole_log_q: Grid
     n: Ints
-    log_target: Floats | None = None
-    whole_log_target: Floats | None = None
 
     @property
     def counts(self) -> Ints:
         """How many replies were drawn at each column: (K,)."""
         return np.bincount(self.stratum, minlength=self.log_q.shape[1])
-
-    def target(self, column: int | None) -> tuple[Floats, Floats]:
-        """Log-probabilities under the target: those of the column, or of `log_target`.
-
-        Up to where the value was first certain, and of all tokens, each (N,).
-        """
-        if column is not None:
-            return self.log_q[:, column], self.whole_log_q[:, column]
-        if self.log_target is None or self.whole_log_target is None:
-            raise ValueError("A target that is no column needs log_target and whole_log_target.")
-        return self.log_target, self.whole_log_target
 
     def check(self, name: str) -> None:
         """Raises ValueError, which calls the prompt `name`, where it cannot be counted."""
@@ -72,10 +58,8 @@ class PromptSample:
             raise ValueError(f"{name} has a reply at none of its {columns} columns.")
         if not np.isfinite(self.value).all():
             raise ValueError(f"{name}: a value is no finite number.")
-        targets = [t for t in (self.log_target, self.whole_log_target) if t is not None]
-        for log_probs in (self.log_q, self.whole_log_q, *targets):
-            if len(log_probs) != replies or not (log_probs < np.inf).all():
-                raise ValueError(f"{name}: a log-probability is missing, or is NaN or +∞.")
+        if not all((log_probs < np.inf).all() for log_probs in (self.log_q, self.whole_log_q)):
+            raise ValueError(f"{name}: a log-probability is NaN or +∞.")
         drawn = (np.arange(replies), self.stratum)
         never = np.isneginf(self.log_q[drawn] + self.whole_log_q[drawn])
         if never.any():
@@ -122,14 +106,17 @@ class WeightedReplies:
     unit: Ints
 
 
-def weigh(samples: Sequence[PromptSample], target: int | None, coupled: bool) -> WeightedReplies:
-    """Weigh the replies to all prompts. Raises ValueError for samples that cannot be counted."""
+def weigh(samples: Sequence[PromptSample], target: int, coupled: bool) -> WeightedReplies:
+    """Weigh the replies to all prompts for the target, the column of this number.
+
+    Raises ValueError for samples that cannot be counted.
+    """
     if not samples:
         raise ValueError("There are no prompts.")
     for number, sample in enumerate(samples, start=1):
         sample.check(f"Prompt {number}")
     columns = {sample.log_q.shape[1] for sample in samples}
-    if len(columns) > 1 or (target is not None and not 0 <= target < min(columns)):
+    if len(columns) > 1 or not 0 <= target < min(columns):
         raise ValueError("The prompts have different columns, or lack that of the target.")
     weighed = [_weigh(sample, target, len(samples)) for sample in samples]
     stopped, whole, controls = (np.concatenate(parts) for parts in zip(*weighed, strict=True))
@@ -147,19 +134,19 @@ def weigh(samples: Sequence[PromptSample], target: int | None, coupled: bool) ->
     )
 
 
-def _weigh(sample: PromptSample, target: int | None, prompts: int) -> tuple[Floats, Floats, Grid]:
+def _weigh(sample: PromptSample, target: int, prompts: int) -> tuple[Floats, Floats, Grid]:
     """Weights up to where the value was certain, of all tokens, and controls, of one prompt."""
     replies = len(sample.value)
     shares = sample.counts / replies
-    stopped, whole = sample.target(target)
-    weight = balance_weights(sample.log_q, stopped, shares)
+    weight = balance_weights(sample.log_q, sample.log_q[:, target], shares)
+    whole_log_q = sample.whole_log_q
     ratios = np.exp(np.minimum(sample.log_q - log_mixture(sample.log_q, shares)[:, None], LARGEST))
     # A column without replies may say what the mixture cannot; its ratio's mean is not known.
     controls = np.where(shares > 0, ratios - 1, 0.0)
     scale = prompts * replies
     return (
         weight / scale,
-        balance_weights(sample.whole_log_q, whole, shares) / scale,
+        balance_weights(whole_log_q, whole_log_q[:, target], shares) / scale,
         np.column_stack([controls, weight - 1]) / scale,
     )
 

@@ -1,4 +1,4 @@
-"""Proportions of replies: their limits, and whether two of them differ."""
+"""Limits of proportions of replies, and of means."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def wilson(hits: int, replies: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def difference(hits_a: int, replies_a: int, hits_b: int, replies_b: int) -> float:
-    """The p-value of two rates being equal: Fisher's exact test, two-sided.
+def clopper_pearson(hits: int, replies: int, level: float) -> tuple[float, float]:
+    """Limits of a rate that hold it in `level` at least (Clopper and Pearson 1934).
 
-    All replies are independent; coupled replies at two αs are not.
+    Raises ValueError without replies, and where there are more hits than replies.
     """
-    table = [[hits_a, replies_a - hits_a], [hits_b, replies_b - hits_b]]
-    return float(stats.fisher_exact(table).pvalue)
+    found = stats.binomtest(hits, replies).proportion_ci(level, method="exact")
+    return float(found.low), float(found.high)
 
 
 def effective_wilson(rate: float, error: float, degrees: float) -> tuple[float, float]:

@@ -90,12 +90,12 @@ class Estimate:
 def estimate(
     samples: Sequence[PromptSample],
     *,
-    target: int | None,
+    target: int,
     numeric: bool = False,
     over: Over = "replies",
     coupled: bool = False,
 ) -> Estimate:
-    """The rate under the target: the column `target`, or None for that of `log_target`.
+    """The rate under the target, the column of this number.
 
     `numeric` values are numbers, whose mean is estimated; else they are 1 or 0. The prompts are
     fixed, and the error is that of their replies; `over` prompts they are a sample of prompts.
@@ -108,12 +108,7 @@ def estimate(
     replies = weigh(samples, target, coupled)
     if not numeric and not np.isin(replies.value, (0.0, 1.0)).all():
         raise ValueError("A value is neither 1 nor 0, and is not said to be a number.")
-    if over == "prompts" and len(samples) < LEAST_PROMPTS:
-        raise UsageError(
-            f"An interval over prompts needs {LEAST_PROMPTS} prompts, and there are"
-            f" {len(samples)}.",
-            "Add prompts, or leave them fixed: the interval is then about these prompts.",
-        )
+    check_over(over, len(samples))
     mean_weight = float(replies.whole_weight.sum())
     mean_error = _error(_within(replies.whole_weight[:, None], replies)[:, 0])
     warnings = _weight_warning(mean_weight, mean_error) + _single_warning(replies)
@@ -138,19 +133,13 @@ def estimate(
     )
 
 
-def curve(
-    samples: Sequence[PromptSample],
-    columns: Sequence[int],
-    *,
-    numeric: bool = False,
-    over: Over = "replies",
-    coupled: bool = False,
-) -> tuple[Estimate, ...]:
-    """The estimate with each of `columns` as the target, from all replies; as `estimate`."""
-    return tuple(
-        estimate(samples, target=column, numeric=numeric, over=over, coupled=coupled)
-        for column in columns
-    )
+def check_over(over: Over, prompts: int) -> None:
+    """Raises UsageError where so many prompts are too few for an interval over them."""
+    if over == "prompts" and prompts < LEAST_PROMPTS:
+        raise UsageError(
+            f"An interval over prompts needs {LEAST_PROMPTS} prompts, and there are {prompts}.",
+            "Add prompts, or leave them fixed: the interval is then about these prompts.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +202,7 @@ def _unseen(replies: WeightedReplies) -> float:
 
 
 def _limit(
-    samples: Sequence[PromptSample], replies: WeightedReplies, target: int | None, over: Over
+    samples: Sequence[PromptSample], replies: WeightedReplies, target: int, over: Over
 ) -> _Found:
     """The limit without a hit, or without a reply that is none.
 
@@ -336,14 +325,12 @@ def _occurs(value: Floats, replies: WeightedReplies) -> bool:
     return float(value @ replies.weight) > NOTHING
 
 
-def _own(samples: Sequence[PromptSample], target: int | None, over: Over) -> int:
+def _own(samples: Sequence[PromptSample], target: int, over: Over) -> int:
     """How many of the target's own replies bound a rate that none of them shows.
 
     With unequal numbers each prompt counts with the smallest, which is the safe side; over
     prompts each counts once, as its replies are alike.
     """
-    if target is None:
-        return 0
     least = min(int(sample.counts[target]) for sample in samples)
     return (min(least, 1) if over == "prompts" else least) * len(samples)
 

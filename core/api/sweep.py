@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
-from logit_amp_chat.core.analysis.true_rate import Estimate
+from logit_amp_chat.core.analysis.true_rate import Estimate, Over, check_over
 from logit_amp_chat.core.api.diff_request import names_file, whole_number
 from logit_amp_chat.core.api.loss import need_matplotlib, sources_of
 from logit_amp_chat.core.api.request import Alphas, Prompt, finite_alphas, sampled
@@ -32,7 +32,7 @@ from logit_amp_chat.core.experiments.sweep.notebook import fragment
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.prompts import prompts_of
 from logit_amp_chat.core.experiments.sweep.report import to_html
-from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, Over, SweepResult
+from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, SweepResult
 from logit_amp_chat.core.experiments.sweep.result_json import as_json
 from logit_amp_chat.core.experiments.sweep.settings import FREE
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
@@ -259,6 +259,7 @@ def begin_sweep(
     )
     settings = settings_of(asked, _sampling(profile, there, options), there)
     found = _prompts(prompts, profile, options)
+    check_over(over_of(options), len(found))
     return SweepFolder.begin(path, session, settings, found)
 
 

@@ -99,7 +99,7 @@ class TurnSweep:
         """How far it is."""
         if self._sweep is not None:
             return self._sweep.progress
-        wanted = len(self.folder.prompts) * len(self.settings.alphas) * self.settings.samples
+        wanted = self.settings.replies_to(len(self.folder.prompts))
         there = len(self.folder.contents.there)
         return Progress(replies=there, wanted=wanted, rows=0, tokens=0)
 

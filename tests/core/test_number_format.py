@@ -12,6 +12,7 @@ from logit_amp_chat.core.number_format import (
     MINUS,
     bar,
     context,
+    count,
     delta,
     exact,
     fraction,
@@ -141,3 +142,12 @@ def test_a_small_number_is_not_zero() -> None:
 )
 def test_per_cent_has_three_significant_digits(share: float, shown: str) -> None:
     assert percent(share) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [(1, "token", "1 token"), (2, "token", "2 tokens"), (1, "reply", "1 reply"),
+     (0, "reply", "0 replies"), (1200, "plain reply", "1,200 plain replies")],
+)  # fmt: skip
+def test_a_count_is_followed_by_its_noun(number: int, noun: str, said: str) -> None:
+    assert count(number, noun) == said

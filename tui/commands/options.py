@@ -121,7 +121,7 @@ def finite(alphas: list[float]) -> list[float]:
     return alphas
 
 
-def alphas(texts: Iterable[str]) -> list[float]:
+def alphas(texts: Iterable[str], option: str = "--alpha") -> list[float]:
     """The αs of numbers and ranges such as -1:3:0.25, which end included. Raises a usage error."""
     from logit_amp_chat.core.errors import UsageError
     from logit_amp_chat.core.lanes import parse_alphas
@@ -129,7 +129,7 @@ def alphas(texts: Iterable[str]) -> list[float]:
     try:
         return parse_alphas(" ".join(texts))
     except UsageError as error:
-        raise typer.BadParameter(error.message, param_hint="--alpha") from error
+        raise typer.BadParameter(error.message, param_hint=option) from error
 
 
 def counts(text: str, option: str) -> tuple[int, ...]:

@@ -174,7 +174,7 @@ def command(
             coupled=coupled,
             amplify_first=amplify_first,
             target=target,
-            further=options.alphas(curve_alpha or []),
+            further=options.alphas(curve_alpha or [], "--curve-alpha"),
             top=top,
         ),
         over=over,
@@ -218,6 +218,7 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
             params["plot"] and not (behaviour or params["discover"]),
         ),
         ("--alpha", "auto takes no further α", auto and len(alphas) > 1),
+        ("--alpha", "auto samples, --count-only does not", auto and params["count_only"]),
         ("--alpha", "auto looks for the αs of a behaviour: name one", auto and not behaviour),
         (
             "--count-only",
@@ -227,8 +228,8 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
         ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
         (
             "--import",
-            "takes patterns alone: no prompts, --out, programs or judges",
-            imported and other,
+            "takes patterns alone: no prompts, --out, --label, programs or judges",
+            imported and (other or params["label"]),
         ),
     )
     for option, why, is_so in refused:

@@ -20,7 +20,8 @@ PHRASE = 38
 
 def discovered(folder: SweepFolder, taken: Sequence[str]) -> list[FoundPhrase]:
     """The phrases of a sweep's replies. Raises UsageError where there are too few replies."""
-    return discover(folder.prompts, list(folder.replies()), taken)
+    coupled = folder.settings.coupled
+    return discover(folder.prompts, list(folder.replies()), taken, coupled=coupled)
 
 
 def as_behaviours(found: Sequence[FoundPhrase]) -> Sequence[Behaviour]:

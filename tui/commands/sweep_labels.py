@@ -23,16 +23,22 @@ def check_terminal() -> None:
 
 
 def label(folder: SweepFolder, behaviour: Behaviour, number: int) -> None:
-    """Show up to `number` replies that are not marked yet, and write down what is said of them.
+    """Show those of a sample of `number` replies that are not marked yet, and write down what is
+    said of them.
 
-    What the behaviour says of them is not shown. Raises LogitAmpError.
+    What the behaviour says of them is not shown; one that gives numbers is left out. Raises
+    LogitAmpError.
     """
     key, file = definition_key(behaviour.definition), LabelFile(folder.path)
     try:
         marked = file.of(key)
-        waiting = sample_to_label(_judged(folder, behaviour), number)
+        judged = _judged(folder, behaviour)
+        if behaviour.numeric:
+            say(f"note: {behaviour.name} is a number: there is no yes or no to mark.")
+            return
+        waiting = sample_to_label(judged, number)
         waiting = [one for one in waiting if one[1].id not in marked]
-        say(f"{behaviour.name}: {count(len(marked), 'reply')[:-1]}ies are marked; {KEYS}.")
+        say(f"{behaviour.name}: {count(len(marked), 'reply')} marked before; {KEYS}.")
         done: list[str] = []
         place = 0
         while place < len(waiting):

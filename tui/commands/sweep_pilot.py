@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.counting import count
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.pilot import alphas_of, pilot_folder, pilot_settings
@@ -30,7 +31,10 @@ def alphas(
     asked: Asked,
     rows: int | None,
 ) -> tuple[float, ...] | None:
-    """The αs that the pilot finds; None where it was stopped. Raises LogitAmpError."""
+    """The αs that the pilot finds; None where it was stopped.
+
+    Raises LogitAmpError, and UsageError where all behaviours are numbers.
+    """
     say("pilot: a small sweep finds the αs; its replies count nowhere else")
     planned = pilot_settings(settings, len(prompts))
     with contextlib.ExitStack() as stack:
@@ -40,6 +44,13 @@ def alphas(
             return None
         counted = stack.enter_context(behaviours(asked, folder.path, pair.engine, folder.time))
         found = result_of(folder, count(folder, counted), counted)
-    chosen = alphas_of([behaviour.rates for behaviour in found.behaviours])
+    rates = [behaviour.rates for behaviour in found.behaviours if not behaviour.numeric]
+    if not rates:
+        raise UsageError(
+            "--alpha auto looks for the αs at which half of the replies show a behaviour, and"
+            " these are numbers.",
+            "Give the αs, as in --alpha -1:2:0.5.",
+        )
+    chosen = alphas_of(rates)
     say(f"pilot: α {', '.join(map(signed, chosen))}")
     return chosen

@@ -39,7 +39,7 @@ def _work(
     alphas = ", ".join(map(signed, settings.alphas))
     yield "prompts", f"{len(prompts):,}"
     yield "αs", f"{len(settings.alphas):,}: {alphas}"
-    total = len(prompts) * len(settings.alphas) * settings.samples
+    total = settings.replies_to(len(prompts))
     known = f", {need.there:,} of them there already" if need.there else ""
     yield "replies", f"{total:,}{known}; {settings.samples:,} to each prompt at every α"
     yield "sampled", f"at {wording.sampled_as(settings)}"

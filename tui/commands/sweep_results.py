@@ -10,6 +10,7 @@ from typing import Literal
 
 import typer
 
+from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.api.loss import need_matplotlib
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep import wording
@@ -19,7 +20,7 @@ from logit_amp_chat.core.experiments.sweep.discovery import FoundPhrase
 from logit_amp_chat.core.experiments.sweep.figure import draw
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.report import to_html
-from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult
+from logit_amp_chat.core.experiments.sweep.result import SweepResult
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.number_format import quantity
 from logit_amp_chat.core.text import visible

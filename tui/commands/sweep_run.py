@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from logit_amp_chat.core.analysis.true_rate import Over, check_over
 from logit_amp_chat.core.config.profile import recorded_profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
@@ -16,7 +17,6 @@ from logit_amp_chat.core.experiments.sweep.library import new_folder
 from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
 from logit_amp_chat.core.experiments.sweep.published import read_published
 from logit_amp_chat.core.experiments.sweep.published_folder import as_folder
-from logit_amp_chat.core.experiments.sweep.result import Over
 from logit_amp_chat.core.experiments.sweep.settings import FREE
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.text import short_path, visible
@@ -84,6 +84,7 @@ def run(given: Given, asked: Settings) -> int:
     there = SweepFolder.read(path) if has_folder else None
     profile = _profile(given, there)
     prompts = _prompts(asked, profile, there)
+    check_over(asked.over, len(prompts.prompts))
     settings = settings_of(asked.sweep, _sampling(given, profile, there), there)
     if asked.dry_run:
         return sweep_plan.show(profile, there, settings, prompts.prompts)

@@ -61,7 +61,7 @@ def settings_of(asked: AskedSweep, sampling: Sampling, there: SweepFolder | None
 def has_all(there: SweepFolder, settings: SweepSettings, prompts: Sequence[SweepPrompt]) -> bool:
     """Whether a folder has every reply and log-probability that is wanted."""
     own = there.settings
-    wanted = len(there.prompts) * len(own.alphas) * own.samples
+    wanted = own.replies_to(len(there.prompts))
     return (
         settings.fixed == own.fixed
         and [one.key for one in prompts] == [one.key for one in there.prompts]

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logit_amp_chat.core.analysis.balance_weights import balance_weights
+from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict, definition_key
 from logit_amp_chat.core.experiments.sweep.counting import count
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.labels import Judged, error_rates, labels_in
-from logit_amp_chat.core.experiments.sweep.result import Over, SweepResult, result_of
+from logit_amp_chat.core.experiments.sweep.result import SweepResult, result_of
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
 from logit_amp_chat.core.records import FinishReason
 
@@ -133,9 +134,10 @@ def _weighted(
 
 def _weights(counts: Counts, name: str, prompt: str, target: float) -> list[float]:
     """The weights of the replies to a prompt of which it is known whether they show it."""
-    sample = counts.sample(name, prompt, target)
-    log_target, _ = sample.target(counts.grid.index(target))
-    if not len(log_target):
+    sample = counts.sample(name, prompt)
+    replies = len(sample.value)
+    if not replies:
         return []
-    shares = sample.counts / len(log_target)
-    return [float(one) for one in balance_weights(sample.log_q, log_target, shares)]
+    log_target = sample.log_q[:, counts.grid.index(target)]
+    weights = balance_weights(sample.log_q, log_target, sample.counts / replies)
+    return [float(one) for one in weights]

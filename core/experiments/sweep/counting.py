@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
+from logit_amp_chat.core.experiments.sweep.verdict_file import Cached
 
 CHUNK = 256
 """Replies that are held at once."""
@@ -23,6 +25,12 @@ def count(
 
     Raises LogitAmpError where a behaviour cannot say what a reply is.
     """
+    prompts = {prompt.id: prompt for prompt in folder.prompts}
+    for one in behaviours:
+        if isinstance(one, Cached) and one.kind == "program":
+            # Its verdicts are kept: asked now for all replies, it is started once.
+            pairs = ((prompts[reply.prompt], reply) for reply in folder.replies())
+            deque(one.verdicts(pairs), maxlen=0)
     counts = new_counts(folder, behaviours)
     add(counts, folder.prompts, folder.replies(), behaviours, seen)
     return counts

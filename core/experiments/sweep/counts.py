@@ -99,10 +99,9 @@ class Counts:
         columns = self.columns[name].values()
         return sum(math.isnan(value) for column in columns for value in column.values)
 
-    def sample(self, name: str, prompt: str, target: float) -> PromptSample:
-        """What the estimate is made of, for the model at α = `target`, which the grid has."""
+    def sample(self, name: str, prompt: str) -> PromptSample:
+        """What the estimate is made of; its columns are the αs of the grid."""
         group, column = self.groups[prompt], self.columns[name][prompt]
-        at = self.grid.index(target)
         places = {alpha: place for place, alpha in enumerate(self.grid)}
         shape = (len(group.alphas), len(self.grid))
         log_q = numpy.array(column.log_q, dtype=numpy.float64).reshape(shape)
@@ -114,9 +113,7 @@ class Counts:
             stratum=stratum[known],
             value=value[known],
             log_q=log_q[known],
-            log_target=log_q[known, at],
             whole_log_q=whole[known],
-            whole_log_target=whole[known, at],
             n=numpy.array(group.numbers, dtype=numpy.int64)[known],
         )
 

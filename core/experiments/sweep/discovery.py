@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from logit_amp_chat.core.analysis.proportions import wilson
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.phrase_search import (
     Candidate,
@@ -19,16 +19,25 @@ from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, Sweep
 
 FALSE_DISCOVERIES = 0.05
 
+HIGH = 0.5
+"""The share of the largest |α| of a sign from which on an α is high."""
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Hits among replies, with the rate's 95 % Wilson interval; NaN without replies."""
+    """Hits among replies, one at least, with the rate's 95 % Wilson interval."""
 
     hits: int
     replies: int
     rate: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, values: Sequence[bool]) -> Count:
+        """The count of what replies are."""
+        hits, replies = sum(values), len(values)
+        return cls(hits, replies, hits / replies, *wilson(hits, replies))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +70,17 @@ def is_confirming(reply: SweepReply) -> bool:
 
 
 def discover(
-    prompts: Iterable[SweepPrompt], replies: Sequence[SweepReply], taken: Collection[str] = ()
+    prompts: Iterable[SweepPrompt],
+    replies: Sequence[SweepReply],
+    taken: Collection[str] = (),
+    *,
+    coupled: bool = False,
 ) -> list[FoundPhrase]:
     """Phrases that are commoner at high |α| than at α = 0: the confirmed ones first.
 
-    High are the αs of a sign that reach half of the largest of them. Replies are pooled over
-    prompts that have some at α = 0 and at high |α|. The phrases get names that are not `taken`.
+    High are the αs of a sign that reach half of the largest of them; of `coupled` replies that
+    one alone, as those of one n depend on each other. Replies are pooled over prompts that have
+    some at α = 0 and at high |α|. The phrases get names that are not `taken`.
     Raises UsageError where a half has no replies at α = 0, or none at another α.
     """
     by_id = {prompt.id: prompt for prompt in prompts}
@@ -74,7 +88,7 @@ def discover(
     halves = [[one for one in said if is_confirming(one.reply) is half] for half in (False, True)]
     candidates: list[tuple[Candidate, tuple[float, ...]]] = []
     can_be_split = False
-    for alphas in _high_alphas(replies):
+    for alphas in _high_alphas(replies, 1.0 if coupled else HIGH):
         finding, confirming = (Groups.of(half, alphas) for half in halves)
         if not finding.is_empty and not confirming.is_empty:
             can_be_split = True
@@ -88,13 +102,13 @@ def discover(
     return _counted(candidates, halves[1], taken)
 
 
-def _high_alphas(replies: Iterable[SweepReply]) -> Iterator[tuple[float, ...]]:
-    """The high αs above 0, and those below."""
+def _high_alphas(replies: Iterable[SweepReply], share: float) -> Iterator[tuple[float, ...]]:
+    """The αs above 0 that reach this share of the largest, and those below."""
     grid = sorted({reply.alpha for reply in replies})
     for side in ([a for a in grid if a > 0], [a for a in grid if a < 0]):
         if side:
             largest = max(map(abs, side))
-            yield tuple(alpha for alpha in side if abs(alpha) >= largest / 2)
+            yield tuple(alpha for alpha in side if abs(alpha) >= share * largest)
 
 
 # --- counting on the other half -------------------------------------------------
@@ -136,8 +150,8 @@ def _counted(
         FoundPhrase(
             phrase=one.phrase,
             alphas=one.alphas,
-            amplified=wilson(sum(one.high), len(one.high)),
-            zero=wilson(sum(one.zero), len(one.zero)),
+            amplified=Count.of(one.high),
+            zero=Count.of(one.zero),
             prompts=len(one.prompts),
             all_prompts=one.all_prompts,
             p_value=p_value,
@@ -158,13 +172,3 @@ def _tally(
     found.prompts = {one.prompt.id for one, has in zip(groups.high, found.high, strict=True) if has}
     found.all_prompts = len({one.prompt.id for one in groups.high})
     return found
-
-
-def wilson(hits: int, replies: int) -> Count:
-    """A count with its 95 % Wilson interval."""
-    from scipy import stats
-
-    if not replies:
-        return Count(0, 0, math.nan, math.nan, math.nan)
-    found = stats.binomtest(hits, replies).proportion_ci(0.95, "wilson")
-    return Count(hits, replies, hits / replies, float(found.low), float(found.high))

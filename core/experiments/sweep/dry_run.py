@@ -58,7 +58,7 @@ def dry_run(
     likely = round(sum(means.get(draw.alpha, every) for draw in wanted))
     size = (there.path / FILE).stat().st_size / sampled
     share = numbers / (len(there.settings.grid) + NUMBERS)
-    seconds = there.contents.seconds
+    seconds, timed = there.contents.seconds, there.contents.timed_tokens
     return DryRun(
         replies=len(wanted),
         there=len(known),
@@ -66,7 +66,7 @@ def dry_run(
         likely_tokens=likely,
         bytes=round(most * size * share),
         likely_bytes=round(likely * size * share),
-        seconds=likely * seconds / sampled if seconds else None,
+        seconds=likely * seconds / timed if timed else None,
     )
 
 

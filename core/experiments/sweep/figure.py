@@ -26,9 +26,9 @@ def draw(result: SweepResult, ax: Any) -> None:
     if kinds == {False}:
         ax.set_ylim(bottom=0)
         ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
-    sampled = wording.sampled_as(result.settings)
+    estimated = f"; ◇ estimate for {wording.model(target)}" if not result.no_estimate else ""
     ax.set_title(
-        f"lines: seen at α, 95% intervals; ◇ estimate for {wording.model(target)}\n{sampled}",
+        f"lines: seen at α, 95% intervals{estimated}\n{wording.sampling(result)}",
         fontsize="medium",
     )
     if len(result.behaviours) > LEGEND_OUTSIDE:

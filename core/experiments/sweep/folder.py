@@ -58,9 +58,13 @@ class Contents:
     scores: dict[str, Scores] = field(default_factory=dict)
     seconds: float = 0.0
     """The time that sampling took, of the runs that came to their end."""
+    timed_tokens: int = 0
+    """The tokens of the replies that these runs sampled."""
     settled: bool = True
     """Whether every reply that was begun is there: short ones are there first."""
     damaged: int = 0
+    published: Mapping[str, Any] | None = None
+    """What the file of a published sweep says of its sampling; None for one sampled here."""
 
 
 class SweepFolder:
@@ -169,10 +173,11 @@ class SweepFolder:
         self.contents.there.add(reply.id)
         self.contents.settled = False
 
-    def settle(self, seconds: float) -> None:
-        """Note that every reply that was begun is there, after so many seconds of sampling."""
-        self._append("settled", {"seconds": round(seconds, 3)})
+    def settle(self, seconds: float, tokens: int) -> None:
+        """Note that every reply that was begun is there: this run sampled so many tokens."""
+        self._append("settled", {"seconds": round(seconds, 3), "tokens": tokens})
         self.contents.seconds += seconds
+        self.contents.timed_tokens += tokens
         self.contents.settled = True
 
     def add_prompt(self, prompt: SweepPrompt, read: PromptRead) -> None:
@@ -294,6 +299,7 @@ def _take(contents: Contents, line: Mapping[str, Any]) -> None:
             contents.settled = False
         case "settled":
             contents.seconds += float(line["seconds"])
+            contents.timed_tokens += int(line["tokens"])
             contents.settled = True
         case "scores":
             for scores in _validated(_SCORES, line):

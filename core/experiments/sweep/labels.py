@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from logit_amp_chat.core.analysis.proportions import LEVEL, clopper_pearson
 from logit_amp_chat.core.experiments.record_file import FileKind, RecordFile, read_records
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
@@ -16,7 +18,6 @@ from logit_amp_chat.core.records import now
 NAME = "labels.jsonl"
 LABEL = "label"
 KIND = FileKind(LABEL, "a sweep", "labels", "Choose another folder with --out")
-CONFIDENCE = 0.95
 
 Judged = tuple[SweepPrompt, SweepReply, Verdict]
 
@@ -29,15 +30,7 @@ class LabelFile:
         self._file = RecordFile(folder / NAME, KIND)
         self._labels: dict[str, dict[str, bool]] = {}
         for fields in self._file.load():
-            match fields:
-                case {
-                    "behaviour": str() as behaviour,
-                    "reply": str() as reply,
-                    "label": bool() | None as label,
-                }:
-                    self._take(behaviour, reply, label)
-                case _:
-                    self._file.damaged += 1
+            self._file.damaged += not _take(self._labels, fields)
 
     @property
     def damaged(self) -> int:
@@ -50,43 +43,40 @@ class LabelFile:
 
     def add(self, behaviour: str, reply: str, label: bool | None) -> None:
         """Mark a reply; a later mark replaces it, None removes it. Raises TranscriptError."""
-        self._take(behaviour, reply, label)
-        self._file.append(
-            LABEL, {"behaviour": behaviour, "reply": reply, "label": label, "time": now()}
-        )
+        fields = {"behaviour": behaviour, "reply": reply, "label": label}
+        _take(self._labels, fields)
+        self._file.append(LABEL, {**fields, "time": now()})
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
         self._file.close()
-
-    def _take(self, behaviour: str, reply: str, label: bool | None) -> None:
-        labels = self._labels.setdefault(behaviour, {})
-        if label is None:
-            labels.pop(reply, None)
-        else:
-            labels[reply] = label
 
 
 def labels_in(folder: Path) -> dict[str, dict[str, bool]]:
     """The marks in a folder, by definition and reply, to be read alone; none without a file."""
     found: dict[str, dict[str, bool]] = {}
     try:
-        for line in read_records(folder / NAME, KIND):
-            match line:
-                case {
-                    "behaviour": str() as behaviour,
-                    "reply": str() as reply,
-                    "label": bool() | None as label,
-                }:
-                    marked = found.setdefault(behaviour, {})
-                    marked.pop(reply, None)
-                    if label is not None:
-                        marked[reply] = label
-                case _:
-                    continue
+        for fields in read_records(folder / NAME, KIND):
+            _take(found, fields or {})
     except OSError:
         return {}
     return found
+
+
+def _take(labels: dict[str, dict[str, bool]], fields: Mapping[str, Any]) -> bool:
+    """Add the mark of a record to those before it. Whether it has one."""
+    match fields:
+        case {
+            "behaviour": str() as behaviour,
+            "reply": str() as reply,
+            "label": bool() | None as label,
+        }:
+            marked = labels.setdefault(behaviour, {})
+            marked.pop(reply, None)
+            if label is not None:
+                marked[reply] = label
+            return True
+    return False
 
 
 # --- choosing -------------------------------------------------------------------
@@ -185,12 +175,9 @@ def error_rates(judged: Iterable[Judged], labels: Mapping[str, bool]) -> ErrorRa
 
 def _shares(wrong: int, marked: int, size: int) -> tuple[float, float, float]:
     """The share of wrong verdicts, and its lower and upper limit."""
-    from scipy import stats
-
     if not marked:
         return (math.nan, 0.0, 1.0) if size else (0.0, 0.0, 0.0)
-    found = stats.binomtest(wrong, marked).proportion_ci(1 - (1 - CONFIDENCE) / 2, "exact")
-    return wrong / marked, float(found.low), float(found.high)
+    return wrong / marked, *clopper_pearson(wrong, marked, 1 - (1 - LEVEL) / 2)
 
 
 def _error_rate(

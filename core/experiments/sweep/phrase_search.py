@@ -30,7 +30,8 @@ SCREENING_LEVEL = 0.05
 class SampledText:
     """The sampled part of a reply, cut where tokens end, but not inside a word.
 
-    Where words have no spaces between them, as in Chinese, tokens are the pieces.
+    Where words have no spaces between them, as in Chinese, tokens are the pieces; of a reply
+    that was imported without tokens, characters.
     """
 
     prompt: SweepPrompt
@@ -43,7 +44,8 @@ class SampledText:
     def of(cls, prompt: SweepPrompt, reply: SweepReply) -> SampledText:
         """What was sampled of a reply."""
         start = sampled_from(prompt, reply)
-        ends = sorted({0, *(max(0, length - start) for length in reply.lengths)})
+        lengths = reply.lengths or range(start, len(reply.text) + 1)
+        ends = sorted({0, *(max(0, length - start) for length in lengths)})
         text = reply.text[start : start + ends[-1]]
         cuts = [
             at

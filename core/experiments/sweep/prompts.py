@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.search import by_line
@@ -52,12 +52,12 @@ def prompts_of(
     for source in _separate(sources):
         if isinstance(source, Refused):
             raise source.error
-        prompt = _prompt(source, system, raw, source.name in saved)
+        prompt = _prompt(source, system, raw, source.name in saved, len(found) + 1)
         where = f"{source.name} {source.place}".strip()
         if prompt.key in found:
             repeated.append(where or prompt.messages[-1][1])
         else:
-            found[prompt.key] = _numbered(prompt, len(found) + 1)
+            found[prompt.key] = prompt
     if not found:
         raise UsageError("There is no prompt.", "Give one with --prompt, or a file of them.")
     return Prompts(tuple(found.values()), tuple(repeated))
@@ -77,9 +77,26 @@ def messages_of(prompt: SweepPrompt) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def new_prompt(messages: Said, *, begin: str = "", raw: bool = False) -> SweepPrompt:
-    """A prompt alone, as p1."""
-    return _numbered(_keyed(messages, begin, raw, "", ""), 1)
+def new_prompt(
+    messages: Said,
+    *,
+    begin: str = "",
+    raw: bool = False,
+    source: str = "",
+    place: str = "",
+    number: int = 1,
+) -> SweepPrompt:
+    """A prompt of this number, from 1, with the key of its content."""
+    content = json.dumps([[list(one) for one in messages], begin, raw])
+    return SweepPrompt(
+        id=f"p{number}",
+        key=hashlib.sha256(content.encode()).hexdigest()[:32],
+        messages=messages,
+        begin=begin,
+        raw=raw,
+        source=source,
+        place=place,
+    )
 
 
 def _separate(sources: Iterable[Source | Refused]) -> Iterator[Source | Refused]:
@@ -88,7 +105,7 @@ def _separate(sources: Iterable[Source | Refused]) -> Iterator[Source | Refused]
         yield from by_line([source]) if source.name else [source]
 
 
-def _prompt(source: Source, system: str | None, raw: bool, saved: bool) -> SweepPrompt:
+def _prompt(source: Source, system: str | None, raw: bool, saved: bool, number: int) -> SweepPrompt:
     where = f"{source.name} {source.place}".strip()
     match source.content:
         case PlainText(text=text):
@@ -113,16 +130,5 @@ def _prompt(source: Source, system: str | None, raw: bool, saved: bool) -> Sweep
         )
     if system and not raw and said[0][0] != "system":
         said = (("system", system), *said)
-    return _keyed(said, begin, raw, clean(source.name), clean(source.place))
-
-
-def _keyed(messages: Said, begin: str, raw: bool, source: str, place: str) -> SweepPrompt:
-    content = json.dumps([[list(one) for one in messages], begin, raw])
-    key = hashlib.sha256(content.encode()).hexdigest()[:32]
-    return SweepPrompt(
-        id="", key=key, messages=messages, begin=begin, raw=raw, source=source, place=place
-    )
-
-
-def _numbered(prompt: SweepPrompt, number: int) -> SweepPrompt:
-    return replace(prompt, id=f"p{number}")
+    name, place = clean(source.name), clean(source.place)
+    return new_prompt(said, begin=begin, raw=raw, source=name, place=place, number=number)

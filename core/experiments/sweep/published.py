@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -16,6 +15,8 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import shown, some
 from logit_amp_chat.core.experiments.json_values import MOST, invalid_json
 from logit_amp_chat.core.experiments.source_files import explained
+from logit_amp_chat.core.experiments.sweep.plan import reply_id
+from logit_amp_chat.core.experiments.sweep.prompts import new_prompt
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.experiments.sweep.turn_marks import end_of_turn
 from logit_amp_chat.core.records import FinishReason, Role
@@ -164,17 +165,10 @@ class _Reader:
             case _:
                 raise self._refused(where, f"has a {key} that is neither a text nor messages")
         raw = isinstance(item[key], str) and bool(_RENDERED.search(item[key]))
-        identity = json.dumps([messages, raw])
-        if identity not in self.prompts:
-            self.prompts[identity] = SweepPrompt(
-                id=f"p{len(self.prompts) + 1}",
-                key=hashlib.sha256(identity.encode()).hexdigest()[:32],
-                messages=messages,
-                raw=raw,
-                source=self.name,
-                place=where,
-            )
-        return self.prompts[identity]
+        prompt = new_prompt(
+            messages, raw=raw, source=self.name, place=where, number=len(self.prompts) + 1
+        )
+        return self.prompts.setdefault(prompt.key, prompt)
 
     def _message(self, where: str, value: object) -> tuple[Role, str]:
         match value:
@@ -247,7 +241,7 @@ class _Reader:
         self._counts[prompt.id, answer.alpha] += 1
         self.replies.append(
             SweepReply(
-                id=f"{prompt.id}/{answer.alpha!r}/{n}",
+                id=reply_id(prompt.id, answer.alpha, n),
                 prompt=prompt.id,
                 alpha=answer.alpha,
                 n=n,

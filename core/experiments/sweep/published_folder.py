@@ -45,6 +45,7 @@ def as_folder(published: Published, path: Path) -> SweepFolder:
         session=session,
         prompts=published.prompts,
         there={reply.id for reply in published.replies},
+        published={name: settings[name] for name in _NUMBERS if name in settings},
     )
     return SweepFolder(path, None, contents, published.replies)
 

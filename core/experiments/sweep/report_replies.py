@@ -84,7 +84,7 @@ def _prompt(prompt: SweepPrompt) -> str:
 
 
 def _tally(replies: Sequence[CountedReply], found: BehaviourResult | None) -> str:
-    total = f"{len(replies):,} replies" if len(replies) != 1 else "1 reply"
+    total = count(len(replies), "reply")
     if found is None:
         return f" · {total}"
     values = [reply.verdicts[found.name].value for reply in replies]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from logit_amp_chat.core.analysis.proportions import mean_interval, wilson
-from logit_amp_chat.core.analysis.true_rate import Estimate, estimate
+from logit_amp_chat.core.analysis.true_rate import Estimate, Over, estimate
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.labels import ErrorRates
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
-
-Over = Literal["replies", "prompts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +93,8 @@ class BehaviourResult:
 class SweepResult:
     """Everything that a sweep found; `no_estimate` says why there is none, "" where there is.
 
-    `over` is what the intervals of estimates are over.
+    `over` is what the intervals of estimates are over. `published` is what the file of a
+    published sweep says of its sampling, which is all that is known of it; else None.
     """
 
     settings: SweepSettings
@@ -107,11 +106,12 @@ class SweepResult:
     tokens: int
     seconds: float
     no_estimate: str
+    published: Mapping[str, Any] | None = None
 
     @property
     def wanted(self) -> int:
         """Replies that there are once the sweep is finished."""
-        return len(self.prompts) * len(self.settings.alphas) * self.settings.samples
+        return self.settings.replies_to(len(self.prompts))
 
     @property
     def complete(self) -> bool:
@@ -137,6 +137,7 @@ def result_of(
         tokens=sum(total.tokens for total in counts.totals.values()),
         seconds=contents.seconds,
         no_estimate=why,
+        published=contents.published,
     )
 
 
@@ -173,20 +174,20 @@ def _behaviour(
 ) -> BehaviourResult:
     settings, name = folder.settings, behaviour.name
 
-    def at(target: float, prompts: Sequence[str]) -> Estimate | None:
-        samples = [] if unknown else [counts.sample(name, prompt, target) for prompt in prompts]
+    def at(target: float, prompts: Sequence[str], over: Over) -> Estimate | None:
+        samples = [] if unknown else [counts.sample(name, prompt) for prompt in prompts]
         if not all(len(sample.value) for sample in samples) or not samples:
             return None
         return estimate(
             samples,
             target=counts.grid.index(target),
             numeric=behaviour.numeric,
-            over=over if len(prompts) > 1 else "replies",
+            over=over,
             coupled=settings.coupled,
         )
 
     every = [prompt.id for prompt in folder.prompts]
-    curve = [(alpha, at(alpha, every)) for alpha in counts.grid]
+    curve = [(alpha, at(alpha, every, over)) for alpha in counts.grid]
     return BehaviourResult(
         name=name,
         kind=behaviour.kind,
@@ -194,13 +195,13 @@ def _behaviour(
         definition=behaviour.definition,
         refused=counts.refused(name),
         rates=_rates(counts, behaviour, None),
-        estimate=at(settings.target, every),
+        estimate=at(settings.target, every, over),
         curve=tuple((alpha, found) for alpha, found in curve if found is not None),
         by_prompt=tuple(
             PromptResult(
                 prompt=prompt,
                 rates=_rates(counts, behaviour, prompt.id),
-                estimate=at(settings.target, [prompt.id]),
+                estimate=at(settings.target, [prompt.id], "replies"),
             )
             for prompt in folder.prompts
         ),

@@ -23,7 +23,9 @@ def as_json(result: SweepResult) -> dict[str, Any]:
         "prompts": len(result.prompts),
         "alphas": list(settings.alphas),
         "samples": settings.samples,
-        "sampling": settings.sampling.model_dump(),
+        "sampling": (
+            settings.sampling.model_dump() if result.published is None else dict(result.published)
+        ),
         "coupled": settings.coupled,
         "amplify_first": settings.amplify_first,
         "over": result.over,

@@ -42,6 +42,10 @@ class SweepSettings:
         """Every α whose log-probabilities are wanted, in their order."""
         return tuple(sorted({*self.alphas, self.target, *self.further}))
 
+    def replies_to(self, prompts: int) -> int:
+        """How many replies to so many prompts that makes."""
+        return prompts * len(self.alphas) * self.samples
+
     @property
     def fixed(self) -> dict[str, Any]:
         """What replies depend on besides prompt, α and number: the same for a sweep's life."""
@@ -72,6 +76,12 @@ def checked(settings: SweepSettings) -> SweepSettings:
         raise UsageError(
             "Nothing is amplified in the first 0 tokens.", "Give 1 or more with --amplify-first."
         )
+    if settings.amplify_first is not None and settings.target:
+        raise UsageError(
+            f"With --amplify-first every reply goes on as after: there is no model at α"
+            f" {signed(settings.target)} whose replies these are.",
+            "Leave out --target; 0 is the usual one.",
+        )
     settings = replace(settings, alphas=alphas)
     _check_off_grid(settings)
     return settings
@@ -82,11 +92,6 @@ def _check_off_grid(settings: SweepSettings) -> None:
     others = sorted({settings.target, *settings.further} - set(settings.alphas))
     if not others:
         return
-    if settings.amplify_first is not None and settings.target not in settings.alphas:
-        raise UsageError(
-            f"With --amplify-first every reply goes on as after: α {signed(others[0])} would not.",
-            "Leave out --target; 0 is the usual one.",
-        )
     sampling = settings.sampling
     if sampling.top_k or sampling.top_p < 1 or sampling.min_p:
         raise UsageError(

@@ -11,7 +11,7 @@ from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.plan import draws
 from logit_amp_chat.core.experiments.sweep.prompts import sample_prompt
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
-from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Noticed, Stop
+from logit_amp_chat.core.protocol import Event, Noticed
 from logit_amp_chat.core.samples import (
     Given,
     PromptRead,
@@ -56,9 +56,6 @@ class Sampler(Protocol):
     def rescore(self, request: RescoreRequest) -> Iterator[Event]:
         """See `Engine`."""
 
-    def apply(self, command: Adjustment) -> None:
-        """See `Engine`."""
-
 
 class Sweep:
     """The replies that a folder lacks: requests for an engine, and what becomes of its answers.
@@ -76,14 +73,13 @@ class Sweep:
         self.tokens = 0
         self._rows = rows
         self._lacking: tuple[float, ...] = ()
-        self._began = time.monotonic()
+        self._began, self._sampled = time.monotonic(), 0  # of this run: when, and its tokens
         self._live = 0
 
     @property
     def wanted(self) -> int:
         """Replies that there will be."""
-        settings = self.folder.settings
-        return len(self.folder.prompts) * len(settings.alphas) * settings.samples
+        return self.folder.settings.replies_to(len(self.folder.prompts))
 
     @property
     def is_complete(self) -> bool:
@@ -100,7 +96,9 @@ class Sweep:
             self._began = time.monotonic()
             yield request
             if not self.aborted:
-                self.folder.settle(time.monotonic() - self._began)
+                self.folder.settle(time.monotonic() - self._began, self._sampled)
+        elif not self.folder.contents.settled:
+            self.folder.settle(0.0, 0)  # a run was killed after its last reply
         for rescore in self._rescores():
             if self.stopping:
                 return
@@ -159,6 +157,7 @@ class Sweep:
             steps=sampled.steps,
         )
         self.folder.add(reply)
+        self._sampled += len(reply.tokens)
         return reply
 
     def _samples(self) -> SampleRequest | None:
@@ -182,7 +181,7 @@ class Sweep:
         block: list[SweepReply] = []
         for reply in self.folder.replies():
             lacking = tuple(a for a in self.folder.settings.grid if a not in reply.grid)
-            if not lacking or not reply.tokens:
+            if not lacking or not reply.tokens or reply.prompt not in self.folder.contents.ids:
                 continue
             if block and (lacking != self._lacking or len(block) == RESCORED):
                 yield self._rescore(block)
@@ -215,9 +214,3 @@ def run(engine: Sampler, sweep: Sweep) -> Iterator[SweepEvent]:
         for event in events:
             if (shown := sweep.take(event)) is not None:
                 yield shown
-
-
-def stop(engine: Sampler, sweep: Sweep) -> None:
-    """Begin no further reply; a second call gives up those that have begun."""
-    engine.apply(Stop() if sweep.stopping else Drain())
-    sweep.stopping = True

@@ -49,8 +49,8 @@ def chosen(folder: SweepFolder, ids: Sequence[str], most: int) -> list[SweepRepl
         )
     total = len(folder.contents.there)
     if not ids:
-        step = max(1, total // most)
-        return [one for n, one in enumerate(folder.replies()) if n % step == 0][:most]
+        places = {n * total // most for n in range(most)}
+        return [one for n, one in enumerate(folder.replies()) if n in places]
     return [one for one in folder.replies() if one.id in ids]
 
 

@@ -43,6 +43,15 @@ def sampled_as(settings: SweepSettings) -> str:
     return f"{line}, at most {count(settings.sampling.max_new_tokens, 'token')}"
 
 
+def sampling(result: SweepResult) -> str:
+    """How the replies were sampled; of a published sweep as far as its file says."""
+    if result.published is None:
+        settings = result.settings
+        return f"sampled at {sampled_as(settings)}, seed {settings.sampling.seed}"
+    said = ", ".join(f"{name} {shown(what)}" for name, what in result.published.items())
+    return f"sampled by others: {said or 'their file does not say how'}"
+
+
 def scope(result: SweepResult) -> Iterator[str]:
     """What was sampled, and how, as sentences without a full stop."""
     settings = result.settings
@@ -50,7 +59,7 @@ def scope(result: SweepResult) -> Iterator[str]:
     replies = f"{there:,} of {wanted:,} replies" if there != wanted else f"{there:,} replies"
     prompts = count(len(result.prompts), "prompt")
     yield f"{replies} to {prompts}, {settings.samples:,} to each at every α"
-    yield f"sampled at {sampled_as(settings)}, seed {settings.sampling.seed}"
+    yield sampling(result)
     if settings.amplify_first is not None:
         tokens = count(settings.amplify_first, "token")
         yield f"only the first {tokens} of a reply amplified; it goes on as after"
@@ -121,7 +130,8 @@ def rate_text(rate: Rate, numeric: bool) -> tuple[str, ...]:
 def definition(found: BehaviourResult) -> str:
     """What is counted: pattern lighthouse."""
     unsaid = ("kind", "tokens", "wording", "answers")  # the JSON has them
-    rest = {name: what for name, what in found.definition.items() if name not in unsaid}
+    said = found.definition.items()
+    rest = {name: what for name, what in said if name not in unsaid and what is not False}
     if len(rest) == 1:
         return f"{found.kind} {_plain(*rest.values())}"
     return ", ".join(

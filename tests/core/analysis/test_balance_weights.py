@@ -183,19 +183,11 @@ def test_what_the_target_cannot_say_has_no_weight() -> None:
     assert (np.delete(weighed.weight, 2) > 0).all()
 
 
-def test_a_target_that_is_no_column_brings_its_own_numbers() -> None:
-    rows = sample()
-    own = sample(log_target=rows.log_q[:, 1], whole_log_target=rows.whole_log_q[:, 1])
-    found, same = (weigh([own], target=target, coupled=False) for target in (None, 1))
-    assert found.weight.tolist() == same.weight.tolist()
-    assert found.whole_weight.tolist() == same.whole_weight.tolist()
-    with pytest.raises(ValueError, match="needs log_target"):
-        weigh([rows], target=None, coupled=False)
-
-
 def test_a_weight_is_finite_however_far_the_target_is() -> None:
-    far = sample(log_target=np.zeros(5), whole_log_target=np.zeros(5), log_q=np.full((5, 3), -9e3))
-    assert np.isfinite(weigh([far], target=None, coupled=False).weight).all()
+    log_q = np.full((5, 3), -9e3)
+    log_q[:, 2] = 0
+    far = sample(log_q=log_q, stratum=np.array([0, 0, 1, 1, 1]))
+    assert np.isfinite(weigh([far], target=2, coupled=False).weight).all()
 
 
 @pytest.mark.parametrize("name", ["log_q", "whole_log_q"])
@@ -216,8 +208,7 @@ def test_a_reply_that_could_not_have_been_drawn_is_named(name: str) -> None:
         ({"stratum": np.array([0, 0, 1, 1, 3])}, "at none of its 3 columns"),
         ({"value": np.array([1, 0, math.nan, 0, 0])}, "no finite number"),
         ({"log_q": np.full((5, 3), math.nan)}, "NaN or"),
-        ({"log_target": np.full(5, math.inf)}, "NaN or"),
-        ({"log_target": np.zeros(4)}, "is missing"),
+        ({"whole_log_q": np.full((5, 3), math.inf)}, "NaN or"),
     ],
 )
 def test_samples_that_cannot_be_counted_are_refused(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from logit_amp_chat.core.analysis.proportions import (
-    difference,
+    clopper_pearson,
     effective_wilson,
     no_hit_limit,
     student,
@@ -57,17 +57,21 @@ def test_fewer_degrees_of_freedom_widen_the_limits() -> None:
         assert abs(0.1 - limit) == pytest.approx(student(4) * spread)
 
 
+def test_exact_limits_leave_their_tails() -> None:
+    """At the lower limit 4 hits or more have half of what is left, at the upper one 4 or less."""
+    low, high = clopper_pearson(4, 30, 0.9)
+    assert _at_most(4, 30, high) == pytest.approx(0.05)
+    assert 1 - _at_most(3, 30, low) == pytest.approx(0.05)
+
+
+def _at_most(hits: int, replies: int, rate: float) -> float:
+    """The probability of so many hits or fewer."""
+    ways = ((k, math.comb(replies, k)) for k in range(hits + 1))
+    return sum(each * rate**k * (1 - rate) ** (replies - k) for k, each in ways)
+
+
 @pytest.mark.parametrize("rate", [0.0, 1e-12, 0.001, 0.5, 0.999, 1.0])
 @pytest.mark.parametrize("error", [0.0, 1e-9, 0.003, 0.4, 7.0, 1e140])
 def test_limits_stay_within_0_and_1_around_the_rate(rate: float, error: float) -> None:
     low, high = effective_wilson(rate, error, 2)
     assert 0 <= low <= rate <= high <= 1
-
-
-def test_a_difference_is_fishers_exact_test() -> None:
-    # The probability of every table with these margins that is no likelier than the one seen.
-    chances = [math.comb(20, k) * math.comb(20, 6 - k) / math.comb(40, 6) for k in range(7)]
-    expected = sum(p for p in chances if p <= chances[5] * (1 + 1e-9))
-    assert difference(5, 20, 1, 20) == pytest.approx(expected)
-    assert difference(3, 20, 3, 20) == pytest.approx(1)
-    assert difference(0, 0, 3, 20) == pytest.approx(1)

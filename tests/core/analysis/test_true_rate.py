@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from logit_amp_chat.core.analysis.balance_weights import PromptSample
-from logit_amp_chat.core.analysis.true_rate import curve, estimate
+from logit_amp_chat.core.analysis.true_rate import estimate
 from logit_amp_chat.core.errors import UsageError
 
 Rng = np.random.Generator
@@ -341,9 +341,3 @@ def test_a_number_in_place_of_yes_and_no_is_refused() -> None:
     sample = replace(plain((4, 4), (1, 1)), value=np.linspace(0, 3, 8))
     with pytest.raises(ValueError, match="neither 1 nor 0"):
         estimate([sample], target=0)
-
-
-def test_a_curve_has_an_estimate_for_every_column() -> None:
-    samples = [prompt(np.random.default_rng(seed), (12, 0, 10)) for seed in (8, 9)]
-    assert curve(samples, (0, 1, 2)) == tuple(estimate(samples, target=k) for k in (0, 1, 2))
-    assert curve(samples, ()) == ()

@@ -278,6 +278,8 @@ def test_a_reply_is_that_of_its_seed(profile: Profile, tmp_path: Path) -> None:
         ({"target": math.nan}, "finite"),
         ({"temperature": 0}, "temperature 0"),
         ({"over": "tokens"}, "over: expected one of replies, prompts"),
+        ({"over": "prompts"}, "needs 50 prompts, and there are 1"),
+        ({"amplify_first": 3, "target": 1.0}, "goes on as after"),
         ({"sample": 3}, "no option sample"),
         ({"raw": True, "system": "x"}, "raw prompt takes no system"),
     ],

@@ -279,6 +279,11 @@ def test_without_matplotlib_it_says_so_before_a_model_is_opened(
         ((*QUESTION, *HABIT, *HABIT), "Two behaviours"),
         ((*QUESTION, "--temperature", "0"), "temperature 0"),
         ((*QUESTION, "--target", "3", "--top-p", "0.9"), "top-p"),
+        ((*QUESTION, *HABIT, "--over", "prompts"), "50 prompts, and there are 1"),
+        ((*QUESTION, "--amplify-first", "3", "--target", "1"), "goes on as after"),
+        ((*QUESTION, *HABIT, "--count-only", "--alpha", "auto", "--out", "x"), "--count-only"),
+        ((*QUESTION, "--curve-alpha", "x"), "--curve-alpha"),
+        (("--import", "x.json", *HABIT, "--label", "3"), "--import"),
         ((*QUESTION, "--raw", "--system", "x"), "--raw"),
     ],
 )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from scipy import stats
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.discovery import (
     FoundPhrase,
     discover,
     is_confirming,
-    wilson,
 )
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from tests.core.experiments.sweep.made import prompt, reply
@@ -117,6 +115,12 @@ def test_where_words_have_no_spaces_between_them_tokens_are_the_pieces() -> None
     assert (found.phrase.text, found.phrase.name) == ("灯台", "灯台")
 
 
+def test_replies_without_tokens_are_cut_at_words() -> None:
+    replies = [replace(one, tokens=(), lengths=()) for one in sweep(with_habit)]
+    (habit,) = confirmed(discover(PROMPTS, replies))
+    assert (habit.phrase.text, habit.phrase.tokens) == (HABIT, ())
+
+
 def test_a_phrase_of_one_prompt_says_so() -> None:
     def say(chance: random.Random, one: SweepPrompt, alpha: float) -> str:
         habit = one.id == "p2" and chance.random() < 0.45 * alpha
@@ -134,6 +138,14 @@ def test_where_alpha_changes_nothing_hardly_anything_is_confirmed() -> None:
         for seed in range(40)
     )
     assert wrong <= 5  # P(more of 40 at 5 %) < 2 %
+
+
+def test_coupled_replies_at_several_alphas_are_not_pooled() -> None:
+    """Those of one n are hits together: pooled, one chance would count several times."""
+    replies = sweep(with_habit)
+    (habit,) = confirmed(discover(PROMPTS, replies, coupled=True))
+    assert habit.alphas == (2.0,)
+    assert habit.amplified.replies == habit.zero.replies == 4 * 20
 
 
 def test_names_are_not_those_of_other_behaviours() -> None:
@@ -157,11 +169,3 @@ def test_prompts_without_replies_at_both_count_nothing() -> None:
     replies = [one for one in sweep(with_habit) if one.prompt != "p1" or one.alpha == 2]
     (habit,) = confirmed(discover(PROMPTS, replies))
     assert (habit.prompts, habit.all_prompts) == (3, 3)
-
-
-def test_wilson_is_the_score_interval() -> None:
-    count, z = wilson(3, 40), float(stats.norm.ppf(0.975))
-    middle, spread = 3 / 40 + z**2 / 80, z * math.sqrt(3 / 40 * 37 / 40 / 40 + z**2 / 6400)
-    assert count.low == pytest.approx((middle - spread) / (1 + z**2 / 40))
-    assert count.high == pytest.approx((middle + spread) / (1 + z**2 / 40))
-    assert math.isnan(wilson(0, 0).rate)

@@ -23,6 +23,7 @@ def test_a_new_sweep_has_limits_alone() -> None:
 
 def test_what_is_there_is_not_counted_again_and_tells_the_rest(tmp_path: Path) -> None:
     folder = toy_sweep(tmp_path / "s")
+    assert folder.contents.timed_tokens == 720
     folder.contents.seconds = 36.0
     found = dry_run(replace(SETTINGS, samples=100), PROMPTS, folder)
     assert (found.replies, found.there) == (2 * 3 * 40, 360)
@@ -38,6 +39,15 @@ def test_more_alphas_take_more_room(tmp_path: Path) -> None:
     size = (tmp_path / "s" / FILE).stat().st_size
     assert (found.replies, found.likely_tokens) == (120, 240)
     assert found.likely_bytes == round(240 * size / 720 * 7 / 6)
+
+
+def test_the_speed_is_that_of_the_runs_that_came_to_their_end(tmp_path: Path) -> None:
+    """The replies of one that was killed took a time that nobody wrote down."""
+    toy_sweep(tmp_path / "s", engine=ToyEngine(stop_after=350))
+    folder = toy_sweep(tmp_path / "s")
+    folder.contents.seconds = 1.0
+    found = dry_run(replace(SETTINGS, samples=70), PROMPTS, folder)
+    assert found.seconds == pytest.approx(60 * 2 / (10 * 2))
 
 
 def test_a_run_that_never_came_to_its_end_tells_no_time(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.plan import seed_of
 from logit_amp_chat.core.experiments.sweep.prompts import prompts_of, typed
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
-from logit_amp_chat.core.experiments.sweep.sweep import Sweep, run, stop
+from logit_amp_chat.core.experiments.sweep.sweep import Sweep, run
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
+from logit_amp_chat.core.protocol import Drain
 from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from tests.core.experiments.sweep.toy_engine import ToyEngine
@@ -116,13 +117,27 @@ def test_a_sweep_is_settled_once_what_was_begun_has_ended(tmp_path: Path) -> Non
     assert SweepFolder.read(tmp_path / "s").contents.settled
 
 
+def test_one_that_was_killed_after_its_last_reply_is_settled_when_it_is_run_again(
+    tmp_path: Path,
+) -> None:
+    swept(tmp_path / "s")
+    path = tmp_path / "s" / FILE
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert not SweepFolder.read(tmp_path / "s").contents.settled
+    engine = ToyEngine()
+    assert len(swept(tmp_path / "s", engine=engine)) == 12
+    assert engine.asked == []
+    assert SweepFolder.read(tmp_path / "s").contents.settled
+
+
 def test_stop_begins_nothing_more_and_settles(tmp_path: Path) -> None:
     engine = ToyEngine()
     folder = begin(tmp_path / "s", engine=engine)
     sweep = Sweep(folder)
     for event in run(engine, sweep):
         if isinstance(event, SweepReply):
-            stop(engine, sweep)
+            engine.apply(Drain())
+            sweep.begin_no_more()
     assert len(list(folder.replies())) == 1
     assert folder.contents.settled
     assert not sweep.is_complete
@@ -142,6 +157,18 @@ def test_alphas_that_are_added_are_sampled_and_read_in_old_replies(tmp_path: Pat
     again = ToyEngine()
     swept(tmp_path / "s", replace(SETTINGS, alphas=(0.0, 2.0)), again)
     assert again.asked == []
+
+
+def test_replies_whose_prompt_was_damaged_are_kept_and_not_measured(tmp_path: Path) -> None:
+    swept(tmp_path / "s")
+    path = tmp_path / "s" / FILE
+    path.write_text(path.read_text().replace('"prompt-ids"', '"prompt-x"', 1))
+    engine = ToyEngine()
+    replies = swept(tmp_path / "s", replace(SETTINGS, further=(0.5,)), engine)
+    (request,) = engine.asked
+    assert isinstance(request, RescoreRequest)
+    assert len(request.replies) == 6
+    assert sorted({len(r.grid) for r in replies if r.prompt == "p1"}) == [2]
 
 
 def test_samples_may_be_added(tmp_path: Path) -> None:

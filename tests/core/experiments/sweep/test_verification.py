@@ -70,6 +70,9 @@ def test_replies_are_chosen_by_id_or_over_the_whole_sweep(
     settings = checked(SweepSettings(alphas=(0.0,), samples=6, sampling=SHORT))
     folder = swept(engine, tmp_path / "s", settings)
     assert [one.n for one in chosen(folder, ["p1:+0.0:4"], 2)] == [4]
-    assert len(chosen(folder, [], 3)) == 3
+    every = list(folder.replies())
+    assert chosen(folder, [], 3) == [every[0], every[2], every[4]]
+    assert chosen(folder, [], 4) == [every[0], every[1], every[3], every[4]]
+    assert chosen(folder, [], 9) == every
     with pytest.raises(UsageError, match="p7"):
         chosen(folder, ["p7:+0.0:1"], 3)
