@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -72,7 +72,7 @@ class TurnSweep:
         """A new sweep in a folder of its own. Raises LogitAmpError."""
         prompt = prompt_of(session, message)
         path = new_folder()
-        SweepFolder.begin(path, _record(session), settings, [prompt]).close()
+        _written(path, _record(session), settings, [prompt]).close()
         sweep = cls(session, message, SweepFolder.read(path))
         sweep.start()
         return sweep
@@ -178,7 +178,7 @@ class TurnSweep:
         """Open the folder to be written. Raises LogitAmpError."""
         was, record = self.folder, self.check_pair()
         settings = self._more or was.settings
-        self.replies.folder = SweepFolder.begin(was.path, record, settings, was.prompts)
+        self.replies.folder = _written(was.path, record, settings, was.prompts)
         if self.settings != was.settings:
             self.replies.read()  # they lack what was added
         self._begin_run()
@@ -222,7 +222,7 @@ class TurnSweep:
             try:
                 shown = self._sweep.take(event)
             except LogitAmpError as error:
-                self.problem = f"{error.message} {error.remedy}".strip()
+                self.problem = f"{error.message} Make room, then press u to go on."
                 return
             if isinstance(shown, SweepReply):
                 self._arrived.append(shown)
@@ -260,6 +260,16 @@ class TurnSweep:
     def _end(self, problem: str) -> None:
         self.wants, self.problem = False, problem
         self.close()
+
+
+def _written(
+    path: Path, record: Session, settings: SweepSettings, prompts: Sequence[SweepPrompt]
+) -> SweepFolder:
+    """A folder to be written. Raises UsageError; what helps a command does not help here."""
+    try:
+        return SweepFolder.begin(path, record, settings, prompts)
+    except LogitAmpError as error:
+        raise UsageError(error.message, "Press S for another sweep.") from error
 
 
 def _record(session: ChatSession) -> Session:

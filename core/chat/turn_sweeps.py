@@ -18,6 +18,8 @@ from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Reply
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
+ELSEWHERE = "Another chat is open: open the chat of this sweep first (F9)."
+
 
 class TurnSweeps:
     """One engine for all of them: replies that the user waits for go first, then the sweeps."""
@@ -44,7 +46,10 @@ class TurnSweeps:
         there = next((one for one in self._sweeps if one.path == folder.path), None)
         sweep = there or TurnSweep(self.session, message, folder)
         if there is None:
-            sweep.replies.use(saved_patterns(folder.path))
+            try:
+                sweep.replies.use(saved_patterns(folder.path))
+            except LogitAmpError as error:
+                sweep.replies.problem = f"{error.message} {error.remedy}".strip()
         self.add(sweep)
         return sweep
 
@@ -104,7 +109,7 @@ class TurnSweeps:
     def _keep(self, sweep: TurnSweep, reply: SweepReply) -> str:
         session = self.session
         if sweep.message not in session.conversation.messages:
-            return "Another chat is open: open the chat of this sweep first (F9)."
+            return ELSEWHERE
         if session.saved.read_only:
             return "This chat is read only."
         try:

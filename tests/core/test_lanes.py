@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from logit_amp_chat.core.lanes import lane_colour, lane_heading, lane_name, lane_names, lane_title
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.lanes import (
+    lane_colour,
+    lane_heading,
+    lane_name,
+    lane_names,
+    lane_title,
+    parse_alphas,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +68,26 @@ def test_b_and_a_are_before_and_after_and_nothing_else(
     alpha: float, title: str, heading: str, colour: str
 ) -> None:
     assert (lane_title(alpha), lane_heading(alpha), lane_colour(alpha)) == (title, heading, colour)
+
+
+@pytest.mark.parametrize(
+    ("text", "alphas"),
+    [
+        ("", []),
+        ("−1 −0.5, 0;+2", [-1.0, -0.5, 0.0, 2.0]),
+        ("0:0.3:0.1", [0.0, 0.1, 0.2, 0.3]),
+        ("-1:1:0.75", [-1.0, -0.25, 0.5]),
+        ("2:2:1 -0", [2.0, 0.0]),
+    ],
+)
+def test_alphas_are_numbers_and_ranges(text: str, alphas: list[float]) -> None:
+    assert parse_alphas(text) == alphas
+    assert all(math.copysign(1, alpha) == 1 for alpha in parse_alphas(text) if alpha == 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "1:2", "1:0:1", "0:1:0", "0:1:-1", "nan", "inf", "0:inf:1", "1:2:3:4", "0:9999:1"]
+)
+def test_what_is_no_alpha_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_alphas(text)

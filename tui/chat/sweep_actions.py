@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.chat.continuation import Continuation
 from logit_amp_chat.core.chat.swept_patterns import save_patterns
-from logit_amp_chat.core.chat.swept_replies import Swept
+from logit_amp_chat.core.chat.swept_replies import Choice, Swept
 from logit_amp_chat.core.chat.swept_text import SweptText
 from logit_amp_chat.core.chat.turn_sweep import TurnSweep, saved_sweeps
-from logit_amp_chat.core.chat.turn_sweeps import TurnSweeps
+from logit_amp_chat.core.chat.turn_sweeps import ELSEWHERE, TurnSweeps
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.lanes import lane_title
@@ -33,6 +33,7 @@ class SweepActions:
         self.sweeps = TurnSweeps(host.session)
         self._screen: SweepScreen | None = None
         self._reading: ReadingScreen | None = None  # a reply that is looked at
+        self._left: dict[TurnSweep, tuple[Choice, str]] = {}  # what was looked at before esc
 
     # --- which sweep ----------------------------------------------------------------------
 
@@ -95,12 +96,19 @@ class SweepActions:
         def keep(swept: Swept) -> None:
             self._keep(sweep, swept)
 
-        def take(_: None) -> None:
-            self._screen = None
-            self.view.refresh_figures()
+        def renew() -> None:
+            if self._is_here(sweep):
+                self._ask(sweep.message)
 
-        self._screen = SweepScreen(sweep, look, keep, self.view.actions)
-        self.host.app.push_screen(self._screen, take)
+        def take(_: None) -> None:
+            picked = screen.view.list.picked
+            self._left[sweep] = screen.view.choice, picked.reply.id if picked else ""
+            self._screen = None
+
+        self._screen = screen = SweepScreen(sweep, look, keep, renew, self.view.actions)
+        if sweep in self._left:
+            screen.view.choice, screen.view.list.wanted = self._left[sweep]
+        self.host.app.push_screen(screen, take)
 
     def _look(self, sweep: TurnSweep, swept: Swept) -> None:
         """Show a reply token by token."""
@@ -116,20 +124,26 @@ class SweepActions:
 
         self._reading = ReadingScreen(text, self.view.actions)
         self.host.app.push_screen(self._reading, take)
-        if (first := sweep.settings.amplify_first) is not None and self._screen is not None:
-            self._screen.view.notice.say(
+        if (first := sweep.settings.amplify_first) is not None:
+            self._reading.view.notice.say(
                 f"The sweep amplifies the first {first:,} tokens; here all of them are"
                 " measured at this α."
             )
 
     def _go_on(self, sweep: TurnSweep, text: SweptText, found: Continuation) -> None:
         """A branch of the chat that begins with the tokens of a reply, at the live α."""
-        if sweep.message not in self.session.conversation.messages:
-            self._say("Another chat is open: open the chat of this sweep first (F9).")
+        if not self._is_here(sweep):
             return
         if self._screen is not None:
             self._screen.dismiss(None)
         self.session.live.when_idle(lambda: self._branch(sweep.message, found))
+
+    def _is_here(self, sweep: TurnSweep) -> bool:
+        """Whether the chat of a sweep is open; says so where it is not."""
+        here = sweep.message in self.session.conversation.messages
+        if not here:
+            self._say(ELSEWHERE)
+        return here
 
     def _branch(self, message: str, found: Continuation) -> None:
         if self.session.answer_with(message, found.given):

@@ -15,8 +15,8 @@ READING: Actions = (
     _action("previous", "next(-1)", "N", "N", "hunk",
             "To the hunk before, or the hit before."),
     _action("go_on", "go_on", "u", "u", "go on here",
-            "Go on from this token in a new chat, at the live α: it begins with what stands"
-            " before.", 2, when="token"),
+            "Go on from this token, at the live α: from a text in a new chat, which begins with"
+            " what stands before; from a sweep's reply in its chat.", 2, when="token"),
     _action("choose", "choose", "enter", "enter", "candidates",
             "List the candidates at this token, to go on with one of them.", 3, when="token"),
     _action("inspect", "inspect", "i,f5", "i", "inspect", "What each model wanted at a token.", 5),

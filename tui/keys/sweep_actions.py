@@ -46,6 +46,8 @@ SWEEP: Actions = (
             "Say by hand that this reply does not show the behaviour; again: take it back."),
     _action("more", "more", "m", "m", "more …",
             "Add αs or samples to a sweep that does not run.", 13),
+    _action("new", "new", "S", "S", "new sweep",
+            "Begin another sweep of this turn; this one stays.", 15),
     _action("copy", "copy", "y", "y", "copy", "Copy the reply, or the path of the folder.", 12),
     _action("picture", "picture", "p", "p", "picture", "Save this screen as a picture (SVG)."),
     _action("help", "help", "f1,question_mark", "F1", "help", "Every key and what it does.", 11),

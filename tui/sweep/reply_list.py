@@ -29,6 +29,8 @@ class ReplyList(TokenLog, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._picked: SweptBlock | None = None
+        self.wanted = ""
+        """The id of the reply to be picked first, if it is there."""
 
     @property
     def picked(self) -> Swept | None:
@@ -66,14 +68,15 @@ class ReplyList(TokenLog, inherit_bindings=False):
         self._picked = None
         self.show(blocks)
         replies = [block for block in self.blocks if isinstance(block, SweptBlock)]
-        same = (block for block in replies if picked is not None and block.id == picked.id)
-        found = next(same, None)
+        wanted = picked.id if picked is not None else self.wanted
+        found = next((block for block in replies if block.id == wanted), None)
         self._mark(found or next(iter(replies), None))
         top = 0
         if found is not None and inside is not None:
-            for place in range(self._place(found) + 1):
-                self.page.wrap(place)  # heights above it are exact from here on
-            top = self.page.start_of(self._place(found)) - inside
+            here, above = self._place(found), max(0, min(inside, self.size.height))
+            for place in range(max(0, here - above), here + 1):
+                self.page.wrap(place)  # what is in view above it has its true height
+            top = self.page.start_of(here) - inside
         self._follows = False
         self.scroll_to(y=max(0, top), animate=False, immediate=True)
 
@@ -89,8 +92,6 @@ class ReplyList(TokenLog, inherit_bindings=False):
     def pick_end(self, *, last: bool) -> None:
         """Pick the first reply, or the last one."""
         self.pick_by(len(self.blocks) if last else -len(self.blocks))
-        if not last:
-            self.scroll_home(animate=False)
 
     def pick(self, block: SweptBlock) -> None:
         """Pick a reply and show as much of it as fits."""
@@ -99,9 +100,10 @@ class ReplyList(TokenLog, inherit_bindings=False):
             self.post_message(self.Picked())
         place = self._place(block)
         self.page.wrap(place)
-        first = self.page.start_of(place)
-        self.reveal_row(first + len(block.wrapped.lines) - 1)
-        self.reveal_row(first)
+        self.reveal_row(self.page.start_of(place) + len(block.wrapped.lines) - 1)
+        while place and isinstance(self.blocks[place - 1], GroupBlock):
+            place -= 1  # the first of a group shows its heading too
+        self.reveal_row(self.page.start_of(place))
 
     def on_resize(self, _event: events.Resize) -> None:
         """Keep the picked reply in view; what else a resize needs, every log does."""

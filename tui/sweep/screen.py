@@ -15,7 +15,7 @@ from textual.widgets import Input
 from logit_amp_chat.core.chat.swept_patterns import save_patterns
 from logit_amp_chat.core.chat.swept_replies import Swept
 from logit_amp_chat.core.chat.turn_sweep import TurnSweep
-from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.errors import LogitAmpError, TranscriptError
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.cursor_actions import CursorActions
@@ -50,15 +50,19 @@ class SweepScreen(Screen[None]):
         sweep: TurnSweep,
         look: Callable[[Swept], None],
         keep: Callable[[Swept], None],
+        renew: Callable[[], None],
         actions: keymap.Actions = keymap.ACTIONS,
     ) -> None:
-        """Show `sweep`; `look` opens a reply token by token, `keep` takes it into the chat."""
+        """Show `sweep`; `look` opens a reply token by token, `keep` takes it into the chat.
+
+        `renew` asks for another sweep of the turn.
+        """
         super().__init__()
         self.sweep = sweep
         self.view = SweepView(self, sweep, actions)
         self.cursor = ReplyActions(self)
         self.files = SweepFiles(self)
-        self._look, self._keep = look, keep
+        self._look, self._keep, self._renew = look, keep, renew
         self._changed = False
 
     def compose(self) -> ComposeResult:
@@ -147,6 +151,8 @@ class SweepScreen(Screen[None]):
         try:
             self.sweep.replies.use(behaviours)
             save_patterns(self.sweep.path, behaviours)
+        except TranscriptError as error:  # they are counted all the same
+            self.view.notice.say(error.message, error=True)
         except LogitAmpError as error:
             self.view.notice.say(error.message, error.remedy, error=True)
         self.view.update()
@@ -177,6 +183,11 @@ class SweepScreen(Screen[None]):
             self.sweep.start()
             self.sweep.follow()
             self.view.update()
+
+    def action_new(self) -> None:
+        """Ask for another sweep of the turn."""
+        self.dismiss(None)
+        self._renew()
 
     def action_more(self) -> None:
         """Ask for further αs and samples."""

@@ -173,6 +173,8 @@ class SweepView(LogPanel):
         progress, doing = self.sweep.progress, self.sweep.doing
         rate = self.sweep.replies_per_second
         said = SAYS[doing] if doing or not self.sweep.is_complete else ""
+        if doing == "waiting" and self.sweep.session.state in ("closed", "failed"):
+            said = "waiting: ctrl+l in the chat loads the models"
         return tuple(
             filter(
                 None,

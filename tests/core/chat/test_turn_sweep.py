@@ -10,10 +10,11 @@ import pytest
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.chat.swept_replies import Choice
 from logit_amp_chat.core.chat.turn_sweep import TurnSweep, saved_sweeps
-from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.errors import TranscriptError, UsageError
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
+from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
 from logit_amp_chat.core.protocol import Drain, Stop
 from logit_amp_chat.core.samples import SampleRequest
 from tests.tui.chat_driver import Engines, answer, make_session, requests, types
@@ -179,6 +180,27 @@ def test_an_engine_that_dies_costs_what_was_in_flight(turn: Turn) -> None:
     sweep.follow()
     turn.sample(sweep)
     assert (sweep.is_complete, len(sweep.replies)) == (True, 8)
+
+
+def test_what_cannot_be_saved_is_not_sampled(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = turn.begin()
+    turn.sample(sweep, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(SweepFolder, "add", _full)
+        turn.sample(sweep, 1)
+    assert isinstance(turn.engines.last.commands[-1], Drain)
+    turn.sample(sweep)
+    assert "No space left" in sweep.problem
+    assert "--out" not in sweep.problem
+    assert (sweep.doing, sweep.is_complete) == ("", False)
+    sweep.start()
+    sweep.follow()
+    turn.sample(sweep)
+    assert (sweep.is_complete, len(sweep.replies)) == (True, 8)
+
+
+def _full(folder: SweepFolder, reply: SweepReply) -> None:
+    raise TranscriptError("Cannot write sweep.jsonl: No space left on device.", "Use --out.")
 
 
 def test_another_pair_is_refused(turn: Turn) -> None:

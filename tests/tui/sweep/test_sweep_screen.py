@@ -7,16 +7,11 @@ from pathlib import Path
 from scipy.stats import binomtest
 from textual.widgets import Input
 
-from logit_amp_chat.core.experiments.sweep.behaviours import definition_key
-from logit_amp_chat.core.experiments.sweep.labels import labels_in
-from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.protocol import Drain, Stop
 from logit_amp_chat.tui.chat.screen import ChatScreen
-from logit_amp_chat.tui.dialogs.behaviours import BehavioursScreen
 from logit_amp_chat.tui.dialogs.saved_sweeps import SavedSweepsScreen
-from logit_amp_chat.tui.dialogs.sweep import MoreScreen
+from logit_amp_chat.tui.dialogs.sweep import MoreScreen, SweepSettingsScreen
 from logit_amp_chat.tui.sweep.screen import SweepScreen
-from logit_amp_chat.tui.widgets.text_field import TextField
 from tests.tui.chat_driver import Chat, open_chat, requests, text_of
 from tests.tui.sweep.sweeper import (
     asked,
@@ -95,6 +90,22 @@ async def test_it_goes_on_while_one_is_in_the_chat_and_is_there_again(tmp_path: 
         assert len(sweep_of(chat).replies) == 8
         await chat.press("escape")
         assert "sweep" not in text_of(chat.screen.view.status)
+
+
+async def test_what_was_looked_at_is_there_again(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat, samples="20")
+        await sample(chat)
+        assert replies(chat).startswith(" A after")
+        await chat.press("right", "right", *["down"] * 15)
+        reply, shown_before = picked(chat), replies(chat)
+        await chat.press("escape", "S")
+        await chat.until(lambda: "▸" in replies(chat))
+        assert picked(chat) == reply
+        assert "A after" not in replies(chat)
+        await chat.press("home")
+        assert replies(chat).startswith(" α +1")
+        assert replies(chat) != shown_before
 
 
 async def test_a_message_interrupts_it_and_the_keys_of_the_chat_work(tmp_path: Path) -> None:
@@ -186,51 +197,6 @@ async def test_an_engine_that_dies_is_said_where_the_eye_is(tmp_path: Path) -> N
         await shown(chat)
         assert "The engine process died" in estimate(chat)
         assert "stopped  3 of 8" in status(chat)
-
-
-# --- behaviours -----------------------------------------------------------------------------
-
-
-async def edit_behaviours(chat: Chat, text: str) -> None:
-    await chat.press("b")
-    await chat.until(lambda: isinstance(chat.app.screen, BehavioursScreen))
-    chat.app.screen.query_one(TextField).load_text(text)
-    await chat.pilot.pause()
-    await chat.press("enter")
-
-
-async def test_behaviours_are_added_and_removed_while_it_runs(tmp_path: Path) -> None:
-    async with open_chat(tmp_path) as chat:
-        await begin(chat, behaviours="")
-        await sample(chat, 4)
-        assert "press b" in estimate(chat)
-        assert "hits" not in table(chat)[0]
-        await edit_behaviours(chat, "habit=lighthouse\nowl=[Oo]wl")
-        assert "habit (1/2)" in estimate(chat)
-        assert table(chat)[1].split()[2] == str(
-            sum("lighthouse" in text for text in texts_at(chat, 0.0))
-        )
-        await chat.press("tab")
-        assert "owl (2/2)" in estimate(chat)
-        assert table(chat)[1].split()[2] == "2"
-        await edit_behaviours(chat, "")
-        assert "press b" in estimate(chat)
-
-
-async def test_a_wrong_pattern_is_refused_in_the_dialog(tmp_path: Path) -> None:
-    async with open_chat(tmp_path) as chat:
-        await begin(chat)
-        await edit_behaviours(chat, "habit=(")
-        assert isinstance(chat.app.screen, BehavioursScreen)
-        assert "no regular expression" in str(chat.app.screen.query_one("#problem").render())
-        await edit_behaviours_in_place(chat, "just words")
-        assert "has no name" in str(chat.app.screen.query_one("#problem").render())
-
-
-async def edit_behaviours_in_place(chat: Chat, text: str) -> None:
-    chat.app.screen.query_one(TextField).load_text(text)
-    await chat.pilot.pause()
-    await chat.press("enter")
 
 
 # --- reading --------------------------------------------------------------------------------
@@ -362,26 +328,25 @@ async def test_without_a_message_or_models_it_says_so(tmp_path: Path) -> None:
         assert "not loaded" in chat.notice
 
 
-# --- marks by hand ---------------------------------------------------------------------------
-
-
-async def test_marks_say_how_often_the_counting_errs(tmp_path: Path) -> None:
-    async with open_chat(tmp_path, size=(110, 40)) as chat:
-        await begin(chat, samples="10")
+async def test_another_sweep_of_the_turn_may_be_begun(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat)
         await sample(chat)
-        hits = sum("lighthouse" in text for text in texts_at(chat, 0.0))
-        assert hits > 0
-        first = picked(chat)
-        await chat.press("-")  # the first hit is none
-        assert picked(chat) != first
-        assert "✗" in replies(chat)
-        assert "1 of 1 hits" in estimate(chat)
-        await chat.press("home", "-")  # taken back
-        assert "marked by hand" not in estimate(chat)
-        await chat.press("home", "+")
-        assert "✓" in replies(chat)
-        assert "0 of 1 hits" in estimate(chat)
-        path = sweep_of(chat).path
-    assert labels_in(path)[definition_key(Pattern("habit", "lighthouse").definition)] == {
-        first: True
-    }
+        first = sweep_of(chat).path
+        await chat.press("S")
+        await chat.until(lambda: isinstance(chat.app.screen, SweepSettingsScreen))
+        await chat.press("enter")
+        await chat.until(lambda: isinstance(chat.app.screen, SweepScreen))
+        assert sweep_of(chat).path != first
+        await chat.press("escape", "S")  # the key shows the newest
+        assert sweep_of(chat).path != first
+
+
+async def test_without_an_engine_it_says_what_to_press(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(110, 30)) as chat:
+        await begin(chat)
+        await sample(chat, 3)
+        chat.engine.fail("The engine process died (SIGKILL).", fatal=True)
+        await shown(chat)
+        await chat.press("u")
+        assert "ctrl+l in the chat loads the models" in status(chat)

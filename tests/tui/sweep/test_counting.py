@@ -1,0 +1,86 @@
+"""What is counted in a sweep of the chat: patterns that change, and marks by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from logit_amp_chat.core.experiments.sweep.behaviours import definition_key
+from logit_amp_chat.core.experiments.sweep.labels import labels_in
+from logit_amp_chat.core.experiments.sweep.patterns import Pattern
+from logit_amp_chat.tui.dialogs.behaviours import BehavioursScreen
+from logit_amp_chat.tui.widgets.text_field import TextField
+from tests.tui.chat_driver import Chat, open_chat
+from tests.tui.sweep.sweeper import (
+    begin,
+    estimate,
+    picked,
+    replies,
+    sample,
+    sweep_of,
+    table,
+    texts_at,
+)
+
+
+async def edit_behaviours(chat: Chat, text: str) -> None:
+    await chat.press("b")
+    await chat.until(lambda: isinstance(chat.app.screen, BehavioursScreen))
+    chat.app.screen.query_one(TextField).load_text(text)
+    await chat.pilot.pause()
+    await chat.press("enter")
+
+
+async def test_behaviours_are_added_and_removed_while_it_runs(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat, behaviours="")
+        await sample(chat, 4)
+        assert "press b" in estimate(chat)
+        assert "hits" not in table(chat)[0]
+        await edit_behaviours(chat, "habit=lighthouse\nowl=[Oo]wl")
+        assert "habit (1/2)" in estimate(chat)
+        assert table(chat)[1].split()[2] == str(
+            sum("lighthouse" in text for text in texts_at(chat, 0.0))
+        )
+        await chat.press("tab")
+        assert "owl (2/2)" in estimate(chat)
+        assert table(chat)[1].split()[2] == "2"
+        await edit_behaviours(chat, "")
+        assert "press b" in estimate(chat)
+
+
+async def test_a_wrong_pattern_is_refused_in_the_dialog(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat)
+        await edit_behaviours(chat, "habit=(")
+        assert isinstance(chat.app.screen, BehavioursScreen)
+        assert "no regular expression" in str(chat.app.screen.query_one("#problem").render())
+        await edit_behaviours_in_place(chat, "just words")
+        assert "has no name" in str(chat.app.screen.query_one("#problem").render())
+
+
+async def edit_behaviours_in_place(chat: Chat, text: str) -> None:
+    chat.app.screen.query_one(TextField).load_text(text)
+    await chat.pilot.pause()
+    await chat.press("enter")
+
+
+async def test_marks_say_how_often_the_counting_errs(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(110, 40)) as chat:
+        await begin(chat, samples="10")
+        await sample(chat)
+        hits = sum("lighthouse" in text for text in texts_at(chat, 0.0))
+        assert hits > 0
+        first = picked(chat)
+        await chat.press("-")  # the first hit is none
+        assert picked(chat) != first
+        assert "✗" in replies(chat)
+        assert "1 of 1 hits" in estimate(chat)
+        await chat.press("home", "-")  # taken back
+        assert "marked by hand" not in estimate(chat)
+        await chat.press("home", "+")
+        assert "✓" in replies(chat)
+        assert "0 of 1 hits" in estimate(chat)
+        path = sweep_of(chat).path
+    assert labels_in(path)[definition_key(Pattern("habit", "lighthouse").definition)] == {
+        first: True
+    }
