@@ -32,6 +32,7 @@ from logit_amp_chat.core.analysis.proportions import (
     student,
 )
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.number_format import number
 
 Over = Literal["replies", "prompts"]
 
@@ -341,9 +342,8 @@ def _own(samples: Sequence[PromptSample], target: int, over: Over) -> int:
 def _few(size: float, what: str) -> tuple[str, ...]:
     if size >= ENOUGH:
         return ()
-    number = math.floor(size + 1e-9)
-    plural = what if number == 1 else "replies" if what == "reply" else f"{what}s"
-    return (f"Only {number} effective {plural}: the interval is rough.",)
+    plural = "replies" if what == "reply" else f"{what}s"
+    return (f"Only {number(size)} effective {plural}: the interval is rough.",)
 
 
 def _weight_warning(mean: float, error: float) -> tuple[str, ...]:

@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, named, refuse_same_names
+from logit_amp_chat.core.experiments.sweep.behaviours import (
+    Behaviour,
+    Replies,
+    Verdict,
+    named,
+    refuse_same_names,
+)
 from logit_amp_chat.core.experiments.sweep.judge import FLAG as JUDGE
 from logit_amp_chat.core.experiments.sweep.judge import WORDING, Judge
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.programs import Program
 from logit_amp_chat.core.experiments.sweep.verdict_file import Cached, VerdictFile
+from logit_amp_chat.core.number_format import count
 from logit_amp_chat.tui.commands.output import say
+from logit_amp_chat.tui.commands.reading_progress import LiveLine
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.protocol import Engine
@@ -68,9 +76,31 @@ def behaviours(
         yield found
 
 
-def _judge(option: str, engine: Engine, time: str) -> Judge:
+class _Watched:
+    """A judge that says how far it is; replies that were judged before do not come here."""
+
+    numeric = False
+
+    def __init__(self, judge: Judge) -> None:
+        self.name = judge.name
+        self.kind = judge.kind
+        self.definition = judge.definition
+        self.close = judge.close
+        self._judge = judge
+
+    def verdicts(self, replies: Replies) -> Iterator[Verdict]:
+        """Those of the judge."""
+        line = LiveLine(live=True)
+        for number, verdict in enumerate(self._judge.verdicts(replies), 1):
+            if line.is_due:
+                line.draw(f"{self.name}: {count(number, 'reply')} judged")
+            yield verdict
+        line.clear()
+
+
+def _judge(option: str, engine: Engine, time: str) -> Behaviour:
     """A judge, once it was said what it is asked."""
     judge = Judge.parse(option, engine, time)
     asked = WORDING.format(conversation="…", reply="…", question=judge.question)
     say(f"{judge.name}: after is asked, about every reply:\n{asked}")
-    return judge
+    return _Watched(judge)

@@ -85,6 +85,8 @@ def _behaviour(found: BehaviourResult, result: SweepResult, styles: Styles) -> I
     yield from _rates(found.rates, found.numeric, styles)
     said = [*wording.judgement(found), *wording.estimate_sentences(found, result)]
     yield from _wrapped(" ".join(said))
+    if prompts := wording.by_prompt(found):
+        yield from _wrapped(prompts)
 
 
 def _prompt(

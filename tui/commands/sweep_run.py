@@ -115,6 +115,17 @@ def run(given: Given, asked: Settings) -> int:
 
 def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stopped: bool) -> int:
     """Count and show; the exit code."""
+    try:
+        _count(folder, pair, asked)
+    except KeyboardInterrupt:
+        say("Stopped by you. What was sampled and judged is kept: run it again to go on.")
+        return CANCELLED
+    if stopped:
+        say(f"Stopped by you. Run it again with --out {_shown(folder.path)} to go on.")
+    return CANCELLED if stopped else 0
+
+
+def _count(folder: SweepFolder, pair: OpenPair | None, asked: Settings) -> None:
     judge = pair.engine if pair else None
     with behaviours(asked.behaviours, folder.path, judge, folder.time) as counted:
         for one in counted if asked.label else ():
@@ -124,9 +135,6 @@ def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stop
             asked.outputs.show_phrases(found)
             counted += sweep_discovery.as_behaviours(found)
         finish(folder, counted, asked.over, asked.outputs)
-    if stopped:
-        say(f"Stopped by you. Run it again with --out {_shown(folder.path)} to go on.")
-    return CANCELLED if stopped else 0
 
 
 def _imported(path: Path) -> SweepFolder:
@@ -146,7 +154,8 @@ def _prompts(given: Given, asked: Settings, profile: Profile, there: SweepFolder
         _refuse_other_form(given, asked, there)
         return Prompts(there.prompts)
     if not asked.prompts and not asked.prompt:
-        raise UsageError("There is no prompt.", "Give --prompts FILE, or --prompt TEXT.")
+        where = f", and no sweep in {_shown(asked.out)}" if asked.out else ""
+        raise UsageError(f"There is no prompt{where}.", "Give --prompts FILE, or --prompt TEXT.")
     sources = open_sources(asked.prompts, "all") if asked.prompts else None
     found = prompts_of(
         [*(sources or ()), *typed(asked.prompt)],
