@@ -64,11 +64,11 @@ def test_the_habit_is_counted_in_the_replies_to_a_turn(start: Start, tmp_path: P
     terminal.until(lambda: "240 of 240" in terminal.text)
     assert sampled(tmp_path) == 240
 
-    count, habit, enter = keys(TOUR, "`b`, `habit=lighthouse`, `enter`")
+    count, habit, enter = keys(TOUR, "`b`, `habit=By the way`, `enter`")
     terminal.write(count)
     terminal.see("NAME=REGEX")
     terminal.write(habit)
-    terminal.see("habit=lighthouse")
+    terminal.see(habit)
     terminal.press(enter)
     terminal.see("estimate for after")
     says(TOUR, "`h` shows the hits alone")
