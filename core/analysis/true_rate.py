@@ -342,8 +342,9 @@ def _own(samples: Sequence[PromptSample], target: int, over: Over) -> int:
 def _few(size: float, what: str) -> tuple[str, ...]:
     if size >= ENOUGH:
         return ()
-    plural = "replies" if what == "reply" else f"{what}s"
-    return (f"Only {number(size)} effective {plural}: the interval is rough.",)
+    shown = number(size)
+    plural = what if shown == "1" else "replies" if what == "reply" else f"{what}s"
+    return (f"Only {shown} effective {plural}: the interval is rough.",)
 
 
 def _weight_warning(mean: float, error: float) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.protocol import SetAlpha
 from logit_amp_chat.core.records import Finish, PromptIds, Reply, Step
+from logit_amp_chat.core.samples import Given, Rescored, RescoreRequest
 from logit_amp_chat.core.transcripts.replay import ReplayEngine
 
 TOLERANCE = 1e-3
@@ -21,8 +22,9 @@ TOLERANCE = 1e-3
 class Verified:
     """How a reply compares: how many of its tokens are the same, up to the first that is not.
 
-    `deviation` is the largest difference of log p before, log p after and KL among these, in
-    nats. `problem` says why it cannot be decoded.
+    `deviation` is the largest difference of log p before, log p after and KL among these, and of
+    the log-probabilities over the grid of αs, measured anew, in nats. `problem` says why it cannot
+    be decoded.
     """
 
     reply: SweepReply
@@ -87,7 +89,28 @@ def _compared(
             if at == same < len(reply.tokens) and event.token == reply.tokens[at]:
                 same += 1
                 deviation = max(deviation, _deviation(event, reply, at))
-    return Verified(reply=reply, same=same, deviation=deviation)
+    return Verified(
+        reply=reply, same=same, deviation=max(deviation, _grid_deviation(engine, folder, reply))
+    )
+
+
+def _grid_deviation(engine: ReplayEngine, folder: SweepFolder, reply: SweepReply) -> float:
+    """The largest difference of the log-probabilities that the estimate rests on."""
+    if not reply.log_q or not reply.tokens:
+        return 0.0
+    settings = folder.settings
+    given = Given(reply=reply.id, ids=folder.contents.ids[reply.prompt], tokens=reply.tokens)
+    request = RescoreRequest(
+        replies=(given,),
+        sampling=settings.sampling,
+        grid=reply.grid,
+        amplify_first=settings.amplify_first,
+    )
+    found = [one for one in engine.rescore(request) if isinstance(one, Rescored)]
+    there = [value for row in reply.log_q for value in row]
+    here = [value for one in found for row in one.log_probs.q for value in row]
+    pairs = zip(here, there, strict=True)
+    return max(0.0 if a == b else abs(a - b) for a, b in pairs)
 
 
 def _deviation(step: Step, reply: SweepReply, at: int) -> float:

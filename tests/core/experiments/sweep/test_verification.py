@@ -62,6 +62,10 @@ def test_a_reply_that_was_changed_is_found(engine: LocalEngine, tmp_path: Path) 
     (found,) = verified(engine, folder, [wrong])
     assert not found.agrees
     assert found.deviation == pytest.approx(0.1, abs=1e-4)
+    off = ((reply.log_q[0][0] - 0.2,), *reply.log_q[1:])
+    (found,) = verified(engine, folder, [replace(reply, log_q=off)])
+    assert not found.agrees
+    assert found.deviation == pytest.approx(0.2, abs=1e-4)
 
 
 def test_replies_are_chosen_by_id_or_over_the_whole_sweep(

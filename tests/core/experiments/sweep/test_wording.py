@@ -46,11 +46,9 @@ def test_an_estimate_says_of_what_it_is_how_sure_and_on_what_it_rests(result: Sw
         "The rate of habit in replies of after (α 0, τ 0.01, T 1, at most 512 tokens) to"
         " 2 prompts is estimated at 2.02%, 1 in 49.5 (95% interval 1.11–3.66%).",
         "It rests on 292 hits in 360 replies at 3 αs, with an effective size of 12.5 and a mean"
-        " weight of 0.975 ± 0.03 (1 is right).",
-        "What they show is known as well as from 626 plain replies of after; 360 were sampled"
-        " in all.",
-        "Kinds of hits that none of them shows may add up to 1.53%: the upper limit has room for"
-        " them, and more replies narrow it.",
+        " weight of 0.975 ± 0.03 (expected is 1).",
+        "The standard error, 0.600% (as of 626 plain replies of after), is about the kinds of hits"
+        " that were seen; others may add up to 1.53%, for which the upper limit leaves room.",
         "Only 12 effective hits: the interval is rough.",
     ]
 
