@@ -211,6 +211,21 @@ class SweepFolder:
         assert self._file is not None, "this folder was opened to be read"
         self._file.append(kind, fields)
 
+    def check_prompts(self, prompts: Sequence[SweepPrompt]) -> None:
+        """Raise UsageError where the sweep is not over these, with the first that differs."""
+        there, here = [p.key for p in self.prompts], [p.key for p in prompts]
+        if there == here:
+            return
+        number = next(
+            (n for n, pair in enumerate(zip(there, here, strict=False), 1) if len({*pair}) > 1),
+            min(len(there), len(here)) + 1,
+        )
+        raise UsageError(
+            f"{shown(self.path)} has a sweep over other prompts: {len(there):,} there,"
+            f" {len(here):,} now, and number {number:,} is the first that differs.",
+            ELSEWHERE,
+        )
+
     def _take_prompts(self, prompts: Sequence[SweepPrompt]) -> None:
         known = {prompt.id: prompt.key for prompt in self.prompts}
         lost = [prompt for prompt in prompts if prompt.id not in known]
@@ -222,16 +237,7 @@ class SweepFolder:
             if lost:
                 self.contents.prompts = tuple(prompts)
             return
-        there, here = [p.key for p in self.prompts], [p.key for p in prompts]
-        number = next(
-            (n for n, pair in enumerate(zip(there, here, strict=False), 1) if len({*pair}) > 1),
-            min(len(there), len(here)) + 1,
-        )
-        raise UsageError(
-            f"{shown(self.path)} has a sweep over other prompts: {len(there):,} there,"
-            f" {len(here):,} now, and number {number:,} is the first that differs.",
-            ELSEWHERE,
-        )
+        self.check_prompts(prompts)
 
     def _take_plan(self, settings: SweepSettings) -> None:
         """Add αs and samples to those that are there."""
