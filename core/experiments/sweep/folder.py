@@ -119,16 +119,19 @@ class SweepFolder:
                 f"There is no sweep in {shown(path)}: {error.strerror}.",
                 "Name the folder of one, or give --prompts to begin one there.",
             ) from error
-        if not lines or lines[0] is None:
+        whole = [line for line in lines if line is not None]
+        if not whole:
             raise UsageError(f"There is no sweep in {shown(path)}.", "Give --prompts to begin one.")
-        contents = _contents([line for line in lines if line is not None])
+        contents = _contents(whole)
         contents.damaged += sum(line is None for line in lines)
         return cls(path, None, contents)
 
     @classmethod
     def there(cls, path: Path) -> SweepFolder | None:
         """The sweep of a folder that one goes on with; None where none has begun. As `read`."""
-        if not (path / FILE).exists():
+        file = path / FILE
+        # Without a whole header, as after a full disk, it begins anew.
+        if not file.exists() or not any(read_records(file, KIND)):
             return None
         folder = cls.read(path)
         return folder if folder.has_begun else None

@@ -100,11 +100,15 @@ def test_damaged_prompt_ids_are_said_and_read_with_one_more_sample(tmp_path: Pat
     assert all(set(reply.grid) == {-1.0, 0.0, 0.5, 1.0} for reply in folder.replies())
 
 
-def test_a_sweep_that_was_killed_while_it_began_begins_again(tmp_path: Path) -> None:
-    engine = ToyEngine()
+@pytest.mark.parametrize("bytes_left", [0, 40, 0.5, 1.0])
+def test_a_sweep_that_was_killed_while_it_began_begins_again(
+    tmp_path: Path, bytes_left: float
+) -> None:
+    engine, path = ToyEngine(), tmp_path / FILE
     SweepFolder.begin(tmp_path, engine.opened.session, SETTINGS, PROMPTS).close()
-    lines = (tmp_path / FILE).read_bytes().splitlines(keepends=True)
-    (tmp_path / FILE).write_bytes(b"".join(lines[:2]))
+    header, prompt, *_ = path.read_bytes().splitlines(keepends=True)
+    size = len(header) + bytes_left * len(prompt) if isinstance(bytes_left, float) else bytes_left
+    path.write_bytes((header + prompt)[: int(size)])
     assert SweepFolder.there(tmp_path) is None
     folder = toy_sweep(tmp_path, SETTINGS, engine)
     assert folder.prompts == PROMPTS
