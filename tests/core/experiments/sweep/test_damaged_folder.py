@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.errors import LogitAmpError, TranscriptError, UsageError
 from logit_amp_chat.core.experiments.sweep.counted import counted
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
@@ -145,3 +145,23 @@ def test_a_sweep_of_only_damaged_replies_has_none(tmp_path: Path) -> None:
     damage(tmp_path, "sampled", without("text"))
     folder = SweepFolder.read(tmp_path)
     assert (replies_counted(folder), folder.contents.there) == (0, set())
+
+
+def test_a_full_disk_is_said_with_what_to_do_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ToyEngine()
+    folder = SweepFolder.begin(tmp_path, engine.opened.session, SETTINGS, PROMPTS)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("logit_amp_chat.core.transcripts.writer.os.write", full)
+        with pytest.raises(TranscriptError) as sampling:
+            list(run(engine, Sweep(folder)))
+        with pytest.raises(TranscriptError) as closing:
+            folder.close()
+    for failed in (sampling, closing):
+        assert "No space left" in failed.value.message
+        assert failed.value.remedy == "Choose another folder with --out."
