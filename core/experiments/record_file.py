@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -65,18 +66,25 @@ class RecordFile:
 
     def append(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Write a record; it is on the disk when this returns. Raises TranscriptError."""
-        try:
+        with self._remedied():
             self._writer.append(Unknown(type=kind, fields=dict(fields)))
-        except TranscriptError as error:
-            raise TranscriptError(error.message, f"{self.kind.remedy}.") from error
 
     def close(self) -> None:
-        """Close the file; closing twice is fine."""
-        self._writer.close()
+        """Write what is left and close the file; closing twice is fine. As `append`."""
+        with self._remedied():
+            self._writer.close()
 
     def abandon(self) -> None:
         """Close the file without writing anything."""
         self._writer.abandon()
+
+    @contextlib.contextmanager
+    def _remedied(self) -> Iterator[None]:
+        """An error of the writer, with what to do about it here."""
+        try:
+            yield
+        except TranscriptError as error:
+            raise TranscriptError(error.message, f"{self.kind.remedy}.") from error
 
 
 def read_records(path: Path, kind: FileKind) -> Iterator[dict[str, Any] | None]:

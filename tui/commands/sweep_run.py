@@ -90,6 +90,8 @@ def run(given: Given, asked: Settings) -> int:
     if asked.dry_run:
         return sweep_plan.show(profile, there, settings, prompts.prompts)
     whole = there is not None and has_all(there, settings, prompts.prompts)
+    if asked.count_only and there:
+        there.check_prompts(prompts.prompts)
     # Opening a pair that was named tells whether it is the folder's.
     is_there = asked.count_only or (whole and _is_of(there, profile, given))
     with contextlib.ExitStack() as stack:

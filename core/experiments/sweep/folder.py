@@ -123,16 +123,19 @@ class SweepFolder:
                 f"There is no sweep in {shown(path)}: {error.strerror}.",
                 "Name the folder of one, or give --prompts to begin one there.",
             ) from error
-        if not lines or lines[0] is None:
+        whole = [line for line in lines if line is not None]
+        if not whole:
             raise UsageError(f"There is no sweep in {shown(path)}.", "Give --prompts to begin one.")
-        contents = _contents([line for line in lines if line is not None])
+        contents = _contents(whole)
         contents.damaged += sum(line is None for line in lines)
         return cls(path, None, contents)
 
     @classmethod
     def there(cls, path: Path) -> SweepFolder | None:
         """The sweep of a folder that one goes on with; None where none has begun. As `read`."""
-        if not (path / FILE).exists():
+        file = path / FILE
+        # Without a whole header, as after a full disk, it begins anew.
+        if not file.exists() or not any(read_records(file, KIND)):
             return None
         folder = cls.read(path)
         return folder if folder.has_begun else None
@@ -216,6 +219,21 @@ class SweepFolder:
         assert self._file is not None, "this folder was opened to be read"
         self._file.append(kind, fields)
 
+    def check_prompts(self, prompts: Sequence[SweepPrompt]) -> None:
+        """Raise UsageError where the sweep is not over these, with the first that differs."""
+        there, here = [p.key for p in self.prompts], [p.key for p in prompts]
+        if there == here:
+            return
+        number = next(
+            (n for n, pair in enumerate(zip(there, here, strict=False), 1) if len({*pair}) > 1),
+            min(len(there), len(here)) + 1,
+        )
+        raise UsageError(
+            f"{shown(self.path)} has a sweep over other prompts: {len(there):,} there,"
+            f" {len(here):,} now, and number {number:,} is the first that differs.",
+            ELSEWHERE,
+        )
+
     def _take_prompts(self, prompts: Sequence[SweepPrompt]) -> None:
         known = {prompt.id: prompt.key for prompt in self.prompts}
         lost = [prompt for prompt in prompts if prompt.id not in known]
@@ -227,16 +245,7 @@ class SweepFolder:
             if lost:
                 self.contents.prompts = tuple(prompts)
             return
-        there, here = [p.key for p in self.prompts], [p.key for p in prompts]
-        number = next(
-            (n for n, pair in enumerate(zip(there, here, strict=False), 1) if len({*pair}) > 1),
-            min(len(there), len(here)) + 1,
-        )
-        raise UsageError(
-            f"{shown(self.path)} has a sweep over other prompts: {len(there):,} there,"
-            f" {len(here):,} now, and number {number:,} is the first that differs.",
-            ELSEWHERE,
-        )
+        self.check_prompts(prompts)
 
     def _take_plan(self, settings: SweepSettings) -> None:
         """Add αs and samples to those that are there."""

@@ -36,8 +36,8 @@ def as_json(result: SweepResult) -> dict[str, Any]:
             {
                 "alpha": one.alpha,
                 "replies": one.replies,
-                "kl": one.kl,
-                "log_p_after": one.log_p_after,
+                "kl": None if one.kl is None else finite(one.kl),
+                "log_p_after": None if one.log_p_after is None else finite(one.log_p_after),
                 "length": one.length,
                 "cut": one.cut,
             }

@@ -53,3 +53,8 @@ def test_prompts_of_another_form_are_refused(
 ) -> None:
     assert sweep(*HABIT, *done, *form) == 2
     assert said in capsys.readouterr().err
+
+
+def test_other_prompts_are_not_what_is_counted(done: tuple[str, str], capsys: Capture) -> None:
+    assert sweep(*HABIT, *done, "--count-only", "--prompt", "Tell me about seals.") == 2
+    assert "over other prompts" in capsys.readouterr().err

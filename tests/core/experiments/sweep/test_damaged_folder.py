@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.errors import LogitAmpError, TranscriptError, UsageError
 from logit_amp_chat.core.experiments.sweep.counted import counted
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
@@ -100,11 +100,15 @@ def test_damaged_prompt_ids_are_said_and_read_with_one_more_sample(tmp_path: Pat
     assert all(set(reply.grid) == {-1.0, 0.0, 0.5, 1.0} for reply in folder.replies())
 
 
-def test_a_sweep_that_was_killed_while_it_began_begins_again(tmp_path: Path) -> None:
-    engine = ToyEngine()
+@pytest.mark.parametrize("bytes_left", [0, 40, 0.5, 1.0])
+def test_a_sweep_that_was_killed_while_it_began_begins_again(
+    tmp_path: Path, bytes_left: float
+) -> None:
+    engine, path = ToyEngine(), tmp_path / FILE
     SweepFolder.begin(tmp_path, engine.opened.session, SETTINGS, PROMPTS).close()
-    lines = (tmp_path / FILE).read_bytes().splitlines(keepends=True)
-    (tmp_path / FILE).write_bytes(b"".join(lines[:2]))
+    header, prompt, *_ = path.read_bytes().splitlines(keepends=True)
+    size = len(header) + bytes_left * len(prompt) if isinstance(bytes_left, float) else bytes_left
+    path.write_bytes((header + prompt)[: int(size)])
     assert SweepFolder.there(tmp_path) is None
     folder = toy_sweep(tmp_path, SETTINGS, engine)
     assert folder.prompts == PROMPTS
@@ -141,3 +145,23 @@ def test_a_sweep_of_only_damaged_replies_has_none(tmp_path: Path) -> None:
     damage(tmp_path, "sampled", without("text"))
     folder = SweepFolder.read(tmp_path)
     assert (replies_counted(folder), folder.contents.there) == (0, set())
+
+
+def test_a_full_disk_is_said_with_what_to_do_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ToyEngine()
+    folder = SweepFolder.begin(tmp_path, engine.opened.session, SETTINGS, PROMPTS)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("logit_amp_chat.core.transcripts.writer.os.write", full)
+        with pytest.raises(TranscriptError) as sampling:
+            list(run(engine, Sweep(folder)))
+        with pytest.raises(TranscriptError) as closing:
+            folder.close()
+    for failed in (sampling, closing):
+        assert "No space left" in failed.value.message
+        assert failed.value.remedy == "Choose another folder with --out."

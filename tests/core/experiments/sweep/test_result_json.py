@@ -9,6 +9,7 @@ import pytest
 
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.counted import counted
+from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.functions import Function
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.result_json import as_json
@@ -68,3 +69,18 @@ def test_there_is_no_nan_and_no_infinity(tmp_path: Path) -> None:
     assert found["behaviours"]["length"]["rates"][0]["low"] is None
     assert "provisional" in found["no_estimate"]
     assert not found["complete"]
+
+
+def test_an_infinite_mean_is_null(tmp_path: Path) -> None:
+    toy_sweep(tmp_path)
+    lines = (tmp_path / FILE).read_text().splitlines()
+    place = next(n for n, line in enumerate(lines) if json.loads(line)["type"] == "sampled")
+    fields = json.loads(lines[place]) | {"kl": ["Infinity", 0.0], "after": ["-Infinity", 0.0]}
+    lines[place] = json.dumps(fields)
+    (tmp_path / FILE).write_text("\n".join([*lines, ""]))
+    found = json.loads(
+        json.dumps(as_json(counted(SweepFolder.read(tmp_path), []).result)),
+        parse_constant=pytest.fail,
+    )
+    (one,) = (one for one in found["replies"] if one["alpha"] == fields["alpha"])
+    assert (one["kl"], one["log_p_after"]) == (None, None)
