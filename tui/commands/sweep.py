@@ -225,6 +225,12 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
             "needs the folder of a sweep: --out",
             params["count_only"] and params["out"] is None,
         ),
+        (
+            "--count-only",
+            "samples nothing: leave out --alpha, --samples, --curve-alpha and --temperature",
+            params["count_only"]
+            and any(params[n] for n in ("alpha", "samples", "curve_alpha", "temperature")),
+        ),
         ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
         (
             "--import",

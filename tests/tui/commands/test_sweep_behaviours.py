@@ -198,6 +198,7 @@ def test_a_mark_can_be_taken_back(
         (("--alpha", "auto"), "name one"),
         (("--alpha", "auto", "--alpha", "1", "--behaviour", "a=x"), "no further α"),
         (("--count-only",), "--out"),
+        (("--count-only", "--out", "x", "--samples", "4"), "leave out"),
         (("--behaviour", "a=x", "--behaviour", "A=y"), "differ in their case only"),
         (("--behaviour", "a=("), "a"),
         (("--judge", "no question"), "no name"),
