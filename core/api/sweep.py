@@ -60,6 +60,7 @@ class SweepOptions(TypedDict, total=False):
 
     alpha: Alphas | None
     samples: int | None
+    plain: int | None
     seed: int | None
     coupled: bool
     amplify_first: int | None
@@ -252,6 +253,7 @@ def begin_sweep(
     asked = AskedSweep(
         alphas=() if alpha is None else finite_alphas(alpha),
         samples=whole_number(options.get("samples"), "samples", 1),
+        plain=whole_number(options.get("plain"), "plain", 1),
         coupled=bool(options.get("coupled")),
         amplify_first=whole_number(options.get("amplify_first"), "amplify_first", 1),
         target=target,

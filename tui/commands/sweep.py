@@ -52,6 +52,12 @@ def command(
         int | None,
         typer.Option(metavar="N", min=1, help="Replies to every prompt at every α. [default: 40]"),
     ] = None,
+    plain: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Replies at α 0, where more: they narrow the upper limit."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The sweep's folder; run again to go on, or count anew."),
@@ -171,6 +177,7 @@ def command(
         sweep=AskedSweep(
             alphas=[] if auto else options.alphas(wanted),
             samples=samples,
+            plain=plain,
             coupled=coupled,
             amplify_first=amplify_first,
             target=target,
@@ -227,9 +234,9 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
         ),
         (
             "--count-only",
-            "samples nothing: leave out --alpha, --samples, --curve-alpha and --temperature",
+            "samples nothing: leave out --alpha, --samples, --plain and --curve-alpha",
             params["count_only"]
-            and any(params[n] for n in ("alpha", "samples", "curve_alpha", "temperature")),
+            and any(params[n] for n in ("alpha", "samples", "plain", "curve_alpha")),
         ),
         ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
         (

@@ -41,7 +41,7 @@ def _work(
     yield "αs", f"{len(settings.alphas):,}: {alphas}"
     total = settings.replies_to(len(prompts))
     known = f", {need.there:,} of them there already" if need.there else ""
-    yield "replies", f"{total:,}{known}; {settings.samples:,} to each prompt at every α"
+    yield "replies", f"{total:,}{known}; {wording.each(settings)}"
     yield "sampled", f"at {wording.sampled_as(settings)}"
     most = f"at most {count(need.most_tokens, 'token')}"
     size = f"at most {quantity(need.bytes, 'bytes')}"

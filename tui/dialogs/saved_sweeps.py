@@ -33,7 +33,7 @@ class SavedSweepsScreen(Picker[SweepFolder | str]):
 
 def _row(folder: SweepFolder) -> Row[SweepFolder | str]:
     settings, there = folder.settings, len(folder.contents.there)
-    wanted = len(settings.alphas) * settings.samples
+    wanted = settings.replies_to(1)
     when = visible(folder.path.name[:16].replace("T", " "), newlines=False)
     far = (
         f"{there:,} replies" if there >= wanted else f"{there:,} of {wanted:,} replies, unfinished"

@@ -26,6 +26,7 @@ class AskedSweep:
     target: float = 0.0
     further: Sequence[float] = ()
     top: int = 0
+    plain: int | None = None
 
 
 def settings_of(asked: AskedSweep, sampling: Sampling, there: SweepFolder | None) -> SweepSettings:
@@ -55,6 +56,8 @@ def settings_of(asked: AskedSweep, sampling: Sampling, there: SweepFolder | None
         changed["further"] = (*asked.further, *settings.further)
     if asked.samples is not None:
         changed["samples"] = asked.samples
+    if asked.plain is not None:
+        changed["plain"] = asked.plain
     return checked(replace(settings, **changed))
 
 
@@ -68,6 +71,7 @@ def has_all(there: SweepFolder, settings: SweepSettings, prompts: Sequence[Sweep
         and {*settings.alphas} <= {*own.alphas}
         and {*settings.grid} <= {*own.grid}
         and settings.samples <= own.samples
+        and settings.samples_at(0.0) <= own.samples_at(0.0)
         and len(there.contents.there) >= wanted
         and there.contents.settled
         and all({*own.grid} <= {*reply.grid} for reply in there.replies() if reply.tokens)

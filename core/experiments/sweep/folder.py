@@ -255,6 +255,7 @@ class SweepFolder:
             alphas=tuple(sorted({*was.alphas, *settings.alphas})),
             further=tuple(sorted({*was.further, *settings.further})),
             samples=max(was.samples, settings.samples),
+            plain=max(was.plain, settings.plain),
         )
         self.contents.settings = checked(plan)
         if _plan(was) != _plan(plan):
@@ -266,6 +267,7 @@ def _plan(settings: SweepSettings) -> dict[str, Any]:
     return {
         "alphas": settings.alphas,
         "samples": settings.samples,
+        "plain": settings.plain,
         "target": settings.target,
         "further": settings.further,
     }
@@ -316,6 +318,7 @@ def _take(contents: Contents, line: Mapping[str, Any]) -> None:
                 was,
                 alphas=tuple(sorted({*was.alphas, *map(float, line["alphas"])})),
                 samples=max(was.samples, int(line["samples"])),
+                plain=max(was.plain, int(line.get("plain", 0))),
                 target=float(line["target"]),
                 further=tuple(map(float, line["further"])),
             )
@@ -339,9 +342,15 @@ def _take(contents: Contents, line: Mapping[str, Any]) -> None:
 def _plan_for(contents: Contents, alpha: float, n: int) -> None:
     """Restore what a damaged line of the plan had: this reply was wanted."""
     plan = contents.settings
-    if alpha not in plan.alphas or n >= plan.samples:
+    if alpha not in plan.alphas or n >= plan.samples_at(alpha):
         alphas = tuple(sorted({*plan.alphas, alpha}))
-        contents.settings = replace(plan, alphas=alphas, samples=max(plan.samples, n + 1))
+        plain = alpha == 0 and plan.samples > 0
+        contents.settings = replace(
+            plan,
+            alphas=alphas,
+            samples=plan.samples if plain else max(plan.samples, n + 1),
+            plain=max(plan.plain, n + 1) if plain else plan.plain,
+        )
 
 
 def _joined(contents: Contents, scores: Scores) -> Scores:

@@ -31,6 +31,7 @@ def pilot_settings(settings: SweepSettings, prompts: int) -> SweepSettings:
         target=0.0,
         further=(),
         top=0,
+        plain=0,
     )
 
 

@@ -27,10 +27,10 @@ def draws(
 ) -> Iterator[Draw]:
     """What is not `there` yet, prompt after prompt; of a prompt sample after sample over all αs."""
     for number, prompt in enumerate(prompts):
-        for n in range(settings.samples):
+        for n in range(max(map(settings.samples_at, settings.alphas))):
             for alpha in settings.alphas:
                 name = reply_id(prompt.id, alpha, n)
-                if name in there:
+                if name in there or n >= settings.samples_at(alpha):
                     continue
                 own = None if settings.coupled else alpha
                 seed = seed_of(settings.sampling.seed, prompt.key, own, n)

@@ -23,6 +23,7 @@ def as_json(result: SweepResult) -> dict[str, Any]:
         "prompts": len(result.prompts),
         "alphas": list(settings.alphas),
         "samples": settings.samples,
+        "plain": settings.samples_at(0.0),
         "sampling": (
             settings.sampling.model_dump() if result.published is None else dict(result.published)
         ),

@@ -22,6 +22,8 @@ FREE = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
 class SweepSettings:
     """`samples` replies to every prompt at every one of `alphas`, which always have 0.
 
+    At α = 0 there are `plain` replies if that is more: only they show what no α raises.
+
     `sampling` holds for all replies; its seed is the sweep's. With `coupled`, sample n has the
     same noise at every α. `amplify_first` is as in a `SampleRequest`, `top` too. The estimate
     speaks about the model at α = `target`. `further` αs are measured and not sampled: the
@@ -36,6 +38,7 @@ class SweepSettings:
     target: float = 0.0
     further: tuple[float, ...] = ()
     top: int = 0
+    plain: int = 0
 
     @property
     def grid(self) -> tuple[float, ...]:
@@ -44,7 +47,11 @@ class SweepSettings:
 
     def replies_to(self, prompts: int) -> int:
         """How many replies to so many prompts that makes."""
-        return prompts * len(self.alphas) * self.samples
+        return prompts * sum(map(self.samples_at, self.alphas))
+
+    def samples_at(self, alpha: float) -> int:
+        """How many replies to each prompt there are to be at an α."""
+        return max(self.samples, self.plain) if alpha == 0 else self.samples
 
     @property
     def fixed(self) -> dict[str, Any]:

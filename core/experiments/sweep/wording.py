@@ -61,13 +61,19 @@ def scope(result: SweepResult) -> Iterator[str]:
     there, wanted = sum(one.replies for one in result.alphas), result.wanted
     replies = f"{there:,} of {wanted:,} replies" if there != wanted else f"{there:,} replies"
     prompts = count(len(result.prompts), "prompt")
-    yield f"{replies} to {prompts}, {settings.samples:,} to each at every α"
+    yield f"{replies} to {prompts}, {each(settings)}"
     yield sampling(result)
     if settings.amplify_first is not None:
         tokens = count(settings.amplify_first, "token")
         yield f"only the first {tokens} of a reply amplified; it goes on as after"
     if settings.coupled:
         yield "sample n has the same noise at every α: intervals of estimates are over samples"
+
+
+def each(settings: SweepSettings) -> str:
+    """How many replies there are to each prompt: 40 to each at every α, 200 at α 0."""
+    plain, said = settings.samples_at(0.0), f"{settings.samples:,} to each at every α"
+    return said if plain == settings.samples else f"{said}, {plain:,} at α 0"
 
 
 def value(rate: float, numeric: bool) -> str:

@@ -329,7 +329,7 @@ def test_a_dry_run_opens_nothing_and_writes_nothing(
 ) -> None:
     assert sweep(*QUESTION, *FEW, "--out", str(tmp_path / "s"), "--dry-run") == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said["replies"] == "90; 30 to each prompt at every α"
+    assert said["replies"] == "90; 30 to each at every α"
     assert said["tokens"] == "at most 14,400 tokens"
     assert said["time"].startswith("not known before something was sampled")
     assert "of weights, up to" in said["memory"]
@@ -345,7 +345,7 @@ def test_a_dry_run_guesses_from_what_is_there(
     before = (tmp_path / "s" / "sweep.jsonl").read_bytes()
     assert sweep("--out", out, "--samples", "100", "--dry-run") == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said["replies"] == "300, 90 of them there already; 100 to each prompt at every α"
+    assert said["replies"] == "300, 90 of them there already; 100 to each at every α"
     assert said["tokens"] == "about 420 as replies are so far, at most 33,600 tokens"
     assert "at the speed of this folder's runs" in said["time"]
     assert (tmp_path / "s" / "sweep.jsonl").read_bytes() == before

@@ -159,6 +159,17 @@ def test_alphas_that_are_added_are_sampled_and_read_in_old_replies(tmp_path: Pat
     assert again.asked == []
 
 
+def test_plain_replies_are_more_at_alpha_zero_and_may_be_added(tmp_path: Path) -> None:
+    swept(tmp_path / "s")
+    replies = swept(tmp_path / "s", replace(SETTINGS, plain=7))
+    numbers = {a: sorted(r.n for r in replies if (r.prompt, r.alpha) == ("p1", a)) for a in (0, 1)}
+    assert numbers == {0: list(range(7)), 1: list(range(3))}
+    assert SETTINGS.replies_to(2) == 12
+    assert replace(SETTINGS, plain=7).replies_to(2) == len(replies) == 20
+    straight = swept(tmp_path / "t", replace(SETTINGS, plain=7))
+    assert sorted(replies, key=lambda r: r.id) == sorted(straight, key=lambda r: r.id)
+
+
 def test_samples_may_be_added(tmp_path: Path) -> None:
     swept(tmp_path / "s")
     assert len(swept(tmp_path / "s", replace(SETTINGS, samples=5))) == 2 * 2 * 5
