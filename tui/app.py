@@ -64,6 +64,7 @@ class ChatApp(App[int]):
         super().__init__()
         self.session = session
         self.actions = keymap.ACTIONS
+        self._chat: ChatScreen | None = None
         self._problem: LogitAmpError | None = None
         self._text = text
         if keys is not None:
@@ -107,7 +108,13 @@ class ChatApp(App[int]):
 
     def get_default_screen(self) -> Screen[None]:
         """The chat is all there is below the dialogs."""
-        return ChatScreen(self.session, self.actions, self._problem, self._text)
+        self._chat = ChatScreen(self.session, self.actions, self._problem, self._text)
+        return self._chat
+
+    @property
+    def is_sweeping(self) -> bool:
+        """Whether a sweep runs; after the app has ended, whether one did until then."""
+        return self._chat is not None and self._chat.sweeps.sweeps.running is not None
 
     def on_mount(self) -> None:
         """Repaint after a shell, and save the conversation when the terminal goes away."""
@@ -198,14 +205,17 @@ def run_chat(
         session.close()
     if (path := session.saved.saved_as) is not None:
         with contextlib.suppress(OSError):  # the terminal may be gone
-            print("\n".join(where_it_is(path)), flush=True)
+            print("\n".join(where_it_is(path, sweeping=app.is_sweeping)), flush=True)
     if app.backstop is not None:
         app.backstop.cancel()
     return app.return_code or 0
 
 
-def where_it_is(path: Path) -> Iterator[str]:
-    """Where a chat is saved, and the command that resumes it, quoted for a shell."""
+def where_it_is(path: Path, *, sweeping: bool = False) -> Iterator[str]:
+    """Where a chat is saved, and the command that resumes it, quoted for a shell.
+
+    With `sweeping` also how its sweep is gone on with.
+    """
     yield f"This chat is saved in {visible(str(path), newlines=False)}"
     command = ["logit-amp-chat"]
     if shutil.which(command[0]) is None:  # not on the path of this shell
@@ -213,3 +223,5 @@ def where_it_is(path: Path) -> Iterator[str]:
     line = shlex.join([*command, "--resume", str(path)])
     if visible(line, newlines=False) == line:
         yield f"To resume it: {line}"
+    if sweeping:
+        yield "Its sweep is not finished: there press S, then u, to go on with it."

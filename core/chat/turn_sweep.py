@@ -37,9 +37,10 @@ def prompt_of(session: ChatSession, message: str) -> SweepPrompt:
 
 
 def saved_sweeps(session: ChatSession, message: str) -> list[SweepFolder]:
-    """The sweeps of this turn with the loaded pair that are on the disk, newest first."""
+    """The sweeps of this turn on the disk, newest first: with the loaded pair, or the chat's."""
     opened = session.live.opened
-    return sweeps_of(prompt_of(session, message).key, opened.session) if opened else []
+    pair = opened.session if opened else session.conversation.session
+    return sweeps_of(prompt_of(session, message).key, pair) if pair else []
 
 
 class TurnSweep:
@@ -117,6 +118,11 @@ class TurnSweep:
         if self._sweep is not None and self._sweep.stopping:
             return "stopping"
         return "sampling" if isinstance(self._request, SampleRequest) else "measuring"
+
+    @property
+    def unfinished(self) -> int:
+        """Replies that the engine is sampling."""
+        return self.progress.rows if isinstance(self._request, SampleRequest) else 0
 
     @property
     def replies_per_second(self) -> float | None:

@@ -17,6 +17,7 @@ from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import where_it_is
 from logit_amp_chat.tui.terminal.capabilities import check_terminal
 from tests.tui.chat_driver import open_chat
+from tests.tui.sweep.sweeper import begin, sample
 
 
 def test_the_first_frame_needs_no_torch() -> None:
@@ -122,6 +123,26 @@ def test_without_the_command_on_the_path_it_is_python_that_resumes(
     monkeypatch.setattr("shutil.which", lambda name: None)
     _, resume = where_it_is(tmp_path / "a.jsonl")
     assert resume.endswith(f"{sys.executable} -m logit_amp_chat --resume {tmp_path / 'a.jsonl'}")
+
+
+def test_a_sweep_that_is_not_finished_goes_on_later(tmp_path: Path) -> None:
+    *_, sweep = where_it_is(tmp_path / "a.jsonl", sweeping=True)
+    assert sweep == "Its sweep is not finished: there press S, then u, to go on with it."
+
+
+async def test_a_sweep_that_runs_when_the_chat_is_left_is_known(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat)
+        await chat.press("ctrl+q")
+    assert chat.app.is_sweeping
+
+
+async def test_a_sweep_that_is_finished_is_not(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat)
+        await sample(chat)
+        await chat.press("ctrl+q")
+    assert not chat.app.is_sweeping
 
 
 def test_a_path_that_cannot_be_shown_as_it_is_has_no_command(tmp_path: Path) -> None:

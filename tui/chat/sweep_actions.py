@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from logit_amp_chat.tui.reading.screen import ReadingScreen
     from logit_amp_chat.tui.sweep.screen import SweepScreen
 
+LOADING = "The models are still loading."
+
 
 class SweepActions:
     """Opens the screen of a turn's sweep, and keeps it in line with the engine."""
@@ -44,8 +46,6 @@ class SweepActions:
             self.view.notice.say("There is no message to answer yet.", "Write one first.")
         elif (known := self.sweeps.of(message)) is not None:
             self._show(known)
-        elif self.session.live.opened is None:
-            self.view.notice.say("The models are not loaded.", RELOAD, error=True)
         elif found := saved_sweeps(self.session, message):
             self._choose(message, found)
         else:
@@ -64,6 +64,9 @@ class SweepActions:
         self.host.app.push_screen(SavedSweepsScreen(found), take)
 
     def _ask(self, message: str) -> None:
+        if self.session.live.opened is None:
+            self._say_not_loaded()
+            return
         from logit_amp_chat.tui.dialogs.sweep import SweepSettingsScreen
 
         def take(asked: Asked | None) -> None:
@@ -149,7 +152,7 @@ class SweepActions:
         if self.session.answer_with(message, found.given):
             self.view.show_branch()
         else:
-            self.view.notice.say("The models are not loaded.", RELOAD, error=True)
+            self._say_not_loaded()
 
     def _keep(self, sweep: TurnSweep, swept: Swept) -> None:
         where = f"{lane_title(swept.reply.alpha)}, number {swept.reply.n + 1}"
@@ -164,6 +167,13 @@ class SweepActions:
         self.sweeps.keep(sweep, swept.reply, done)
         self.follow()
 
+    def _say_not_loaded(self) -> None:
+        notice = self.view.notice
+        if self.session.state == "loading":
+            notice.say(LOADING)
+        else:
+            notice.say("The models are not loaded.", RELOAD, error=True)
+
     def _say(self, sentence: str) -> None:
         notice = self._screen.view.notice if self._screen is not None else self.view.notice
         notice.say(sentence, kind="sweep")
@@ -177,6 +187,9 @@ class SweepActions:
 
     def update(self) -> None:
         """Something happened: show it."""
+        notice = self.view.notice
+        if self.session.state != "loading" and any(e.sentence == LOADING for e in notice.entries):
+            notice.take_back(LOADING)
         running = self.sweeps.running
         figure = _figure(running) if running else ""
         if figure != self.view.background:

@@ -40,10 +40,12 @@ SWEEP: Actions = (
     _action("top", "top", "home", "home", "top", "To the first reply."),
     _action("end", "end", "end", "end", "end", "To the last reply."),
     _action("mark_hit", "mark(True)", "plus", "+", "mark",
-            "Say by hand that this reply shows the behaviour, whatever was counted; again: take it"
-            " back. Marks say how often the counting errs.", 14, opposite="-"),
+            "Say by hand that this reply shows the behaviour, whatever was counted, and go to the"
+            " next; on a marked one: take it back. Ten or more say how often the counting errs.",
+            14, opposite="-"),
     _action("mark_none", "mark(False)", "minus", "-", "mark",
-            "Say by hand that this reply does not show the behaviour; again: take it back."),
+            "Say by hand that this reply does not show the behaviour, and go to the next; on a"
+            " marked one: take it back."),
     _action("more", "more", "m", "m", "more …",
             "Add αs or samples to a sweep that does not run.", 13),
     _action("new", "new", "S", "S", "new sweep",

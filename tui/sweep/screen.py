@@ -76,8 +76,9 @@ class SweepScreen(Screen[None]):
         self.set_interval(REFRESH_SECONDS, self.show_changes)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wide or narrow."""
+        """Wide or narrow; the pattern is cut to the width."""
         set_size_classes(self, event.size)
+        self.update()
 
     def update(self) -> None:
         """Something happened: it is shown with the next frame."""
@@ -92,6 +93,12 @@ class SweepScreen(Screen[None]):
     def on_descendant_focus(self) -> None:
         """Another place has the keyboard."""
         self.view.refresh_keys()
+
+    def on_key(self, event: events.Key) -> None:
+        """The next key takes away what was said; that for esc does so by itself."""
+        bound = self.active_bindings.get(event.key)
+        if bound is None or bound.binding.id != "sweep_back":
+            self.view.notice.clear_information()
 
     @on(Input.Changed, "#search")
     def _search_typed(self, event: Input.Changed) -> None:
@@ -156,6 +163,7 @@ class SweepScreen(Screen[None]):
         except LogitAmpError as error:
             self.view.notice.say(error.message, error.remedy, error=True)
         self.view.update()
+        self.cursor.top()  # where the hits are
 
     def action_mark(self, label: bool) -> None:
         """Say whether the picked reply shows the behaviour; saying it again takes it back."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
@@ -21,16 +23,22 @@ from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.log_panel import LogPanel
 from logit_amp_chat.tui.sweep.rate_table import RateTable
 from logit_amp_chat.tui.sweep.reply_list import ReplyList
+from logit_amp_chat.tui.token_log.wrapping import clip
 
 SAYS: dict[Doing, str] = {
     "": "stopped",
     "waiting": "waiting for the engine",
     "sampling": "",
     "measuring": "measuring",
-    "stopping": "finishing what has begun",
+    "stopping": "stopping",
 }
 PROVISIONAL = "provisional: short replies end first; no estimate before the end"
 NOTHING_COUNTED = "Nothing is counted yet: press b to say what, as in habit=lighthouse."
+
+LEAST_PATTERN = 16
+"""Cells of a pattern that are shown even where the line wraps."""
+ENOUGH_MARKS = 10
+"""Marks by hand from which on they say how often the counting errs."""
 
 
 class SweepView(LogPanel):
@@ -123,20 +131,23 @@ class SweepView(LogPanel):
             return [visible(self.sweep.problem or self.sweep.replies.problem, newlines=False)]
         if found is None:
             return [NOTHING_COUNTED]
-        behaviours = self.sweep.replies.behaviours
-        number = (
-            ""
-            if len(behaviours) == 1
-            else f" ({(self.choice.behaviour or 0) + 1}/{len(behaviours)})"
-        )
-        name = f"{visible(found.name, newlines=False)}{number}"
         if self.sweep.doing and not result.complete:
-            return [f"{name} · {PROVISIONAL}"]
+            return [self._counted(found, PROVISIONAL)]
         if found.estimate is None:
-            return [f"{name} · {result.no_estimate}"]
+            return [self._counted(found, result.no_estimate)]
         line = estimate_line(found.estimate, result.settings.target, found.numeric)
-        more = [*judgement(found), *found.estimate.warnings]
-        return [f"{name} · {line}", *(f"  {sentence}" for sentence in more)]
+        more = [*_judgement(found), *found.estimate.warnings]
+        return [self._counted(found, line), *(f"  {sentence}" for sentence in more)]
+
+    def _counted(self, found: BehaviourResult, said: str) -> str:
+        """What is counted, its pattern cut to fit, and what is said of it."""
+        behaviours, number = self.sweep.replies.behaviours, self.choice.behaviour or 0
+        name = visible(found.name, newlines=False)
+        if len(behaviours) > 1:
+            name += f" ({number + 1}/{len(behaviours)})"
+        room = self.estimate.content_size.width - cell_len(f"{name}  · {said}")
+        pattern = visible(str(found.definition.get("pattern", "")), newlines=False)
+        return f"{name} {clip(pattern, max(room, LEAST_PATTERN))} · {said}"
 
     # --- around it ------------------------------------------------------------------------
 
@@ -160,14 +171,22 @@ class SweepView(LogPanel):
         self.status.details = (" ".join(prompt.messages[-1][1].split()),)
         self.status.figures = self._progress()
         coupled = "  coupled" if settings.coupled else ""
-        self.head.update(
-            Content(
-                f"{sampling_line(settings.sampling)}{coupled}"
-                f" · {count(settings.samples, 'reply').replace('replys', 'replies')} at each α"
-                f" · at most {count(settings.sampling.max_new_tokens, 'token')}"
-            )
+        said = (
+            f"{sampling_line(settings.sampling)}{coupled}"
+            f" · {_replies(settings.samples)} at each α"
+            f" · at most {count(settings.sampling.max_new_tokens, 'token')}"
         )
+        self.head.update(Content(self._stopping() or said))
         self.refresh_keys()
+
+    def _stopping(self) -> str:
+        """What a stop waits for; "" where none does."""
+        if self.sweep.doing != "stopping":
+            return ""
+        left = self.sweep.unfinished
+        what = _replies(left) if left else "what has begun"
+        stop = keymap.action("sweep_stop", self.actions).display
+        return f"finishing {what}, {stop} gives {'them' if left > 1 else 'it'} up"
 
     def _progress(self) -> tuple[str, ...]:
         progress, doing = self.sweep.progress, self.sweep.doing
@@ -185,3 +204,18 @@ class SweepView(LogPanel):
                 ),
             )
         )
+
+
+def _replies(number: int) -> str:
+    return count(number, "reply").replace("replys", "replies")
+
+
+def _judgement(found: BehaviourResult) -> Iterator[str]:
+    """What is to be known of the verdicts; of few marks by hand only how many there are."""
+    errors = found.errors
+    marked = errors.labelled_hits + errors.labelled_others if errors else 0
+    if 0 < marked < ENOUGH_MARKS:
+        yield from judgement(replace(found, errors=None))
+        yield f"marked {marked}"
+    else:
+        yield from judgement(found)

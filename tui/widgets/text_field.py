@@ -24,10 +24,15 @@ class TextField(TextArea):
         """The user is done."""
 
     def __init__(self, text: str, placeholder: str) -> None:
-        """Start from `text`."""
+        """Start from `text`, with the cursor on a line of its own below it."""
+        lines = editable(text)
         super().__init__(
-            editable(text), compact=True, placeholder=placeholder, highlight_cursor_line=False
+            f"{lines}\n" if lines else "",
+            compact=True,
+            placeholder=placeholder,
+            highlight_cursor_line=False,
         )
+        self.move_cursor(self.document.end)
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key == "enter":  # the text area would make it a new line

@@ -12,7 +12,8 @@ from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.saved_sweeps import SavedSweepsScreen
 from logit_amp_chat.tui.dialogs.sweep import MoreScreen, SweepSettingsScreen
 from logit_amp_chat.tui.sweep.screen import SweepScreen
-from tests.tui.chat_driver import Chat, open_chat, requests, text_of
+from tests.tui.chat_driver import Chat, Engines, make_session, open_chat, requests, text_of
+from tests.tui.fake_sampling import ROWS
 from tests.tui.sweep.sweeper import (
     asked,
     begin,
@@ -39,7 +40,7 @@ async def test_from_the_key_to_the_estimate(tmp_path: Path) -> None:
         assert "provisional" in estimate(chat)
         await sample(chat)
         assert "8 of 8" in status(chat)
-        assert "habit · estimate for after:" in estimate(chat)
+        assert "habit lighthouse · estimate for after:" in estimate(chat)
         assert "provisional" not in estimate(chat)
 
 
@@ -175,13 +176,41 @@ async def test_after_a_restart_the_same_key_offers_to_go_on(tmp_path: Path) -> N
         assert "8 of 8" in status(chat)
 
 
+async def test_a_saved_sweep_is_looked_at_while_the_models_load(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat)
+        await sample(chat)
+        reply = picked(chat)
+        path = chat.session.saved.recorder.path
+    assert path is not None
+    engines = Engines()
+    session = make_session(tmp_path, engines)
+    session.resume(path)
+    async with open_chat(tmp_path, loaded=False, session=session, engines=engines) as chat:
+        await chat.press("tab", "S")
+        await chat.until(lambda: isinstance(chat.app.screen, SavedSweepsScreen))
+        await chat.press("enter")
+        await shown(chat)
+        assert picked(chat) == reply
+        await chat.press("S")  # a new one needs the models
+        assert isinstance(chat.app.screen, ChatScreen)
+        assert chat.notice.strip() == "The models are still loading."
+        chat.engine.load()
+        await chat.frame()
+        assert "still loading" not in chat.notice
+
+
 async def test_a_stop_finishes_what_has_begun_and_the_estimate_is_there(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await begin(chat)
+        await sample(chat, 1)  # the engine says how many it has begun
         await chat.press("x")
-        assert "finishing what has begun" in status(chat)
+        head = screen_of(chat).view.head
+        assert text_of(head).strip() == f"finishing {ROWS} replies, x gives them up"
+        await sample(chat, ROWS - 1)
+        assert text_of(head).strip() == "finishing 1 reply, x gives it up"
         await sample(chat)
-        assert "stopped  4 of 8" in status(chat)
+        assert "stopped  5 of 8" in status(chat)
         assert "estimate for after" in estimate(chat)
         await chat.press("u", "x", "x")
         assert isinstance(chat.engine.commands[-1], Stop)
@@ -325,6 +354,11 @@ async def test_without_a_message_or_models_it_says_so(tmp_path: Path) -> None:
     async with open_chat(tmp_path, loaded=False) as chat:
         await chat.say("Hi")
         await chat.press("tab", "S")
+        assert "The models are still loading." in chat.notice
+        chat.engine.fail("No memory.", fatal=True)
+        await chat.frame()
+        assert "still loading" not in chat.notice
+        await chat.press("escape", "S")
         assert "not loaded" in chat.notice
 
 

@@ -113,6 +113,8 @@ async def test_it_is_kept_as_a_reply_of_the_chat(tmp_path: Path) -> None:
         assert_is_decoded_again(last_request(chat), reply, chat)
         assert isinstance(chat.app.screen, SweepScreen)
         assert "is in the chat now" in notice(chat)
+        await chat.press("up")
+        assert not notice(chat)  # it was read
         conversation = chat.session.conversation
         log = conversation.last_reply()
         assert log is not None
@@ -127,6 +129,19 @@ async def test_it_is_kept_as_a_reply_of_the_chat(tmp_path: Path) -> None:
 
 def notice(chat: Chat) -> str:
     return "\n".join(one.sentence for one in screen_of(chat).view.notice.entries)
+
+
+async def test_esc_closes_the_notice_first(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await begin(chat)
+        await sample(chat)
+        await chat.press("k")
+        await chat.finish()
+        assert "is in the chat now" in notice(chat)
+        await chat.press("escape")
+        assert not notice(chat)
+        await chat.press("escape")
+        assert isinstance(chat.app.screen, ChatScreen)
 
 
 async def test_several_are_kept_one_after_the_other_while_it_runs(tmp_path: Path) -> None:
