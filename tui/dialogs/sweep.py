@@ -85,7 +85,7 @@ class SweepDialog(Dialog[Asked]):
             settings = self.settings()
         except UsageError:
             return
-        replies = len(settings.alphas) * settings.samples
+        replies = settings.replies_to(1)
         self.query_one("#plan", Static).update(
             Content(f"{replies:,} replies, {sampling_line(settings.sampling)}")
         )

@@ -16,7 +16,7 @@ from logit_amp_chat.core.chat.swept_replies import Choice
 from logit_amp_chat.core.chat.turn_sweep import Doing, TurnSweep
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, SweepResult
-from logit_amp_chat.core.experiments.sweep.wording import estimate_line, judgement
+from logit_amp_chat.core.experiments.sweep.wording import at_each, estimate_line, judgement
 from logit_amp_chat.core.number_format import count, sampling_line
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
@@ -173,7 +173,7 @@ class SweepView(LogPanel):
         coupled = "  coupled" if settings.coupled else ""
         said = (
             f"{sampling_line(settings.sampling)}{coupled}"
-            f" · {_replies(settings.samples)} at each α"
+            f" · {at_each(settings)}"
             f" · at most {count(settings.sampling.max_new_tokens, 'token')}"
         )
         self.head.update(Content(self._stopping() or said))
@@ -184,7 +184,7 @@ class SweepView(LogPanel):
         if self.sweep.doing != "stopping":
             return ""
         left = self.sweep.unfinished
-        what = _replies(left) if left else "what has begun"
+        what = count(left, "reply") if left else "what has begun"
         stop = keymap.action("sweep_stop", self.actions).display
         return f"finishing {what}, {stop} gives {'them' if left > 1 else 'it'} up"
 
@@ -204,10 +204,6 @@ class SweepView(LogPanel):
                 ),
             )
         )
-
-
-def _replies(number: int) -> str:
-    return count(number, "reply").replace("replys", "replies")
 
 
 def _judgement(found: BehaviourResult) -> Iterator[str]:

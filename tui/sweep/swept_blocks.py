@@ -29,7 +29,7 @@ class GroupBlock:
         group = self.group
         self.wrapped = WrappedText(width)
         self.wrapped.add(lane_heading(group.alpha), f"head-{lane_colour(group.alpha)}")
-        said = count(group.total, "reply").replace("replys", "replies")
+        said = count(group.total, "reply")
         if self._behaviour:
             said = f"{group.hits:,} of {said} with {self._behaviour}"
         self.wrapped.add(f"  {visible(said, newlines=False)}", "finish")

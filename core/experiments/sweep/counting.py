@@ -6,6 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour, Verdict
 from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
@@ -53,8 +54,21 @@ def add(
     waiting = iter(replies)
     while chunk := list(itertools.islice(waiting, CHUNK)):
         pairs = [(by_id[reply.prompt], reply) for reply in chunk]
-        columns = [list(behaviour.verdicts(pairs)) for behaviour in behaviours]
+        columns = [_verdicts(behaviour, pairs) for behaviour in behaviours]
         for place, reply in enumerate(chunk):
             verdicts = [column[place] for column in columns]
             counts.add(reply, verdicts)
             seen(reply, verdicts)
+
+
+def _verdicts(
+    behaviour: Behaviour, pairs: Sequence[tuple[SweepPrompt, SweepReply]]
+) -> list[Verdict]:
+    """One for each reply; a judge that is stopped gives fewer."""
+    found = list(behaviour.verdicts(pairs))
+    if len(found) < len(pairs):
+        raise LogitAmpError(
+            f"The counting of {behaviour.name} was stopped, so there are no rates.",
+            "Count again: what was judged is kept.",
+        )
+    return found

@@ -72,8 +72,17 @@ def scope(result: SweepResult) -> Iterator[str]:
 
 def each(settings: SweepSettings) -> str:
     """How many replies there are to each prompt: 40 to each at every α, 200 at α 0."""
-    plain, said = settings.samples_at(0.0), f"{settings.samples:,} to each at every α"
-    return said if plain == settings.samples else f"{said}, {plain:,} at α 0"
+    return f"{settings.samples:,} to each at every α{_plain_replies(settings)}"
+
+
+def at_each(settings: SweepSettings) -> str:
+    """The same of one prompt: 40 replies at each α, 200 at α 0."""
+    return f"{count(settings.samples, 'reply')} at each α{_plain_replies(settings)}"
+
+
+def _plain_replies(settings: SweepSettings) -> str:
+    plain = settings.samples_at(0.0)
+    return f", {plain:,} at α 0" if plain != settings.samples else ""
 
 
 def value(rate: float, numeric: bool) -> str:

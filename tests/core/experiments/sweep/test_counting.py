@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.experiments.sweep.behaviours import Replies, Verdict
 from logit_amp_chat.core.experiments.sweep.counting import CHUNK, count
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
@@ -37,3 +42,16 @@ def test_a_program_is_started_once_for_all_replies(tmp_path: Path) -> None:
     assert sum(counts.values("habit", 1.0)) > 0
     for alpha in folder.settings.alphas:
         assert counts.values("found", alpha) == counts.values("habit", alpha)
+
+
+class Stopped(Pattern):
+    """It is stopped before the last reply, as a judge may be."""
+
+    def verdicts(self, replies: Replies) -> Iterator[Verdict]:
+        yield from [*super().verdicts(replies)][:-1]
+
+
+def test_a_count_that_was_stopped_is_said_and_is_no_count(tmp_path: Path) -> None:
+    folder = toy_sweep(tmp_path / "s")
+    with pytest.raises(LogitAmpError, match="habit was stopped"):
+        count(folder, [Stopped("habit", "lighthouse")])

@@ -13,6 +13,7 @@ from logit_amp_chat.core.experiments.sweep import wording
 from logit_amp_chat.core.experiments.sweep.counted import counted
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, SweepResult
+from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from tests.core.experiments.sweep.toy_engine import ToyEngine
 from tests.core.experiments.sweep.toy_sweep import SETTINGS, toy_sweep
 
@@ -158,3 +159,10 @@ def test_a_definition_is_safe_and_on_one_line(result: SweepResult) -> None:
     assert wording.definition(hostile) == "pattern a␊␛[31m"
     judge = replace(found, kind="judge", definition={"question": "Is it?", "shots": [1, 2]})
     assert wording.definition(judge) == "judge, question Is it?, shots [1, 2]"
+
+
+def test_more_replies_at_zero_are_said() -> None:
+    settings = SweepSettings(samples=40)
+    assert wording.at_each(settings) == "40 replies at each α"
+    assert wording.at_each(replace(settings, plain=200)) == "40 replies at each α, 200 at α 0"
+    assert wording.at_each(replace(settings, samples=1)) == "1 reply at each α"

@@ -40,7 +40,7 @@ def probabilities(alpha: float) -> dict[str, float]:
 
 
 class ToyEngine:
-    """Samples as its session's models would; `after_each` is called with every reply's number."""
+    """Samples in the order of the draws; with `stop_after` it is interrupted after so many."""
 
     def __init__(self, *, stop_after: int | None = None, session_time: str | None = None) -> None:
         session = samples.session()
