@@ -49,6 +49,8 @@ class Contents:
     forced: dict[str, int] = field(default_factory=dict)
     there: set[str] = field(default_factory=set)
     """The ids of the replies."""
+    grids: set[tuple[float, ...]] = field(default_factory=set)
+    """The αs at which replies were measured as they were sampled."""
     scores: dict[str, Scores] = field(default_factory=dict)
     seconds: float = 0.0
     """The time that sampling took, of the runs that came to their end."""
@@ -186,6 +188,7 @@ class SweepFolder:
         """Write a reply; it is on the disk when this returns. Raises TranscriptError."""
         self._append("sampled", reply_fields(reply))
         self.contents.there.add(reply.id)
+        self.contents.grids.add(reply.grid)
         self.contents.settled = False
 
     def settle(self, seconds: float, tokens: int) -> None:
@@ -276,12 +279,12 @@ def _plan(settings: SweepSettings) -> dict[str, Any]:
 def _without_replies(
     lines: Iterator[dict[str, Any] | None] | Iterator[dict[str, Any]],
 ) -> Iterator[Any]:
-    """The lines, of replies id, α and number alone: they are most of the file."""
+    """The lines, of replies what tells the plan and the grid: they are most of the file."""
     for line in lines:
         if line is not None and line["type"] == "sampled":
             reply = whole_reply(line)
-            found = {"id": reply.id, "alpha": reply.alpha, "n": reply.n} if reply else {}
-            yield {"type": "sampled", **found}
+            found = ("id", "alpha", "n", "grid") if reply else ()
+            yield {"type": "sampled", **{name: getattr(reply, name) for name in found}}
         else:
             yield line
 
@@ -329,6 +332,7 @@ def _take(contents: Contents, line: Mapping[str, Any]) -> None:
         case "sampled":
             contents.settled = False
             contents.there.add(line["id"])
+            contents.grids.add(line["grid"])
             _plan_for(contents, line["alpha"], line["n"])
         case "settled":
             contents.seconds += float(line["seconds"])

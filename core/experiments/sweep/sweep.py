@@ -191,6 +191,9 @@ class Sweep:
 
     def _rescores(self) -> Iterator[RescoreRequest]:
         """Requests for what replies lack at αs of the grid, a few replies in each."""
+        wanted = {*self.folder.settings.grid}
+        if all(wanted <= {*grid} for grid in self.folder.contents.grids):
+            return
         block: list[SweepReply] = []
         for reply in self.folder.replies():
             lacking = tuple(a for a in self.folder.settings.grid if a not in reply.grid)

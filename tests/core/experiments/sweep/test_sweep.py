@@ -170,6 +170,14 @@ def test_plain_replies_are_more_at_alpha_zero_and_may_be_added(tmp_path: Path) -
     assert sorted(replies, key=lambda r: r.id) == sorted(straight, key=lambda r: r.id)
 
 
+def test_what_was_sampled_is_not_read_again_where_nothing_is_lacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(begin(tmp_path / "s")) as folder:
+        monkeypatch.setattr(folder, "replies", lambda: pytest.fail("the file was read again"))
+        assert sum(isinstance(one, SweepReply) for one in run(ToyEngine(), Sweep(folder))) == 12
+
+
 def test_samples_may_be_added(tmp_path: Path) -> None:
     swept(tmp_path / "s")
     assert len(swept(tmp_path / "s", replace(SETTINGS, samples=5))) == 2 * 2 * 5
