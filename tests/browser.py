@@ -130,16 +130,29 @@ class Browser:
                          windowsVirtualKeyCode=code)  # fmt: skip
 
     def point(self, selector: str, *, click: bool = False) -> None:
-        """Put the pointer on the first element that a selector finds."""
+        """Put the pointer on the first element that a selector finds, and see it there."""
         quoted = json.dumps(selector)
-        x, y = self.look(
+        place = (
             f"(() => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{block:"
             " 'center'}); const r = e.getClientRects()[0];"
             " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
-        for kind in ("mouseMoved", *(("mousePressed", "mouseReleased") if click else ())):
-            self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if click else
-                     "none", clickCount=int(click))  # fmt: skip
+        hovered = f"document.querySelector({quoted}).matches(':hover')"
+        deadline = time.monotonic() + SECONDS
+        while True:  # before a page is painted it drops what the mouse does, and may still move
+            x, y = self.look(place)
+            self._mouse("mouseMoved", x, y)
+            if self.look(hovered):
+                break
+            assert time.monotonic() < deadline, f"the pointer does not reach {selector}"
+        if click:
+            self._mouse("mousePressed", x, y)
+            self._mouse("mouseReleased", x, y)
+
+    def _mouse(self, kind: str, x: float, y: float) -> None:
+        pressed = kind != "mouseMoved"
+        self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y,
+                 button="left" if pressed else "none", clickCount=int(pressed))  # fmt: skip
 
     def dark(self, dark: bool) -> None:
         """As a system that prefers dark or light."""
