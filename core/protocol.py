@@ -6,7 +6,7 @@ and finishes are reported as the records themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from logit_amp_chat.core import samples
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.prompts import OpeningsRequest, parent_of, turn_of
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import (
     Change,
     Document,
-    Ends,
     Finish,
     Message,
     Opening,
@@ -27,6 +27,7 @@ from logit_amp_chat.core.records import (
     Sampling,
     Session,
     Step,
+    TemplateValue,
 )
 
 
@@ -55,8 +56,10 @@ class Request:
     `messages` is the history from the first message to the one to be answered,
     with kept replies as assistant messages. With `raw` the last message is used
     as it is, without a chat template. `forced` token ids begin every lane.
+    The text `begin` follows them, tokenized where it stands. `edits` is recorded with the reply.
     `top` candidates of each kind go into every step. `time` is the moment that a template
-    may write, as records have it; None: when the session was opened.
+    may write, as records have it; None: when the session was opened. `template` are the
+    variables that it gets; None: the profile's.
 
     Lanes with the same messages are decoded together, those with different
     messages one group after the other; lanes with the same seed share their noise.
@@ -69,16 +72,19 @@ class Request:
     raw: bool = False
     top: int = 10
     time: str | None = None
+    template: Mapping[str, TemplateValue] | None = None
+    begin: str = ""
+    edits: str | None = None
 
     @property
     def turn(self) -> int:
         """Index of the user turn being answered, from 0: part of the noise's key."""
-        return _turn(self.messages)
+        return turn_of(self.messages)
 
     @property
     def parent(self) -> str | None:
         """The id of the message being answered."""
-        return _parent(self.messages)
+        return parent_of(self.messages)
 
     def messages_of(self, lane: Lane) -> tuple[Message, ...]:
         """The messages that a lane answers."""
@@ -106,11 +112,11 @@ class Request:
         messages = self.messages_of(lane)
         return Reply(
             id=lane.reply,
-            parent=_parent(messages),
+            parent=parent_of(messages),
             lane=lane.name,
             alpha=lane.alpha,
             seed=sampling.seed,
-            turn=_turn(messages),
+            turn=turn_of(messages),
             sampling=sampling,
             prompt=prompt,
             forced=min(forced, sampling.max_new_tokens),
@@ -118,14 +124,6 @@ class Request:
             top=self.top,
             follows=lane.follows,
         )
-
-
-def _turn(messages: Sequence[Message]) -> int:
-    return max(0, sum(message.role == "user" for message in messages) - 1)
-
-
-def _parent(messages: Sequence[Message]) -> str | None:
-    return messages[-1].id if messages else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,41 +154,6 @@ class ScoreRequest:
             prompt=self.prompt,
             forced=len(self.tokens),
             raw=True,
-            top=self.top,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpeningsRequest:
-    """Measure how an answer to `messages` goes on after the token ids `path`, at one α.
-
-    `messages`, `raw` and `time` are those of a `Request`, `ends` that of its sampling. Nothing
-    is sampled: the result is one `Opening`, with `top` candidates of each kind. An end of turn
-    in `path` ends nothing.
-    """
-
-    messages: tuple[Message, ...]
-    alpha: float
-    path: tuple[int, ...] = ()
-    raw: bool = False
-    top: int = 20
-    time: str | None = None
-    ends: Ends = "mix"
-
-    def reply_of(self, prompt: PromptIds) -> Reply:
-        """The path and the likeliest token after it as a reply, which has the same statistics."""
-        longest = len(self.path) + 1
-        return Reply(
-            id="opening",
-            parent=_parent(self.messages),
-            lane="amplified",
-            alpha=self.alpha,
-            seed=0,
-            turn=_turn(self.messages),
-            sampling=Sampling(temperature=0.0, max_new_tokens=longest, ends=self.ends),
-            prompt=prompt,
-            forced=len(self.path),
-            raw=self.raw,
             top=self.top,
         )
 

@@ -22,6 +22,8 @@ NO_LIMIT = 1 << 30
 Role = Literal["system", "user", "assistant"]
 Ends = Literal["mix", "after"]
 FinishReason = Literal["stop", "length", "context", "cancelled", "error"]
+TemplateValue = str | bool | int | float | None
+"""What a variable of a chat template may be set to."""
 
 
 def new_id(prefix: str) -> str:
@@ -152,13 +154,21 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message of the conversation; `parent` is the message or reply that it follows."""
+    """A message of the conversation; `parent` is the message or reply that it follows.
+
+    What its text spells like a special token is text, unless it is `special`: then it is that
+    token. `tokens` are those that the models said where it is a reply; None if only its text
+    is known. `thinks` as in `Reply`.
+    """
 
     type: Literal["message"] = "message"
     id: str
     parent: str | None
     role: Role
     text: str
+    special: bool = False
+    token_ids: tuple[int, ...] | None = None
+    thinks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +176,9 @@ class Reply:
     """One lane's answer to `parent`: everything needed to decode it again.
 
     Its first `forced` tokens were given, not sampled. `follows` is the reply that
-    this lane's own history continues, where that is not the one before `parent`.
+    this lane's own history continues, where that is not the one before `parent`. `edits` is
+    the reply whose text the user changed into what was given. The prompt was rendered with
+    the variables `template` at the moment `time`; where it `thinks`, it left thinking open.
     """
 
     type: Literal["reply"] = "reply"
@@ -182,6 +194,10 @@ class Reply:
     raw: bool = False
     top: int = 10
     follows: str | None = None
+    edits: str | None = None
+    template: dict[str, TemplateValue] = field(default_factory=dict)
+    time: str | None = None
+    thinks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

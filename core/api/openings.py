@@ -21,7 +21,7 @@ from logit_amp_chat.core.api.request import Alphas, Options, Prompt, make_reques
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import count, signed
-from logit_amp_chat.core.protocol import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.records import Opening
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
     Event,
     Failed,
@@ -25,7 +26,6 @@ from logit_amp_chat.core.protocol import (
     Lane,
     Loading,
     Opened,
-    OpeningsRequest,
     Prefill,
     Request,
     Stop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.protocol import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.records import Ends, Opening
 
 Path = tuple[int, ...]

@@ -36,6 +36,7 @@ from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_tokens
 from logit_amp_chat.core.models.pair import Pair, find_positions, load_pair, prepare
 from logit_amp_chat.core.models.vocabulary import fingerprint
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     AnyRequest,
@@ -46,7 +47,6 @@ from logit_amp_chat.core.protocol import (
     Loading,
     Noticed,
     Opened,
-    OpeningsRequest,
     Request,
     ScoreRequest,
     SetAlpha,

@@ -24,6 +24,7 @@ from typing import IO
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import EngineError, failure
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     AnyRequest,
@@ -34,7 +35,6 @@ from logit_amp_chat.core.protocol import (
     Idle,
     Loading,
     Opened,
-    OpeningsRequest,
     Request,
     ScoreRequest,
     Stop,

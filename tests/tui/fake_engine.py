@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
     Command,
     Drain,
@@ -15,7 +16,6 @@ from logit_amp_chat.core.protocol import (
     Idle,
     Loading,
     Opened,
-    OpeningsRequest,
     Prefill,
     Request,
     SetAlpha,

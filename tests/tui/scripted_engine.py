@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Event,
@@ -12,7 +13,6 @@ from logit_amp_chat.core.protocol import (
     Loading,
     Noticed,
     Opened,
-    OpeningsRequest,
     Request,
     ScoreRequest,
     Stop,

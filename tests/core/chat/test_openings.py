@@ -8,7 +8,8 @@ import pytest
 
 from logit_amp_chat.core.chat.openings import MessageOpenings
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.protocol import Idle, OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.protocol import Idle
 from logit_amp_chat.core.records import Opening
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from tests.tui.chat_driver import Engines, answer, make_session

@@ -15,7 +15,8 @@ from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair, load_pair
-from logit_amp_chat.core.protocol import Event, Lane, OpeningsRequest, Request, SetSampling
+from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.protocol import Event, Lane, Request, SetSampling
 from logit_amp_chat.core.records import Message, Opening, Reply, Sampling, Step
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 

@@ -9,7 +9,8 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
-from logit_amp_chat.core.protocol import Event, Lane, OpeningsRequest, Request
+from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.protocol import Event, Lane, Request
 from logit_amp_chat.core.records import Message, Opening, PromptIds, Reply, Sampling
 from tests.models import TEMPLATE, save_side
 

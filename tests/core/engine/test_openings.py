@@ -13,12 +13,12 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
     Event,
     Forget,
     Idle,
     Lane,
-    OpeningsRequest,
     Prefill,
     Request,
     Stop,

@@ -109,7 +109,7 @@ def test_what_a_full_disk_refuses_is_written_later(
 ) -> None:
     writer = Transcript.create(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("logit_amp_chat.core.transcripts.writer.os.write", full_disk(100))
+        patch.setattr("logit_amp_chat.core.transcripts.writer.os.write", full_disk(160))
         writer.append(message("m-1"))
         with pytest.raises(TranscriptError, match="No space left") as caught:
             writer.append(message("m-2"))

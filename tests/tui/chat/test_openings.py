@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.protocol import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.records import Opening
 from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.widgets.opening_tree import OpeningTree

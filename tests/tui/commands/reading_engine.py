@@ -9,13 +9,13 @@ from typing import Any
 import numpy
 
 from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Event,
     Idle,
     Loading,
     Opened,
-    OpeningsRequest,
     Request,
     ScoreRequest,
     Stop,
