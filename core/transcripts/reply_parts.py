@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from logit_amp_chat.core.transcripts.reply_text import ReplyText, TokenText
 
@@ -46,6 +46,14 @@ _IN_HEADER = re.compile("|".join(map(re.escape, _IN_HEADERS)))
 _NAME = re.compile(r"<\|channel\|>\s*(\w+)")
 _RECIPIENT = re.compile(r"\bto=([^\s<]+)")
 _RECIPIENT_FIRST = re.compile(r"\s*to=[^\s<]+\s*")
+
+
+class DescribedToken(NamedTuple):
+    """A token as a vocabulary describes it: text, hex bytes, whether it is special."""
+
+    text: str
+    bytes: str | None
+    special: bool
 
 
 @dataclass(slots=True)
