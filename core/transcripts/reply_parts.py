@@ -1,7 +1,7 @@
 """What a reply consists of: thinking, answer, tool calls, named channels, and the marks between.
 
-The marks of every family are in one table, `BLOCKS`; Harmony's headers (gpt-oss) are read by
-`ReplyParts` itself. Nothing is lost: the parts of a reply, one after the other, are all of its text.
+The marks of every family are in one table, `BLOCKS`, besides the headers of Harmony (gpt-oss).
+Nothing is lost: the parts of a reply, one after the other, are all of its text.
 """
 
 from __future__ import annotations
