@@ -51,8 +51,8 @@ def document_tokens(
     """The tokens of what is to be read; `moment` is the time that a template may write.
 
     A special token's name in a plain text is that token, as with --raw; in a chat it is text, as
-    in prompts. With the messages of a role are scored the tokens that carry characters of them; with the
-    assistant's also the id of `end_of_turn` after each, a step of a reply like any other.
+    in prompts. With the messages of a role are scored the tokens that carry characters of them;
+    with the assistant's also the id of `end_of_turn` after each, a step of a reply like any other.
 
     Raises LogitAmpError for text that is not valid Unicode, a number that is no id, a tokenizer
     that does not tell what its tokens are made of, a chat that the template refuses or that has
