@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Sampling, Step
+from logit_amp_chat.core.records import (
+    FinishReason,
+    Message,
+    PromptIds,
+    Sampling,
+    Step,
+    TemplateValue,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +43,7 @@ class SampleRequest:
     every token are wanted: if there are any, the αs of all draws are among them. After its
     first `amplify_first` tokens (None: never) a reply goes on at α = 0, as do all αs of the
     grid. `rows` replies are decoded at once (None: what memory allows). With `top` every
-    reply has its steps, with candidates as in a `Request`.
+    reply has its steps, with candidates as in a `Request`, whose `time` and `template` these are.
     """
 
     prompts: tuple[SamplePrompt, ...]
@@ -46,6 +54,7 @@ class SampleRequest:
     rows: int | None = None
     top: int = 0
     time: str | None = None
+    template: Mapping[str, TemplateValue] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,71 +93,6 @@ class SampledReply:
     it are complete after each token. The α of the reply has the log-probabilities of the very
     scores that its tokens were drawn from. A cancelled reply, or one that broke off with an
     error, is no sample of anything.
-    """
-
-    reply: str
-    prompt: int
-    alpha: float
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleRequest:
-    """Sample every one of `draws`, many at once, begun in this order.
-
-    The noise of a reply is that of a lane with its seed, so that a chat that decodes it alone
-    says the same; `sampling` counts otherwise. `grid` are the αs whose log-probabilities of
-    every token are wanted: if there are any, the αs of all draws are among them. After its
-    first `amplify_first` tokens (None: never) a reply goes on at α = 0, as do all αs of the
-    grid. `rows` replies are decoded at once (None: what memory allows). With `top` every
-    reply has its steps, with candidates as in a `Request`.
-    """
-
-    prompts: tuple[SamplePrompt, ...]
-    draws: tuple[Draw, ...]
-    sampling: Sampling
-    grid: tuple[float, ...] = ()
-    amplify_first: int | None = None
-    rows: int | None = None
-    top: int = 0
-    time: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptRead:
-    """The ids of the prompt of this number, with those of the text that its replies begin with."""
-
-    prompt: int
-    ids: PromptIds
-    forced: int
-    """How many of the last ids are those of the text that replies begin with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenLogProbs:
-    """Log-probabilities of the tokens of a reply, in nats, one entry a token.
-
-    `q` has those under each α of the grid (n, K) as tokens are sampled there: with temperature,
-    filters and plausibility mask, −∞ where one of them removes the token. `before` and `after`
-    (n,) are those of the unmasked distributions at temperature 1, `kl` (n,) is
-    KL(after‖before) where the token stands.
-    """
-
-    q: tuple[tuple[float, ...], ...]
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-    kl: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampledReply:
-    """One reply, whole.
-
-    `tokens` are the sampled ones, with the end of turn; they follow the prompt and the text that
-    it begins with. `text` is all of the reply, from that text on, without special tokens other
-    than the marks of thinking, channels and tool calls; `lengths` (n,) are how many characters of it are complete after each token. The α of the
-    reply has the log-probabilities of the very scores that its tokens were drawn from. A
-    cancelled reply, or one that broke off with an error, is no sample of anything.
     """
 
     reply: str

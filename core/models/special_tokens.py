@@ -64,6 +64,10 @@ class SpecialTokens:
         if not message.special and pattern is not None:
             yield from pattern.finditer(message.text)
 
+    def without(self, text: str) -> list[str]:
+        """The pieces of a text between special tokens."""
+        return [text] if self._pattern is None else self._pattern.split(text)
+
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str] | None:
         return _any_of([*self.control.values(), *self.written.values()])

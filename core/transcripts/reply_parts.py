@@ -171,6 +171,19 @@ class ReplyParts:
         return self._kind == "thinking" and self._header is None
 
     @property
+    def settled(self) -> int:
+        """How many characters are what they are for good: the last ones may begin a mark."""
+        if self._channels or not self.parts:
+            return self.length
+        start = max(self.parts[-1].start, self.length - LONGEST_MARK)
+        tail = self.text(start, self.length)
+        for begin in range(len(tail)):
+            mark = any(m.startswith(tail[begin:]) for block in BLOCKS for m in self._awaited(block))
+            if mark and (self._end or self._begins_line(start + begin)):
+                return start + begin
+        return self.length
+
+    @property
     def answer(self) -> str:
         """What is said to the user: no thinking, no special token; tool calls as they are marked.
 
@@ -178,7 +191,7 @@ class ReplyParts:
         """
         said, after_thinking = list[str](), False
         for part in self.parts:
-            if _is_said(part):
+            if is_said(part):
                 text = self.text(part.start, part.end)
                 said.append(text.lstrip("\n") if after_thinking else text)
             after_thinking = part.kind == "thinking" or (
@@ -336,7 +349,8 @@ class ReplyParts:
         return not before.rpartition("\n")[2].strip()
 
 
-def _is_said(part: Part) -> bool:
+def is_said(part: Part) -> bool:
+    """Whether a part is said to the user; tool calls and named channels are, with their marks."""
     if part.kind == "mark":
         return part.name in ("tool call", "channel")
     return part.kind in ("answer", "tool call", "channel")

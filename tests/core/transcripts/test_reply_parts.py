@@ -160,6 +160,24 @@ def test_the_revision_changes_with_every_mark_and_only_then() -> None:
     assert revisions == [1, 1, 1, 2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("said", "settled"),
+    [
+        (("<",), 0),
+        (("Hi <",), 4),
+        (("Hi\n", "<th"), 3),
+        (("<think>", "Hm", "</"), 9),
+        (("<think>", "Hm", "</x"), 12),
+        (("<think>", "Hm", "</think>", "Hi <th"), 23),
+    ],
+)
+def test_what_may_begin_a_mark_is_not_settled(said: tuple[str, ...], settled: int) -> None:
+    read = ReplyParts()
+    for text in said:
+        read.add(Token(text))
+    assert read.settled == settled
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_no_order_of_tokens_loses_text(seed: int) -> None:
     draw = random.Random(seed)
