@@ -45,6 +45,10 @@ class ReplyLog:
 
     def __post_init__(self) -> None:
         self.parts = ReplyParts(self.reply.thinks)
+        for step in self.steps:
+            self.parts.add(step)
+        if self.finish is not None:
+            self.parts.finish()
 
     @property
     def id(self) -> str:
