@@ -61,9 +61,14 @@ class SpecialTokens:
         if not message.special and pattern is not None:
             yield from pattern.finditer(message.text)
 
-    def without(self, text: str) -> list[str]:
-        """The pieces of a text between special tokens."""
-        return [text] if self._pattern is None else self._pattern.split(text)
+    def split(self, text: str) -> list[str]:
+        """A text in pieces: others, one special token, others, and so on; others may be empty."""
+        pieces: list[str] = []
+        end = 0
+        for found in self._pattern.finditer(text) if self._pattern else ():
+            pieces += [text[end : found.start()], found[0]]
+            end = found.end()
+        return [*pieces, text[end:]]
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str] | None:
