@@ -97,7 +97,11 @@ class PromptIds:
 
 @dataclass(frozen=True, slots=True)
 class SideInfo:
-    """One loaded side, as precisely as it can be named."""
+    """One loaded side, as precisely as it can be named.
+
+    `quantization` is that of the loaded weights, whether they were saved quantized or were
+    quantized on loading: none, nf4, int8, fp8, gptq 4-bit, gguf Q4_K …
+    """
 
     model: str
     revision: str | None

@@ -19,6 +19,7 @@ from logit_amp_chat.core.models.gguf_file import check_gguf
 from logit_amp_chat.core.models.hub import adapter_source, model_source
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
+from logit_amp_chat.core.models.precision import precision_notice, quantization_of
 from logit_amp_chat.core.models.side import LoadedSide
 from logit_amp_chat.core.models.vocabulary import (
     SharedVocabulary,
@@ -140,6 +141,9 @@ def _assemble(
         notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:
         notices.append("Both sides are the same model: there is nothing to amplify.")
+    infos = _info(origins[0], sides[0]), _info(origins[1], sides[1])
+    if differing := precision_notice(*infos):
+        notices.append(differing)
     return Pair(
         before=sides[0],
         after=sides[1],
@@ -151,10 +155,7 @@ def _assemble(
         context=min(o.context for o in origins),
         device=device,
         token_bytes=token_bytes,
-        infos=(
-            _info(profile, origins[0], sides[0]),
-            _info(profile, origins[1], sides[1]),
-        ),
+        infos=infos,
         notices=tuple(notices),
     )
 
@@ -203,12 +204,13 @@ def _template(origins: list[Origin]) -> str | None:
     return None
 
 
-def _info(profile: Profile, origin: Origin, side: LoadedSide) -> SideInfo:
+def _info(origin: Origin, side: LoadedSide) -> SideInfo:
+    gguf = origin.source.weights if origin.source.gguf else None
     return SideInfo(
         model=origin.side.model,
         revision=origin.source.revision,
         adapter=origin.side.adapter,
         adapter_revision=origin.adapter.revision if origin.adapter else None,
         dtype=str(side.model.dtype).removeprefix("torch."),
-        quantization=profile.quantization,
+        quantization=quantization_of(origin.config, side.model, gguf),
     )
