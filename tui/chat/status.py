@@ -10,13 +10,23 @@ def pair_details(session: ChatSession) -> tuple[str, ...]:
     """The pair: its sides, quantization, device and memory."""
     profile, opened = session.profile, session.live.opened
     details = [f"{profile.labels.before} → {profile.labels.after}"]
-    if profile.quantization != "none":
-        details.append(profile.quantization)
+    if quantization := _quantization(session):
+        details.append(quantization)
     if opened is not None and session.state != "loading":
         details.append(opened.session.device)
         if opened.memory:
             details.append(number_format.quantity(opened.memory, "bytes"))
     return tuple(details)
+
+
+def _quantization(session: ChatSession) -> str:
+    """How both sides are quantized, of the loaded ones as they were found; "" if they are not."""
+    opened = session.live.opened
+    kinds: list[str] = [session.profile.quantization]
+    if opened is not None and session.state != "loading":
+        kinds = [opened.session.before.quantization, opened.session.after.quantization]
+    kinds = [*dict.fromkeys(kinds)]
+    return "" if kinds == ["none"] else " / ".join(kinds)
 
 
 def figures(session: ChatSession) -> tuple[str, ...]:
