@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.models.given_ids import GivenIds
 from logit_amp_chat.core.models.prompt_ids import Tokenized, encoded, literal
+from logit_amp_chat.core.models.sampled_replies import (
+    ALTERED,
+    SampledTurn,
+    Turn,
+    sampled_ids,
+    sampled_turn,
+    widened,
+)
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
 from logit_amp_chat.core.models.text_marks import Part, locate
 from logit_amp_chat.core.models.token_offsets import Range
@@ -19,8 +28,10 @@ from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginni
 from logit_amp_chat.core.records import Message, PromptIds, TemplateValue
 
 # For pairs that ship no chat template (GPT-2 and other plain base models).
+# What was sampled stands right behind the colon, as it did where it was.
 PLAIN_TEMPLATE = (
-    "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}\n\n{% endfor %}"
+    "{% for m in messages %}{{ m['role'] | capitalize }}:{{ '' if m['sampled'] else ' ' }}"
+    "{{ m['content'] }}\n\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
@@ -112,16 +123,37 @@ class ChatTemplate:
     ) -> SidePrompt:
         text = self.rendered(messages, system, moment, opens_reply=True)
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
+        replies, exact = self._replies(text, messages, system, moment)
         ids = self.encoded(text)
-        if ranges:
+        if ranges or replies:
             try:
-                tokenized, unplaced = self.tokenized(text, ranges)
+                tokenized, unplaced, whole = self._tokenized(text, ranges, replies)
             except LogitAmpError:  # a tokenizer that does not say what its tokens are made of
                 lost += [text[start:end] for start, end in ranges]
+                exact = exact and not replies
             else:
-                ids, lost = tokenized.ids, [*lost, *unplaced]
-        notices = (_taken_for_tokens(lost),) if lost else ()
-        return SidePrompt(text, self.begun(ids), notices)
+                ids, lost, exact = tokenized.ids, [*lost, *unplaced], exact and whole
+        notices = [_taken_for_tokens(lost)] if lost else []
+        notices += [] if exact else [ALTERED]
+        return SidePrompt(text, self.begun(ids), tuple(notices))
+
+    def _replies(
+        self, text: str, messages: Sequence[Message], system: str | None, moment: datetime
+    ) -> tuple[list[GivenIds], bool]:
+        """The sampled ids of replies in a prompt, and whether they are all that it has of them."""
+        said = self._said(messages, system)
+        sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
+        if not sampled:
+            return [], True
+        return sampled_ids(
+            text,
+            self._turns(said),
+            sampled,
+            lambda turns: self._render_turns(turns, moment, opens_reply=True),
+        )
+
+    def _sampled(self, message: Message) -> SampledTurn:
+        return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
 
     def literal_ranges(
         self,
@@ -155,14 +187,23 @@ class ChatTemplate:
         Also the spellings that have no plain ids. Raises LogitAmpError where the tokenizer does
         not tell what its tokens are made of.
         """
+        tokenized, lost, _ = self._tokenized(text, ranges, ())
+        return tokenized, lost
+
+    def _tokenized(
+        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds]
+    ) -> tuple[Tokenized, list[str], bool]:
+        """The same with the ids of replies, and whether all of these have their place."""
         found = Tokenized.of(self.tokenizer, self.token_bytes, text)
-        if not ranges:
-            return found, []
+        if not ranges and not replies:
+            return found, [], True
         given, lost = literal(
             self.tokenizer, self.token_bytes, self.special_tokens, text, found, ranges
         )
-        replaced, left = found.with_given(given, self.token_bytes, text)
-        return replaced, [*lost, *(text[one.start : one.end] for one in left)]
+        wider = widened(self.tokenizer, self.token_bytes, text, found, replies)
+        replaced, left = found.with_given([*given, *wider], self.token_bytes, text)
+        lost += [text[one.start : one.end] for one in left if one not in wider]
+        return replaced, lost, not any(one in wider for one in left)
 
     @functools.cached_property
     def special_tokens(self) -> SpecialTokens:
@@ -216,10 +257,15 @@ class ChatTemplate:
     def _render(
         self, messages: Sequence[Message], moment: datetime, *, opens_reply: bool = False
     ) -> str:
-        turns, template, variables = self._inputs(messages, moment)
+        return self._render_turns(self._turns(messages), moment, opens_reply=opens_reply)
+
+    def _render_turns(
+        self, turns: Sequence[Turn], moment: datetime, *, opens_reply: bool = False
+    ) -> str:
+        template, variables = self._inputs(moment)
         try:
             text = self.tokenizer.apply_chat_template(
-                turns,
+                [*turns],
                 chat_template=template,
                 tokenize=False,
                 add_generation_prompt=opens_reply,
@@ -240,7 +286,7 @@ class ChatTemplate:
         These are its `{% generation %}` blocks; most templates have none. Only a conversation
         that the template accepts may be given.
         """
-        turns, template, variables = self._inputs(self._said(messages, system), moment)
+        template, variables = self._inputs(moment)
         if not GENERATION.search(template):
             return ()
         from transformers.utils.chat_template_utils import render_jinja_template
@@ -248,7 +294,7 @@ class ChatTemplate:
         # apply_chat_template would give tokens, and mark all that follow where a block ends in
         # a character without a token.
         _, blocks = render_jinja_template(
-            [turns],
+            [self._turns(self._said(messages, system))],
             chat_template=template,
             return_assistant_tokens_mask=True,
             **{**self.tokenizer.special_tokens_map, **variables},
@@ -263,16 +309,20 @@ class ChatTemplate:
         own = Message(id="", parent=None, role="system", text=system)
         return [own, *(m for m in messages if m.role != "system")]
 
-    def _inputs(
-        self, messages: Sequence[Message], moment: datetime
-    ) -> tuple[list[dict[str, str]], str, dict[str, Any]]:
-        """What a rendering takes: the turns, the template and its variables."""
-        turns = [{"role": m.role, "content": m.text} for m in messages]
+    def _turns(self, messages: Sequence[Message]) -> list[Turn]:
+        """The messages as the template takes them."""
+        return [
+            self._sampled(m).turn if m.token_ids else {"role": m.role, "content": m.text}
+            for m in messages
+        ]
+
+    def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
+        """What a rendering takes besides the turns: the template and its variables."""
         template = self.template or PLAIN_TEMPLATE
         if "strftime_now" not in template:
-            return turns, template, dict(self.variables)
+            return template, dict(self.variables)
         clock = {"strftime_codes": strftime_codes(moment)}
-        return turns, STRFTIME_NOW + template, {**self.variables, **clock}
+        return STRFTIME_NOW + template, {**self.variables, **clock}
 
 
 def _taken_for_tokens(spelled: Sequence[str]) -> str:
