@@ -11,43 +11,35 @@ from datetime import UTC, datetime
 from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.models.given_ids import GivenIds
 from logit_amp_chat.core.models.own_words import own_words
 from logit_amp_chat.core.models.prompt_ids import Tokenized, encoded, literal
+from logit_amp_chat.core.models.sampled_replies import (
+    ALTERED,
+    SampledTurn,
+    Turn,
+    sampled_ids,
+    sampled_turn,
+    widened,
+)
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
+from logit_amp_chat.core.models.template_variables import rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
 from logit_amp_chat.core.records import Message, PromptIds, TemplateValue
 
 # For pairs that ship no chat template (GPT-2 and other plain base models).
+# What was sampled stands right behind the colon, as it did where it was.
 PLAIN_TEMPLATE = (
-    "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}\n\n{% endfor %}"
+    "{% for m in messages %}{{ m['role'] | capitalize }}:{{ '' if m['sampled'] else ' ' }}"
+    "{{ m['content'] }}\n\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-
-# A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
-# place: transformers keeps Hub templates away from our objects. This one formats a given moment.
-# The newline at its end is trimmed, so that the template still begins a line.
-STRFTIME_NOW = (
-    "{% macro strftime_now(format) %}{% set ns = namespace(text=format) %}"
-    "{% for code, value in strftime_codes %}"
-    "{% set ns.text = ns.text.replace(code, value) %}"
-    "{% endfor %}{{ ns.text }}{% endmacro %}\n"
-)
-# %% comes first, as %%d is no day, and becomes a % once all others are replaced.
-PERCENT = "\0"
-CODES = tuple(f"%{c}" for c in "aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZf")
-UNPADDED = tuple(f"%-{c}" for c in "deHIjklmMSUVWy")
 
 SHOWN = 200  # characters of the template's own words in a notice
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-def strftime_codes(moment: datetime) -> list[tuple[str, str]]:
-    """Every code of strftime with its value at `moment`, in the order to replace them."""
-    values = [(code, moment.strftime(code)) for code in (*CODES, *UNPADDED)]
-    return [("%%", PERCENT), *values, (PERCENT, "%")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +126,18 @@ class ChatTemplate:
     ) -> SidePrompt:
         text = self.rendered(messages, system, moment, opens_reply=True)
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
+        replies, exact = self._replies(text, messages, system, moment)
         ids = self.encoded(text)
-        if ranges:
+        if ranges or replies:
             try:
-                tokenized, unplaced = self.tokenized(text, ranges)
+                tokenized, unplaced, whole = self._tokenized(text, ranges, replies)
             except LogitAmpError:  # a tokenizer that does not say what its tokens are made of
                 lost += [text[start:end] for start, end in ranges]
+                exact = exact and not replies
             else:
-                ids, lost = tokenized.ids, [*lost, *unplaced]
+                ids, lost, exact = tokenized.ids, [*lost, *unplaced], exact and whole
         notices = [_taken_for_tokens(lost)] if lost else []
+        notices += [] if exact else [ALTERED]
         if system == "" and (own := self._own_words(self._said(messages, system), moment)):
             notices.append(
                 "The chat template has a system prompt of its own, which an empty one does not"
@@ -162,6 +157,24 @@ class ChatTemplate:
         render = functools.partial(self._render, moment=datetime.now(UTC))
         usual, empty = (own_words(render, self.special_tokens, system) for system in (None, ""))
         return usual is not None and empty is not None and len(empty) < len(usual)
+
+    def _replies(
+        self, text: str, messages: Sequence[Message], system: str | None, moment: datetime
+    ) -> tuple[list[GivenIds], bool]:
+        """The sampled ids of replies in a prompt, and whether they are all that it has of them."""
+        said = self._said(messages, system)
+        sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
+        if not sampled:
+            return [], True
+        return sampled_ids(
+            text,
+            self._turns(said),
+            sampled,
+            lambda turns: self._render_turns(turns, moment, opens_reply=True),
+        )
+
+    def _sampled(self, message: Message) -> SampledTurn:
+        return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
 
     def literal_ranges(
         self,
@@ -195,14 +208,23 @@ class ChatTemplate:
         Also the spellings that have no plain ids. Raises LogitAmpError where the tokenizer does
         not tell what its tokens are made of.
         """
+        tokenized, lost, _ = self._tokenized(text, ranges, ())
+        return tokenized, lost
+
+    def _tokenized(
+        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds]
+    ) -> tuple[Tokenized, list[str], bool]:
+        """The same with the ids of replies, and whether all of these have their place."""
         found = Tokenized.of(self.tokenizer, self.token_bytes, text)
-        if not ranges:
-            return found, []
+        if not ranges and not replies:
+            return found, [], True
         given, lost = literal(
             self.tokenizer, self.token_bytes, self.special_tokens, text, found, ranges
         )
-        replaced, left = found.with_given(given, self.token_bytes, text)
-        return replaced, [*lost, *(text[one.start : one.end] for one in left)]
+        wider = widened(self.tokenizer, self.token_bytes, text, found, replies)
+        replaced, left = found.with_given([*given, *wider], self.token_bytes, text)
+        lost += [text[one.start : one.end] for one in left if one not in wider]
+        return replaced, lost, not any(one in wider for one in left)
 
     @functools.cached_property
     def special_tokens(self) -> SpecialTokens:
@@ -256,10 +278,15 @@ class ChatTemplate:
     def _render(
         self, messages: Sequence[Message], moment: datetime, *, opens_reply: bool = False
     ) -> str:
-        turns, template, variables = self._inputs(messages, moment)
+        return self._render_turns(self._turns(messages), moment, opens_reply=opens_reply)
+
+    def _render_turns(
+        self, turns: Sequence[Turn], moment: datetime, *, opens_reply: bool = False
+    ) -> str:
+        template, variables = self._inputs(moment)
         try:
             text = self.tokenizer.apply_chat_template(
-                turns,
+                [*turns],
                 chat_template=template,
                 tokenize=False,
                 add_generation_prompt=opens_reply,
@@ -280,7 +307,7 @@ class ChatTemplate:
         These are its `{% generation %}` blocks; most templates have none. Only a conversation
         that the template accepts may be given.
         """
-        turns, template, variables = self._inputs(self._said(messages, system), moment)
+        template, variables = self._inputs(moment)
         if not GENERATION.search(template):
             return ()
         from transformers.utils.chat_template_utils import render_jinja_template
@@ -288,7 +315,7 @@ class ChatTemplate:
         # apply_chat_template would give tokens, and mark all that follow where a block ends in
         # a character without a token.
         _, blocks = render_jinja_template(
-            [turns],
+            [self._turns(self._said(messages, system))],
             chat_template=template,
             return_assistant_tokens_mask=True,
             **{**self.tokenizer.special_tokens_map, **variables},
@@ -304,16 +331,16 @@ class ChatTemplate:
             return turns
         return [Message(id="", parent=None, role="system", text=system), *turns]
 
-    def _inputs(
-        self, messages: Sequence[Message], moment: datetime
-    ) -> tuple[list[dict[str, str]], str, dict[str, Any]]:
-        """What a rendering takes: the turns, the template and its variables."""
-        turns = [{"role": m.role, "content": m.text} for m in messages]
-        template = self.template or PLAIN_TEMPLATE
-        if "strftime_now" not in template:
-            return turns, template, dict(self.variables)
-        clock = {"strftime_codes": strftime_codes(moment)}
-        return turns, STRFTIME_NOW + template, {**self.variables, **clock}
+    def _turns(self, messages: Sequence[Message]) -> list[Turn]:
+        """The messages as the template takes them."""
+        return [
+            self._sampled(m).turn if m.token_ids else {"role": m.role, "content": m.text}
+            for m in messages
+        ]
+
+    def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
+        """What a rendering takes besides the turns: the template and its variables."""
+        return rendered_at(moment, self.template or PLAIN_TEMPLATE, self.variables)
 
 
 def shortened(words: str) -> str:

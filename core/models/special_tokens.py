@@ -54,8 +54,11 @@ class SpecialTokens:
     def spelled_in(self, message: Message) -> Iterator[re.Match[str]]:
         """Where a message spells one that it does not mean.
 
-        An assistant's <think> and the like are how it writes: those are meant.
+        An assistant's <think> and the like are how it writes: those are meant. What the models
+        said has its ids.
         """
+        if message.token_ids is not None:
+            return
         own = message.role == "assistant"
         pattern = self._control_pattern if own else self._pattern
         if not message.special and pattern is not None:

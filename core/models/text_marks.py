@@ -44,10 +44,18 @@ def locate(
     it, or after it, as templates look for some words: the first of these that changes nothing
     else in the rendering counts.
     """
+    found, lost = located(text, messages, parts, render)
+    return [at for at, _ in found], lost
+
+
+def located(
+    text: str, messages: Sequence[Message], parts: Sequence[Part], render: Render
+) -> tuple[list[tuple[Range, Part]], list[Part]]:
+    """The same, with the part that stands in each place."""
     found = _located(text, messages, parts, render)
     if found is not None:
         return found, []
-    ranges: list[Range] = []
+    ranges: list[tuple[Range, Part]] = []
     lost: list[Part] = []
     for number in dict.fromkeys(part.message for part in parts):
         own = [part for part in parts if part.message == number]
@@ -56,12 +64,12 @@ def locate(
             lost += own
         else:
             ranges += found
-    return sorted(ranges), lost
+    return sorted(ranges, key=lambda one: one[0]), lost
 
 
 def _located(
     text: str, messages: Sequence[Message], parts: Sequence[Part], render: Render
-) -> list[Range] | None:
+) -> list[tuple[Range, Part]] | None:
     """The places of all parts; None if every kind of mark changes the rendering."""
     sign = unused_character([text, *(m.text for m in messages)])
     pattern = re.compile(f"{sign}([0-9]+){sign}")
@@ -99,9 +107,9 @@ def _ranges(
     messages: Sequence[Message],
     parts: Sequence[Part],
     place: Place,
-) -> list[Range]:
+) -> list[tuple[Range, Part]]:
     """The parts in `text` that the marks stand at."""
-    ranges: list[Range] = []
+    ranges: list[tuple[Range, Part]] = []
     before = 0  # characters of marks
     for mark in marks:
         part = parts[int(mark[1])]
@@ -109,5 +117,5 @@ def _ranges(
         start = mark.start() - before - place(said)
         before += len(mark[0])
         if text.startswith(said, start):
-            ranges.append((start, start + len(said)))
-    return sorted(ranges)
+            ranges.append(((start, start + len(said)), part))
+    return sorted(ranges, key=lambda one: one[0])
