@@ -24,6 +24,7 @@ from logit_amp_chat.core.models.sampled_replies import (
     widened,
 )
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
+from logit_amp_chat.core.models.template_variables import rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
@@ -37,29 +38,9 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-# A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
-# place: transformers keeps Hub templates away from our objects. This one formats a given moment.
-# The newline at its end is trimmed, so that the template still begins a line.
-STRFTIME_NOW = (
-    "{% macro strftime_now(format) %}{% set ns = namespace(text=format) %}"
-    "{% for code, value in strftime_codes %}"
-    "{% set ns.text = ns.text.replace(code, value) %}"
-    "{% endfor %}{{ ns.text }}{% endmacro %}\n"
-)
-# %% comes first, as %%d is no day, and becomes a % once all others are replaced.
-PERCENT = "\0"
-CODES = tuple(f"%{c}" for c in "aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZf")
-UNPADDED = tuple(f"%-{c}" for c in "deHIjklmMSUVWy")
-
 SHOWN = 200  # characters of the template's own words in a notice
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-def strftime_codes(moment: datetime) -> list[tuple[str, str]]:
-    """Every code of strftime with its value at `moment`, in the order to replace them."""
-    values = [(code, moment.strftime(code)) for code in (*CODES, *UNPADDED)]
-    return [("%%", PERCENT), *values, (PERCENT, "%")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,11 +349,7 @@ class ChatTemplate:
 
     def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
         """What a rendering takes besides the turns: the template and its variables."""
-        template = self.template or PLAIN_TEMPLATE
-        if "strftime_now" not in template:
-            return template, dict(self.variables)
-        clock = {"strftime_codes": strftime_codes(moment)}
-        return STRFTIME_NOW + template, {**self.variables, **clock}
+        return rendered_at(moment, self.template or PLAIN_TEMPLATE, self.variables)
 
 
 def shortened(words: str) -> str:

@@ -14,6 +14,9 @@ from logit_amp_chat.core.records import Message
 # What is put before a spelling where a tokenizer would begin it with a blank, and cut off again.
 ANCHORS = ("", "\n", ".", "a")
 
+# What an assistant writes itself, as tokens that a reply's text has: <think>, <tool_call> …
+ASSISTANTS = re.compile("think|tool", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class SpecialTokens:
@@ -54,27 +57,34 @@ class SpecialTokens:
     def spelled_in(self, message: Message) -> Iterator[re.Match[str]]:
         """Where a message spells one that it does not mean.
 
-        An assistant's <think> and the like are how it writes: those are meant. What the models
-        said has its ids.
+        An assistant means those that it thinks and calls tools with, unless the tokenizer marks
+        them as special: then a reply's text does not have them. What the models said has its
+        ids.
         """
         if message.token_ids is not None:
             return
         own = message.role == "assistant"
-        pattern = self._control_pattern if own else self._pattern
+        pattern = self._assistant_pattern if own else self._pattern
         if not message.special and pattern is not None:
             yield from pattern.finditer(message.text)
 
-    def without(self, text: str) -> list[str]:
-        """The pieces of a text between special tokens."""
-        return [text] if self._pattern is None else self._pattern.split(text)
+    def split(self, text: str) -> list[str]:
+        """A text in pieces: others, one special token, others, and so on; others may be empty."""
+        pieces: list[str] = []
+        end = 0
+        for found in self._pattern.finditer(text) if self._pattern else ():
+            pieces += [text[end : found.start()], found[0]]
+            end = found.end()
+        return [*pieces, text[end:]]
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str] | None:
         return _any_of([*self.control.values(), *self.written.values()])
 
     @functools.cached_property
-    def _control_pattern(self) -> re.Pattern[str] | None:
-        return _any_of([*self.control.values()])
+    def _assistant_pattern(self) -> re.Pattern[str] | None:
+        others = [text for text in self.written.values() if not ASSISTANTS.search(text)]
+        return _any_of([*self.control.values(), *others])
 
 
 def _any_of(texts: Sequence[str]) -> re.Pattern[str] | None:

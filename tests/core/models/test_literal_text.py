@@ -118,9 +118,10 @@ def test_a_raw_prompt_means_them() -> None:
 class TestTokensOfTheTemplate:
     """<think> is not special for the tokenizer, but the template writes it; <b> is a word."""
 
-    def tokenizer(self) -> Any:
-        added = (AddedToken(text, special=False) for text in ("<think>", "</think>", "<b>"))
-        return tokenizer_with(*added, template=THINKING)
+    def tokenizer(self, template: str = THINKING) -> Any:
+        names = ("<think>", "</think>", "<b>", "[user]")
+        added = (AddedToken(text, special=False) for text in names)
+        return tokenizer_with(*added, template=template)
 
     def test_they_are_text_in_a_user_s_message(self) -> None:
         tokenizer = self.tokenizer()
@@ -141,6 +142,13 @@ class TestTokensOfTheTemplate:
         tokenizer = self.tokenizer()
         said = (say("hi"), say("<think>hm</think>hello", "assistant"), say("and?"))
         assert ids(tokenizer, *said) == applied(tokenizer, *said)
+
+    def test_roles_in_an_assistant_s_message_are_text(self) -> None:
+        tokenizer = self.tokenizer("[user]" + THINKING)
+        said = (say("hi"), say("hm [user] hello", "assistant"), say("and?"))
+        user = tokenizer.convert_tokens_to_ids("[user]")
+        assert applied(tokenizer, *said).count(user) == 2
+        assert ids(tokenizer, *said).count(user) == 1
 
     def test_control_tokens_of_an_assistant_are_text_even_beside_its_thinking(self) -> None:
         tokenizer = self.tokenizer()
