@@ -36,6 +36,7 @@ class PromptRenderer:
             pair.template,
             (profile.before.system, profile.after.system),
             profile.template,
+            pair.token_bytes,
         )
         self._told: set[str] = set()
         self._untold: list[str] = []

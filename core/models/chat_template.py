@@ -40,6 +40,9 @@ PLAIN_TEMPLATE = (
 
 SHOWN = 200  # characters of the template's own words in a notice
 
+# Replies of which is remembered what a template gets of them.
+REMEMBERED = 256
+
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -71,6 +74,8 @@ class ChatTemplate:
     template: str | None
     system: tuple[str | None, str | None]
     variables: Mapping[str, TemplateValue] = field(default_factory=dict)
+    names: TokenBytes | None = None
+    """The bytes of each id, where they are known already: a large vocabulary takes a second."""
 
     @property
     def template_hash(self) -> str | None:
@@ -129,7 +134,7 @@ class ChatTemplate:
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
         found, altered = self.replies(text, messages, system, moment, opens_reply=True)
         replies, exact = [*chain(*found.values())], not altered
-        ids = self.encoded(text)
+        ids: tuple[int, ...] | None = None
         if ranges or replies:
             try:
                 tokenized, unplaced, whole = self.tokenized(text, ranges, replies)
@@ -145,6 +150,7 @@ class ChatTemplate:
                 "The chat template has a system prompt of its own, which an empty one does not"
                 f" remove: {shortened(own)}"
             )
+        ids = self.encoded(text) if ids is None else ids
         return SidePrompt(text, self.begun(ids), tuple(notices))
 
     def replies(
@@ -175,7 +181,17 @@ class ChatTemplate:
         return given, {numbers[id(said[n])] for n in altered}
 
     def _sampled(self, message: Message) -> SampledTurn:
-        return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        known, key = self._sampled_turns, (message.token_ids, message.thinks)
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        return known[key]
+
+    @functools.cached_property
+    def _sampled_turns(self) -> dict[object, SampledTurn]:
+        """The replies of the last prompts: every turn asks for all of them again."""
+        return {}
 
     def _own_words(self, said: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own before the first of the messages."""
@@ -243,7 +259,7 @@ class ChatTemplate:
     @functools.cached_property
     def token_bytes(self) -> TokenBytes:
         """The bytes of each id."""
-        return TokenBytes(self.tokenizer)
+        return self.names or TokenBytes(self.tokenizer)
 
     def adds_beginning(self) -> bool:
         """Whether prompts get a beginning of text that the template itself does not write."""

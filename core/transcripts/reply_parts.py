@@ -117,10 +117,14 @@ class ReplyParts:
             return piece if self._add_special(piece, start) else ""
         if self._header is not None:
             self._add_to_header(piece, start)
+            return piece
+        last = self.parts[-1] if self.parts else None
+        if last is not None and last.kind == self._kind and last.name == self._name:
+            last.end = self.length  # most tokens
         else:
             self._put(self._kind, start, self._name)
-            if not self._channels and (">" in piece or "]" in piece):
-                self._find_marks(start)
+        if (">" in piece or "]" in piece) and not self._channels:
+            self._find_marks(start)
         return piece
 
     def finish(self) -> str:
