@@ -14,7 +14,7 @@ import torch
 
 from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding import limits
+from logit_amp_chat.core.decoding.begun_replies import begun, notices
 from logit_amp_chat.core.decoding.cache_guard import (
     cache_uses,
     check_caches,
@@ -187,27 +187,31 @@ class LocalEngine:
             controls = _controls(scored)
             score = self._decoder.score(scored, controls, request.tokens)
             return self._answer(controls, [(scored, score)])
-        longest = max(request.sampling_of(lane).max_new_tokens for lane in request.lanes)
-        forced = limits.reachable(self.pair, request.forced, longest)
         moment = self._moment(request.time)
         prompts = {
             messages: self._chat.prompts(messages, request.raw, moment)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
         }
+        told = list(notices(request.begin))
+        request = begun(self.pair, request, prompts[request.messages_of(request.lanes[0])])
         replies = [
-            request.reply_of(lane, prompts[request.messages_of(lane)], len(forced))
+            request.reply_of(lane, prompts[request.messages_of(lane)], len(request.forced))
             for lane in request.lanes
         ]
-        return self.decode(replies, forced)
+        return self.decode(replies, request.forced, told=told)
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
+        self,
+        replies: Sequence[Reply],
+        forced: tuple[int, ...] = (),
+        ahead: bool = True,
+        told: Sequence[Noticed] = (),
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after.
+        token on every device; with it, possibly with the one after. `told` is said first.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -217,8 +221,11 @@ class LocalEngine:
         return self._answer(
             controls,
             [
-                (group, self._decoder.decode(group, controls, forced, ahead))
-                for group in groups.values()
+                *([((), iter([told]))] if told else []),
+                *(
+                    (group, self._decoder.decode(group, controls, forced, ahead))
+                    for group in groups.values()
+                ),
             ],
         )
 
