@@ -8,6 +8,8 @@ from datetime import datetime
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
+from logit_amp_chat.core.decoding.begun_replies import begun_ids
+from logit_amp_chat.core.decoding.begun_replies import notices as begins
 from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.template_variables import unknown_variables
@@ -33,6 +35,7 @@ class PromptRenderer:
             (profile.before.system, profile.after.system),
             profile.template,
         )
+        self._latest = self._chat  # the one with the variables of the latest request
         self._told: set[str] = set()
         self._untold: list[str] = []
 
@@ -40,8 +43,10 @@ class PromptRenderer:
         """The template with the variables of a request; None: those of the profile."""
         if variables is None or variables == self._chat.variables:
             return self._chat
-        self._tell([*unknown_variables(self._pair.template, variables)])
-        return replace(self._chat, variables=dict(variables))
+        if variables != self._latest.variables:
+            self._tell([*unknown_variables(self._pair.template, variables)])
+            self._latest = replace(self._chat, variables=dict(variables))
+        return self._latest
 
     def moment(self, time: str | None) -> datetime:
         """The moment of a request, that of the session where it names none; or the profile's."""
@@ -76,15 +81,16 @@ class PromptRenderer:
         """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
         moment, chat = self.moment(request.time), self.chat(request.template)
         before, after = chat.side_prompts(request.messages, request.raw, moment)
-        forced = (*request.forced, *(chat.encoded(request.begin) if request.begin else ()))
-        notices = [*before.notices, *after.notices]
+        prompt = PromptIds(before.ids, after.ids)
+        begin = begun_ids(self._pair, request.messages, prompt, request.begin, None, request.forced)
+        notices = [*before.notices, *after.notices, *(n.sentence for n in begins(request.begin))]
         notices += unknown_variables(self._pair.template, chat.variables)
         if not request.raw and (own := chat.own_words(request.messages, moment)):
             notices.append(f"The chat template says of its own: {shortened(own)}")
         return PromptTokens(
             before=self._described(before.ids),
             after=self._described(after.ids),
-            given=self._described(forced),
+            given=self._described((*request.forced, *begin)),
             notices=tuple(dict.fromkeys(notices)),
         )
 

@@ -136,6 +136,7 @@ def reply(
         list[float] | None,
         typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
     ] = None,
+    begin: options.Begin = None,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,
     top_k: options.TopK = None,
@@ -183,7 +184,13 @@ def reply(
 
     shown = top if jsonl else 0
     request = make_request(
-        chosen, text, alpha=alphas or None, raw=raw, top=shown, special_tokens=special_tokens
+        chosen,
+        text,
+        alpha=alphas or None,
+        raw=raw,
+        begin=begin,
+        top=shown,
+        special_tokens=special_tokens,
     )
     if show_prompt:
         raise typer.Exit(shown_prompt.run(chosen, request, engine.open_engine))

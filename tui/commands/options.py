@@ -83,6 +83,9 @@ SpecialTokens = Annotated[
         help="Special tokens that the prompt spells are these tokens, not text.",
     ),
 ]
+Begin = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What every reply is given to begin with.")
+]
 Temperature = Annotated[
     float | None, typer.Option(metavar="T", help="0 takes the most likely token.")
 ]
