@@ -88,10 +88,11 @@ class SampledReply:
     """One reply, whole.
 
     `tokens` are the sampled ones, with the end of turn; they follow the prompt and the text that
-    it begins with. `text` is all of the reply, from that text on, without special tokens;
-    `lengths` (n,) are how many characters of it are complete after each token. The α of the
-    reply has the log-probabilities of the very scores that its tokens were drawn from. A
-    cancelled reply, or one that broke off with an error, is no sample of anything.
+    it begins with. `text` is all of the reply, from that text on, without special tokens other
+    than the marks of thinking, channels and tool calls; `lengths` (n,) are how many characters of
+    it are complete after each token. The α of the reply has the log-probabilities of the very
+    scores that its tokens were drawn from. A cancelled reply, or one that broke off with an
+    error, is no sample of anything.
     """
 
     reply: str

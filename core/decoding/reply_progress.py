@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import FinishReason, PromptIds, Step
 from logit_amp_chat.core.samples import Draw, SampledReply, TokenLogProbs
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import DescribedToken, ReplyParts
 
 # The numbers of a token before those of the grid: its log-probability as it was drawn, before,
 # after, KL(after‖before).
@@ -91,18 +90,12 @@ def log_probs_of(numbers: Sequence[Sequence[float]]) -> TokenLogProbs:
     )
 
 
-class _Described(NamedTuple):
-    text: str
-    bytes: str | None
-    special: bool
-
-
 def _text(
     names: TokenBytes, begin: Sequence[int], tokens: Sequence[int]
 ) -> tuple[str, tuple[int, ...]]:
     """The text of a reply, and how many of its characters are complete after each of `tokens`."""
-    stream = ReplyText()
-    pieces = [stream.add(_Described(*names.describe(token))) for token in (*begin, *tokens)]
+    stream = ReplyParts()
+    pieces = [stream.add(DescribedToken(*names.describe(token))) for token in (*begin, *tokens)]
     done = sum(map(len, pieces[: len(begin)]))
     lengths = []
     for piece in pieces[len(begin) :]:

@@ -15,8 +15,12 @@ from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
 from logit_amp_chat.core.text import Utf8Stream
+from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
 
 Variables = Mapping[str, TemplateValue]
+
+# As many as the longest mark and the spaces behind it may be spelled with.
+TOKENS_OF_A_MARK = 20
 
 
 class PromptRenderer:
@@ -32,6 +36,7 @@ class PromptRenderer:
             pair.template,
             (profile.before.system, profile.after.system),
             profile.template,
+            pair.token_bytes,
         )
         self._told: set[str] = set()
         self._untold: list[str] = []
@@ -66,11 +71,19 @@ class PromptRenderer:
         return PromptIds(before.ids, after.ids)
 
     def recorded(self, reply: Reply, request: Request) -> Reply:
-        """The reply with the moment and the variables that its prompt was rendered with."""
+        """The reply with the moment and the variables that its prompt was rendered with.
+
+        Also whether the prompt left thinking open.
+        """
+        reply = replace(reply, thinks=self._thinks(reply.prompt.after))
         if request.raw:
             return reply
         variables = dict(self.chat(request.template).variables)
         return replace(reply, template=variables, time=self.moment(request.time).isoformat())
+
+    def _thinks(self, prompt: Sequence[int]) -> bool:
+        ending = b"".join(map(self._pair.token_bytes.raw, prompt[-TOKENS_OF_A_MARK:]))
+        return opens_thinking(ending.decode(errors="replace"))
 
     def tokens(self, request: PromptRequest) -> PromptTokens:
         """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.records import (
     Change,
@@ -45,6 +45,10 @@ class ReplyLog:
 
     def __post_init__(self) -> None:
         self.parts = ReplyParts(self.reply.thinks)
+        for step in self.steps:
+            self.parts.add(step)
+        if self.finish is not None:
+            self.parts.finish()
 
     @property
     def id(self) -> str:
@@ -93,16 +97,13 @@ class ReplyLog:
         """What was thought so far."""
         return self.parts.thinking
 
-    def as_message(self) -> Message:
-        """The reply as a message of the history, with the ids that the models said."""
-        return Message(
-            id=self.id,
-            parent=self.reply.parent,
-            role="assistant",
-            text=self.text,
-            token_ids=tuple(step.token for step in self.steps),
-            thinks=self.reply.thinks,
-        )
+    def as_message(self, *, with_ids: bool) -> Message:
+        """The reply as a message of the history; with the ids that the models said, if wanted."""
+        message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
+        if not with_ids:
+            return message
+        ids = tuple(step.token for step in self.steps)
+        return replace(message, token_ids=ids, thinks=self.reply.thinks)
 
     def add(self, record: Step | Change | Finish) -> None:
         """Add the next record."""
@@ -326,10 +327,16 @@ class Conversation:
         return next(above, None)
 
     def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
-        """The thread as a `Request` wants it: replies as assistant messages with their ids."""
+        """The thread as a `Request` wants it: replies as assistant messages.
+
+        They have their ids, unless these are from another vocabulary than the last session's.
+        """
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
-            item if isinstance(item, Message) else item.as_message() for item in reversed(thread)
+            item
+            if isinstance(item, Message)
+            else item.as_message(with_ids=_same_vocabulary(item.session, self.session))
+            for item in reversed(thread)
         )
 
     # --- the current thread -----------------------------------------------------
@@ -369,6 +376,10 @@ class Conversation:
         system = [m for m in history if m.role == "system"][-1:]
         turns = [m for m in history if m.role != "system"]
         return (*(m for m in system if m.text), *turns)
+
+
+def _same_vocabulary(a: Session | None, b: Session | None) -> bool:
+    return a is None or b is None or a.vocabulary == b.vocabulary
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:
