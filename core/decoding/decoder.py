@@ -214,7 +214,7 @@ class Decoder:
     def _stepper(self, chooser: TokenChooser, replies: Sequence[Reply], index: int) -> Stepper:
         """The stepper that continues from the prefilled caches."""
         if self.graph_cache and self.graph_cache.can_capture():
-            return GraphStepper(self.graph_cache, replies, chooser.noise, index)
+            return GraphStepper(self.graph_cache, replies, chooser, index)
         return EagerStepper(chooser, self.runner)
 
     def _steps(self, state: RequestState, stepper: Stepper, ahead: bool) -> Iterator[Batch]:

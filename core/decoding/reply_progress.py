@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from logit_amp_chat.core.decoding.repetition import History
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import FinishReason, PromptIds, Step
 from logit_amp_chat.core.samples import Draw, SampledReply, TokenLogProbs
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.stop_strings import StopSearch, find_cut, text_before
 
 # The numbers of a token before those of the grid: its log-probability as it was drawn, before,
 # after, KL(after‖before).
@@ -45,6 +47,32 @@ class ReplyProgress:
     steps: list[Step] = field(default_factory=list)
     finish: FinishReason | None = None
     error: str | None = None
+    stop: str | None = None
+    """The stop string that its last token completes."""
+    _search: StopSearch | None = None
+    _history: History | None = None
+
+    @property
+    def history(self) -> History:
+        """What stands before its next token."""
+        if self._history is None:
+            self._history = History(self.prompt.ids.after)
+        for token in self.tokens[len(self._history.ids) - len(self.prompt.ids.after) :]:
+            self._history.add(token)
+        return self._history
+
+    def add(
+        self, names: TokenBytes, token: int, numbers: list[float], stops: Sequence[str]
+    ) -> None:
+        """Add the next token with its numbers, and look for `stops`."""
+        self.tokens.append(token)
+        self.numbers.append(numbers)
+        if not stops:
+            return
+        if self._search is None:
+            self._search = StopSearch()
+            self._search.add(b"".join(map(names.raw, self.prompt.forced)), ())
+        self.stop = self._search.add(names.raw(token), stops)
 
     @property
     def index(self) -> int:
@@ -56,7 +84,8 @@ class ReplyProgress:
     ) -> SampledReply:
         """The reply, which has ended, with log-probabilities at the αs of `grid`."""
         assert self.finish is not None
-        text, lengths = _text(names, self.prompt.forced, self.tokens)
+        stop = self.stop if self.finish == "stop" else None
+        text, lengths = _text(names, self.prompt.forced, self.tokens, stop)
         return SampledReply(
             reply=self.draw.reply,
             prompt=self.draw.prompt,
@@ -98,14 +127,21 @@ class _Described(NamedTuple):
 
 
 def _text(
-    names: TokenBytes, begin: Sequence[int], tokens: Sequence[int]
+    names: TokenBytes, begin: Sequence[int], tokens: Sequence[int], stop: str | None
 ) -> tuple[str, tuple[int, ...]]:
-    """The text of a reply, and how many of its characters are complete after each of `tokens`."""
+    """The text of a reply, and how many of its characters are complete after each of `tokens`.
+
+    It ends before `stop`, if the last token completes one.
+    """
     stream = ReplyText()
-    pieces = [stream.add(_Described(*names.describe(token))) for token in (*begin, *tokens)]
+    described = [_Described(*names.describe(token)) for token in (*begin, *tokens)]
+    pieces = [stream.add(token) for token in described]
+    text = "".join(pieces) + stream.finish()
+    if stop is not None and (cut := find_cut(described, stop)):
+        text = text_before(described, cut)
     done = sum(map(len, pieces[: len(begin)]))
     lengths = []
     for piece in pieces[len(begin) :]:
         done += len(piece)
-        lengths.append(done)
-    return "".join(pieces) + stream.finish(), tuple(lengths)
+        lengths.append(min(done, len(text)))
+    return text, tuple(lengths)

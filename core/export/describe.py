@@ -25,7 +25,7 @@ class Piece(NamedTuple):
 def pieces(log: ReplyLog) -> Iterator[Piece]:
     """A reply's text, step by step, with marks where α or the sampling changed.
 
-    Special tokens are shown by name.
+    Special tokens are shown by name, as are those of the stop string that ended it.
     """
     changes = {change.index: change.sampling for change in log.changes}
     alpha, sampling = log.reply.alpha, log.reply.sampling
@@ -37,19 +37,23 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
         if new := changes.pop(step.index, None):
             yield Piece(f"‹{sampling_change(sampling, new)}›", None)
             sampling = new
-        if step.special:
+        if is_outside(log, index):
             yield Piece(visible(step.text, newlines=False), index)
         else:
-            yield Piece(visible(reply_text.add(step)), index)
+            kept = log.cut.kept(index, step) if log.cut else step
+            yield Piece(visible(reply_text.add(kept)), index)
     if rest := reply_text.finish():
         yield Piece(rest, None)
 
 
 def marked_text(log: ReplyLog) -> str:
-    """A reply's text without special tokens, with marks such as `‹α +2›`; safe to show."""
-    return "".join(
-        text for text, step in pieces(log) if step is None or not log.steps[step].special
-    )
+    """A reply's text alone, with marks such as `‹α +2›`; safe to show."""
+    return "".join(text for text, step in pieces(log) if step is None or not is_outside(log, step))
+
+
+def is_outside(log: ReplyLog, index: int) -> bool:
+    """Whether a token is no part of the text: a special one, or one of a stop string."""
+    return log.steps[index].special or (log.cut is not None and log.cut.drops(index))
 
 
 def sampling_change(old: Sampling, new: Sampling) -> str:
@@ -103,16 +107,26 @@ def ending(log: ReplyLog) -> str:
 
 
 def settings(log: ReplyLog) -> str:
-    """The sampling of a reply, without the seed, on one line."""
-    sampling = log.reply.sampling.model_dump(exclude={"seed"})
-    if sampling["ends"] == "mix":
-        del sampling["ends"]
+    """The sampling of a reply, without the seed and what is off, on one line."""
+    sampling = log.reply.sampling.model_dump(exclude={"seed", *_saying_nothing(log.reply.sampling)})
     parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
     if log.reply.forced:
         parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
+
+
+def _saying_nothing(sampling: Sampling) -> Iterator[str]:
+    """The later fields of a sampling that are off, or say how something is done that is off."""
+    usual = Sampling()
+    for name in ("ends", "stop", "repetition_penalty"):
+        if getattr(sampling, name) == getattr(usual, name):
+            yield name
+    if not sampling.dry_multiplier:
+        yield from (name for name in Sampling.model_fields if name.startswith("dry_"))
+    if sampling.repetition_penalty == 1 and not sampling.dry_multiplier:
+        yield "penalize"
 
 
 def note(state: Conversation, note: Note) -> str:

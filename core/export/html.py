@@ -248,8 +248,8 @@ class _Page:
             if index is None:
                 parts.append(f"<mark>{escape(text)}</mark>")
                 continue
-            classes = metric_classes(step := log.steps[index])
-            classes += ["sp"] if step.special else []
+            classes = metric_classes(log.steps[index])
+            classes += ["sp"] if describe.is_outside(log, index) else []
             classes += ["f"] if index < log.reply.forced else []
             if fork is not None and index >= log.reply.forced:
                 classes += ["c"] if index < fork else ["x"] if index == fork else []

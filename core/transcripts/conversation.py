@@ -23,13 +23,15 @@ from logit_amp_chat.core.records import (
     Title,
 )
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.stop_strings import Cut, find_cut, text_before
 
 
 @dataclass
 class ReplyLog:
     """One reply with its steps and changes; `finish` is None while it runs or if it was `cut_off`.
 
-    `session` is the one that decoded it; `notes` are by step, None for the whole reply.
+    `session` is the one that decoded it; `notes` are by step, None for the whole reply. `cut` is
+    where the text ends, if a stop string ended it.
     """
 
     reply: Reply
@@ -40,6 +42,7 @@ class ReplyLog:
     cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
+    cut: Cut | None = None
     _text: ReplyText = field(default_factory=ReplyText, repr=False)
     _pieces: list[str] = field(default_factory=list, repr=False)
 
@@ -70,7 +73,7 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """The text so far, without special tokens.
+        """The text so far, without special tokens and the stop string that ended it.
 
         An incomplete character is held back until its bytes have come, and
         becomes U+FFFD if the reply finishes first.
@@ -89,6 +92,9 @@ class ReplyLog:
         else:
             self.finish = record
             self._pieces.append(self._text.finish())
+            self.cut = find_cut(self.steps, record.stop) if record.stop else None
+            if self.cut:
+                self._pieces = [text_before(self.steps, self.cut)]
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,10 @@ class _Lane:
             difference = Difference(self.index, steps[self.index], finish)
         elif recorded is None or (
             recorded.tokens == finish.tokens
-            and (recorded.reason == finish.reason or recorded.reason in CUT_SHORT)
+            and (
+                (recorded.reason, recorded.stop) == (finish.reason, finish.stop)
+                or recorded.reason in CUT_SHORT
+            )
         ):
             return
         self.result.diverged = difference

@@ -11,7 +11,7 @@ from logit_amp_chat.core.protocol import Engine, Lane, Loading, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Step
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import to_line
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.stop_strings import HeldText
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class _Plain:
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self._waiting = list(lanes)
         self._labelled = len(lanes) > 1
-        self._streams = {lane.reply: ReplyText() for lane in lanes}
+        self._streams = {lane.reply: HeldText() for lane in lanes}
         self._texts = {lane.reply: "" for lane in lanes}
         self._finished: set[str] = set()
         self._open = False
@@ -92,10 +92,13 @@ class _Plain:
     def take(self, record: Record) -> None:
         """Print what this record adds, when its turn has come."""
         match record:
+            case Reply():
+                self._streams[record.id] = HeldText(record.sampling.stop)
+                return
             case Step():
                 self._texts[record.reply] += self._streams[record.reply].add(record)
             case Finish():
-                self._texts[record.reply] += self._streams[record.reply].finish()
+                self._texts[record.reply] += self._streams[record.reply].finish(record.stop)
                 self._finished.add(record.reply)
             case _:
                 return
