@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from logit_amp_chat.core.decoding.repetition import History
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import FinishReason, PromptIds, Step
 from logit_amp_chat.core.samples import Draw, SampledReply, TokenLogProbs
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
-from logit_amp_chat.core.transcripts.stop_strings import StopSearch, find_cut, text_before
+from logit_amp_chat.core.transcripts.reply_parts import DescribedToken, ReplyParts
+from logit_amp_chat.core.transcripts.stop_strings import StopSearch
 
 # The numbers of a token before those of the grid: its log-probability as it was drawn, before,
 # after, KL(after‖before).
@@ -120,25 +119,19 @@ def log_probs_of(numbers: Sequence[Sequence[float]]) -> TokenLogProbs:
     )
 
 
-class _Described(NamedTuple):
-    text: str
-    bytes: str | None
-    special: bool
-
-
 def _text(
     names: TokenBytes, begin: Sequence[int], tokens: Sequence[int], stop: str | None
 ) -> tuple[str, tuple[int, ...]]:
     """The text of a reply, and how many of its characters are complete after each of `tokens`.
 
-    It ends before `stop`, if the last token completes one.
+    It ends before `stop`, which the last token completes.
     """
-    stream = ReplyText()
-    described = [_Described(*names.describe(token)) for token in (*begin, *tokens)]
-    pieces = [stream.add(token) for token in described]
+    stream = ReplyParts()
+    pieces = [stream.add(DescribedToken(*names.describe(token))) for token in (*begin, *tokens)]
     text = "".join(pieces) + stream.finish()
-    if stop is not None and (cut := find_cut(described, stop)):
-        text = text_before(described, cut)
+    if stop is not None:
+        stream.stop(stop)
+        text = stream.marked
     done = sum(map(len, pieces[: len(begin)]))
     lengths = []
     for piece in pieces[len(begin) :]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Event,
@@ -58,6 +58,9 @@ class ScriptedEngine:
 
     def read(self, request: ReadRequest) -> Iterator[Event]:
         raise AssertionError("nothing is read here")
+
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        raise AssertionError("no prompt is looked at here")
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         raise AssertionError("nothing is named here")

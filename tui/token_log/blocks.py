@@ -146,15 +146,8 @@ class ReplyBlock:
             self.wrapped.add(f"  {detail}", "finish")
         self.wrapped.new_line()
 
-    def grow(self) -> int:
-        """Add the steps, and the finish, that are new since the last call.
-
-        Returns the first line that changed: a stop string is taken back from the text.
-        """
-        cut, line = self.log.cut, max(0, len(self.wrapped.lines) - 1)
-        if cut is not None and not self._ended and self._shown > cut.step:
-            self.lay_out(self.wrapped.width)
-            return 0
+    def grow(self) -> None:
+        """Add the steps, and the finish, that are new since the last call."""
         steps = self.log.steps
         for index in range(self._shown, len(steps)):
             self._add(index, steps[index])
@@ -162,7 +155,6 @@ class ReplyBlock:
         if self.log.is_over and not self._ended:
             self.wrapped.add(visible(self._text.finish()), "text", self._shown - 1)
             self._end()
-        return line
 
     def _end(self) -> None:
         """Add why it ended, and the notes."""
@@ -184,12 +176,8 @@ class ReplyBlock:
                 self._sampling = change.sampling
         if step.special:
             self.wrapped.add(visible(step.text, newlines=False), "special", index)
-        elif (cut := self.log.cut) is None:
-            self.wrapped.add(visible(self._text.add(step)), "text", index)
         else:
-            if not cut.drops(index):
-                self.wrapped.add(visible(self._text.add(cut.kept(index, step))), "text", index)
-            self.wrapped.add(visible(cut.rest(index, step), newlines=False), "special", index)
+            self.wrapped.add(visible(self._text.add(step)), "text", index)
         if index in self.log.notes:
             self.wrapped.add(NOTE, "note")
 

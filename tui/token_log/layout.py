@@ -75,11 +75,11 @@ class Page:
         block = self.blocks[place]
         assert isinstance(block, ReplyBlock)
         before = len(block.wrapped.lines)
-        # A word that moves to the next line changes the line before, too.
-        first = block.grow()
+        block.grow()
         if len(block.wrapped.lines) != before:
             self._place_from(place)
-        return self._starts[place] + first
+        # A word that moves to the next line changes the line before, too.
+        return self._starts[place] + before - 1
 
     @property
     def unwrapped(self) -> Iterator[int]:

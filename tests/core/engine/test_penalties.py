@@ -22,7 +22,7 @@ from tests.core.decoding.dry import enumerated
 from tests.core.engine.sampling import messages
 
 GREEDY = Sampling(temperature=0.0, plausibility=0.0, max_new_tokens=30)
-PENALTIES = {
+PENALTIES: dict[str, dict[str, object]] = {
     "repetition": {"repetition_penalty": 1.4},
     "DRY": {"dry_multiplier": 2.0, "dry_allowed_length": 1},
     "both": {"repetition_penalty": 1.2, "dry_multiplier": 1.0, "penalize": "all"},

@@ -59,7 +59,8 @@ def text_before(log: ReplyLog, stop: str) -> str:
     """The text before the first place where all tokens together spell a stop string."""
     spelled = [(byte, step.special) for step in log.steps for byte in step_bytes(step)]
     end = bytes(byte for byte, _ in spelled).index(stop.encode())
-    return bytes(byte for byte, special in spelled[:end] if not special).decode(errors="replace")
+    said = bytes(byte for byte, special in spelled[:end] if not special)
+    return said.decode(errors="replace")[log.blank :]
 
 
 def test_every_lane_ends_at_the_token_that_completes_a_stop_string(engine: LocalEngine) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from logit_amp_chat.core.records import Finish, Step
+from logit_amp_chat.core.export import describe
+from logit_amp_chat.core.records import Finish
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.core.transcripts.stop_strings import (
-    HeldText,
-    StopSearch,
-    find_cut,
-    text_before,
-)
+from logit_amp_chat.core.transcripts.stop_strings import HeldText, StopSearch
 from tests.core.samples import reply, step
 
 
@@ -65,78 +62,89 @@ def test_a_stop_string_may_begin_before_it_was_asked_for() -> None:
     assert search.add(b"er:", ["\nUser:"]) == "\nUser:"
 
 
-def test_found_by_search_equals_the_first_occurrence_in_the_text() -> None:
-    """The definition, on random texts cut anywhere: the text ends before the first occurrence."""
+def test_the_text_ends_before_the_first_occurrence() -> None:
+    """The definition, on random texts that are cut into tokens anywhere."""
     rng = random.Random(0)
     for _ in range(300):
         text = "".join(rng.choice("ab\né") for _ in range(30))
         stop = "".join(rng.choice("ab\né") for _ in range(rng.randint(1, 4)))
-        data, pieces = text.encode(), list[bytes]()
-        while data:
+        data, search, log = text.encode(), StopSearch(), ReplyLog(replace(reply(), raw=True))
+        found = None
+        while data and found is None:
             size = rng.randint(1, 3)
-            pieces.append(data[:size])
-            data = data[size:]
-        search, said = StopSearch(), list[Step]()
-        for index, piece in enumerate(pieces):
-            said.append(step(index, piece.decode(errors="replace"), data=piece))
-            if found := search.add(piece, [stop]):
-                assert found == stop
-                break
-        cut = find_cut(said, stop)
+            piece, data = data[:size], data[size:]
+            log.add(step(len(log.steps), piece.decode(errors="replace"), data=piece))
+            found = search.add(piece, [stop])
+        log.add(ended(len(log.steps), found))
         expected = text.find(stop)
-        assert (cut is None) == (expected < 0)
-        if cut:
-            assert text_before(said, cut) == text[:expected]
+        assert (found is None) == (expected < 0)
+        assert log.text == (text[:expected] if found else text)
 
 
-def test_the_text_of_a_reply_ends_before_its_stop_string() -> None:
+def ended(tokens: int, stop: str | None) -> Finish:
+    return Finish(reply="r-1", reason="stop", tokens=tokens, seconds=1.0, stop=stop)
+
+
+def log_of(*said: str, stop: str) -> ReplyLog:
     log = ReplyLog(reply())
-    for index, piece in enumerate(["Otters", " eat.\nUs", "er: And"]):
-        log.add(step(index, piece))
-    assert log.text == "Otters eat.\nUser: And"
-    log.add(Finish(reply="r-1", reason="stop", tokens=3, seconds=1.0, stop="\nUser:"))
+    for index, text in enumerate(said):
+        log.add(step(index, text, special=text.startswith("<")))
+    log.add(ended(len(said), stop))
+    return log
+
+
+def test_what_a_stop_string_takes_back_is_shown_as_special_tokens_are() -> None:
+    log = log_of("Otters", " eat.\nUs", "er: And", stop="\nUser:")
     assert log.text == "Otters eat."
-    assert len(log.steps) == 3
+    spans = [(part.kind, text) for n in range(3) for part, text in log.parts.spans(n)]
+    assert spans == [
+        ("answer", "Otters"),
+        ("answer", " eat."),
+        ("special", "\nUs"),
+        ("special", "er: And"),
+    ]
+    pieces = [*describe.pieces(log)]
+    assert [piece.quiet for piece in pieces] == [False, False, True]
+    assert "".join(one.text for one in describe.passages(log)) == "Otters eat."
 
 
 def test_special_tokens_before_a_stop_string_are_no_text() -> None:
-    log = ReplyLog(reply())
-    log.add(step(0, "<think>", special=True))
-    log.add(step(1, "Hm. END"))
-    log.add(Finish(reply="r-1", reason="stop", tokens=2, seconds=1.0, stop="END"))
-    assert log.text == "Hm. "
+    assert log_of("<|x|>", "Hm. END", stop="END").text == "Hm. "
 
 
 def test_a_special_token_is_found_as_it_is_spelled() -> None:
-    log = ReplyLog(reply())
-    log.add(step(0, "Yes"))
-    log.add(step(1, "<|im_start|>", special=True))
-    log.add(Finish(reply="r-1", reason="stop", tokens=2, seconds=1.0, stop="<|im_start|>"))
-    assert log.text == "Yes"
+    assert log_of("Yes", "<|im_start|>", stop="<|im_start|>").text == "Yes"
+
+
+def test_thinking_may_be_what_it_ends() -> None:
+    log = log_of("<think>", "Hm. END", stop="END")
+    assert (log.text, log.thinking) == ("", "Hm. ")
 
 
 def test_a_stop_string_that_is_not_there_cuts_nothing() -> None:
     """A damaged file: the reply is shown whole."""
-    log = ReplyLog(reply())
-    log.add(step(0, "Yes"))
-    log.add(Finish(reply="r-1", reason="stop", tokens=1, seconds=1.0, stop="No"))
-    assert log.text == "Yes"
+    assert log_of("Yes", stop="No").text == "Yes"
 
 
-def test_held_text_never_shows_what_a_stop_string_takes_back() -> None:
-    held = HeldText(["\nUser:"])
-    shown = [held.add(step(n, t)) for n, t in enumerate(["Hi", "\n", "Use", "ful", "\nUser", ":"])]
-    assert shown == ["Hi", "", "", "\nUseful", "", ""]
-    assert held.finish("\nUser:") == ""
+def test_the_history_has_the_ids_that_say_the_text() -> None:
+    """Known where the stop string begins with a token; else the text is all there is."""
+    whole = log_of("Otters", " eat.", "\nUs", "er:", stop="\nUser:")
+    assert whole.as_message().token_ids == (5, 6)  # as `step` numbers them
+    half = log_of("Otters", " eat.\nUs", "er:", stop="\nUser:")
+    assert (half.as_message().token_ids, half.as_message().text) == (None, "Otters eat.")
 
 
-def test_held_text_gives_the_rest_where_no_stop_string_came() -> None:
-    held = HeldText(["\nUser:"])
-    assert [held.add(step(0, "Hi\nUs"))] == [""]
-    assert held.finish(None) == "Hi\nUs"
+def test_what_a_stop_string_may_take_back_is_held() -> None:
+    held, sizes = HeldText(["\nUser:"]), []
+    for piece in ("Hi", "\n", "Use", "ful", "x\nUser", ":!"):
+        held.add(piece.encode())
+        sizes.append(held.size)
+    assert sizes == [0, 1, 4, 0, 5, 7]
 
 
-def test_held_text_without_stop_strings_streams_every_token() -> None:
-    held = HeldText()
-    assert [held.add(step(n, t)) for n, t in enumerate("abc")] == ["a", "b", "c"]
-    assert held.finish(None) == ""
+def test_what_was_given_is_held_no_longer_than_that() -> None:
+    """A stop string in given tokens ends nothing."""
+    held = HeldText(["END"])
+    held.add(b"END")
+    held.add(b" and")
+    assert held.size == 0

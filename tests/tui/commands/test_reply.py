@@ -62,6 +62,22 @@ def test_split_characters_are_joined(engine: ScriptedEngine, pair: str, capsys: 
     assert capsys.readouterr().out == "café\ufffd\n"
 
 
+def test_thinking_goes_to_stderr(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
+    engine.says = [b"<", b"think", b">\n", b"Hm", b".\n", b"</think>", b"\n\n", b"It is", b" 4 < 5"]
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "It is 4 < 5\n"
+    assert err.endswith("note: the head is in 16 bit\nHm.\n\n")
+
+
+def test_the_blank_between_prompt_and_reply_is_not_printed(
+    engine: ScriptedEngine, pair: str, capsys: Capture
+) -> None:
+    engine.says = [b" one", b" two"]
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi"]) == 0
+    assert capsys.readouterr().out == "one two\n"
+
+
 def test_jsonl_is_a_transcript(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
     cli.run(["reply", "--profile", pair, "--prompt", "Hi", "--system", "Be kind", "--jsonl"])
     records = [from_line(line) for line in capsys.readouterr().out.splitlines()]
