@@ -11,6 +11,7 @@ from logit_amp_chat.core.records import FinishReason, PromptIds, Step
 from logit_amp_chat.core.samples import Draw, SampledReply, TokenLogProbs
 from logit_amp_chat.core.transcripts.reply_parts import DescribedToken, ReplyParts
 from logit_amp_chat.core.transcripts.stop_strings import StopSearch
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # The numbers of a token before those of the grid: its log-probability as it was drawn, before,
 # after, KL(after‖before).
@@ -21,12 +22,13 @@ LEADING = 4
 class AskedPrompt:
     """A prompt as it is read: its ids, with those `forced` that replies begin with at their end.
 
-    `turn` is the index of the user turn that is answered.
+    `turn` is the index of the user turn that is answered, `ends` what ends a reply to it.
     """
 
     ids: PromptIds
     forced: tuple[int, ...]
     turn: int
+    ends: TurnEnds
 
     @property
     def length(self) -> int:
@@ -63,9 +65,10 @@ class ReplyProgress:
     def add(
         self, names: TokenBytes, token: int, numbers: list[float], stops: Sequence[str]
     ) -> None:
-        """Add the next token with its numbers, and look for `stops`."""
+        """Add the next token with its numbers, and look for `stops` and those of its prompt."""
         self.tokens.append(token)
         self.numbers.append(numbers)
+        stops = (*stops, *self.prompt.ends.texts)
         if not stops:
             return
         if self._search is None:

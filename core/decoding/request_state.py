@@ -14,6 +14,7 @@ from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
 from logit_amp_chat.core.transcripts.reply_text import step_bytes
 from logit_amp_chat.core.transcripts.stop_strings import StopSearch
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # The events of one token, of all lanes.
 Batch = list[Prefill | Step | Change | Finish]
@@ -79,10 +80,10 @@ class RequestState:
         pair: Pair,
         replies: Sequence[Reply],
         controls: Controls,
-        end_of_turn: frozenset[int],
+        ends: TurnEnds,
         length: int | None = None,
     ) -> None:
-        """`end_of_turn`: the ids after which a lane ends; `length` is a fixed one, in tokens."""
+        """`ends`: what ends a lane by itself; `length` is a fixed one, in tokens."""
         self.pair = pair
         self.lanes = [LaneProgress(reply.id, reply.forced) for reply in replies]
         self.controls = controls
@@ -90,7 +91,8 @@ class RequestState:
         self.tokens: list[int] = []
         """The last collected token of every lane."""
         self._said: list[list[int]] = [[] for _ in replies]
-        self._ends = end_of_turn
+        self._ends = ends.ids
+        self._stop = () if replies[0].raw else ends.texts
         self._length = length
         self._sampling = [reply.sampling for reply in replies]
         self._prompt = max(len(replies[0].prompt.before), len(replies[0].prompt.after))
@@ -167,9 +169,8 @@ class RequestState:
         if math.isnan(measured.logp.amplified):
             return self._finish(lane, "error", not_a_number(settings.index, alpha))
         step = measured.step(self.pair.token_bytes, lane.reply, settings.index, alpha)
-        lane.stop = lane.search.add(
-            step_bytes(step), settings.sampling.stop if lane.tokens >= lane.given else ()
-        )
+        stops = settings.sampling.stop + self._stop if lane.tokens >= lane.given else ()
+        lane.stop = lane.search.add(step_bytes(step), stops)
         lane.tokens += 1
         return step
 

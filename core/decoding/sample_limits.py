@@ -17,6 +17,7 @@ from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Request
 from logit_amp_chat.core.records import PromptIds, Sampling
 from logit_amp_chat.core.samples import Given, RescoreRequest, SamplePrompt, SampleRequest
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 
 def asked_prompts(
@@ -107,4 +108,7 @@ def _asked(
         )
     limits.check(pair, ids, begin)
     turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
-    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn)
+    ends = request.ends or pair.turn_ends
+    if prompt.raw:
+        ends = TurnEnds(ends.ids)
+    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn, ends)

@@ -66,6 +66,7 @@ from logit_amp_chat.core.records import (
     now,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
@@ -224,13 +225,18 @@ class LocalEngine:
         )
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
+        self,
+        replies: Sequence[Reply],
+        forced: tuple[int, ...] = (),
+        ahead: bool = True,
+        ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after.
+        token on every device; with it, possibly with the one after. `ends` are those of the
+        session that the records are from; None: of this one.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -240,7 +246,7 @@ class LocalEngine:
         return self._answer(
             controls,
             [
-                (group, self._decoder.decode(group, controls, forced, ahead))
+                (group, self._decoder.decode(group, controls, forced, ahead, ends))
                 for group in groups.values()
             ],
         )
@@ -393,4 +399,5 @@ def _session(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None)
         vocabulary=fingerprint(pair.tokenizer),
         caches=caches,
         end_of_turn=tuple(sorted(pair.end_of_turn)),
+        stop=pair.stop,
     )

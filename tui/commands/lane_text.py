@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from logit_amp_chat.core.records import Reply, Step
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts, is_said
@@ -16,11 +16,12 @@ class LaneText:
     What may still become a mark or a stop string is held back.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, stops: Sequence[str] = ()) -> None:
+        """`stops` are the stop strings of the session, `reply` has its own."""
         self.finished = False
         self._parts = ReplyParts(reply.thinks)
         self._raw = reply.raw
-        self._held = HeldText(reply.sampling.stop)
+        self._held = HeldText((*reply.sampling.stop, *stops))
         self._done = 0  # characters
         self._thought = False  # whether the last ones were thinking
         self._after_thinking = False
