@@ -13,7 +13,7 @@ from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideIn
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
-from logit_amp_chat.core.transcripts.reply_parts import Part
+from logit_amp_chat.core.transcripts.reply_parts import Part, is_thinking
 
 
 class Piece(NamedTuple):
@@ -37,7 +37,7 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
     for index in range(len(log.steps)):
         spans = list(log.parts.spans(index))
         kinds = {part.kind for part, _ in spans}
-        folded = bool(spans) and all(_is_thinking(part) for part, _ in spans)
+        folded = bool(spans) and all(is_thinking(part) for part, _ in spans)
         for said in changes.before(index):
             yield Piece(f"‹{said}›", None, folded=folded)
         text = "".join(_shown(part, said) for part, said in spans)[0 if index else log.blank :]
@@ -138,10 +138,6 @@ class _Changes:
 
 def _shown(part: Part, text: str) -> str:
     return visible(text, newlines=part.kind != "special")
-
-
-def _is_thinking(part: Part) -> bool:
-    return part.kind == "thinking" or (part.kind == "mark" and part.name == "thinking")
 
 
 def thinking(tokens: int) -> str:

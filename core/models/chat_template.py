@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
@@ -145,11 +146,12 @@ class ChatTemplate:
     ) -> SidePrompt:
         text = self.rendered(messages, system, moment, opens_reply=True)
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
-        replies, exact = self._replies(text, messages, system, moment)
+        found, altered = self.replies(text, messages, system, moment, opens_reply=True)
+        replies, exact = [*chain(*found.values())], not altered
         ids = self.encoded(text)
         if ranges or replies:
             try:
-                tokenized, unplaced, whole = self._tokenized(text, ranges, replies)
+                tokenized, unplaced, whole = self.tokenized(text, ranges, replies)
             except LogitAmpError:  # a tokenizer that does not say what its tokens are made of
                 lost += [text[start:end] for start, end in ranges]
                 exact = exact and not replies
@@ -164,20 +166,32 @@ class ChatTemplate:
             )
         return SidePrompt(text, self.begun(ids), tuple(notices))
 
-    def _replies(
-        self, text: str, messages: Sequence[Message], system: str | None, moment: datetime
-    ) -> tuple[list[GivenIds], bool]:
-        """The sampled ids of replies in a prompt, and whether they are all that it has of them."""
+    def replies(
+        self,
+        text: str,
+        messages: Sequence[Message],
+        system: str | None,
+        moment: datetime,
+        *,
+        opens_reply: bool = False,
+    ) -> tuple[dict[int, list[GivenIds]], set[int]]:
+        """The sampled ids of replies in a rendering, by the number of their message.
+
+        Also the messages that the template alters: not all that it writes of them is theirs.
+        """
         said = self._said(messages, system)
         sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
         if not sampled:
-            return [], True
-        return sampled_ids(
+            return {}, set()
+        found, altered = sampled_ids(
             text,
             self._turns(said),
             sampled,
-            lambda turns: self._render_turns(turns, moment, opens_reply=True),
+            lambda turns: self._render_turns(turns, moment, opens_reply=opens_reply),
         )
+        numbers = {id(message): n for n, message in enumerate(messages)}
+        given = {numbers[id(said[n])]: ids for n, ids in found.items()}
+        return given, {numbers[id(said[n])] for n in altered}
 
     def _sampled(self, message: Message) -> SampledTurn:
         return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
@@ -221,19 +235,14 @@ class ChatTemplate:
         )
         return ranges, [said[part.message].text[part.start : part.end] for part in lost]
 
-    def tokenized(self, text: str, ranges: Sequence[Range]) -> tuple[Tokenized, list[str]]:
+    def tokenized(
+        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds] = ()
+    ) -> tuple[Tokenized, list[str], bool]:
         """The tokens of a text whose special tokens in `ranges` are plain text.
 
-        Also the spellings that have no plain ids. Raises LogitAmpError where the tokenizer does
-        not tell what its tokens are made of.
+        Also the spellings that have no plain ids, and whether all of `replies` have their place.
+        Raises LogitAmpError where the tokenizer does not tell what its tokens are made of.
         """
-        tokenized, lost, _ = self._tokenized(text, ranges, ())
-        return tokenized, lost
-
-    def _tokenized(
-        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds]
-    ) -> tuple[Tokenized, list[str], bool]:
-        """The same with the ids of replies, and whether all of these have their place."""
         found = Tokenized.of(self.tokenizer, self.token_bytes, text)
         if not ranges and not replies:
             return found, [], True

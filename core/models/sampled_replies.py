@@ -11,7 +11,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from logit_amp_chat.core.models.given_ids import GivenIds
 from logit_amp_chat.core.models.prompt_ids import Tokenized, encoded
@@ -142,10 +141,10 @@ def sampled_ids(
     turns: Sequence[Turn],
     sampled: Mapping[int, SampledTurn],
     render: Callable[[Sequence[Turn]], str],
-) -> tuple[list[GivenIds], bool]:
+) -> tuple[dict[int, list[GivenIds]], set[int]]:
     """The ids of the replies `sampled`, by the number of their turn, in `text`, a rendering.
 
-    Also whether all of what the template writes of them is theirs.
+    Also the numbers of those that the template alters: not all that it writes of them is theirs.
     """
     fields = [(n, name) for n, one in sampled.items() for name in _fields(one) if name in turns[n]]
     said = [_message(str(turns[n][name])) for n, name in fields]
@@ -166,19 +165,23 @@ def sampled_ids(
     found, lost = located(text, said, [part for part, _, _ in marked], rendered)
     repeated = Counter(part for _, part in found)
     places = {part: at for at, part in found if repeated[part] == 1}
-    given: list[GivenIds] = []
-    exact = not lost
-    for n, group in groupby(marked, key=lambda one: one[1]):
-        for part, _, piece in group:
-            if part not in places:
-                exact = exact and piece.part.kind not in ("answer", "tool call")
-                continue
-            start, end = places[part]
+    given: dict[int, list[GivenIds]] = {}
+    altered = {n for part, n, _ in marked if part in lost}
+    for part, n, piece in marked:
+        own = given.setdefault(n, [])
+        if part not in places:
+            altered |= {n} if piece.part.kind in ("answer", "tool call") else set()
+            continue
+        place = places[part]
+        if not _covered(place, own):
             at = piece.part.start + part.start - piece.start
-            if not any(one.start <= start and end <= one.end for one in given):
-                given += _around(text, (start, end), sampled[n], at)
-            exact = exact and any(one.start <= start and end <= one.end for one in given)
-    return given, exact
+            own += _around(text, place, sampled[n], at)
+        altered |= set() if _covered(place, own) else {n}
+    return given, altered
+
+
+def _covered(place: Range, given: Sequence[GivenIds]) -> bool:
+    return any(one.start <= place[0] and place[1] <= one.end for one in given)
 
 
 def _fields(one: SampledTurn) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.records import (
     Change,
@@ -45,6 +45,10 @@ class ReplyLog:
 
     def __post_init__(self) -> None:
         self.parts = ReplyParts(self.reply.thinks)
+        for step in self.steps:
+            self.parts.add(step)
+        if self.finish is not None:
+            self.parts.finish()
 
     @property
     def id(self) -> str:
@@ -73,9 +77,7 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """What it says so far, without thinking and without special tokens; tool calls are in it.
-
-        It ends before the stop string that ended the reply.
+        """What it says so far, without thinking, special tokens and the stop string that ended it.
 
         An incomplete character is held back until its bytes have come, and becomes U+FFFD if
         the reply finishes first. The space that separates a first word from the prompt is left
@@ -95,26 +97,14 @@ class ReplyLog:
         """What was thought so far."""
         return self.parts.thinking
 
-    def as_message(self) -> Message:
-        """The reply as a message of the history, with the ids that the models said."""
-        return Message(
-            id=self.id,
-            parent=self.reply.parent,
-            role="assistant",
-            text=self.text,
-            token_ids=self._token_ids,
-            thinks=self.reply.thinks,
-        )
-
-    @property
-    def _token_ids(self) -> tuple[int, ...] | None:
-        """The ids that say the text; None where a stop string begins within one of them."""
-        kept = len(self.steps)
-        if self.finish is not None and self.finish.stop is not None:
-            kept, is_whole = self.parts.before_stop
-            if not is_whole:
-                return None
-        return tuple(step.token for step in self.steps[:kept])
+    def as_message(self, *, with_ids: bool) -> Message:
+        """The reply as a message of the history; with the ids that the models said, if wanted."""
+        message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
+        if not with_ids:
+            return message
+        kept = self.parts.before_stop
+        ids = None if kept is None else tuple(step.token for step in self.steps[:kept])
+        return replace(message, token_ids=ids, thinks=self.reply.thinks)
 
     def add(self, record: Step | Change | Finish) -> None:
         """Add the next record."""
@@ -340,10 +330,16 @@ class Conversation:
         return next(above, None)
 
     def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
-        """The thread as a `Request` wants it: replies as assistant messages with their ids."""
+        """The thread as a `Request` wants it: replies as assistant messages.
+
+        They have their ids, unless these are from another vocabulary than the last session's.
+        """
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
-            item if isinstance(item, Message) else item.as_message() for item in reversed(thread)
+            item
+            if isinstance(item, Message)
+            else item.as_message(with_ids=_same_vocabulary(item.session, self.session))
+            for item in reversed(thread)
         )
 
     # --- the current thread -----------------------------------------------------
@@ -383,6 +379,10 @@ class Conversation:
         system = [m for m in history if m.role == "system"][-1:]
         turns = [m for m in history if m.role != "system"]
         return (*(m for m in system if m.text), *turns)
+
+
+def _same_vocabulary(a: Session | None, b: Session | None) -> bool:
+    return a is None or b is None or a.vocabulary == b.vocabulary
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from logit_amp_chat.core.transcripts.reply_text import ReplyText, TokenText
@@ -69,6 +70,14 @@ class Part:
     name: str = ""
 
 
+class Thought(NamedTuple):
+    """Thinking with its marks, characters [start, end), and how many tokens were thought."""
+
+    start: int
+    end: int
+    tokens: int
+
+
 def opens_thinking(text: str) -> bool:
     """Whether a prompt's text ends in a thinking block that has just begun."""
     return text.rstrip().endswith(tuple(block.begin for block in THINKING))
@@ -79,7 +88,7 @@ class ReplyParts:
 
     A token costs the same however many came before. A mark may be one token, special or not, or
     spelled by several; then characters that were taken for text become part of it, and
-    `revision` changes, as it does with every mark.
+    `revision` changes, as it does with every mark and with a last character that is incomplete.
     """
 
     def __init__(self, thinks: bool = False) -> None:
@@ -119,6 +128,7 @@ class ReplyParts:
         rest = self._stream.finish()
         if rest and self._pieces:
             self._pieces[-1] += rest
+            self.revision += 1
             start, self.length = self.length, self.length + len(rest)
             self._put(self._kind, start, self._name)
         return rest
@@ -134,11 +144,13 @@ class ReplyParts:
             self.revision += 1
 
     @property
-    def before_stop(self) -> tuple[int, bool]:
-        """How many steps come before a stop string, and whether it begins with a token."""
-        at = next((part.start for part in self.parts if part.name == "stop"), self.length)
+    def before_stop(self) -> int | None:
+        """How many steps come before a stop string; None where it begins inside one."""
+        at = next((part.start for part in self.parts if part.name == "stop"), None)
+        if at is None:
+            return len(self.starts)
         step = bisect_left(self.starts, at)
-        return step, step == len(self.starts) or self.starts[step] == at
+        return step if self.starts[step : step + 1] == [at] else None
 
     # --- what is there ----------------------------------------------------------
 
@@ -211,9 +223,7 @@ class ReplyParts:
             if is_said(part):
                 text = self.text(part.start, part.end)
                 said.append(text.lstrip("\n") if after_thinking else text)
-            after_thinking = part.kind == "thinking" or (
-                part.kind == "mark" and part.name == "thinking"
-            )
+            after_thinking = is_thinking(part)
         return "".join(said)
 
     @property
@@ -221,6 +231,17 @@ class ReplyParts:
         """All that was thought."""
         thoughts = [self.text(p.start, p.end) for p in self.parts if p.kind == "thinking"]
         return "\n".join(filter(None, (thought.strip("\n") for thought in thoughts)))
+
+    def thoughts(self) -> list[Thought]:
+        """All thinking that is over, in order."""
+        found: list[Thought] = []
+        for thought, group in groupby(self.parts, key=is_thinking):
+            run = [*group]
+            if thought and (run[-1] is not self.parts[-1] or self._kind != "thinking"):
+                steps = [self.steps_of(part) for part in run if part.kind == "thinking"]
+                tokens = len({step for own in steps for step in own})
+                found.append(Thought(run[0].start, run[-1].end, tokens))
+        return found
 
     @property
     def marked(self) -> str:
@@ -364,6 +385,11 @@ class ReplyParts:
         last = self.parts[-1].start if self.parts else 0
         before = self.text(max(last, at - LONGEST_HEADER), at)
         return not before.rpartition("\n")[2].strip()
+
+
+def is_thinking(part: Part) -> bool:
+    """Whether a part is thinking, or a mark of it."""
+    return part.kind == "thinking" or (part.kind == "mark" and part.name == "thinking")
 
 
 def is_said(part: Part) -> bool:

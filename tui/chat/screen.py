@@ -311,6 +311,7 @@ class ChatScreen(Screen[None]):
     action_rendered = delegate(_tokens, TokenActions.rendered)
     action_sibling = delegate(_tokens, TokenActions.sibling)
     action_sort = delegate(_tokens, TokenActions.sort)
+    action_thinking = delegate(_tokens, TokenActions.thinking)
 
     action_read_message = delegate(_texts, TextActions.read_message)
     action_read_text = delegate(_texts, TextActions.read_text)

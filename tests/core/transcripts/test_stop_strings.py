@@ -129,9 +129,10 @@ def test_a_stop_string_that_is_not_there_cuts_nothing() -> None:
 def test_the_history_has_the_ids_that_say_the_text() -> None:
     """Known where the stop string begins with a token; else the text is all there is."""
     whole = log_of("Otters", " eat.", "\nUs", "er:", stop="\nUser:")
-    assert whole.as_message().token_ids == (5, 6)  # as `step` numbers them
+    assert whole.as_message(with_ids=True).token_ids == (5, 6)  # as `step` numbers them
     half = log_of("Otters", " eat.\nUs", "er:", stop="\nUser:")
-    assert (half.as_message().token_ids, half.as_message().text) == (None, "Otters eat.")
+    message = half.as_message(with_ids=True)
+    assert (message.token_ids, message.text) == (None, "Otters eat.")
 
 
 def test_what_a_stop_string_may_take_back_is_held() -> None:
