@@ -18,6 +18,7 @@ from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Request
 from logit_amp_chat.core.records import PromptIds, Sampling
 from logit_amp_chat.core.samples import Given, RescoreRequest, SamplePrompt, SampleRequest
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 
 def asked_prompts(
@@ -98,4 +99,7 @@ def _asked(
     begin = begun_ids(pair, prompt.messages, ids, prompt.begin, longest)
     limits.check(pair, ids, begin)
     turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
-    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn)
+    ends = request.ends or pair.turn_ends
+    if prompt.raw:
+        ends = TurnEnds(ends.ids)
+    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn, ends)

@@ -60,6 +60,7 @@ from logit_amp_chat.core.records import (
     Sampling,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
@@ -222,13 +223,15 @@ class LocalEngine:
         replies: Sequence[Reply],
         forced: tuple[int, ...] = (),
         ahead: bool = True,
+        ends: TurnEnds | None = None,
         told: Sequence[Noticed] = (),
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after. `told` is said first.
+        token on every device; with it, possibly with the one after. `ends` are those of the
+        session that the records are from; None: of this one. `told` is said first.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -240,7 +243,7 @@ class LocalEngine:
             [
                 *([((), iter([told]))] if told else []),
                 *(
-                    (group, self._decoder.decode(group, controls, forced, ahead))
+                    (group, self._decoder.decode(group, controls, forced, ahead, ends))
                     for group in groups.values()
                 ),
             ],

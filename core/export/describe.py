@@ -196,16 +196,26 @@ def ending(log: ReplyLog) -> str:
 
 
 def settings(log: ReplyLog) -> str:
-    """The sampling of a reply, without the seed, on one line."""
-    sampling = log.reply.sampling.model_dump(exclude={"seed"})
-    if sampling["ends"] == "mix":
-        del sampling["ends"]
+    """The sampling of a reply, without the seed and what is off, on one line."""
+    sampling = log.reply.sampling.model_dump(exclude={"seed", *_saying_nothing(log.reply.sampling)})
     parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
     if log.reply.forced:
         parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
+
+
+def _saying_nothing(sampling: Sampling) -> Iterator[str]:
+    """The later fields of a sampling that are off, or say how something is done that is off."""
+    usual = Sampling()
+    for name in ("ends", "stop", "repetition_penalty"):
+        if getattr(sampling, name) == getattr(usual, name):
+            yield name
+    if not sampling.dry_multiplier:
+        yield from (name for name in Sampling.model_fields if name.startswith("dry_"))
+    if sampling.repetition_penalty == 1 and not sampling.dry_multiplier:
+        yield "penalize"
 
 
 def note(state: Conversation, note: Note) -> str:

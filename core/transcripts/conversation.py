@@ -77,7 +77,7 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """What it says so far, without thinking and without special tokens; tool calls are in it.
+        """What it says so far, without thinking, special tokens and the stop string that ended it.
 
         An incomplete character is held back until its bytes have come, and becomes U+FFFD if
         the reply finishes first. The space that separates a first word from the prompt is left
@@ -102,7 +102,8 @@ class ReplyLog:
         message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
         if not with_ids:
             return message
-        ids = tuple(step.token for step in self.steps)
+        kept = self.parts.before_stop
+        ids = None if kept is None else tuple(step.token for step in self.steps[:kept])
         return replace(message, token_ids=ids, thinks=self.reply.thinks)
 
     def add(self, record: Step | Change | Finish) -> None:
@@ -115,6 +116,8 @@ class ReplyLog:
         else:
             self.finish = record
             self.parts.finish()
+            if record.stop is not None:
+                self.parts.stop(record.stop)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import bench, diff, engine, loss, options, search, sweep
+from logit_amp_chat.tui.commands import (
+    bench,
+    diff,
+    engine,
+    loss,
+    options,
+    sampling_options,
+    search,
+    sweep,
+)
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage or a text that"
@@ -40,6 +49,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
+@sampling_options.with_sampling
 def chat(
     context: typer.Context,
     profile: options.ProfileName = None,
@@ -47,7 +57,6 @@ def chat(
     after: options.After = None,
     adapter: options.Adapter = None,
     alpha: Annotated[float | None, typer.Option(metavar="A", help="α to start with.")] = None,
-    seed: options.Seed = None,
     system: options.System = None,
     template_arg: options.TemplateArg = None,
     transcripts: Annotated[
@@ -61,13 +70,6 @@ def chat(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    plausibility: options.Plausibility = None,
-    ends: options.Ends = None,
-    max_new_tokens: options.MaxNewTokens = None,
     mirror: options.Mirror = None,
     debug: options.Debug = False,
     version: Annotated[
@@ -85,7 +87,7 @@ def chat(
     if alpha is not None:
         options.finite([alpha])
     settings = {"alpha": alpha, "system": system} | options.loading(context)
-    sampling = options.given(context, options.SAMPLING)
+    sampling = options.given(context, sampling_options.OPTIONS)
     if resume and not (profile or before or after or adapter):
         chosen = options.adjusted(options.of_transcript(resume), settings, sampling)
     else:
@@ -112,6 +114,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 
 
 @app.command(epilog=EXIT_CODES, short_help="Answer one prompt, for scripts and pipes.")
+@sampling_options.with_sampling
 def reply(
     context: typer.Context,
     prompt: Annotated[
@@ -137,14 +140,6 @@ def reply(
         typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
     ] = None,
     begin: options.Begin = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    plausibility: options.Plausibility = None,
-    ends: options.Ends = None,
-    seed: options.Seed = None,
-    max_new_tokens: options.MaxNewTokens = None,
     top: Annotated[
         int | None,
         typer.Option(metavar="N", help="Candidates per step, with --jsonl. [default: 10]"),
@@ -176,7 +171,7 @@ def reply(
         after,
         adapter,
         {"system": system} | options.loading(context),
-        options.given(context, options.SAMPLING),
+        options.given(context, sampling_options.OPTIONS),
     )
     from logit_amp_chat.core.api.request import make_request
     from logit_amp_chat.tui.commands import reply as headless
