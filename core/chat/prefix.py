@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.records import Sampling, Step
 from logit_amp_chat.core.text import editable
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
@@ -20,6 +20,12 @@ class Prefix(NamedTuple):
 
 
 NO_PREFIX = Prefix()
+
+
+def longer(sampling: Sampling, given: tuple[int, ...]) -> Sampling:
+    """The sampling, with the limit counted after the tokens that are given."""
+    longest = len(given) + sampling.max_new_tokens
+    return sampling.model_copy(update={"max_new_tokens": longest})
 
 
 class EditedReply:
