@@ -45,7 +45,7 @@ def figures(session: ChatSession) -> tuple[str, ...]:
 def composer_title(session: ChatSession) -> str:
     """What is special about the next message and its reply, with the key that changes it."""
     begin = clip(visible(session.begin, newlines=False), LONGEST_BEGIN)
-    begins = f"the reply begins with “{begin}” · esc takes it back" if begin else ""
+    begins = f"the reply begins with “{begin}” · esc here takes it back" if begin else ""
     return " · ".join(filter(None, (_delay(session), begins)))
 
 

@@ -92,9 +92,9 @@ class BeginScreen(ReplyTextScreen):
         """Start from `text`; with `answers` a message that is there is answered at once."""
         super().__init__(text)
         self.hint = (
-            "The reply is given this text and goes on from it, as do those that follow."
+            "The reply is given this text and goes on from it, as are the next ones."
             if answers
-            else "Replies are given this text, from your next message on, and go on from it."
+            else "From your next message on, replies are given this text and go on from it."
         )
         self.keys = (
             f"enter {'answer' if answers else 'accept'} · ctrl+j new line · ctrl+x editor"
@@ -109,7 +109,7 @@ class EditReplyScreen(ReplyTextScreen):
         Binding("ctrl+k", "cut", "Cut here", id="reply_text.cut", show=False, priority=True)
     ]
     heading = "Edit the reply"
-    hint = "All of the text is given, and the reply goes on at its end."
+    hint = "All of this text is given to the reply, which goes on at its end."
     keys = (
         "enter go on at the end · ctrl+k cut here and go on · ctrl+j new line · ctrl+x editor"
         " · esc leave"
@@ -125,9 +125,9 @@ class EditReplyScreen(ReplyTextScreen):
     def explain(self) -> None:
         """How much of the reply stays, and what is lost with the rest."""
         ids, typed, _ = self._edited.prefix(self.draft)
-        parts = [f"{count(len(ids), 'token')} of {len(self._edited.log.steps):,} stay"]
+        parts = [f"{len(ids):,} of {count(len(self._edited.log.steps), 'token')} stay"]
         if typed:
-            parts.append(f"{count(len(typed), 'character')} typed")
+            parts.append(f"{count(len(typed), 'character')} become new ones")
         if lost := self._edited.lost(self.draft):
             parts.append(f"{count(lost, 'special token')} of the old text left out")
         said = f"{', '.join(parts)}."

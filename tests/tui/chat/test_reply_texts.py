@@ -97,10 +97,11 @@ async def test_it_says_what_stays_and_what_is_lost(tmp_path: Path) -> None:
         await answered(chat)
         area = await opens(chat, "E", EditReplyScreen)
         total = len(chat.session.conversation.last_reply().steps)  # type: ignore[union-attr]
-        assert problem(chat) == f"{total - 1} tokens of {total} stay."
+        assert problem(chat) == f"{total - 1} of {total} tokens stay."
         area.text = "Otters swim "
         await chat.frame()
-        assert problem(chat).startswith(f"1 token of {total} stay, 6 characters typed. A blank")
+        said = f"1 of {total} tokens stay, 6 characters become new ones. A blank"
+        assert problem(chat).startswith(said)
 
 
 @pytest.mark.parametrize("again", ["E", "e"])
@@ -181,7 +182,7 @@ async def test_the_next_replies_begin_with_a_text(tmp_path: Path) -> None:
         await types(chat, "Sure, [b]")
         await chat.press("enter")
         title = Content.from_markup(chat.screen.view.composer.border_title or "").plain
-        assert title == "the reply begins with “Sure, [b]” · esc takes it back"
+        assert title == "the reply begins with “Sure, [b]” · esc here takes it back"
         await answered(chat)
         await chat.press("r")
         await chat.finish()
