@@ -35,6 +35,10 @@ class EditedReply:
         self.log = log
         stream = ReplyText()
         self._pieces = [editable(stream.add(step)) for step in log.steps]
+        self._blank = " " * log.blank
+        """What separates the first word from the prompt; it is not shown."""
+        if log.blank:
+            self._pieces[0] = self._pieces[0][log.blank :]
         self.text = "".join(self._pieces) + editable(stream.finish())
         """The text to edit: without special tokens, and without what no editor can hold."""
 
@@ -49,6 +53,8 @@ class EditedReply:
             kept -= 1
             rest = self._pieces[kept] + rest
         ids = tuple(step.token for step in self.log.steps[:kept])
+        if rest and not any(self._pieces[:kept]):
+            rest = self._blank + rest
         return Prefix(ids, rest, self.log.id)
 
     def lost(self, text: str) -> int:

@@ -9,6 +9,7 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Request
 from logit_amp_chat.core.records import PromptIds
 
@@ -69,11 +70,19 @@ def begun(pair: Pair, chat: ChatTemplate, request: Request, prompt: PromptIds) -
     return replace(request, forced=request.forced + ids, begin="", sampling=sampling)
 
 
-def notices(begin: str) -> list[str]:
-    """What may surprise about a text that replies begin with."""
-    if not begin.endswith(" "):
-        return []
-    return [
-        "The text that the reply begins with ends in a blank. Most words are tokens that begin"
-        " with one, so that the next word may be an odd one: leave the blank out."
-    ]
+def notices(pair: Pair, request: Request | PromptRequest, prompt: PromptIds) -> list[str]:
+    """What may surprise about the text that replies begin with, a sentence each."""
+    found, begin = [], request.begin
+    text, _, special = pair.token_bytes.describe((*prompt.after, *request.forced)[-1])
+    separated = special or text[-1:].isspace() or request.raw or request.forced
+    if begin[:1].isalnum() and not separated:
+        found.append(
+            "The text that the reply begins with stands right behind the prompt, where replies"
+            " begin with a blank: put one before it."
+        )
+    if begin.endswith(" "):
+        found.append(
+            "The text that the reply begins with ends in a blank. Most words are tokens that begin"
+            " with one, so that the next word may be an odd one: leave the blank out."
+        )
+    return found

@@ -68,7 +68,7 @@ class PromptRenderer:
 
     def begun(self, request: Request, prompt: PromptIds) -> Request:
         """The request with all that its replies begin with as ids; raises as `begun` does."""
-        self._tell(notices(request.begin))
+        self._tell(notices(self._pair, request, prompt))
         return begun(self._pair, self.chat(request.template), request, prompt)
 
     def recorded(self, reply: Reply, request: Request) -> Reply:
@@ -89,7 +89,8 @@ class PromptRenderer:
             request.begin,
             special=means_tokens(request.messages, raw=request.raw),
         )
-        told = [*before.notices, *after.notices, *notices(request.begin)]
+        told = [*before.notices, *after.notices]
+        told += notices(self._pair, request, PromptIds(before.ids, after.ids))
         told += unknown_variables(self._pair.template, chat.variables)
         return PromptTokens(
             before=self._described(before.ids),

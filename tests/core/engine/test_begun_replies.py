@@ -153,6 +153,15 @@ def test_a_blank_at_its_end_is_kept_and_said(engine: LocalEngine) -> None:
     assert not any(isinstance(e, Noticed) for e in events(engine, ask(begin="The sea")))
 
 
+def test_a_text_right_behind_a_prompt_that_ends_in_a_word_is_said(
+    engine: LocalEngine, tiny_pair: MakeProfile
+) -> None:
+    plain = replace(engine.pair, template=None)  # it ends in "Assistant:"
+    for begin, sentences in (("The sea", 1), (" The sea", 0), ("\nThe sea", 0)):
+        found = events(LocalEngine(tiny_pair(), plain), ask(begin=begin))
+        assert sum(isinstance(event, Noticed) for event in found) == sentences
+
+
 def test_in_a_process_of_its_own_too(engine: LocalEngine, tiny_pair: MakeProfile) -> None:
     other = ProcessEngine.open(tiny_pair())
     try:
