@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.metadata
-import platform
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
@@ -30,12 +28,11 @@ from logit_amp_chat.core.decoding.sample_limits import asked_prompts, check_give
 from logit_amp_chat.core.decoding.text_reader import TextReader
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.engine.prompt_renderer import PromptRenderer
+from logit_amp_chat.core.engine.session_record import session_record
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_tokens
 from logit_amp_chat.core.models.pair import Pair, find_positions, load_pair, prepare
 from logit_amp_chat.core.models.template_variables import unknown_variables
-from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
@@ -60,15 +57,11 @@ from logit_amp_chat.core.records import (
     PromptIds,
     Reply,
     Sampling,
-    Session,
-    new_id,
-    now,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
-VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 
 
 class LocalEngine:
@@ -83,7 +76,7 @@ class LocalEngine:
     ) -> None:
         """`caches`: how the pair's caches were checked; None uses them unchecked."""
         self.pair = pair
-        session = _session(profile, pair, caches)
+        session = session_record(profile, pair, caches)
         self._prompts = PromptRenderer(profile, pair, session.time)
         self.opened = Opened(
             session=session,
@@ -367,29 +360,3 @@ def _flat(batches: Generator[Sequence[Event], None, None]) -> Iterator[Event]:
     with contextlib.closing(batches):
         for batch in batches:
             yield from batch
-
-
-def device_name(device: torch.device) -> str:
-    """The device that the numbers were computed on, as precisely as it can be named."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"cpu ({platform.machine()})"
-
-
-def _session(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None) -> Session:
-    chat = ChatTemplate(pair.tokenizer, pair.template, (None, None))
-    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
-    return Session(
-        id=new_id("s"),
-        time=now(),
-        profile=profile.model_dump(mode="json"),
-        before=pair.infos[0],
-        after=pair.infos[1],
-        template_hash=chat.template_hash,
-        versions={"python": platform.python_version(), **versions},
-        device=device_name(pair.device),
-        context=pair.context,
-        vocabulary=fingerprint(pair.tokenizer),
-        caches=caches,
-        end_of_turn=tuple(sorted(pair.end_of_turn)),
-    )
