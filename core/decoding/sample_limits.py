@@ -12,6 +12,7 @@ from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.begun_replies import begun_ids
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.models.begin_ids import means_tokens
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
@@ -96,7 +97,8 @@ def _asked(
 ) -> AskedPrompt:
     ids = chat.prompts(prompt.messages, prompt.raw, moment)
     longest = request.sampling.max_new_tokens
-    begin = begun_ids(pair, prompt.messages, ids, prompt.begin, longest)
+    special = means_tokens(prompt.messages, raw=prompt.raw)
+    begin = begun_ids(pair, chat, ids, prompt.begin, longest, special=special)
     limits.check(pair, ids, begin)
     turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
     ends = request.ends or pair.turn_ends

@@ -201,6 +201,8 @@ def settings(log: ReplyLog) -> str:
     parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
+    if log.reply.edits:
+        parts.append("edited")
     if log.reply.forced:
         parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)

@@ -233,6 +233,11 @@ class Conversation:
         """Every reply to a message, in order: all lanes and later attempts."""
         return list(self._answers.get(message_id, ()))
 
+    def unused_seed(self, message_id: str | None, first: int) -> int:
+        """A seed that no reply to a message has; `first` where there is no reply."""
+        seeds = [log.reply.seed for log in self._answers.get(message_id, ())]
+        return max(seeds) + 1 if seeds else first
+
     def is_raw(self, message_id: str) -> bool:
         """Whether a message is a text that replies continue, without a chat template."""
         return any(log.reply.raw for log in self._answers.get(message_id, ()))

@@ -117,10 +117,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 @sampling_options.with_sampling
 def reply(
     context: typer.Context,
-    prompt: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin."),
-    ],
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin.")],
     profile: options.ProfileName = None,
     before: options.Before = None,
     after: options.After = None,

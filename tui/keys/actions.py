@@ -53,8 +53,19 @@ ACTIONS: Actions = (
            "Chat", "transcript", 14),
     Action("regenerate_anywhere", "regenerate", "ctrl+r", "ctrl+r", "again",
            "Another reply, with a new seed.", "Chat", rank=45, palette=False),
-    Action("edit", "edit", "e", "e", "edit", "Edit the last message; sending it makes a"
-           " sibling.", "Chat", "transcript", 15),
+    Action("edit", "edit", "e", "e", "edit", "Edit the last message, or with a token its reply;"
+           " either becomes a sibling.", "Chat", "transcript", 15, when="no token"),
+    Action("edit_here", "edit_reply", "", "e", "edit reply", "With a token: edit its reply.",
+           "Chat", "transcript", 15, when="token", palette=False),
+    Action("edit_reply", "edit_reply", "E", "E", "edit reply",
+           "Edit this reply, or the last one, and go on from its text or from a place in it.",
+           "Chat", "transcript"),
+    Action("begin_letter", "begin", "B", "B", "begin with …",
+           "Answer this message with a reply that begins with a text of yours.", "Chat",
+           "transcript", 43, palette=False),
+    Action("begin", "begin", "ctrl+d", "ctrl+d", "begin with …",
+           "Give replies a text to begin with; esc in the composer takes it back.", "Chat",
+           rank=62),
     Action("new", "new_chat", "ctrl+n", "ctrl+n", "new chat", "Start a new chat.", "Chat",
            rank=70),
     # --- α

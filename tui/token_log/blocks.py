@@ -148,6 +148,7 @@ class ReplyBlock:
         details = [
             f"seed {reply.seed}",
             which(*self.siblings),
+            "edited" if reply.edits else "",
             f"{reply.forced} given" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
             sampling_line(reply.sampling),
