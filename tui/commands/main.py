@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import diff, engine, loss, options, search, sweep
+from logit_amp_chat.tui.commands import diff, engine, export, loss, options, search, sweep
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage or a text that"
@@ -96,8 +96,7 @@ def chat(
 
     folder = transcripts or default_folder()
     with mirroring(mirror, folder) as copies:
-        code = run_chat(chosen, transcripts=folder, resume=resume, mirror=copies)
-    raise typer.Exit(code)
+        raise typer.Exit(run_chat(chosen, transcripts=folder, resume=resume, mirror=copies))
 
 
 def _refuse_stray_options(context: typer.Context) -> None:
@@ -197,22 +196,7 @@ def profiles(
     list_profiles(as_json=as_json)
 
 
-@app.command(epilog=EXIT_CODES)
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
-    ] = None,
-    debug: options.Debug = False,
-) -> None:
-    """Export a saved conversation as a document."""
-    from logit_amp_chat.tui.commands import export as headless
-
-    headless.run(file, to, out)
+app.command(name="export", epilog=EXIT_CODES)(export.command)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")

@@ -146,6 +146,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Count behaviours over α, and estimate how rare they are in the model itself.
@@ -160,6 +161,7 @@ def command(
     _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
     from logit_amp_chat.tui.commands import sweep_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
@@ -195,7 +197,8 @@ def command(
         loading={"system": system} | options.given(context, options.LOADING),
         sampling=options.given(context, options.SAMPLING),
     )
-    raise typer.Exit(sweep_run.run(given, asked))
+    with mirroring(mirror):
+        raise typer.Exit(sweep_run.run(given, asked))
 
 
 def _outputs(params: Mapping[str, Any]) -> Outputs:
