@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         token_changes,
     )
     from logit_amp_chat.core.api.loss import LossCurve
+    from logit_amp_chat.core.api.mirror import mirror
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
@@ -50,6 +51,7 @@ _HOMES = {
         "token_changes",
     ),
     "core.api.loss": ("LossCurve",),
+    "core.api.mirror": ("mirror",),
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
@@ -93,6 +95,7 @@ __all__ = [
     "TranscriptError",
     "UsageError",
     "load_profile",
+    "mirror",
     "most_lowered",
     "most_raised",
     "open_pair",

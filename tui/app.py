@@ -35,6 +35,7 @@ from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.user_keys import keymap_path, read_keymap
 from logit_amp_chat.tui.terminal.capabilities import check_terminal
+from logit_amp_chat.tui.terminal.size import follow_terminal
 from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0
@@ -203,6 +204,7 @@ def run_chat(
     TranscriptError where `resume` cannot be continued.
     """
     check_terminal()
+    follow_terminal()
     session = ChatSession(profile, transcripts, make_engine)
     session.saved.mirror = mirror
     try:

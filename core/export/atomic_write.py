@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.transcripts.written_files import announce
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -20,6 +21,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             path.write_bytes(data)
         else:
             _replace(path, data)
+            announce(path)
     except OSError as error:
         raise TranscriptError(
             f"Cannot write {path}: {error.strerror}.", "Choose another place with --out."

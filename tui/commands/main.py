@@ -14,6 +14,7 @@ from logit_amp_chat.tui.commands import (
     bench,
     diff,
     engine,
+    export,
     loss,
     options,
     sampling_options,
@@ -99,8 +100,7 @@ def chat(
 
     folder = transcripts or default_folder()
     with mirroring(mirror, folder) as copies:
-        code = run_chat(chosen, transcripts=folder, resume=resume, mirror=copies)
-    raise typer.Exit(code)
+        raise typer.Exit(run_chat(chosen, transcripts=folder, resume=resume, mirror=copies))
 
 
 def _refuse_stray_options(context: typer.Context) -> None:
@@ -210,22 +210,7 @@ def profiles(
     list_profiles(as_json=as_json)
 
 
-@app.command(epilog=EXIT_CODES)
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
-    ] = None,
-    debug: options.Debug = False,
-) -> None:
-    """Export a saved conversation as a document."""
-    from logit_amp_chat.tui.commands import export as headless
-
-    headless.run(file, to, out)
+app.command(name="export", epilog=EXIT_CODES)(export.command)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")
