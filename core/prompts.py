@@ -92,5 +92,5 @@ class OpeningsRequest:
             prompt=prompt,
             forced=len(self.path),
             raw=self.raw,
-            top=self.top,
+            candidates=self.top,
         )

@@ -121,7 +121,7 @@ class Request:
             prompt=prompt,
             forced=min(forced, sampling.max_new_tokens),
             raw=self.raw,
-            top=self.top,
+            candidates=self.top,
             follows=lane.follows,
         )
 
@@ -154,7 +154,7 @@ class ScoreRequest:
             prompt=self.prompt,
             forced=len(self.tokens),
             raw=True,
-            top=self.top,
+            candidates=self.top,
         )
 
 

@@ -256,7 +256,7 @@ def _decode(
             turn=0,
             sampling=sampling,
             prompt=PromptIds(before=prompt, after=prompt),
-            top=TOP,
+            candidates=TOP,
         )
         for n in range(lanes)
     ]

@@ -41,7 +41,7 @@ class TokenChooser:
         self.token = torch.empty(0)
         """(R,) ids chosen last."""
         self._pair = pair
-        self._top = replies[0].top
+        self._top = replies[0].candidates
         self.noise = Noise.of(replies, pair.size, pair.device)
         self._sampling: Sampling | None = None
         self._filters = Filters.of(replies[0].sampling)

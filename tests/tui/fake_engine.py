@@ -268,7 +268,7 @@ class FakeEngine:
             alpha=request.alpha,
             path=tuple(path),
             prompt=PromptIds((1, 2), (1, 2)),
-            size=request.top,
+            candidates=request.top,
             kl=1.5,
             kl_amplified=0.25,
             entropy=1.25,

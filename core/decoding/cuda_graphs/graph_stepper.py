@@ -238,7 +238,7 @@ class GraphStepper:
         """Start at token `index` of the replies, from the prefilled caches."""
         self._graph_cache = graph_cache
         self._lanes = len(replies)
-        self._top = replies[0].top
+        self._top = replies[0].candidates
         self._inputs = inputs = graph_cache.inputs(self._lanes)
         inputs.show([side[-1:].expand(self._lanes, -1) for side in graph_cache.runner.logits])
         self._noise = noise
