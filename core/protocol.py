@@ -14,7 +14,13 @@ from pydantic import ValidationError
 
 from logit_amp_chat.core import samples
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.prompts import OpeningsRequest, parent_of, turn_of
+from logit_amp_chat.core.prompts import (
+    OpeningsRequest,
+    PromptRequest,
+    PromptTokens,
+    parent_of,
+    turn_of,
+)
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import (
     Change,
@@ -202,6 +208,7 @@ AnyRequest = (
     Request
     | ScoreRequest
     | OpeningsRequest
+    | PromptRequest
     | ReadRequest
     | NamesRequest
     | samples.SampleRequest
@@ -229,11 +236,15 @@ class Loading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The pair is ready; `notices` are things the user should know, one sentence each."""
+    """The pair is ready; `notices` are things the user should know, one sentence each.
+
+    `special_tokens` are the spellings of those that a message does not mean by spelling them.
+    """
 
     session: Session
     notices: tuple[str, ...] = ()
     memory: int = 0
+    special_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +292,7 @@ Event = (
     | Change
     | Finish
     | Opening
+    | PromptTokens
     | Document
     | ReadBlock
     | TokenSums
@@ -333,6 +345,12 @@ class Engine(Protocol):
         The numbers are those of whole passes over the text's windows, whatever was asked
         before. Raises LogitAmpError before the first event if the text cannot be read, and
         later where a number is none.
+        """
+
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        """Render a prompt: one PromptTokens, then Idle. Nothing is computed.
+
+        Raises LogitAmpError if the template refuses the messages.
         """
 
     def names(self, request: NamesRequest) -> Iterator[Event]:

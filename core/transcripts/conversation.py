@@ -22,14 +22,15 @@ from logit_amp_chat.core.records import (
     Step,
     Title,
 )
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 
 @dataclass
 class ReplyLog:
     """One reply with its steps and changes; `finish` is None while it runs or if it was `cut_off`.
 
-    `session` is the one that decoded it; `notes` are by step, None for the whole reply.
+    `session` is the one that decoded it; `notes` are by step, None for the whole reply. `parts`
+    are what it consists of so far.
     """
 
     reply: Reply
@@ -40,8 +41,10 @@ class ReplyLog:
     cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
-    _text: ReplyText = field(default_factory=ReplyText, repr=False)
-    _pieces: list[str] = field(default_factory=list, repr=False)
+    parts: ReplyParts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.parts = ReplyParts(self.reply.thinks)
 
     @property
     def id(self) -> str:
@@ -70,25 +73,47 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """The text so far, without special tokens.
+        """What it says so far, without thinking and without special tokens; tool calls are in it.
 
-        An incomplete character is held back until its bytes have come, and
-        becomes U+FFFD if the reply finishes first.
+        An incomplete character is held back until its bytes have come, and becomes U+FFFD if
+        the reply finishes first. The space that separates a first word from the prompt is left
+        out, except where the reply continues a text.
         """
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        answer = self.parts.answer
+        begins = self.parts.parts[:1] and self.parts.parts[0].kind == "answer"
+        return answer[self.blank :] if begins else answer
+
+    @property
+    def blank(self) -> int:
+        """How many spaces at its beginning are not shown: see `text`."""
+        return 0 if self.reply.raw else self.parts.blank
+
+    @property
+    def thinking(self) -> str:
+        """What was thought so far."""
+        return self.parts.thinking
+
+    def as_message(self) -> Message:
+        """The reply as a message of the history, with the ids that the models said."""
+        return Message(
+            id=self.id,
+            parent=self.reply.parent,
+            role="assistant",
+            text=self.text,
+            token_ids=tuple(step.token for step in self.steps),
+            thinks=self.reply.thinks,
+        )
 
     def add(self, record: Step | Change | Finish) -> None:
         """Add the next record."""
         if isinstance(record, Step):
             self.steps.append(record)
-            self._pieces.append(self._text.add(record))
+            self.parts.add(record)
         elif isinstance(record, Change):
             self.changes.append(record)
         else:
             self.finish = record
-            self._pieces.append(self._text.finish())
+            self.parts.finish()
 
 
 @dataclass(frozen=True)
@@ -301,12 +326,12 @@ class Conversation:
         return next(above, None)
 
     def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
-        """The thread as a `Request` wants it: replies as assistant messages with the reply's id."""
+        """The thread as a `Request` wants it: replies as assistant messages with their ids."""
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
             item
             if isinstance(item, Message)
-            else Message(id=item.id, parent=item.reply.parent, role="assistant", text=item.text)
+            else item.as_message()
             for item in reversed(thread)
         )
 
