@@ -13,7 +13,7 @@ from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.adapters import base_notice
-from logit_amp_chat.core.models.architecture import check_class
+from logit_amp_chat.core.models.architecture import check_class, check_docstrings
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.description import read_config
 from logit_amp_chat.core.models.gguf_file import check_gguf
@@ -84,6 +84,7 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
             "There is no folder for temporary files: neither /tmp nor another can be written.",
             "Set TMPDIR to a folder that can.",
         )
+    check_docstrings()
     device = choose_device(profile.device)
     origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
     before, after = origins
