@@ -329,10 +329,7 @@ class Conversation:
         """The thread as a `Request` wants it: replies as assistant messages with their ids."""
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
-            item
-            if isinstance(item, Message)
-            else item.as_message()
-            for item in reversed(thread)
+            item if isinstance(item, Message) else item.as_message() for item in reversed(thread)
         )
 
     # --- the current thread -----------------------------------------------------
