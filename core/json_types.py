@@ -75,5 +75,5 @@ class AsColumns:
             raise ValueError(f"expected the columns {', '.join(self.names)}")
         return [
             tuple(NEVER if value is None else value for value in row) if None in row else row
-            for row in zip(*columns, strict=True)  # type: ignore[arg-type]
+            for row in zip(*columns, strict=True)
         ]

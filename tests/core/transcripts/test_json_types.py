@@ -18,6 +18,8 @@ from logit_amp_chat.core.records import (
     Known,
     Name,
     Record,
+    Role,
+    Session,
     SideInfo,
     Title,
     Unknown,
@@ -27,7 +29,7 @@ from tests.core.read_texts import document
 from tests.core.samples import conversation, finish, message, opening, reply, session, step
 
 WORDS = (("some", 0.5), (" text", 2.5))
-SPANS = ((0, "user", 0, 2), (1, "assistant", 2, 4))
+SPANS: tuple[tuple[int, Role, int, int], ...] = ((0, "user", 0, 2), (1, "assistant", 2, 4))
 CHECK = CacheCheck(use="none", kl=math.inf, largest=math.inf, limit=0.1, failed={"turns": "far"})
 GPTQ = SideInfo("org/m", "abc", "org/a", "bfloat16", "gptq 4-bit", "def", "org/b", "tokenizer")
 
@@ -134,7 +136,7 @@ def as_version_1(line: dict[str, Any]) -> dict[str, Any]:
 def test_a_line_of_version_1_is_the_same_record(record: Record) -> None:
     line = as_version_1(json.loads(to_line(record)))
     found = from_line(json.dumps(line))
-    assert found == (replace(record, version=1) if line["type"] == "session" else record)
+    assert found == (replace(record, version=1) if isinstance(record, Session) else record)
 
 
 def test_a_line_of_version_1_as_it_was_written() -> None:
