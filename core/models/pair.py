@@ -100,12 +100,14 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
         tokenizer,
         (before.rows, after.rows),
         (before.text.name, after.text.name),
-        by_id=profile.vocabulary == "by-id",
+        # An adapter's tokenizer may call the ids of its model something else: they are the same.
+        by_id=profile.vocabulary == "by-id" or before.source.weights == after.source.weights,
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides, notices = load_sides(profile, origins, device, report)
-    bases = (base_notice(origin.adapter, origin.source) for origin in origins)
-    notices += dict.fromkeys(notice for notice in bases if notice)
+    for origin in origins:
+        found = (base_notice(origin.adapter, origin.source), origin.text.notice)
+        notices += [notice for notice in found if notice and notice not in notices]
     return _assemble(profile, origins, sides, tokenizer, shared, notices)
 
 
