@@ -37,6 +37,19 @@ _Loader.add_implicit_resolver(
 )
 
 
+def scalar(text: str) -> str | bool | int | float | None:
+    """The scalar that YAML reads in a text; the text itself where it reads something else."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None and node.tag in _SCALARS:
+            value = loader.construct_object(node)
+            return value if isinstance(value, str | bool | int | float | None) else text
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError):
+        pass
+    return text
+
+
 @dataclass
 class YamlFile:
     """The data of one file, and the line (from 1) of every key in it."""

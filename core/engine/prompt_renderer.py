@@ -8,12 +8,13 @@ from datetime import datetime
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
-from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.text import Utf8Stream
 
 Variables = Mapping[str, TemplateValue]
 
@@ -78,6 +79,8 @@ class PromptRenderer:
         forced = (*request.forced, *(chat.encoded(request.begin) if request.begin else ()))
         notices = [*before.notices, *after.notices]
         notices += unknown_variables(self._pair.template, chat.variables)
+        if not request.raw and (own := chat.own_words(request.messages, moment)):
+            notices.append(f"The chat template says of its own: {shortened(own)}")
         return PromptTokens(
             before=self._described(before.ids),
             after=self._described(after.ids),
@@ -86,9 +89,13 @@ class PromptRenderer:
         )
 
     def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:
-        steering = self._chat.special_tokens.ids
+        """Each id with the text that it completes, so that these are the whole text together."""
+        steering, stream = self._chat.special_tokens.ids, Utf8Stream()
+        texts = [stream.feed(self._pair.token_bytes.raw(i)) for i in ids]
+        if texts:
+            texts[-1] += stream.finish()
         return tuple(
-            PromptToken(i, self._pair.token_bytes.describe(i)[0], i in steering) for i in ids
+            PromptToken(i, text, i in steering) for i, text in zip(ids, texts, strict=True)
         )
 
     def _tell(self, sentences: Sequence[str]) -> None:
