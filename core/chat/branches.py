@@ -5,7 +5,7 @@ from __future__ import annotations
 from logit_amp_chat.core.chat.prefix import EditedReply, Prefix, longer
 from logit_amp_chat.core.chat.same_pair import models
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 

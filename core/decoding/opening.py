@@ -36,7 +36,7 @@ def _opening(reply: Reply, path: Sequence[Step], last: Step) -> Opening:
         path=tuple(_candidate(step) for step in path),
         prompt=reply.prompt,
         raw=reply.raw,
-        size=reply.top,
+        candidates=reply.candidates,
         kl=last.kl,
         kl_amplified=last.kl_amplified,
         entropy=last.entropy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import PurePosixPath
@@ -9,11 +10,16 @@ from typing import NamedTuple
 
 from logit_amp_chat.core.lanes import lane_heading, lane_title
 from logit_amp_chat.core.number_format import count, setting, signed, which
-from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
+from logit_amp_chat.core.records import Message, Note, Session, SideInfo
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.reply_parts import Part, is_thinking
+
+# A folder or file in the title of a pair that was given as BEFORE → AFTER or BEFORE → + ADAPTER.
+_LOCAL = r"(?:~|\.{0,2})/"
+_FOLDER = re.compile(rf"(^|→ (?:\+ )?)({_LOCAL}.*?)(?= → |$)")
 
 
 class Piece(NamedTuple):
@@ -231,8 +237,12 @@ def note(state: Conversation, note: Note) -> str:
 
 
 def title(session: Session | None) -> str:
-    """The title of a document about this session."""
-    return str(session.profile.get("title") or "") if session else ""
+    """The title of a document about this session; folders that it names by their last part.
+
+    A pair that was given as two folders is called after them, wherever they are.
+    """
+    said = str(session.profile.get("title") or "") if session else ""
+    return _FOLDER.sub(lambda found: found[1] + PurePosixPath(found[2]).name, said)
 
 
 def pair(session: Session) -> tuple[str, str]:
@@ -259,11 +269,19 @@ def _side(side: SideInfo) -> str:
 
 
 def _model(name: str, revision: str | None) -> str:
-    """Name and revision; of a local path only the last two parts, for privacy."""
-    folder = PurePosixPath(name)
-    if folder.is_absolute():
-        name = "/".join(("…", *folder.parts[-2:]))
+    """Name and revision, for whoever the document is passed on to."""
+    name = without_way(name)
     return f"{name}@{revision}" if revision else name
+
+
+def without_way(name: str) -> str:
+    """A local path by its last two parts, without what says whose machine it was on."""
+    if not re.match(_LOCAL, name):
+        return name
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", "~", "..")]
+    if name.startswith("/") and parts[:1] in (["home"], ["Users"]):
+        parts = parts[2:]
+    return "/".join(("…", *parts[-2:]))
 
 
 def parent(state: Conversation, message: Message) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.records import (
     Change,
-    Ends,
     Finish,
     Keep,
     Message,
@@ -17,11 +16,11 @@ from logit_amp_chat.core.records import (
     Opening,
     Record,
     Reply,
-    Sampling,
     Session,
     Step,
     Title,
 )
+from logit_amp_chat.core.sampling import Ends, Sampling
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 

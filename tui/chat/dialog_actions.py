@@ -6,7 +6,7 @@ from pathlib import Path
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
 from logit_amp_chat.tui.chat.layout import ChatView

@@ -14,7 +14,7 @@ from textual.types import CSSPathType
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.number_format import MINUS, setting
-from logit_amp_chat.core.records import Ends, Penalize, Sampling
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 from logit_amp_chat.core.text import parsed
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput

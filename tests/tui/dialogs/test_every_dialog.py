@@ -16,7 +16,8 @@ from textual.widgets import Input, TextArea
 from logit_amp_chat.core.chat.openings import MessageOpenings
 from logit_amp_chat.core.chat.prefix import EditedReply
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.core.records import Candidate, LogProbs, Sampling
+from logit_amp_chat.core.records import Candidate, LogProbs
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen

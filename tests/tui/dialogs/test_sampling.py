@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.number_format import setting
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.dialogs.sampling import (
     MEANING,
     NUMBERS,
