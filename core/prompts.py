@@ -36,7 +36,10 @@ class PromptToken(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRequest:
-    """Render what a `Request` with these fields would give to the models; nothing is computed."""
+    """Render what a `Request` with these fields would give to the models; nothing is computed.
+
+    With `recorded` the prompt is those ids, as a reply has them, and not rendered anew.
+    """
 
     messages: tuple[Message, ...]
     raw: bool = False
@@ -44,6 +47,7 @@ class PromptRequest:
     template: Mapping[str, TemplateValue] | None = None
     forced: tuple[int, ...] = ()
     begin: str = ""
+    recorded: PromptIds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,13 @@ from pydantic import ValidationError
 
 from logit_amp_chat.core import samples
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.prompts import OpeningsRequest, parent_of, turn_of
+from logit_amp_chat.core.prompts import (
+    OpeningsRequest,
+    PromptRequest,
+    PromptTokens,
+    parent_of,
+    turn_of,
+)
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import (
     Change,
@@ -207,7 +213,7 @@ AnyRequest = (
     | samples.SampleRequest
     | samples.RescoreRequest
 )
-Command = AnyRequest | Adjustment
+Command = AnyRequest | PromptRequest | Adjustment
 
 # --- from the engine to the app -------------------------------------------------
 
@@ -281,6 +287,7 @@ Event = (
     | Change
     | Finish
     | Opening
+    | PromptTokens
     | Document
     | ReadBlock
     | TokenSums

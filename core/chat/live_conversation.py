@@ -18,7 +18,7 @@ from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Event,
     Failed,
@@ -39,6 +39,7 @@ from logit_amp_chat.core.records import (
     Reply,
     Sampling,
     Step,
+    TemplateValue,
     new_id,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
@@ -69,6 +70,8 @@ class LiveConversation:
         self.saved = SavedConversation(transcripts, self.report_unsaved)
         self.link = EngineLink(make_engine, self.saved.recorder, clock, patience)
         self.state: State = "closed"
+        self.template: dict[str, TemplateValue] = dict(profile.template)
+        """The variables that the chat template gets, from the next prompt on."""
         self.opened: Opened | None = None
         self.loading: dict[str, Loading] = {}  # the newest report of each stage
         self.pending_request: PendingRequest | None = None
@@ -148,6 +151,7 @@ class LiveConversation:
             forced=forced,
             raw=raw or self.saved.conversation.is_raw(leaf),
             time=self.saved.conversation.began,
+            template=self.template,
         )
         return self._send(request)
 
@@ -160,8 +164,14 @@ class LiveConversation:
             alpha=alpha,
             raw=conversation.is_raw(leaf),
             time=conversation.began,
+            template=self.template,
             ends=ends,
         )
+        self._send(request)
+
+    def ask_prompt(self, request: PromptRequest, take: Callable[[Event], None]) -> None:
+        """Have a prompt rendered to be looked at; `take` is that of `ask_apart`."""
+        self._take_apart = take
         self._send(request)
 
     def ask_apart(

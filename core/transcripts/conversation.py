@@ -331,12 +331,10 @@ class Conversation:
         """The user's messages in the current thread, oldest first."""
         return [m.text for m in self.thread() if isinstance(m, Message) and m.role == "user"]
 
-    def system_text(self, leaf: str | None) -> str:
-        """The system prompt in force at a message or reply."""
-        if leaf is None:
-            return ""
-        said = (i for i in self._ancestors(leaf) if isinstance(i, Message))
-        return next((message.text for message in said if message.role == "system"), "")
+    def system(self, leaf: str | None) -> str | None:
+        """The system prompt in force at a message or reply; None: the template's, "": none."""
+        found = system_prompt(self.history(leaf)) if leaf is not None else None
+        return found.text if found is not None else None
 
     def prompt(self, leaf: str, follows: str | None = None) -> tuple[Message, ...]:
         """The messages of a request for a reply to `leaf`: one system prompt, then the turns.
@@ -344,9 +342,22 @@ class Conversation:
         The message continues the reply `follows` instead of the one it was said to, if given.
         """
         history = self.history(leaf, follows)
-        system = [m for m in history if m.role == "system"][-1:]
+        system = system_prompt(history)
         turns = [m for m in history if m.role != "system"]
-        return (*(m for m in system if m.text), *turns)
+        return (*([system] if system is not None else []), *turns)
+
+
+def system_prompt(history: Iterable[Message]) -> Message | None:
+    """The system prompt in force after `history`; None: the template's own.
+
+    An empty one takes back the one before it. Without one before it, it removes the template's
+    own, and is in force itself.
+    """
+    found: Message | None = None
+    for message in history:
+        if message.role == "system":
+            found = message if message.text or found is None else None
+    return found
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:

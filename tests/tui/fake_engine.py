@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Command,
     Drain,
@@ -38,6 +38,7 @@ from logit_amp_chat.core.records import (
     Step,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from tests.tui.fake_prompts import rendered
 from tests.tui.fake_reading import FakeReading, token_id
 from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
 
@@ -129,6 +130,7 @@ class FakeEngine:
         self.rescoring: RescoreRequest | None = None
         self.waiting: OpeningsRequest | None = None
         self.reading: FakeReading | None = None
+        self.systems = ("", "")  # of the sides, in prompts that are looked at
         self.refuses = ""  # why no text is read
         self.ratios: dict[str, float] = {}
         """log p after − log p before of some tokens of texts; of the others it is small."""
@@ -160,6 +162,8 @@ class FakeEngine:
                 self.waiting = command
                 if not self.holds:
                     self.open_next()
+            case PromptRequest():
+                self.emit([rendered(command, self.systems), Idle()])
             case ReadRequest():
                 if self.refuses:
                     self.emit([Failed(message=self.refuses), Idle()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat.settings import use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Opened
@@ -28,17 +29,17 @@ class ConversationActions:
         """Send what is in the composer."""
         self.view.composer.action_submit()
 
-    def submitted(self, text: str) -> None:
+    def submitted(self, text: str, *, special: bool = False) -> None:
         """The composer has handed over a message."""
         view = self.view
         if self.session.saved.read_only:
-            view.composer.put(text)
+            view.composer.put(text, special=special)
             self.say_read_only()
             return
         view.notice.clear_information()
         view.log_view.set_cursor(None)
         view.compared = None
-        self.session.submit(text)
+        self.session.submit(text, special=special)
         if self.session.state == "failed":
             view.notice.say("The models are not loaded.", RELOAD, error=True)
         view.sync_thread()
@@ -100,11 +101,11 @@ class ConversationActions:
         if self.session.saved.read_only:
             self.say_read_only()
             return
-        text = self.session.edit()
-        if text is None:
+        self.session.edit()
+        if (message := self.session.editing) is None:
             self.view.notice.say("There is no message to edit yet.", "Write one first.")
             return
-        self.view.composer.put(text)
+        self.view.composer.put(message.text, special=message.special)
         self.host.set_focus(self.view.composer)
         self.view.refresh_status()
 
@@ -118,7 +119,7 @@ class ConversationActions:
         except SuspendNotSupported:
             self.view.notice.say("This terminal cannot be handed to an editor.")
         else:
-            self.view.composer.put(text)
+            self.view.composer.put(text, special=self.view.composer.special)
         self.host.set_focus(self.view.composer)
 
     def _edited(self) -> str:
@@ -139,8 +140,9 @@ class ConversationActions:
     def return_queued(self) -> None:
         """Put what was submitted but not sent back into the composer."""
         composer = self.view.composer
-        if text := self.session.take_queued():
-            composer.put("\n\n".join(filter(None, [composer.text, text])))
+        if (draft := self.session.take_queued()).text:
+            text = "\n\n".join(filter(None, [composer.text, draft.text]))
+            composer.put(text, special=composer.special or draft.special)
 
     def say_read_only(self) -> None:
         """Why nothing can be said here, and what can be done."""
@@ -233,7 +235,7 @@ class ConversationActions:
 
     def _new_chat(self) -> None:
         if not self.session.conversation.thread():
-            self.session.use_defaults(self.session.profile)
+            use_defaults(self.session, self.session.profile)
             self.view.legend.metric = None
         self.session.new_chat()
         self.view.compared = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat.settings import use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.records import Sampling
@@ -79,7 +80,7 @@ class DialogActions(FileActions):
 
         def take(profile: Profile | None) -> None:
             if profile is not None:
-                self.session.use_defaults(profile)
+                use_defaults(self.session, profile)
                 self.conversation.load(profile)
 
         self.host.app.push_screen(ProfileScreen(self.session.profile), take)

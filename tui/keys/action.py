@@ -13,11 +13,12 @@ Place = Literal[
     "search",
     "chats",
     "openings",
+    "prompt",
     "reading",
     "sweep",
 ]
 # What works anywhere in the chat does not reach these.
-DIALOGS: tuple[Place, ...] = ("chats", "openings", "reading", "sweep")
+DIALOGS: tuple[Place, ...] = ("chats", "openings", "prompt", "reading", "sweep")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from textual.binding import Binding
 from textual.keys import format_key
 
 from logit_amp_chat.tui.keys.action import DIALOGS, Action, Actions, Place
+from logit_amp_chat.tui.keys.prompt_actions import PROMPT
 from logit_amp_chat.tui.keys.reading_actions import READING
 from logit_amp_chat.tui.keys.sweep_actions import SWEEP
 
@@ -99,6 +100,9 @@ ACTIONS: Actions = (
     Action("openings", "openings", "o", "o", "openings",
            "What each model would begin the reply with, and what training changed there.",
            "Look", "transcript", 16),
+    Action("prompt", "prompt", "P", "P", "prompt",
+           "The prompt of this reply, token by token; without a cursor that of your message.",
+           "Look", "transcript", 44),
     Action("older", "sibling(-1)", "less_than_sign", "<", "sibling",
            "The previous sibling: another reply to the message, or its previous version.", "Look",
            "transcript", 18),
@@ -236,6 +240,7 @@ ACTIONS: Actions = (
            "openings", palette=False),
     Action("opening_leave", "", "", "esc", "back", "Back to the transcript.", "Openings",
            "openings", palette=False),
+    *PROMPT,
     *READING,
     *SWEEP,
     # --- searching

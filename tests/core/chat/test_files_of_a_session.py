@@ -10,6 +10,7 @@ import pytest
 
 from logit_amp_chat.core.chat.engine_link import Unsaved
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.settings import prefer_profile
 from logit_amp_chat.core.protocol import Forget, Request
 from logit_amp_chat.core.records import Message, Reply, Session, Step
 from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
@@ -160,12 +161,12 @@ def test_the_command_line_beats_a_resumed_chat(tmp_path: Path, engines: Engines)
     first.close()
     same = make_session(tmp_path, engines)
     same.resume(path)
-    same.prefer_profile()
+    prefer_profile(same)
     assert same.alpha == 2.0
     same.close()
     told = make_session(tmp_path, engines, demo_profile(alpha=5.0))
     told.resume(path)
-    told.prefer_profile()
+    prefer_profile(told)
     assert told.alpha == 5.0
 
 
