@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +24,19 @@ def turn_of(messages: Sequence[Message]) -> int:
 def parent_of(messages: Sequence[Message]) -> str | None:
     """The id of the message that is answered."""
     return messages[-1].id if messages else None
+
+
+def system_prompt(history: Iterable[Message]) -> Message | None:
+    """The system prompt in force after `history`; None: the template's own.
+
+    An empty one takes back the one before it. Without one before it, it removes the template's
+    own, and is in force itself.
+    """
+    found: Message | None = None
+    for message in history:
+        if message.role == "system":
+            found = message if message.text or found is None else None
+    return found
 
 
 class PromptToken(NamedTuple):

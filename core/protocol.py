@@ -208,12 +208,13 @@ AnyRequest = (
     Request
     | ScoreRequest
     | OpeningsRequest
+    | PromptRequest
     | ReadRequest
     | NamesRequest
     | samples.SampleRequest
     | samples.RescoreRequest
 )
-Command = AnyRequest | PromptRequest | Adjustment
+Command = AnyRequest | Adjustment
 
 # --- from the engine to the app -------------------------------------------------
 
@@ -235,11 +236,15 @@ class Loading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The pair is ready; `notices` are things the user should know, one sentence each."""
+    """The pair is ready; `notices` are things the user should know, one sentence each.
+
+    `special_tokens` are the spellings of those that a message does not mean by spelling them.
+    """
 
     session: Session
     notices: tuple[str, ...] = ()
     memory: int = 0
+    special_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +345,12 @@ class Engine(Protocol):
         The numbers are those of whole passes over the text's windows, whatever was asked
         before. Raises LogitAmpError before the first event if the text cannot be read, and
         later where a number is none.
+        """
+
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        """Render a prompt: one PromptTokens, then Idle. Nothing is computed.
+
+        Raises LogitAmpError if the template refuses the messages.
         """
 
     def names(self, request: NamesRequest) -> Iterator[Event]:

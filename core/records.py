@@ -97,7 +97,14 @@ class PromptIds:
 
 @dataclass(frozen=True, slots=True)
 class SideInfo:
-    """One loaded side, as precisely as it can be named."""
+    """One loaded side, as precisely as it can be named.
+
+    `quantization` is that of the loaded weights, whether they were saved quantized or were
+    quantized on loading: none, nf4, int8, fp8, gptq 4-bit, gguf Q4_K … The adapter names
+    `adapter_base` as the model that it was trained on, and `adapter_brings` its own tokenizer,
+    template or both. Sides that differ in these two alone count as the same: what decides
+    numbers is in other fields.
+    """
 
     model: str
     revision: str | None
@@ -105,6 +112,8 @@ class SideInfo:
     dtype: str
     quantization: str
     adapter_revision: str | None = None
+    adapter_base: str | None = field(default=None, compare=False)
+    adapter_brings: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

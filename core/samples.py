@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Sampling, Step
+from logit_amp_chat.core.records import (
+    FinishReason,
+    Message,
+    PromptIds,
+    Sampling,
+    Step,
+    TemplateValue,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +43,7 @@ class SampleRequest:
     every token are wanted: if there are any, the αs of all draws are among them. After its
     first `amplify_first` tokens (None: never) a reply goes on at α = 0, as do all αs of the
     grid. `rows` replies are decoded at once (None: what memory allows). With `top` every
-    reply has its steps, with candidates as in a `Request`.
+    reply has its steps, with candidates as in a `Request`, whose `time` and `template` these are.
     """
 
     prompts: tuple[SamplePrompt, ...]
@@ -46,6 +54,7 @@ class SampleRequest:
     rows: int | None = None
     top: int = 0
     time: str | None = None
+    template: Mapping[str, TemplateValue] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.library import holds_texts
+from logit_amp_chat.core.transcripts.mirror import Mirror
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
@@ -38,6 +39,7 @@ from logit_amp_chat.tui.terminal.capabilities import check_terminal
 from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0
+MIRROR_SECONDS = 8.0
 
 
 def _commands() -> type[Provider]:
@@ -139,10 +141,17 @@ class ChatApp(App[int]):
     def _leave(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         self.session.close()
         # Where a clean exit hangs, leave anyway.
-        self.backstop = threading.Timer(GIVE_UP_SECONDS, os._exit, (128 + number,))
+        self.backstop = threading.Timer(GIVE_UP_SECONDS, self._give_up, (128 + number,))
         self.backstop.daemon = True
         self.backstop.start()
         loop.call_soon_threadsafe(partial(self.exit, return_code=128 + number))
+
+    def _give_up(self, code: int) -> None:
+        """End without the terminal, which does not answer; what was said is mirrored first."""
+        if (mirror := self.session.saved.mirror) is not None:
+            mirror.finish(MIRROR_SECONDS)
+            mirror.close()
+        os._exit(code)
 
     async def action_quit(self) -> None:
         """Textual's own ctrl+q: the chat decides."""
@@ -187,6 +196,7 @@ def run_chat(
     transcripts: Path,
     resume: Path | None = None,
     make_engine: MakeEngine = EngineProcess,
+    mirror: Mirror | None = None,
 ) -> int:
     """Open the chat and stay until the user leaves; returns the exit code.
 
@@ -195,6 +205,7 @@ def run_chat(
     """
     check_terminal()
     session = ChatSession(profile, transcripts, make_engine)
+    session.saved.mirror = mirror
     try:
         text = resume if resume is not None and holds_texts(resume) else None
         if resume is not None and text is None:

@@ -7,15 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from logit_amp_chat.core.chat.engine_link import (
-    EngineLink,
-    MakeEngine,
-    Unsaved,
-    Update,
-)
+from logit_amp_chat.core.chat.engine_link import EngineLink, MakeEngine, Update
 from logit_amp_chat.core.chat.pending_request import AnyPending, PendingRequest
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
-from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
@@ -256,10 +250,12 @@ class LiveConversation:
         )
         if watched:
             yield watched
+        if self.saved.mirror is not None:
+            yield from self.saved.mirror.take_news()
 
     def _apply(self, update: Update) -> None:
         apart = self._take_apart
-        if apart is not None and not isinstance(update, Unsaved | Stalled | Recovered):
+        if apart is not None and isinstance(update, Event):
             if isinstance(update, Idle | Failed):
                 self._take_apart = None
             apart(update)

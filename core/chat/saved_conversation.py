@@ -10,6 +10,7 @@ from logit_amp_chat.core.errors import ReadOnlyError, TranscriptError
 from logit_amp_chat.core.records import Keep, Message, Name, Note, Record, Title, new_id
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.mirror import Mirror
 from logit_amp_chat.core.transcripts.recorder import Recorder
 from logit_amp_chat.core.transcripts.writer import Transcript
 
@@ -24,6 +25,8 @@ class SavedConversation:
         self.conversation = Conversation()
         self.recorder = Recorder(folder, on_error)
         self.saved_as: Path | None = None  # known once the file is closed
+        self.mirror: Mirror | None = None
+        """What copies the file elsewhere, if anything does."""
 
     @property
     def read_only(self) -> bool:

@@ -145,7 +145,7 @@ class YamlFile:
         meant = {(*one["loc"][:-1], _closest(one, model)) for one in details if _is_unknown(one)}
         # A mistyped key explains a missing one.
         told = [one for one in details if one["type"] != "missing" or one["loc"] not in meant]
-        return self.errors([(one["loc"], self._what(one, model)) for one in told])
+        return self.errors([(_place(one), self._what(one, model)) for one in told])
 
     def _what(self, detail: ErrorDetails, model: type[BaseModel]) -> str:
         if _is_unknown(detail):
@@ -157,6 +157,12 @@ class YamlFile:
             return f"missing; expected {expectation(detail)}"
         found = "nothing" if detail["input"] is None else _short(_yaml(detail["input"]))
         return f"expected {expectation(detail)}, found {found}"
+
+
+def _place(detail: ErrorDetails) -> Location:
+    """Where in the file it is; a key itself has the place of its value."""
+    where = detail["loc"]
+    return where[:-1] if where[-1:] == ("[key]",) else where
 
 
 def _is_unknown(detail: ErrorDetails) -> bool:
@@ -182,7 +188,9 @@ _EXPECTED = {
     "device": "auto, cpu, cuda or cuda:N",
     "labels": "a mapping with the keys before and after",
     "presets": "a list of numbers such as [-1, 0, 0.5, 1, 2]",
+    "template": "a mapping such as {enable_thinking: false}",
     "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
+    "mirror": "a folder, or a command such as rclone copyto {file} remote:chats/{name}",
     "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
 }
 _KINDS = {"number": "a number", "integer": "a whole number"}
@@ -193,7 +201,7 @@ def expectation(detail: ErrorDetails) -> str:
     known = _EXPECTED.get(".".join(map(str, detail["loc"])))
     if known or detail["type"] == "missing":
         return known or "a value"
-    said = detail["msg"].removeprefix("Input should be ")
+    said = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     said = re.sub(r"^a valid (number|integer)\b.*", lambda kind: _KINDS[kind[1]], said)
     return re.sub(r"^(greater|less) ", r"a number \1 ", said)
 

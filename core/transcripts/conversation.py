@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from logit_amp_chat.core.prompts import system_prompt
 from logit_amp_chat.core.records import (
     Change,
     Ends,
@@ -22,14 +23,15 @@ from logit_amp_chat.core.records import (
     Step,
     Title,
 )
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 
 @dataclass
 class ReplyLog:
     """One reply with its steps and changes; `finish` is None while it runs or if it was `cut_off`.
 
-    `session` is the one that decoded it; `notes` are by step, None for the whole reply.
+    `session` is the one that decoded it; `notes` are by step, None for the whole reply. `parts`
+    are what it consists of so far.
     """
 
     reply: Reply
@@ -40,8 +42,10 @@ class ReplyLog:
     cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
-    _text: ReplyText = field(default_factory=ReplyText, repr=False)
-    _pieces: list[str] = field(default_factory=list, repr=False)
+    parts: ReplyParts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.parts = ReplyParts(self.reply.thinks)
 
     @property
     def id(self) -> str:
@@ -70,25 +74,47 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """The text so far, without special tokens.
+        """What it says so far, without thinking and without special tokens; tool calls are in it.
 
-        An incomplete character is held back until its bytes have come, and
-        becomes U+FFFD if the reply finishes first.
+        An incomplete character is held back until its bytes have come, and becomes U+FFFD if
+        the reply finishes first. The space that separates a first word from the prompt is left
+        out, except where the reply continues a text.
         """
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        answer = self.parts.answer
+        begins = self.parts.parts[:1] and self.parts.parts[0].kind == "answer"
+        return answer[self.blank :] if begins else answer
+
+    @property
+    def blank(self) -> int:
+        """How many spaces at its beginning are not shown: see `text`."""
+        return 0 if self.reply.raw else self.parts.blank
+
+    @property
+    def thinking(self) -> str:
+        """What was thought so far."""
+        return self.parts.thinking
+
+    def as_message(self) -> Message:
+        """The reply as a message of the history, with the ids that the models said."""
+        return Message(
+            id=self.id,
+            parent=self.reply.parent,
+            role="assistant",
+            text=self.text,
+            token_ids=tuple(step.token for step in self.steps),
+            thinks=self.reply.thinks,
+        )
 
     def add(self, record: Step | Change | Finish) -> None:
         """Add the next record."""
         if isinstance(record, Step):
             self.steps.append(record)
-            self._pieces.append(self._text.add(record))
+            self.parts.add(record)
         elif isinstance(record, Change):
             self.changes.append(record)
         else:
             self.finish = record
-            self._pieces.append(self._text.finish())
+            self.parts.finish()
 
 
 @dataclass(frozen=True)
@@ -301,13 +327,10 @@ class Conversation:
         return next(above, None)
 
     def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
-        """The thread as a `Request` wants it: replies as assistant messages with the reply's id."""
+        """The thread as a `Request` wants it: replies as assistant messages with their ids."""
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
-            item
-            if isinstance(item, Message)
-            else Message(id=item.id, parent=item.reply.parent, role="assistant", text=item.text)
-            for item in reversed(thread)
+            item if isinstance(item, Message) else item.as_message() for item in reversed(thread)
         )
 
     # --- the current thread -----------------------------------------------------
@@ -345,19 +368,6 @@ class Conversation:
         system = system_prompt(history)
         turns = [m for m in history if m.role != "system"]
         return (*([system] if system is not None else []), *turns)
-
-
-def system_prompt(history: Iterable[Message]) -> Message | None:
-    """The system prompt in force after `history`; None: the template's own.
-
-    An empty one takes back the one before it. Without one before it, it removes the template's
-    own, and is in force itself.
-    """
-    found: Message | None = None
-    for message in history:
-        if message.role == "system":
-            found = message if message.text or found is None else None
-    return found
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Event,
@@ -56,6 +56,9 @@ class ScriptedEngine:
 
     def read(self, request: ReadRequest) -> Iterator[Event]:
         raise AssertionError("nothing is read here")
+
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        raise AssertionError("no prompt is looked at here")
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         raise AssertionError("nothing is named here")

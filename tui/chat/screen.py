@@ -22,6 +22,7 @@ from logit_amp_chat.core.chat.watchdog import Recovered, Stalled
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
+from logit_amp_chat.core.transcripts.mirror import Mirrored, Unmirrored
 from logit_amp_chat.tui.chat import parts
 from logit_amp_chat.tui.chat.compare_actions import CompareActions
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
@@ -174,11 +175,11 @@ class ChatScreen(Screen[None]):
                 self.texts.failed(update)
             case Noticed(sentence):
                 notice.say(sentence)
-            case Unsaved() | Stalled():
+            case Unsaved() | Stalled() | Unmirrored():
                 notice.say(update.message, update.remedy, error=True)
                 self.texts.warn(update.message, update.remedy)
-            case Recovered(stalled):
-                notice.take_back(stalled.message)
+            case Recovered(said) | Mirrored(said) if said is not None:
+                notice.take_back(said.message)
             case _:
                 pass
 

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.transcripts.mirror import Mirror
 
 
 def pair_details(session: ChatSession) -> tuple[str, ...]:
     """The pair: its sides, quantization, device and memory."""
     profile, opened = session.profile, session.live.opened
     details = [f"{profile.labels.before} → {profile.labels.after}"]
-    if profile.quantization != "none":
-        details.append(profile.quantization)
+    if quantization := _quantization(session):
+        details.append(quantization)
     if opened is not None and session.state != "loading":
         details.append(opened.session.device)
         if opened.memory:
             details.append(number_format.quantity(opened.memory, "bytes"))
     return tuple(details)
+
+
+def _quantization(session: ChatSession) -> str:
+    """How both sides are quantized, of the loaded ones as they were found; "" if they are not."""
+    opened = session.live.opened
+    kinds: list[str] = [session.profile.quantization]
+    if opened is not None and session.state != "loading":
+        kinds = [opened.session.before.quantization, opened.session.after.quantization]
+    kinds = [*dict.fromkeys(kinds)]
+    return "" if kinds == ["none"] else " / ".join(kinds)
 
 
 def figures(session: ChatSession) -> tuple[str, ...]:
@@ -34,8 +45,19 @@ def figures(session: ChatSession) -> tuple[str, ...]:
     if saved.read_only:
         found.append("READ ONLY")
     elif saved.recorder.asked:
-        found.append("chat saved" if saved.recorder.saved else "NOT SAVED")
+        stands = "chat saved" if saved.recorder.saved else "NOT SAVED"
+        found.append(" · ".join(filter(None, (stands, mirrored(saved.mirror)))))
     return tuple(found)
+
+
+def mirrored(mirror: Mirror | None) -> str:
+    """When a file was last mirrored, or since when none could be."""
+    if mirror is None:
+        return ""
+    at = f"{mirror.last_success:%H:%M}" if mirror.last_success else ""
+    if mirror.failure is not None:
+        return f"NOT MIRRORED since {at}" if at else "NOT MIRRORED"
+    return f"mirrored {at}" if at else ""
 
 
 def composer_title(session: ChatSession) -> str:

@@ -67,6 +67,7 @@ def chat(
     plausibility: options.Plausibility = None,
     ends: options.Ends = None,
     max_new_tokens: options.MaxNewTokens = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -91,8 +92,12 @@ def chat(
 
     from logit_amp_chat.core.transcripts.writer import default_folder
     from logit_amp_chat.tui.app import run_chat
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
-    raise typer.Exit(run_chat(chosen, transcripts=transcripts or default_folder(), resume=resume))
+    folder = transcripts or default_folder()
+    with mirroring(mirror, folder) as copies:
+        code = run_chat(chosen, transcripts=folder, resume=resume, mirror=copies)
+    raise typer.Exit(code)
 
 
 def _refuse_stray_options(context: typer.Context) -> None:

@@ -94,6 +94,14 @@ Seed = Annotated[
     int | None, typer.Option(metavar="S", help="Seed of the sampling noise that lanes share.")
 ]
 MaxNewTokens = Annotated[int | None, typer.Option(metavar="N", help="Longest reply, in tokens.")]
+Mirror = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|COMMAND",
+        help="Also copy what is saved to a folder, or with a command such as"
+        " 'rclone copyto {file} remote:chats/{name}'; off: not even as the settings say.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches")

@@ -1,0 +1,127 @@
+"""Renders the prompts of an engine's requests: at one moment, with the variables of the profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.prompt_settings import moment_of
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.models.template_variables import unknown_variables
+from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
+from logit_amp_chat.core.protocol import Noticed, Request
+from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.text import Utf8Stream
+
+OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
+
+Variables = Mapping[str, TemplateValue]
+
+
+class PromptRenderer:
+    """What an engine needs to render prompts; every notice is told once."""
+
+    def __init__(self, profile: Profile, pair: Pair, time: str) -> None:
+        """`time` is when the session was opened."""
+        self._pair = pair
+        self._time = time
+        self._pinned = moment_of(profile.date) if profile.date else None
+        self._chat = ChatTemplate(
+            pair.tokenizer,
+            pair.template,
+            (profile.before.system, profile.after.system),
+            profile.template,
+        )
+        self._told: set[str] = set()
+        self._untold: list[str] = []
+
+    def chat(self, variables: Variables | None = None) -> ChatTemplate:
+        """The template with the variables of a request; None: those of the profile."""
+        if variables is None or variables == self._chat.variables:
+            return self._chat
+        self._tell([*unknown_variables(self._pair.template, variables)])
+        return replace(self._chat, variables=dict(variables))
+
+    def moment(self, time: str | None) -> datetime:
+        """The moment of a request, that of the session where it names none; or the profile's."""
+        if self._pinned is not None:
+            return self._pinned
+        try:
+            return datetime.fromisoformat(time or self._time)
+        except ValueError:
+            return datetime.fromisoformat(self._time)
+
+    def ids(
+        self,
+        messages: Sequence[Message],
+        *,
+        raw: bool,
+        time: str | None,
+        template: Variables | None,
+    ) -> PromptIds:
+        """The prompt of each side. Raises as `ChatTemplate.prompts` does."""
+        before, after = self.chat(template).side_prompts(messages, raw, self.moment(time))
+        self._tell([*before.notices, *after.notices])
+        return PromptIds(before.ids, after.ids)
+
+    def recorded(self, reply: Reply, request: Request) -> Reply:
+        """The reply with the moment and the variables that its prompt was rendered with."""
+        if request.raw:
+            return reply
+        variables = dict(self.chat(request.template).variables)
+        return replace(reply, template=variables, time=self.moment(request.time).isoformat())
+
+    def tokens(self, request: PromptRequest) -> PromptTokens:
+        """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
+        if request.recorded is not None:
+            return self._recorded_tokens(request, request.recorded)
+        moment, chat = self.moment(request.time), self.chat(request.template)
+        before, after = chat.side_prompts(request.messages, request.raw, moment)
+        forced = (*request.forced, *(chat.encoded(request.begin) if request.begin else ()))
+        notices = [*before.notices, *after.notices]
+        notices += unknown_variables(self._pair.template, chat.variables)
+        return PromptTokens(
+            before=self._described(before.ids),
+            after=self._described(after.ids),
+            given=self._described(forced),
+            notices=tuple(dict.fromkeys(notices)),
+        )
+
+    def _recorded_tokens(self, request: PromptRequest, recorded: PromptIds) -> PromptTokens:
+        """The ids that a reply was prompted with, and what a rendering has to say of them."""
+        try:
+            rendered = self.tokens(replace(request, recorded=None))
+        except LogitAmpError:
+            notices: tuple[str, ...] = (OTHERWISE,)
+        else:
+            ids = [[token.id for token in side] for side in (rendered.before, rendered.after)]
+            same = ids == [[*recorded.before], [*recorded.after]]
+            notices = rendered.notices if same else (OTHERWISE,)
+        return PromptTokens(
+            before=self._described(recorded.before),
+            after=self._described(recorded.after),
+            given=self._described(request.forced),
+            notices=notices,
+        )
+
+    def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:
+        """The ids with their text; a character belongs to the token that completes it."""
+        steering, stream = self._chat.special_tokens.ids, Utf8Stream()
+        texts = [stream.feed(self._pair.token_bytes.raw(i)) for i in ids]
+        if texts:
+            texts[-1] += stream.finish()
+        return tuple(PromptToken(i, t, i in steering) for i, t in zip(ids, texts, strict=True))
+
+    def _tell(self, sentences: Sequence[str]) -> None:
+        new = [s for s in dict.fromkeys(sentences) if s not in self._told]
+        self._told.update(new)
+        self._untold += new
+
+    def notices(self) -> list[Noticed]:
+        """What the prompts since the last call gave reason to say."""
+        untold, self._untold = self._untold, []
+        return [Noticed(sentence) for sentence in untold]
