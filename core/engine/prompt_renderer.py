@@ -109,12 +109,14 @@ class PromptRenderer:
         )
 
     def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:
-        """The ids with their text; a character belongs to the token that completes it."""
+        """Each id with the text that it completes, so that these are the whole text together."""
         steering, stream = self._chat.special_tokens.ids, Utf8Stream()
         texts = [stream.feed(self._pair.token_bytes.raw(i)) for i in ids]
         if texts:
             texts[-1] += stream.finish()
-        return tuple(PromptToken(i, t, i in steering) for i, t in zip(ids, texts, strict=True))
+        return tuple(
+            PromptToken(i, text, i in steering) for i, text in zip(ids, texts, strict=True)
+        )
 
     def _tell(self, sentences: Sequence[str]) -> None:
         new = [s for s in dict.fromkeys(sentences) if s not in self._told]
