@@ -14,6 +14,8 @@ from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
+WITH_SPECIAL = "with special tokens"
+
 
 class Piece(NamedTuple):
     """A part of a reply's text, safe to show; `step` is its index, None for a mark."""
@@ -173,11 +175,26 @@ def parent(state: Conversation, message: Message) -> str:
     return f"message {numbers[id]}" if id in numbers else "what is not in the file"
 
 
-def version(state: Conversation, message: Message) -> str:
-    """Which version this is of a message that was edited: " · version 1 of 2"."""
+def standing(state: Conversation, message: Message) -> str:
+    """Which version of an edited message this is, and how it was sent: " · version 1 of 2"."""
     versions = state.versions(message)
     number = versions.index(message) + 1
-    return f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+    version = f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+    return f"{version} · {WITH_SPECIAL}" if message.special else version
+
+
+def said(state: Conversation, message: Message) -> str:
+    """The text of a message; of an empty system prompt what it does."""
+    if message.role == "system" and not message.text:
+        return no_system(state, message)
+    return message.text
+
+
+def no_system(state: Conversation, message: Message) -> str:
+    """What an empty system prompt does (see `core.prompts.system_prompt`)."""
+    if state.system(message.id) is None:
+        return "(taken back: from here on the chat template's own, where it has one)"
+    return "(none, and the chat template's own is removed where it allows that)"
 
 
 def history(state: Conversation, log: ReplyLog) -> str:

@@ -46,10 +46,10 @@ class _Text:
     def _body(self, state: Conversation) -> Iterator[str]:
         follows: str | None = None
         for number, message in enumerate(state.messages.values(), 1):
-            yield self.heading(2, f"{number} · {message.role}{describe.version(state, message)}")
+            yield self.heading(2, f"{number} · {message.role}{describe.standing(state, message)}")
             if message.parent != follows:
                 yield self.line(f"Follows {describe.parent(state, message)}.")
-            yield self.block(visible(message.text))
+            yield self.block(visible(describe.said(state, message)))
             yield from self._notes(state, message.id)
             yield from self._openings(state.openings(message.id))
             kept = state.kept(message.id)

@@ -38,7 +38,7 @@ from logit_amp_chat.core.records import (
     Step,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
-from tests.tui.fake_prompts import rendered
+from tests.tui.fake_prompts import SPECIAL, rendered
 from tests.tui.fake_reading import FakeReading, token_id
 from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
 
@@ -230,7 +230,7 @@ class FakeEngine:
             vocabulary=self.vocabulary,
             end_of_turn=self.end_of_turn,
         )
-        return Opened(session=session, notices=notices, memory=16_000_000)
+        return Opened(session=session, notices=notices, memory=16_000_000, special_tokens=SPECIAL)
 
     def step(self, count: int = 1) -> None:
         """One token in every lane, `count` times."""

@@ -133,6 +133,12 @@ class ConversationActions:
             self.view.notice.say(error.message, error.remedy, error=True)
             return text
 
+    def special_tokens(self) -> None:
+        """What the message spells like a special token is that token, or text again."""
+        composer = self.view.composer
+        composer.special = not composer.special
+        self.view.refresh_special()
+
     def undo(self) -> None:
         """Undo the last change to the message."""
         self.view.composer.undo()

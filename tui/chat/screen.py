@@ -224,6 +224,7 @@ class ChatScreen(Screen[None]):
     @on(TextArea.Changed)
     def _typed(self) -> None:
         self._quit_armed = False
+        self.view.refresh_special()
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self) -> None:
@@ -242,6 +243,7 @@ class ChatScreen(Screen[None]):
 
     # --- actions: those of tui/keys/actions.py, and who has them ------------------
 
+    action_special_tokens = delegate(parts.conversation, ConversationActions.special_tokens)
     action_send = delegate(parts.conversation, ConversationActions.send)
     action_regenerate = delegate(parts.conversation, ConversationActions.regenerate)
     action_edit = delegate(parts.conversation, ConversationActions.edit)

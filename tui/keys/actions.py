@@ -36,6 +36,8 @@ ACTIONS: Actions = (
            palette=False),
     Action("undo", "undo", "ctrl+underscore", "ctrl+_", "undo",
            "Undo the last edit of the message.", "Chat", "composer", palette=False),
+    Action("special_tokens", "special_tokens", "ctrl+y", "ctrl+y", "special tokens",
+           "What the message spells like a special token is that token, or text again.", "Chat"),
     Action("editor", "editor", "ctrl+x", "ctrl+x", "editor",
            "Write the message in $VISUAL, $EDITOR or vi.", "Chat", "anywhere", 61),
     Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; close a notice; leave"
