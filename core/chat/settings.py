@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
+from logit_amp_chat.core.records import Sampling, TemplateValue
 from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.chat.session import ChatSession
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How replies are sampled, and what their prompts are made with.
+
+    `system` None is the template's own system prompt, "" none.
+    """
+
+    sampling: Sampling
+    system: str | None
+    template: Mapping[str, TemplateValue] = field(default_factory=dict)
 
 
 def use_defaults(session: ChatSession, profile: Profile) -> None:

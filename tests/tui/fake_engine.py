@@ -38,7 +38,7 @@ from logit_amp_chat.core.records import (
     Step,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
-from tests.tui.fake_prompts import SPECIAL, rendered
+from tests.tui.fake_prompts import SPECIAL, prompted, rendered
 from tests.tui.fake_reading import FakeReading, token_id
 from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
 
@@ -359,7 +359,7 @@ class FakeEngine:
         for lane in request.lanes:
             words = sum(len(m.text.split()) + 4 for m in request.messages_of(lane))
             prompt = PromptIds(tuple(range(words)), tuple(range(words)))
-            events.append(request.reply_of(lane, prompt, len(request.forced)))
+            events.append(prompted(request.reply_of(lane, prompt, len(request.forced)), request))
         self._begun = [*events, Prefill(done=words, total=words)]
         if not self.patient:
             begun, self._begun = self._begun, []

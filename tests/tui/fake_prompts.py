@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
-from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.protocol import Request
+from logit_amp_chat.core.records import Message, Reply
 from tests.tui.fake_reading import token_id
 
 SPECIAL = ("<|start|>", "<|end|>")
@@ -23,6 +25,11 @@ def rendered(request: PromptRequest, systems: tuple[str, str] = ("", "")) -> Pro
     else:
         before, after = (tuple(_side(request.messages, system)) for system in systems)
     return PromptTokens(before=before, after=after, notices=_notices(request.messages))
+
+
+def prompted(reply: Reply, request: Request) -> Reply:
+    """The reply with what its prompt was rendered with, as an engine records it."""
+    return replace(reply, template=dict(request.template or {}), time=request.time)
 
 
 def _side(messages: Sequence[Message], system: str) -> list[PromptToken]:

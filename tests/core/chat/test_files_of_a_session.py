@@ -170,6 +170,32 @@ def test_the_command_line_beats_a_resumed_chat(tmp_path: Path, engines: Engines)
     assert told.alpha == 5.0
 
 
+def test_template_variables_are_sent_and_taken_over_where_a_chat_is_resumed(
+    tmp_path: Path, engines: Engines
+) -> None:
+    first = make_session(tmp_path, engines, demo_profile(template={"thinking": False}))
+    first.live.load()
+    engines.last.load()
+    first.drain()
+    answer(first, engines, "one")
+    first.live.template = {"thinking": True, "effort": "low"}
+    answer(first, engines, "two")
+    sent = [request.template for request in requests(engines.last)]
+    assert sent == [{"thinking": False}, {"thinking": True, "effort": "low"}]
+    path = first.saved.recorder.path
+    assert path is not None
+    first.close()
+    resumed = make_session(tmp_path, engines, demo_profile(template={"thinking": False}))
+    resumed.resume(path)
+    prefer_profile(resumed)
+    assert resumed.live.template == {"thinking": True, "effort": "low"}
+    resumed.close()
+    told = make_session(tmp_path, engines, demo_profile(template={"effort": "high"}))
+    told.resume(path)
+    prefer_profile(told)
+    assert told.live.template == {"effort": "high"}
+
+
 def switch(session: ChatSession, engines: Engines, vocabulary: str) -> None:
     """Load another pair that has this vocabulary."""
     session.live.load(demo_profile(name="other", before={"model": "other/before"}))

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.chat.openings import MessageOpenings
+from logit_amp_chat.core.chat.settings import Settings
 from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.core.records import Candidate, LogProbs, Sampling
 from logit_amp_chat.core.system.machine import Machine
@@ -113,7 +114,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
         token=True,
     ),
     "raised_tokens": lambda folder: raised_tokens(),
-    "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
+    "sampling": lambda folder: SamplingScreen(Settings(Sampling(), "You are terse.")),
     "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
 
