@@ -81,7 +81,7 @@ class NoSystem(CheckedLine):
 
     def __init__(self, system: str | None) -> None:
         """Start from the system prompt in force."""
-        super().__init__("if empty", NONE if system == "" else OWN, "own|none: keep the template's")
+        super().__init__("if empty", NONE if system == "" else OWN, "own|none  own: the template's")
 
     def read(self, text: str) -> tuple[str | None] | None:
         """The system prompt that an input of `text` means; None if what stands here is neither."""
