@@ -62,7 +62,8 @@ class Request:
     `messages` is the history from the first message to the one to be answered,
     with kept replies as assistant messages. With `raw` the last message is used
     as it is, without a chat template. `forced` token ids begin every lane.
-    The text `begin` follows them, tokenized where it stands. `edits` is recorded with the reply.
+    The text `begin` follows them, tokenized where it stands; tokens that are given count as
+    those of the reply, but for `begin` where it `edits` one. That is recorded with the reply.
     `top` candidates of each kind go into every step. `time` is the moment that a template
     may write, as records have it; None: when the session was opened. `template` are the
     variables that it gets; None: the profile's.
@@ -129,6 +130,7 @@ class Request:
             raw=self.raw,
             top=self.top,
             follows=lane.follows,
+            edits=self.edits,
         )
 
 

@@ -29,12 +29,14 @@ TOP = 10
 class Options(TypedDict, total=False):
     """What a request may set besides αs and seeds; None or a missing key is the profile's value.
 
-    `raw` uses the text as it is, without a chat template; `top` candidates of each kind go
-    into every step; the others set how tokens are sampled (see `Sampling`).
+    `raw` uses the text as it is, without a chat template; `begin` is what every reply begins
+    with; `top` candidates of each kind go into every step; the others set how tokens are
+    sampled (see `Sampling`).
     """
 
     system: str | None
     raw: bool
+    begin: str | None
     top: int | None
     temperature: float | None
     top_p: float | None
@@ -59,8 +61,9 @@ def make_request(
     raw, system, top = options.get("raw", False), options.get("system"), options.get("top")
     if not isinstance(raw, bool):
         raise UsageError(f"raw: expected True or False, found {raw!r}.")
-    if not isinstance(system, str | None):
-        raise UsageError(f"system: expected a text, found {system!r}.")
+    for name in ("system", "begin"):
+        if not isinstance(options.get(name), str | None):
+            raise UsageError(f"{name}: expected a text, found {options.get(name)!r}.")
     if top is not None:
         top, *more = several(top, "top")
         if more or not isinstance(top, int) or top < 0:
@@ -84,6 +87,7 @@ def make_request(
         sampling=chosen.model_copy(update={"seed": seeds[0]}),
         raw=raw,
         top=TOP if top is None else top,
+        begin=clean(options.get("begin") or ""),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from logit_amp_chat.core.chat.branches import can_branch
 from logit_amp_chat.core.chat.session import ChatSession, Draft
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.prompts import PromptRequest, PromptTokens
@@ -91,7 +92,7 @@ def reply_prompts(session: ChatSession, log: ReplyLog) -> TurnPrompts:
         LanePrompt(tuple(lane_title(one.reply.alpha) for one in same), _recorded(session, same[0]))
         for same in sorted(shared.values(), key=lambda same: log not in same)
     ]
-    problem = "" if session.can_branch(log) or session.live.opened is None else OTHER_PAIR
+    problem = "" if can_branch(session, log) or session.live.opened is None else OTHER_PAIR
     return TurnPrompts(session, prompts, sent=True, problem=problem)
 
 
@@ -124,7 +125,12 @@ def draft_prompts(session: ChatSession, draft: Draft) -> TurnPrompts:
     prompts = [
         LanePrompt(
             tuple(lanes),
-            PromptRequest(messages=messages, time=conversation.began, template=live.template),
+            PromptRequest(
+                messages=messages,
+                time=conversation.began,
+                template=live.template,
+                begin=session.begin,
+            ),
         )
         for messages, lanes in shared.items()
     ]

@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from logit_amp_chat.core.decoding import limits
+from logit_amp_chat.core.decoding.begun_replies import begun_ids
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
@@ -93,18 +94,8 @@ def _asked(
     pair: Pair, chat: ChatTemplate, request: SampleRequest, prompt: SamplePrompt, moment: datetime
 ) -> AskedPrompt:
     ids = chat.prompts(prompt.messages, prompt.raw, moment)
-    begin = chat.encoded(prompt.begin) if prompt.begin else ()
     longest = request.sampling.max_new_tokens
-    if not pair.end_of_turn.isdisjoint(begin):
-        raise UsageError(
-            "The text that replies begin with has an end of turn in it.", "Leave it out."
-        )
-    if len(begin) >= longest:
-        raise UsageError(
-            f"The text that replies begin with has {len(begin):,} tokens, and a reply"
-            f" {longest:,} at most.",
-            "Shorten it, or raise max_new_tokens.",
-        )
+    begin = begun_ids(pair, prompt.messages, ids, prompt.begin, longest)
     limits.check(pair, ids, begin)
     turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
     return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn)

@@ -111,7 +111,7 @@ def _opening(parts: ReplyParts) -> str:
 def _written(
     parts: ReplyParts, fields: Mapping[str, Sequence[Part]], head: str
 ) -> tuple[Turn, tuple[Piece, ...]]:
-    """The turn with these parts in its fields; newlines between thinking and answer are left out."""
+    """The turn with these parts in its fields, without the newlines between thinking and answer."""
     turn: Turn = {"role": "assistant"}
     pieces: list[Piece] = []
     for field, chosen in fields.items():

@@ -1,7 +1,7 @@
 """What a reply consists of: thinking, answer, tool calls, named channels, and the marks between.
 
 The marks of every family are in one table, `BLOCKS`; Harmony's headers (gpt-oss) are read by
-`ReplyParts` itself. Nothing is lost: the parts of a reply, one after the other, are all of its text.
+`ReplyParts` itself. Nothing is lost: the parts of a reply together are all of its text.
 """
 
 from __future__ import annotations

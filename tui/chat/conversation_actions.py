@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.settings import use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
@@ -93,7 +94,7 @@ class ConversationActions:
             and own.temperature == 0
             and not (log.reply.forced or log.reply.follows or log.changes)
             and {log.reply.alpha, *(step.alpha for step in log.steps)} == {session.alpha}
-            and session.can_branch(log)
+            and branches.can_branch(session, log)
         )
 
     def edit(self) -> None:

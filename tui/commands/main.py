@@ -129,6 +129,7 @@ def reply(
         list[float] | None,
         typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
     ] = None,
+    begin: options.Begin = None,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,
     top_k: options.TopK = None,
@@ -172,7 +173,7 @@ def reply(
     from logit_amp_chat.tui.commands import reply as headless
 
     shown = top if jsonl else 0
-    request = make_request(chosen, text, alpha=alphas or None, raw=raw, top=shown)
+    request = make_request(chosen, text, alpha=alphas or None, raw=raw, begin=begin, top=shown)
     raise typer.Exit(headless.run(chosen, request, engine.open_engine, jsonl=jsonl))
 
 

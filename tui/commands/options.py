@@ -66,6 +66,9 @@ TrustCaches = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")]
+Begin = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What every reply is given to begin with.")
+]
 Temperature = Annotated[
     float | None, typer.Option(metavar="T", help="0 takes the most likely token.")
 ]

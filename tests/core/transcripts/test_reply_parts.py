@@ -80,7 +80,9 @@ def test_cut_off_thinking_is_no_answer() -> None:
 
 
 def test_marks_that_are_only_mentioned_are_text() -> None:
-    read = parts("Write `", "<think>", "` and `", "</think>", "` around it, or <", "tool_call", ">.")
+    read = parts(
+        "Write `", "<think>", "` and `", "</think>", "` around it, or <", "tool_call", ">."
+    )
     assert [kind for kind, _ in seen(read)] == ["answer"]
 
 

@@ -88,6 +88,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--seed": 9,
         "--max-new-tokens": 7,
         "--top": 3,
+        "--begin": "Sure, here",
         "--quantization": "nf4",
         "--dtype": "float32",
         "--vocabulary": "by-id",
@@ -107,6 +108,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         max_new_tokens=7,
     )
     assert (engine.request.raw, engine.request.top) == (True, 3)
+    assert engine.request.begin == "Sure, here"
     assert engine.profile is not None
     chosen = engine.profile
     assert (chosen.quantization, chosen.dtype, chosen.device) == ("nf4", "float32", "cpu")
