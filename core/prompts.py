@@ -110,4 +110,5 @@ class OpeningsRequest:
             forced=len(self.path),
             raw=self.raw,
             top=self.top,
+            template=dict(self.template or {}),
         )

@@ -265,7 +265,8 @@ class Opening:
     Measured, not sampled: `path` has the log-probability of each of its tokens after those
     before it, `top` the candidates for the next one as in a step (`size` of each kind).
     `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step. `ends` is
-    what `amplified` does with end-of-turn tokens (see `Sampling`).
+    what `amplified` does with end-of-turn tokens (see `Sampling`). The prompt was rendered with
+    the variables `template`.
     """
 
     type: Literal["opening"] = "opening"
@@ -280,6 +281,7 @@ class Opening:
     entropy: float
     top: tuple[Candidate, ...]
     ends: Ends = "mix"
+    template: dict[str, TemplateValue] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[int, ...]:

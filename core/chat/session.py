@@ -21,7 +21,8 @@ from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, Reply, Sampling, Session, now
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog, measured_with
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.opening_log import measured_with
 
 
 class Draft(NamedTuple):

@@ -36,6 +36,7 @@ def _opening(reply: Reply, path: Sequence[Step], last: Step) -> Opening:
         path=tuple(_candidate(step) for step in path),
         prompt=reply.prompt,
         raw=reply.raw,
+        template=reply.template,
         size=reply.top,
         kl=last.kl,
         kl_amplified=last.kl_amplified,

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from logit_amp_chat.core.transcripts.conversation import (
     Conversation,
     ReplyLog,
-    measured_with,
 )
+from logit_amp_chat.core.transcripts.opening_log import measured_with
 
 
 def beside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from logit_amp_chat.core.prompts import system_prompt
@@ -21,8 +21,10 @@ from logit_amp_chat.core.records import (
     Sampling,
     Session,
     Step,
+    TemplateValue,
     Title,
 )
+from logit_amp_chat.core.transcripts.opening_log import NO_VARIABLES, OpeningLog, opening_key
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 
@@ -115,20 +117,6 @@ class ReplyLog:
         else:
             self.finish = record
             self.parts.finish()
-
-
-@dataclass(frozen=True)
-class OpeningLog:
-    """What was measured after a path, and the session that did it."""
-
-    opening: Opening
-    session: Session | None
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A later one with the same key replaces it."""
-        opening = self.opening
-        return opening.ids, opening.alpha, opening.ends, measured_with(self.session)
 
 
 class Conversation:
@@ -248,10 +236,15 @@ class Conversation:
         return [log for id in strays for log in self.openings(id)]
 
     def opening(
-        self, message_id: str, path: tuple[int, ...], alpha: float, ends: Ends = "mix"
+        self,
+        message_id: str,
+        path: tuple[int, ...],
+        alpha: float,
+        ends: Ends = "mix",
+        template: Mapping[str, TemplateValue] = NO_VARIABLES,
     ) -> Opening | None:
         """What was measured after a path with the pair of the last session."""
-        key = path, alpha, ends, measured_with(self.session)
+        key = opening_key(path, alpha, ends, template, self.session)
         found = self._openings.get(message_id, {}).get(key)
         return found.opening if found else None
 
@@ -368,15 +361,6 @@ class Conversation:
         system = system_prompt(history)
         turns = [m for m in history if m.role != "system"]
         return (*([system] if system is not None else []), *turns)
-
-
-def measured_with(session: Session | None) -> tuple[object, ...]:
-    """What numbers depend on besides messages, given tokens and α: models, template, systems."""
-    if session is None:
-        return ()
-    profiles = [session.profile.get(side) for side in ("before", "after")]
-    systems = [str(p.get("system") if isinstance(p, dict) else None) for p in profiles]
-    return session.before, session.after, session.template_hash, *systems
 
 
 def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:

@@ -120,8 +120,7 @@ class FakeEngine:
         self.end_of_turn: tuple[int, ...] = ()
         self.closed = False
         self.opened_at = "2026-01-01T00:00:00+00:00"
-        self.patient = False
-        """Whether nothing is reported before `step`, as on a pair that takes seconds."""
+        self.patient = False  # whether nothing is reported before `step`, as on slow pairs
         self._begun: list[Event] = []
         self.beginnings = dict(BEGINNINGS)
         self.holds = False  # whether openings wait for `open_next`, texts for `read`
@@ -278,6 +277,7 @@ class FakeEngine:
             entropy=1.25,
             top=top,
             ends=request.ends,
+            template=dict(request.template or {}),
         )
         self.emit([Prefill(done=1, total=1), opening, Idle()])
 
