@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.types import CSSPathType
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from logit_amp_chat.core.chat.turn_prompts import LanePrompt, TurnPrompts
 from logit_amp_chat.core.export.snippets import Copy
@@ -21,6 +22,7 @@ from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.prompt_block import PromptBlock, difference
 from logit_amp_chat.tui.token_log.widget import TokenLog
+from logit_amp_chat.tui.widgets.search_bar import SearchBar
 
 WAITS = {
     "": "",
@@ -54,12 +56,14 @@ class PromptScreen(Dialog[None]):
         """Show `prompts`; `copy` lets the user choose what to copy."""
         super().__init__()
         self.prompts = prompts
-        self.keys = keymap.line("prompt", "↑↓ scroll", "esc back", actions)
+        self._actions = actions
+        self.keys = self._keys(set())
         self._copy = copy
         self._place = 0
         self._composed = False
         self._shown: tuple[int, PromptTokens | None] | None = None
         self.logs = {side: PromptLog(id=side) for side in ("before", "after")}
+        self._search = SearchBar()
         self._heads = {side: Static(classes="head", markup=False) for side in self.logs}
 
     def body(self) -> ComposeResult:
@@ -71,9 +75,11 @@ class PromptScreen(Dialog[None]):
                 with Vertical(classes="side", id=f"side-{side}"):
                     yield self._heads[side]
                     yield log
+        yield self._search
 
     def on_mount(self) -> None:
         """Show what is known already."""
+        self._search.display = False
         self._composed = True
         self.update()
 
@@ -101,8 +107,11 @@ class PromptScreen(Dialog[None]):
         said = tokens.notices if tokens else ()
         notices.display = bool(said)
         notices.update(Content("\n".join(visible(one, newlines=False) for one in said)))
-        same = tokens is None or tokens.before == tokens.after
+        same = not self._differs
         self.query_one("#side-before").display = not same
+        states = {"differing"} if self._differs else set[str]()
+        states |= {"several lanes"} if len(self.prompts.prompts) > 1 else set()
+        self.query_one("#keys", Static).update(Content(self._keys(states)))
         if tokens is None:
             return
         differing = difference(tokens)
@@ -113,6 +122,15 @@ class PromptScreen(Dialog[None]):
             block = PromptBlock(own, tokens.given, side, differs)
             self.logs[side].show([block])
         self.call_after_refresh(self.action_top)
+
+    @property
+    def _differs(self) -> bool:
+        """Whether the sides read different prompts."""
+        tokens = self.prompt.tokens
+        return tokens is not None and tokens.before != tokens.after
+
+    def _keys(self, states: set[str]) -> str:
+        return keymap.line("prompt", "↑↓ scroll", "esc back", self._actions, states)
 
     def _whose(self, prompt: LanePrompt) -> str:
         lanes = ", ".join(prompt.lanes)
@@ -143,16 +161,50 @@ class PromptScreen(Dialog[None]):
         for log in self.logs.values():
             log.scroll_end(animate=False)
 
-    def action_difference(self) -> None:
-        """To the first token that differs between the sides."""
-        tokens = self.prompt.tokens
-        if tokens is None or tokens.before == tokens.after:
+    def action_next(self, direction: int) -> None:
+        """To the next hit of a search; without one to where the sides begin to differ."""
+        if self.logs["after"].finder.query:
+            self._to_hit(direction)
+        elif not self._differs:
             self.say("Both sides read the same.")
-            return
+        else:
+            for log in self.logs.values():
+                (block,) = log.blocks
+                assert isinstance(block, PromptBlock)
+                log.scroll_to(y=block.difference, animate=False)
+
+    def action_search(self) -> None:
+        """Search: a line to type the words into."""
+        self._search.display = True
+        self._search.line.focus()
+
+    @on(Input.Changed, "#search")
+    def _search_typed(self, event: Input.Changed) -> None:
         for log in self.logs.values():
-            (block,) = log.blocks
-            assert isinstance(block, PromptBlock)
-            log.scroll_to(y=block.difference, animate=False)
+            log.search(event.value)
+        if event.value:
+            self._to_hit(1, from_here=True)
+        self._search.show_count(*self.logs["after"].finder.count())
+
+    def _to_hit(self, direction: int, *, from_here: bool = False) -> None:
+        for log in self.logs.values():
+            log.move_to_hit(direction, from_here=from_here)
+        self._search.show_count(*self.logs["after"].finder.count())
+
+    def action_search_go(self) -> None:
+        """Close the search line; what was found stays marked."""
+        self._search.display = False
+        self.logs["after"].focus()
+
+    def action_cancel(self) -> None:
+        """End a search; then close."""
+        if self._search.display or self.logs["after"].finder.query:
+            self._search.line.value = ""
+            for log in self.logs.values():
+                log.search("")
+            self.action_search_go()
+        else:
+            self.dismiss(None)
 
     def action_lane(self, by: int) -> None:
         """Show the prompt of the next lanes, where lanes have prompts of their own."""
@@ -164,7 +216,7 @@ class PromptScreen(Dialog[None]):
         tokens = self.prompt.tokens
         if tokens is None:
             return
-        if tokens.before == tokens.after:
+        if not self._differs:
             self._copy(_copies("yi", "the prompt", (*tokens.after, *tokens.given)))
             return
         after = _copies("yi", "after's prompt", (*tokens.after, *tokens.given))

@@ -332,9 +332,12 @@ def action(id: str, actions: Actions = ACTIONS) -> Action:
     return next(action for action in actions if action.id == id)
 
 
-def line(place: Place, first: str, last: str, actions: Actions = ACTIONS) -> str:
+def line(
+    place: Place, first: str, last: str, actions: Actions = ACTIONS, states: Iterable[str] = ()
+) -> str:
     """The keys of a dialog in one line, most important first."""
-    own = sorted((a for a in actions if a.place == place and a.rank), key=lambda a: a.rank)
+    here = (a for a in actions if a.place == place and a.rank)
+    own = sorted((a for a in here if not a.when or a.when in states), key=lambda a: a.rank)
     return " · ".join([first, *(f"{a.display} {a.label}" for a in own), last])
 
 

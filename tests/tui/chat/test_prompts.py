@@ -56,3 +56,100 @@ async def test_of_a_reply_are_its_recorded_ids(tmp_path: Path) -> None:
         assert [m.text for m in request.messages] == ["Hi there"]
         words = " ".join(shown(chat)).split()
         assert words == [f"w{id}" for id in reply.prompt.after]
+
+
+def keys(chat: Chat) -> str:
+    return " ".join(text_of(dialog(chat).query_one("#keys")).split())
+
+
+async def test_sides_that_read_the_same_are_shown_once(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press(*"Hi")
+        await look(chat)
+        assert not dialog(chat).logs["before"].is_on_screen
+        head = text_of(dialog(chat).query_one("#side-after .head"))
+        ids = dialog(chat).prompt.tokens
+        assert ids is not None
+        assert head == f"before and after: {len(ids.after)} tokens · 3 special"
+        assert "difference" not in keys(chat)
+        await chat.press("n")
+        assert "Both sides read the same." in text_of(dialog(chat).query_one("#problem"))
+
+
+async def test_n_goes_to_where_they_begin_to_differ(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        same = "The same. " * 300
+        chat.engine.systems = (f"{same}Old.", f"{same}New.")
+        await chat.press(*"Hi")
+        await look(chat)
+        assert "n difference" in keys(chat)
+        assert not any("Old." in line for line in shown(chat, "before"))
+        await chat.press("n")
+        assert any("Old." in line for line in shown(chat, "before"))
+        assert any("New." in line for line in shown(chat, "after"))
+
+
+async def test_it_scrolls_and_can_be_searched(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.engine.systems = ("Be plain. " + "Old. " * 400 + "otter",) * 2
+        await chat.press(*"Hi")
+        await look(chat)
+        assert shown(chat)[0].strip() == "<|start|>system⏎"
+        await chat.press("end")
+        assert any(line.strip() == "<|start|>assistant⏎" for line in shown(chat))
+        await chat.press("home", "pagedown", "pageup")
+        assert shown(chat)[0].strip() == "<|start|>system⏎"
+        await chat.press("slash", *"otter", "enter")
+        assert any("otter" in line for line in shown(chat))
+        await chat.press("escape")
+        assert isinstance(chat.app.screen, PromptScreen), "that ended the search"
+        await chat.press("escape")
+        assert chat.app.screen is chat.screen
+
+
+async def test_lanes_with_histories_of_their_own_have_prompts_of_their_own(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f4")
+        await chat.say("one")
+        await chat.finish()
+        await chat.read()
+        await chat.press("h")
+        chat.screen.view.composer.put("two")
+        await look(chat)
+        assert len(dialog(chat).prompts.prompts) == 3
+        assert "→ lane" in keys(chat)
+        texts = [" ".join(" ".join(shown(chat)).split())]
+        for _ in range(2):
+            await chat.press("right")
+            texts.append(" ".join(" ".join(shown(chat)).split()))
+        assert len(set(texts)) == 3
+        assert [text.endswith("two<|end|>⏎ <|start|>assistant⏎") for text in texts] == [True] * 3
+        await chat.press("left")
+        assert " ".join(" ".join(shown(chat)).split()) == texts[1]
+
+
+async def test_what_is_copied_is_the_text_or_the_ids(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.press(*"Hi")
+        await look(chat)
+        await chat.press("y", "y")
+        text = "<|start|>user\nHi<|end|>\n<|start|>assistant\n"
+        assert chat.app.clipboard == text
+        tokens = dialog(chat).prompt.tokens
+        assert tokens is not None
+        await chat.press("y", "i")
+        assert chat.app.clipboard == str([token.id for token in tokens.after])
+
+
+async def test_it_waits_for_a_reply_that_is_being_written(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.press("tab", "P")
+        await chat.until(lambda: isinstance(chat.app.screen, PromptScreen))
+        said = " ".join(text_of(dialog(chat).query_one("#problem")).split())
+        assert said == "A reply is being written: it is shown as soon as that has ended."
+        assert asked(chat) == []
+        await chat.finish()
+        await chat.frame()
+        assert len(asked(chat)) == 1
+        assert "w0" in " ".join(shown(chat))
