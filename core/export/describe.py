@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from logit_amp_chat.core.config.template_line import template_line
 from logit_amp_chat.core.lanes import lane_heading, lane_title
 from logit_amp_chat.core.number_format import setting, signed, which
 from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
@@ -112,9 +113,22 @@ def settings(log: ReplyLog) -> str:
     parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
+    if log.reply.template:
+        parts.append(f"template {variables(log)}")
     if log.reply.forced:
         parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
+
+
+def variables(log: ReplyLog) -> str:
+    """The template variables that a reply was prompted with, on one line; safe to show."""
+    return visible(template_line(log.reply.template), newlines=False) or "none"
+
+
+def own_variables(log: ReplyLog) -> str:
+    """The same where they are not those of the profile that it was made with, else ""."""
+    usual = log.session.profile.get("template") if log.session else None
+    return "" if log.reply.raw or log.reply.template == (usual or {}) else variables(log)
 
 
 def note(state: Conversation, note: Note) -> str:

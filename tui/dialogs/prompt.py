@@ -111,7 +111,8 @@ class PromptScreen(Dialog[None]):
         self.query_one("#side-before").display = not same
         states = {"differing"} if self._differs else set[str]()
         states |= {"several lanes"} if len(self.prompts.prompts) > 1 else set()
-        self.query_one("#keys", Static).update(Content(self._keys(states)))
+        self.keys = self._keys(states)
+        self.query_one("#keys", Static).update(Content(self.keys))
         if tokens is None:
             return
         differing = difference(tokens)

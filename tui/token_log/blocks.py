@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from logit_amp_chat.core.export.describe import WITH_SPECIAL, sampling_change
+from logit_amp_chat.core.export.describe import WITH_SPECIAL, own_variables, sampling_change
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import sampling_line, signed, which
 from logit_amp_chat.core.records import Message, Step
@@ -148,6 +148,7 @@ class ReplyBlock:
             f"{reply.forced} given" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
             sampling_line(reply.sampling),
+            f"template {own}" if (own := own_variables(log)) else "",
         ]
         for detail in filter(None, details):
             self.wrapped.add(f"  {detail}", "finish")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat.branches import branch
+from logit_amp_chat.core.export.markdown import to_document
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.tui.dialogs.prompt import PromptScreen
-from tests.tui.chat_driver import Chat, open_chat, text_of
+from tests.tui.chat_driver import Chat, demo_profile, open_chat, requests, text_of
 from tests.tui.reader import ask, last
 
 
@@ -153,3 +155,27 @@ async def test_it_waits_for_a_reply_that_is_being_written(tmp_path: Path) -> Non
         await chat.frame()
         assert len(asked(chat)) == 1
         assert "w0" in " ".join(shown(chat))
+
+
+async def test_replies_say_which_variables_they_were_prompted_with(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, profile=demo_profile(template={"effort": "low"})) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        assert "template" not in chat.log, "the profile's are nothing to mention"
+        chat.session.live.template = {"effort": "low", "thinking": False}
+        assert chat.session.regenerate()
+        await chat.finish()
+        assert "template effort=low thinking=false" in " ".join(chat.log.split())
+        document = to_document(chat.saved, markdown=True)
+        assert document.count("template effort=low") == 2
+
+
+async def test_a_branch_keeps_the_variables_of_its_reply(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        chat.session.live.template = {"thinking": True}
+        await ask(chat, "Hi")
+        log = last(chat)
+        chat.session.live.template = {"thinking": False}
+        assert branch(chat.session, log, 1, log.steps[1].top[1].id)
+        await chat.finish()
+        assert [request.template for request in requests(chat.engine)] == [{"thinking": True}] * 2
