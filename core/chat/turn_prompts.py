@@ -21,24 +21,25 @@ OTHER_PAIR = "This prompt is ids of other models. Load that pair (F8) to see its
 
 @dataclass
 class LanePrompt:
-    """The prompt of the lanes called `lanes`, which share it; `tokens` once it is rendered."""
+    """The prompt of the lanes called `lanes`, which share it; `tokens` once it is rendered.
+
+    `log` is a reply that was made from it, None where it is still to be sent.
+    """
 
     lanes: tuple[str, ...]
     request: PromptRequest
+    log: ReplyLog | None = None
     tokens: PromptTokens | None = None
 
 
 class TurnPrompts:
     """The prompts of one turn; `follow` asks for them as soon as the engine is free."""
 
-    def __init__(
-        self, session: ChatSession, prompts: list[LanePrompt], *, sent: bool, problem: str = ""
-    ) -> None:
-        """`sent` says whether a reply was made from them; a `problem` keeps them from view."""
+    def __init__(self, session: ChatSession, prompts: list[LanePrompt]) -> None:
         self.session = session
         self.prompts = prompts
-        self.sent = sent
-        self.problem = problem
+        self.problem = ""
+        """Why one of them cannot be shown."""
 
     @property
     def missing(self) -> LanePrompt | None:
@@ -49,6 +50,9 @@ class TurnPrompts:
         """Ask for the first prompt that is missing."""
         missing = self.missing
         if missing is None or self.problem or not self.session.live.can_ask:
+            return
+        if missing.log is not None and not can_branch(self.session, missing.log):
+            self.problem = OTHER_PAIR
             return
 
         def take(event: Event) -> None:
@@ -89,11 +93,14 @@ def reply_prompts(session: ChatSession, log: ReplyLog) -> TurnPrompts:
     for one in logs.values():
         shared.setdefault((one.reply.prompt, one.forced), []).append(one)
     prompts = [
-        LanePrompt(tuple(lane_title(one.reply.alpha) for one in same), _recorded(session, same[0]))
+        LanePrompt(
+            tuple(lane_title(one.reply.alpha) for one in same),
+            _recorded(session, same[0]),
+            same[0],
+        )
         for same in sorted(shared.values(), key=lambda same: log not in same)
     ]
-    problem = "" if can_branch(session, log) or session.live.opened is None else OTHER_PAIR
-    return TurnPrompts(session, prompts, sent=True, problem=problem)
+    return TurnPrompts(session, prompts)
 
 
 def _recorded(session: ChatSession, log: ReplyLog) -> PromptRequest:
@@ -134,7 +141,7 @@ def draft_prompts(session: ChatSession, draft: Draft) -> TurnPrompts:
         )
         for messages, lanes in shared.items()
     ]
-    return TurnPrompts(session, prompts, sent=False)
+    return TurnPrompts(session, prompts)
 
 
 def _histories(session: ChatSession, parent: str | None) -> Iterator[tuple[float, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from logit_amp_chat.core.chat.branches import branch
@@ -179,3 +180,26 @@ async def test_a_branch_keeps_the_variables_of_its_reply(tmp_path: Path) -> None
         assert branch(chat.session, log, 1, log.steps[1].top[1].id)
         await chat.finish()
         assert [request.template for request in requests(chat.engine)] == [{"thinking": True}] * 2
+
+
+async def test_ids_of_another_pair_are_not_read_with_this_ones_tokens(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await ask(chat, "Hi")
+        log = last(chat)
+        assert log.session is not None
+        log.session = replace(log.session, after=replace(log.session.after, model="other"))
+        await look(chat)
+        said = " ".join(text_of(dialog(chat).query_one("#problem")).split())
+        assert said == "This prompt is ids of other models. Load that pair (F8) to see its text."
+        assert asked(chat) == []
+
+
+async def test_without_models_it_says_what_to_do(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, loaded=False) as chat:
+        await chat.press(*"Hi")
+        await look(chat)
+        said = " ".join(text_of(dialog(chat).query_one("#problem")).split())
+        assert said == "The models are loading: it is shown as soon as they are there."
+        chat.engine.load()
+        await chat.frame()
+        assert shown(chat)[0].strip() == "<|start|>user⏎"
