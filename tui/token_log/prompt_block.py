@@ -45,7 +45,7 @@ class PromptBlock:
         start, end = self.differing
         for place, token in enumerate(self.tokens):
             differs = start <= place < end
-            self._add(token, f"fork-{self.side}" if differs and not token.special else "told")
+            self._add(token, f"fork-{self.side}" if differs and not token.special else "text")
             if place == start:
                 self.difference = len(self.wrapped.lines) - 1
         for token in self.given:
