@@ -49,9 +49,12 @@ def chosen_profile(
 def adjusted(
     profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any] | None = None
 ) -> Profile:
-    """The profile with the settings that are not None. Raises UsageError, caused by
-    pydantic's error."""
+    """The profile with the settings that are not None; `template` adds variables to its own.
+
+    Raises UsageError, caused by pydantic's error.
+    """
     data = dict(profile) | {key: value for key, value in settings.items() if value is not None}
+    data["template"] = {**profile.template, **(settings.get("template") or {})}
     given = {key: value for key, value in (sampling or {}).items() if value is not None}
     data["sampling"] = profile.sampling.model_dump() | given
     try:

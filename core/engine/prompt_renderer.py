@@ -9,7 +9,7 @@ from datetime import datetime
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
@@ -84,6 +84,8 @@ class PromptRenderer:
         forced = (*request.forced, *(chat.encoded(request.begin) if request.begin else ()))
         notices = [*before.notices, *after.notices]
         notices += unknown_variables(self._pair.template, chat.variables)
+        if not request.raw and (own := chat.own_words(request.messages, moment)):
+            notices.append(f"The chat template says of its own: {shortened(own)}")
         return PromptTokens(
             before=self._described(before.ids),
             after=self._described(after.ids),

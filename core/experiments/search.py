@@ -208,7 +208,7 @@ def messages_to(content: Content, settings: SearchSettings) -> tuple[Message, ..
 
 
 def _asked(said: list[Any], settings: SearchSettings) -> tuple[Message, ...]:
-    if settings.system and not settings.raw and said[0][0] != "system":
+    if settings.system is not None and not settings.raw and said[0][0] != "system":
         said = [("system", settings.system), *said]
     messages: list[Message] = []
     for role, text in said:

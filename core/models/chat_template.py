@@ -12,6 +12,7 @@ from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.given_ids import GivenIds
+from logit_amp_chat.core.models.own_words import own_words
 from logit_amp_chat.core.models.prompt_ids import Tokenized, encoded, literal
 from logit_amp_chat.core.models.sampled_replies import (
     ALTERED,
@@ -22,6 +23,7 @@ from logit_amp_chat.core.models.sampled_replies import (
     widened,
 )
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
+from logit_amp_chat.core.models.template_variables import rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
@@ -35,27 +37,9 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-# A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
-# place: transformers keeps Hub templates away from our objects. This one formats a given moment.
-# The newline at its end is trimmed, so that the template still begins a line.
-STRFTIME_NOW = (
-    "{% macro strftime_now(format) %}{% set ns = namespace(text=format) %}"
-    "{% for code, value in strftime_codes %}"
-    "{% set ns.text = ns.text.replace(code, value) %}"
-    "{% endfor %}{{ ns.text }}{% endmacro %}\n"
-)
-# %% comes first, as %%d is no day, and becomes a % once all others are replaced.
-PERCENT = "\0"
-CODES = tuple(f"%{c}" for c in "aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZf")
-UNPADDED = tuple(f"%-{c}" for c in "deHIjklmMSUVWy")
+SHOWN = 200  # characters of the template's own words in a notice
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-def strftime_codes(moment: datetime) -> list[tuple[str, str]]:
-    """Every code of strftime with its value at `moment`, in the order to replace them."""
-    values = [(code, moment.strftime(code)) for code in (*CODES, *UNPADDED)]
-    return [("%%", PERCENT), *values, (PERCENT, "%")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +57,8 @@ class ChatTemplate:
 
     Both sides get the same template (`after`'s if it has one), so that they
     differ by training alone. A side's own system prompt replaces the
-    conversation's. Where the tokenizer puts a beginning of text before plain
+    conversation's; an empty one asks for none, not even one that the template
+    has of its own. Where the tokenizer puts a beginning of text before plain
     text, every prompt begins with one, whether the template writes it or not.
     `variables` are those that the template gets besides the messages.
 
@@ -113,10 +98,28 @@ class ChatTemplate:
                 raise UsageError("The prompt is empty.", "Give at least one token.")
             return (SidePrompt(text, ids),) * 2
         moment = moment or datetime.now(UTC)
-        before = self._side_prompt(messages, self.system[0], moment)
-        if self.system[0] == self.system[1]:
+        messages, systems = self._asked(messages)
+        before = self._side_prompt(messages, systems[0], moment)
+        if systems[0] == systems[1]:
             return before, before
-        return before, self._side_prompt(messages, self.system[1], moment)
+        return before, self._side_prompt(messages, systems[1], moment)
+
+    def own_words(self, messages: Sequence[Message], moment: datetime) -> str:
+        """What the template says of its own in `after`'s prompt, before the conversation."""
+        messages, systems = self._asked(messages)
+        return self._own_words(self._said(messages, systems[1]), moment)
+
+    def _asked(
+        self, messages: Sequence[Message]
+    ) -> tuple[Sequence[Message], tuple[str | None, str | None]]:
+        """The messages of a prompt, and the system prompts of the sides.
+
+        An empty one in the messages is not there, and asks the template for none.
+        """
+        if not (messages and messages[0].role == "system" and not messages[0].text):
+            return messages, self.system
+        before, after = ("" if system is None else system for system in self.system)
+        return messages[1:], (before, after)
 
     def _side_prompt(
         self, messages: Sequence[Message], system: str | None, moment: datetime
@@ -135,7 +138,25 @@ class ChatTemplate:
                 ids, lost, exact = tokenized.ids, [*lost, *unplaced], exact and whole
         notices = [_taken_for_tokens(lost)] if lost else []
         notices += [] if exact else [ALTERED]
+        if system == "" and (own := self._own_words(self._said(messages, system), moment)):
+            notices.append(
+                "The chat template has a system prompt of its own, which an empty one does not"
+                f" remove: {shortened(own)}"
+            )
         return SidePrompt(text, self.begun(ids), tuple(notices))
+
+    def _own_words(self, said: Sequence[Message], moment: datetime) -> str:
+        """What the template says of its own before the first of the messages."""
+        system = said[0].text if said and said[0].role == "system" else None
+        render = functools.partial(self._render, moment=moment)
+        return own_words(render, self.special_tokens, system) or ""
+
+    @functools.cached_property
+    def _keeps_empty_system(self) -> bool:
+        """Whether an empty system prompt removes words of the template's own."""
+        render = functools.partial(self._render, moment=datetime.now(UTC))
+        usual, empty = (own_words(render, self.special_tokens, system) for system in (None, ""))
+        return usual is not None and empty is not None and len(empty) < len(usual)
 
     def _replies(
         self, text: str, messages: Sequence[Message], system: str | None, moment: datetime
@@ -301,13 +322,14 @@ class ChatTemplate:
         )
         return tuple((start, end) for start, end in blocks[0])
 
-    @staticmethod
-    def _said(messages: Sequence[Message], system: str | None) -> list[Message]:
-        """The messages, with `system` in the place of their own system prompt."""
+    def _said(self, messages: Sequence[Message], system: str | None) -> list[Message]:
+        """The messages, with `system` in the place of their own system prompt; "" is none."""
         if system is None:
             return [*messages]
-        own = Message(id="", parent=None, role="system", text=system)
-        return [own, *(m for m in messages if m.role != "system")]
+        turns = [m for m in messages if m.role != "system"]
+        if not system and not self._keeps_empty_system:
+            return turns
+        return [Message(id="", parent=None, role="system", text=system), *turns]
 
     def _turns(self, messages: Sequence[Message]) -> list[Turn]:
         """The messages as the template takes them."""
@@ -318,11 +340,13 @@ class ChatTemplate:
 
     def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
         """What a rendering takes besides the turns: the template and its variables."""
-        template = self.template or PLAIN_TEMPLATE
-        if "strftime_now" not in template:
-            return template, dict(self.variables)
-        clock = {"strftime_codes": strftime_codes(moment)}
-        return STRFTIME_NOW + template, {**self.variables, **clock}
+        return rendered_at(moment, self.template or PLAIN_TEMPLATE, self.variables)
+
+
+def shortened(words: str) -> str:
+    """Words for one line of a notice."""
+    line = " ".join(words.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def _taken_for_tokens(spelled: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest, PromptTokens
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Event,
@@ -31,6 +31,8 @@ class ScriptedEngine:
     def __init__(self) -> None:
         self.profile: Profile | None = None
         self.request: Request | None = None
+        self.looked_at: PromptRequest | None = None
+        self.prompts = PromptTokens(before=(), after=())
         self.says: list[bytes] = [b"one", b" two"]
         self.reason: FinishReason = "stop"
         self.stopped = self.closed = False
@@ -58,7 +60,9 @@ class ScriptedEngine:
         raise AssertionError("nothing is read here")
 
     def prompt(self, request: PromptRequest) -> Iterator[Event]:
-        raise AssertionError("no prompt is looked at here")
+        self.looked_at = request
+        yield self.prompts
+        yield Idle()
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         raise AssertionError("nothing is named here")

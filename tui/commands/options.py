@@ -65,7 +65,24 @@ TrustCaches = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
-System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")]
+System = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help='System prompt; "" also removes that of the template.'),
+]
+TemplateArg = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A variable of the chat template, such as enable_thinking=false; may be repeated.",
+    ),
+]
+SpecialTokens = Annotated[
+    bool,
+    typer.Option(
+        "--special-tokens",
+        help="Special tokens that the prompt spells are these tokens, not text.",
+    ),
+]
 Begin = Annotated[
     str | None, typer.Option(metavar="TEXT", help="What every reply is given to begin with.")
 ]
@@ -120,6 +137,21 @@ SAMPLING = (
 def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
     """The values of these options of a command; None where one was not given."""
     return {name: context.params[name] for name in names}
+
+
+def loading(context: typer.Context) -> dict[str, Any]:
+    """The values of the options that say how a pair is opened and prompted.
+
+    Raises a usage error for a variable of the chat template that cannot be.
+    """
+    from logit_amp_chat.core.config.prompt_settings import variable
+    from logit_amp_chat.core.errors import UsageError
+
+    try:
+        template = dict(map(variable, context.params.get("template_arg") or []))
+    except UsageError as error:
+        raise typer.BadParameter(error.message, param_hint="--template-arg") from error
+    return {"template": template} | given(context, LOADING)
 
 
 def finite(alphas: list[float]) -> list[float]:

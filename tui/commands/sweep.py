@@ -105,6 +105,7 @@ def command(
     after: options.After = None,
     adapter: options.Adapter = None,
     system: options.System = None,
+    template_arg: options.TemplateArg = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Use prompts as they are, without a chat template.")
     ] = False,
@@ -192,7 +193,7 @@ def command(
     )
     given = sweep_run.Given(
         profile=(profile, before, after, adapter),
-        loading={"system": system} | options.given(context, options.LOADING),
+        loading={"system": system} | options.loading(context),
         sampling=options.given(context, options.SAMPLING),
     )
     raise typer.Exit(sweep_run.run(given, asked))

@@ -187,6 +187,7 @@ class Sweep:
             rows=self._rows,
             top=settings.top,
             time=self.folder.time,
+            template=self.folder.template,
         )
 
     def _rescores(self) -> Iterator[RescoreRequest]:

@@ -69,7 +69,7 @@ def test_the_prompt_of_each_side_is_rendered_and_nothing_decoded(engine: LocalEn
     assert text(found) == (f"26 Jul 2024<|system|>be brief<|end|>{asked}", f"26 Jul 2024{asked}")
     assert [t.text for t in found.after if t.special] == ["<|user|>", "<|end|>", "<|assistant|>"]
     assert found.given == ()
-    assert found.notices == ()
+    assert found.notices == ("The chat template says of its own: 26 Jul 2024",)
 
 
 def test_it_is_what_a_reply_is_prompted_with(engine: LocalEngine) -> None:
@@ -90,6 +90,12 @@ def test_a_raw_prompt_and_given_tokens_are_shown_too(engine: LocalEngine) -> Non
         (4, "<|end|>", True),
         (2, "<|assistant|>", True),
     ]
+
+
+def test_the_texts_of_its_tokens_are_the_prompt(engine: LocalEngine) -> None:
+    said = replace(QUESTION, text="naïve 🙂 日本")
+    found = tokens(engine, PromptRequest(messages=(said,)))
+    assert text(found)[1] == "26 Jul 2024<|user|>naïve 🙂 日本<|end|><|assistant|>"
 
 
 def test_a_refused_prompt_is_an_error(engine: LocalEngine) -> None:
@@ -122,7 +128,7 @@ def test_a_variable_that_the_template_does_not_have_is_said_once(engine: LocalEn
     assert [len(one) for one in said] == [1, 0]
     assert "enable_thinking" in said[0][0].sentence
     found = tokens(engine, PromptRequest(messages=(QUESTION,), template=request.template))
-    assert found.notices == (said[0][0].sentence,)
+    assert said[0][0].sentence in found.notices
 
 
 def test_special_tokens_that_cannot_be_kept_as_text_are_said_once(profile: Profile) -> None:
