@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,19 @@ def parent_of(messages: Sequence[Message]) -> str | None:
     return messages[-1].id if messages else None
 
 
+def system_prompt(history: Iterable[Message]) -> Message | None:
+    """The system prompt in force after `history`; None: the template's own.
+
+    An empty one takes back the one before it. Without one before it, it removes the template's
+    own, and is in force itself.
+    """
+    found: Message | None = None
+    for message in history:
+        if message.role == "system":
+            found = message if message.text or found is None else None
+    return found
+
+
 class PromptToken(NamedTuple):
     """One token of a prompt; `special` ones were written by the template or meant as such.
 
@@ -33,7 +46,10 @@ class PromptToken(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRequest:
-    """Render what a `Request` with these fields would give to the models; nothing is computed."""
+    """Render what a `Request` with these fields would give to the models; nothing is computed.
+
+    With `recorded` the prompt is those ids, as a reply has them, and not rendered anew.
+    """
 
     messages: tuple[Message, ...]
     raw: bool = False
@@ -41,6 +57,7 @@ class PromptRequest:
     template: Mapping[str, TemplateValue] | None = None
     forced: tuple[int, ...] = ()
     begin: str = ""
+    recorded: PromptIds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +107,5 @@ class OpeningsRequest:
             forced=len(self.path),
             raw=self.raw,
             candidates=self.top,
+            template=dict(self.template or {}),
         )

@@ -264,7 +264,8 @@ class Opening:
     Measured, not sampled: `path` has the log-probability of each of its tokens after those
     before it, `top` those for the next one as in a step, so many `candidates` of each kind.
     `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step. `ends` is
-    what `amplified` does with end-of-turn tokens (see `Sampling`).
+    what `amplified` does with end-of-turn tokens (see `Sampling`). The prompt was rendered with
+    the variables `template`.
     """
 
     type: Literal["opening"] = "opening"
@@ -279,6 +280,7 @@ class Opening:
     entropy: Nats
     top: Candidates
     ends: Ends = "mix"
+    template: dict[str, TemplateValue] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -77,4 +77,5 @@ def _decode_from(
     alpha = session.alpha if lane == "amplified" else log.reply.alpha
     sampling = sampling.model_copy(update={"seed": seed})
     previous = session.conversation.previous(log.id)
-    return session.answer_from(parent, prefix, sampling, {lane: alpha}, previous)
+    own, template = {lane: alpha}, log.reply.template
+    return session.answer_from(parent, prefix, sampling, own, previous, template=template)

@@ -106,4 +106,6 @@ class MessageOpenings:
         return self._measured(path, alpha) is not None
 
     def _measured(self, path: Path, alpha: float) -> Opening | None:
-        return self.session.conversation.opening(self.message, path, alpha, self.ends)
+        session = self.session
+        template = session.live.template
+        return session.conversation.opening(self.message, path, alpha, self.ends, template)

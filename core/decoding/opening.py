@@ -37,6 +37,7 @@ def _opening(reply: Reply, path: Sequence[Step], last: Step) -> Opening:
         prompt=reply.prompt,
         raw=reply.raw,
         candidates=reply.candidates,
+        template=reply.template,
         kl=last.kl,
         kl_amplified=last.kl_amplified,
         entropy=last.entropy,

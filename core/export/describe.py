@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from logit_amp_chat.core.config.template_line import template_line
 from logit_amp_chat.core.lanes import lane_heading, lane_title
 from logit_amp_chat.core.number_format import count, setting, signed, which
 from logit_amp_chat.core.records import Message, Note, Session, SideInfo
@@ -20,6 +21,8 @@ from logit_amp_chat.core.transcripts.reply_parts import Part, is_thinking
 # A folder or file in the title of a pair that was given as BEFORE → AFTER or BEFORE → + ADAPTER.
 _LOCAL = r"(?:~|\.{0,2})/"
 _FOLDER = re.compile(rf"(^|→ (?:\+ )?)({_LOCAL}.*?)(?= → |$)")
+
+WITH_SPECIAL = "with special tokens"
 
 
 class Piece(NamedTuple):
@@ -209,6 +212,8 @@ def settings(log: ReplyLog) -> str:
         parts.append("raw prompt")
     if log.reply.edits:
         parts.append("edited")
+    if log.reply.template:
+        parts.append(f"template {variables(log)}")
     if log.reply.forced:
         parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
@@ -224,6 +229,17 @@ def _saying_nothing(sampling: Sampling) -> Iterator[str]:
         yield from (name for name in Sampling.model_fields if name.startswith("dry_"))
     if sampling.repetition_penalty == 1 and not sampling.dry_multiplier:
         yield "penalize"
+
+
+def variables(log: ReplyLog) -> str:
+    """The template variables that a reply was prompted with, on one line; safe to show."""
+    return visible(template_line(log.reply.template), newlines=False) or "none"
+
+
+def own_variables(log: ReplyLog) -> str:
+    """The same where they are not those of the profile that it was made with, else ""."""
+    usual = log.session.profile.get("template") if log.session else None
+    return "" if log.reply.raw or log.reply.template == (usual or {}) else variables(log)
 
 
 def note(state: Conversation, note: Note) -> str:
@@ -296,11 +312,26 @@ def parent(state: Conversation, message: Message) -> str:
     return f"message {numbers[id]}" if id in numbers else "what is not in the file"
 
 
-def version(state: Conversation, message: Message) -> str:
-    """Which version this is of a message that was edited: " · version 1 of 2"."""
+def standing(state: Conversation, message: Message) -> str:
+    """Which version of an edited message this is, and how it was sent: " · version 1 of 2"."""
     versions = state.versions(message)
     number = versions.index(message) + 1
-    return f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+    version = f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+    return f"{version} · {WITH_SPECIAL}" if message.special else version
+
+
+def said(state: Conversation, message: Message) -> str:
+    """The text of a message; of an empty system prompt what it does."""
+    if message.role == "system" and not message.text:
+        return no_system(state, message)
+    return message.text
+
+
+def no_system(state: Conversation, message: Message) -> str:
+    """What an empty system prompt does (see `core.prompts.system_prompt`)."""
+    if state.system(message.id) is None:
+        return "(taken back: from here on the chat template's own, where it has one)"
+    return "(none, and the chat template's own is removed where it allows that)"
 
 
 def history(state: Conversation, log: ReplyLog) -> str:
