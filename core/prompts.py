@@ -27,7 +27,10 @@ def parent_of(messages: Sequence[Message]) -> str | None:
 
 
 class PromptToken(NamedTuple):
-    """One token of a prompt; `special` ones were written by the template or meant as such."""
+    """One token of a prompt; `special` ones were written by the template or meant as such.
+
+    `text` is what it completes: a character of several tokens is that of the last of them.
+    """
 
     id: int
     text: str

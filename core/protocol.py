@@ -14,7 +14,13 @@ from pydantic import ValidationError
 
 from logit_amp_chat.core import samples
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.prompts import OpeningsRequest, parent_of, turn_of
+from logit_amp_chat.core.prompts import (
+    OpeningsRequest,
+    PromptRequest,
+    PromptTokens,
+    parent_of,
+    turn_of,
+)
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import (
     Change,
@@ -56,7 +62,8 @@ class Request:
     `messages` is the history from the first message to the one to be answered,
     with kept replies as assistant messages. With `raw` the last message is used
     as it is, without a chat template. `forced` token ids begin every lane.
-    The text `begin` follows them, tokenized where it stands. `edits` is recorded with the reply.
+    The text `begin` follows them, tokenized where it stands; tokens that are given count as
+    those of the reply, but for `begin` where it `edits` one. That is recorded with the reply.
     `top` candidates of each kind go into every step. `time` is the moment that a template
     may write, as records have it; None: when the session was opened. `template` are the
     variables that it gets; None: the profile's.
@@ -123,6 +130,7 @@ class Request:
             raw=self.raw,
             top=self.top,
             follows=lane.follows,
+            edits=self.edits,
         )
 
 
@@ -202,6 +210,7 @@ AnyRequest = (
     Request
     | ScoreRequest
     | OpeningsRequest
+    | PromptRequest
     | ReadRequest
     | NamesRequest
     | samples.SampleRequest
@@ -229,11 +238,15 @@ class Loading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The pair is ready; `notices` are things the user should know, one sentence each."""
+    """The pair is ready; `notices` are things the user should know, one sentence each.
+
+    `special_tokens` are the spellings of those that a message does not mean by spelling them.
+    """
 
     session: Session
     notices: tuple[str, ...] = ()
     memory: int = 0
+    special_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +294,7 @@ Event = (
     | Change
     | Finish
     | Opening
+    | PromptTokens
     | Document
     | ReadBlock
     | TokenSums
@@ -333,6 +347,12 @@ class Engine(Protocol):
         The numbers are those of whole passes over the text's windows, whatever was asked
         before. Raises LogitAmpError before the first event if the text cannot be read, and
         later where a number is none.
+        """
+
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        """Render a prompt: one PromptTokens, then Idle. Nothing is computed.
+
+        Raises LogitAmpError if the template refuses the messages.
         """
 
     def names(self, request: NamesRequest) -> Iterator[Event]:

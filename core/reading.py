@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from logit_amp_chat.core.records import Ends, Message, PromptIds, Step
+from logit_amp_chat.core.records import Ends, Message, PromptIds, Step, TemplateValue
 
 if TYPE_CHECKING:
     import numpy
@@ -50,8 +50,8 @@ class ReadRequest:
     whose |log p after − log p before| reaches `threshold` nats (None: the usual threshold of the
     first tokens, see `usual_threshold`), or with `everywhere` all, get `top` candidates of each
     kind. With `sums` the answer has what would be said, summed over
-    the scored positions.
-    `time` and `ends` are those of a `Request` and of its sampling.
+    the scored positions. `time`, `template` and `ends` are those of a `Request` and of its
+    sampling.
     """
 
     document: str
@@ -67,6 +67,7 @@ class ReadRequest:
     everywhere: bool = False
     sums: bool = False
     time: str | None = None
+    template: Mapping[str, TemplateValue] | None = None
     ends: Ends = "mix"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 VERSION = 1
 NO_LIMIT = 1 << 30
@@ -21,6 +21,9 @@ NO_LIMIT = 1 << 30
 
 Role = Literal["system", "user", "assistant"]
 Ends = Literal["mix", "after"]
+Penalize = Literal["amplified", "all"]
+Texts = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False)]
+"""Texts, none of them empty; a list in JSON and YAML."""
 FinishReason = Literal["stop", "length", "context", "cancelled", "error"]
 TemplateValue = str | bool | int | float | None
 """What a variable of a chat template may be set to."""
@@ -45,6 +48,14 @@ class Sampling(BaseModel):
     every lane, α = −1 too, gives end-of-turn tokens the probability that
     `after` gives them, whatever `before` makes of them; "mix" mixes them like
     any other token.
+
+    A lane ends after the token that completes one of the texts `stop`.
+    `repetition_penalty` multiplies log p of every token that stands before in
+    prompt or reply; 1 is off. A token that would continue a repetition of
+    n ≥ `dry_allowed_length` tokens loses `dry_multiplier` ·
+    `dry_base`^(n − `dry_allowed_length`) nats (DRY); 0 is off. No repetition goes
+    across a token that has one of `dry_breakers` in it. Both apply to lanes other
+    than α = −1 and 0, unless `penalize` is "all".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -57,6 +68,13 @@ class Sampling(BaseModel):
     ends: Ends = "mix"
     max_new_tokens: Annotated[int, Field(ge=1)] = 512
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    stop: Texts = ()
+    repetition_penalty: Annotated[float, Field(gt=0)] = 1.0
+    dry_multiplier: Annotated[float, Field(ge=0)] = 0.0
+    dry_base: Annotated[float, Field(ge=1)] = 1.75
+    dry_allowed_length: Annotated[int, Field(ge=1)] = 2
+    dry_breakers: Texts = ("\n", ":", '"', "*")
+    penalize: Penalize = "amplified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +115,14 @@ class PromptIds:
 
 @dataclass(frozen=True, slots=True)
 class SideInfo:
-    """One loaded side, as precisely as it can be named."""
+    """One loaded side, as precisely as it can be named.
+
+    `quantization` is that of the loaded weights, whether they were saved quantized or were
+    quantized on loading: none, nf4, int8, fp8, gptq 4-bit, gguf Q4_K … The adapter names
+    `adapter_base` as the model that it was trained on, and `adapter_brings` its own tokenizer,
+    template or both. Sides that differ in these two alone count as the same: what decides
+    numbers is in other fields.
+    """
 
     model: str
     revision: str | None
@@ -105,6 +130,8 @@ class SideInfo:
     dtype: str
     quantization: str
     adapter_revision: str | None = None
+    adapter_base: str | None = field(default=None, compare=False)
+    adapter_brings: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +158,8 @@ class Session:
     """The profile, models and versions that the following records were made with.
 
     `vocabulary` is a hash of the vocabulary without added tokens; `context` is
-    in tokens; a reply ends after any of the ids `end_of_turn`. `caches` are the checks of
+    in tokens; a reply ends after any of the ids `end_of_turn`, and before any of the texts `stop`
+    unless it is raw. `caches` are the checks of
     before, after, of both together, where both are one model, and of captured steps; None if
     they were skipped.
     """
@@ -149,6 +177,7 @@ class Session:
     context: int
     vocabulary: str | None = None
     end_of_turn: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
     caches: dict[str, CacheCheck] | None = None
 
 
@@ -239,7 +268,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """A lane ended: why, after how many tokens and seconds."""
+    """A lane ended: why, after how many tokens and seconds.
+
+    `stop` is the stop string that its last token completes, where that ended it: the reply's
+    text ends before it.
+    """
 
     type: Literal["finish"] = "finish"
     reply: str
@@ -247,6 +280,7 @@ class Finish:
     tokens: int
     seconds: float
     error: str | None = None
+    stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Sampling, Step
+from logit_amp_chat.core.records import (
+    FinishReason,
+    Message,
+    PromptIds,
+    Sampling,
+    Step,
+    TemplateValue,
+)
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +44,8 @@ class SampleRequest:
     every token are wanted: if there are any, the αs of all draws are among them. After its
     first `amplify_first` tokens (None: never) a reply goes on at α = 0, as do all αs of the
     grid. `rows` replies are decoded at once (None: what memory allows). With `top` every
-    reply has its steps, with candidates as in a `Request`.
+    reply has its steps, with candidates as in a `Request`, whose `time` and `template` these are.
+    Replies end as `ends` says (None: as the pair's do), and at the stop strings of `sampling`.
     """
 
     prompts: tuple[SamplePrompt, ...]
@@ -46,6 +56,8 @@ class SampleRequest:
     rows: int | None = None
     top: int = 0
     time: str | None = None
+    template: Mapping[str, TemplateValue] | None = None
+    ends: TurnEnds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +91,11 @@ class SampledReply:
     """One reply, whole.
 
     `tokens` are the sampled ones, with the end of turn; they follow the prompt and the text that
-    it begins with. `text` is all of the reply, from that text on, without special tokens;
-    `lengths` (n,) are how many characters of it are complete after each token. The α of the
-    reply has the log-probabilities of the very scores that its tokens were drawn from. A
-    cancelled reply, or one that broke off with an error, is no sample of anything.
+    it begins with. `text` is all of the reply, from that text on, without special tokens other
+    than the marks of thinking, channels and tool calls; `lengths` (n,) are how many characters of
+    it are complete after each token. The α of the reply has the log-probabilities of the very
+    scores that its tokens were drawn from. A cancelled reply, or one that broke off with an
+    error, is no sample of anything.
     """
 
     reply: str

@@ -9,6 +9,7 @@ from typing import Literal
 
 from logit_amp_chat.core.chat.engine_link import EngineLink, MakeEngine, Update
 from logit_amp_chat.core.chat.pending_request import AnyPending, PendingRequest
+from logit_amp_chat.core.chat.prefix import NO_PREFIX, Prefix
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
@@ -122,12 +123,12 @@ class LiveConversation:
         leaf: str,
         lanes: Mapping[str, float],
         sampling: Sampling,
-        forced: tuple[int, ...] = (),
+        prefix: Prefix = NO_PREFIX,
         continued: Mapping[str, ReplyLog] = MappingProxyType({}),
         *,
         raw: bool = False,
     ) -> PendingRequest:
-        """Have the message `leaf` answered in `lanes`, each at its α.
+        """Have the message `leaf` answered in `lanes`, each at its α, beginning with `prefix`.
 
         A lane goes on from the reply that `continued` has for it, else from the one
         that the message was said to. With `raw`, and where the message was answered so before,
@@ -139,7 +140,9 @@ class LiveConversation:
             # Those with another history are decoded later; the chat is shown first.
             lanes=tuple(sorted(asked, key=lambda lane: lane.follows is not None)),
             sampling=sampling,
-            forced=forced,
+            forced=prefix.ids,
+            begin=prefix.text,
+            edits=prefix.edits,
             raw=raw or self.saved.conversation.is_raw(leaf),
             time=self.saved.conversation.began,
         )
@@ -257,10 +260,10 @@ class LiveConversation:
                 self.opened = update
             case Prefill():
                 self._count(update)
-            case Step():
+            case Reply() | Step():
                 self._count(update)
                 self._add(update, apart is None)
-            case Reply() | Change() | Finish() | Opening():
+            case Change() | Finish() | Opening():
                 self._add(update, apart is None)
             case Idle():
                 self._idle()
@@ -271,7 +274,7 @@ class LiveConversation:
         if own:
             self.saved.conversation.add(update)
 
-    def _count(self, update: Prefill | Step) -> None:
+    def _count(self, update: Reply | Prefill | Step) -> None:
         if self.pending_request is not None:
             self.pending_request.count(update, self._clock())
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine, Update
 from logit_amp_chat.core.chat.live_conversation import LiveConversation, State
-from logit_amp_chat.core.chat.same_pair import models, other_vocabulary, pair
+from logit_amp_chat.core.chat.prefix import Prefix, longer
+from logit_amp_chat.core.chat.same_pair import other_vocabulary, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
@@ -44,6 +45,8 @@ class ChatSession:
         self.own_histories = False
         """Whether each lane of a comparison continues its own replies, not those of the chat."""
         self.editing: Message | None = None
+        self.begin = ""
+        """What replies begin with, until it is taken back."""
         self.incompatible_chat: Path | None = None
         """The chat that was left because the pair opened last has another vocabulary."""
         self.queued: list[str] = []
@@ -149,7 +152,8 @@ class ChatSession:
         self.awaiting_models = False
         lanes = self.lanes if self.comparing else {"amplified": self.alpha}
         previous = self.conversation.previous(leaf)
-        pending = self.live.ask(leaf, lanes, self.sampling, continued=self._continued(previous))
+        continued = self._continued(previous)
+        pending = self.live.ask(leaf, lanes, self.sampling, Prefix(text=self.begin), continued)
         self._history = ()
         if self.comparing and self.own_histories and previous is not None:
             chat = self.conversation.kept(leaf) or previous
@@ -165,9 +169,8 @@ class ChatSession:
         message = self.conversation.last_user_message()
         if message is None or not self.live.can_ask:
             return False
-        seeds = [log.reply.seed for log in self.conversation.replies_to(message.id)]
-        if seeds:
-            self.sampling = self.sampling.model_copy(update={"seed": max(seeds) + 1})
+        seed = self.conversation.unused_seed(message.id, self.sampling.seed)
+        self.sampling = self.sampling.model_copy(update={"seed": seed})
         if self.conversation.is_raw(message.id):  # a text to continue is given again
             given = self.conversation.replies_to(message.id)[0].forced
             return self.go_on_from(message.id, given)
@@ -236,7 +239,8 @@ class ChatSession:
         if not (missing and parent and self.live.can_ask and self.can_compare(log)):
             return False
         continued = self._continued(conversation.previous(log.id))
-        self.live.ask(parent, missing, log.reply.sampling, log.forced, continued)
+        prefix = Prefix(log.forced, edits=log.reply.edits)
+        self.live.ask(parent, missing, log.reply.sampling, prefix, continued)
         kept, end = conversation.kept(parent), conversation.leaf  # looking changes neither
         nodes = (kept.id if kept else None, end)
         self._history = tuple(dict.fromkeys(node for node in nodes if node is not None))
@@ -254,76 +258,21 @@ class ChatSession:
 
     # --- branches ---------------------------------------------------------------
 
-    def can_branch(self, log: ReplyLog) -> bool:
-        """Whether this pair's token ids mean what they meant when the reply was made."""
-        opened = self.live.opened
-        return (
-            log.reply.parent is not None
-            and opened is not None
-            and models(log.session) == models(opened.session)
-        )
-
-    def branch(self, log: ReplyLog, place: int, token: int) -> bool:
-        """Force another token at one step of a reply and decode on from it: a sibling.
-
-        The seed stays and with it the noise, so that what follows differs by
-        the token and by α alone. A comparison branches in every lane.
-        """
-        given = (*(step.token for step in log.steps[:place]), token)
-        return self._decode_from(log, given, self.sampling)
-
-    def can_go_on(self, log: ReplyLog) -> bool:
-        """Whether a reply has ended before its own end, with something to continue."""
-        ended = "cut off" if log.finish is None else log.finish.reason
-        return log.is_over and bool(log.steps) and ended not in ("stop", "context")
-
-    def go_on(self, log: ReplyLog) -> bool:
-        """Continue a reply that ended early: a sibling that is given all tokens it has."""
-        given = tuple(step.token for step in log.steps)
-        return self.can_go_on(log) and self._decode_from(log, given, self._longer(given))
-
-    def _longer(self, given: tuple[int, ...]) -> Sampling:
-        """The sampling, with the limit counted after the tokens that are given."""
-        longest = len(given) + self.sampling.max_new_tokens
-        return self.sampling.model_copy(update={"max_new_tokens": longest})
-
-    def _decode_from(self, log: ReplyLog, given: tuple[int, ...], sampling: Sampling) -> bool:
-        """A sibling of a reply that begins with given tokens, under the reply's own noise."""
-        parent, lane = log.reply.parent, log.reply.lane
-        if parent is None or not self.can_branch(log):
-            return False
-        alpha = self.alpha if lane == "amplified" else log.reply.alpha
-        sampling = sampling.model_copy(update={"seed": log.reply.seed})
-        previous = self.conversation.previous(log.id)
-        return self._begin_with(parent, given, sampling, {lane: alpha}, previous)
-
-    def answer_with(self, message: str, given: tuple[int, ...]) -> bool:
-        """Answer a message with a reply that begins with given tokens, at the live α.
-
-        A comparison answers in every lane. False where nothing can be asked.
-        """
-        previous = self.conversation.previous(message)
-        return self._begin_with(message, given, self.sampling, {"amplified": self.alpha}, previous)
-
-    def go_on_from(self, message: str, given: tuple[int, ...], *, raw: bool = False) -> bool:
-        """Answer a message with a reply that is given tokens which were there before.
-
-        With `raw` they are a text, without a chat template. False where nothing can be asked.
-        """
-        own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
-        return self._begin_with(message, given, self._longer(given), own, previous, raw=raw)
-
-    def _begin_with(
+    def answer_from(
         self,
         parent: str,
-        given: tuple[int, ...],
+        prefix: Prefix,
         sampling: Sampling,
         own: dict[str, float],
         previous: ReplyLog | None,
         *,
         raw: bool = False,
     ) -> bool:
-        """Begin with given tokens in one lane, or in all that are compared; it is the history."""
+        """Begin as given in one lane, or in all that are compared; that is the history.
+
+        `own` is the lane with its α, `previous` the reply that it continues. With `raw` what is
+        given is a text, without a chat template. False where nothing can be asked.
+        """
         if not self.live.can_ask:
             return False
         (lane,) = own
@@ -332,9 +281,18 @@ class ChatSession:
             continued |= {lane: previous}
         self.conversation.leaf = parent
         lanes = self.lanes if self.comparing else own
-        pending = self.live.ask(parent, lanes, sampling, given, continued, raw=raw)
+        pending = self.live.ask(parent, lanes, sampling, prefix, continued, raw=raw)
         self._history = tuple(pending.replies("amplified" if self.comparing else lane))
         return True
+
+    def go_on_from(self, message: str, given: tuple[int, ...], *, raw: bool = False) -> bool:
+        """Answer a message with a reply that is given tokens which were there before.
+
+        With `raw` they are a text, without a chat template. False where nothing can be asked.
+        """
+        own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
+        sampling = longer(self.sampling, given)
+        return self.answer_from(message, Prefix(given), sampling, own, previous, raw=raw)
 
     # --- other chats ------------------------------------------------------------
 
@@ -342,6 +300,7 @@ class ChatSession:
         """Start an empty conversation; its first message makes a new file."""
         self.saved.start_new()
         self._reset_drafts()
+        self.begin = ""
         self._begin_session()
 
     def _begin_session(self) -> None:
@@ -365,6 +324,7 @@ class ChatSession:
             return None
         self.saved.open(path)
         self._reset_drafts()
+        self.begin = ""
         session = self.conversation.session
         if (log := self.conversation.last_reply()) is not None:
             self._take_settings(log)

@@ -60,6 +60,7 @@ class SweptText(ReadText):
             forced=self.reply.tokens,
             raw=prompt.raw,
             time=self.sweep.folder.time,
+            template=self.sweep.folder.template,
         )
         live.ask_apart(request, self.recorder, self._take)
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from logit_amp_chat.core.config.prompt_settings import TemplateVariables, check_date
 from logit_amp_chat.core.config.yaml_file import YamlFile
 from logit_amp_chat.core.errors import ProfileError
-from logit_amp_chat.core.records import Sampling, Session, TemplateValue
+from logit_amp_chat.core.records import Sampling, Session
 
 Quantization = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
@@ -92,8 +93,8 @@ class ProfileFile(_Part):
     vocabulary: Vocabulary = "by-name"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
     system: str | None = None
-    template: dict[str, TemplateValue] = {}
-    date: Annotated[str | None, Field(min_length=1)] = None
+    template: TemplateVariables = {}
+    date: Annotated[str, AfterValidator(check_date)] | None = None
     alpha: float = 0.0
     presets: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] = PRESETS
     sampling: Sampling = Sampling()

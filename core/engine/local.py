@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.metadata
-import platform
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import torch
 
 from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.cache_guard import (
     cache_uses,
     check_caches,
@@ -31,12 +27,13 @@ from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.decoding.sample_limits import asked_prompts, check_given
 from logit_amp_chat.core.decoding.text_reader import TextReader
 from logit_amp_chat.core.engine.exclusive import Exclusive
+from logit_amp_chat.core.engine.prompt_renderer import PromptRenderer
+from logit_amp_chat.core.engine.session_record import session_record
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_tokens
 from logit_amp_chat.core.models.pair import Pair, find_positions, load_pair, prepare
-from logit_amp_chat.core.models.vocabulary import fingerprint
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.models.template_variables import unknown_variables
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     AnyRequest,
@@ -54,12 +51,18 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
-from logit_amp_chat.core.records import CacheCheck, PromptIds, Reply, Sampling, Session, new_id, now
+from logit_amp_chat.core.records import (
+    CacheCheck,
+    Message,
+    PromptIds,
+    Reply,
+    Sampling,
+)
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
-VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 
 
 class LocalEngine:
@@ -74,13 +77,17 @@ class LocalEngine:
     ) -> None:
         """`caches`: how the pair's caches were checked; None uses them unchecked."""
         self.pair = pair
+        session = session_record(profile, pair, caches)
+        self._prompts = PromptRenderer(profile, pair, session.time)
         self.opened = Opened(
-            session=_session(profile, pair, caches),
-            notices=(*pair.notices, *cache_checks.notices(caches or {})),
+            session=session,
+            notices=(
+                *pair.notices,
+                *unknown_variables(pair.template, profile.template),
+                *cache_checks.notices(caches or {}),
+            ),
             memory=pair.memory,
-        )
-        self._chat = ChatTemplate(
-            pair.tokenizer, pair.template, (profile.before.system, profile.after.system)
+            special_tokens=self._prompts.chat().special_tokens.spellings,
         )
         self._decoder = decoder or Decoder(pair)
         self._rows_guard = RowsGuard(pair, trusts=caches is None)
@@ -145,6 +152,10 @@ class LocalEngine:
         """Measure a text: its Document, ReadBlocks, TokenSums if wanted, a Finish, Idle."""
         return _flat(self.batches(request))
 
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        """Render a prompt: one PromptTokens, then Idle."""
+        return _flat(self.batches(request))
+
     def names(self, request: NamesRequest) -> Iterator[Event]:
         """How token ids are written: one Names, then Idle."""
         return _flat(self.batches(request))
@@ -160,11 +171,12 @@ class LocalEngine:
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
         if isinstance(request, OpeningsRequest):
-            moment = self._moment(request.time)
-            reply = request.reply_of(self._chat.prompts(request.messages, request.raw, moment))
+            reply = request.reply_of(self._prompt(request.messages, request))
             controls = _controls([reply])
             measured = self._decoder.opening(reply, controls, request.path)
             return self._answer(controls, [((), as_opening(reply, measured))])
+        if isinstance(request, PromptRequest):
+            return self._answer(Controls({}), [((), iter([[self._prompts.tokens(request)]]))])
         if isinstance(request, NamesRequest):
             describe = self.pair.token_bytes.describe
             names = Names(tuple(describe(token)[0] for token in request.tokens))
@@ -187,27 +199,36 @@ class LocalEngine:
             controls = _controls(scored)
             score = self._decoder.score(scored, controls, request.tokens)
             return self._answer(controls, [(scored, score)])
-        longest = max(request.sampling_of(lane).max_new_tokens for lane in request.lanes)
-        forced = limits.reachable(self.pair, request.forced, longest)
-        moment = self._moment(request.time)
         prompts = {
-            messages: self._chat.prompts(messages, request.raw, moment)
+            messages: self._prompt(messages, request)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
         }
+        request = self._prompts.begun(request, prompts[request.messages_of(request.lanes[0])])
         replies = [
-            request.reply_of(lane, prompts[request.messages_of(lane)], len(forced))
+            request.reply_of(lane, prompts[request.messages_of(lane)], len(request.forced))
             for lane in request.lanes
         ]
-        return self.decode(replies, forced)
+        recorded = [self._prompts.recorded(reply, request) for reply in replies]
+        return self.decode(recorded, request.forced)
+
+    def _prompt(self, messages: Sequence[Message], request: Request | OpeningsRequest) -> PromptIds:
+        return self._prompts.ids(
+            messages, raw=request.raw, time=request.time, template=request.template
+        )
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
+        self,
+        replies: Sequence[Reply],
+        forced: tuple[int, ...] = (),
+        ahead: bool = True,
+        ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after.
+        token on every device; with it, possibly with the one after. `ends` are those of the
+        session that the records are from; None: of this one.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -217,13 +238,14 @@ class LocalEngine:
         return self._answer(
             controls,
             [
-                (group, self._decoder.decode(group, controls, forced, ahead))
+                (group, self._decoder.decode(group, controls, forced, ahead, ends))
                 for group in groups.values()
             ],
         )
 
     def _sampled(self, request: SampleRequest) -> Generator[Sequence[Event], None, None]:
-        prompts = asked_prompts(self.pair, self._chat, request, self._moment(request.time))
+        chat, moment = self._prompts.chat(request.template), self._prompts.moment(request.time)
+        prompts = asked_prompts(self.pair, chat, request, moment)
         uses = self._decoder.runner.uses
         if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
             uses = replace(uses, together=CacheUse.NONE)  # all rows of a batch alike
@@ -237,18 +259,11 @@ class LocalEngine:
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
         return document_tokens(
             request.content,
-            self._moment(request.time),
-            chat=self._chat,
+            self._prompts.moment(request.time),
+            chat=self._prompts.chat(request.template),
             token_bytes=self.pair.token_bytes,
             end_of_turn=self.pair.end_of_turn,
         )
-
-    def _moment(self, time: str | None) -> datetime:
-        """The moment of a request; that of the session where it names none."""
-        try:
-            return datetime.fromisoformat(time or self.opened.session.time)
-        except ValueError:
-            return datetime.fromisoformat(self.opened.session.time)
 
     def _answer(self, controls: Controls, groups: Groups) -> Generator[Sequence[Event], None, None]:
         """Answer, once the request before has ended."""
@@ -266,7 +281,7 @@ class LocalEngine:
             for replies, batches in groups:
                 yield replies
                 yield from batches
-            yield [*self._noticed(), Idle()]
+            yield [*self._prompts.notices(), *self._noticed(), Idle()]
         finally:
             self._controls = None
 
@@ -322,7 +337,7 @@ class LocalEngine:
         self._decoder.forget()
         notices = [*self.opened.notices]
         mixes_ends = self.opened.session.profile["sampling"]["ends"] == "mix"
-        if mixes_ends and (sentence := unlearned_end(self.pair, self._chat)):
+        if mixes_ends and (sentence := unlearned_end(self.pair, self._prompts.chat())):
             notices.append(sentence)
         notices += [noticed.sentence for noticed in self._noticed()]
         self.opened = replace(self.opened, notices=tuple(notices))
@@ -351,29 +366,3 @@ def _flat(batches: Generator[Sequence[Event], None, None]) -> Iterator[Event]:
     with contextlib.closing(batches):
         for batch in batches:
             yield from batch
-
-
-def device_name(device: torch.device) -> str:
-    """The device that the numbers were computed on, as precisely as it can be named."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"cpu ({platform.machine()})"
-
-
-def _session(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None) -> Session:
-    chat = ChatTemplate(pair.tokenizer, pair.template, (None, None))
-    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
-    return Session(
-        id=new_id("s"),
-        time=now(),
-        profile=profile.model_dump(mode="json"),
-        before=pair.infos[0],
-        after=pair.infos[1],
-        template_hash=chat.template_hash,
-        versions={"python": platform.python_version(), **versions},
-        device=device_name(pair.device),
-        context=pair.context,
-        vocabulary=fingerprint(pair.tokenizer),
-        caches=caches,
-        end_of_turn=tuple(sorted(pair.end_of_turn)),
-    )

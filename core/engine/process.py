@@ -24,7 +24,7 @@ from typing import IO
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.errors import EngineError, failure
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     AnyRequest,
@@ -306,6 +306,10 @@ class ProcessEngine:
 
     def read(self, request: ReadRequest) -> Iterator[Event]:
         """Measure a text. Raises as `generate` does."""
+        return self._requests.run(self._answer(request))
+
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        """Render a prompt. Raises as `generate` does."""
         return self._requests.run(self._answer(request))
 
     def names(self, request: NamesRequest) -> Iterator[Event]:

@@ -32,7 +32,7 @@ from logit_amp_chat.core.records import (
     new_id,
 )
 from logit_amp_chat.core.text import clean
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 SHOWN = 500
 """Characters of a prompt, and of what follows it, that a result keeps."""
@@ -208,7 +208,7 @@ def messages_to(content: Content, settings: SearchSettings) -> tuple[Message, ..
 
 
 def _asked(said: list[Any], settings: SearchSettings) -> tuple[Message, ...]:
-    if settings.system and not settings.raw and said[0][0] != "system":
+    if settings.system is not None and not settings.raw and said[0][0] != "system":
         said = [("system", settings.system), *said]
     messages: list[Message] = []
     for role, text in said:
@@ -274,7 +274,7 @@ class Continuation:
         self.steps = 0
         self._kl = self._max_kl = self._ratio = 0.0
         self._strongest: Step | None = None
-        self._text = ReplyText()
+        self._text = ReplyParts()
         self._begins = ""
         self._first = 0
 

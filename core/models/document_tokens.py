@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.given_ids import GivenIds
 from logit_amp_chat.core.models.message_spans import RenderedChat, render_with_spans
-from logit_amp_chat.core.models.token_offsets import Range, decoded, token_offsets
+from logit_amp_chat.core.models.token_offsets import Range, decoded
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.reading import Chat, Content, PlainText, Recorded
 from logit_amp_chat.core.records import PromptIds, Role
@@ -50,9 +52,9 @@ def document_tokens(
 ) -> DocumentTokens:
     """The tokens of what is to be read; `moment` is the time that a template may write.
 
-    A special token's name in a text is that token, as in chats and with --raw. With the
-    messages of a role are scored the tokens that carry characters of them; with the
-    assistant's also the id of `end_of_turn` after each, a step of a reply like any other.
+    A special token's name in a plain text is that token, as with --raw; in a chat it is text, as
+    in prompts. With the messages of a role are scored the tokens that carry characters of them;
+    with the assistant's also the id of `end_of_turn` after each, a step of a reply like any other.
 
     Raises LogitAmpError for text that is not valid Unicode, a number that is no id, a tokenizer
     that does not tell what its tokens are made of, a chat that the template refuses or that has
@@ -60,14 +62,14 @@ def document_tokens(
     """
     match content:
         case PlainText(text=text):
-            ids, offsets, beginning = _tokenized(chat, token_bytes, text)
+            ids, offsets, beginning = _tokenized(chat, text)
             prompt = PromptIds(beginning, beginning)
             return _document(text, prompt, ids, offsets, [True] * len(ids))
         case Recorded(prompt=prompt, tokens=ids):
             text, offsets = decoded([_reply_bytes(token_bytes, i) for i in ids])
             return _document(text, prompt, ids, offsets, [True] * len(ids))
         case Chat():
-            return _conversation(content, moment, chat, token_bytes, end_of_turn)
+            return _conversation(content, moment, chat, end_of_turn)
 
 
 def _document(
@@ -102,9 +104,16 @@ def _reply_bytes(token_bytes: TokenBytes, token: int) -> bytes:
 
 
 def _tokenized(
-    chat: ChatTemplate, token_bytes: TokenBytes, text: str
+    chat: ChatTemplate,
+    text: str,
+    literal: Sequence[Range] = (),
+    replies: Mapping[int, Sequence[GivenIds]] | None = None,
 ) -> tuple[tuple[int, ...], tuple[Range, ...], tuple[int, ...]]:
-    """The ids and offsets of a text after the beginning of text, and the ids of that."""
+    """The ids and offsets of a text after the beginning of text, and the ids of that.
+
+    Special tokens that the text spells in the ranges `literal` are plain text; the tokens of
+    `replies` are those that were sampled.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -113,8 +122,8 @@ def _tokenized(
             f" surrogate pair (U+{ord(text[error.start]):04X}).",
             "Remove or replace it.",
         ) from error
-    ids = chat.encoded(text)
-    offsets = token_offsets(chat.tokenizer, token_bytes, text, ids)
+    tokenized, _, _ = chat.tokenized(text, literal, [*chain(*(replies or {}).values())])
+    ids, offsets = tokenized.ids, tokenized.offsets
     written = len(ids) + len(chat.beginning) - len(chat.begun(ids))
     return ids[written:], offsets[written:], chat.beginning
 
@@ -123,18 +132,24 @@ def _conversation(
     content: Chat,
     moment: datetime,
     chat: ChatTemplate,
-    token_bytes: TokenBytes,
     end_of_turn: frozenset[int],
 ) -> DocumentTokens:
     messages, (before, after) = content.messages, chat.system
     _check_any(content, chat)
     rendered = render_with_spans(chat, messages, after, moment)
-    ids, offsets, beginning = _tokenized(chat, token_bytes, rendered.text)
+    literal, _ = chat.literal_ranges(rendered.text, messages, after, moment)
+    replies, altered = chat.replies(rendered.text, messages, after, moment)
+    whole = {n: given for n, given in replies.items() if given and n not in altered}
+    rendered.spans.update({n: (given[0].start, given[-1].end) for n, given in whole.items()})
+    ids, offsets, beginning = _tokenized(chat, rendered.text, literal, replies)
     scored = _scored(content, rendered, ids, offsets, end_of_turn)
     spans = tuple((n, messages[n].role, *rendered.spans[n]) for n in sorted(rendered.spans))
     theirs, differing = ids, 0
     if before != after:
-        theirs = _tokenized(chat, token_bytes, chat.rendered(messages, before, moment))[0]
+        text = chat.rendered(messages, before, moment)
+        literal, _ = chat.literal_ranges(text, messages, before, moment)
+        replies, _ = chat.replies(text, messages, before, moment)
+        theirs = _tokenized(chat, text, literal, replies)[0]
         differing = len(ids) - _common_end(theirs, ids)
         if content.score != "all" and True in scored[:differing]:
             start = offsets[scored.index(True)][0]

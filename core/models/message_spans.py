@@ -12,13 +12,13 @@ from itertools import accumulate, pairwise
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.text_marks import unused_character
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.records import Message
 
 # Where in a message its mark is put, as a share of its length. Templates look at how a message
 # begins or ends, or cut it at </think>: often one of these places changes nothing.
 PLACES = (1.0, 0.0, 0.5)
-PRIVATE_USE = range(0xE000, 0x110000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class _Search:
         """Locate the messages `chosen`, with marks in these alone."""
         spans: dict[int, Range] = {}
         generated: dict[int, Range] = {}
-        sign = _unused(text, messages)
+        sign = unused_character([text, *(m.text for m in messages)])
         for place in PLACES:
             marked = [
                 _with_mark(m, n, place, sign) if n in chosen else m for n, m in enumerate(messages)
@@ -122,12 +122,6 @@ class _Search:
         if pattern.sub("", rendered) != text:
             return []
         return [_Mark(int(m[1]), m.start(), m.end()) for m in pattern.finditer(rendered)]
-
-
-def _unused(text: str, messages: Sequence[Message]) -> str:
-    """A private-use character that is in no message and not in the text."""
-    used = set(text).union(*(m.text for m in messages))
-    return next(chr(code) for code in PRIVATE_USE if chr(code) not in used)
 
 
 def _spaces(text: str) -> tuple[str, str]:

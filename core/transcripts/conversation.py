@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.records import (
     Change,
@@ -22,14 +22,15 @@ from logit_amp_chat.core.records import (
     Step,
     Title,
 )
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 
 @dataclass
 class ReplyLog:
     """One reply with its steps and changes; `finish` is None while it runs or if it was `cut_off`.
 
-    `session` is the one that decoded it; `notes` are by step, None for the whole reply.
+    `session` is the one that decoded it; `notes` are by step, None for the whole reply. `parts`
+    are what it consists of so far.
     """
 
     reply: Reply
@@ -40,8 +41,14 @@ class ReplyLog:
     cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
-    _text: ReplyText = field(default_factory=ReplyText, repr=False)
-    _pieces: list[str] = field(default_factory=list, repr=False)
+    parts: ReplyParts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.parts = ReplyParts(self.reply.thinks)
+        for step in self.steps:
+            self.parts.add(step)
+        if self.finish is not None:
+            self.parts.finish()
 
     @property
     def id(self) -> str:
@@ -70,25 +77,47 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """The text so far, without special tokens.
+        """What it says so far, without thinking, special tokens and the stop string that ended it.
 
-        An incomplete character is held back until its bytes have come, and
-        becomes U+FFFD if the reply finishes first.
+        An incomplete character is held back until its bytes have come, and becomes U+FFFD if
+        the reply finishes first. The space that separates a first word from the prompt is left
+        out, except where the reply continues a text.
         """
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        answer = self.parts.answer
+        begins = self.parts.parts[:1] and self.parts.parts[0].kind == "answer"
+        return answer[self.blank :] if begins else answer
+
+    @property
+    def blank(self) -> int:
+        """How many spaces at its beginning are not shown: see `text`."""
+        return 0 if self.reply.raw else self.parts.blank
+
+    @property
+    def thinking(self) -> str:
+        """What was thought so far."""
+        return self.parts.thinking
+
+    def as_message(self, *, with_ids: bool) -> Message:
+        """The reply as a message of the history; with the ids that the models said, if wanted."""
+        message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
+        if not with_ids:
+            return message
+        kept = self.parts.before_stop
+        ids = None if kept is None else tuple(step.token for step in self.steps[:kept])
+        return replace(message, token_ids=ids, thinks=self.reply.thinks)
 
     def add(self, record: Step | Change | Finish) -> None:
         """Add the next record."""
         if isinstance(record, Step):
             self.steps.append(record)
-            self._pieces.append(self._text.add(record))
+            self.parts.add(record)
         elif isinstance(record, Change):
             self.changes.append(record)
         else:
             self.finish = record
-            self._pieces.append(self._text.finish())
+            self.parts.finish()
+            if record.stop is not None:
+                self.parts.stop(record.stop)
 
 
 @dataclass(frozen=True)
@@ -204,6 +233,11 @@ class Conversation:
         """Every reply to a message, in order: all lanes and later attempts."""
         return list(self._answers.get(message_id, ()))
 
+    def unused_seed(self, message_id: str | None, first: int) -> int:
+        """A seed that no reply to a message has; `first` where there is no reply."""
+        seeds = [log.reply.seed for log in self._answers.get(message_id, ())]
+        return max(seeds) + 1 if seeds else first
+
     def is_raw(self, message_id: str) -> bool:
         """Whether a message is a text that replies continue, without a chat template."""
         return any(log.reply.raw for log in self._answers.get(message_id, ()))
@@ -301,12 +335,15 @@ class Conversation:
         return next(above, None)
 
     def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
-        """The thread as a `Request` wants it: replies as assistant messages with the reply's id."""
+        """The thread as a `Request` wants it: replies as assistant messages.
+
+        They have their ids, unless these are from another vocabulary than the last session's.
+        """
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
             item
             if isinstance(item, Message)
-            else Message(id=item.id, parent=item.reply.parent, role="assistant", text=item.text)
+            else item.as_message(with_ids=_same_vocabulary(item.session, self.session))
             for item in reversed(thread)
         )
 
@@ -347,6 +384,10 @@ class Conversation:
         system = [m for m in history if m.role == "system"][-1:]
         turns = [m for m in history if m.role != "system"]
         return (*(m for m in system if m.text), *turns)
+
+
+def _same_vocabulary(a: Session | None, b: Session | None) -> bool:
+    return a is None or b is None or a.vocabulary == b.vocabulary
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:

@@ -37,6 +37,7 @@ from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt, ReplyProgress
 from logit_amp_chat.core.decoding.row_chooser import RowChooser
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import prepare
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.records import Message, PromptIds, Sampling
@@ -135,7 +136,8 @@ def generated(engine: LocalEngine, asked: SampleRequest, rows: int, count: int) 
     """Replies a second of transformers' `generate`, in batches of `rows` at one α."""
     pair, began = engine.pair, time.process_time()
     limit = asked.sampling.max_new_tokens
-    prompt = engine._chat.prompts(asked.prompts[0].messages, raw=False).after
+    chat = ChatTemplate(pair.tokenizer, pair.template, (None, None))
+    prompt = chat.prompts(asked.prompts[0].messages, raw=False).after
     ids = torch.tensor([prompt]).repeat(rows, 1)
     for _ in range(0, count, rows):
         guidance = UnbatchedClassifierFreeGuidanceLogitsProcessor(
@@ -195,8 +197,9 @@ def growth(engine: LocalEngine, limit: int) -> None:
 
 def choosing(engine: LocalEngine, asked: SampleRequest, size: int, steps: int = 10) -> float:
     """Seconds that choosing a token takes, for 8 rows over a vocabulary of this size."""
-    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset())
-    chooser, prompt = RowChooser(pair, asked), AskedPrompt(PromptIds((5,), (5,)), (), 0)
+    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset(), stop=())
+    chooser = RowChooser(pair, asked)
+    prompt = AskedPrompt(PromptIds((5,), (5,)), (), 0, pair.turn_ends)
     replies = [ReplyProgress(draw, prompt) for draw in asked.draws]
     before = 3 * torch.randn(8, size)
     logits = before, before + torch.randn(8, size)

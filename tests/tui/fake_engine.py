@@ -346,7 +346,9 @@ class FakeEngine:
             lane.reply: self.texts.get(lane.name, self.texts["amplified"]) for lane in request.lanes
         }
         self._tokens = {reply: [*tokens_of(text), END] for reply, text in texts.items()}
-        given = [self._words[token] for token in request.forced]
+        typed = tokens_of(request.begin)
+        self._words |= {token_id(word): word for word in typed}
+        given = [*(self._words[token] for token in request.forced), *typed]
         for tokens in self._tokens.values():
             tokens[: len(given)] = given
             if tokens[-1] != END:
@@ -355,12 +357,12 @@ class FakeEngine:
         for lane in request.lanes:
             words = sum(len(m.text.split()) + 4 for m in request.messages_of(lane))
             prompt = PromptIds(tuple(range(words)), tuple(range(words)))
-            events.append(request.reply_of(lane, prompt, len(request.forced)))
+            events.append(request.reply_of(lane, prompt, len(given)))
         self._begun = [*events, Prefill(done=words, total=words)]
         if not self.patient:
             begun, self._begun = self._begun, []
             self.emit(begun)
-            self.step(len(request.forced))
+            self.step(len(given))
 
     def _step(self, reply: str, text: str) -> Step:
         top = candidates(text, self._place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Opened
@@ -92,7 +93,7 @@ class ConversationActions:
             and own.temperature == 0
             and not (log.reply.forced or log.reply.follows or log.changes)
             and {log.reply.alpha, *(step.alpha for step in log.steps)} == {session.alpha}
-            and session.can_branch(log)
+            and branches.can_branch(session, log)
         )
 
     def edit(self) -> None:
@@ -110,27 +111,14 @@ class ConversationActions:
 
     def editor(self) -> None:
         """Write the message in the user's editor; what is decoded meanwhile is shown after it."""
-        from textual.app import SuspendNotSupported
+        from logit_amp_chat.tui.terminal.external_editor import edit_in
 
+        composer = self.view.composer
         try:
-            with self.host.app.suspend():
-                text = self._edited()  # Textual does not come back where this block raises
-        except SuspendNotSupported:
-            self.view.notice.say("This terminal cannot be handed to an editor.")
-        else:
-            self.view.composer.put(text)
-        self.host.set_focus(self.view.composer)
-
-    def _edited(self) -> str:
-        """The message as the user's editor leaves it; unchanged where that fails."""
-        from logit_amp_chat.tui.terminal.external_editor import edit
-
-        text = self.view.composer.text
-        try:
-            return edit(text)
+            composer.put(edit_in(self.host.app, composer.text))
         except LogitAmpError as error:
             self.view.notice.say(error.message, error.remedy, error=True)
-            return text
+        self.host.set_focus(composer)
 
     def undo(self) -> None:
         """Undo the last change to the message."""

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.mirror import Mirror
+from logit_amp_chat.tui.token_log.wrapping import clip
+
+LONGEST_BEGIN = 30  # cells
 
 
 def pair_details(session: ChatSession) -> tuple[str, ...]:
     """The pair: its sides, quantization, device and memory."""
     profile, opened = session.profile, session.live.opened
     details = [f"{profile.labels.before} → {profile.labels.after}"]
-    if profile.quantization != "none":
-        details.append(profile.quantization)
+    if quantization := _quantization(session):
+        details.append(quantization)
     if opened is not None and session.state != "loading":
         details.append(opened.session.device)
         if opened.memory:
             details.append(number_format.quantity(opened.memory, "bytes"))
     return tuple(details)
+
+
+def _quantization(session: ChatSession) -> str:
+    """How both sides are quantized, of the loaded ones as they were found; "" if they are not."""
+    opened = session.live.opened
+    kinds: list[str] = [session.profile.quantization]
+    if opened is not None and session.state != "loading":
+        kinds = [opened.session.before.quantization, opened.session.after.quantization]
+    kinds = [*dict.fromkeys(kinds)]
+    return "" if kinds == ["none"] else " / ".join(kinds)
 
 
 def figures(session: ChatSession) -> tuple[str, ...]:
@@ -51,6 +65,13 @@ def mirrored(mirror: Mirror | None) -> str:
 
 
 def composer_title(session: ChatSession) -> str:
+    """What is special about the next message and its reply, with the key that changes it."""
+    begin = clip(visible(session.begin, newlines=False), LONGEST_BEGIN)
+    begins = f"the reply begins with “{begin}” · esc here takes it back" if begin else ""
+    return " · ".join(filter(None, (_delay(session), begins)))
+
+
+def _delay(session: ChatSession) -> str:
     """Why a message would not be sent at once, and the key that changes that."""
     if session.saved.read_only:
         return "read only: nothing can be sent · ctrl+l tries again"

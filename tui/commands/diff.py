@@ -23,6 +23,7 @@ def command(
     before: options.Before = None,
     after: options.After = None,
     adapter: options.Adapter = None,
+    template_arg: options.TemplateArg = None,
     score: Annotated[
         Literal["assistant", "user", "system", "all"],
         typer.Option(help="Whose tokens of a chat count."),
@@ -112,7 +113,7 @@ def command(
         raise typer.BadParameter(
             "share needs --threshold: the usual one follows the texts", param_hint="--fail-on"
         )
-    loading = options.given(context, options.LOADING)
+    loading = options.loading(context)
     chosen = options.describe(profile, before, after, adapter, loading, {})
     from logit_amp_chat.tui.commands import diff_run
     from logit_amp_chat.tui.commands.mirroring import mirroring

@@ -39,6 +39,7 @@ def command(
     before: options.Before = None,
     after: options.After = None,
     adapter: options.Adapter = None,
+    template_arg: options.TemplateArg = None,
     score: Annotated[
         Literal["assistant", "user", "system", "all"],
         typer.Option(help="Whose tokens of a chat count."),
@@ -86,7 +87,7 @@ def command(
             param_hint="--plot",
         )
     alphas = options.alphas(alpha or [])
-    loading = options.given(context, options.LOADING)
+    loading = options.loading(context)
     chosen = options.describe(profile, before, after, adapter, loading, {})
     from logit_amp_chat.core.api.loss import loss_settings
     from logit_amp_chat.tui.commands import loss_run

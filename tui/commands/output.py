@@ -60,6 +60,12 @@ def say(text: str) -> None:
     print(visible(text), file=sys.stderr, flush=True)
 
 
+def think(text: str) -> None:
+    """What a model thinks, as it comes: narration beside the answer."""
+    sys.stderr.write(visible(text))
+    sys.stderr.flush()
+
+
 class ReaderGoneError(Exception):
     """Whoever read stdout has seen enough: `| head` and the like."""
 

@@ -21,6 +21,7 @@ def command(
     after: options.After = None,
     adapter: options.Adapter = None,
     system: options.System = None,
+    template_arg: options.TemplateArg = None,
     lines: Annotated[
         bool, typer.Option("--lines", help="Each line of a plain text is a prompt.")
     ] = False,
@@ -83,7 +84,7 @@ def command(
         raise typer.BadParameter(
             f"expected a number up to --top, {top}, found {open_hit}", param_hint="--open"
         )
-    settings = {"system": system} | options.given(context, options.LOADING)
+    settings = {"system": system} | options.loading(context)
     chosen = options.describe(profile, before, after, adapter, settings, {})
     from logit_amp_chat.core.experiments.search import SearchSettings
     from logit_amp_chat.tui.commands import search_run

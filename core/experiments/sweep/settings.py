@@ -15,6 +15,7 @@ GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 
 SAMPLES = 40
 FREE = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+FREE |= {"repetition_penalty": 1.0, "dry_multiplier": 0.0}
 """The usual sampling: no filter but the plausibility mask, which leaves α ≤ 0 alone."""
 
 

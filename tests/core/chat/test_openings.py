@@ -6,7 +6,9 @@ import dataclasses
 
 import pytest
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.openings import MessageOpenings
+from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import Idle
@@ -218,7 +220,7 @@ def test_a_reply_begins_with_the_tokens_that_were_chosen(
     openings.follow()
     step(openings)
     session.set_alpha(2.0)
-    assert session.answer_with(openings.message, (HELLO,))
+    assert branches.answer_with(session, openings.message, Prefix((HELLO,)))
     request = engines.last.request
     assert request is not None
     assert request.forced == (HELLO,)
@@ -238,7 +240,7 @@ def test_in_a_comparison_every_lane_begins_with_them(
     openings.follow()
     step(openings)
     openings.session.comparing = True
-    openings.session.answer_with(openings.message, (SURE,))
+    branches.answer_with(openings.session, openings.message, Prefix((SURE,)))
     assert engines.last.request is not None
     assert [lane.name for lane in engines.last.request.lanes] == ["before", "after", "amplified"]
     assert engines.last.request.forced == (SURE,)
@@ -250,7 +252,7 @@ def test_nothing_is_answered_while_the_engine_is_busy(
     engines.last.holds = True
     openings.follow()
     leaf = openings.session.conversation.leaf
-    assert not openings.session.answer_with(openings.message, (HELLO,))
+    assert not branches.answer_with(openings.session, openings.message, Prefix((HELLO,)))
     assert openings.session.conversation.leaf == leaf
     engines.last.emit([Idle()])
 

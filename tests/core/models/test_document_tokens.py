@@ -31,6 +31,7 @@ from tests.core.models.template_families import (
 )
 from tests.core.models.tiny_tokenizers import (
     byte_level,
+    literal_tokens,
     sentencepiece_bpe,
     unigram,
     with_names,
@@ -294,17 +295,22 @@ class TestChat:
     def test_hostile_text_moves_nothing(self, score: Score, texts: list[str]) -> None:
         messages = conversation(*((m.role, t) for m, t in zip(TALK, texts, strict=True)))
         found = read_chat(CHATML, messages, score)
-        wanted, ends, at = set(), set(), 0  # characters
+        wanted, ends, said = set(), set(), set()  # characters
+        at = 0
         for piece, number in CHATML.by_hand(messages):
-            if number is not None and messages[number].role == score:
-                wanted |= {*range(at, at + len(piece))}
-                ends |= {at + len(piece)} if score == "assistant" else set()
+            here = {*range(at, at + len(piece))}
             at += len(piece)
+            if number is not None:
+                said |= here
+            if number is not None and messages[number].role == score:
+                wanted |= here
+                ends |= {at} if score == "assistant" else set()
         (end,) = end_ids(CHATML)
-        own = TOKENIZER(found.text, add_special_tokens=False, return_offsets_mapping=True)
+        own = literal_tokens(found.text, TOKENIZER, NAMES, said)
+        assert [*found.tokens] == [token for token, _, _ in own]
+        assert [*found.offsets] == [(a, b) for _, a, b in own]
         expected = [
-            bool(wanted & {*range(a, b)}) or (token == end and a in ends)
-            for token, (a, b) in zip(own["input_ids"], own["offset_mapping"], strict=True)
+            bool(wanted & {*range(a, b)}) or (token == end and a in ends) for token, a, b in own
         ]
         assert [*found.scored] == expected
 

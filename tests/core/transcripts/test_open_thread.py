@@ -57,4 +57,4 @@ def test_a_branch_far_down_a_large_file_is_found(
     assert preview(path) == [("user", "Seals?"), (1, "New")]
     monkeypatch.setattr(open_thread, "MOST_STEPS", 2)
     saved(path, *edited()[:3], *many)
-    assert preview(path) == [("user", "Otters?"), (1, " 0 1")]
+    assert preview(path) == [("user", "Otters?"), (1, "0 1")]

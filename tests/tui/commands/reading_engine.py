@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Event,
@@ -147,6 +147,9 @@ class ReadingEngine:
             entropy=1.5,
             top=top if notable else (),
         )
+
+    def prompt(self, request: PromptRequest) -> Iterator[Event]:
+        raise AssertionError("no prompt is looked at here")
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         yield Names(tuple(f" word{token}" for token in request.tokens))

@@ -1,0 +1,136 @@
+"""Renders the prompts of an engine's requests: at one moment, with the variables of the profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.prompt_settings import moment_of
+from logit_amp_chat.core.decoding.begun_replies import begun, notices
+from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
+from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.models.template_variables import unknown_variables
+from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
+from logit_amp_chat.core.protocol import Noticed, Request
+from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.text import Utf8Stream
+from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
+
+Variables = Mapping[str, TemplateValue]
+
+# As many as the longest mark and the spaces behind it may be spelled with.
+TOKENS_OF_A_MARK = 20
+
+
+class PromptRenderer:
+    """What an engine needs to render prompts; every notice is told once."""
+
+    def __init__(self, profile: Profile, pair: Pair, time: str) -> None:
+        """`time` is when the session was opened."""
+        self._pair = pair
+        self._time = time
+        self._pinned = moment_of(profile.date) if profile.date else None
+        self._chat = ChatTemplate(
+            pair.tokenizer,
+            pair.template,
+            (profile.before.system, profile.after.system),
+            profile.template,
+            pair.token_bytes,
+        )
+        self._told: set[str] = set()
+        self._untold: list[str] = []
+
+    def chat(self, variables: Variables | None = None) -> ChatTemplate:
+        """The template with the variables of a request; None: those of the profile."""
+        if variables is None or variables == self._chat.variables:
+            return self._chat
+        self._tell([*unknown_variables(self._pair.template, variables)])
+        return replace(self._chat, variables=dict(variables))
+
+    def moment(self, time: str | None) -> datetime:
+        """The moment of a request, that of the session where it names none; or the profile's."""
+        if self._pinned is not None:
+            return self._pinned
+        try:
+            return datetime.fromisoformat(time or self._time)
+        except ValueError:
+            return datetime.fromisoformat(self._time)
+
+    def ids(
+        self,
+        messages: Sequence[Message],
+        *,
+        raw: bool,
+        time: str | None,
+        template: Variables | None,
+    ) -> PromptIds:
+        """The prompt of each side. Raises as `ChatTemplate.prompts` does."""
+        before, after = self.chat(template).side_prompts(messages, raw, self.moment(time))
+        self._tell([*before.notices, *after.notices])
+        return PromptIds(before.ids, after.ids)
+
+    def begun(self, request: Request, prompt: PromptIds) -> Request:
+        """The request with all that its replies begin with as ids; raises as `begun` does."""
+        self._tell(notices(self._pair, request, prompt))
+        return begun(self._pair, self.chat(request.template), request, prompt)
+
+    def recorded(self, reply: Reply, request: Request) -> Reply:
+        """The reply with the moment and the variables that its prompt was rendered with.
+
+        Also whether the prompt left thinking open.
+        """
+        reply = replace(reply, thinks=self._thinks(reply.prompt.after))
+        if request.raw:
+            return reply
+        variables = dict(self.chat(request.template).variables)
+        return replace(reply, template=variables, time=self.moment(request.time).isoformat())
+
+    def _thinks(self, prompt: Sequence[int]) -> bool:
+        ending = b"".join(map(self._pair.token_bytes.raw, prompt[-TOKENS_OF_A_MARK:]))
+        return opens_thinking(ending.decode(errors="replace"))
+
+    def tokens(self, request: PromptRequest) -> PromptTokens:
+        """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
+        moment, chat = self.moment(request.time), self.chat(request.template)
+        before, after = chat.side_prompts(request.messages, request.raw, moment)
+        given = begin_ids(
+            chat,
+            self._pair.token_bytes,
+            (*after.ids, *request.forced),
+            request.begin,
+            special=means_tokens(request.messages, raw=request.raw),
+        )
+        told = [*before.notices, *after.notices]
+        told += notices(self._pair, request, PromptIds(before.ids, after.ids))
+        told += unknown_variables(self._pair.template, chat.variables)
+        if not request.raw and (own := chat.own_words(request.messages, moment)):
+            told.append(f"The chat template says of its own: {shortened(own)}")
+        return PromptTokens(
+            before=self._described(before.ids),
+            after=self._described(after.ids),
+            given=self._described((*request.forced, *given)),
+            notices=tuple(dict.fromkeys(told)),
+        )
+
+    def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:
+        """Each id with the text that it completes, so that these are the whole text together."""
+        steering, stream = self._chat.special_tokens.ids, Utf8Stream()
+        texts = [stream.feed(self._pair.token_bytes.raw(i)) for i in ids]
+        if texts:
+            texts[-1] += stream.finish()
+        return tuple(
+            PromptToken(i, text, i in steering) for i, text in zip(ids, texts, strict=True)
+        )
+
+    def _tell(self, sentences: Sequence[str]) -> None:
+        new = [s for s in dict.fromkeys(sentences) if s not in self._told]
+        self._told.update(new)
+        self._untold += new
+
+    def notices(self) -> list[Noticed]:
+        """What the prompts since the last call gave reason to say."""
+        untold, self._untold = self._untold, []
+        return [Noticed(sentence) for sentence in untold]
