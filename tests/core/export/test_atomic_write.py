@@ -37,7 +37,7 @@ def test_a_link_to_nowhere_is_an_error_in_one_sentence(tmp_path: Path) -> None:
 def test_links_in_a_circle_are_an_error_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    with pytest.raises(TranscriptError, match="Cannot write .*a: "):
+    with pytest.raises(TranscriptError, match=r"Cannot write .*a: "):
         write_atomically(tmp_path / "a", "new")
     assert (tmp_path / "a").is_symlink()
 
