@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
@@ -38,6 +39,9 @@ PLAIN_TEMPLATE = (
 )
 
 SHOWN = 200  # characters of the template's own words in a notice
+
+# Replies of which is remembered what a template gets of them.
+REMEMBERED = 256
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
@@ -70,6 +74,8 @@ class ChatTemplate:
     template: str | None
     system: tuple[str | None, str | None]
     variables: Mapping[str, TemplateValue] = field(default_factory=dict)
+    names: TokenBytes | None = None
+    """The bytes of each id, where they are known already: a large vocabulary takes a second."""
 
     @property
     def template_hash(self) -> str | None:
@@ -126,11 +132,12 @@ class ChatTemplate:
     ) -> SidePrompt:
         text = self.rendered(messages, system, moment, opens_reply=True)
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
-        replies, exact = self._replies(text, messages, system, moment)
-        ids = self.encoded(text)
+        found, altered = self.replies(text, messages, system, moment, opens_reply=True)
+        replies, exact = [*chain(*found.values())], not altered
+        ids: tuple[int, ...] | None = None
         if ranges or replies:
             try:
-                tokenized, unplaced, whole = self._tokenized(text, ranges, replies)
+                tokenized, unplaced, whole = self.tokenized(text, ranges, replies)
             except LogitAmpError:  # a tokenizer that does not say what its tokens are made of
                 lost += [text[start:end] for start, end in ranges]
                 exact = exact and not replies
@@ -143,7 +150,48 @@ class ChatTemplate:
                 "The chat template has a system prompt of its own, which an empty one does not"
                 f" remove: {shortened(own)}"
             )
+        ids = self.encoded(text) if ids is None else ids
         return SidePrompt(text, self.begun(ids), tuple(notices))
+
+    def replies(
+        self,
+        text: str,
+        messages: Sequence[Message],
+        system: str | None,
+        moment: datetime,
+        *,
+        opens_reply: bool = False,
+    ) -> tuple[dict[int, list[GivenIds]], set[int]]:
+        """The sampled ids of replies in a rendering, by the number of their message.
+
+        Also the messages that the template alters: not all that it writes of them is theirs.
+        """
+        said = self._said(messages, system)
+        sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
+        if not sampled:
+            return {}, set()
+        found, altered = sampled_ids(
+            text,
+            self._turns(said),
+            sampled,
+            lambda turns: self._render_turns(turns, moment, opens_reply=opens_reply),
+        )
+        numbers = {id(message): n for n, message in enumerate(messages)}
+        given = {numbers[id(said[n])]: ids for n, ids in found.items()}
+        return given, {numbers[id(said[n])] for n in altered}
+
+    def _sampled(self, message: Message) -> SampledTurn:
+        known, key = self._sampled_turns, (message.token_ids, message.thinks)
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        return known[key]
+
+    @functools.cached_property
+    def _sampled_turns(self) -> dict[object, SampledTurn]:
+        """The replies of the last prompts: every turn asks for all of them again."""
+        return {}
 
     def _own_words(self, said: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own before the first of the messages."""
@@ -157,24 +205,6 @@ class ChatTemplate:
         render = functools.partial(self._render, moment=datetime.now(UTC))
         usual, empty = (own_words(render, self.special_tokens, system) for system in (None, ""))
         return usual is not None and empty is not None and len(empty) < len(usual)
-
-    def _replies(
-        self, text: str, messages: Sequence[Message], system: str | None, moment: datetime
-    ) -> tuple[list[GivenIds], bool]:
-        """The sampled ids of replies in a prompt, and whether they are all that it has of them."""
-        said = self._said(messages, system)
-        sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
-        if not sampled:
-            return [], True
-        return sampled_ids(
-            text,
-            self._turns(said),
-            sampled,
-            lambda turns: self._render_turns(turns, moment, opens_reply=True),
-        )
-
-    def _sampled(self, message: Message) -> SampledTurn:
-        return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
 
     def literal_ranges(
         self,
@@ -202,19 +232,14 @@ class ChatTemplate:
         )
         return ranges, [said[part.message].text[part.start : part.end] for part in lost]
 
-    def tokenized(self, text: str, ranges: Sequence[Range]) -> tuple[Tokenized, list[str]]:
+    def tokenized(
+        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds] = ()
+    ) -> tuple[Tokenized, list[str], bool]:
         """The tokens of a text whose special tokens in `ranges` are plain text.
 
-        Also the spellings that have no plain ids. Raises LogitAmpError where the tokenizer does
-        not tell what its tokens are made of.
+        Also the spellings that have no plain ids, and whether all of `replies` have their place.
+        Raises LogitAmpError where the tokenizer does not tell what its tokens are made of.
         """
-        tokenized, lost, _ = self._tokenized(text, ranges, ())
-        return tokenized, lost
-
-    def _tokenized(
-        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds]
-    ) -> tuple[Tokenized, list[str], bool]:
-        """The same with the ids of replies, and whether all of these have their place."""
         found = Tokenized.of(self.tokenizer, self.token_bytes, text)
         if not ranges and not replies:
             return found, [], True
@@ -234,7 +259,7 @@ class ChatTemplate:
     @functools.cached_property
     def token_bytes(self) -> TokenBytes:
         """The bytes of each id."""
-        return TokenBytes(self.tokenizer)
+        return self.names or TokenBytes(self.tokenizer)
 
     def adds_beginning(self) -> bool:
         """Whether prompts get a beginning of text that the template itself does not write."""
