@@ -49,9 +49,12 @@ def chosen_profile(
 def adjusted(
     profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any] | None = None
 ) -> Profile:
-    """The profile with the settings that are not None. Raises UsageError, caused by
-    pydantic's error."""
+    """The profile with the settings that are not None; `template` adds variables to its own.
+
+    Raises UsageError, caused by pydantic's error.
+    """
     data = dict(profile) | {key: value for key, value in settings.items() if value is not None}
+    data["template"] = {**profile.template, **(settings.get("template") or {})}
     given = {key: value for key, value in (sampling or {}).items() if value is not None}
     data["sampling"] = profile.sampling.model_dump() | given
     try:
@@ -63,7 +66,8 @@ def adjusted(
 def refused(error: ValidationError) -> UsageError:
     """pydantic's error about an argument, in words for whoever wrote it."""
     detail = error.errors(include_url=False)[0]
-    return UsageError(f"{detail['loc'][-1]}: {complaint(detail)}.")
+    name = next(part for part in reversed(detail["loc"]) if isinstance(part, str))
+    return UsageError(f"{name}: {complaint(detail)}.")
 
 
 def complaint(detail: ErrorDetails) -> str:

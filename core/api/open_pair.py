@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
+from logit_amp_chat.core.api.collected_replies import CollectedReplies
 from logit_amp_chat.core.api.diff_request import (
     DiffOptions,
     Text,
@@ -24,8 +24,15 @@ from logit_amp_chat.core.api.diff_request import (
 )
 from logit_amp_chat.core.api.loss import LossCurve, loss_settings, sources_of
 from logit_amp_chat.core.api.openings import Openings, make_openings_request
-from logit_amp_chat.core.api.replies import PairReply, Replies
-from logit_amp_chat.core.api.request import Alphas, Options, Prompt, Seeds, make_request
+from logit_amp_chat.core.api.replies import Replies
+from logit_amp_chat.core.api.request import (
+    Alphas,
+    Options,
+    Prompt,
+    Seeds,
+    make_request,
+    prompt_request,
+)
 from logit_amp_chat.core.api.sweep import (
     Behaviours,
     PairSweep,
@@ -37,12 +44,14 @@ from logit_amp_chat.core.api.sweep import (
 )
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.prompt_settings import checked_variables
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.experiments.loss import Loss
 from logit_amp_chat.core.experiments.sources import Refused
 from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep
 from logit_amp_chat.core.experiments.sweep.sweep import run as run_sweep
+from logit_amp_chat.core.prompts import PromptTokens
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Drain,
@@ -53,8 +62,8 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.records import Change, Ends, Finish, Opening, Record, Reply, Session, Step
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue
+from logit_amp_chat.core.sampling import Ends
 
 
 def open_pair(
@@ -67,6 +76,7 @@ def open_pair(
     dtype: str | None = None,
     vocabulary: str | None = None,
     trust_caches: bool | None = None,
+    template: Mapping[str, TemplateValue] | None = None,
     device: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
@@ -76,13 +86,19 @@ def open_pair(
     `profile` is a name or a YAML file (default: demo), `before` and `after` are Hub ids or
     folders, `adapter` is a LoRA on one model. `vocabulary` "by-id" takes an id for one token
     on both sides where they name it differently. Replies are compared with whole forward passes
-    first, and caches used as far as they agree, unless `trust_caches`. With `process` the models
-    run in a separate process, whose crash costs no more than a reload. `report` receives progress.
+    first, and caches used as far as they agree, unless `trust_caches`. `template` adds variables
+    of the chat template to those of the profile. With `process` the models run in a separate
+    process, whose crash costs no more than a reload. `report` receives progress.
 
     Raises ProfileError, PairError and UsageError.
     """
     chosen = chosen_profile(profile, before, after, adapter, report)
-    settings = {"quantization": quantization, "dtype": dtype, "vocabulary": vocabulary}
+    settings: dict[str, Any] = {
+        "quantization": quantization,
+        "dtype": dtype,
+        "vocabulary": vocabulary,
+    }
+    settings |= {"template": checked_variables(template or {})}
     chosen = adjusted(chosen, settings | {"trust_caches": trust_caches, "device": device})
     engine: Engine
     if process:
@@ -128,7 +144,7 @@ class OpenPair:
         EngineError.
         """
         request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
-        collected = _Collected(self.session, request)
+        collected = CollectedReplies(self.session, request)
         try:
             with self.interruptible():
                 for event in self.events(request):
@@ -164,6 +180,19 @@ class OpenPair:
             elif isinstance(event, Finish) and event.reason == "error":
                 raise LogitAmpError(f"The reply broke off: {event.error}")
 
+    def prompt(self, prompt: Prompt, **options: Unpack[Options]) -> PromptTokens:
+        """What `reply` with the same arguments would prompt each side with; nothing is computed.
+
+        The texts of the tokens of a side together are its prompt; `notices` say what one would
+        not expect. Raises UsageError, EngineError, and LogitAmpError where the chat template
+        refuses the messages.
+        """
+        request = prompt_request(make_request(self.profile, prompt, **options))
+        found = [e for e in self.engine.prompt(request) if isinstance(e, PromptTokens)]
+        if not found:
+            raise LogitAmpError("The prompt was not rendered: another request ended this one.")
+        return found[0]
+
     def openings(
         self,
         prompt: Prompt,
@@ -171,6 +200,8 @@ class OpenPair:
         path: Iterable[int] = (),
         alpha: float | None = None,
         system: str | None = None,
+        template: Mapping[str, TemplateValue] | None = None,
+        special_tokens: bool = False,
         raw: bool = False,
         top: int | None = None,
         ends: Ends | None = None,
@@ -182,7 +213,16 @@ class OpenPair:
         EngineError, and LogitAmpError if the numbers are none.
         """
         request = make_openings_request(
-            self.profile, prompt, path, alpha, system=system, raw=raw, top=top, ends=ends
+            self.profile,
+            prompt,
+            path,
+            alpha,
+            system=system,
+            template=template,
+            special_tokens=special_tokens,
+            raw=raw,
+            top=top,
+            ends=ends,
         )
         self.engine.apply(Forget())  # the same numbers to the last digit, as in `events`
         found = [e for e in self.engine.openings(request) if isinstance(e, Opening)]
@@ -343,40 +383,3 @@ class OpenPair:
     def __repr__(self) -> str:
         state = "closed" if self._engine is None else "open"
         return f"<{state} pair {self.profile.title!r} on {self.session.device}>"
-
-
-class _Collected:
-    """Collects the events of one request into replies."""
-
-    def __init__(self, session: Session, request: Request) -> None:
-        messages = dict.fromkeys(m for lane in request.lanes for m in request.messages_of(lane))
-        self.records: list[Record] = [session, *messages]
-        self.logs: dict[str, ReplyLog] = {}
-        self._session = session
-        self._request = request
-        self._began = time.monotonic()
-
-    def take(self, event: Event) -> None:
-        """Add an event, if it is a record of a reply."""
-        if isinstance(event, Reply):
-            self.logs[event.id] = ReplyLog(event, self._session)
-            self.records.append(event)
-        elif isinstance(event, Step | Change | Finish):
-            self.logs[event.reply].add(event)
-            self.records.append(event)
-
-    def break_off(self, error: Exception) -> None:
-        """End the unfinished replies with the error that ended the engine."""
-        seconds = round(time.monotonic() - self._began, 3)
-        for log in self.logs.values():
-            if log.finish is None:
-                tokens, why = len(log.steps), str(error)
-                self.take(
-                    Finish(reply=log.id, reason="error", tokens=tokens, seconds=seconds, error=why)
-                )
-
-    def replies(self) -> Replies:
-        """The replies, in the order of the lanes."""
-        lanes = self._request.lanes
-        found = [PairReply(self.logs[lane.reply]) for lane in lanes if lane.reply in self.logs]
-        return Replies(found, self.records)

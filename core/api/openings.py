@@ -49,6 +49,7 @@ def make_openings_request(
         alpha=request.lanes[0].alpha,
         path=whole_numbers(path, "path"),
         raw=request.raw,
+        template=request.template,
         ends=request.sampling.ends,
     )
     if options.get("top") is None:

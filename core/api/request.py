@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, TypedDict, Unpack, get_args
 
@@ -12,11 +13,14 @@ from pydantic import ValidationError
 
 from logit_amp_chat.core.api.chosen_profile import refused
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.prompt_settings import checked_variables
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.lanes import lane_names
+from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
-from logit_amp_chat.core.records import Ends, Message, Role, Sampling, new_id
+from logit_amp_chat.core.records import Message, Role, TemplateValue, new_id
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 from logit_amp_chat.core.text import clean
 
 Prompt = str | Sequence[Message | Mapping[str, str]]
@@ -29,12 +33,15 @@ TOP = 10
 class Options(TypedDict, total=False):
     """What a request may set besides αs and seeds; None or a missing key is the profile's value.
 
-    `raw` uses the text as it is, without a chat template; `begin` is what every reply begins
-    with; `top` candidates of each kind go into every step; the others set how tokens are
-    sampled (see `Sampling`).
+    `template` adds variables of the chat template to the profile's. With `special_tokens` those
+    that the messages spell are these tokens, else text. `raw` uses the text as it is, without a
+    chat template; `begin` is what every reply begins with; `top` candidates of each kind go into
+    every step; the others set how tokens are sampled (see `Sampling`).
     """
 
     system: str | None
+    template: Mapping[str, TemplateValue] | None
+    special_tokens: bool
     raw: bool
     begin: str | None
     top: int | None
@@ -45,6 +52,13 @@ class Options(TypedDict, total=False):
     plausibility: float | None
     ends: Ends | None
     max_new_tokens: int | None
+    stop: Sequence[str] | None
+    repetition_penalty: float | None
+    dry_multiplier: float | None
+    dry_base: float | None
+    dry_allowed_length: int | None
+    dry_breakers: Sequence[str] | None
+    penalize: Penalize | None
 
 
 def make_request(
@@ -58,18 +72,7 @@ def make_request(
     """One lane for every α and seed, all answering `prompt`. Raises UsageError."""
     _refuse_unknown(options)
     sampling = {name: options.get(name) for name in Sampling.model_fields if name != "seed"}
-    raw, system, top = options.get("raw", False), options.get("system"), options.get("top")
-    if not isinstance(raw, bool):
-        raise UsageError(f"raw: expected True or False, found {raw!r}.")
-    for name in ("system", "begin"):
-        if not isinstance(options.get(name), str | None):
-            raise UsageError(f"{name}: expected a text, found {options.get(name)!r}.")
-    if top is not None:
-        top, *more = several(top, "top")
-        if more or not isinstance(top, int) or top < 0:
-            raise UsageError(f"top: expected a whole number, 0 or more, found {options['top']}.")
-    if raw and system is not None:
-        raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
+    raw, system, special = _checked(options)
     alphas = finite_alphas(profile.alpha if alpha is None else alpha)
     chosen = sampled(profile.sampling, sampling)
     seeds = several(chosen.seed if seed is None else seed, "seed")
@@ -77,7 +80,10 @@ def make_request(
         sampled(chosen, {"seed": one})
     return Request(
         messages=messages_of(
-            prompt, None if raw else profile.system if system is None else system, raw=raw
+            prompt,
+            None if raw else profile.system if system is None else system,
+            raw=raw,
+            special=special,
         ),
         lanes=tuple(
             Lane(reply=new_id("r"), name=name, alpha=value, seed=one)
@@ -86,8 +92,60 @@ def make_request(
         ),
         sampling=chosen.model_copy(update={"seed": seeds[0]}),
         raw=raw,
-        top=TOP if top is None else top,
+        top=_top(options),
+        template=_variables(profile, options),
         begin=clean(options.get("begin") or ""),
+    )
+
+
+def _checked(options: Options) -> tuple[bool, str | None, bool]:
+    """Whether the prompt is raw, its system prompt, and whether it means special tokens.
+
+    Raises UsageError.
+    """
+    raw, special = (options.get(name, False) for name in ("raw", "special_tokens"))
+    system = options.get("system")
+    for name, value in (("raw", raw), ("special_tokens", special)):
+        if not isinstance(value, bool):
+            raise UsageError(f"{name}: expected True or False, found {value!r}.")
+    for name in ("system", "begin"):
+        if not isinstance(options.get(name), str | None):
+            raise UsageError(f"{name}: expected a text, found {options.get(name)!r}.")
+    if raw and system is not None:
+        raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
+    return bool(raw), system, bool(special)
+
+
+def _top(options: Options) -> int:
+    asked = options.get("top")
+    if asked is None:
+        return TOP
+    top, *more = several(asked, "top")
+    if more or not isinstance(top, int) or top < 0:
+        raise UsageError(f"top: expected a whole number, 0 or more, found {asked}.")
+    return top
+
+
+def _variables(profile: Profile, options: Options) -> dict[str, TemplateValue] | None:
+    """The variables of the chat template; None where they are the profile's."""
+    asked = options.get("template")
+    if asked is None:
+        return None
+    try:
+        return profile.template | checked_variables(asked)
+    except UsageError as error:
+        raise UsageError(f"template: {error.message}") from error
+
+
+def prompt_request(request: Request) -> PromptRequest:
+    """The request that shows what another one prompts with."""
+    return PromptRequest(
+        messages=request.messages,
+        raw=request.raw,
+        time=request.time,
+        template=request.template,
+        forced=request.forced,
+        begin=request.begin,
     )
 
 
@@ -127,10 +185,13 @@ def _refuse_unknown(options: Mapping[str, object]) -> None:
         raise UsageError(f"There is no option {name}.", f"{hint}There are {', '.join(known)}.")
 
 
-def messages_of(prompt: Prompt, system: str | None, *, raw: bool = False) -> tuple[Message, ...]:
+def messages_of(
+    prompt: Prompt, system: str | None, *, raw: bool = False, special: bool = False
+) -> tuple[Message, ...]:
     """The messages as records, each the child of the one before.
 
-    `system` is put first if there is no system message yet. Raises UsageError.
+    `system` is put first if there is no system message yet; an empty one asks for none. With
+    `special` they mean the special tokens that they spell. Raises UsageError.
     """
     if not isinstance(prompt, str | Sequence) or isinstance(prompt, bytes):
         raise UsageError(f"The prompt is {prompt!r:.100}.", "Give a text or a list of messages.")
@@ -138,16 +199,20 @@ def messages_of(prompt: Prompt, system: str | None, *, raw: bool = False) -> tup
         raise UsageError("A raw prompt is one text.", "Give a text, or leave raw out.")
     if not prompt and isinstance(prompt, str) and not raw:  # a raw one may be what BOS begins
         raise UsageError("The prompt is empty.", "Give a text or a list of messages.")
-    said = [("user", prompt)] if isinstance(prompt, str) else [_role_and_text(m) for m in prompt]
+    said = [_said("user", prompt)] if isinstance(prompt, str) else [_message(m) for m in prompt]
     if not said:
         raise UsageError("There is no message to answer.", "Give a text or a list of messages.")
-    if system and "system" not in (role for role, _ in said):
-        said.insert(0, ("system", system))
+    if system is not None and "system" not in (message.role for message in said):
+        said.insert(0, _said("system", system))
     messages: list[Message] = []
-    for role, text in said:
+    for message in said:
         parent = messages[-1].id if messages else None
-        messages.append(Message(id=new_id("m"), parent=parent, role=role, text=clean(text)))  # type: ignore[arg-type]
+        messages.append(replace(message, parent=parent, special=special or message.special))
     return tuple(messages)
+
+
+def _said(role: Role, text: str) -> Message:
+    return Message(id=new_id("m"), parent=None, role=role, text=clean(text))
 
 
 def content_of(text: Prompt, score: Score = "assistant") -> PlainText | Chat:
@@ -160,9 +225,9 @@ def content_of(text: Prompt, score: Score = "assistant") -> PlainText | Chat:
     return Chat(messages=messages_of(text, None), score=score)
 
 
-def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
+def _message(message: Message | Mapping[str, str]) -> Message:
     if isinstance(message, Message):
-        return message.role, message.text
+        return replace(message, id=new_id("m"), text=clean(message.text))
     role = message.get("role") if isinstance(message, Mapping) else None
     content = message.get("content") if isinstance(message, Mapping) else None
     if role not in get_args(Role) or not isinstance(content, str):
@@ -170,7 +235,7 @@ def _role_and_text(message: Message | Mapping[str, str]) -> tuple[str, str]:
             f"This is not a message: {message!r:.100}.",
             'Write {"role": "user", "content": "…"}; a role is system, user or assistant.',
         )
-    return str(role), content
+    return _said(role, content)  # type: ignore[arg-type]
 
 
 def whole_numbers(values: Iterable[int], name: str) -> tuple[int, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, PlainValidator
 
+from logit_amp_chat.core.config.yaml_file import scalar
+from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.records import TemplateValue
 
 TAKEN = frozenset(
@@ -24,7 +27,7 @@ TAKEN = frozenset(
 
 def check_name(name: str) -> str:
     """The name of a variable as it is. Raises ValueError for one that a template cannot have."""
-    if not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier():
         raise ValueError("the name of a template variable, such as enable_thinking")
     if name in TAKEN:
         raise ValueError("a variable of the template's own, as every rendering sets this one")
@@ -44,6 +47,31 @@ TemplateVariables = dict[
     Annotated[str, AfterValidator(check_name)],
     Annotated[TemplateValue, PlainValidator(check_value)],
 ]
+
+
+def variable(text: str) -> tuple[str, TemplateValue]:
+    """The variable that NAME=VALUE sets: a value is a scalar of YAML, anything else is text.
+
+    Raises UsageError.
+    """
+    name, equals, said = text.partition("=")
+    if not equals:
+        raise UsageError(f"expected NAME=VALUE, found {text or 'nothing'}")
+    name = name.strip()
+    return name, checked_variables({name: scalar(said)})[name]
+
+
+def checked_variables(variables: Mapping[str, Any]) -> dict[str, TemplateValue]:
+    """The variables of a chat template, as they are. Raises UsageError for what cannot be one."""
+    if not isinstance(variables, Mapping):
+        raise UsageError(f"expected a mapping such as {{'thinking': False}}, found {variables!r}")
+    for name, value in variables.items():
+        for check, what in ((check_name, name), (check_value, value)):
+            try:
+                check(what)
+            except ValueError as error:
+                raise UsageError(f"expected {error}, found {what}") from error
+    return dict(variables)
 
 
 def check_date(date: str) -> str:

@@ -51,14 +51,10 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
-from logit_amp_chat.core.records import (
-    CacheCheck,
-    Message,
-    PromptIds,
-    Reply,
-    Sampling,
-)
+from logit_amp_chat.core.records import CacheCheck, Message, PromptIds, Reply
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
@@ -216,13 +212,18 @@ class LocalEngine:
         )
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
+        self,
+        replies: Sequence[Reply],
+        forced: tuple[int, ...] = (),
+        ahead: bool = True,
+        ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after.
+        token on every device; with it, possibly with the one after. `ends` are those of the
+        session that the records are from; None: of this one.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -232,7 +233,7 @@ class LocalEngine:
         return self._answer(
             controls,
             [
-                (group, self._decoder.decode(group, controls, forced, ahead))
+                (group, self._decoder.decode(group, controls, forced, ahead, ends))
                 for group in groups.values()
             ],
         )

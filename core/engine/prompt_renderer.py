@@ -9,15 +9,23 @@ from datetime import datetime
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
 from logit_amp_chat.core.decoding.begun_replies import begun, notices
+from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
-from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.text import Utf8Stream
+from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
+
+OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
 
 Variables = Mapping[str, TemplateValue]
+
+# As many as the longest mark and the spaces behind it may be spelled with.
+TOKENS_OF_A_MARK = 20
 
 
 class PromptRenderer:
@@ -33,6 +41,7 @@ class PromptRenderer:
             pair.template,
             (profile.before.system, profile.after.system),
             profile.template,
+            pair.token_bytes,
         )
         self._told: set[str] = set()
         self._untold: list[str] = []
@@ -72,14 +81,24 @@ class PromptRenderer:
         return begun(self._pair, self.chat(request.template), request, prompt)
 
     def recorded(self, reply: Reply, request: Request) -> Reply:
-        """The reply with the moment and the variables that its prompt was rendered with."""
+        """The reply with the moment and the variables that its prompt was rendered with.
+
+        Also whether the prompt left thinking open.
+        """
+        reply = replace(reply, thinks=self._thinks(reply.prompt.after))
         if request.raw:
             return reply
         variables = dict(self.chat(request.template).variables)
         return replace(reply, template=variables, time=self.moment(request.time).isoformat())
 
+    def _thinks(self, prompt: Sequence[int]) -> bool:
+        ending = b"".join(map(self._pair.token_bytes.raw, prompt[-TOKENS_OF_A_MARK:]))
+        return opens_thinking(ending.decode(errors="replace"))
+
     def tokens(self, request: PromptRequest) -> PromptTokens:
         """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
+        if request.recorded is not None:
+            return self._recorded_tokens(request, request.recorded)
         moment, chat = self.moment(request.time), self.chat(request.template)
         before, after = chat.side_prompts(request.messages, request.raw, moment)
         given = begin_ids(
@@ -92,6 +111,8 @@ class PromptRenderer:
         told = [*before.notices, *after.notices]
         told += notices(self._pair, request, PromptIds(before.ids, after.ids))
         told += unknown_variables(self._pair.template, chat.variables)
+        if not request.raw and (own := chat.own_words(request.messages, moment)):
+            told.append(f"The chat template says of its own: {shortened(own)}")
         return PromptTokens(
             before=self._described(before.ids),
             after=self._described(after.ids),
@@ -99,10 +120,31 @@ class PromptRenderer:
             notices=tuple(dict.fromkeys(told)),
         )
 
+    def _recorded_tokens(self, request: PromptRequest, recorded: PromptIds) -> PromptTokens:
+        """The ids that a reply was prompted with, and what a rendering has to say of them."""
+        try:
+            rendered = self.tokens(replace(request, recorded=None))
+        except LogitAmpError:
+            notices: tuple[str, ...] = (OTHERWISE,)
+        else:
+            ids = [[token.id for token in side] for side in (rendered.before, rendered.after)]
+            same = ids == [[*recorded.before], [*recorded.after]]
+            notices = rendered.notices if same else (OTHERWISE,)
+        return PromptTokens(
+            before=self._described(recorded.before),
+            after=self._described(recorded.after),
+            given=self._described(request.forced),
+            notices=notices,
+        )
+
     def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:
-        steering = self._chat.special_tokens.ids
+        """Each id with the text that it completes, so that these are the whole text together."""
+        steering, stream = self._chat.special_tokens.ids, Utf8Stream()
+        texts = [stream.feed(self._pair.token_bytes.raw(i)) for i in ids]
+        if texts:
+            texts[-1] += stream.finish()
         return tuple(
-            PromptToken(i, self._pair.token_bytes.describe(i)[0], i in steering) for i in ids
+            PromptToken(i, text, i in steering) for i, text in zip(ids, texts, strict=True)
         )
 
     def _tell(self, sentences: Sequence[str]) -> None:

@@ -11,7 +11,8 @@ from logit_amp_chat.core.export import describe, describe_reading, opening_table
 from logit_amp_chat.core.export.readings import Passage, Reading, in_order, read_documents
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, OpeningLog, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.opening_log import OpeningLog
 
 
 def to_document(records: Iterable[Record], *, markdown: bool) -> str:
@@ -46,10 +47,10 @@ class _Text:
     def _body(self, state: Conversation) -> Iterator[str]:
         follows: str | None = None
         for number, message in enumerate(state.messages.values(), 1):
-            yield self.heading(2, f"{number} · {message.role}{describe.version(state, message)}")
+            yield self.heading(2, f"{number} · {message.role}{describe.standing(state, message)}")
             if message.parent != follows:
                 yield self.line(f"Follows {describe.parent(state, message)}.")
-            yield self.block(visible(message.text))
+            yield self.block(visible(describe.said(state, message)))
             yield from self._notes(state, message.id)
             yield from self._openings(state.openings(message.id))
             kept = state.kept(message.id)
@@ -69,7 +70,8 @@ class _Text:
         self._settings = settings
         facts = [f"seed {log.reply.seed}", said, describe.ending(log), describe.history(state, log)]
         yield self.line(" · ".join(filter(None, facts)))
-        yield self.block(describe.marked_text(log))
+        for passage in describe.passages(log):
+            yield self.thinking(passage) if passage.thought else self.block(passage.text)
         yield from self._notes(state, log.id)
 
     def _openings(self, logs: Iterable[OpeningLog]) -> Iterator[str]:
@@ -157,6 +159,10 @@ class _Text:
         """Text of a message or reply, set off from the rest."""
         return textwrap.indent(text, "    ")
 
+    def thinking(self, passage: describe.Passage) -> str:
+        """What was thought before an answer, marked as that."""
+        return f"{describe.thinking(passage.thought)}:\n\n{self.block(self.block(passage.text))}"
+
 
 class _Markdown(_Text):
     """Markdown in which no text of the conversation can become markup."""
@@ -179,6 +185,10 @@ class _Markdown(_Text):
         longest = max(map(len, re.findall("`+", text)), default=0)
         fence = "`" * max(3, longest + 1)
         return f"{fence}text\n{text}\n{fence}"
+
+    def thinking(self, passage: describe.Passage) -> str:
+        summary = f"<details><summary>{describe.thinking(passage.thought)}</summary>"
+        return f"{summary}\n\n{self.block(passage.text)}\n\n</details>"
 
 
 def _escaped(text: str) -> str:

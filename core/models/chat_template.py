@@ -8,10 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.given_ids import GivenIds
+from logit_amp_chat.core.models.own_words import own_words
 from logit_amp_chat.core.models.prompt_ids import Tokenized, encoded, literal
 from logit_amp_chat.core.models.sampled_replies import (
     ALTERED,
@@ -22,6 +24,7 @@ from logit_amp_chat.core.models.sampled_replies import (
     widened,
 )
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
+from logit_amp_chat.core.models.template_variables import rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
@@ -35,27 +38,12 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-# A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
-# place: transformers keeps Hub templates away from our objects. This one formats a given moment.
-# The newline at its end is trimmed, so that the template still begins a line.
-STRFTIME_NOW = (
-    "{% macro strftime_now(format) %}{% set ns = namespace(text=format) %}"
-    "{% for code, value in strftime_codes %}"
-    "{% set ns.text = ns.text.replace(code, value) %}"
-    "{% endfor %}{{ ns.text }}{% endmacro %}\n"
-)
-# %% comes first, as %%d is no day, and becomes a % once all others are replaced.
-PERCENT = "\0"
-CODES = tuple(f"%{c}" for c in "aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZf")
-UNPADDED = tuple(f"%-{c}" for c in "deHIjklmMSUVWy")
+SHOWN = 200  # characters of the template's own words in a notice
+
+# Replies of which is remembered what a template gets of them.
+REMEMBERED = 256
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-def strftime_codes(moment: datetime) -> list[tuple[str, str]]:
-    """Every code of strftime with its value at `moment`, in the order to replace them."""
-    values = [(code, moment.strftime(code)) for code in (*CODES, *UNPADDED)]
-    return [("%%", PERCENT), *values, (PERCENT, "%")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +61,8 @@ class ChatTemplate:
 
     Both sides get the same template (`after`'s if it has one), so that they
     differ by training alone. A side's own system prompt replaces the
-    conversation's. Where the tokenizer puts a beginning of text before plain
+    conversation's; an empty one asks for none, not even one that the template
+    has of its own. Where the tokenizer puts a beginning of text before plain
     text, every prompt begins with one, whether the template writes it or not.
     `variables` are those that the template gets besides the messages.
 
@@ -85,6 +74,8 @@ class ChatTemplate:
     template: str | None
     system: tuple[str | None, str | None]
     variables: Mapping[str, TemplateValue] = field(default_factory=dict)
+    names: TokenBytes | None = None
+    """The bytes of each id, where they are known already: a large vocabulary takes a second."""
 
     @property
     def template_hash(self) -> str | None:
@@ -113,21 +104,40 @@ class ChatTemplate:
                 raise UsageError("The prompt is empty.", "Give at least one token.")
             return (SidePrompt(text, ids),) * 2
         moment = moment or datetime.now(UTC)
-        before = self._side_prompt(messages, self.system[0], moment)
-        if self.system[0] == self.system[1]:
+        messages, systems = self._asked(messages)
+        before = self._side_prompt(messages, systems[0], moment)
+        if systems[0] == systems[1]:
             return before, before
-        return before, self._side_prompt(messages, self.system[1], moment)
+        return before, self._side_prompt(messages, systems[1], moment)
+
+    def own_words(self, messages: Sequence[Message], moment: datetime) -> str:
+        """What the template says of its own in `after`'s prompt, before the conversation."""
+        messages, systems = self._asked(messages)
+        return self._own_words(self._said(messages, systems[1]), moment)
+
+    def _asked(
+        self, messages: Sequence[Message]
+    ) -> tuple[Sequence[Message], tuple[str | None, str | None]]:
+        """The messages of a prompt, and the system prompts of the sides.
+
+        An empty one in the messages is not there, and asks the template for none.
+        """
+        if not (messages and messages[0].role == "system" and not messages[0].text):
+            return messages, self.system
+        before, after = ("" if system is None else system for system in self.system)
+        return messages[1:], (before, after)
 
     def _side_prompt(
         self, messages: Sequence[Message], system: str | None, moment: datetime
     ) -> SidePrompt:
         text = self.rendered(messages, system, moment, opens_reply=True)
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
-        replies, exact = self._replies(text, messages, system, moment)
-        ids = self.encoded(text)
+        found, altered = self.replies(text, messages, system, moment, opens_reply=True)
+        replies, exact = [*chain(*found.values())], not altered
+        ids: tuple[int, ...] | None = None
         if ranges or replies:
             try:
-                tokenized, unplaced, whole = self._tokenized(text, ranges, replies)
+                tokenized, unplaced, whole = self.tokenized(text, ranges, replies)
             except LogitAmpError:  # a tokenizer that does not say what its tokens are made of
                 lost += [text[start:end] for start, end in ranges]
                 exact = exact and not replies
@@ -135,25 +145,66 @@ class ChatTemplate:
                 ids, lost, exact = tokenized.ids, [*lost, *unplaced], exact and whole
         notices = [_taken_for_tokens(lost)] if lost else []
         notices += [] if exact else [ALTERED]
+        if system == "" and (own := self._own_words(self._said(messages, system), moment)):
+            notices.append(
+                "The chat template has a system prompt of its own, which an empty one does not"
+                f" remove: {shortened(own)}"
+            )
+        ids = self.encoded(text) if ids is None else ids
         return SidePrompt(text, self.begun(ids), tuple(notices))
 
-    def _replies(
-        self, text: str, messages: Sequence[Message], system: str | None, moment: datetime
-    ) -> tuple[list[GivenIds], bool]:
-        """The sampled ids of replies in a prompt, and whether they are all that it has of them."""
+    def replies(
+        self,
+        text: str,
+        messages: Sequence[Message],
+        system: str | None,
+        moment: datetime,
+        *,
+        opens_reply: bool = False,
+    ) -> tuple[dict[int, list[GivenIds]], set[int]]:
+        """The sampled ids of replies in a rendering, by the number of their message.
+
+        Also the messages that the template alters: not all that it writes of them is theirs.
+        """
         said = self._said(messages, system)
         sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
         if not sampled:
-            return [], True
-        return sampled_ids(
+            return {}, set()
+        found, altered = sampled_ids(
             text,
             self._turns(said),
             sampled,
-            lambda turns: self._render_turns(turns, moment, opens_reply=True),
+            lambda turns: self._render_turns(turns, moment, opens_reply=opens_reply),
         )
+        numbers = {id(message): n for n, message in enumerate(messages)}
+        given = {numbers[id(said[n])]: ids for n, ids in found.items()}
+        return given, {numbers[id(said[n])] for n in altered}
 
     def _sampled(self, message: Message) -> SampledTurn:
-        return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        known, key = self._sampled_turns, (message.token_ids, message.thinks)
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        return known[key]
+
+    @functools.cached_property
+    def _sampled_turns(self) -> dict[object, SampledTurn]:
+        """The replies of the last prompts: every turn asks for all of them again."""
+        return {}
+
+    def _own_words(self, said: Sequence[Message], moment: datetime) -> str:
+        """What the template says of its own before the first of the messages."""
+        system = said[0].text if said and said[0].role == "system" else None
+        render = functools.partial(self._render, moment=moment)
+        return own_words(render, self.special_tokens, system) or ""
+
+    @functools.cached_property
+    def _keeps_empty_system(self) -> bool:
+        """Whether an empty system prompt removes words of the template's own."""
+        render = functools.partial(self._render, moment=datetime.now(UTC))
+        usual, empty = (own_words(render, self.special_tokens, system) for system in (None, ""))
+        return usual is not None and empty is not None and len(empty) < len(usual)
 
     def literal_ranges(
         self,
@@ -181,19 +232,14 @@ class ChatTemplate:
         )
         return ranges, [said[part.message].text[part.start : part.end] for part in lost]
 
-    def tokenized(self, text: str, ranges: Sequence[Range]) -> tuple[Tokenized, list[str]]:
+    def tokenized(
+        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds] = ()
+    ) -> tuple[Tokenized, list[str], bool]:
         """The tokens of a text whose special tokens in `ranges` are plain text.
 
-        Also the spellings that have no plain ids. Raises LogitAmpError where the tokenizer does
-        not tell what its tokens are made of.
+        Also the spellings that have no plain ids, and whether all of `replies` have their place.
+        Raises LogitAmpError where the tokenizer does not tell what its tokens are made of.
         """
-        tokenized, lost, _ = self._tokenized(text, ranges, ())
-        return tokenized, lost
-
-    def _tokenized(
-        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds]
-    ) -> tuple[Tokenized, list[str], bool]:
-        """The same with the ids of replies, and whether all of these have their place."""
         found = Tokenized.of(self.tokenizer, self.token_bytes, text)
         if not ranges and not replies:
             return found, [], True
@@ -213,7 +259,7 @@ class ChatTemplate:
     @functools.cached_property
     def token_bytes(self) -> TokenBytes:
         """The bytes of each id."""
-        return TokenBytes(self.tokenizer)
+        return self.names or TokenBytes(self.tokenizer)
 
     def adds_beginning(self) -> bool:
         """Whether prompts get a beginning of text that the template itself does not write."""
@@ -301,13 +347,14 @@ class ChatTemplate:
         )
         return tuple((start, end) for start, end in blocks[0])
 
-    @staticmethod
-    def _said(messages: Sequence[Message], system: str | None) -> list[Message]:
-        """The messages, with `system` in the place of their own system prompt."""
+    def _said(self, messages: Sequence[Message], system: str | None) -> list[Message]:
+        """The messages, with `system` in the place of their own system prompt; "" is none."""
         if system is None:
             return [*messages]
-        own = Message(id="", parent=None, role="system", text=system)
-        return [own, *(m for m in messages if m.role != "system")]
+        turns = [m for m in messages if m.role != "system"]
+        if not system and not self._keeps_empty_system:
+            return turns
+        return [Message(id="", parent=None, role="system", text=system), *turns]
 
     def _turns(self, messages: Sequence[Message]) -> list[Turn]:
         """The messages as the template takes them."""
@@ -318,11 +365,13 @@ class ChatTemplate:
 
     def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
         """What a rendering takes besides the turns: the template and its variables."""
-        template = self.template or PLAIN_TEMPLATE
-        if "strftime_now" not in template:
-            return template, dict(self.variables)
-        clock = {"strftime_codes": strftime_codes(moment)}
-        return STRFTIME_NOW + template, {**self.variables, **clock}
+        return rendered_at(moment, self.template or PLAIN_TEMPLATE, self.variables)
+
+
+def shortened(words: str) -> str:
+    """Words for one line of a notice."""
+    line = " ".join(words.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def _taken_for_tokens(spelled: Sequence[str]) -> str:

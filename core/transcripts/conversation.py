@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
+from logit_amp_chat.core.prompts import system_prompt
 from logit_amp_chat.core.records import (
     Change,
-    Ends,
     Finish,
     Keep,
     Message,
@@ -17,11 +17,13 @@ from logit_amp_chat.core.records import (
     Opening,
     Record,
     Reply,
-    Sampling,
     Session,
     Step,
+    TemplateValue,
     Title,
 )
+from logit_amp_chat.core.sampling import Ends, Sampling
+from logit_amp_chat.core.transcripts.opening_log import NO_VARIABLES, OpeningLog, opening_key
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 
@@ -45,6 +47,10 @@ class ReplyLog:
 
     def __post_init__(self) -> None:
         self.parts = ReplyParts(self.reply.thinks)
+        for step in self.steps:
+            self.parts.add(step)
+        if self.finish is not None:
+            self.parts.finish()
 
     @property
     def id(self) -> str:
@@ -73,7 +79,7 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """What it says so far, without thinking and without special tokens; tool calls are in it.
+        """What it says so far, without thinking, special tokens and the stop string that ended it.
 
         An incomplete character is held back until its bytes have come, and becomes U+FFFD if
         the reply finishes first. The space that separates a first word from the prompt is left
@@ -93,16 +99,14 @@ class ReplyLog:
         """What was thought so far."""
         return self.parts.thinking
 
-    def as_message(self) -> Message:
-        """The reply as a message of the history, with the ids that the models said."""
-        return Message(
-            id=self.id,
-            parent=self.reply.parent,
-            role="assistant",
-            text=self.text,
-            token_ids=tuple(step.token for step in self.steps),
-            thinks=self.reply.thinks,
-        )
+    def as_message(self, *, with_ids: bool) -> Message:
+        """The reply as a message of the history; with the ids that the models said, if wanted."""
+        message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
+        if not with_ids:
+            return message
+        kept = self.parts.before_stop
+        ids = None if kept is None else tuple(step.token for step in self.steps[:kept])
+        return replace(message, token_ids=ids, thinks=self.reply.thinks)
 
     def add(self, record: Step | Change | Finish) -> None:
         """Add the next record."""
@@ -114,20 +118,8 @@ class ReplyLog:
         else:
             self.finish = record
             self.parts.finish()
-
-
-@dataclass(frozen=True)
-class OpeningLog:
-    """What was measured after a path, and the session that did it."""
-
-    opening: Opening
-    session: Session | None
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A later one with the same key replaces it."""
-        opening = self.opening
-        return opening.ids, opening.alpha, opening.ends, measured_with(self.session)
+            if record.stop is not None:
+                self.parts.stop(record.stop)
 
 
 class Conversation:
@@ -252,10 +244,15 @@ class Conversation:
         return [log for id in strays for log in self.openings(id)]
 
     def opening(
-        self, message_id: str, path: tuple[int, ...], alpha: float, ends: Ends = "mix"
+        self,
+        message_id: str,
+        path: tuple[int, ...],
+        alpha: float,
+        ends: Ends = "mix",
+        template: Mapping[str, TemplateValue] = NO_VARIABLES,
     ) -> Opening | None:
         """What was measured after a path with the pair of the last session."""
-        key = path, alpha, ends, measured_with(self.session)
+        key = opening_key(path, alpha, ends, template, self.session)
         found = self._openings.get(message_id, {}).get(key)
         return found.opening if found else None
 
@@ -331,10 +328,16 @@ class Conversation:
         return next(above, None)
 
     def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
-        """The thread as a `Request` wants it: replies as assistant messages with their ids."""
+        """The thread as a `Request` wants it: replies as assistant messages.
+
+        They have their ids, unless these are from another vocabulary than the last session's.
+        """
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
-            item if isinstance(item, Message) else item.as_message() for item in reversed(thread)
+            item
+            if isinstance(item, Message)
+            else item.as_message(with_ids=_same_vocabulary(item.session, self.session))
+            for item in reversed(thread)
         )
 
     # --- the current thread -----------------------------------------------------
@@ -358,12 +361,10 @@ class Conversation:
         """The user's messages in the current thread, oldest first."""
         return [m.text for m in self.thread() if isinstance(m, Message) and m.role == "user"]
 
-    def system_text(self, leaf: str | None) -> str:
-        """The system prompt in force at a message or reply."""
-        if leaf is None:
-            return ""
-        said = (i for i in self._ancestors(leaf) if isinstance(i, Message))
-        return next((message.text for message in said if message.role == "system"), "")
+    def system(self, leaf: str | None) -> str | None:
+        """The system prompt in force at a message or reply; None: the template's, "": none."""
+        found = system_prompt(self.history(leaf)) if leaf is not None else None
+        return found.text if found is not None else None
 
     def prompt(self, leaf: str, follows: str | None = None) -> tuple[Message, ...]:
         """The messages of a request for a reply to `leaf`: one system prompt, then the turns.
@@ -371,18 +372,13 @@ class Conversation:
         The message continues the reply `follows` instead of the one it was said to, if given.
         """
         history = self.history(leaf, follows)
-        system = [m for m in history if m.role == "system"][-1:]
+        system = system_prompt(history)
         turns = [m for m in history if m.role != "system"]
-        return (*(m for m in system if m.text), *turns)
+        return (*([system] if system is not None else []), *turns)
 
 
-def measured_with(session: Session | None) -> tuple[object, ...]:
-    """What numbers depend on besides messages, given tokens and α: models, template, systems."""
-    if session is None:
-        return ()
-    profiles = [session.profile.get(side) for side in ("before", "after")]
-    systems = [str(p.get("system") if isinstance(p, dict) else None) for p in profiles]
-    return session.before, session.after, session.template_hash, *systems
+def _same_vocabulary(a: Session | None, b: Session | None) -> bool:
+    return a is None or b is None or a.vocabulary == b.vocabulary
 
 
 def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:

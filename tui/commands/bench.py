@@ -1,95 +1,63 @@
-"""`logit-amp-chat bench`: how fast a pair decodes here, as a table or as JSON."""
+"""`logit-amp-chat bench`: measures how fast a pair decodes here."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from logit_amp_chat.core.analysis.cache_checks import finding
-from logit_amp_chat.core.number_format import count, quantity
-from logit_amp_chat.core.text import visible
-from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
+import typer
 
-if TYPE_CHECKING:
-    from logit_amp_chat.core.bench.throughput import Figures, LaneFigures, Plan, Rate
-    from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.tui.commands import options
 
 
-def run(
-    profile: Profile,
-    shape: str | None,
-    plan: Plan,
-    *,
-    lora: bool,
-    with_peer: bool,
-    as_json: bool,
-) -> int:
-    """Measure the profile's pair, or a random one of a shape; returns the exit code.
-
-    Raises LogitAmpError.
-    """
-    from logit_amp_chat.core.bench.throughput import Subject, measure
-
-    progress = Progress()
-    try:
-        subject = (
-            Subject.random(shape, profile, with_peer, lora=lora)
-            if shape
-            else Subject.opened(profile, with_peer, progress)
-        )
-        figures = measure(subject, plan, progress)
-    finally:
-        progress.done()
-    if as_json:
-        put_json(json.dumps(asdict(figures), ensure_ascii=False))
-    else:
-        put(table(figures))
-    for notice in figures.notices:
-        say(f"note: {notice}")
-    return 0
-
-
-def table(figures: Figures) -> str:
-    """The figures for reading."""
-    f = figures
-    threads = f", {count(f.threads, 'thread')}" if "cpu" in f.device else ""
-    kind = f.dtype if f.quantization == "none" else f"{f.quantization}, {f.dtype}"
-    steps = ", steps captured as CUDA graphs" if f.recorded else ""
-    lines = [
-        visible(f"{f.pair} · {kind} · {f.device}{threads}{steps}", newlines=False),
-        f"weights {quantity(f.weights, 'bytes')},"
-        f" memory copies at {quantity(f.bandwidth, 'bytes')}/s",
-        "",
-        f"{'':>5}  {'':>16}  {'speed-up over':>20}  {'bytes read':>11}  {'% of memory':>11}",
-        f"{'lanes':>5}  {'tok/s, all lanes':>16}  {'generate()':>20}  {'per step':>11}"
-        f"  {'bandwidth':>11}",
-        *map(_lane, f.lanes),
-        "",
-    ]
-    if at_once := ", ".join(str(lane.lanes) for lane in f.lanes if lane.at_once):
-        lines += [f"both sides at once, which is faster here, with {at_once} lanes"]
-    if f.peer_tokens_a_second:
-        lines += [f"transformers' guided generate()  {_rate(f.peer_tokens_a_second)} tok/s"]
-    lines += [
-        f"prefill of {f.prefill_tokens} tokens  {_rate(f.prefill_tokens_a_second)} tok/s",
-        *(
-            f"next turn after {history:>4} tokens  {1000 * seconds.median:.0f} ms"
-            for history, seconds in f.next_turn
+def command(
+    context: typer.Context,
+    profile: options.ProfileName = None,
+    before: options.Before = None,
+    after: options.After = None,
+    adapter: options.Adapter = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Random weights in the shape of a known model, nothing to download: llama-3.1-8b,"
+            " qwen3-4b, smollm2-135m …",
         ),
-    ]
-    lines += [f"{name}: {finding(name, check)}" for name, check in (f.caches or {}).items()]
-    return "\n".join(lines) + "\n"
+    ] = None,
+    lora: Annotated[
+        bool, typer.Option("--lora", help="With --shape: one model and a random adapter on it.")
+    ] = False,
+    lanes: Annotated[
+        str, typer.Option(metavar="N,N…", help="Numbers of lanes to decode in one pass.")
+    ] = "1,2,3,5,8",
+    tokens: Annotated[int, typer.Option(metavar="N", min=2, help="Tokens per reply.")] = 32,
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Interleaved rounds.")] = 3,
+    history: Annotated[
+        int, typer.Option(metavar="N", min=128, help="Length of the long prompt, in tokens.")
+    ] = 512,
+    peer: Annotated[
+        bool, typer.Option(help="Also measure transformers' guided generate().")
+    ] = True,
+    quantization: options.Quantization = None,
+    dtype: options.Dtype = None,
+    vocabulary: options.Vocabulary = None,
+    device: options.Device = None,
+    trust_caches: options.TrustCaches = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Measure decoding with one lane and several, beside transformers' guided generate().
 
+    Speed-ups are medians over interleaved rounds.
+    """
+    settings = options.given(context, options.LOADING)
+    chosen = options.describe(profile, before, after, adapter, settings, {})
+    counts = options.counts(lanes, "--lanes")
+    if lora and shape is None:
+        raise typer.BadParameter(
+            "needs --shape; with a profile, use --adapter", param_hint="--lora"
+        )
+    from logit_amp_chat.core.bench.throughput import Plan
+    from logit_amp_chat.tui.commands import bench_run as headless
 
-def _lane(figures: LaneFigures) -> str:
-    against = _rate(figures.against_peer, 2) + "×" if figures.against_peer else ""
-    return (
-        f"{figures.lanes:>5}  {_rate(figures.tokens_a_second):>16}  {against:>20}"
-        f"  {quantity(figures.bytes_a_step, 'bytes'):>11}  {figures.bus_share:>11.0%}"
-    )
-
-
-def _rate(rate: Rate, digits: int = 1) -> str:
-    """A median, with the least and the most."""
-    return f"{rate.median:.{digits}f} ({rate.low:.{digits}f}-{rate.high:.{digits}f})"
+    plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)
+    raise typer.Exit(headless.run(chosen, shape, plan, lora=lora, with_peer=peer, as_json=as_json))

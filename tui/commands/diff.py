@@ -23,6 +23,7 @@ def command(
     before: options.Before = None,
     after: options.After = None,
     adapter: options.Adapter = None,
+    template_arg: options.TemplateArg = None,
     score: Annotated[
         Literal["assistant", "user", "system", "all"],
         typer.Option(help="Whose tokens of a chat count."),
@@ -91,6 +92,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Diff texts as code: read them under both models, nothing is generated.
@@ -111,9 +113,10 @@ def command(
         raise typer.BadParameter(
             "share needs --threshold: the usual one follows the texts", param_hint="--fail-on"
         )
-    loading = options.given(context, options.LOADING)
+    loading = options.loading(context)
     chosen = options.describe(profile, before, after, adapter, loading, {})
     from logit_amp_chat.tui.commands import diff_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
     settings = diff_run.Settings(
         form=forms[0] if forms else "",
@@ -130,4 +133,5 @@ def command(
         color=color,
         pager=pager,
     )
-    raise typer.Exit(diff_run.run(chosen, files, score, settings))
+    with mirroring(mirror):
+        raise typer.Exit(diff_run.run(chosen, files, score, settings))

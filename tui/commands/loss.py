@@ -39,6 +39,7 @@ def command(
     before: options.Before = None,
     after: options.After = None,
     adapter: options.Adapter = None,
+    template_arg: options.TemplateArg = None,
     score: Annotated[
         Literal["assistant", "user", "system", "all"],
         typer.Option(help="Whose tokens of a chat count."),
@@ -65,6 +66,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Measure the loss of texts against α: nats per token, with a standard error over texts.
@@ -85,10 +87,11 @@ def command(
             param_hint="--plot",
         )
     alphas = options.alphas(alpha or [])
-    loading = options.given(context, options.LOADING)
+    loading = options.loading(context)
     chosen = options.describe(profile, before, after, adapter, loading, {})
     from logit_amp_chat.core.api.loss import loss_settings
     from logit_amp_chat.tui.commands import loss_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
     settings = loss_run.Settings(
         reading=loss_settings(
@@ -98,4 +101,5 @@ def command(
         plot=plot,
         color=color,
     )
-    raise typer.Exit(loss_run.run(chosen, files or [], text or [], score, settings))
+    with mirroring(mirror):
+        raise typer.Exit(loss_run.run(chosen, files or [], text or [], score, settings))

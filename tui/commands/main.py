@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import diff, engine, loss, options, search, sweep
+from logit_amp_chat.tui.commands import (
+    bench,
+    diff,
+    engine,
+    export,
+    loss,
+    options,
+    sampling_options,
+    search,
+    sweep,
+)
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage or a text that"
@@ -40,6 +50,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
+@sampling_options.with_sampling
 def chat(
     context: typer.Context,
     profile: options.ProfileName = None,
@@ -47,8 +58,8 @@ def chat(
     after: options.After = None,
     adapter: options.Adapter = None,
     alpha: Annotated[float | None, typer.Option(metavar="A", help="α to start with.")] = None,
-    seed: options.Seed = None,
     system: options.System = None,
+    template_arg: options.TemplateArg = None,
     transcripts: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where conversations are saved.")
     ] = None,
@@ -60,13 +71,6 @@ def chat(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    plausibility: options.Plausibility = None,
-    ends: options.Ends = None,
-    max_new_tokens: options.MaxNewTokens = None,
     mirror: options.Mirror = None,
     debug: options.Debug = False,
     version: Annotated[
@@ -83,8 +87,8 @@ def chat(
         return
     if alpha is not None:
         options.finite([alpha])
-    settings = {"alpha": alpha, "system": system} | options.given(context, options.LOADING)
-    sampling = options.given(context, options.SAMPLING)
+    settings = {"alpha": alpha, "system": system} | options.loading(context)
+    sampling = options.given(context, sampling_options.OPTIONS)
     if resume and not (profile or before or after or adapter):
         chosen = options.adjusted(options.of_transcript(resume), settings, sampling)
     else:
@@ -96,8 +100,7 @@ def chat(
 
     folder = transcripts or default_folder()
     with mirroring(mirror, folder) as copies:
-        code = run_chat(chosen, transcripts=folder, resume=resume, mirror=copies)
-    raise typer.Exit(code)
+        raise typer.Exit(run_chat(chosen, transcripts=folder, resume=resume, mirror=copies))
 
 
 def _refuse_stray_options(context: typer.Context) -> None:
@@ -111,6 +114,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 
 
 @app.command(epilog=EXIT_CODES, short_help="Answer one prompt, for scripts and pipes.")
+@sampling_options.with_sampling
 def reply(
     context: typer.Context,
     prompt: Annotated[str, typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin.")],
@@ -119,22 +123,20 @@ def reply(
     after: options.After = None,
     adapter: options.Adapter = None,
     system: options.System = None,
+    template_arg: options.TemplateArg = None,
+    special_tokens: options.SpecialTokens = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Use the prompt as it is, without a chat template.")
+    ] = False,
+    show_prompt: Annotated[
+        bool,
+        typer.Option("--show-prompt", help="Print what each model would be prompted with."),
     ] = False,
     alpha: Annotated[
         list[float] | None,
         typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
     ] = None,
     begin: options.Begin = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    plausibility: options.Plausibility = None,
-    ends: options.Ends = None,
-    seed: options.Seed = None,
-    max_new_tokens: options.MaxNewTokens = None,
     top: Annotated[
         int | None,
         typer.Option(metavar="N", help="Candidates per step, with --jsonl. [default: 10]"),
@@ -152,6 +154,8 @@ def reply(
     """Answer one prompt: text or records on stdout, everything else on stderr."""
     if raw and system is not None:
         raise typer.BadParameter("cannot be combined with --raw", param_hint="--system")
+    if show_prompt and jsonl:
+        raise typer.BadParameter("cannot be combined with --jsonl", param_hint="--show-prompt")
     if top is not None and top < 0:
         raise typer.BadParameter(f"expected 0 or more, found {top}", param_hint="--top")
     alphas = options.finite(alpha or [])
@@ -163,14 +167,25 @@ def reply(
         before,
         after,
         adapter,
-        {"system": system} | options.given(context, options.LOADING),
-        options.given(context, options.SAMPLING),
+        {"system": system} | options.loading(context),
+        options.given(context, sampling_options.OPTIONS),
     )
     from logit_amp_chat.core.api.request import make_request
     from logit_amp_chat.tui.commands import reply as headless
+    from logit_amp_chat.tui.commands import shown_prompt
 
     shown = top if jsonl else 0
-    request = make_request(chosen, text, alpha=alphas or None, raw=raw, begin=begin, top=shown)
+    request = make_request(
+        chosen,
+        text,
+        alpha=alphas or None,
+        raw=raw,
+        begin=begin,
+        top=shown,
+        special_tokens=special_tokens,
+    )
+    if show_prompt:
+        raise typer.Exit(shown_prompt.run(chosen, request, engine.open_engine))
     raise typer.Exit(headless.run(chosen, request, engine.open_engine, jsonl=jsonl))
 
 
@@ -195,22 +210,7 @@ def profiles(
     list_profiles(as_json=as_json)
 
 
-@app.command(epilog=EXIT_CODES)
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
-    ] = None,
-    debug: options.Debug = False,
-) -> None:
-    """Export a saved conversation as a document."""
-    from logit_amp_chat.tui.commands import export as headless
-
-    headless.run(file, to, out)
+app.command(name="export", epilog=EXIT_CODES)(export.command)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")
@@ -257,61 +257,9 @@ app.command(name="search", epilog=EXIT_CODES, short_help="Rank prompts by where 
 app.command(
     name="sweep", epilog=EXIT_CODES, short_help="Count behaviours over α: how rare are they?"
 )(sweep.command)
-
-
-@app.command(epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")
-def bench(
-    context: typer.Context,
-    profile: options.ProfileName = None,
-    before: options.Before = None,
-    after: options.After = None,
-    adapter: options.Adapter = None,
-    shape: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Random weights in the shape of a known model, nothing to download: llama-3.1-8b,"
-            " qwen3-4b, smollm2-135m …",
-        ),
-    ] = None,
-    lora: Annotated[
-        bool, typer.Option("--lora", help="With --shape: one model and a random adapter on it.")
-    ] = False,
-    lanes: Annotated[
-        str, typer.Option(metavar="N,N…", help="Numbers of lanes to decode in one pass.")
-    ] = "1,2,3,5,8",
-    tokens: Annotated[int, typer.Option(metavar="N", min=2, help="Tokens per reply.")] = 32,
-    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Interleaved rounds.")] = 3,
-    history: Annotated[
-        int, typer.Option(metavar="N", min=128, help="Length of the long prompt, in tokens.")
-    ] = 512,
-    peer: Annotated[
-        bool, typer.Option(help="Also measure transformers' guided generate().")
-    ] = True,
-    quantization: options.Quantization = None,
-    dtype: options.Dtype = None,
-    vocabulary: options.Vocabulary = None,
-    device: options.Device = None,
-    trust_caches: options.TrustCaches = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    debug: options.Debug = False,
-) -> None:
-    """Measure decoding with one lane and several, beside transformers' guided generate().
-
-    Speed-ups are medians over interleaved rounds.
-    """
-    settings = options.given(context, options.LOADING)
-    chosen = options.describe(profile, before, after, adapter, settings, {})
-    counts = options.counts(lanes, "--lanes")
-    if lora and shape is None:
-        raise typer.BadParameter(
-            "needs --shape; with a profile, use --adapter", param_hint="--lora"
-        )
-    from logit_amp_chat.core.bench.throughput import Plan
-    from logit_amp_chat.tui.commands import bench as headless
-
-    plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)
-    raise typer.Exit(headless.run(chosen, shape, plan, lora=lora, with_peer=peer, as_json=as_json))
+app.command(name="bench", epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")(
+    bench.command
+)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Check this terminal, this machine and the profiles.")

@@ -65,38 +65,27 @@ TrustCaches = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
-System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")]
+System = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help='System prompt; "" also removes that of the template.'),
+]
+TemplateArg = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A variable of the chat template, such as enable_thinking=false; may be repeated.",
+    ),
+]
+SpecialTokens = Annotated[
+    bool,
+    typer.Option(
+        "--special-tokens",
+        help="Special tokens that the prompt spells are these tokens, not text.",
+    ),
+]
 Begin = Annotated[
     str | None, typer.Option(metavar="TEXT", help="What every reply is given to begin with.")
 ]
-Temperature = Annotated[
-    float | None, typer.Option(metavar="T", help="0 takes the most likely token.")
-]
-TopP = Annotated[float | None, typer.Option(metavar="P", help="Nucleus sampling; 1 is off.")]
-TopK = Annotated[
-    int | None, typer.Option(metavar="K", help="Keep the K most likely tokens; 0 is off.")
-]
-MinP = Annotated[
-    float | None, typer.Option(metavar="M", help="Keep tokens with p ≥ M · max p; 0 is off.")
-]
-Plausibility = Annotated[
-    float | None,
-    typer.Option(
-        metavar="TAU",
-        help="For α > 0, mask tokens with p_after < TAU · max p_after; 0 is off.",
-    ),
-]
-Ends = Annotated[
-    str | None,
-    typer.Option(
-        metavar="mix|after",
-        help="after: end-of-turn tokens keep after's probability at every α.",
-    ),
-]
-Seed = Annotated[
-    int | None, typer.Option(metavar="S", help="Seed of the sampling noise that lanes share.")
-]
-MaxNewTokens = Annotated[int | None, typer.Option(metavar="N", help="Longest reply, in tokens.")]
 Mirror = Annotated[
     str | None,
     typer.Option(
@@ -110,16 +99,25 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches")
 """The options that say how a pair is opened."""
 
-SAMPLING = (
-    *("seed", "temperature", "top_p", "top_k", "min_p", "plausibility", "ends"),
-    "max_new_tokens",
-)
-"""The options that say how tokens are chosen."""
-
 
 def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
     """The values of these options of a command; None where one was not given."""
     return {name: context.params[name] for name in names}
+
+
+def loading(context: typer.Context) -> dict[str, Any]:
+    """The values of the options that say how a pair is opened and prompted.
+
+    Raises a usage error for a variable of the chat template that cannot be.
+    """
+    from logit_amp_chat.core.config.prompt_settings import variable
+    from logit_amp_chat.core.errors import UsageError
+
+    try:
+        template = dict(map(variable, context.params.get("template_arg") or []))
+    except UsageError as error:
+        raise typer.BadParameter(error.message, param_hint="--template-arg") from error
+    return {"template": template} | given(context, LOADING)
 
 
 def finite(alphas: list[float]) -> list[float]:
@@ -217,7 +215,8 @@ def _refused(detail: ErrorDetails) -> typer.BadParameter:
     """What pydantic found wrong with an option, in the words of someone who types it."""
     from logit_amp_chat.core.api.chosen_profile import complaint
 
-    option = "--" + str(detail["loc"][-1]).replace("_", "-")
+    name = next(part for part in reversed(detail["loc"]) if isinstance(part, str))
+    option = "--" + name.replace("_", "-")
     return typer.BadParameter(complaint(detail), param_hint=option)
 
 

@@ -21,6 +21,7 @@ def command(
     after: options.After = None,
     adapter: options.Adapter = None,
     system: options.System = None,
+    template_arg: options.TemplateArg = None,
     lines: Annotated[
         bool, typer.Option("--lines", help="Each line of a plain text is a prompt.")
     ] = False,
@@ -62,6 +63,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Rank prompts by how differently the two models go on: where should one look?
@@ -82,10 +84,11 @@ def command(
         raise typer.BadParameter(
             f"expected a number up to --top, {top}, found {open_hit}", param_hint="--open"
         )
-    settings = {"system": system} | options.given(context, options.LOADING)
+    settings = {"system": system} | options.loading(context)
     chosen = options.describe(profile, before, after, adapter, settings, {})
     from logit_amp_chat.core.experiments.search import SearchSettings
     from logit_amp_chat.tui.commands import search_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
     asked = search_run.Settings(
         search=SearchSettings(
@@ -100,4 +103,5 @@ def command(
         save=save,
         color=color,
     )
-    raise typer.Exit(search_run.run(chosen, files, asked))
+    with mirroring(mirror) as copies:
+        raise typer.Exit(search_run.run(chosen, files, asked, copies))

@@ -32,7 +32,7 @@ def test_a_system_prompt_goes_first_unless_there_is_one() -> None:
     own = [{"role": "system", "content": "Mine"}, {"role": "user", "content": "Hi"}]
     assert roles(prompt=own) == [("system", "Mine"), ("user", "Hi")]
     assert roles(prompt="Hi", raw=True) == [("user", "Hi")]
-    assert roles(prompt="Hi", system="") == [("user", "Hi")]
+    assert roles(prompt="Hi", system="") == [("system", ""), ("user", "Hi")]  # asks for none
 
 
 def test_replies_may_begin_with_a_text() -> None:

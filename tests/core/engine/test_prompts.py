@@ -14,7 +14,8 @@ from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.prompts import PromptRequest, PromptTokens
 from logit_amp_chat.core.protocol import Engine, Event, Idle, Lane, Noticed, Request
-from logit_amp_chat.core.records import Message, Reply, Sampling
+from logit_amp_chat.core.records import Message, PromptIds, Reply
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import TEMPLATE, save_side
 
 QUESTION = Message(id="m", parent=None, role="user", text="Hi")
@@ -69,7 +70,7 @@ def test_the_prompt_of_each_side_is_rendered_and_nothing_decoded(engine: LocalEn
     assert text(found) == (f"26 Jul 2024<|system|>be brief<|end|>{asked}", f"26 Jul 2024{asked}")
     assert [t.text for t in found.after if t.special] == ["<|user|>", "<|end|>", "<|assistant|>"]
     assert found.given == ()
-    assert found.notices == ()
+    assert found.notices == ("The chat template says of its own: 26 Jul 2024",)
 
 
 def test_it_is_what_a_reply_is_prompted_with(engine: LocalEngine) -> None:
@@ -90,6 +91,12 @@ def test_a_raw_prompt_and_given_tokens_are_shown_too(engine: LocalEngine) -> Non
         (4, "<|end|>", True),
         (2, "<|assistant|>", True),
     ]
+
+
+def test_the_texts_of_its_tokens_are_the_prompt(engine: LocalEngine) -> None:
+    said = replace(QUESTION, text="naïve 🙂 日本")
+    found = tokens(engine, PromptRequest(messages=(said,)))
+    assert text(found)[1] == "26 Jul 2024<|user|>naïve 🙂 日本<|end|><|assistant|>"
 
 
 def test_a_refused_prompt_is_an_error(engine: LocalEngine) -> None:
@@ -122,7 +129,7 @@ def test_a_variable_that_the_template_does_not_have_is_said_once(engine: LocalEn
     assert [len(one) for one in said] == [1, 0]
     assert "enable_thinking" in said[0][0].sentence
     found = tokens(engine, PromptRequest(messages=(QUESTION,), template=request.template))
-    assert found.notices == (said[0][0].sentence,)
+    assert said[0][0].sentence in found.notices
 
 
 def test_special_tokens_that_cannot_be_kept_as_text_are_said_once(profile: Profile) -> None:
@@ -167,3 +174,27 @@ def test_another_process_renders_the_same(
     request = PromptRequest(messages=(QUESTION,), template={"thinking": True}, time="2026-02-03")
     assert tokens(other_process, request) == tokens(engine, request)
     assert other_process.opened.special_tokens == engine.opened.special_tokens
+
+
+def test_a_recorded_prompt_is_shown_as_it_was_and_not_rendered_anew(engine: LocalEngine) -> None:
+    (reply, _) = replies([*engine.generate(ask())])
+    asked = PromptRequest(messages=(QUESTION,), recorded=reply.prompt, time=reply.time)
+    shown = tokens(engine, asked)
+    assert tuple(token.id for token in shown.before) == reply.prompt.before
+    assert tuple(token.id for token in shown.after) == reply.prompt.after
+    assert shown == tokens(engine, replace(asked, recorded=None)), "the messages say no other"
+    cut = PromptIds(reply.prompt.before[1:], reply.prompt.after)
+    other = tokens(engine, replace(asked, recorded=cut))
+    assert tuple(token.id for token in other.before) == cut.before
+    assert other.notices == (
+        "This prompt was recorded so; the same messages are rendered otherwise today.",
+    )
+
+
+def test_a_character_of_several_tokens_is_shown_where_it_is_complete(engine: LocalEngine) -> None:
+    text = "水獺 🦦"
+    request = PromptRequest(messages=(replace(QUESTION, text=text),), raw=True)
+    shown = tokens(engine, request).after
+    assert text in "".join(token.text for token in shown)
+    assert "\ufffd" not in "".join(token.text for token in shown)
+    assert len(shown) > len(text), "the test's tokenizer cuts it into bytes"

@@ -1,0 +1,47 @@
+"""The replies of one request, put together from its events."""
+
+from __future__ import annotations
+
+import time
+
+from logit_amp_chat.core.api.replies import PairReply, Replies
+from logit_amp_chat.core.protocol import Event, Request
+from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
+
+
+class CollectedReplies:
+    """Collects the events of one request into replies."""
+
+    def __init__(self, session: Session, request: Request) -> None:
+        messages = dict.fromkeys(m for lane in request.lanes for m in request.messages_of(lane))
+        self.records: list[Record] = [session, *messages]
+        self.logs: dict[str, ReplyLog] = {}
+        self._session = session
+        self._request = request
+        self._began = time.monotonic()
+
+    def take(self, event: Event) -> None:
+        """Add an event, if it is a record of a reply."""
+        if isinstance(event, Reply):
+            self.logs[event.id] = ReplyLog(event, self._session)
+            self.records.append(event)
+        elif isinstance(event, Step | Change | Finish):
+            self.logs[event.reply].add(event)
+            self.records.append(event)
+
+    def break_off(self, error: Exception) -> None:
+        """End the unfinished replies with the error that ended the engine."""
+        seconds = round(time.monotonic() - self._began, 3)
+        for log in self.logs.values():
+            if log.finish is None:
+                tokens, why = len(log.steps), str(error)
+                self.take(
+                    Finish(reply=log.id, reason="error", tokens=tokens, seconds=seconds, error=why)
+                )
+
+    def replies(self) -> Replies:
+        """The replies, in the order of the lanes."""
+        lanes = self._request.lanes
+        found = [PairReply(self.logs[lane.reply]) for lane in lanes if lane.reply in self.logs]
+        return Replies(found, self.records)
