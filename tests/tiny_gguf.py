@@ -19,8 +19,13 @@ def save_gguf(
     tokenizer: Any,
     pre: str = "gpt-2",
     extra: Mapping[str, Tensor] = MappingProxyType({}),
+    *,
+    packed: bool = False,
 ) -> Path:
-    """Write a Llama with its byte-level tokenizer, every tensor in 32 bits, and `extra` ones."""
+    """Write a Llama with its byte-level tokenizer, every tensor in 32 bits, and `extra` ones.
+
+    With `packed`, matrices are in 8 bits (Q8_0).
+    """
     import gguf
 
     config = model.config
@@ -44,7 +49,11 @@ def save_gguf(
         if name.endswith(("q_proj.weight", "k_proj.weight")):
             heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
             weight = _interleaved(weight, heads)
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weight)
+        kind = gguf.GGMLQuantizationType.Q8_0 if packed and weight.ndim == 2 else None
+        if kind is not None:
+            weight = gguf.quants.quantize(weight, kind)
+        name_there = names.get_name(name, try_suffixes=(".weight",))
+        writer.add_tensor(name_there, weight, raw_dtype=kind)
     for name, tensor in extra.items():
         writer.add_tensor(name, tensor.numpy())
     writer.write_header_to_file()

@@ -18,6 +18,7 @@ from logit_amp_chat.core.protocol import Command, Event, Failed, Heartbeat
 from logit_amp_chat.core.reading import ReadBlock
 from logit_amp_chat.core.records import Change, Document, Finish, Opening, Reply, Step
 from logit_amp_chat.core.samples import PromptRead, Rescored, SampledReply, SampleProgress
+from logit_amp_chat.core.transcripts.mirror import Mirrored, Unmirrored
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
 
@@ -48,7 +49,7 @@ class Unsaved:
     remedy: str
 
 
-Update = Event | Unsaved | Stalled | Recovered
+Update = Event | Unsaved | Stalled | Recovered | Unmirrored | Mirrored
 
 
 class EngineLink:

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
+from logit_amp_chat.core.decoding.begun_replies import begun, notices
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
 from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.template_variables import unknown_variables
@@ -16,6 +19,8 @@ from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
+
+OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
 
 Variables = Mapping[str, TemplateValue]
 
@@ -36,6 +41,7 @@ class PromptRenderer:
             pair.template,
             (profile.before.system, profile.after.system),
             profile.template,
+            pair.token_bytes,
         )
         self._told: set[str] = set()
         self._untold: list[str] = []
@@ -69,6 +75,11 @@ class PromptRenderer:
         self._tell([*before.notices, *after.notices])
         return PromptIds(before.ids, after.ids)
 
+    def begun(self, request: Request, prompt: PromptIds) -> Request:
+        """The request with all that its replies begin with as ids; raises as `begun` does."""
+        self._tell(notices(self._pair, request, prompt))
+        return begun(self._pair, self.chat(request.template), request, prompt)
+
     def recorded(self, reply: Reply, request: Request) -> Reply:
         """The reply with the moment and the variables that its prompt was rendered with.
 
@@ -86,18 +97,44 @@ class PromptRenderer:
 
     def tokens(self, request: PromptRequest) -> PromptTokens:
         """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
+        if request.recorded is not None:
+            return self._recorded_tokens(request, request.recorded)
         moment, chat = self.moment(request.time), self.chat(request.template)
         before, after = chat.side_prompts(request.messages, request.raw, moment)
-        forced = (*request.forced, *(chat.encoded(request.begin) if request.begin else ()))
-        notices = [*before.notices, *after.notices]
-        notices += unknown_variables(self._pair.template, chat.variables)
+        given = begin_ids(
+            chat,
+            self._pair.token_bytes,
+            (*after.ids, *request.forced),
+            request.begin,
+            special=means_tokens(request.messages, raw=request.raw),
+        )
+        told = [*before.notices, *after.notices]
+        told += notices(self._pair, request, PromptIds(before.ids, after.ids))
+        told += unknown_variables(self._pair.template, chat.variables)
         if not request.raw and (own := chat.own_words(request.messages, moment)):
-            notices.append(f"The chat template says of its own: {shortened(own)}")
+            told.append(f"The chat template says of its own: {shortened(own)}")
         return PromptTokens(
             before=self._described(before.ids),
             after=self._described(after.ids),
-            given=self._described(forced),
-            notices=tuple(dict.fromkeys(notices)),
+            given=self._described((*request.forced, *given)),
+            notices=tuple(dict.fromkeys(told)),
+        )
+
+    def _recorded_tokens(self, request: PromptRequest, recorded: PromptIds) -> PromptTokens:
+        """The ids that a reply was prompted with, and what a rendering has to say of them."""
+        try:
+            rendered = self.tokens(replace(request, recorded=None))
+        except LogitAmpError:
+            notices: tuple[str, ...] = (OTHERWISE,)
+        else:
+            ids = [[token.id for token in side] for side in (rendered.before, rendered.after)]
+            same = ids == [[*recorded.before], [*recorded.after]]
+            notices = rendered.notices if same else (OTHERWISE,)
+        return PromptTokens(
+            before=self._described(recorded.before),
+            after=self._described(recorded.after),
+            given=self._described(request.forced),
+            notices=notices,
         )
 
     def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:

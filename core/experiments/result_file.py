@@ -83,13 +83,22 @@ class ResultFile:
 
 
 def pair_identity(session: Session) -> dict[str, Any]:
-    """What the numbers of a pair depend on besides the prompt: models, template, systems."""
+    """What the numbers of a pair depend on besides the prompt: models, template, systems, date."""
     sides = {}
     for name in ("before", "after"):
         profile = session.profile.get(name)
         system = profile.get("system") if isinstance(profile, dict) else None
-        sides[name] = {**dataclasses.asdict(getattr(session, name)), "system": system}
-    return {**sides, "vocabulary": session.vocabulary, "template": session.template_hash}
+        side = getattr(session, name)
+        decides = (field.name for field in dataclasses.fields(side) if field.compare)
+        sides[name] = {**{field: getattr(side, field) for field in decides}, "system": system}
+    variables = session.profile.get("template")
+    return {
+        **sides,
+        "vocabulary": session.vocabulary,
+        "template": session.template_hash,
+        "variables": variables if isinstance(variables, dict) else {},
+        "date": session.profile.get("date"),
+    }
 
 
 def _flat(value: object, name: str = "") -> dict[str, object]:

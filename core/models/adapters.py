@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from logit_amp_chat.core.errors import PairError, first_line
-from logit_amp_chat.core.models.hub import Source
+from logit_amp_chat.core.models.hub import Source, trained_on
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.side import LoadedSide, Model
 
@@ -47,6 +48,28 @@ def check_adapters(adapters: Iterable[Source | None]) -> None:
                 f"The adapter {source.name} cannot be used: {reason}.",
                 "Use one that changes weights only, such as LoRA.",
             )
+
+
+def base_notice(adapter: Source | None, model: Source) -> str | None:
+    """A sentence where an adapter was trained on another model than the one it is put on.
+
+    Of a GGUF file it cannot be told.
+    """
+    base = trained_on(adapter) if adapter and not model.gguf else None
+    if adapter is None or base is None or _same_model(base, model):
+        return None
+    return (
+        f"The adapter {adapter.name} was trained on {base}, and is used on {model.name}:"
+        " its changes were made for other weights."
+    )
+
+
+def _same_model(base: str, model: Source) -> bool:
+    """Whether two names are of one model: the same id, or a folder of that name, wherever."""
+    named, used = Path(base), Path(model.name)
+    if model.local or named.is_absolute():
+        return named.name.lower() == used.expanduser().resolve().name.lower()
+    return base.lower() == model.name.lower()
 
 
 def with_adapters(model: Model, adapters: Mapping[str, Source], name: str) -> LoadedSide:

@@ -24,6 +24,7 @@ from logit_amp_chat.core.models.sampled_replies import (
     widened,
 )
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
+from logit_amp_chat.core.models.template_variables import rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
@@ -37,29 +38,12 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-# A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
-# place: transformers keeps Hub templates away from our objects. This one formats a given moment.
-# The newline at its end is trimmed, so that the template still begins a line.
-STRFTIME_NOW = (
-    "{% macro strftime_now(format) %}{% set ns = namespace(text=format) %}"
-    "{% for code, value in strftime_codes %}"
-    "{% set ns.text = ns.text.replace(code, value) %}"
-    "{% endfor %}{{ ns.text }}{% endmacro %}\n"
-)
-# %% comes first, as %%d is no day, and becomes a % once all others are replaced.
-PERCENT = "\0"
-CODES = tuple(f"%{c}" for c in "aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZf")
-UNPADDED = tuple(f"%-{c}" for c in "deHIjklmMSUVWy")
-
 SHOWN = 200  # characters of the template's own words in a notice
 
+# Replies of which is remembered what a template gets of them.
+REMEMBERED = 256
+
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-def strftime_codes(moment: datetime) -> list[tuple[str, str]]:
-    """Every code of strftime with its value at `moment`, in the order to replace them."""
-    values = [(code, moment.strftime(code)) for code in (*CODES, *UNPADDED)]
-    return [("%%", PERCENT), *values, (PERCENT, "%")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +74,8 @@ class ChatTemplate:
     template: str | None
     system: tuple[str | None, str | None]
     variables: Mapping[str, TemplateValue] = field(default_factory=dict)
+    names: TokenBytes | None = None
+    """The bytes of each id, where they are known already: a large vocabulary takes a second."""
 
     @property
     def template_hash(self) -> str | None:
@@ -148,7 +134,7 @@ class ChatTemplate:
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
         found, altered = self.replies(text, messages, system, moment, opens_reply=True)
         replies, exact = [*chain(*found.values())], not altered
-        ids = self.encoded(text)
+        ids: tuple[int, ...] | None = None
         if ranges or replies:
             try:
                 tokenized, unplaced, whole = self.tokenized(text, ranges, replies)
@@ -164,6 +150,7 @@ class ChatTemplate:
                 "The chat template has a system prompt of its own, which an empty one does not"
                 f" remove: {shortened(own)}"
             )
+        ids = self.encoded(text) if ids is None else ids
         return SidePrompt(text, self.begun(ids), tuple(notices))
 
     def replies(
@@ -194,7 +181,17 @@ class ChatTemplate:
         return given, {numbers[id(said[n])] for n in altered}
 
     def _sampled(self, message: Message) -> SampledTurn:
-        return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        known, key = self._sampled_turns, (message.token_ids, message.thinks)
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        return known[key]
+
+    @functools.cached_property
+    def _sampled_turns(self) -> dict[object, SampledTurn]:
+        """The replies of the last prompts: every turn asks for all of them again."""
+        return {}
 
     def _own_words(self, said: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own before the first of the messages."""
@@ -262,7 +259,7 @@ class ChatTemplate:
     @functools.cached_property
     def token_bytes(self) -> TokenBytes:
         """The bytes of each id."""
-        return TokenBytes(self.tokenizer)
+        return self.names or TokenBytes(self.tokenizer)
 
     def adds_beginning(self) -> bool:
         """Whether prompts get a beginning of text that the template itself does not write."""
@@ -368,11 +365,7 @@ class ChatTemplate:
 
     def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
         """What a rendering takes besides the turns: the template and its variables."""
-        template = self.template or PLAIN_TEMPLATE
-        if "strftime_now" not in template:
-            return template, dict(self.variables)
-        clock = {"strftime_codes": strftime_codes(moment)}
-        return STRFTIME_NOW + template, {**self.variables, **clock}
+        return rendered_at(moment, self.template or PLAIN_TEMPLATE, self.variables)
 
 
 def shortened(words: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -74,6 +75,14 @@ def gguf_shapes(path: Path) -> Iterator[tuple[str, list[int]]]:
     """(name, shape) of every tensor."""
     for tensor in _reader(path).tensors:
         yield tensor.name, [int(n) for n in tensor.shape]
+
+
+def stored_as(path: Path) -> str:
+    """The type that most of the weights of a file are stored in: Q4_K, Q8_0, F16 …"""
+    weights: Counter[str] = Counter()
+    for tensor in _reader(path).tensors:
+        weights[tensor.tensor_type.name] += int(tensor.n_elements)
+    return max(weights, key=lambda name: weights[name])
 
 
 @contextlib.contextmanager

@@ -112,17 +112,23 @@ def adapter_base(adapter: str, report: Callable[[Loading], None] = lambda _: Non
     Raises PairError if there is no such adapter, ProfileError if it does not
     name its model.
     """
-    config = adapter_source(adapter, report).folder / "adapter_config.json"
-    try:
-        model = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, LookupError, TypeError):
-        model = None
-    if not isinstance(model, str) or not model:
+    model = trained_on(adapter_source(adapter, report))
+    if model is None:
         raise ProfileError(
             f"The adapter {adapter} does not name its base model.",
             "Name the model with --before or --after.",
         )
     return model
+
+
+def trained_on(adapter: Source) -> str | None:
+    """The model that an adapter's configuration names as its base, if it names one."""
+    config = adapter.folder / "adapter_config.json"
+    try:
+        model = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return model if isinstance(model, str) and model else None
 
 
 def complete(source: Source, report: Callable[[Loading], None]) -> Source:

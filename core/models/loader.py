@@ -25,7 +25,7 @@ from logit_amp_chat.core.models.load_progress import watch_weights
 from logit_amp_chat.core.models.memory_estimate import estimate, place, tensor_bytes
 from logit_amp_chat.core.models.quantized_weights import QuantizedCopy
 from logit_amp_chat.core.models.side import LoadedSide, Model
-from logit_amp_chat.core.models.vocabulary import Tokenizer
+from logit_amp_chat.core.models.side_tokenizer import SideTokenizer
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import NO_LIMIT
 
@@ -44,7 +44,7 @@ class Origin:
     source: Source
     adapter: Source | None
     config: Any
-    tokenizer: Tokenizer | None
+    text: SideTokenizer
 
     @property
     def rows(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
 
@@ -33,11 +33,17 @@ def own_words(
     turns = [_said("user", FIRST), _said("assistant", ANSWER), _said("user", SECOND)]
     with suppress(LogitAmpError):
         later = render([*opening, *turns]).partition(ANSWER)[2].partition(SECOND)[0]
-    pairs = zip(reversed(written), reversed(later), strict=False)
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    pieces = special.without(written[: len(written) - same].replace(SYSTEM, ""))
-    lines = [line.strip() for piece in pieces for line in piece.split("\n")]
+    pairs = zip(_units(special, written), _units(special, later), strict=False)
+    same = sum(len(unit) for unit, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    pieces = special.split(written[: len(written) - same].replace(SYSTEM, ""))
+    lines = [line.strip() for piece in pieces[::2] for line in piece.split("\n")]
     return "\n".join(line for line in lines if line and line not in ROLES)
+
+
+def _units(special: SpecialTokens, text: str) -> Iterator[str]:
+    """The special tokens and other characters of a text, from its end."""
+    for number, piece in reversed([*enumerate(special.split(text))]):
+        yield from [piece] if number % 2 else reversed(piece)
 
 
 def _said(role: Role, text: str) -> Message:

@@ -12,14 +12,17 @@ from torch import Tensor
 from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.models.architecture import check_class
+from logit_amp_chat.core.models.adapters import base_notice
+from logit_amp_chat.core.models.architecture import check_class, check_docstrings
 from logit_amp_chat.core.models.chat_template import ChatTemplate
-from logit_amp_chat.core.models.description import read_config, read_tokenizer
+from logit_amp_chat.core.models.description import read_config
 from logit_amp_chat.core.models.gguf_file import check_gguf
-from logit_amp_chat.core.models.hub import adapter_source, model_source
+from logit_amp_chat.core.models.hub import adapter_source, model_source, trained_on
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
+from logit_amp_chat.core.models.precision import precision_notice, quantization_of
 from logit_amp_chat.core.models.side import LoadedSide
+from logit_amp_chat.core.models.side_tokenizer import side_tokenizer
 from logit_amp_chat.core.models.template_end import template_end
 from logit_amp_chat.core.models.vocabulary import (
     SharedVocabulary,
@@ -90,10 +93,11 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
             "There is no folder for temporary files: neither /tmp nor another can be written.",
             "Set TMPDIR to a folder that can.",
         )
+    check_docstrings()
     device = choose_device(profile.device)
     origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
     before, after = origins
-    tokenizer = after.tokenizer or before.tokenizer
+    tokenizer = after.text.tokenizer or before.text.tokenizer
     if tokenizer is None:
         raise PairError(
             f"Neither {before.side.model} nor {after.side.model} has a tokenizer.",
@@ -101,14 +105,18 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
         )
     report(Loading(stage="vocabulary", detail="compare", done=0, total=1))
     shared = share(
-        before.tokenizer or tokenizer,
+        before.text.tokenizer or tokenizer,
         tokenizer,
         (before.rows, after.rows),
-        (before.side.model, after.side.model),
-        by_id=profile.vocabulary == "by-id",
+        (before.text.name, after.text.name),
+        # An adapter's tokenizer may call the ids of its model something else: they are the same.
+        by_id=profile.vocabulary == "by-id" or before.source.weights == after.source.weights,
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides, notices = load_sides(profile, origins, device, report)
+    for origin in origins:
+        found = (base_notice(origin.adapter, origin.source), origin.text.notice)
+        notices += [notice for notice in found if notice and notice not in notices]
     return _assemble(profile, origins, sides, tokenizer, shared, notices)
 
 
@@ -124,10 +132,10 @@ def _assemble(
     ends = end_of_turn_ids(
         source
         for origin, side in zip(origins, sides, strict=True)
-        for source in (side.model.generation_config, origin.config, origin.tokenizer)
+        for source in (side.model.generation_config, origin.config, origin.text.tokenizer)
         if source is not None
     )
-    template = _template(origins)
+    template = origins[1].text.template or origins[0].text.template
     chat = ChatTemplate(tokenizer, template, (None, None), profile.template)
     written = template_end(chat)
     unnamed = written.ids - ends
@@ -135,7 +143,7 @@ def _assemble(
     reachable = frozenset(i for i in ends if 0 <= i < shared.size)
     valid = torch.zeros(shared.size, dtype=torch.bool)
     valid[[*shared.usable, *reachable]] = True
-    token_bytes = TokenBytes(tokenizer, origins[0].tokenizer)
+    token_bytes = TokenBytes(tokenizer, origins[0].text.tokenizer)
     notices = [*notices, *shared.notices]
     notices += [
         f"One head has no row for the end of turn {i} {token_bytes.describe(i)[0]!r}:"
@@ -162,6 +170,9 @@ def _assemble(
         notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:
         notices.append("Both sides are the same model: there is nothing to amplify.")
+    infos = _info(origins[0], sides[0]), _info(origins[1], sides[1])
+    if differing := precision_notice(*infos):
+        notices.append(differing)
     return Pair(
         before=sides[0],
         after=sides[1],
@@ -173,10 +184,7 @@ def _assemble(
         context=min(o.context for o in origins),
         device=device,
         token_bytes=token_bytes,
-        infos=(
-            _info(profile, origins[0], sides[0]),
-            _info(profile, origins[1], sides[1]),
-        ),
+        infos=infos,
         notices=tuple(notices),
         stop=written.texts,
     )
@@ -210,28 +218,19 @@ def _look(side: Side, profile: Profile, report: Report) -> Origin:
         check_gguf(source.weights, side.model)
     config = read_config(source, trust)
     check_class(config, side.model)
-    tokenizer = read_tokenizer(source, trust)
     adapter = adapter_source(side.adapter, report) if side.adapter else None
-    return Origin(side, source, adapter, config, tokenizer)
+    return Origin(side, source, adapter, config, side_tokenizer(source, adapter, trust))
 
 
-def _template(origins: list[Origin]) -> str | None:
-    """The chat template of after, else that of before."""
-    for origin in reversed(origins):
-        template = getattr(origin.tokenizer, "chat_template", None)
-        if isinstance(template, dict):
-            template = template.get("default")
-        if isinstance(template, str) and template:
-            return template
-    return None
-
-
-def _info(profile: Profile, origin: Origin, side: LoadedSide) -> SideInfo:
+def _info(origin: Origin, side: LoadedSide) -> SideInfo:
+    gguf = origin.source.weights if origin.source.gguf else None
     return SideInfo(
         model=origin.side.model,
         revision=origin.source.revision,
         adapter=origin.side.adapter,
         adapter_revision=origin.adapter.revision if origin.adapter else None,
+        adapter_base=trained_on(origin.adapter) if origin.adapter else None,
+        adapter_brings=" and ".join(origin.text.from_adapter) or None,
         dtype=str(side.model.dtype).removeprefix("torch."),
-        quantization=profile.quantization,
+        quantization=quantization_of(origin.config, side.model, gguf),
     )

@@ -27,6 +27,8 @@ from logit_amp_chat.core.system.machine import GB
 
 FOLDER = "LOGIT_AMP_QUANTIZED"  # a folder, or "off"
 MADE_BY = ("transformers", "bitsandbytes")
+# Files that a copy has its own of; tokenizer and chat template are always the model's.
+COPIED = ("config.json", "generation_config.json")
 RESERVE = 2e9  # bytes that stay free on the disk
 PART = ".part-"
 STALE = 3600.0  # seconds
@@ -121,13 +123,20 @@ class QuantizedCopy:
         )
 
 
-def _signature(source: Source) -> list[tuple[str, int, int]]:
-    """Name, size and mtime of a local folder's files, to notice changes; empty for the Hub."""
-    if not source.local:
-        return []
-    files = [source.folder / "config.json", *sorted(source.folder.glob("*.safetensors"))]
-    stats = [(path.name, path.stat()) for path in files if path.exists()]
-    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+def _signature(source: Source) -> list[tuple[object, ...]]:
+    """What a copy depends on besides its origin's name, to notice changes.
+
+    Small files by their content, a local folder's weights by size and mtime; the Hub's commit
+    names its weights.
+    """
+    index = sorted(path.name for path in source.folder.glob("*.safetensors.index.json"))
+    small = [source.folder / name for name in (*COPIED, *index)]
+    weights = sorted(source.folder.glob("*.safetensors")) if source.local else []
+    stats = [(path.name, path.stat()) for path in weights]
+    return [
+        *((path.name, path.read_bytes().hex()) for path in small if path.exists()),
+        *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats),
+    ]
 
 
 def _digest(what: Any) -> str:

@@ -25,6 +25,7 @@ from logit_amp_chat.core.transcripts.reply_parts import (
     DescribedToken,
     Part,
     ReplyParts,
+    is_thinking,
 )
 
 Turn = dict[str, object]
@@ -68,23 +69,9 @@ def sampled_turn(
     for i in ids:
         parts.add(DescribedToken(*token_bytes.describe(i)))
     parts.finish()
-    fields: dict[str, list[Part]] = {"content": []}
-    head = ""
-    known = template or ""
-    thought = any(part.kind == "thinking" for part in parts.parts)
-    if any(part.kind == "mark" and CHANNEL in _text(parts, part) for part in parts.parts) and (
-        CHANNEL in known
-    ):
-        fields["thinking"] = [part for part in parts.parts if part.kind == "thinking"]
-        fields["content"] = [part for part in parts.parts if part.kind == "answer"]
-    elif thought and "reasoning_content" in known:
-        fields["reasoning_content"] = [part for part in parts.parts if part.kind == "thinking"]
-        fields["content"] = [p for p in parts.parts if p.kind in ("answer", "tool call")]
-        fields["content"] += [p for p in parts.parts if (p.kind, p.name) == ("mark", "tool call")]
-        fields["content"].sort(key=lambda part: part.start)
-    else:
-        fields["content"] = [part for part in parts.parts if part.kind != "special"]
-        head = _opening(parts) if message.thinks else ""
+    fields, head = _fields_of(parts, template or ""), ""
+    if message.thinks and len(fields) == 1:
+        head = _opening(parts)
     turn, pieces = _written(parts, fields, head)
     content = str(turn["content"])
     if template is None:
@@ -95,6 +82,21 @@ def sampled_turn(
             replace(one, start=one.start - 1) if one.field == "content" else one for one in pieces
         )
     return SampledTurn(ids, parts, turn, pieces)
+
+
+def _fields_of(parts: ReplyParts, template: str) -> dict[str, list[Part]]:
+    """The parts that a template gets in each field; the end of the turn is its own to write."""
+    said = [*parts.parts]
+    while said and said[-1].kind == "special":
+        said.pop()
+    thinking = [part for part in said if part.kind == "thinking"]
+    if CHANNEL in template and any(CHANNEL in _text(parts, p) for p in said if p.kind == "mark"):
+        return {"content": [p for p in said if p.kind == "answer"], "thinking": thinking}
+    if thinking and "reasoning_content" in template:
+        start = max(part.end for part in said if is_thinking(part))
+        content = [part for part in said if part.start >= start]
+        return {"content": content, "reasoning_content": thinking}
+    return {"content": said}
 
 
 def _text(parts: ReplyParts, part: Part) -> str:

@@ -14,6 +14,9 @@ from logit_amp_chat.core.records import Message
 # What is put before a spelling where a tokenizer would begin it with a blank, and cut off again.
 ANCHORS = ("", "\n", ".", "a")
 
+# What an assistant writes itself, as tokens that a reply's text has: <think>, <tool_call> …
+ASSISTANTS = re.compile("think|tool", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class SpecialTokens:
@@ -54,27 +57,34 @@ class SpecialTokens:
     def spelled_in(self, message: Message) -> Iterator[re.Match[str]]:
         """Where a message spells one that it does not mean.
 
-        An assistant's <think> and the like are how it writes: those are meant. What the models
-        said has its ids.
+        An assistant means those that it thinks and calls tools with, unless the tokenizer marks
+        them as special: then a reply's text does not have them. What the models said has its
+        ids.
         """
         if message.token_ids is not None:
             return
         own = message.role == "assistant"
-        pattern = self._control_pattern if own else self._pattern
+        pattern = self._assistant_pattern if own else self._pattern
         if not message.special and pattern is not None:
             yield from pattern.finditer(message.text)
 
-    def without(self, text: str) -> list[str]:
-        """The pieces of a text between special tokens."""
-        return [text] if self._pattern is None else self._pattern.split(text)
+    def split(self, text: str) -> list[str]:
+        """A text in pieces: others, one special token, others, and so on; others may be empty."""
+        pieces: list[str] = []
+        end = 0
+        for found in self._pattern.finditer(text) if self._pattern else ():
+            pieces += [text[end : found.start()], found[0]]
+            end = found.end()
+        return [*pieces, text[end:]]
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str] | None:
         return _any_of([*self.control.values(), *self.written.values()])
 
     @functools.cached_property
-    def _control_pattern(self) -> re.Pattern[str] | None:
-        return _any_of([*self.control.values()])
+    def _assistant_pattern(self) -> re.Pattern[str] | None:
+        others = [text for text in self.written.values() if not ASSISTANTS.search(text)]
+        return _any_of([*self.control.values(), *others])
 
 
 def _any_of(texts: Sequence[str]) -> re.Pattern[str] | None:
@@ -88,9 +98,21 @@ def plain_ids(
 ) -> tuple[int, ...] | None:
     """The ids of a text that spells added tokens, as if it did not.
 
-    None where the tokenizer has no such ids that give exactly the text back.
+    They give exactly the text back, unless the tokenizer has no tokens for some characters.
+    None where it has only special tokens for the text.
     """
-    wanted = text.encode()
+    wanted, lossy = text.encode(), None
+    unknown = {tokenizer.unk_token_id}
+    for ids in _plain_ways(tokenizer, text):
+        if special.isdisjoint(ids) and b"".join(map(token_bytes.raw, ids)) == wanted:
+            return ids
+        if lossy is None and special.isdisjoint({*ids} - unknown):
+            lossy = None if token_bytes.raw(ids[0]).startswith(b" ") else ids
+    return lossy
+
+
+def _plain_ways(tokenizer: Tokenizer, text: str) -> Iterator[tuple[int, ...]]:
+    """Ids of the text, tokenized alone and behind others: some tokenizers add a space before."""
     for anchor in ANCHORS:
         for encode in (_model_ids, _split_ids):
             before: tuple[int, ...] = ()
@@ -98,12 +120,8 @@ def plain_ids(
             with suppress(Exception):  # a tokenizer that has no such way
                 before = encode(tokenizer, anchor) if anchor else ()
                 ids = encode(tokenizer, anchor + text)
-            if not ids or ids[: len(before)] != before:
-                continue
-            ids = ids[len(before) :]
-            if special.isdisjoint(ids) and b"".join(map(token_bytes.raw, ids)) == wanted:
-                return ids
-    return None
+            if ids[: len(before)] == before and len(ids) > len(before):
+                yield ids[len(before) :]
 
 
 def _model_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:

@@ -3,7 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from logit_amp_chat.core.records import TemplateValue
+
+# A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
+# place: transformers keeps Hub templates away from our objects. This one formats a given moment.
+# The newline at its end is trimmed, so that the template still begins a line.
+STRFTIME_NOW = (
+    "{% macro strftime_now(format) %}{% set ns = namespace(text=format) %}"
+    "{% for code, value in strftime_codes %}"
+    "{% set ns.text = ns.text.replace(code, value) %}"
+    "{% endfor %}{{ ns.text }}{% endmacro %}\n"
+)
+# %% comes first, as %%d is no day, and becomes a % once all others are replaced.
+PERCENT = "\0"
+CODES = tuple(f"%{c}" for c in "aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZf")
+UNPADDED = tuple(f"%-{c}" for c in "deHIjklmMSUVWy")
+
+
+def rendered_at(
+    moment: datetime, template: str, variables: Mapping[str, TemplateValue]
+) -> tuple[str, dict[str, Any]]:
+    """The template and all variables to render it with, so that its clock shows `moment`."""
+    if "strftime_now" not in template:
+        return template, dict(variables)
+    return STRFTIME_NOW + template, {**variables, "strftime_codes": strftime_codes(moment)}
+
+
+def strftime_codes(moment: datetime) -> list[tuple[str, str]]:
+    """Every code of strftime with its value at `moment`, in the order to replace them."""
+    values = [(code, moment.strftime(code)) for code in (*CODES, *UNPADDED)]
+    return [("%%", PERCENT), *values, (PERCENT, "%")]
 
 
 def unknown_variables(template: str | None, names: Iterable[str]) -> Iterator[str]:

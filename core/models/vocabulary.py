@@ -210,6 +210,7 @@ class TokenBytes:
             self._special |= theirs._special & missing
         self._spell: Callable[[str], bytes] = self._speller()
         self._cache: dict[int, tuple[str, str | None, bool]] = {}
+        self._raw: dict[int, bytes] = {}
         self._breakers: dict[tuple[str, ...], frozenset[int]] = {}
 
     def _speller(self) -> Callable[[str], bytes]:
@@ -234,6 +235,12 @@ class TokenBytes:
 
     def raw(self, token: int) -> bytes:
         """The bytes of one id."""
+        found = self._raw.get(token)
+        if found is None:
+            found = self._raw[token] = self._spelled(token)
+        return found
+
+    def _spelled(self, token: int) -> bytes:
         if token in self._added:
             return str(self._added[token]).encode()
         if token in self._elsewhere:

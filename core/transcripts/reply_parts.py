@@ -117,10 +117,14 @@ class ReplyParts:
             return piece if self._add_special(piece, start) else ""
         if self._header is not None:
             self._add_to_header(piece, start)
+            return piece
+        last = self.parts[-1] if self.parts else None
+        if last is not None and last.kind == self._kind and last.name == self._name:
+            last.end = self.length  # most tokens
         else:
             self._put(self._kind, start, self._name)
-            if not self._channels and (">" in piece or "]" in piece):
-                self._find_marks(start)
+        if (">" in piece or "]" in piece) and not self._channels:
+            self._find_marks(start)
         return piece
 
     def finish(self) -> str:
@@ -135,8 +139,7 @@ class ReplyParts:
 
     def stop(self, stop: str) -> None:
         """The last step completes this stop string: from where it begins, all is special."""
-        last = self.starts[-1] if self.starts else 0
-        begin = max(0, last - len(stop) + 1)
+        begin = max(0, (self.starts or [0])[-1] - len(stop) + 1)
         at = self.text(begin, self.length).find(stop)
         if at >= 0:
             self._cut(begin + at)
@@ -147,10 +150,8 @@ class ReplyParts:
     def before_stop(self) -> int | None:
         """How many steps come before a stop string; None where it begins inside one."""
         at = next((part.start for part in self.parts if part.name == "stop"), None)
-        if at is None:
-            return len(self.starts)
-        step = bisect_left(self.starts, at)
-        return step if self.starts[step : step + 1] == [at] else None
+        step = len(self.starts) if at is None else bisect_left(self.starts, at)
+        return step if at is None or self.starts[step : step + 1] == [at] else None
 
     # --- what is there ----------------------------------------------------------
 

@@ -17,6 +17,7 @@ import platformdirs
 from logit_amp_chat.core.errors import ReadOnlyError, TranscriptError
 from logit_amp_chat.core.records import Record, Step, new_id
 from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
+from logit_amp_chat.core.transcripts.written_files import announce
 
 SYNC_SECONDS = 1.0
 
@@ -46,6 +47,7 @@ class Transcript:
         self._unwritten = bytearray()
         self._torn = False  # whether the last line of the file was cut off
         self._synced = time.monotonic()
+        self._announced = False
 
     @classmethod
     def create(cls, folder: Path) -> Transcript:
@@ -96,6 +98,9 @@ class Transcript:
     def append(self, record: Record) -> None:
         """Write a record. Raises TranscriptError, but keeps the record for the next attempt."""
         line = to_line(record).encode() + b"\n"
+        if not self._announced:
+            self._announced = True
+            announce(self.path)
         with self._lock:
             self._unwritten += b"\n" + line if self._torn else line
             self._torn = False

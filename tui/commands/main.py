@@ -14,6 +14,7 @@ from logit_amp_chat.tui.commands import (
     bench,
     diff,
     engine,
+    export,
     loss,
     options,
     sampling_options,
@@ -70,6 +71,7 @@ def chat(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -94,8 +96,11 @@ def chat(
 
     from logit_amp_chat.core.transcripts.writer import default_folder
     from logit_amp_chat.tui.app import run_chat
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
-    raise typer.Exit(run_chat(chosen, transcripts=transcripts or default_folder(), resume=resume))
+    folder = transcripts or default_folder()
+    with mirroring(mirror, folder) as copies:
+        raise typer.Exit(run_chat(chosen, transcripts=folder, resume=resume, mirror=copies))
 
 
 def _refuse_stray_options(context: typer.Context) -> None:
@@ -112,10 +117,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 @sampling_options.with_sampling
 def reply(
     context: typer.Context,
-    prompt: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin."),
-    ],
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin.")],
     profile: options.ProfileName = None,
     before: options.Before = None,
     after: options.After = None,
@@ -134,6 +136,7 @@ def reply(
         list[float] | None,
         typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
     ] = None,
+    begin: options.Begin = None,
     top: Annotated[
         int | None,
         typer.Option(metavar="N", help="Candidates per step, with --jsonl. [default: 10]"),
@@ -173,7 +176,13 @@ def reply(
 
     shown = top if jsonl else 0
     request = make_request(
-        chosen, text, alpha=alphas or None, raw=raw, top=shown, special_tokens=special_tokens
+        chosen,
+        text,
+        alpha=alphas or None,
+        raw=raw,
+        begin=begin,
+        top=shown,
+        special_tokens=special_tokens,
     )
     if show_prompt:
         raise typer.Exit(shown_prompt.run(chosen, request, engine.open_engine))
@@ -201,22 +210,7 @@ def profiles(
     list_profiles(as_json=as_json)
 
 
-@app.command(epilog=EXIT_CODES)
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
-    ] = None,
-    debug: options.Debug = False,
-) -> None:
-    """Export a saved conversation as a document."""
-    from logit_amp_chat.tui.commands import export as headless
-
-    headless.run(file, to, out)
+app.command(name="export", epilog=EXIT_CODES)(export.command)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")

@@ -83,6 +83,17 @@ SpecialTokens = Annotated[
         help="Special tokens that the prompt spells are these tokens, not text.",
     ),
 ]
+Begin = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What every reply is given to begin with.")
+]
+Mirror = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|COMMAND",
+        help="Also copy what is saved to a folder, or with a command such as"
+        " 'rclone copyto {file} remote:chats/{name}'; off: not even as the settings say.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches")

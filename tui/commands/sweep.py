@@ -140,6 +140,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Count behaviours over α, and estimate how rare they are in the model itself.
@@ -154,6 +155,7 @@ def command(
     _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
     from logit_amp_chat.tui.commands import sweep_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
@@ -189,7 +191,8 @@ def command(
         loading={"system": system} | options.loading(context),
         sampling=options.given(context, sampling_options.OPTIONS),
     )
-    raise typer.Exit(sweep_run.run(given, asked))
+    with mirroring(mirror):
+        raise typer.Exit(sweep_run.run(given, asked))
 
 
 def _outputs(params: Mapping[str, Any]) -> Outputs:

@@ -26,8 +26,9 @@ from logit_amp_chat.core.experiments.sweep.reply_lines import (
 )
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
-from logit_amp_chat.core.records import PromptIds, Sampling, Session
+from logit_amp_chat.core.records import PromptIds, Session, TemplateValue
 from logit_amp_chat.core.samples import PromptRead, Rescored
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 
 FILE = "sweep.jsonl"
@@ -161,6 +162,12 @@ class SweepFolder:
     def time(self) -> str:
         """The moment that templates may write."""
         return self.contents.session.time
+
+    @property
+    def template(self) -> dict[str, TemplateValue] | None:
+        """The variables of the chat template; None where they were not recorded."""
+        found = self.contents.session.profile.get("template")
+        return found if isinstance(found, dict) else None
 
     def aim(self, target: float) -> None:
         """Let the estimate be about the model at α = `target`, which is in the grid."""

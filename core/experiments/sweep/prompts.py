@@ -128,7 +128,7 @@ def _prompt(source: Source, system: str | None, raw: bool, saved: bool, number: 
             f"{where or 'The prompt'}: there is no message of a user to answer.",
             "End it with one, or with the beginning of the assistant's reply.",
         )
-    if system and not raw and said[0][0] != "system":
+    if system is not None and not raw and said[0][0] != "system":
         said = (("system", system), *said)
     name, place = clean(source.name), clean(source.place)
     return new_prompt(said, begin=begin, raw=raw, source=name, place=place, number=number)

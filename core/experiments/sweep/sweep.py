@@ -188,6 +188,7 @@ class Sweep:
             rows=self._rows,
             top=settings.top,
             time=self.folder.time,
+            template=self.folder.template,
             ends=TurnEnds.of(self.folder.contents.session),
         )
 

@@ -21,7 +21,7 @@ from logit_amp_chat.core.config.profile import (
     pair_profile,
 )
 from logit_amp_chat.core.errors import ProfileError
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
 
 Write = Callable[..., str]
@@ -105,6 +105,22 @@ def test_any_finite_alpha(write: Write, alpha: float) -> None:
     assert load_profile(write(f"{PAIR}alpha: {alpha}\n")).alpha == alpha
 
 
+def test_prompts_have_variables_and_a_date(write: Write) -> None:
+    variables = "{enable_thinking: false, effort: low, day: 2024-07-26, n: 3, t: 0.5, none: null}"
+    profile = load_profile(write(f"{PAIR}template: {variables}\ndate: 2024-07-26\n"))
+    assert profile.template == {
+        "enable_thinking": False,
+        "effort": "low",
+        "day": "2024-07-26",
+        "n": 3,
+        "t": 0.5,
+        "none": None,
+    }
+    assert profile.date == "2024-07-26"
+    again = Profile.model_validate_json(profile.model_dump_json())
+    assert again == profile  # as a session records it
+
+
 # --- what is said when it is wrong ----------------------------------------------
 
 
@@ -129,6 +145,14 @@ def test_any_finite_alpha(write: Write, alpha: float) -> None:
         (PAIR + "labels: {before: no}\n", 3, "labels.before", "a valid string, found false"),
         (PAIR + "sampling:\n  top_p: 2\n", 4, "sampling.top_p", "a number less than or equal to 1"),
         (PAIR + "name: x\n", 3, "name", "unknown key"),
+        (PAIR + "template: no\n", 3, "template", "a mapping such as {enable_thinking: false}"),
+        (PAIR + "template:\n  a b: 1\n", 4, "template.a b", "the name of a template variable"),
+        (PAIR + "template: {x: [1]}\n", 3, "template.x", "a text, a number, true, false or null"),
+        (PAIR + "template: {x: .inf}\n", 3, "template.x", "expected a finite number"),
+        (PAIR + "template: {messages: 1}\n", 3, "template.messages", "of the template's own"),
+        (PAIR + "date: today\n", 3, "date", "a date such as 2026-07-26, or 2026-07-26T12:00"),
+        (PAIR + "date: 2026-02-30\n", 3, "date", 'found "2026-02-30"'),
+        (PAIR + "date: 7\n", 3, "date", "expected a valid string, found 7"),
         (PAIR + "alpha: 1\nalpha: 2\n", 4, "alpha", "the key is there twice"),
         ("before: {model: ./nope}\nafter: {model: a/b}\n", 1, "before.model", "does not exist"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,14 @@ from transformers import PreTrainedTokenizerFast
 
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.records import Message, Role
+from tests.compatibility.literal_ids import LiteralIds
+from tests.core.models.tiny_tokenizers import (
+    byte_level,
+    sentencepiece_bpe,
+    unigram,
+    with_names,
+    wordpiece,
+)
 from tests.models import TEMPLATE, tiny_tokenizer
 
 THINKING = (
@@ -118,9 +127,10 @@ def test_a_raw_prompt_means_them() -> None:
 class TestTokensOfTheTemplate:
     """<think> is not special for the tokenizer, but the template writes it; <b> is a word."""
 
-    def tokenizer(self) -> Any:
-        added = (AddedToken(text, special=False) for text in ("<think>", "</think>", "<b>"))
-        return tokenizer_with(*added, template=THINKING)
+    def tokenizer(self, template: str = THINKING) -> Any:
+        names = ("<think>", "</think>", "<b>", "[user]")
+        added = (AddedToken(text, special=False) for text in names)
+        return tokenizer_with(*added, template=template)
 
     def test_they_are_text_in_a_user_s_message(self) -> None:
         tokenizer = self.tokenizer()
@@ -142,12 +152,33 @@ class TestTokensOfTheTemplate:
         said = (say("hi"), say("<think>hm</think>hello", "assistant"), say("and?"))
         assert ids(tokenizer, *said) == applied(tokenizer, *said)
 
+    def test_roles_in_an_assistant_s_message_are_text(self) -> None:
+        tokenizer = self.tokenizer("[user]" + THINKING)
+        said = (say("hi"), say("hm [user] hello", "assistant"), say("and?"))
+        user = tokenizer.convert_tokens_to_ids("[user]")
+        assert applied(tokenizer, *said).count(user) == 2
+        assert ids(tokenizer, *said).count(user) == 1
+
     def test_control_tokens_of_an_assistant_are_text_even_beside_its_thinking(self) -> None:
         tokenizer = self.tokenizer()
         said = (say("hi"), say("<think>hm</think>hello<|end|>", "assistant"), say("and?"))
         found = ids(tokenizer, *said)
         assert found.count(END) == 3
         assert tokenizer.decode(found) == tokenizer.decode(applied(tokenizer, *said))
+
+
+@pytest.mark.parametrize("make", [byte_level, sentencepiece_bpe, unigram, wordpiece])
+@pytest.mark.parametrize("said", ["a<|end|>b", "the sea <|end|> <|user|>x", "<|end|>"])
+def test_tokenizers_of_every_kind_have_plain_ids_for_it(make: Callable[[], Any], said: str) -> None:
+    """Those of words write <unk> for < and |, as in any text."""
+    tokenizer = with_names(make(), "<|user|>", "<|assistant|>", "<|system|>", "<|end|>")
+    tokenizer.chat_template = TEMPLATE
+    found = ids(tokenizer, say(said), say(said, "assistant"), say("b"))
+    beginning = [*chat(tokenizer).beginning]
+    expected = LiteralIds(tokenizer, TEMPLATE).ids(
+        (say(said), say(said, "assistant"), say("b")), TEMPLATE
+    )
+    assert found == [*beginning, *expected]
 
 
 @pytest.mark.parametrize("strip", [{"lstrip": True}, {"rstrip": True}, {}])

@@ -85,6 +85,7 @@ def test_a_side_s_own_system_prompt_stays_where_the_conversation_asks_for_none()
     [
         (TEMPLATE, ""),
         (None, ""),
+        ("<|endoftext|>" + TEMPLATE, ""),
         (DEFAULT, "You are an otter."),
         (DATED, "Today: 03 Feb 2026"),
         (REFUSING, "You are an otter."),

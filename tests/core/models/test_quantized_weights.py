@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections import namedtuple
@@ -18,7 +19,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.models.quantized_weights import PART, STALE
 from logit_amp_chat.core.protocol import Loading
-from tests.models import ARCHITECTURES, save_adapter, save_pair
+from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_tokenizer
 
 IDS = torch.tensor([[5, 6, 7, 80, 90, 100]])
 MakeProfile = Callable[..., Profile]
@@ -58,6 +59,10 @@ def load(profile: Profile) -> tuple[Pair, list[str]]:
 def logits(pair: Pair) -> list[Tensor]:
     sides = (pair.before, pair.after)
     return [side.logits(IDS, side.new_cache(), IDS.shape[1]) for side in sides]
+
+
+def edit(file: Path, **changed: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
 
 
 def same(a: Pair, b: Pair) -> bool:
@@ -131,6 +136,38 @@ def test_other_weights_take_the_place_of_the_copy(folder: Path, profile: Profile
     assert len(list(folder.iterdir())) == 2
     assert torch.equal(*logits(again))
     assert not same(first, again)
+
+
+def test_an_edited_end_of_turn_takes_the_place_of_the_copy(folder: Path, profile: Profile) -> None:
+    first, _ = load(profile)
+    edit(Path(profile.after.model) / "generation_config.json", eos_token_id=[4, 77])
+    again, written = load(profile)
+    assert 77 not in first.end_of_turn
+    assert 77 in again.end_of_turn
+    assert written == ["after"]
+    assert same(first, again)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_an_edited_configuration_counts_whatever_its_time_is(
+    folder: Path, profile: Profile
+) -> None:
+    first, _ = load(profile)
+    config = Path(profile.after.model) / "config.json"
+    time = config.stat().st_mtime_ns
+    edit(config, rms_norm_eps=0.5)
+    os.utime(config, ns=(time, time))
+    again, written = load(profile)
+    assert written == ["after"]
+    assert not same(first, again)
+
+
+def test_an_edited_chat_template_needs_no_other_copy(folder: Path, profile: Profile) -> None:
+    load(profile)
+    tiny_tokenizer("{{ messages[0]['content'] }}").save_pretrained(profile.after.model)
+    again, written = load(profile)
+    assert written == []
+    assert again.template == "{{ messages[0]['content'] }}"
 
 
 def test_what_a_killed_process_left_is_taken_away(folder: Path, profile: Profile) -> None:

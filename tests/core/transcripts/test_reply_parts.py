@@ -80,9 +80,8 @@ def test_cut_off_thinking_is_no_answer() -> None:
 
 
 def test_marks_that_are_only_mentioned_are_text() -> None:
-    read = parts(
-        "Write `", "<think>", "` and `", "</think>", "` around it, or <", "tool_call", ">."
-    )
+    said = ("Write `", "<think>", "` and `", "</think>", "` around it, or <", "tool_call", ">.")
+    read = parts(*said)
     assert [kind for kind, _ in seen(read)] == ["answer"]
 
 

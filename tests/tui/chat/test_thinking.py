@@ -27,7 +27,8 @@ async def test_thinking_streams_open_and_is_folded_when_it_is_over(tmp_path: Pat
         await chat.step(4)
         assert "The river is" in chat.log
         await chat.finish()
-        assert "thinking, " in chat.log and "The river" not in chat.log
+        assert "thinking, " in chat.log
+        assert "The river" not in chat.log
         assert "Otters are wonderful!" in chat.log
 
 
@@ -35,7 +36,8 @@ async def test_z_unfolds_it_and_folds_it_again(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await ask(chat)
         await chat.press("z")
-        assert "The river is wide." in chat.log and "</think>" in chat.log
+        assert "The river is wide." in chat.log
+        assert "</think>" in chat.log
         await chat.press("z")
         assert "The river" not in chat.log
 
@@ -48,11 +50,14 @@ async def test_a_search_finds_what_is_folded(tmp_path: Path) -> None:
         assert log.finder.count() == (1, 1)
         assert "The river is·wide." in chat.log  # the cursor is on the hit
         block = log.block_of(log.cursor.reply) if log.cursor else None
-        assert log.cursor and block and block.log.steps[log.cursor.step].text == " wide"
+        assert log.cursor
+        assert block
+        assert block.log.steps[log.cursor.step].text == " wide"
         await chat.press("escape")
         assert "The river is·wide." in chat.log
         await chat.press("z", "z")
-        assert log.cursor is None and "The river" not in chat.log
+        assert log.cursor is None
+        assert "The river" not in chat.log
 
 
 async def test_the_cursor_unfolds_what_it_enters(tmp_path: Path) -> None:
@@ -60,7 +65,8 @@ async def test_the_cursor_unfolds_what_it_enters(tmp_path: Path) -> None:
         await ask(chat)
         await chat.press("home")
         cursor = chat.screen.view.log_view.cursor
-        assert cursor is not None and cursor.step == 0
+        assert cursor is not None
+        assert cursor.step == 0
         assert "<think>" in chat.log
 
 
@@ -78,7 +84,8 @@ async def test_markdown_says_that_there_was_thinking(tmp_path: Path) -> None:
         await ask(chat)
         await chat.press("v")
         assert "thinking, " in chat.log
-        assert "Otters are wonderful!" in chat.log and "The river" not in chat.log
+        assert "Otters are wonderful!" in chat.log
+        assert "The river" not in chat.log
 
 
 async def test_the_history_has_the_ids_that_were_said(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from logit_amp_chat.core.config.profile import Profile, Side
-from logit_amp_chat.core.records import Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, FinishReason, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.jsonl import from_line
 from logit_amp_chat.tui.commands import main as cli
 from tests.tui.scripted_engine import ScriptedEngine
@@ -110,6 +111,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--seed": 9,
         "--max-new-tokens": 7,
         "--top": 3,
+        "--begin": "Sure, here",
         "--quantization": "nf4",
         "--dtype": "float32",
         "--vocabulary": "by-id",
@@ -137,6 +139,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         penalize="all",
     )
     assert (engine.request.raw, engine.request.top) == (True, 3)
+    assert engine.request.begin == "Sure, here"
     assert engine.profile is not None
     chosen = engine.profile
     assert (chosen.quantization, chosen.dtype, chosen.device) == ("nf4", "float32", "cpu")

@@ -49,7 +49,7 @@ def test_from_the_command_line_to_a_replay_and_an_export(
     sampling = amplified.reply.sampling
     assert (sampling.stop, sampling.repetition_penalty) == (("\nUser:", stop), 1.3)
     assert stop not in after.text + amplified.text
-    same = [*free.replies.values()][0].steps[: len(after.steps)]
+    same = next(iter(free.replies.values())).steps[: len(after.steps)]
     assert [step.token for step in after.steps] == [step.token for step in same]
     assert cli.run(["verify", str(path)]) == 0
     assert "2 of 2 replies are identical" in capsys.readouterr().out
