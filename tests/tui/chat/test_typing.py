@@ -10,13 +10,9 @@ from textual.widgets import Input
 
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.picker import Picker
-<<<<<<< HEAD
 from logit_amp_chat.tui.dialogs.prompt_fields import SystemPrompt
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
-=======
-from logit_amp_chat.tui.dialogs.sampling import SamplingScreen, SystemPrompt
 from logit_amp_chat.tui.terminal.key_bunch import Lines
->>>>>>> h-outlive
 from tests.tui.chat_driver import Chat, open_chat
 
 
