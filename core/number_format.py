@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from logit_amp_chat.core.records import NO_LIMIT, Sampling
+from logit_amp_chat.core.records import NO_LIMIT
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import typed
 
 MINUS = "−"

@@ -1,30 +1,35 @@
 """The records that screen, transcript and exports are made from.
 
-One record is one line of a transcript (JSON Lines, version 1). The same
-objects travel from the engine to the app, so that what is shown is what is
-saved. Log-probabilities are natural logs of unmasked distributions at
-temperature 1; divergences and entropies are in nats.
+One record is one line of a transcript (JSON Lines, version 2; version 1 is read as
+well). The same objects travel from the engine to the app, so that what is shown is
+what is saved. A field's name has one JSON type in all records. Log-probabilities are
+natural logs of unmasked distributions at temperature 1; divergences and entropies are
+in nats.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, Field
 
-VERSION = 1
+from logit_amp_chat.core.json_types import AsColumns, NullAs
+from logit_amp_chat.core.sampling import Ends, Sampling
+
+VERSION = 2
 NO_LIMIT = 1 << 30
 """The context, in tokens, of a model that has none: recurrent states hold any length."""
 
 Role = Literal["system", "user", "assistant"]
-Ends = Literal["mix", "after"]
-Penalize = Literal["amplified", "all"]
-Texts = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False)]
-"""Texts, none of them empty; a list in JSON and YAML."""
 FinishReason = Literal["stop", "length", "context", "cancelled", "error"]
+LogProb = Annotated[float, NullAs(-math.inf)]
+"""Natural logarithm of a probability; log 0 is null in JSON."""
+Nats = Annotated[float, NullAs(math.inf)]
+"""A divergence; an infinite one is null in JSON."""
 TemplateValue = str | bool | int | float | None
 """What a variable of a chat template may be set to."""
 
@@ -39,51 +44,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class Sampling(BaseModel):
-    """How a lane picks its next token.
-
-    `top_k` 0, `top_p` 1, `min_p` 0 and `plausibility` 0 switch a filter off;
-    `temperature` 0 is argmax. `plausibility` τ masks tokens with
-    p_after < τ · max p_after, in lanes with α > 0 only. With `ends` "after"
-    every lane, α = −1 too, gives end-of-turn tokens the probability that
-    `after` gives them, whatever `before` makes of them; "mix" mixes them like
-    any other token.
-
-    A lane ends after the token that completes one of the texts `stop`.
-    `repetition_penalty` multiplies log p of every token that stands before in
-    prompt or reply; 1 is off. A token that would continue a repetition of
-    n ≥ `dry_allowed_length` tokens loses `dry_multiplier` ·
-    `dry_base`^(n − `dry_allowed_length`) nats (DRY); 0 is off. No repetition goes
-    across a token that has one of `dry_breakers` in it. Both apply to lanes other
-    than α = −1 and 0, unless `penalize` is "all".
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    temperature: Annotated[float, Field(ge=0)] = 0.7
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
-    top_k: Annotated[int, Field(ge=0)] = 0
-    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    plausibility: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    ends: Ends = "mix"
-    max_new_tokens: Annotated[int, Field(ge=1)] = 512
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    stop: Texts = ()
-    repetition_penalty: Annotated[float, Field(gt=0)] = 1.0
-    dry_multiplier: Annotated[float, Field(ge=0)] = 0.0
-    dry_base: Annotated[float, Field(ge=1)] = 1.75
-    dry_allowed_length: Annotated[int, Field(ge=1)] = 2
-    dry_breakers: Texts = ("\n", ":", '"', "*")
-    penalize: Penalize = "amplified"
-
-
 @dataclass(frozen=True, slots=True)
 class LogProbs:
     """log p of one token under each of the three distributions, in nats."""
 
-    before: float
-    after: float
-    amplified: float
+    before: LogProb
+    after: LogProb
+    amplified: LogProb
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +70,12 @@ class Candidate(NamedTuple):
     before: float
     after: float
     amplified: float
+
+
+Candidates = Annotated[tuple[Candidate, ...], AsColumns(*Candidate._fields)]
+Spans = Annotated[
+    tuple[tuple[int, Role, int, int], ...], AsColumns("message", "role", "start", "end")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +119,8 @@ class CacheCheck:
     """
 
     use: str
-    kl: float
-    largest: float
+    kl: Nats
+    largest: Nats
     limit: float
     failed: dict[str, str] = field(default_factory=dict)
     unchecked: tuple[int, ...] = ()
@@ -208,6 +181,7 @@ class Reply:
     this lane's own history continues, where that is not the one before `parent`. `edits` is
     the reply whose text the user changed into what was given. The prompt was rendered with
     the variables `template` at the moment `time`; where it `thinks`, it left thinking open.
+    Its steps have so many `candidates` of each kind. (Version 1: `top`, and an opening's `size`.)
     """
 
     type: Literal["reply"] = "reply"
@@ -221,7 +195,7 @@ class Reply:
     prompt: PromptIds
     forced: int = 0
     raw: bool = False
-    top: int = 10
+    candidates: Annotated[int, Field(validation_alias=AliasChoices("candidates", "top"))] = 10
     follows: str | None = None
     edits: str | None = None
     template: dict[str, TemplateValue] = field(default_factory=dict)
@@ -250,10 +224,10 @@ class Step:
     special: bool = False
     logp: LogProbs
     rank: Ranks
-    kl: float
-    kl_amplified: float
-    entropy: float
-    top: tuple[Candidate, ...] = ()
+    kl: Nats
+    kl_amplified: Nats
+    entropy: Nats
+    top: Candidates = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,23 +262,25 @@ class Opening:
     """How each distribution goes on after `path`, the tokens that begin an answer to `parent`.
 
     Measured, not sampled: `path` has the log-probability of each of its tokens after those
-    before it, `top` the candidates for the next one as in a step (`size` of each kind).
+    before it, `top` those for the next one as in a step, so many `candidates` of each kind.
     `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step. `ends` is
-    what `amplified` does with end-of-turn tokens (see `Sampling`).
+    what `amplified` does with end-of-turn tokens (see `Sampling`). The prompt was rendered with
+    the variables `template`.
     """
 
     type: Literal["opening"] = "opening"
     parent: str | None
     alpha: float
-    path: tuple[Candidate, ...] = ()
+    path: Candidates = ()
     prompt: PromptIds
     raw: bool = False
-    size: int
-    kl: float
-    kl_amplified: float
-    entropy: float
-    top: tuple[Candidate, ...]
+    candidates: Annotated[int, Field(validation_alias=AliasChoices("candidates", "size"))]
+    kl: Nats
+    kl_amplified: Nats
+    entropy: Nats
+    top: Candidates
     ends: Ends = "mix"
+    template: dict[str, TemplateValue] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -333,8 +309,8 @@ class Document:
     text: str
     tokens: int
     offsets: tuple[tuple[int, int], ...]
-    spans: tuple[tuple[int, Role, int, int], ...] = ()
-    threshold: float
+    spans: Spans = ()
+    threshold: Nats
     alphas: tuple[float, ...] = (0.0,)
     window: int
     stride: int

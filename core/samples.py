@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import (
-    FinishReason,
-    Message,
-    PromptIds,
-    Sampling,
-    Step,
-    TemplateValue,
-)
+from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Step, TemplateValue
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
         TranscriptError,
         UsageError,
     )
-    from logit_amp_chat.core.records import Candidate, Message, Sampling, Step
+    from logit_amp_chat.core.records import Candidate, Message, Step
+    from logit_amp_chat.core.sampling import Sampling
     from logit_amp_chat.core.transcripts.jsonl import read_records
 
 _HOMES = {
@@ -67,7 +68,8 @@ _HOMES = {
         "TranscriptError",
         "UsageError",
     ),
-    "core.records": ("Candidate", "Message", "Sampling", "Step"),
+    "core.records": ("Candidate", "Message", "Step"),
+    "core.sampling": ("Sampling",),
     "core.transcripts.jsonl": ("read_records",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -25,6 +25,7 @@ from textual.widgets import TextArea
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.settings import prefer_profile
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError
@@ -228,7 +229,7 @@ def run_chat(
         text = resume if resume is not None and holds_texts(resume) else None
         if resume is not None and text is None:
             session.resume(resume)
-            session.prefer_profile()
+            prefer_profile(session)
         app = ChatApp(session, keymap_path(), text)
         app.run()
     finally:

@@ -19,15 +19,8 @@ from logit_amp_chat.core.lanes import lane_names
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
-from logit_amp_chat.core.records import (
-    Ends,
-    Message,
-    Penalize,
-    Role,
-    Sampling,
-    TemplateValue,
-    new_id,
-)
+from logit_amp_chat.core.records import Message, Role, TemplateValue, new_id
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 from logit_amp_chat.core.text import clean
 
 Prompt = str | Sequence[Message | Mapping[str, str]]

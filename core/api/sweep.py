@@ -38,7 +38,8 @@ from logit_amp_chat.core.experiments.sweep.settings import FREE
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.experiments.sweep.table import RATES, rate_rows
 from logit_amp_chat.core.export.atomic_write import write_atomically
-from logit_amp_chat.core.records import Ends, Penalize, Sampling, Session
+from logit_amp_chat.core.records import Session
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 
 if TYPE_CHECKING:
     import pandas

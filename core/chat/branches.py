@@ -5,7 +5,7 @@ from __future__ import annotations
 from logit_amp_chat.core.chat.prefix import EditedReply, Prefix, longer
 from logit_amp_chat.core.chat.same_pair import models
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 
@@ -77,4 +77,5 @@ def _decode_from(
     alpha = session.alpha if lane == "amplified" else log.reply.alpha
     sampling = sampling.model_copy(update={"seed": seed})
     previous = session.conversation.previous(log.id)
-    return session.answer_from(parent, prefix, sampling, {lane: alpha}, previous)
+    own, template = {lane: alpha}, log.reply.template
+    return session.answer_from(parent, prefix, sampling, own, previous, template=template)

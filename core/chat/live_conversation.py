@@ -13,7 +13,7 @@ from logit_amp_chat.core.chat.prefix import NO_PREFIX, Prefix
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Event,
     Failed,
@@ -26,20 +26,13 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import ReadRequest
-from logit_amp_chat.core.records import (
-    Change,
-    Ends,
-    Finish,
-    Opening,
-    Reply,
-    Sampling,
-    Step,
-    new_id,
-)
+from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Step, TemplateValue, new_id
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Ends, Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
+Variables = Mapping[str, TemplateValue]
 State = Literal["closed", "loading", "ready", "busy", "sampling", "failed"]
 """Busy with what the user waits for, or sampling for a sweep, which gives way to it."""
 
@@ -64,6 +57,8 @@ class LiveConversation:
         self.saved = SavedConversation(transcripts, self.report_unsaved)
         self.link = EngineLink(make_engine, self.saved.recorder, clock, patience)
         self.state: State = "closed"
+        self.template: dict[str, TemplateValue] = dict(profile.template)
+        """The variables that the chat template gets, from the next prompt on."""
         self.opened: Opened | None = None
         self.loading: dict[str, Loading] = {}  # the newest report of each stage
         self.pending_request: PendingRequest | None = None
@@ -127,12 +122,14 @@ class LiveConversation:
         continued: Mapping[str, ReplyLog] = MappingProxyType({}),
         *,
         raw: bool = False,
+        template: Variables | None = None,
     ) -> PendingRequest:
         """Have the message `leaf` answered in `lanes`, each at its α, beginning with `prefix`.
 
         A lane goes on from the reply that `continued` has for it, else from the one
         that the message was said to. With `raw`, and where the message was answered so before,
-        it is a text to continue, without a chat template.
+        it is a text to continue, without a chat template. `template` are the variables of
+        another reply's prompt (default: those in force).
         """
         asked = [self._lane(leaf, name, lanes[name], continued) for name in lanes]
         request = Request(
@@ -145,6 +142,7 @@ class LiveConversation:
             edits=prefix.edits,
             raw=raw or self.saved.conversation.is_raw(leaf),
             time=self.saved.conversation.began,
+            template=self.template if template is None else template,
         )
         return self._send(request)
 
@@ -157,8 +155,14 @@ class LiveConversation:
             alpha=alpha,
             raw=conversation.is_raw(leaf),
             time=conversation.began,
+            template=self.template,
             ends=ends,
         )
+        self._send(request)
+
+    def ask_prompt(self, request: PromptRequest, take: Callable[[Event], None]) -> None:
+        """Have a prompt rendered to be looked at; `take` is that of `ask_apart`."""
+        self._take_apart = take
         self._send(request)
 
     def ask_apart(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from logit_amp_chat.core.records import Sampling, Step
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import editable
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText

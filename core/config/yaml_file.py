@@ -203,7 +203,6 @@ _EXPECTED = {
     "presets": "a list of numbers such as [-1, 0, 0.5, 1, 2]",
     "template": "a mapping such as {enable_thinking: false}",
     "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
-    "mirror": "a folder, or a command such as rclone copyto {file} remote:chats/{name}",
     "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
 }
 _TYPES = {

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 # As in the original: longer repetitions count as this long.
 LONGEST = 50

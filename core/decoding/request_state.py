@@ -11,7 +11,8 @@ from logit_amp_chat.core.decoding.token_stats import Measured, unpack
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Prefill
-from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.reply_text import step_bytes
 from logit_amp_chat.core.transcripts.stop_strings import StopSearch
 from logit_amp_chat.core.turn_ends import TurnEnds

@@ -17,8 +17,9 @@ from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Request
-from logit_amp_chat.core.records import PromptIds, Sampling
+from logit_amp_chat.core.records import PromptIds
 from logit_amp_chat.core.samples import Given, RescoreRequest, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from logit_amp_chat.core.decoding.amplification import NEVER, Number, least_plausible, log
 from logit_amp_chat.core.decoding.repetition import Penalties, Repeated, penalized
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 # Beyond these a temperature makes no further difference, and fp32 would overflow.
 COLDEST, HOTTEST = 1e-6, 1e6

@@ -15,7 +15,8 @@ from logit_amp_chat.core.decoding.repetition import LaneRepetitions, Repeated
 from logit_amp_chat.core.decoding.request_state import PendingRows, StepSettings
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.records import Reply, Sampling
+from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.sampling import Sampling
 
 
 class Stepper(Protocol):
@@ -42,7 +43,7 @@ class TokenChooser:
         self.token = torch.empty(0)
         """(R,) ids chosen last."""
         self._pair = pair
-        self._top = replies[0].top
+        self._top = replies[0].candidates
         self.noise = Noise.of(replies, pair.size, pair.device)
         self._sampling: Sampling | None = None
         self._filters = Filters.of(replies[0].sampling)

@@ -51,14 +51,9 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
-from logit_amp_chat.core.records import (
-    CacheCheck,
-    Message,
-    PromptIds,
-    Reply,
-    Sampling,
-)
+from logit_amp_chat.core.records import CacheCheck, Message, PromptIds, Reply
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.

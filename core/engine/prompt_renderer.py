@@ -9,6 +9,7 @@ from datetime import datetime
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
 from logit_amp_chat.core.decoding.begun_replies import begun, notices
+from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
 from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
 from logit_amp_chat.core.models.pair import Pair
@@ -18,6 +19,8 @@ from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
+
+OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
 
 Variables = Mapping[str, TemplateValue]
 
@@ -94,6 +97,8 @@ class PromptRenderer:
 
     def tokens(self, request: PromptRequest) -> PromptTokens:
         """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
+        if request.recorded is not None:
+            return self._recorded_tokens(request, request.recorded)
         moment, chat = self.moment(request.time), self.chat(request.template)
         before, after = chat.side_prompts(request.messages, request.raw, moment)
         given = begin_ids(
@@ -113,6 +118,23 @@ class PromptRenderer:
             after=self._described(after.ids),
             given=self._described((*request.forced, *given)),
             notices=tuple(dict.fromkeys(told)),
+        )
+
+    def _recorded_tokens(self, request: PromptRequest, recorded: PromptIds) -> PromptTokens:
+        """The ids that a reply was prompted with, and what a rendering has to say of them."""
+        try:
+            rendered = self.tokens(replace(request, recorded=None))
+        except LogitAmpError:
+            notices: tuple[str, ...] = (OTHERWISE,)
+        else:
+            ids = [[token.id for token in side] for side in (rendered.before, rendered.after)]
+            same = ids == [[*recorded.before], [*recorded.after]]
+            notices = rendered.notices if same else (OTHERWISE,)
+        return PromptTokens(
+            before=self._described(recorded.before),
+            after=self._described(recorded.after),
+            given=self._described(request.forced),
+            notices=notices,
         )
 
     def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:

@@ -13,7 +13,7 @@ from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.adapters import base_notice
-from logit_amp_chat.core.models.architecture import check_class
+from logit_amp_chat.core.models.architecture import check_class, check_docstrings
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.description import read_config
 from logit_amp_chat.core.models.gguf_file import check_gguf
@@ -93,6 +93,7 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
             "There is no folder for temporary files: neither /tmp nor another can be written.",
             "Set TMPDIR to a folder that can.",
         )
+    check_docstrings()
     device = choose_device(profile.device)
     origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
     before, after = origins
@@ -108,12 +109,14 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
         tokenizer,
         (before.rows, after.rows),
         (before.text.name, after.text.name),
-        by_id=profile.vocabulary == "by-id",
+        # An adapter's tokenizer may call the ids of its model something else: they are the same.
+        by_id=profile.vocabulary == "by-id" or before.source.weights == after.source.weights,
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides, notices = load_sides(profile, origins, device, report)
-    bases = (base_notice(origin.adapter, origin.source) for origin in origins)
-    notices += dict.fromkeys(notice for notice in bases if notice)
+    for origin in origins:
+        found = (base_notice(origin.adapter, origin.source), origin.text.notice)
+        notices += [notice for notice in found if notice and notice not in notices]
     return _assemble(profile, origins, sides, tokenizer, shared, notices)
 
 

@@ -40,8 +40,9 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import prepare
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Message, PromptIds, Sampling
+from logit_amp_chat.core.records import Message, PromptIds
 from logit_amp_chat.core.samples import Draw, PromptRead, SampledReply, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 
 QUESTIONS = (
     "Tell me about penguins.",

@@ -9,6 +9,7 @@ from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
 from logit_amp_chat.tui.chat.cursor_actions import ChatCursorActions
 from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
+from logit_amp_chat.tui.chat.prompt_actions import PromptActions
 from logit_amp_chat.tui.chat.reply_text_actions import ReplyTextActions
 from logit_amp_chat.tui.chat.sweep_actions import SweepActions
 from logit_amp_chat.tui.chat.text_actions import TextActions
@@ -23,6 +24,7 @@ class HasParts(Protocol):
     comparison: CompareActions
     tokens: TokenActions
     openings: OpeningActions
+    prompts: PromptActions
     reply_texts: ReplyTextActions
     texts: TextActions
     sweeps: SweepActions
@@ -52,6 +54,11 @@ def tokens(screen: HasParts) -> TokenActions:
 def openings(screen: HasParts) -> OpeningActions:
     """The openings of a turn."""
     return screen.openings
+
+
+def prompts(screen: HasParts) -> PromptActions:
+    """The prompt of a turn."""
+    return screen.prompts
 
 
 def reply_texts(screen: HasParts) -> ReplyTextActions:

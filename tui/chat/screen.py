@@ -30,6 +30,7 @@ from logit_amp_chat.tui.chat.cursor_actions import ChatCursorActions
 from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
+from logit_amp_chat.tui.chat.prompt_actions import PromptActions
 from logit_amp_chat.tui.chat.reply_text_actions import ReplyTextActions
 from logit_amp_chat.tui.chat.sweep_actions import SweepActions
 from logit_amp_chat.tui.chat.text_actions import TextActions
@@ -74,6 +75,7 @@ class ChatScreen(Screen[None]):
         self.cursor = ChatCursorActions(self)
         self.openings = OpeningActions(self, self.conversation)
         self.reply_texts = ReplyTextActions(self, self.conversation)
+        self.prompts = PromptActions(self, self.dialogs)
         self.sweeps = SweepActions(self)
         self.figures_seconds = FIGURES_SECONDS
         self.late_seconds = LATE_SECONDS
@@ -153,6 +155,7 @@ class ChatScreen(Screen[None]):
             view.lanes.sum_up()
             view.refresh_status()
         self.openings.follow()
+        self.prompts.follow()
         self.texts.follow()
         self.sweeps.update()
 
@@ -214,7 +217,7 @@ class ChatScreen(Screen[None]):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        self.conversation.submitted(event.text)
+        self.conversation.submitted(event.text, special=event.special)
 
     @on(Composer.Left)
     def _composer_left(self) -> None:
@@ -223,6 +226,7 @@ class ChatScreen(Screen[None]):
     @on(TextArea.Changed)
     def _typed(self) -> None:
         self._quit_armed = False
+        self.view.refresh_special()
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self) -> None:
@@ -241,6 +245,7 @@ class ChatScreen(Screen[None]):
 
     # --- actions: those of tui/keys/actions.py, and who has them ------------------
 
+    action_special_tokens = delegate(parts.conversation, ConversationActions.special_tokens)
     action_send = delegate(parts.conversation, ConversationActions.send)
     action_regenerate = delegate(parts.conversation, ConversationActions.regenerate)
     action_editor = delegate(parts.conversation, ConversationActions.editor)
@@ -292,6 +297,7 @@ class ChatScreen(Screen[None]):
     action_read_text = delegate(parts.texts, TextActions.read_text)
 
     action_openings = delegate(parts.openings, OpeningActions.openings)
+    action_prompt = delegate(parts.prompts, PromptActions.prompt)
     action_sweep = delegate(parts.sweeps, SweepActions.sweep)
 
     action_end = delegate(parts.cursor, ChatCursorActions.end)

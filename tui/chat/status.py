@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.text import visible
@@ -82,6 +84,17 @@ def _delay(session: ChatSession) -> str:
     if session.awaiting_models:
         return "your message is sent as soon as the models are ready"
     return ""
+
+
+def spelled_tokens(text: str, known: Sequence[str], key: str, *, special: bool) -> str:
+    """What becomes of the special tokens that a message spells, and the `key` that changes it."""
+    found = [name for name in known if name in text]
+    names = ", ".join(visible(name, newlines=False) for name in found[:2])
+    if len(found) > 2:
+        names += f" and {len(found) - 2} more"
+    if special:
+        return f"{names or 'special tokens'}: meant as such · {key} as text"
+    return f"{names}: sent as text · {key} as special tokens" if found else ""
 
 
 def footer_states(session: ChatSession) -> set[str]:

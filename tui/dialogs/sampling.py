@@ -13,12 +13,13 @@ from textual.content import Content
 from textual.types import CSSPathType
 from textual.widgets import Input, Static
 
+from logit_amp_chat.core.chat.settings import Settings
 from logit_amp_chat.core.number_format import MINUS, setting
-from logit_amp_chat.core.records import Ends, Penalize, Sampling
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 from logit_amp_chat.core.text import parsed
 from logit_amp_chat.tui.dialogs.base import Dialog
+from logit_amp_chat.tui.dialogs.prompt_fields import NoSystem, SystemPrompt, TemplateField
 from logit_amp_chat.tui.widgets.line_input import LineInput
-from logit_amp_chat.tui.widgets.text_field import TextField
 
 WORDS = {"ends": Ends, "penalize": Penalize}
 TEXTS = ("stop", "dry_breakers")
@@ -129,42 +130,48 @@ def _number(text: str) -> float | str:
     return text
 
 
-class SystemPrompt(TextField):
-    """The system prompt; empty for none."""
-
-    def __init__(self, text: str) -> None:
-        """Start from `text`."""
-        super().__init__(text, "none")
-
-
-class SamplingScreen(Dialog[tuple[Sampling, str | None]]):
-    """Asks for the numbers and the system prompt, all checked before they are taken."""
+class SamplingScreen(Dialog[Settings]):
+    """Asks for the numbers and what prompts are made with, all checked before they are taken."""
 
     CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "sampling.tcss"]
     heading = "Sampling and system prompt"
     keys = "tab next · enter accept · esc cancel"
 
-    def __init__(self, sampling: Sampling, system: str | None) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Start from what is in force."""
         super().__init__()
-        self._sampling = sampling
-        self._system = system
+        self._settings = settings
 
     def body(self) -> ComposeResult:
-        """One line a setting, then the system prompt."""
+        """One line a setting, then what prompts are made with."""
+        settings = self._settings
         with VerticalScroll(id="fields", can_focus=False):
             for name in MEANING:
-                yield Field(name, self._sampling)
+                yield Field(name, settings.sampling)
+            yield TemplateField(settings.template)
             yield Static("system prompt (ctrl+j: new line)", classes="muted", markup=False)
-            yield SystemPrompt(self._system or "")
+            yield SystemPrompt(settings.system or "")
+            yield NoSystem(settings.system)
 
     @on(Input.Submitted)
     @on(SystemPrompt.Accepted)
     def _accept(self) -> None:
+        sampling, template = self._sampling(), self.query_one(TemplateField)
+        variables, empty = template.read(), self.query_one(NoSystem)
+        system = empty.read(self.query_one(SystemPrompt).text)
+        if sampling is None:
+            return
+        if variables is None or system is None:
+            (template if variables is None else empty).query_one(Input).focus()
+            return
+        self.dismiss(Settings(sampling, system[0], variables))
+
+    def _sampling(self) -> Sampling | None:
+        """The numbers; None, and the first wrong one has the keyboard, where they are none."""
         fields = list(self.query(Field))
         try:
             values = [item for field in fields for item in field.values.items()]
-            sampling = Sampling.model_validate(dict(values))
+            return Sampling.model_validate(dict(values))
         except ValidationError as error:
             wrong = {str(problem["loc"][0]): problem["type"] for problem in error.errors()}
             refused = [field for field in fields if wrong.keys() & set(field.names)]
@@ -172,5 +179,4 @@ class SamplingScreen(Dialog[tuple[Sampling, str | None]]):
                 kinds = [wrong[name] for name in field.names if name in wrong]
                 field.refuse(outside=all(kind.startswith(("greater", "less")) for kind in kinds))
             refused[0].query_one(Input).focus()
-        else:
-            self.dismiss((sampling, self.query_one(SystemPrompt).text.strip() or None))
+            return None

@@ -27,7 +27,7 @@ from logit_amp_chat.core.experiments.sweep.settings import (
 )
 from logit_amp_chat.core.lanes import parse_alphas
 from logit_amp_chat.core.number_format import sampling_line, signed
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.dialogs.sampling import MEANING, Field, allowed

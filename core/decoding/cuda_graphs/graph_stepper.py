@@ -29,7 +29,8 @@ from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.decoding.stepper import TokenChooser
 from logit_amp_chat.core.models.layers.kv_cache import KVCache
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.records import Reply, Sampling
+from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.sampling import Sampling
 
 SWITCH = "LOGIT_AMP_GRAPHS"
 
@@ -243,7 +244,7 @@ class GraphStepper:
         """
         self._graph_cache = graph_cache
         self._lanes = len(replies)
-        self._top = replies[0].top
+        self._top = replies[0].candidates
         self._inputs = inputs = graph_cache.inputs(self._lanes)
         inputs.show([side[-1:].expand(self._lanes, -1) for side in graph_cache.runner.logits])
         self._chooser = chooser

@@ -8,7 +8,7 @@ from typing import Any
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import signed
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 """The usual αs: what α > 0 suppresses, α < 0 raises."""

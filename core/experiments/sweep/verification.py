@@ -149,6 +149,6 @@ def _record(
         prompt=PromptIds(before=before, after=after),
         forced=given,
         raw=prompt.raw,
-        top=0,
+        candidates=0,
     )
     return forced, record

@@ -112,6 +112,22 @@ def test_another_alpha_measures_what_is_open_anew_and_shows_the_old_until_then(
     assert len(asked(engines)) == 4, "those at the old α were kept"
 
 
+def test_other_template_variables_have_openings_of_their_own(
+    openings: MessageOpenings, engines: Engines
+) -> None:
+    openings.follow()
+    step(openings)
+    assert openings.missing is None
+    openings.session.live.template = {"thinking": False}
+    assert openings.missing == ()
+    openings.follow()
+    step(openings)
+    assert openings.missing is None
+    assert [request.template for request in asked(engines)] == [{}, {"thinking": False}]
+    openings.session.live.template = {}
+    assert openings.missing is None, "those without were kept"
+
+
 def test_what_was_closed_is_asked_for_no_more(openings: MessageOpenings, engines: Engines) -> None:
     openings.follow()
     step(openings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 
 def enumerated(

@@ -11,7 +11,7 @@ from transformers import RepetitionPenaltyLogitsProcessor
 
 from logit_amp_chat.core.decoding.repetition import History, Penalties, Repeated
 from logit_amp_chat.core.decoding.sampling import Filters, filtered
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from tests.core.decoding.dry import enumerated
 
 SIZE = 11

@@ -20,7 +20,7 @@ from transformers import (
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Event, Lane, Request
-from logit_amp_chat.core.records import Finish, Message, PromptIds, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, PromptIds, Step
 from logit_amp_chat.core.samples import (
     Draw,
     Given,
@@ -30,6 +30,7 @@ from logit_amp_chat.core.samples import (
     SamplePrompt,
     SampleRequest,
 )
+from logit_amp_chat.core.sampling import Sampling
 from tests.core.decoding.dry import enumerated
 
 GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)

@@ -14,8 +14,9 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import ContextError, UsageError
 from logit_amp_chat.core.protocol import Event, Forget, Lane, Noticed, Request
-from logit_amp_chat.core.records import Finish, Message, Record, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, Record, Reply, Step
 from logit_amp_chat.core.samples import Draw, PromptRead, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 

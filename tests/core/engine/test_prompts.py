@@ -14,7 +14,8 @@ from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.prompts import PromptRequest, PromptTokens
 from logit_amp_chat.core.protocol import Engine, Event, Idle, Lane, Noticed, Request
-from logit_amp_chat.core.records import Message, Reply, Sampling
+from logit_amp_chat.core.records import Message, PromptIds, Reply
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import TEMPLATE, save_side
 
 QUESTION = Message(id="m", parent=None, role="user", text="Hi")
@@ -173,3 +174,27 @@ def test_another_process_renders_the_same(
     request = PromptRequest(messages=(QUESTION,), template={"thinking": True}, time="2026-02-03")
     assert tokens(other_process, request) == tokens(engine, request)
     assert other_process.opened.special_tokens == engine.opened.special_tokens
+
+
+def test_a_recorded_prompt_is_shown_as_it_was_and_not_rendered_anew(engine: LocalEngine) -> None:
+    (reply, _) = replies([*engine.generate(ask())])
+    asked = PromptRequest(messages=(QUESTION,), recorded=reply.prompt, time=reply.time)
+    shown = tokens(engine, asked)
+    assert tuple(token.id for token in shown.before) == reply.prompt.before
+    assert tuple(token.id for token in shown.after) == reply.prompt.after
+    assert shown == tokens(engine, replace(asked, recorded=None)), "the messages say no other"
+    cut = PromptIds(reply.prompt.before[1:], reply.prompt.after)
+    other = tokens(engine, replace(asked, recorded=cut))
+    assert tuple(token.id for token in other.before) == cut.before
+    assert other.notices == (
+        "This prompt was recorded so; the same messages are rendered otherwise today.",
+    )
+
+
+def test_a_character_of_several_tokens_is_shown_where_it_is_complete(engine: LocalEngine) -> None:
+    text = "水獺 🦦"
+    request = PromptRequest(messages=(replace(QUESTION, text=text),), raw=True)
+    shown = tokens(engine, request).after
+    assert text in "".join(token.text for token in shown)
+    assert "\ufffd" not in "".join(token.text for token in shown)
+    assert len(shown) > len(text), "the test's tokenizer cuts it into bytes"

@@ -14,8 +14,8 @@ from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Event
-from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.samples import Rescored, SampledReply, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 from tests.compatibility.random_models import save_random_pair
 from tests.core.engine.sampling import (
     FREE,

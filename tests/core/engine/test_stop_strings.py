@@ -11,7 +11,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Event, Lane, Request, SetSampling
-from logit_amp_chat.core.records import Finish, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 from logit_amp_chat.core.transcripts.replay import replay

@@ -15,8 +15,9 @@ from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.models.template_end import template_end
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Finish, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, Reply, Step
 from logit_amp_chat.core.samples import SamplePrompt
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.replay import replay
 from logit_amp_chat.core.turn_ends import TurnEnds

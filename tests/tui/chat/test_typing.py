@@ -10,7 +10,8 @@ from textual.widgets import Input
 
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.picker import Picker
-from logit_amp_chat.tui.dialogs.sampling import SamplingScreen, SystemPrompt
+from logit_amp_chat.tui.dialogs.prompt_fields import SystemPrompt
+from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.terminal.key_bunch import Lines
 from tests.tui.chat_driver import Chat, open_chat
 

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from logit_amp_chat.core.config.profile import Profile, Side
-from logit_amp_chat.core.records import Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, FinishReason, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.jsonl import from_line
 from logit_amp_chat.tui.commands import main as cli
 from tests.tui.scripted_engine import ScriptedEngine

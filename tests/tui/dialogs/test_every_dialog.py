@@ -15,8 +15,12 @@ from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.chat.openings import MessageOpenings
 from logit_amp_chat.core.chat.prefix import EditedReply
+from logit_amp_chat.core.chat.session import Draft
+from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.turn_prompts import draft_prompts
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.core.records import Candidate, LogProbs, Sampling
+from logit_amp_chat.core.records import Candidate, LogProbs
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
@@ -28,6 +32,7 @@ from logit_amp_chat.tui.dialogs.help import HelpScreen
 from logit_amp_chat.tui.dialogs.note import NoteScreen
 from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
+from logit_amp_chat.tui.dialogs.prompt import PromptScreen
 from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
 from logit_amp_chat.tui.dialogs.reply_text import BeginScreen, EditReplyScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
@@ -39,6 +44,7 @@ from tests.core.samples import reply, step
 from tests.tui.chat_driver import make_session
 from tests.tui.dialogs.host import Host, until
 from tests.tui.dialogs.samples import broken_profile, profile, save_chat
+from tests.tui.fake_prompts import rendered
 
 SIZES = [(40, 12), (40, 15), (60, 15), (80, 24), (200, 60)]
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
@@ -66,6 +72,16 @@ def openings(folder: Path) -> Dialog[Any]:
     found = MessageOpenings(session, "m-1")
     found.open((7,))
     return OpeningsScreen(found, session.set_alpha)
+
+
+def prompt(folder: Path) -> Dialog[Any]:
+    """Of two sides that differ, with what would be markup, and a notice."""
+    session = make_session(folder)
+    prompts = draft_prompts(session, Draft("Tell me about [/INST] otters.\x1b[31m\n<|end|>"))
+    shown = rendered(prompts.prompts[0].request, ("You are a base.", "You are [b]kind[/b]."))
+    said = ("The chat template says of its own: \x1b[31mYou are kind.",)
+    prompts.prompts[0].tokens = dataclasses.replace(shown, notices=said)
+    return PromptScreen(prompts, lambda _: None)
 
 
 def raised_tokens() -> Dialog[Any]:
@@ -124,8 +140,9 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
         folder,
         token=True,
     ),
+    "prompt": prompt,
     "raised_tokens": lambda folder: raised_tokens(),
-    "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
+    "sampling": lambda folder: SamplingScreen(Settings(Sampling(), "You are terse.")),
     "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
 

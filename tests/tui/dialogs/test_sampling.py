@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input, Static
 
+from logit_amp_chat.core.chat.settings import Settings
 from logit_amp_chat.core.number_format import setting
-from logit_amp_chat.core.records import Sampling
-from logit_amp_chat.tui.dialogs.sampling import (
-    MEANING,
-    NUMBERS,
-    Field,
-    SamplingScreen,
-    SystemPrompt,
-)
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.tui.dialogs.prompt_fields import NoSystem, SystemPrompt, TemplateField
+from logit_amp_chat.tui.dialogs.sampling import MEANING, NUMBERS, Field, SamplingScreen
 from tests.tui.chat_driver import text_of
 from tests.tui.dialogs.host import UNANSWERED, Host, until
 
@@ -42,20 +38,20 @@ def test_every_field_of_sampling_is_asked_for() -> None:
 
 
 async def test_enter_alone_changes_nothing() -> None:
-    app = Host(SamplingScreen(DEFAULT, "Be terse."))
+    app = Host(SamplingScreen(Settings(DEFAULT, "Be terse.")))
     async with app.run_test() as pilot:
         await pilot.press("enter")
-        await until(pilot, lambda: app.answer == (DEFAULT, "Be terse."))
+        await until(pilot, lambda: app.answer == Settings(DEFAULT, "Be terse."))
 
 
 async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
-    app = Host(SamplingScreen(DEFAULT, None))
+    app = Host(SamplingScreen(Settings(DEFAULT, None)))
     async with app.run_test() as pilot:
         for typed in ("1", "1", "40", "0.05", "0", "after", "64", "123456789012"):
             await pilot.press(*typed, "tab")
         for typed in (r"\nUser:|END", "1.1", "0.8 2 3", r"\n|a\|b", "all"):
             await pilot.press(*(KEYS.get(letter, letter) for letter in typed), "tab")
-        await pilot.press(*"Be kind.", "ctrl+j", *"Be brief.", "enter")
+        await pilot.press(*"thinking=false", "tab", *"Be kind.", "ctrl+j", *"Be brief.", "enter")
         await until(pilot, lambda: app.answer is not UNANSWERED)
     sampling = Sampling(
         temperature=1,
@@ -74,27 +70,28 @@ async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
         dry_breakers=("\n", "a|b"),
         penalize="all",
     )
-    assert app.answer == (sampling, "Be kind.\nBe brief.")
+    assert app.answer == Settings(sampling, "Be kind.\nBe brief.", {"thinking": False})
 
 
 async def test_a_blank_system_prompt_is_none() -> None:
-    app = Host(SamplingScreen(DEFAULT, "Be terse."))
+    app = Host(SamplingScreen(Settings(DEFAULT, "Be terse.")))
     async with app.run_test() as pilot:
         app.screen.query_one(SystemPrompt).load_text("  \n")
         await pilot.press("enter")
-        await until(pilot, lambda: app.answer == (DEFAULT, None))
+        await until(pilot, lambda: app.answer == Settings(DEFAULT, None))
 
 
 @pytest.mark.parametrize("size", [(40, 12), (60, 15)])
 async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
     size: tuple[int, int],
 ) -> None:
-    app = Host(SamplingScreen(DEFAULT, "1.\n2.\n3.\n4.\n5.\n6."))
+    app = Host(SamplingScreen(Settings(DEFAULT, "1.\n2.\n3.\n4.\n5.\n6.")))
     async with app.run_test(size=size) as pilot:
         for name in MEANING:
             assert f"{name.replace('_', ' ')} {shown(name)}".strip() in app.words
             assert app.dialog.keys in app.words
             await pilot.press("tab")
+        await pilot.press("tab")
         assert "5. 6." in app.words
         assert app.dialog.keys in app.words
 
@@ -123,7 +120,7 @@ async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
     ],
 )
 async def test_a_wrong_number_is_refused_at_its_field(name: str, typed: str, said: str) -> None:
-    app = Host(SamplingScreen(DEFAULT, None))
+    app = Host(SamplingScreen(Settings(DEFAULT, None)))
     async with app.run_test() as pilot:
         wrong = field(app, name)
         hint = wrong.query_one(".hint", Static)
@@ -135,3 +132,45 @@ async def test_a_wrong_number_is_refused_at_its_field(name: str, typed: str, sai
         mended = {"ends": "mix", "penalize": "all", "dry": "0 1 1", "repetition": "1"}
         wrong.query_one(Input).value = mended.get(name, "0.5" if "p" in name else "1")
         await until(pilot, lambda: "! " not in app.text)
+
+
+@pytest.mark.parametrize(
+    ("system", "typed", "taken"),
+    [(None, "own", None), ("", "none", ""), ("Be terse.", "none", ""), ("", "own", None)],
+)
+async def test_no_system_prompt_is_the_templates_own_or_none(
+    system: str | None, typed: str, taken: str | None
+) -> None:
+    app = Host(SamplingScreen(Settings(DEFAULT, system)))
+    async with app.run_test() as pilot:
+        app.screen.query_one(SystemPrompt).load_text("")
+        empty = app.screen.query_one(NoSystem).query_one(Input)
+        assert empty.value == ("none" if system == "" else "own")
+        empty.value = typed
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == Settings(DEFAULT, taken))
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "said"),
+    [
+        (TemplateField, "thinking", "! expected NAME=VALUE, found thinking"),
+        (TemplateField, "[b]=1", "! expected the name of a template variable"),
+        (NoSystem, "maybe", "! own|none: keep"),
+    ],
+)
+async def test_what_prompts_cannot_be_made_with_is_refused_at_its_field(
+    kind: type[TemplateField | NoSystem], typed: str, said: str
+) -> None:
+    app = Host(SamplingScreen(Settings(DEFAULT, None, {"thinking": True})))
+    async with app.run_test() as pilot:
+        field = app.screen.query_one(kind).query_one(Input)
+        usual, field.value = field.value, typed
+        await pilot.press("enter")
+        await until(pilot, lambda: said in app.words)
+        assert app.focused is field
+        assert app.answer is UNANSWERED
+        field.value = usual
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == Settings(DEFAULT, None, {"thinking": True}))
