@@ -24,7 +24,7 @@ from logit_amp_chat.core.models.sampled_replies import (
 )
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
 from logit_amp_chat.core.models.template_variables import rendered_at
-from logit_amp_chat.core.models.text_marks import Part, locate
+from logit_amp_chat.core.models.text_marks import Part, locate, located
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
 from logit_amp_chat.core.records import Message, PromptIds, TemplateValue
@@ -103,6 +103,33 @@ class ChatTemplate:
         if systems[0] == systems[1]:
             return before, before
         return before, self._side_prompt(messages, systems[1], moment)
+
+    def said_ranges(
+        self, messages: Sequence[Message], moment: datetime
+    ) -> list[tuple[Range, ...] | None]:
+        """By side, the characters of its prompt that messages say, in order; None if uncertain.
+
+        The rest is the template's. Raises as `prompts` does.
+        """
+        messages, systems = self._asked(messages)
+        return [self._said_ranges(messages, system, moment) for system in systems]
+
+    def _said_ranges(
+        self, messages: Sequence[Message], system: str | None, moment: datetime
+    ) -> tuple[Range, ...] | None:
+        text = self.rendered(messages, system, moment, opens_reply=True)
+        said = self._said(messages, system)
+        parts = [
+            Part(n, 0, len(message.text))
+            for n, message in enumerate(said)
+            if message.text and not message.token_ids
+        ]
+        render = functools.partial(self._render, moment=moment, opens_reply=True)
+        found, _ = located(text, said, parts, render) if parts else ([], [])
+        replies, exact = self._replies(text, messages, system, moment)
+        if not exact or {part for _, part in found} != {*parts}:
+            return None  # the template rewrites one of them
+        return tuple(sorted([at for at, _ in found] + [(one.start, one.end) for one in replies]))
 
     def own_words(self, messages: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own in `after`'s prompt, before the conversation."""
