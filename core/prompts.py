@@ -6,14 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from logit_amp_chat.core.records import (
-    Ends,
-    Message,
-    PromptIds,
-    Reply,
-    Sampling,
-    TemplateValue,
-)
+from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.sampling import Ends, Sampling
 
 
 def turn_of(messages: Sequence[Message]) -> int:
@@ -114,6 +108,6 @@ class OpeningsRequest:
             prompt=prompt,
             forced=len(self.path),
             raw=self.raw,
-            top=self.top,
+            candidates=self.top,
             template=dict(self.template or {}),
         )

@@ -30,11 +30,11 @@ from logit_amp_chat.core.records import (
     Opening,
     PromptIds,
     Reply,
-    Sampling,
     Session,
     Step,
     TemplateValue,
 )
+from logit_amp_chat.core.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class Request:
             prompt=prompt,
             forced=min(forced, sampling.max_new_tokens),
             raw=self.raw,
-            top=self.top,
+            candidates=self.top,
             follows=lane.follows,
             edits=self.edits,
         )
@@ -162,7 +162,7 @@ class ScoreRequest:
             prompt=self.prompt,
             forced=len(self.tokens),
             raw=True,
-            top=self.top,
+            candidates=self.top,
         )
 
 

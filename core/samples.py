@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import (
-    FinishReason,
-    Message,
-    PromptIds,
-    Sampling,
-    Step,
-    TemplateValue,
-)
+from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Step, TemplateValue
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +39,7 @@ class SampleRequest:
     first `amplify_first` tokens (None: never) a reply goes on at α = 0, as do all αs of the
     grid. `rows` replies are decoded at once (None: what memory allows). With `top` every
     reply has its steps, with candidates as in a `Request`, whose `time` and `template` these are.
+    Replies end as `ends` says (None: as the pair's do), and at the stop strings of `sampling`.
     """
 
     prompts: tuple[SamplePrompt, ...]
@@ -55,6 +51,7 @@ class SampleRequest:
     top: int = 0
     time: str | None = None
     template: Mapping[str, TemplateValue] | None = None
+    ends: TurnEnds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +85,11 @@ class SampledReply:
     """One reply, whole.
 
     `tokens` are the sampled ones, with the end of turn; they follow the prompt and the text that
-    it begins with. `text` is all of the reply, from that text on, without special tokens;
-    `lengths` (n,) are how many characters of it are complete after each token. The α of the
-    reply has the log-probabilities of the very scores that its tokens were drawn from. A
-    cancelled reply, or one that broke off with an error, is no sample of anything.
+    it begins with. `text` is all of the reply, from that text on, without special tokens other
+    than the marks of thinking, channels and tool calls; `lengths` (n,) are how many characters of
+    it are complete after each token. The α of the reply has the log-probabilities of the very
+    scores that its tokens were drawn from. A cancelled reply, or one that broke off with an
+    error, is no sample of anything.
     """
 
     reply: str

@@ -37,8 +37,13 @@ class PairReply:
 
     @property
     def text(self) -> str:
-        """The reply's text, without special tokens."""
+        """What the reply says, without thinking and special tokens; tool calls are in it."""
         return self._log.text
+
+    @property
+    def thinking(self) -> str:
+        """What was thought before the answer; "" for nothing."""
+        return self._log.thinking
 
     @property
     def steps(self) -> Sequence[Step]:

@@ -19,7 +19,8 @@ from logit_amp_chat.core.lanes import lane_names
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
-from logit_amp_chat.core.records import Ends, Message, Role, Sampling, TemplateValue, new_id
+from logit_amp_chat.core.records import Message, Role, TemplateValue, new_id
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 from logit_amp_chat.core.text import clean
 
 Prompt = str | Sequence[Message | Mapping[str, str]]
@@ -51,6 +52,13 @@ class Options(TypedDict, total=False):
     plausibility: float | None
     ends: Ends | None
     max_new_tokens: int | None
+    stop: Sequence[str] | None
+    repetition_penalty: float | None
+    dry_multiplier: float | None
+    dry_base: float | None
+    dry_allowed_length: int | None
+    dry_breakers: Sequence[str] | None
+    penalize: Penalize | None
 
 
 def make_request(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from logit_amp_chat.core.chat.prefix import EditedReply, Prefix
+from logit_amp_chat.core.chat.prefix import EditedReply, Prefix, longer
 from logit_amp_chat.core.chat.same_pair import models
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-
-if TYPE_CHECKING:
-    from logit_amp_chat.core.chat.session import ChatSession
 
 
 def can_branch(session: ChatSession, log: ReplyLog) -> bool:
@@ -42,7 +38,7 @@ def can_go_on(log: ReplyLog) -> bool:
 def go_on(session: ChatSession, log: ReplyLog) -> bool:
     """Continue a reply that ended early: a sibling that is given all tokens it has."""
     given = tuple(step.token for step in log.steps)
-    sampling = _longer(session.sampling, given)
+    sampling = longer(session.sampling, given)
     return can_go_on(log) and _decode_from(session, log, Prefix(given), sampling, log.reply.seed)
 
 
@@ -55,14 +51,10 @@ def edit(session: ChatSession, log: ReplyLog, text: str) -> bool:
     edited = EditedReply(log)
     prefix = edited.prefix(text)
     cut = not prefix.text and text != edited.text
-    seed = next_seed(session, log.reply.parent) if cut else log.reply.seed
-    return _decode_from(session, log, prefix, _longer(session.sampling, prefix.ids), seed)
-
-
-def next_seed(session: ChatSession, message: str | None) -> int:
-    """A seed that no reply to a message has."""
-    seeds = [log.reply.seed for log in session.conversation.replies_to(message)]
-    return max(seeds, default=session.sampling.seed - 1) + 1
+    seed = log.reply.seed
+    if cut:
+        seed = session.conversation.unused_seed(log.reply.parent, seed)
+    return _decode_from(session, log, prefix, longer(session.sampling, prefix.ids), seed)
 
 
 def answer_with(session: ChatSession, message: str, prefix: Prefix) -> bool:
@@ -73,24 +65,6 @@ def answer_with(session: ChatSession, message: str, prefix: Prefix) -> bool:
     previous = session.conversation.previous(message)
     own = {"amplified": session.alpha}
     return session.answer_from(message, prefix, session.sampling, own, previous)
-
-
-def go_on_from(
-    session: ChatSession, message: str, given: tuple[int, ...], *, raw: bool = False
-) -> bool:
-    """Answer a message with a reply that is given tokens which were there before.
-
-    With `raw` they are a text, without a chat template. False where nothing can be asked.
-    """
-    previous = session.conversation.previous(message)
-    own, sampling = {"amplified": session.alpha}, _longer(session.sampling, given)
-    return session.answer_from(message, Prefix(given), sampling, own, previous, raw=raw)
-
-
-def _longer(sampling: Sampling, given: tuple[int, ...]) -> Sampling:
-    """The sampling, with the limit counted after the tokens that are given."""
-    longest = len(given) + sampling.max_new_tokens
-    return sampling.model_copy(update={"max_new_tokens": longest})
 
 
 def _decode_from(

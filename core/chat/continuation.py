@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from logit_amp_chat.core.analysis.hunks import Places
-from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.reading import Chat, Content, PlainText, windows
@@ -140,4 +139,4 @@ def go_on(session: ChatSession, found: Continuation) -> bool:
         session.saved.record(said)
         parent = said.id
     session.system = session.conversation.system(parent)
-    return parent is not None and branches.go_on_from(session, parent, found.given, raw=found.raw)
+    return parent is not None and session.go_on_from(parent, found.given, raw=found.raw)

@@ -6,7 +6,8 @@ from typing import Literal
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.prompts import OpeningsRequest
-from logit_amp_chat.core.records import Ends, Opening
+from logit_amp_chat.core.records import Opening
+from logit_amp_chat.core.sampling import Ends
 
 Path = tuple[int, ...]
 Wait = Literal["", "measuring", "loading", "not loaded", "read only", "engine busy"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import editable
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
@@ -22,6 +23,12 @@ class Prefix(NamedTuple):
 NO_PREFIX = Prefix()
 
 
+def longer(sampling: Sampling, given: tuple[int, ...]) -> Sampling:
+    """The sampling, with the limit counted after the tokens that are given."""
+    longest = len(given) + sampling.max_new_tokens
+    return sampling.model_copy(update={"max_new_tokens": longest})
+
+
 class EditedReply:
     """The text of a reply as the user edits it."""
 
@@ -29,6 +36,10 @@ class EditedReply:
         self.log = log
         stream = ReplyText()
         self._pieces = [editable(stream.add(step)) for step in log.steps]
+        self._blank = " " * log.blank
+        """What separates the first word from the prompt; it is not shown."""
+        if log.blank:
+            self._pieces[0] = self._pieces[0][log.blank :]
         self.text = "".join(self._pieces) + editable(stream.finish())
         """The text to edit: without special tokens, and without what no editor can hold."""
 
@@ -43,6 +54,8 @@ class EditedReply:
             kept -= 1
             rest = self._pieces[kept] + rest
         ids = tuple(step.token for step in self.log.steps[:kept])
+        if rest and not any(self._pieces[:kept]):
+            rest = self._blank + rest
         return Prefix(ids, rest, self.log.id)
 
     def lost(self, text: str) -> int:

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.engine_link import MakeEngine, Update
 from logit_amp_chat.core.chat.live_conversation import LiveConversation, State, Variables
-from logit_amp_chat.core.chat.prefix import Prefix
+from logit_amp_chat.core.chat.prefix import Prefix, longer
 from logit_amp_chat.core.chat.same_pair import other_vocabulary, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.chat.settings import go_on_as
@@ -19,7 +18,8 @@ from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
-from logit_amp_chat.core.records import Message, Reply, Sampling, Session, now
+from logit_amp_chat.core.records import Message, Reply, Session, now
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.opening_log import measured_with
@@ -183,11 +183,11 @@ class ChatSession:
         message = self.conversation.last_user_message()
         if message is None or not self.live.can_ask:
             return False
-        seed = branches.next_seed(self, message.id)
+        seed = self.conversation.unused_seed(message.id, self.sampling.seed)
         self.sampling = self.sampling.model_copy(update={"seed": seed})
         if self.conversation.is_raw(message.id):  # a text to continue is given again
             given = self.conversation.replies_to(message.id)[0].forced
-            return branches.go_on_from(self, message.id, given)
+            return self.go_on_from(message.id, given)
         if self.system != self.conversation.system(message.id):
             self.saved.say(message.text, message.parent, self.system, special=message.special)
         else:
@@ -298,6 +298,15 @@ class ChatSession:
         )
         self._history = tuple(pending.replies("amplified" if self.comparing else lane))
         return True
+
+    def go_on_from(self, message: str, given: tuple[int, ...], *, raw: bool = False) -> bool:
+        """Answer a message with a reply that is given tokens which were there before.
+
+        With `raw` they are a text, without a chat template. False where nothing can be asked.
+        """
+        own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
+        sampling = longer(self.sampling, given)
+        return self.answer_from(message, Prefix(given), sampling, own, previous, raw=raw)
 
     # --- other chats ------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
-from logit_amp_chat.core.records import Sampling, TemplateValue
+from logit_amp_chat.core.records import TemplateValue
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.comparison import beside
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.models.begin_ids import begin_ids
+from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.protocol import Noticed, Request
-from logit_amp_chat.core.records import Message, PromptIds
+from logit_amp_chat.core.prompts import PromptRequest
+from logit_amp_chat.core.protocol import Request
+from logit_amp_chat.core.records import PromptIds
 
 
 def begun_ids(
     pair: Pair,
-    messages: Sequence[Message],
+    chat: ChatTemplate,
     prompt: PromptIds,
     begin: str,
     longest: int | None,
     forced: tuple[int, ...] = (),
+    *,
+    special: bool,
 ) -> tuple[int, ...]:
     """The ids of `begin` after the prompt and the tokens `forced`, for both sides.
 
-    A special token that it spells is meant where the message that is answered means its own.
-    Raises UsageError if it has an end of turn, or leaves nothing to sample of `longest` tokens
-    (None: of any number).
+    Where it is not `special`, a special token that it spells is text. Raises UsageError if it
+    has an end of turn, or leaves nothing to sample of `longest` tokens (None: of any number).
     """
-    special = bool(messages) and messages[-1].special
     before = (*prompt.after, *forced)
-    ids = begin_ids(pair.tokenizer, pair.token_bytes, before, begin, special=special)
+    ids = begin_ids(chat, pair.token_bytes, before, begin, special=special)
     if not pair.end_of_turn.isdisjoint(forced + ids if ids else ()):
         raise UsageError(
             "The text that replies begin with has an end of turn in it.", "Leave it out."
@@ -43,7 +44,7 @@ def begun_ids(
     return ids
 
 
-def begun(pair: Pair, request: Request, prompt: PromptIds) -> Request:
+def begun(pair: Pair, chat: ChatTemplate, request: Request, prompt: PromptIds) -> Request:
     """The request with all that its replies begin with as `forced` ids, as far as they reach.
 
     All lanes get the same ids: those that the text has after `prompt`. Where a reply is edited,
@@ -55,11 +56,12 @@ def begun(pair: Pair, request: Request, prompt: PromptIds) -> Request:
     edits = request.edits is not None
     ids = begun_ids(
         pair,
-        request.messages_of(request.lanes[0]),
+        chat,
         prompt,
         request.begin,
         None if edits else longest,
         request.forced,
+        special=means_tokens(request.messages_of(request.lanes[0]), raw=request.raw),
     )
     sampling = request.sampling
     if edits:
@@ -68,10 +70,19 @@ def begun(pair: Pair, request: Request, prompt: PromptIds) -> Request:
     return replace(request, forced=request.forced + ids, begin="", sampling=sampling)
 
 
-def notices(begin: str) -> Iterator[Noticed]:
-    """What may surprise about a text that replies begin with."""
+def notices(pair: Pair, request: Request | PromptRequest, prompt: PromptIds) -> list[str]:
+    """What may surprise about the text that replies begin with, a sentence each."""
+    found, begin = [], request.begin
+    text, _, special = pair.token_bytes.describe((*prompt.after, *request.forced)[-1])
+    separated = special or text[-1:].isspace() or request.raw or request.forced
+    if begin[:1].isalnum() and not separated:
+        found.append(
+            "The text that the reply begins with stands right behind the prompt, where replies"
+            " begin with a blank: put one before it."
+        )
     if begin.endswith(" "):
-        yield Noticed(
+        found.append(
             "The text that the reply begins with ends in a blank. Most words are tokens that begin"
             " with one, so that the next word may be an odd one: leave the blank out."
         )
+    return found

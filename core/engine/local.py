@@ -11,7 +11,6 @@ import torch
 
 from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding.begun_replies import begun, notices
 from logit_amp_chat.core.decoding.cache_guard import (
     cache_uses,
     check_caches,
@@ -52,14 +51,10 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
-from logit_amp_chat.core.records import (
-    CacheCheck,
-    Message,
-    PromptIds,
-    Reply,
-    Sampling,
-)
+from logit_amp_chat.core.records import CacheCheck, Message, PromptIds, Reply
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
@@ -203,14 +198,13 @@ class LocalEngine:
             messages: self._prompt(messages, request)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
         }
-        told = list(notices(request.begin))
-        request = begun(self.pair, request, prompts[request.messages_of(request.lanes[0])])
+        request = self._prompts.begun(request, prompts[request.messages_of(request.lanes[0])])
         replies = [
             request.reply_of(lane, prompts[request.messages_of(lane)], len(request.forced))
             for lane in request.lanes
         ]
-        replies = [self._prompts.recorded(reply, request) for reply in replies]
-        return self.decode(replies, request.forced, told=told)
+        recorded = [self._prompts.recorded(reply, request) for reply in replies]
+        return self.decode(recorded, request.forced)
 
     def _prompt(self, messages: Sequence[Message], request: Request | OpeningsRequest) -> PromptIds:
         return self._prompts.ids(
@@ -222,13 +216,14 @@ class LocalEngine:
         replies: Sequence[Reply],
         forced: tuple[int, ...] = (),
         ahead: bool = True,
-        told: Sequence[Noticed] = (),
+        ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after. `told` is said first.
+        token on every device; with it, possibly with the one after. `ends` are those of the
+        session that the records are from; None: of this one.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -238,11 +233,8 @@ class LocalEngine:
         return self._answer(
             controls,
             [
-                *([((), iter([told]))] if told else []),
-                *(
-                    (group, self._decoder.decode(group, controls, forced, ahead))
-                    for group in groups.values()
-                ),
+                (group, self._decoder.decode(group, controls, forced, ahead, ends))
+                for group in groups.values()
             ],
         )
 

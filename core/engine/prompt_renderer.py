@@ -8,19 +8,26 @@ from datetime import datetime
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
+from logit_amp_chat.core.decoding.begun_replies import begun, notices
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
+from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.models.side_prompt import shortened
 from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
 from logit_amp_chat.core.text import Utf8Stream
+from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
 
 OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
 
 Variables = Mapping[str, TemplateValue]
+
+# As many as the longest mark and the spaces behind it may be spelled with.
+TOKENS_OF_A_MARK = 20
 
 
 class PromptRenderer:
@@ -36,6 +43,7 @@ class PromptRenderer:
             pair.template,
             (profile.before.system, profile.after.system),
             profile.template,
+            pair.token_bytes,
         )
         self._told: set[str] = set()
         self._untold: list[str] = []
@@ -69,12 +77,25 @@ class PromptRenderer:
         self._tell([*before.notices, *after.notices])
         return PromptIds(before.ids, after.ids)
 
+    def begun(self, request: Request, prompt: PromptIds) -> Request:
+        """The request with all that its replies begin with as ids; raises as `begun` does."""
+        self._tell(notices(self._pair, request, prompt))
+        return begun(self._pair, self.chat(request.template), request, prompt)
+
     def recorded(self, reply: Reply, request: Request) -> Reply:
-        """The reply with the moment and the variables that its prompt was rendered with."""
+        """The reply with the moment and the variables that its prompt was rendered with.
+
+        Also whether the prompt left thinking open.
+        """
+        reply = replace(reply, thinks=self._thinks(reply.prompt.after))
         if request.raw:
             return reply
         variables = dict(self.chat(request.template).variables)
         return replace(reply, template=variables, time=self.moment(request.time).isoformat())
+
+    def _thinks(self, prompt: Sequence[int]) -> bool:
+        ending = b"".join(map(self._pair.token_bytes.raw, prompt[-TOKENS_OF_A_MARK:]))
+        return opens_thinking(ending.decode(errors="replace"))
 
     def tokens(self, request: PromptRequest) -> PromptTokens:
         """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
@@ -82,19 +103,26 @@ class PromptRenderer:
             return self._recorded_tokens(request, request.recorded)
         moment, chat = self.moment(request.time), self.chat(request.template)
         before, after = chat.side_prompts(request.messages, request.raw, moment)
-        forced = (*request.forced, *(chat.encoded(request.begin) if request.begin else ()))
-        notices = [*before.notices, *after.notices]
-        notices += unknown_variables(self._pair.template, chat.variables)
+        given = begin_ids(
+            chat,
+            self._pair.token_bytes,
+            (*after.ids, *request.forced),
+            request.begin,
+            special=means_tokens(request.messages, raw=request.raw),
+        )
+        told = [*before.notices, *after.notices]
+        told += notices(self._pair, request, PromptIds(before.ids, after.ids))
+        told += unknown_variables(self._pair.template, chat.variables)
         if not request.raw and (own := chat.own_words(request.messages, moment)):
-            notices.append(f"The chat template says of its own: {shortened(own)}")
+            told.append(f"The chat template says of its own: {shortened(own)}")
         sides = self._described(before.ids), self._described(after.ids)
         said = (None, None) if request.raw else chat.said_ranges(request.messages, moment)
         texts = before.text, after.text
         return PromptTokens(
             before=sides[0],
             after=sides[1],
-            given=self._described(forced),
-            notices=tuple(dict.fromkeys(notices)),
+            given=self._described((*request.forced, *given)),
+            notices=tuple(dict.fromkeys(told)),
             added=(_added(sides[0], texts[0], said[0]), _added(sides[1], texts[1], said[1])),
         )
 

@@ -118,7 +118,12 @@ def _conversation(
             findings.notices.append(
                 f"{shown(name)}: replies in another vocabulary; the open thread is read as a chat."
             )
-        messages = state.prompt(state.leaf)
+        messages = tuple(
+            message
+            if _has_ids_of(vocabulary, state.replies.get(message.id))
+            else dataclasses.replace(message, token_ids=None, thinks=False)
+            for message in state.prompt(state.leaf)
+        )
         if messages[-1:] and messages[-1].role == "assistant" and not messages[-1].text:
             messages = messages[:-1]  # a reply that never began
         first = messages[0].id if messages else ""
@@ -126,10 +131,10 @@ def _conversation(
         yield Located("", lines.get(first, 1), Chat(messages=messages, score=score))
 
 
-def _has_ids_of(vocabulary: str | None, log: ReplyLog) -> bool:
+def _has_ids_of(vocabulary: str | None, log: ReplyLog | None) -> bool:
     if vocabulary is None:
         return True
-    return log.session is not None and log.session.vocabulary == vocabulary
+    return log is not None and log.session is not None and log.session.vocabulary == vocabulary
 
 
 def _recorded(log: ReplyLog, name: str, place: str, findings: Findings) -> Recorded:

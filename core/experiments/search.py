@@ -22,17 +22,10 @@ from logit_amp_chat.core.experiments.search_results import (
 from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Lane, Request
 from logit_amp_chat.core.reading import Chat, Content, PlainText, ReadBlock, ReadRequest
-from logit_amp_chat.core.records import (
-    Document,
-    Finish,
-    Message,
-    Sampling,
-    Session,
-    Step,
-    new_id,
-)
+from logit_amp_chat.core.records import Document, Finish, Message, Session, Step, new_id
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import clean
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 SHOWN = 500
 """Characters of a prompt, and of what follows it, that a result keeps."""
@@ -274,7 +267,7 @@ class Continuation:
         self.steps = 0
         self._kl = self._max_kl = self._ratio = 0.0
         self._strongest: Step | None = None
-        self._text = ReplyText()
+        self._text = ReplyParts()
         self._begins = ""
         self._first = 0
 

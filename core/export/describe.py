@@ -2,57 +2,156 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from logit_amp_chat.core.config.template_line import template_line
 from logit_amp_chat.core.lanes import lane_heading, lane_title
-from logit_amp_chat.core.number_format import setting, signed, which
-from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
+from logit_amp_chat.core.number_format import count, setting, signed, which
+from logit_amp_chat.core.records import Message, Note, Session, SideInfo
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import Part, is_thinking
+
+# A folder or file in the title of a pair that was given as BEFORE → AFTER or BEFORE → + ADAPTER.
+_LOCAL = r"(?:~|\.{0,2})/"
+_FOLDER = re.compile(rf"(^|→ (?:\+ )?)({_LOCAL}.*?)(?= → |$)")
 
 WITH_SPECIAL = "with special tokens"
 
 
 class Piece(NamedTuple):
-    """A part of a reply's text, safe to show; `step` is its index, None for a mark."""
+    """A part of a reply's text, safe to show; `step` is its index, None for a change.
+
+    `quiet` ones are special tokens and marks; `folded` ones are thinking, with its marks.
+    """
 
     text: str
     step: int | None
+    quiet: bool = False
+    folded: bool = False
 
 
 def pieces(log: ReplyLog) -> Iterator[Piece]:
-    """A reply's text, step by step, with marks where α or the sampling changed.
+    """A reply's text, one piece a step, with marks where α or the sampling changed.
 
     Special tokens are shown by name.
     """
-    changes = {change.index: change.sampling for change in log.changes}
-    alpha, sampling = log.reply.alpha, log.reply.sampling
-    reply_text = ReplyText()
-    for index, step in enumerate(log.steps):
-        if step.alpha != alpha:
-            alpha = step.alpha
-            yield Piece(f"‹α {signed(alpha)}›", None)
-        if new := changes.pop(step.index, None):
-            yield Piece(f"‹{sampling_change(sampling, new)}›", None)
-            sampling = new
-        if step.special:
-            yield Piece(visible(step.text, newlines=False), index)
-        else:
-            yield Piece(visible(reply_text.add(step)), index)
-    if rest := reply_text.finish():
-        yield Piece(rest, None)
+    changes = _Changes(log)
+    for index in range(len(log.steps)):
+        spans = list(log.parts.spans(index))
+        kinds = {part.kind for part, _ in spans}
+        folded = bool(spans) and all(is_thinking(part) for part, _ in spans)
+        for said in changes.before(index):
+            yield Piece(f"‹{said}›", None, folded=folded)
+        text = "".join(_shown(part, said) for part, said in spans)[0 if index else log.blank :]
+        yield Piece(text, index, quiet=bool(kinds) and kinds <= {"special", "mark"}, folded=folded)
 
 
-def marked_text(log: ReplyLog) -> str:
-    """A reply's text without special tokens, with marks such as `‹α +2›`; safe to show."""
-    return "".join(
-        text for text, step in pieces(log) if step is None or not log.steps[step].special
+class Fold(NamedTuple):
+    """Pieces that are shown together; `thought` is how many tokens, 0 for what is said.
+
+    `last`: nothing follows, so that folded it would leave nothing to read.
+    """
+
+    pieces: list[Piece]
+    thought: int
+    last: bool
+
+
+def folds(log: ReplyLog) -> Iterator[Fold]:
+    """The pieces of a reply, its thinking apart."""
+    for folded, group in groupby(pieces(log), key=lambda piece: piece.folded):
+        found = [*group]
+        tokens = sum(not piece.quiet and piece.step is not None for piece in found)
+        yield Fold(found, tokens if folded else 0, found[-1].step == len(log.steps) - 1)
+
+
+class Passage(NamedTuple):
+    """What a reply says in one go, safe to show; `thought` is how many tokens, 0 for an answer."""
+
+    text: str
+    thought: int
+
+
+def passages(log: ReplyLog) -> Iterator[Passage]:
+    """A reply without special tokens, thinking apart, with marks such as `‹α +2›`."""
+    spoken = (
+        (span.thought, step, span.text) for step, spans in enumerate(_spans(log)) for span in spans
     )
+    for thought, group in groupby(spoken, key=lambda one: one[0]):
+        found = [*group]
+        text = "".join(said for _, _, said in found)
+        tokens = len({step for _, step, _ in found}) if thought else 0
+        if not thought:
+            yield Passage(text, 0)
+        elif text.strip():
+            yield Passage(text.strip("\n"), tokens)
+    if not log.parts.answer and not log.parts.thinking.strip():
+        yield Passage("", 0)
+
+
+class _Span(NamedTuple):
+    thought: bool
+    text: str
+
+
+def _spans(log: ReplyLog) -> Iterator[list[_Span]]:
+    """What each step says, thinking or not."""
+    changes = _Changes(log)
+    thought = after_thinking = False
+    for index in range(len(log.steps)):
+        found: list[_Span] = []
+        for part, text in log.parts.spans(index):
+            if part.kind == "special" or (part.kind == "mark" and part.name in QUIET_MARKS):
+                after_thinking = after_thinking or part.name == "thinking"
+                continue
+            thought = part.kind == "thinking"
+            if after_thinking and not thought:
+                text = text.lstrip("\n")
+                after_thinking = not text
+            found.append(_Span(thought, visible(text)))
+        said = "".join(f"‹{one}›" for one in changes.before(index))
+        if not index and found and log.blank:
+            found[0] = found[0]._replace(text=found[0].text[log.blank :])
+        yield [_Span(found[0].thought if found else thought, said), *found] if said else found
+
+
+# What the marks around these say is said by the form in which their text is shown.
+QUIET_MARKS = ("thinking", "answer")
+
+
+class _Changes:
+    """Where α and the sampling of a reply changed."""
+
+    def __init__(self, log: ReplyLog) -> None:
+        self._log = log
+        self._changes = {change.index: change.sampling for change in log.changes}
+        self._alpha, self._sampling = log.reply.alpha, log.reply.sampling
+
+    def before(self, index: int) -> Iterator[str]:
+        """What changed before a step, in words; for one step after the other."""
+        step = self._log.steps[index]
+        if step.alpha != self._alpha:
+            self._alpha = step.alpha
+            yield f"α {signed(step.alpha)}"
+        if new := self._changes.pop(step.index, None):
+            yield sampling_change(self._sampling, new)
+            self._sampling = new
+
+
+def _shown(part: Part, text: str) -> str:
+    return visible(text, newlines=part.kind != "special")
+
+
+def thinking(tokens: int) -> str:
+    """What stands for folded thinking."""
+    return f"thinking, {count(tokens, 'token')}"
 
 
 def sampling_change(old: Sampling, new: Sampling) -> str:
@@ -106,18 +205,30 @@ def ending(log: ReplyLog) -> str:
 
 
 def settings(log: ReplyLog) -> str:
-    """The sampling of a reply, without the seed, on one line."""
-    sampling = log.reply.sampling.model_dump(exclude={"seed"})
-    if sampling["ends"] == "mix":
-        del sampling["ends"]
+    """The sampling of a reply, without the seed and what is off, on one line."""
+    sampling = log.reply.sampling.model_dump(exclude={"seed", *_saying_nothing(log.reply.sampling)})
     parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
+    if log.reply.edits:
+        parts.append("edited")
     if log.reply.template:
         parts.append(f"template {variables(log)}")
     if log.reply.forced:
         parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
+
+
+def _saying_nothing(sampling: Sampling) -> Iterator[str]:
+    """The later fields of a sampling that are off, or say how something is done that is off."""
+    usual = Sampling()
+    for name in ("ends", "stop", "repetition_penalty"):
+        if getattr(sampling, name) == getattr(usual, name):
+            yield name
+    if not sampling.dry_multiplier:
+        yield from (name for name in Sampling.model_fields if name.startswith("dry_"))
+    if sampling.repetition_penalty == 1 and not sampling.dry_multiplier:
+        yield "penalize"
 
 
 def variables(log: ReplyLog) -> str:
@@ -142,8 +253,12 @@ def note(state: Conversation, note: Note) -> str:
 
 
 def title(session: Session | None) -> str:
-    """The title of a document about this session."""
-    return str(session.profile.get("title") or "") if session else ""
+    """The title of a document about this session; folders that it names by their last part.
+
+    A pair that was given as two folders is called after them, wherever they are.
+    """
+    said = str(session.profile.get("title") or "") if session else ""
+    return _FOLDER.sub(lambda found: found[1] + PurePosixPath(found[2]).name, said)
 
 
 def pair(session: Session) -> tuple[str, str]:
@@ -170,11 +285,19 @@ def _side(side: SideInfo) -> str:
 
 
 def _model(name: str, revision: str | None) -> str:
-    """Name and revision; of a local path only the last two parts, for privacy."""
-    folder = PurePosixPath(name)
-    if folder.is_absolute():
-        name = "/".join(("…", *folder.parts[-2:]))
+    """Name and revision, for whoever the document is passed on to."""
+    name = without_way(name)
     return f"{name}@{revision}" if revision else name
+
+
+def without_way(name: str) -> str:
+    """A local path by its last two parts, without what says whose machine it was on."""
+    if not re.match(_LOCAL, name):
+        return name
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", "~", "..")]
+    if name.startswith("/") and parts[:1] in (["home"], ["Users"]):
+        parts = parts[2:]
+    return "/".join(("…", *parts[-2:]))
 
 
 def parent(state: Conversation, message: Message) -> str:

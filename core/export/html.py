@@ -245,18 +245,26 @@ class _Page:
 
     def _tokens(self, log: ReplyLog, fork: int | None) -> str:
         parts = []
-        for text, index in describe.pieces(log):
-            if index is None:
-                parts.append(f"<mark>{escape(text)}</mark>")
-                continue
-            classes = metric_classes(step := log.steps[index])
-            classes += ["sp"] if step.special else []
-            classes += ["f"] if index < log.reply.forced else []
-            if fork is not None and index >= log.reply.forced:
-                classes += ["c"] if index < fork else ["x"] if index == fork else []
-            classes += ["noted"] if (log.id, index) in self.notes else []
-            parts.append(span(text, classes))
+        for pieces, thought, last in describe.folds(log):
+            spans = "".join(self._span(log, piece, fork) for piece in pieces)
+            if thought:
+                summary = f"<summary>{describe.thinking(thought)}</summary>"
+                opened = " open" if last else ""
+                spans = f'<details class="thought"{opened}>{summary}{spans}</details>'
+            parts.append(spans)
         return "".join(parts)
+
+    def _span(self, log: ReplyLog, piece: describe.Piece, fork: int | None) -> str:
+        index = piece.step
+        if index is None:
+            return f"<mark>{escape(piece.text)}</mark>"
+        classes = metric_classes(log.steps[index])
+        classes += ["sp"] if piece.quiet else []
+        classes += ["f"] if index < log.reply.forced else []
+        if fork is not None and index >= log.reply.forced:
+            classes += ["c"] if index < fork else ["x"] if index == fork else []
+        classes += ["noted"] if (log.id, index) in self.notes else []
+        return span(piece.text, classes)
 
     def _figures(self, log: ReplyLog, step: Step) -> list[object]:
         removed = masked(step, log.sampling_at(step.index).plausibility)

@@ -70,7 +70,8 @@ class _Text:
         self._settings = settings
         facts = [f"seed {log.reply.seed}", said, describe.ending(log), describe.history(state, log)]
         yield self.line(" · ".join(filter(None, facts)))
-        yield self.block(describe.marked_text(log))
+        for passage in describe.passages(log):
+            yield self.thinking(passage) if passage.thought else self.block(passage.text)
         yield from self._notes(state, log.id)
 
     def _openings(self, logs: Iterable[OpeningLog]) -> Iterator[str]:
@@ -158,6 +159,10 @@ class _Text:
         """Text of a message or reply, set off from the rest."""
         return textwrap.indent(text, "    ")
 
+    def thinking(self, passage: describe.Passage) -> str:
+        """What was thought before an answer, marked as that."""
+        return f"{describe.thinking(passage.thought)}:\n\n{self.block(self.block(passage.text))}"
+
 
 class _Markdown(_Text):
     """Markdown in which no text of the conversation can become markup."""
@@ -180,6 +185,10 @@ class _Markdown(_Text):
         longest = max(map(len, re.findall("`+", text)), default=0)
         fence = "`" * max(3, longest + 1)
         return f"{fence}text\n{text}\n{fence}"
+
+    def thinking(self, passage: describe.Passage) -> str:
+        summary = f"<details><summary>{describe.thinking(passage.thought)}</summary>"
+        return f"{summary}\n\n{self.block(passage.text)}\n\n</details>"
 
 
 def _escaped(text: str) -> str:

@@ -87,12 +87,18 @@ def _lane(log: ReplyLog, metric: TokenMetric) -> str:
 
 
 def _tokens(log: ReplyLog, metric: TokenMetric) -> Iterator[str]:
-    for text, place in describe.pieces(log):
-        if place is None:
-            yield f'<i style="{QUIET}">{escape(text)}</i>'
-            continue
-        step = log.steps[place]
-        yield _token(text, step, _figures(step), metric)
+    for pieces, thought, last in describe.folds(log):
+        if thought:
+            summary = f'<summary style="{QUIET}">{describe.thinking(thought)}</summary>'
+            yield f"<details{' open' if last else ''}>{summary}"
+        for piece in pieces:
+            if piece.step is None:
+                yield f'<i style="{QUIET}">{escape(piece.text)}</i>'
+                continue
+            step = log.steps[piece.step]
+            yield _token(piece.text, step, _figures(step), metric)
+        if thought:
+            yield "</details>"
 
 
 def _token(text: str, step: Step, tip: str, metric: TokenMetric) -> str:

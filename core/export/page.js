@@ -3,7 +3,7 @@
   const panel = document.getElementById("panel");
   const hint = [...panel.childNodes];
   const tokens = JSON.parse(document.getElementById("tokens").textContent);
-  const everyToken = [...document.querySelectorAll(".text > span")];
+  const everyToken = [...document.querySelectorAll(".text span")];
   let shown = null;
 
   // What is asked for once is kept: the page does not change, and a reply may be long.
@@ -15,8 +15,8 @@
     };
   };
   const stepsOf = once((text) => JSON.parse(document.getElementById(text.dataset.steps).textContent));
-  const spansOf = once((text) => [...text.querySelectorAll(":scope > span")]);
-  const tokenAt = (node) => (node instanceof Element ? node.closest(".text > span") : null);
+  const spansOf = once((text) => [...text.querySelectorAll("span")]);
+  const tokenAt = (node) => (node instanceof Element ? node.closest(".text span") : null);
 
   // --- numbers, as the app writes them: null is −∞, a string is what is no number
   const minus = (text) => text.replace("-", "−");
@@ -64,7 +64,7 @@
       return;
     }
     span.classList.add("shown");
-    const text = span.parentElement;
+    const text = span.closest(".text");
     const place = spansOf(text).indexOf(span);
     const all = stepsOf(text);
     const { first = 0, total = all.length } = text.dataset;
@@ -118,8 +118,10 @@
 
   function go(span) {
     if (!span) return;
-    for (const old of span.parentElement.querySelectorAll("[tabindex='0']")) old.tabIndex = -1;
+    for (const old of span.closest(".text").querySelectorAll("[tabindex='0']")) old.tabIndex = -1;
     span.tabIndex = 0;
+    const folded = span.closest("details.thought");
+    if (folded) folded.open = true;
     span.focus();
   }
   const standsOut = () => {
@@ -134,7 +136,7 @@
   document.addEventListener("keydown", (event) => {
     const span = focused();
     if (!span || event.ctrlKey || event.metaKey || event.altKey) return;
-    const spans = spansOf(span.parentElement);
+    const spans = spansOf(span.closest(".text"));
     const place = spans.indexOf(span);
     const moves = {
       ArrowLeft: () => go(spans[place - 1]),
@@ -151,7 +153,7 @@
     }
   });
   for (const text of document.querySelectorAll(".text")) {
-    const first = text.querySelector(":scope > span");
+    const first = text.querySelector("span");
     if (first) first.tabIndex = 0;
   }
   // Everything is on paper, whatever is folded here.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
@@ -22,6 +23,7 @@ from logit_amp_chat.core.models.sampled_replies import (
     sampled_turn,
     widened,
 )
+from logit_amp_chat.core.models.side_prompt import SidePrompt, shortened, taken_for_tokens
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
 from logit_amp_chat.core.models.template_variables import rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate, located
@@ -37,18 +39,10 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-SHOWN = 200  # characters of the template's own words in a notice
+# Replies of which is remembered what a template gets of them.
+REMEMBERED = 256
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-@dataclass(frozen=True, slots=True)
-class SidePrompt:
-    """What one side is prompted with; `notices` say, a sentence each, what is not as expected."""
-
-    text: str
-    ids: tuple[int, ...]
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +64,8 @@ class ChatTemplate:
     template: str | None
     system: tuple[str | None, str | None]
     variables: Mapping[str, TemplateValue] = field(default_factory=dict)
+    names: TokenBytes | None = None
+    """The bytes of each id, where they are known already: a large vocabulary takes a second."""
 
     @property
     def template_hash(self) -> str | None:
@@ -126,10 +122,11 @@ class ChatTemplate:
         ]
         render = functools.partial(self._render, moment=moment, opens_reply=True)
         found, _ = located(text, said, parts, render) if parts else ([], [])
-        replies, exact = self._replies(text, messages, system, moment)
-        if not exact or {part for _, part in found} != {*parts}:
+        replies, altered = self.replies(text, messages, system, moment, opens_reply=True)
+        if altered or {part for _, part in found} != {*parts}:
             return None  # the template rewrites one of them
-        return tuple(sorted([at for at, _ in found] + [(one.start, one.end) for one in replies]))
+        sampled = [(one.start, one.end) for own in replies.values() for one in own]
+        return tuple(sorted([*(at for at, _ in found), *sampled]))
 
     def own_words(self, messages: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own in `after`'s prompt, before the conversation."""
@@ -153,24 +150,66 @@ class ChatTemplate:
     ) -> SidePrompt:
         text = self.rendered(messages, system, moment, opens_reply=True)
         ranges, lost = self.literal_ranges(text, messages, system, moment, opens_reply=True)
-        replies, exact = self._replies(text, messages, system, moment)
-        ids = self.encoded(text)
+        found, altered = self.replies(text, messages, system, moment, opens_reply=True)
+        replies, exact = [*chain(*found.values())], not altered
+        ids: tuple[int, ...] | None = None
         if ranges or replies:
             try:
-                tokenized, unplaced, whole = self._tokenized(text, ranges, replies)
+                tokenized, unplaced, whole = self.tokenized(text, ranges, replies)
             except LogitAmpError:  # a tokenizer that does not say what its tokens are made of
                 lost += [text[start:end] for start, end in ranges]
                 exact = exact and not replies
             else:
                 ids, lost, exact = tokenized.ids, [*lost, *unplaced], exact and whole
-        notices = [_taken_for_tokens(lost)] if lost else []
+        notices = [taken_for_tokens(lost)] if lost else []
         notices += [] if exact else [ALTERED]
         if system == "" and (own := self._own_words(self._said(messages, system), moment)):
             notices.append(
                 "The chat template has a system prompt of its own, which an empty one does not"
                 f" remove: {shortened(own)}"
             )
+        ids = self.encoded(text) if ids is None else ids
         return SidePrompt(text, self.begun(ids), tuple(notices))
+
+    def replies(
+        self,
+        text: str,
+        messages: Sequence[Message],
+        system: str | None,
+        moment: datetime,
+        *,
+        opens_reply: bool = False,
+    ) -> tuple[dict[int, list[GivenIds]], set[int]]:
+        """The sampled ids of replies in a rendering, by the number of their message.
+
+        Also the messages that the template alters: not all that it writes of them is theirs.
+        """
+        said = self._said(messages, system)
+        sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
+        if not sampled:
+            return {}, set()
+        found, altered = sampled_ids(
+            text,
+            self._turns(said),
+            sampled,
+            lambda turns: self._render_turns(turns, moment, opens_reply=opens_reply),
+        )
+        numbers = {id(message): n for n, message in enumerate(messages)}
+        given = {numbers[id(said[n])]: ids for n, ids in found.items()}
+        return given, {numbers[id(said[n])] for n in altered}
+
+    def _sampled(self, message: Message) -> SampledTurn:
+        known, key = self._sampled_turns, (message.token_ids, message.thinks)
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
+        return known[key]
+
+    @functools.cached_property
+    def _sampled_turns(self) -> dict[object, SampledTurn]:
+        """The replies of the last prompts: every turn asks for all of them again."""
+        return {}
 
     def _own_words(self, said: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own before the first of the messages."""
@@ -184,24 +223,6 @@ class ChatTemplate:
         render = functools.partial(self._render, moment=datetime.now(UTC))
         usual, empty = (own_words(render, self.special_tokens, system) for system in (None, ""))
         return usual is not None and empty is not None and len(empty) < len(usual)
-
-    def _replies(
-        self, text: str, messages: Sequence[Message], system: str | None, moment: datetime
-    ) -> tuple[list[GivenIds], bool]:
-        """The sampled ids of replies in a prompt, and whether they are all that it has of them."""
-        said = self._said(messages, system)
-        sampled = {n: self._sampled(m) for n, m in enumerate(said) if m.token_ids}
-        if not sampled:
-            return [], True
-        return sampled_ids(
-            text,
-            self._turns(said),
-            sampled,
-            lambda turns: self._render_turns(turns, moment, opens_reply=True),
-        )
-
-    def _sampled(self, message: Message) -> SampledTurn:
-        return sampled_turn(message, self.template, self.tokenizer, self.token_bytes)
 
     def literal_ranges(
         self,
@@ -229,19 +250,14 @@ class ChatTemplate:
         )
         return ranges, [said[part.message].text[part.start : part.end] for part in lost]
 
-    def tokenized(self, text: str, ranges: Sequence[Range]) -> tuple[Tokenized, list[str]]:
+    def tokenized(
+        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds] = ()
+    ) -> tuple[Tokenized, list[str], bool]:
         """The tokens of a text whose special tokens in `ranges` are plain text.
 
-        Also the spellings that have no plain ids. Raises LogitAmpError where the tokenizer does
-        not tell what its tokens are made of.
+        Also the spellings that have no plain ids, and whether all of `replies` have their place.
+        Raises LogitAmpError where the tokenizer does not tell what its tokens are made of.
         """
-        tokenized, lost, _ = self._tokenized(text, ranges, ())
-        return tokenized, lost
-
-    def _tokenized(
-        self, text: str, ranges: Sequence[Range], replies: Sequence[GivenIds]
-    ) -> tuple[Tokenized, list[str], bool]:
-        """The same with the ids of replies, and whether all of these have their place."""
         found = Tokenized.of(self.tokenizer, self.token_bytes, text)
         if not ranges and not replies:
             return found, [], True
@@ -261,7 +277,7 @@ class ChatTemplate:
     @functools.cached_property
     def token_bytes(self) -> TokenBytes:
         """The bytes of each id."""
-        return TokenBytes(self.tokenizer)
+        return self.names or TokenBytes(self.tokenizer)
 
     def adds_beginning(self) -> bool:
         """Whether prompts get a beginning of text that the template itself does not write."""
@@ -368,18 +384,3 @@ class ChatTemplate:
     def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
         """What a rendering takes besides the turns: the template and its variables."""
         return rendered_at(moment, self.template or PLAIN_TEMPLATE, self.variables)
-
-
-def shortened(words: str) -> str:
-    """Words for one line of a notice."""
-    line = " ".join(words.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
-
-
-def _taken_for_tokens(spelled: Sequence[str]) -> str:
-    """The notice of spellings that could not be kept as text."""
-    names = ", ".join(dict.fromkeys(spelled))
-    return (
-        f"What messages say is taken for special tokens ({names}): the chat template rewrites"
-        " these messages, or the tokenizer has no plain tokens for it."
-    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
+from logit_amp_chat.core.models.given_ids import GivenIds
 from logit_amp_chat.core.models.message_spans import RenderedChat, render_with_spans
 from logit_amp_chat.core.models.token_offsets import Range, decoded
 from logit_amp_chat.core.models.vocabulary import TokenBytes
@@ -102,11 +104,15 @@ def _reply_bytes(token_bytes: TokenBytes, token: int) -> bytes:
 
 
 def _tokenized(
-    chat: ChatTemplate, text: str, literal: Sequence[Range] = ()
+    chat: ChatTemplate,
+    text: str,
+    literal: Sequence[Range] = (),
+    replies: Mapping[int, Sequence[GivenIds]] | None = None,
 ) -> tuple[tuple[int, ...], tuple[Range, ...], tuple[int, ...]]:
     """The ids and offsets of a text after the beginning of text, and the ids of that.
 
-    Special tokens that the text spells in the ranges `literal` are plain text.
+    Special tokens that the text spells in the ranges `literal` are plain text; the tokens of
+    `replies` are those that were sampled.
     """
     try:
         text.encode()
@@ -116,7 +122,7 @@ def _tokenized(
             f" surrogate pair (U+{ord(text[error.start]):04X}).",
             "Remove or replace it.",
         ) from error
-    tokenized, _ = chat.tokenized(text, literal)
+    tokenized, _, _ = chat.tokenized(text, literal, [*chain(*(replies or {}).values())])
     ids, offsets = tokenized.ids, tokenized.offsets
     written = len(ids) + len(chat.beginning) - len(chat.begun(ids))
     return ids[written:], offsets[written:], chat.beginning
@@ -132,14 +138,18 @@ def _conversation(
     _check_any(content, chat)
     rendered = render_with_spans(chat, messages, after, moment)
     literal, _ = chat.literal_ranges(rendered.text, messages, after, moment)
-    ids, offsets, beginning = _tokenized(chat, rendered.text, literal)
+    replies, altered = chat.replies(rendered.text, messages, after, moment)
+    whole = {n: given for n, given in replies.items() if given and n not in altered}
+    rendered.spans.update({n: (given[0].start, given[-1].end) for n, given in whole.items()})
+    ids, offsets, beginning = _tokenized(chat, rendered.text, literal, replies)
     scored = _scored(content, rendered, ids, offsets, end_of_turn)
     spans = tuple((n, messages[n].role, *rendered.spans[n]) for n in sorted(rendered.spans))
     theirs, differing = ids, 0
     if before != after:
         text = chat.rendered(messages, before, moment)
         literal, _ = chat.literal_ranges(text, messages, before, moment)
-        theirs = _tokenized(chat, text, literal)[0]
+        replies, _ = chat.replies(text, messages, before, moment)
+        theirs = _tokenized(chat, text, literal, replies)[0]
         differing = len(ids) - _common_end(theirs, ids)
         if content.score != "all" and True in scored[:differing]:
             start = offsets[scored.index(True)][0]

@@ -11,7 +11,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from logit_amp_chat.core.models.given_ids import GivenIds
 from logit_amp_chat.core.models.prompt_ids import Tokenized, encoded
@@ -26,6 +25,7 @@ from logit_amp_chat.core.transcripts.reply_parts import (
     DescribedToken,
     Part,
     ReplyParts,
+    is_thinking,
 )
 
 Turn = dict[str, object]
@@ -69,23 +69,9 @@ def sampled_turn(
     for i in ids:
         parts.add(DescribedToken(*token_bytes.describe(i)))
     parts.finish()
-    fields: dict[str, list[Part]] = {"content": []}
-    head = ""
-    known = template or ""
-    thought = any(part.kind == "thinking" for part in parts.parts)
-    if any(part.kind == "mark" and CHANNEL in _text(parts, part) for part in parts.parts) and (
-        CHANNEL in known
-    ):
-        fields["thinking"] = [part for part in parts.parts if part.kind == "thinking"]
-        fields["content"] = [part for part in parts.parts if part.kind == "answer"]
-    elif thought and "reasoning_content" in known:
-        fields["reasoning_content"] = [part for part in parts.parts if part.kind == "thinking"]
-        fields["content"] = [p for p in parts.parts if p.kind in ("answer", "tool call")]
-        fields["content"] += [p for p in parts.parts if (p.kind, p.name) == ("mark", "tool call")]
-        fields["content"].sort(key=lambda part: part.start)
-    else:
-        fields["content"] = [part for part in parts.parts if part.kind != "special"]
-        head = _opening(parts) if message.thinks else ""
+    fields, head = _fields_of(parts, template or ""), ""
+    if message.thinks and len(fields) == 1:
+        head = _opening(parts)
     turn, pieces = _written(parts, fields, head)
     content = str(turn["content"])
     if template is None:
@@ -96,6 +82,21 @@ def sampled_turn(
             replace(one, start=one.start - 1) if one.field == "content" else one for one in pieces
         )
     return SampledTurn(ids, parts, turn, pieces)
+
+
+def _fields_of(parts: ReplyParts, template: str) -> dict[str, list[Part]]:
+    """The parts that a template gets in each field; the end of the turn is its own to write."""
+    said = [*parts.parts]
+    while said and said[-1].kind == "special":
+        said.pop()
+    thinking = [part for part in said if part.kind == "thinking"]
+    if CHANNEL in template and any(CHANNEL in _text(parts, p) for p in said if p.kind == "mark"):
+        return {"content": [p for p in said if p.kind == "answer"], "thinking": thinking}
+    if thinking and "reasoning_content" in template:
+        start = max(part.end for part in said if is_thinking(part))
+        content = [part for part in said if part.start >= start]
+        return {"content": content, "reasoning_content": thinking}
+    return {"content": said}
 
 
 def _text(parts: ReplyParts, part: Part) -> str:
@@ -111,7 +112,7 @@ def _opening(parts: ReplyParts) -> str:
 def _written(
     parts: ReplyParts, fields: Mapping[str, Sequence[Part]], head: str
 ) -> tuple[Turn, tuple[Piece, ...]]:
-    """The turn with these parts in its fields, without the newlines between thinking and answer."""
+    """The turn with these parts in its fields, without newlines between thinking and answer."""
     turn: Turn = {"role": "assistant"}
     pieces: list[Piece] = []
     for field, chosen in fields.items():
@@ -142,10 +143,10 @@ def sampled_ids(
     turns: Sequence[Turn],
     sampled: Mapping[int, SampledTurn],
     render: Callable[[Sequence[Turn]], str],
-) -> tuple[list[GivenIds], bool]:
+) -> tuple[dict[int, list[GivenIds]], set[int]]:
     """The ids of the replies `sampled`, by the number of their turn, in `text`, a rendering.
 
-    Also whether all of what the template writes of them is theirs.
+    Also the numbers of those that the template alters: not all that it writes of them is theirs.
     """
     fields = [(n, name) for n, one in sampled.items() for name in _fields(one) if name in turns[n]]
     said = [_message(str(turns[n][name])) for n, name in fields]
@@ -166,19 +167,23 @@ def sampled_ids(
     found, lost = located(text, said, [part for part, _, _ in marked], rendered)
     repeated = Counter(part for _, part in found)
     places = {part: at for at, part in found if repeated[part] == 1}
-    given: list[GivenIds] = []
-    exact = not lost
-    for n, group in groupby(marked, key=lambda one: one[1]):
-        for part, _, piece in group:
-            if part not in places:
-                exact = exact and piece.part.kind not in ("answer", "tool call")
-                continue
-            start, end = places[part]
+    given: dict[int, list[GivenIds]] = {}
+    altered = {n for part, n, _ in marked if part in lost}
+    for part, n, piece in marked:
+        own = given.setdefault(n, [])
+        if part not in places:
+            altered |= {n} if piece.part.kind in ("answer", "tool call") else set()
+            continue
+        place = places[part]
+        if not _covered(place, own):
             at = piece.part.start + part.start - piece.start
-            if not any(one.start <= start and end <= one.end for one in given):
-                given += _around(text, (start, end), sampled[n], at)
-            exact = exact and any(one.start <= start and end <= one.end for one in given)
-    return given, exact
+            own += _around(text, place, sampled[n], at)
+        altered |= set() if _covered(place, own) else {n}
+    return given, altered
+
+
+def _covered(place: Range, given: Sequence[GivenIds]) -> bool:
+    return any(one.start <= place[0] and place[1] <= one.end for one in given)
 
 
 def _fields(one: SampledTurn) -> Iterator[str]:

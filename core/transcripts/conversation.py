@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.prompts import system_prompt
 from logit_amp_chat.core.records import (
     Change,
-    Ends,
     Finish,
     Keep,
     Message,
@@ -18,12 +17,12 @@ from logit_amp_chat.core.records import (
     Opening,
     Record,
     Reply,
-    Sampling,
     Session,
     Step,
     TemplateValue,
     Title,
 )
+from logit_amp_chat.core.sampling import Ends, Sampling
 from logit_amp_chat.core.transcripts.opening_log import NO_VARIABLES, OpeningLog, opening_key
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
@@ -48,6 +47,10 @@ class ReplyLog:
 
     def __post_init__(self) -> None:
         self.parts = ReplyParts(self.reply.thinks)
+        for step in self.steps:
+            self.parts.add(step)
+        if self.finish is not None:
+            self.parts.finish()
 
     @property
     def id(self) -> str:
@@ -76,7 +79,7 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """What it says so far, without thinking and without special tokens; tool calls are in it.
+        """What it says so far, without thinking, special tokens and the stop string that ended it.
 
         An incomplete character is held back until its bytes have come, and becomes U+FFFD if
         the reply finishes first. The space that separates a first word from the prompt is left
@@ -96,16 +99,14 @@ class ReplyLog:
         """What was thought so far."""
         return self.parts.thinking
 
-    def as_message(self) -> Message:
-        """The reply as a message of the history, with the ids that the models said."""
-        return Message(
-            id=self.id,
-            parent=self.reply.parent,
-            role="assistant",
-            text=self.text,
-            token_ids=tuple(step.token for step in self.steps),
-            thinks=self.reply.thinks,
-        )
+    def as_message(self, *, with_ids: bool) -> Message:
+        """The reply as a message of the history; with the ids that the models said, if wanted."""
+        message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
+        if not with_ids:
+            return message
+        kept = self.parts.before_stop
+        ids = None if kept is None else tuple(step.token for step in self.steps[:kept])
+        return replace(message, token_ids=ids, thinks=self.reply.thinks)
 
     def add(self, record: Step | Change | Finish) -> None:
         """Add the next record."""
@@ -117,6 +118,8 @@ class ReplyLog:
         else:
             self.finish = record
             self.parts.finish()
+            if record.stop is not None:
+                self.parts.stop(record.stop)
 
 
 class Conversation:
@@ -217,6 +220,11 @@ class Conversation:
     def replies_to(self, message_id: str | None) -> list[ReplyLog]:
         """Every reply to a message, in order: all lanes and later attempts."""
         return list(self._answers.get(message_id, ()))
+
+    def unused_seed(self, message_id: str | None, first: int) -> int:
+        """A seed that no reply to a message has; `first` where there is no reply."""
+        seeds = [log.reply.seed for log in self._answers.get(message_id, ())]
+        return max(seeds) + 1 if seeds else first
 
     def is_raw(self, message_id: str) -> bool:
         """Whether a message is a text that replies continue, without a chat template."""
@@ -320,10 +328,16 @@ class Conversation:
         return next(above, None)
 
     def history(self, leaf: str | None = None, follows: str | None = None) -> tuple[Message, ...]:
-        """The thread as a `Request` wants it: replies as assistant messages with their ids."""
+        """The thread as a `Request` wants it: replies as assistant messages.
+
+        They have their ids, unless these are from another vocabulary than the last session's.
+        """
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
         return tuple(
-            item if isinstance(item, Message) else item.as_message() for item in reversed(thread)
+            item
+            if isinstance(item, Message)
+            else item.as_message(with_ids=_same_vocabulary(item.session, self.session))
+            for item in reversed(thread)
         )
 
     # --- the current thread -----------------------------------------------------
@@ -361,6 +375,10 @@ class Conversation:
         system = system_prompt(history)
         turns = [m for m in history if m.role != "system"]
         return (*([system] if system is not None else []), *turns)
+
+
+def _same_vocabulary(a: Session | None, b: Session | None) -> bool:
+    return a is None or b is None or a.vocabulary == b.vocabulary
 
 
 def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:

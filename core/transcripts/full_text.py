@@ -15,7 +15,7 @@ from logit_amp_chat.core.transcripts.document_line import (
     json_string,
 )
 from logit_amp_chat.core.transcripts.jsonl import from_line
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 MOST_BYTES = 1 << 28
 """What is read of one file: the steps of about 150,000 tokens."""
@@ -40,7 +40,7 @@ def texts(path: Path) -> list[str]:
     """The texts of all messages and documents, then of all replies; none if unreadable."""
     said: list[str] = []
     documents: set[str] = set()
-    streams: dict[str, ReplyText] = {}
+    streams: dict[str, ReplyParts] = {}
     replies: dict[str, list[str]] = {}
     try:
         with path.open("rb") as file:
@@ -51,7 +51,7 @@ def texts(path: Path) -> list[str]:
                     said += filter(None, (found.source, found.place, found.text))
                     documents.add(found.id)
                 elif found.reply not in documents:  # their tokens are in their text
-                    stream = streams.setdefault(found.reply, ReplyText())
+                    stream = streams.setdefault(found.reply, ReplyParts())
                     replies.setdefault(found.reply, []).append(stream.add(found))
     except OSError:
         return []

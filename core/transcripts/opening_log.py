@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from logit_amp_chat.core.records import Ends, Opening, Session, TemplateValue
+from logit_amp_chat.core.records import Opening, Session, TemplateValue
+from logit_amp_chat.core.sampling import Ends
 
 NO_VARIABLES: Mapping[str, TemplateValue] = MappingProxyType({})
 

@@ -1,15 +1,16 @@
 """What a reply consists of: thinking, answer, tool calls, named channels, and the marks between.
 
-The marks of every family are in one table, `BLOCKS`; Harmony's headers (gpt-oss) are read by
-`ReplyParts` itself. Nothing is lost: the parts of a reply together are all of its text.
+The marks of every family are in one table, `BLOCKS`, besides the headers of Harmony (gpt-oss).
+Nothing is lost: the parts of a reply, one after the other, are all of its text.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from logit_amp_chat.core.transcripts.reply_text import ReplyText, TokenText
@@ -69,6 +70,14 @@ class Part:
     name: str = ""
 
 
+class Thought(NamedTuple):
+    """Thinking with its marks, characters [start, end), and how many tokens were thought."""
+
+    start: int
+    end: int
+    tokens: int
+
+
 def opens_thinking(text: str) -> bool:
     """Whether a prompt's text ends in a thinking block that has just begun."""
     return text.rstrip().endswith(tuple(block.begin for block in THINKING))
@@ -79,7 +88,7 @@ class ReplyParts:
 
     A token costs the same however many came before. A mark may be one token, special or not, or
     spelled by several; then characters that were taken for text become part of it, and
-    `revision` changes, as it does with every mark.
+    `revision` changes, as it does with every mark and with a last character that is incomplete.
     """
 
     def __init__(self, thinks: bool = False) -> None:
@@ -108,10 +117,14 @@ class ReplyParts:
             return piece if self._add_special(piece, start) else ""
         if self._header is not None:
             self._add_to_header(piece, start)
+            return piece
+        last = self.parts[-1] if self.parts else None
+        if last is not None and last.kind == self._kind and last.name == self._name:
+            last.end = self.length  # most tokens
         else:
             self._put(self._kind, start, self._name)
-            if not self._channels and (">" in piece or "]" in piece):
-                self._find_marks(start)
+        if (">" in piece or "]" in piece) and not self._channels:
+            self._find_marks(start)
         return piece
 
     def finish(self) -> str:
@@ -119,9 +132,29 @@ class ReplyParts:
         rest = self._stream.finish()
         if rest and self._pieces:
             self._pieces[-1] += rest
+            self.revision += 1
             start, self.length = self.length, self.length + len(rest)
             self._put(self._kind, start, self._name)
         return rest
+
+    def stop(self, stop: str) -> None:
+        """The last step completes this stop string: from where it begins, all is special."""
+        last = self.starts[-1] if self.starts else 0
+        begin = max(0, last - len(stop) + 1)
+        at = self.text(begin, self.length).find(stop)
+        if at >= 0:
+            self._cut(begin + at)
+            self._put("special", begin + at, "stop")
+            self.revision += 1
+
+    @property
+    def before_stop(self) -> int | None:
+        """How many steps come before a stop string; None where it begins inside one."""
+        at = next((part.start for part in self.parts if part.name == "stop"), None)
+        if at is None:
+            return len(self.starts)
+        step = bisect_left(self.starts, at)
+        return step if self.starts[step : step + 1] == [at] else None
 
     # --- what is there ----------------------------------------------------------
 
@@ -171,6 +204,19 @@ class ReplyParts:
         return self._kind == "thinking" and self._header is None
 
     @property
+    def settled(self) -> int:
+        """How many characters are what they are for good: the last ones may begin a mark."""
+        if self._channels or not self.parts:
+            return self.length
+        start = max(self.parts[-1].start, self.length - LONGEST_MARK)
+        tail = self.text(start, self.length)
+        for begin in range(len(tail)):
+            mark = any(m.startswith(tail[begin:]) for block in BLOCKS for m in self._awaited(block))
+            if mark and (self._end or self._begins_line(start + begin)):
+                return start + begin
+        return self.length
+
+    @property
     def answer(self) -> str:
         """What is said to the user: no thinking, no special token; tool calls as they are marked.
 
@@ -178,12 +224,10 @@ class ReplyParts:
         """
         said, after_thinking = list[str](), False
         for part in self.parts:
-            if _is_said(part):
+            if is_said(part):
                 text = self.text(part.start, part.end)
                 said.append(text.lstrip("\n") if after_thinking else text)
-            after_thinking = part.kind == "thinking" or (
-                part.kind == "mark" and part.name == "thinking"
-            )
+            after_thinking = is_thinking(part)
         return "".join(said)
 
     @property
@@ -191,6 +235,17 @@ class ReplyParts:
         """All that was thought."""
         thoughts = [self.text(p.start, p.end) for p in self.parts if p.kind == "thinking"]
         return "\n".join(filter(None, (thought.strip("\n") for thought in thoughts)))
+
+    def thoughts(self) -> list[Thought]:
+        """All thinking that is over, in order."""
+        found: list[Thought] = []
+        for thought, group in groupby(self.parts, key=is_thinking):
+            run = [*group]
+            if thought and (run[-1] is not self.parts[-1] or self._kind != "thinking"):
+                steps = [self.steps_of(part) for part in run if part.kind == "thinking"]
+                tokens = len({step for own in steps for step in own})
+                found.append(Thought(run[0].start, run[-1].end, tokens))
+        return found
 
     @property
     def marked(self) -> str:
@@ -336,7 +391,13 @@ class ReplyParts:
         return not before.rpartition("\n")[2].strip()
 
 
-def _is_said(part: Part) -> bool:
+def is_thinking(part: Part) -> bool:
+    """Whether a part is thinking, or a mark of it."""
+    return part.kind == "thinking" or (part.kind == "mark" and part.name == "thinking")
+
+
+def is_said(part: Part) -> bool:
+    """Whether a part is said to the user; tool calls and named channels are, with their marks."""
     if part.kind == "mark":
         return part.name in ("tool call", "channel")
     return part.kind in ("answer", "tool call", "channel")

@@ -32,12 +32,12 @@ from logit_amp_chat.core.records import (
     Opening,
     PromptIds,
     Ranks,
-    Sampling,
     Session,
     SideInfo,
     Step,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 from tests.tui.fake_prompts import SPECIAL, prompted, rendered
 from tests.tui.fake_reading import FakeReading, token_id
 from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
@@ -271,7 +271,7 @@ class FakeEngine:
             alpha=request.alpha,
             path=tuple(path),
             prompt=PromptIds((1, 2), (1, 2)),
-            size=request.top,
+            candidates=request.top,
             kl=1.5,
             kl_amplified=0.25,
             entropy=1.25,

@@ -112,27 +112,14 @@ class ConversationActions:
 
     def editor(self) -> None:
         """Write the message in the user's editor; what is decoded meanwhile is shown after it."""
-        from textual.app import SuspendNotSupported
+        from logit_amp_chat.tui.terminal.external_editor import edit_in
 
+        composer = self.view.composer
         try:
-            with self.host.app.suspend():
-                text = self._edited()  # Textual does not come back where this block raises
-        except SuspendNotSupported:
-            self.view.notice.say("This terminal cannot be handed to an editor.")
-        else:
-            self.view.composer.put(text, special=self.view.composer.special)
-        self.host.set_focus(self.view.composer)
-
-    def _edited(self) -> str:
-        """The message as the user's editor leaves it; unchanged where that fails."""
-        from logit_amp_chat.tui.terminal.external_editor import edit
-
-        text = self.view.composer.text
-        try:
-            return edit(text)
+            composer.put(edit_in(self.host.app, composer.text), special=composer.special)
         except LogitAmpError as error:
             self.view.notice.say(error.message, error.remedy, error=True)
-            return text
+        self.host.set_focus(composer)
 
     def special_tokens(self) -> None:
         """What the message spells like a special token is that token, or text again."""

@@ -282,8 +282,8 @@ class ChatView(LogPanel):
         self.alpha_bar.sampling = session.sampling
         self.lanes.set_alpha(session.alpha)
         self.refresh_loading()
-        title = composer_title(session)
-        if title != (self.composer.border_title or ""):
+        title = Content(composer_title(session))
+        if title.markup != (self.composer.border_title or ""):
             self.composer.border_title = title
         self.refresh_special()
         self.refresh_keys()

@@ -31,6 +31,7 @@ from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
 from logit_amp_chat.tui.chat.prompt_actions import PromptActions
+from logit_amp_chat.tui.chat.reply_text_actions import ReplyTextActions
 from logit_amp_chat.tui.chat.sweep_actions import SweepActions
 from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
@@ -73,6 +74,7 @@ class ChatScreen(Screen[None]):
         self.tokens = TokenActions(self)
         self.cursor = ChatCursorActions(self)
         self.openings = OpeningActions(self, self.conversation)
+        self.reply_texts = ReplyTextActions(self, self.conversation)
         self.prompts = PromptActions(self, self.dialogs)
         self.sweeps = SweepActions(self)
         self.figures_seconds = FIGURES_SECONDS
@@ -246,7 +248,6 @@ class ChatScreen(Screen[None]):
     action_special_tokens = delegate(parts.conversation, ConversationActions.special_tokens)
     action_send = delegate(parts.conversation, ConversationActions.send)
     action_regenerate = delegate(parts.conversation, ConversationActions.regenerate)
-    action_edit = delegate(parts.conversation, ConversationActions.edit)
     action_editor = delegate(parts.conversation, ConversationActions.editor)
     action_undo = delegate(parts.conversation, ConversationActions.undo)
     action_new_chat = delegate(parts.conversation, ConversationActions.new_chat)
@@ -286,6 +287,11 @@ class ChatScreen(Screen[None]):
     action_rendered = delegate(parts.tokens, TokenActions.rendered)
     action_sibling = delegate(parts.tokens, TokenActions.sibling)
     action_sort = delegate(parts.tokens, TokenActions.sort)
+    action_thinking = delegate(parts.tokens, TokenActions.thinking)
+
+    action_begin = delegate(parts.reply_texts, ReplyTextActions.begin)
+    action_edit = delegate(parts.reply_texts, ReplyTextActions.edit)
+    action_edit_reply = delegate(parts.reply_texts, ReplyTextActions.edit_reply)
 
     action_read_message = delegate(parts.texts, TextActions.read_message)
     action_read_text = delegate(parts.texts, TextActions.read_text)
@@ -327,7 +333,7 @@ class ChatScreen(Screen[None]):
         elif session.editing is not None:
             session.editing = None
             view.composer.put("")
-        elif time.monotonic() - self._ended <= self.late_seconds:
+        elif self.reply_texts.take_back() or time.monotonic() - self._ended <= self.late_seconds:
             pass
         elif view.place == "composer":
             self.action_to_transcript()

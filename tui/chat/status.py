@@ -8,6 +8,9 @@ from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.mirror import Mirror
+from logit_amp_chat.tui.token_log.wrapping import clip
+
+LONGEST_BEGIN = 30  # cells
 
 
 def pair_details(session: ChatSession) -> tuple[str, ...]:
@@ -64,6 +67,13 @@ def mirrored(mirror: Mirror | None) -> str:
 
 
 def composer_title(session: ChatSession) -> str:
+    """What is special about the next message and its reply, with the key that changes it."""
+    begin = clip(visible(session.begin, newlines=False), LONGEST_BEGIN)
+    begins = f"the reply begins with “{begin}” · esc here takes it back" if begin else ""
+    return " · ".join(filter(None, (_delay(session), begins)))
+
+
+def _delay(session: ChatSession) -> str:
     """Why a message would not be sent at once, and the key that changes that."""
     if session.saved.read_only:
         return "read only: nothing can be sent · ctrl+l tries again"

@@ -224,4 +224,10 @@ class TokenActions(InspectActions):
     def rendered(self) -> None:
         """Show finished replies as Markdown, or as tokens again."""
         log = self.view.current_log
-        log.render_markdown(not log.rendered)
+        log.render_markdown(not log.presentation.rendered)
+
+    def thinking(self) -> None:
+        """Show thinking that is over, or fold it to one line again; in every lane."""
+        folded = not self.view.current_log.presentation.folded
+        for log in self.view.logs():
+            log.fold_thinking(folded)

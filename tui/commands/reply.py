@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from logit_amp_chat.core.api.open_pair import OpenPair
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.protocol import Engine, Lane, Loading, Noticed, Request
-from logit_amp_chat.core.records import Change, Finish, Record, Reply, Step
+from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import to_line
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
-from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
+from logit_amp_chat.tui.commands.lane_text import LaneText
+from logit_amp_chat.tui.commands.output import Progress, put, put_json, say, think
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.config.profile import Profile
@@ -79,39 +79,44 @@ class _Lines:
 
 
 class _Plain:
-    """The text alone. Of several lanes the first that is not finished streams, the others wait."""
+    """The text alone. Of several lanes the first that is not finished streams, the others wait.
+
+    Thinking goes to stderr, so that a pipe gets the answer.
+    """
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self._waiting = list(lanes)
         self._labelled = len(lanes) > 1
-        self._streams = {lane.reply: ReplyText() for lane in lanes}
-        self._texts = {lane.reply: "" for lane in lanes}
-        self._finished: set[str] = set()
+        self._texts: dict[str, LaneText] = {}
+        self._stops: tuple[str, ...] = ()
         self._open = False
 
     def take(self, record: Record) -> None:
         """Print what this record adds, when its turn has come."""
         match record:
+            case Session():
+                self._stops = record.stop
+                return
+            case Reply():
+                stops = () if record.raw else self._stops
+                self._texts[record.id] = LaneText(record, stops)
             case Step():
-                self._texts[record.reply] += self._streams[record.reply].add(record)
+                self._texts[record.reply].add(record)
             case Finish():
-                self._texts[record.reply] += self._streams[record.reply].finish()
-                self._finished.add(record.reply)
+                self._texts[record.reply].finish(record.stop)
             case _:
                 return
         self._print()
 
     def _print(self) -> None:
-        while self._waiting:
-            lane = self._waiting[0]
+        while self._waiting and (text := self._texts.get(self._waiting[0].reply)):
             if not self._open:
                 self._open = True
                 if self._labelled:
-                    put(f"── {lane_title(lane.alpha)} ──\n")
-            if text := self._texts[lane.reply]:
-                put(text)
-                self._texts[lane.reply] = ""
-            if lane.reply not in self._finished:
+                    put(f"── {lane_title(self._waiting[0].alpha)} ──\n")
+            for said, is_thought in text.new():
+                think(said) if is_thought else put(said)
+            if not text.finished:
                 return
             self._waiting.pop(0)
             self._open = False

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from logit_amp_chat.core.export.describe import WITH_SPECIAL, own_variables, sampling_change
+from logit_amp_chat.core.export.describe import (
+    WITH_SPECIAL,
+    own_variables,
+    sampling_change,
+    thinking,
+)
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import sampling_line, signed, which
 from logit_amp_chat.core.records import Message, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.core.transcripts.reply_text import ReplyText
+from logit_amp_chat.core.transcripts.reply_parts import Part, Thought
 from logit_amp_chat.tui.token_log.wrapping import WrappedText
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
@@ -73,7 +78,8 @@ class ReplyBlock:
     what is compared. The next, up to `common`, agree with the reference lane and
     are muted too; `fork` is the first step that differs, once there is one.
     `siblings` is (number, total). `rendered` shows the reply as Markdown once it
-    is finished.
+    is finished. Thinking that is over is one line where it is `folded`, unless this
+    reply is `opened`.
     """
 
     def __init__(
@@ -89,6 +95,8 @@ class ReplyBlock:
         self.heading = heading
         self.siblings = siblings
         self.rendered = False
+        self.folded = True
+        self.opened = False
         self.given = self.common = log.reply.forced
         self.fork: int | None = None
         self.awaits_branch = bool(self.given)
@@ -114,9 +122,13 @@ class ReplyBlock:
 
     def _begin(self, width: int) -> None:
         self.wrapped = WrappedText(width)
-        self._text = ReplyText()
+        parts = self.log.parts
+        self._revision = parts.revision
+        self._thoughts = parts.thoughts()
+        self._folds = self._thoughts if self.folded and not self.opened else []
         self._alpha, self._sampling = self.log.reply.alpha, self.log.reply.sampling
         self._shown = 0
+        self._folded: Thought | None = None  # what the last line stands for
         self._ended = False
 
     def lay_out(self, width: int) -> None:
@@ -135,6 +147,9 @@ class ReplyBlock:
             add_markdown,
         )  # slow to import, seldom needed
 
+        for thought in self._thoughts:
+            self.wrapped.add(thinking(thought.tokens), "fold")
+            self.wrapped.new_line()
         add_markdown(self.wrapped, self.log.text)
         self._shown = len(self.log.steps)
         self._end()
@@ -145,6 +160,7 @@ class ReplyBlock:
         details = [
             f"seed {reply.seed}",
             which(*self.siblings),
+            "edited" if reply.edits else "",
             f"{reply.forced} given" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
             sampling_line(reply.sampling),
@@ -154,6 +170,18 @@ class ReplyBlock:
             self.wrapped.add(f"  {detail}", "finish")
         self.wrapped.new_line()
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether what is shown already has become something else: a mark, or thinking to fold."""
+        return self.log.parts.revision != self._revision
+
+    def is_thought(self, index: int) -> bool:
+        """Whether a step is part of thinking that is over, or of what separates that."""
+        parts = self.log.parts
+        start = parts.starts[index]
+        end = parts.starts[index + 1] if index + 1 < len(parts.starts) else parts.length
+        return any(one.start <= start and end <= self._end_of(one) for one in self._thoughts)
+
     def grow(self) -> None:
         """Add the steps, and the finish, that are new since the last call."""
         steps = self.log.steps
@@ -161,7 +189,6 @@ class ReplyBlock:
             self._add(index, steps[index])
         self._shown = len(steps)
         if self.log.is_over and not self._ended:
-            self.wrapped.add(visible(self._text.finish()), "text", self._shown - 1)
             self._end()
 
     def _end(self) -> None:
@@ -182,12 +209,37 @@ class ReplyBlock:
                 said = sampling_change(self._sampling, change.sampling)
                 self.wrapped.add_whole(f"‹{said}›", "mark")
                 self._sampling = change.sampling
-        if step.special:
-            self.wrapped.add(visible(step.text, newlines=False), "special", index)
-        else:
-            self.wrapped.add(visible(self._text.add(step)), "text", index)
+        blank = 0 if index else self.log.blank
+        for part, text in self.log.parts.spans(index):
+            self._add_span(index, part, text[blank:])
+            blank = 0
         if index in self.log.notes:
             self.wrapped.add(NOTE, "note")
+
+    def _add_span(self, index: int, part: Part, text: str) -> None:
+        """Add what a step has of one part, unless it is folded."""
+        for thought in self._folds:
+            if thought.start <= part.start < thought.end:
+                if self._folded is not thought:
+                    self._folded = thought
+                    self.wrapped.new_line()
+                    self.wrapped.add(thinking(thought.tokens), "fold")
+                return
+        if self._folded is not None:
+            if not (text := text.lstrip("\n")):
+                return
+            self._folded = None
+            self.wrapped.new_line()
+        if part.kind in ("special", "mark"):
+            self.wrapped.add(visible(text, newlines=part.kind == "mark"), "special", index)
+        else:
+            kind = "thought" if part.kind == "thinking" else "text"
+            self.wrapped.add(visible(text), kind, index)
+
+    def _end_of(self, thought: Thought) -> int:
+        """Where thinking ends, with the newlines behind it."""
+        text = self.log.parts.text(thought.end, min(thought.end + 8, self.log.parts.length))
+        return thought.end + len(text) - len(text.lstrip("\n"))
 
     def _notes(self) -> None:
         """Add the notes below the reply, the one on the whole reply first."""

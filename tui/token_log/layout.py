@@ -75,6 +75,10 @@ class Page:
         block = self.blocks[place]
         assert isinstance(block, ReplyBlock)
         before = len(block.wrapped.lines)
+        if block.is_stale:
+            block.lay_out(self.width)
+            self._place_from(place)
+            return self._starts[place]
         block.grow()
         if len(block.wrapped.lines) != before:
             self._place_from(place)

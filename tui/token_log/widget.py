@@ -23,6 +23,7 @@ from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
 from logit_amp_chat.tui.token_log.cursor import Cursor, Navigator
 from logit_amp_chat.tui.token_log.layout import MARGIN, Page
 from logit_amp_chat.tui.token_log.painter import Painter
+from logit_amp_chat.tui.token_log.presentation import Presentation
 from logit_amp_chat.tui.token_log.search import Finder
 
 STRIDE = 6  # streaming text scrolls by 1/6 of the view at a time
@@ -55,7 +56,7 @@ class TokenLog(ScrollView, can_focus=True):
         self._navigator = Navigator(self.page)
         self.cursor: Cursor | None = None
         self.metric: TokenMetric | None = None
-        self.rendered = False
+        self.presentation = Presentation(self.page)
         self._painter = Painter(self)
         self._follows = True
         self._wrapping = False
@@ -71,9 +72,7 @@ class TokenLog(ScrollView, can_focus=True):
 
     def show(self, blocks: Sequence[Block]) -> None:
         """Replace all blocks and scroll to the end."""
-        for block in blocks:
-            if isinstance(block, ReplyBlock):
-                block.rendered = self.rendered
+        self.presentation.apply(blocks)
         self.page.show(blocks)
         if self.cursor and self.page.place_of(self.cursor.reply) is None:
             self.cursor = None
@@ -83,8 +82,7 @@ class TokenLog(ScrollView, can_focus=True):
 
     def append(self, block: Block) -> None:
         """Add one block at the end."""
-        if isinstance(block, ReplyBlock):
-            block.rendered = self.rendered
+        self.presentation.apply([block])
         self.page.append(block)
         self.refresh()
         self._fit()
@@ -273,6 +271,8 @@ class TokenLog(ScrollView, can_focus=True):
             return
         if cursor is not None:
             self.render_markdown(False)
+            if self.presentation.open(cursor.reply, cursor.step):
+                self._lay_out()
         old, self.cursor = self._cursor_position(), cursor
         self._goal = None
         if cursor is None:
@@ -348,26 +348,33 @@ class TokenLog(ScrollView, can_focus=True):
         if (cursor := self._navigator.token_near(row, event.x)) is not None:
             self.set_cursor(cursor)
 
-    # --- Markdown ---------------------------------------------------------------
+    # --- Markdown, and thinking ---------------------------------------------------
 
     def render_markdown(self, rendered: bool) -> None:
         """Show finished replies as Markdown, or token by token; the cursor needs tokens."""
-        if rendered == self.rendered:
+        if rendered == self.presentation.rendered:
             return
         if rendered:
             self.set_cursor(None)
-        self.rendered = rendered
-        for place, block in enumerate(self.blocks):
-            if isinstance(block, ReplyBlock):
-                block.rendered = rendered
-                self.page.forget(place)
+        self.presentation.render(rendered)
+        self._lay_out()
+
+    def fold_thinking(self, folded: bool) -> None:
+        """Show thinking that is over as one line, which the cursor leaves, or all of it."""
+        cursor = self.cursor
+        block = None if cursor is None else self.block_of(cursor.reply)
+        if folded and cursor and block and block.is_thought(cursor.step):
+            self.set_cursor(None)
+        self.presentation.fold(folded)
         self._lay_out()
 
     # --- searching --------------------------------------------------------------
 
     def search(self, query: str) -> None:
-        """Highlight all hits; an empty query ends the search."""
+        """Highlight all hits, in thinking too; an empty query ends the search."""
         self.finder.look_for(query)
+        if self.presentation.search(bool(query)):
+            self._lay_out()
         self.refresh()
 
     def move_to_hit(self, direction: int, *, from_here: bool = False) -> bool:

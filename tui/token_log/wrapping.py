@@ -17,11 +17,11 @@ _FRAGMENT = re.compile(r"\n|[^\S\n]+|\S+")
 TAB = "    "
 
 # Kinds of spans in a token log. Messages, replies and notes:
-SAID = ("said", "told", "text", "special", "newline", "note", "match")
+SAID = ("said", "told", "text", "thought", "special", "newline", "note", "match")
 # What the log says about them; a search skips these:
 LABELS = (
     *("you", "system", "head-before", "head-after", "head-amplified", "mark", "finish"),
-    *("hit-head", "picked"),
+    *("hit-head", "picked", "fold"),
 )
 # Prefix of the kinds of rendered Markdown; the attributes to draw it with follow.
 RENDERED = "md:"

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
+from textual.reactive import Reactive, reactive
 from textual.widgets import TextArea
 
 from logit_amp_chat.core.text import editable
@@ -26,6 +27,7 @@ class Composer(TextArea):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("composer")]
+    cursor_blink: Reactive[bool] = reactive(False, init=False)  # as in LineInput
 
     @dataclass
     class Submitted(Message):

@@ -8,7 +8,7 @@ import pytest
 
 from logit_amp_chat.core.chat.pending_request import PendingRequest
 from logit_amp_chat.core.protocol import Lane, Prefill, Request
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from tests.core.samples import reply, step
 
 

@@ -101,6 +101,14 @@ def test_what_an_editor_cannot_hold_is_no_change() -> None:
     assert prefix(log, "a[2J b\nd") == ((0, 1, 2), "d")
 
 
+def test_the_blank_that_separates_a_reply_from_its_prompt_stays_out_of_sight() -> None:
+    log = log_of(" The", " otter", "<end>")
+    assert EditedReply(log).text == log.text == "The otter"
+    assert prefix(log, "The fox") == ((0,), " fox")
+    assert prefix(log, "A fox") == ((), " A fox")
+    assert EditedReply(log).offset(1) == 3
+
+
 def test_a_step_has_its_place_in_the_text() -> None:
     log = log_of("<a>", "The", " otter", "<end>")
     edited = EditedReply(log)

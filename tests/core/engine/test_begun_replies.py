@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.chat.prefix import EditedReply
+from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import ContextError, UsageError
 from logit_amp_chat.core.protocol import Event, Forget, Lane, Noticed, Request
-from logit_amp_chat.core.records import Finish, Message, Record, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, Record, Reply, Step
 from logit_amp_chat.core.samples import Draw, PromptRead, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 
 MakeProfile = Callable[..., Profile]
@@ -50,6 +53,12 @@ def steps(found: Sequence[Event]) -> list[Step]:
 
 def replies(found: Sequence[Event]) -> list[Reply]:
     return [event for event in found if isinstance(event, Reply)]
+
+
+def logs(engine: LocalEngine, found: Sequence[Event]) -> list[ReplyLog]:
+    kinds = (Reply, Step, Finish)
+    records = [event for event in found if isinstance(event, kinds)]
+    return list(Conversation([engine.opened.session, *records]).replies.values())
 
 
 def test_it_equals_a_forced_prefix_in_every_lane(engine: LocalEngine) -> None:
@@ -151,6 +160,43 @@ def test_a_blank_at_its_end_is_kept_and_said(engine: LocalEngine) -> None:
     (said,) = (event for event in found if isinstance(event, Noticed))
     assert "ends in a blank" in said.sentence
     assert not any(isinstance(e, Noticed) for e in events(engine, ask(begin="The sea")))
+
+
+def test_a_text_right_behind_a_prompt_that_ends_in_a_word_is_said(
+    engine: LocalEngine, tiny_pair: MakeProfile
+) -> None:
+    plain = replace(engine.pair, template=None)  # it ends in "Assistant:"
+    for begin, sentences in (("The sea", 1), (" The sea", 0), ("\nThe sea", 0)):
+        found = events(LocalEngine(tiny_pair(), plain), ask(begin=begin))
+        assert sum(isinstance(event, Noticed) for event in found) == sentences
+
+
+def test_an_edited_reply_equals_its_tokens_from_nothing() -> None:
+    """On the bundled pair: what is unchanged has the very ids that were sampled."""
+    demo = LocalEngine.open(load_profile("demo"))
+    asked = (replace(ASKED[0], text="Tell me about owls."),)
+    lane = (Lane(reply="r-1", name="amplified", alpha=1.5),)
+    whole = Request(messages=asked, lanes=lane, sampling=FREE)
+    (old,) = logs(demo, events(demo, whole))
+    text = old.text[: len(old.text) // 2] + ", and the lighthouse"
+    kept, typed, edits = EditedReply(old).prefix(text)
+    assert kept == tuple(step.token for step in old.steps[: len(kept)])
+    assert len(kept) > 2
+    assert typed
+
+    found = events(demo, replace(whole, forced=kept, begin=typed, edits=edits))
+    (new,) = logs(demo, found)
+    assert new.text.startswith(text)
+    again = replace(whole, forced=new.forced, sampling=new.reply.sampling)
+    assert steps(found) == steps(events(demo, again))
+    for one, other in zip(new.steps[: len(kept)], old.steps, strict=False):
+        assert one.token == other.token
+        assert one.logp.after == pytest.approx(other.logp.after, abs=1e-4)
+        assert one.kl == pytest.approx(other.kl, abs=1e-4)
+
+    demo.apply(Forget())
+    (result,) = replay(demo, [new])
+    assert result.identical
 
 
 def test_in_a_process_of_its_own_too(engine: LocalEngine, tiny_pair: MakeProfile) -> None:

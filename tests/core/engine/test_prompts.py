@@ -14,7 +14,8 @@ from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Engine, Event, Idle, Lane, Noticed, Request
-from logit_amp_chat.core.records import Message, PromptIds, Reply, Sampling
+from logit_amp_chat.core.records import Message, PromptIds, Reply
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import TEMPLATE, save_side
 
 QUESTION = Message(id="m", parent=None, role="user", text="Hi")

@@ -18,7 +18,7 @@ from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import ContextError, LogitAmpError, UsageError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Drain, Event, Idle, Lane, Noticed, Request, Stop
-from logit_amp_chat.core.records import PromptIds, Sampling, Step
+from logit_amp_chat.core.records import PromptIds, Step
 from logit_amp_chat.core.samples import (
     Draw,
     Given,
@@ -29,6 +29,7 @@ from logit_amp_chat.core.samples import (
     SampleProgress,
     SamplePrompt,
 )
+from logit_amp_chat.core.sampling import Sampling
 from tests.core.engine.sampling import (
     FREE,
     GRID,

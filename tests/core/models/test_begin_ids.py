@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from logit_amp_chat.core.models.begin_ids import begin_ids
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from tests.core.models.tiny_tokenizers import byte_level, sentencepiece_bpe, unigram, wordpiece
 from tests.models import tiny_tokenizer
@@ -20,7 +21,8 @@ def ids_of(tokenizer: Any, text: str) -> tuple[int, ...]:
 
 
 def given(tokenizer: Any, before: tuple[int, ...], text: str, **options: bool) -> tuple[int, ...]:
-    return begin_ids(tokenizer, TokenBytes(tokenizer), before, text, **options)
+    chat = ChatTemplate(tokenizer, "{{ '<think>' }}", (None, None))
+    return begin_ids(chat, TokenBytes(tokenizer), before, text, **options)
 
 
 def spelled(tokenizer: Any, ids: tuple[int, ...]) -> str:
@@ -79,6 +81,15 @@ def test_a_special_token_is_text_unless_it_is_meant() -> None:
     before = ids_of(tokenizer, "<|assistant|>")
     assert given(tokenizer, before, "a<|end|>") == tuple(plain)
     assert given(tokenizer, before, "a<|end|>", special=True) == ids_of(tokenizer, "a<|end|>")
+
+
+def test_a_template_s_own_marks_are_meant() -> None:
+    """Replies begin with <think> as models write it: it is how they think, and no message."""
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["<think>"])
+    (think,) = ids_of(tokenizer, "<think>")
+    before = ids_of(tokenizer, "<|assistant|>")
+    assert given(tokenizer, before, "<think>a") == (think, *ids_of(tokenizer, "a"))
 
 
 def test_half_a_character_may_stand_before() -> None:

@@ -80,9 +80,8 @@ def test_cut_off_thinking_is_no_answer() -> None:
 
 
 def test_marks_that_are_only_mentioned_are_text() -> None:
-    read = parts(
-        "Write `", "<think>", "` and `", "</think>", "` around it, or <", "tool_call", ">."
-    )
+    said = ("Write `", "<think>", "` and `", "</think>", "` around it, or <", "tool_call", ">.")
+    read = parts(*said)
     assert [kind for kind, _ in seen(read)] == ["answer"]
 
 
@@ -160,6 +159,24 @@ def test_the_revision_changes_with_every_mark_and_only_then() -> None:
         read.add(Token(text))
         revisions.append(read.revision)
     assert revisions == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("said", "settled"),
+    [
+        (("<",), 0),
+        (("Hi <",), 4),
+        (("Hi\n", "<th"), 3),
+        (("<think>", "Hm", "</"), 9),
+        (("<think>", "Hm", "</x"), 12),
+        (("<think>", "Hm", "</think>", "Hi <th"), 23),
+    ],
+)
+def test_what_may_begin_a_mark_is_not_settled(said: tuple[str, ...], settled: int) -> None:
+    read = ReplyParts()
+    for text in said:
+        read.add(Token(text))
+    assert read.settled == settled
 
 
 @pytest.mark.parametrize("seed", range(200))

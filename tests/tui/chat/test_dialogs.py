@@ -8,7 +8,8 @@ import pytest
 from textual.command import CommandList
 
 from logit_amp_chat.core.chat.settings import Settings
-from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.help import HelpScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen

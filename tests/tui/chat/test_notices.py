@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.chat.settings import Settings
-from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.sampling import Sampling
 from tests.tui.chat_driver import Chat, open_chat, text_of
 
 SAME = "At T 0 another seed gives the same text."

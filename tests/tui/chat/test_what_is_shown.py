@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from textual.widgets import Input
 
 from logit_amp_chat.core.chat.settings import Settings
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.tui.dialogs.note import NameScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from logit_amp_chat.core.config.profile import Profile, Side
-from logit_amp_chat.core.records import Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, FinishReason, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.jsonl import from_line
 from logit_amp_chat.tui.commands import main as cli
 from tests.tui.scripted_engine import ScriptedEngine
@@ -62,6 +63,22 @@ def test_split_characters_are_joined(engine: ScriptedEngine, pair: str, capsys: 
     assert capsys.readouterr().out == "café\ufffd\n"
 
 
+def test_thinking_goes_to_stderr(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
+    engine.says = [b"<", b"think", b">\n", b"Hm", b".\n", b"</think>", b"\n\n", b"It is", b" 4 < 5"]
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "It is 4 < 5\n"
+    assert err.endswith("note: the head is in 16 bit\nHm.\n\n")
+
+
+def test_the_blank_between_prompt_and_reply_is_not_printed(
+    engine: ScriptedEngine, pair: str, capsys: Capture
+) -> None:
+    engine.says = [b" one", b" two"]
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi"]) == 0
+    assert capsys.readouterr().out == "one two\n"
+
+
 def test_jsonl_is_a_transcript(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
     cli.run(["reply", "--profile", pair, "--prompt", "Hi", "--system", "Be kind", "--jsonl"])
     records = [from_line(line) for line in capsys.readouterr().out.splitlines()]
@@ -85,6 +102,12 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--min-p": 0.1,
         "--plausibility": 0.2,
         "--ends": "after",
+        "--repetition-penalty": 1.1,
+        "--dry-multiplier": 0.8,
+        "--dry-base": 2,
+        "--dry-allowed-length": 3,
+        "--dry-breakers": r"\n",
+        "--penalize": "all",
         "--seed": 9,
         "--max-new-tokens": 7,
         "--top": 3,
@@ -95,6 +118,7 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--device": "cpu",
     }
     flags = [str(word) for item in given.items() for word in item]
+    flags += ["--stop", r"\nUser:", "--stop", "a|b"]
     assert cli.run(["reply", "--profile", pair, "--prompt", "Hi", "--raw", "--jsonl", *flags]) == 0
     assert engine.request is not None
     assert engine.request.sampling == Sampling(
@@ -106,6 +130,13 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         ends="after",
         seed=9,
         max_new_tokens=7,
+        stop=("\nUser:", "a|b"),
+        repetition_penalty=1.1,
+        dry_multiplier=0.8,
+        dry_base=2.0,
+        dry_allowed_length=3,
+        dry_breakers=("\n",),
+        penalize="all",
     )
     assert (engine.request.raw, engine.request.top) == (True, 3)
     assert engine.request.begin == "Sure, here"
@@ -178,6 +209,34 @@ def test_json_on_a_terminal_is_escaped_and_still_the_same(
     assert steps[0].text == "\x9b31m \U000e0041"
     assert "\x9b" not in out
     assert "\U000e0041" not in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--stop", ""], "--stop: expected a text that is not empty, found nothing"),
+        (["--repetition-penalty", "0"], "--repetition-penalty: expected a number greater than 0"),
+        (["--dry-base", "0.5"], "--dry-base: expected a number greater than or equal to 1"),
+        (["--penalize", "before"], "--penalize: expected 'amplified' or 'all', found before"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    engine: ScriptedEngine, pair: str, capsys: Capture, flags: list[str], said: str
+) -> None:
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi", *flags]) == 2
+    assert said in capsys.readouterr().err.replace("\n", " ")
+    assert engine.request is None
+
+
+def test_a_stop_string_is_never_printed(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
+    """Not even its beginning, before it is known to be one."""
+    engine.says = [b"Hi\nUs", b"er: Me"]
+    engine.stop = "\nUser:"
+    command = ["reply", "--profile", pair, "--prompt", "Hi", "--alpha", "1"]
+    assert cli.run([*command, "--stop", r"\nUser:"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "Hi\n"
+    assert r'α +1: ended by the stop string "\nUser:"' in err
 
 
 @pytest.mark.parametrize(

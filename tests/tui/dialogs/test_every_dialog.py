@@ -14,11 +14,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.chat.openings import MessageOpenings
+from logit_amp_chat.core.chat.prefix import EditedReply
 from logit_amp_chat.core.chat.session import Draft
 from logit_amp_chat.core.chat.settings import Settings
 from logit_amp_chat.core.chat.turn_prompts import draft_prompts
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.core.records import Candidate, LogProbs, Sampling
+from logit_amp_chat.core.records import Candidate, LogProbs
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
@@ -32,6 +34,7 @@ from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
 from logit_amp_chat.tui.dialogs.prompt import PromptScreen
 from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
+from logit_amp_chat.tui.dialogs.reply_text import BeginScreen, EditReplyScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
@@ -93,8 +96,17 @@ def raised_tokens() -> Dialog[Any]:
     return RaisedTokensScreen([log], [log])
 
 
+def edit_reply() -> Dialog[Any]:
+    """A long text that would be markup, and special tokens that an edit would leave out."""
+    log = ReplyLog(reply())
+    for index, text in enumerate(["<|a|>", "Otters [/INST]\x1b[31m", *[" eat fish"] * 40, "<|b|>"]):
+        log.add(step(index, text, special=text.startswith("<|")))
+    return EditReplyScreen(EditedReply(log), "Otters [/INST][31m eat crabs ")
+
+
 DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "alpha": lambda folder: AlphaScreen(1.5),
+    "begin": lambda folder: BeginScreen("Sure, [/INST] here\x1b[31m", answers=True),
     "chats": chats,
     "copy": lambda folder: CopyScreen(
         [
@@ -104,6 +116,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
             Copy("c", "the conversation", "all of it, as Markdown, 2.1 kB", "…"),
         ]
     ),
+    "edit_reply": lambda folder: edit_reply(),
     "export": lambda folder: ExportScreen(Path("chats/otters.md")),
     "help": lambda folder: HelpScreen(
         [

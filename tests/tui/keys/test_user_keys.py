@@ -88,7 +88,7 @@ def test_every_mistake_is_said_on_one_line(tmp_path: Path) -> None:
 
 async def test_own_keys_act_and_stand_in_footer_and_help(tmp_path: Path) -> None:
     engines = Engines()
-    path = written(tmp_path, "alpha_up: ctrl+k\ncompare_letter: z\n")
+    path = written(tmp_path, "alpha_up: ctrl+k\ncompare_letter: j\n")
     app = ChatApp(make_session(tmp_path, engines), path)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = app.screen
@@ -99,7 +99,7 @@ async def test_own_keys_act_and_stand_in_footer_and_help(tmp_path: Path) -> None
         await pilot.press("ctrl+k", "f3")
         assert app.session.alpha == 1.1, "the usual key has no meaning any more"
         assert "ctrl+k α+" in text_of(screen.view.keys)
-        await pilot.press("escape", "z")
+        await pilot.press("escape", "j")
         assert app.session.comparing
         await pilot.press("question_mark")
         await until(pilot, lambda: app.screen is not screen)
