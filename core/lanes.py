@@ -24,9 +24,10 @@ def lane_name(alpha: float) -> str:
 
 
 def lane_names(alphas: Sequence[float]) -> list[str]:
-    """The keys of lanes that are decoded together.
+    """The keys of lanes that are decoded together, wherever they are asked for.
 
-    A single α beside before and after is the amplified lane, which a chat goes on with.
+    A single α beside before and after is the amplified lane, which a chat goes on with. In a
+    comparison in the chat that is the live lane, and every other one has its `lane_name`.
     """
     others = {alpha for alpha in alphas if alpha not in FIXED_ALPHA.values()}
     alone = others if len(others) == 1 else ()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from logit_amp_chat.core.records import NO_LIMIT, Sampling
+from logit_amp_chat.core.records import NO_LIMIT
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.text import typed
 
 MINUS = "−"
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -27,9 +29,11 @@ def exact(value: float) -> str:
     return repr(value).removesuffix(".0").replace("-", MINUS)
 
 
-def setting(value: float | str) -> str:
-    """The value of one of Sampling's fields: an exact number, or a word as it is."""
-    return value if isinstance(value, str) else exact(value)
+def setting(value: float | str | Sequence[str]) -> str:
+    """The value of one of Sampling's fields: an exact number, a word, or texts as typed."""
+    if isinstance(value, str):
+        return value
+    return typed(value) if isinstance(value, Sequence) else exact(value)
 
 
 def nats(value: float, width: int = 0) -> str:
@@ -155,7 +159,8 @@ def spark(values: Iterable[float], low: float, high: float) -> str:
 
 
 def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
-    """The temperature, every filter that is not off, and `ends` where they are not mixed.
+    """The temperature, every filter that is not off, `ends` where they are not mixed, and
+    `penalize` where that says more than that α = −1 and 0 are not penalized.
 
     All of it in `room` cells if it can be.
 
@@ -167,24 +172,28 @@ def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) ->
         ("top-p", "p", sampling.top_p, 1),
         ("top-k", "k", sampling.top_k, 0),
         ("min-p", "m", sampling.min_p, 0),
+        ("repetition", "r", sampling.repetition_penalty, 1),
+        ("DRY", "d", sampling.dry_multiplier, 0),
     )
     acting = [(name, short, exact(value)) for name, short, value, off in filters if value != off]
     long = [f"{name} {value}" for name, _, value in acting]
     if sampling.temperature == 0:
         long = ["T 0 (argmax)" if part == "T 0" else part for part in long]
-    ends = [f"ends {sampling.ends}"] if sampling.ends != "mix" else []
-    long += ends
+    words = [f"ends {sampling.ends}"] if sampling.ends != "mix" else []
+    penalizes = sampling.repetition_penalty != 1 or sampling.dry_multiplier > 0
+    words += [f"penalize {sampling.penalize}"] if penalizes and sampling.penalize == "all" else []
+    long += words
     forms = [
         "  ".join([*long, f"seed {sampling.seed}"]) if seed else "",
         "  ".join(long),
-        " ".join([*(f"{short} {value}" for _, short, value in acting), *ends]),
+        " ".join([*(f"{short} {value}" for _, short, value in acting), *words]),
         " ".join(
             [
                 *(
                     short + value.removeprefix("0") if value != "0" else f"{short}0"
                     for _, short, value in acting
                 ),
-                *ends,
+                *words,
             ]
         ),
     ]

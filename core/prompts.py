@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from logit_amp_chat.core.records import (
-    Ends,
-    Message,
-    PromptIds,
-    Reply,
-    Sampling,
-    TemplateValue,
-)
+from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.sampling import Ends, Sampling
 
 
 def turn_of(messages: Sequence[Message]) -> int:
@@ -24,6 +18,19 @@ def turn_of(messages: Sequence[Message]) -> int:
 def parent_of(messages: Sequence[Message]) -> str | None:
     """The id of the message that is answered."""
     return messages[-1].id if messages else None
+
+
+def system_prompt(history: Iterable[Message]) -> Message | None:
+    """The system prompt in force after `history`; None: the template's own.
+
+    An empty one takes back the one before it. Without one before it, it removes the template's
+    own, and is in force itself.
+    """
+    found: Message | None = None
+    for message in history:
+        if message.role == "system":
+            found = message if message.text or found is None else None
+    return found
 
 
 class PromptToken(NamedTuple):
@@ -39,7 +46,10 @@ class PromptToken(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRequest:
-    """Render what a `Request` with these fields would give to the models; nothing is computed."""
+    """Render what a `Request` with these fields would give to the models; nothing is computed.
+
+    With `recorded` the prompt is those ids, as a reply has them, and not rendered anew.
+    """
 
     messages: tuple[Message, ...]
     raw: bool = False
@@ -47,6 +57,7 @@ class PromptRequest:
     template: Mapping[str, TemplateValue] | None = None
     forced: tuple[int, ...] = ()
     begin: str = ""
+    recorded: PromptIds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +66,14 @@ class PromptTokens:
 
     `notices` say, a sentence each, what differs from what one would expect: a system prompt
     that the template adds or ignores, a reply that could not be placed as it was sampled.
+    `added` is how many tokens of before and after no message says; None where that is uncertain.
     """
 
     before: tuple[PromptToken, ...]
     after: tuple[PromptToken, ...]
     given: tuple[PromptToken, ...] = ()
     notices: tuple[str, ...] = ()
+    added: tuple[int | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,5 +108,6 @@ class OpeningsRequest:
             prompt=prompt,
             forced=len(self.path),
             raw=self.raw,
-            top=self.top,
+            candidates=self.top,
+            template=dict(self.template or {}),
         )

@@ -30,11 +30,11 @@ from logit_amp_chat.core.records import (
     Opening,
     PromptIds,
     Reply,
-    Sampling,
     Session,
     Step,
     TemplateValue,
 )
+from logit_amp_chat.core.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,8 @@ class Request:
     `messages` is the history from the first message to the one to be answered,
     with kept replies as assistant messages. With `raw` the last message is used
     as it is, without a chat template. `forced` token ids begin every lane.
-    The text `begin` follows them, tokenized where it stands. `edits` is recorded with the reply.
+    The text `begin` follows them, tokenized where it stands; tokens that are given count as
+    those of the reply, but for `begin` where it `edits` one. That is recorded with the reply.
     `top` candidates of each kind go into every step. `time` is the moment that a template
     may write, as records have it; None: when the session was opened. `template` are the
     variables that it gets; None: the profile's.
@@ -127,8 +128,9 @@ class Request:
             prompt=prompt,
             forced=min(forced, sampling.max_new_tokens),
             raw=self.raw,
-            top=self.top,
+            candidates=self.top,
             follows=lane.follows,
+            edits=self.edits,
         )
 
 
@@ -160,7 +162,7 @@ class ScoreRequest:
             prompt=self.prompt,
             forced=len(self.tokens),
             raw=True,
-            top=self.top,
+            candidates=self.top,
         )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from logit_amp_chat.core.records import Ends, Message, PromptIds, Step, TemplateValue
+from logit_amp_chat.core.records import Message, PromptIds, Step, TemplateValue
+from logit_amp_chat.core.sampling import Ends
 
 if TYPE_CHECKING:
     import numpy

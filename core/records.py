@@ -1,27 +1,35 @@
 """The records that screen, transcript and exports are made from.
 
-One record is one line of a transcript (JSON Lines, version 1). The same
-objects travel from the engine to the app, so that what is shown is what is
-saved. Log-probabilities are natural logs of unmasked distributions at
-temperature 1; divergences and entropies are in nats.
+One record is one line of a transcript (JSON Lines, version 2; version 1 is read as
+well). The same objects travel from the engine to the app, so that what is shown is
+what is saved. A field's name has one JSON type in all records. Log-probabilities are
+natural logs of unmasked distributions at temperature 1; divergences and entropies are
+in nats.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, Field
 
-VERSION = 1
+from logit_amp_chat.core.json_types import AsColumns, NullAs
+from logit_amp_chat.core.sampling import Ends, Sampling
+
+VERSION = 2
 NO_LIMIT = 1 << 30
 """The context, in tokens, of a model that has none: recurrent states hold any length."""
 
 Role = Literal["system", "user", "assistant"]
-Ends = Literal["mix", "after"]
 FinishReason = Literal["stop", "length", "context", "cancelled", "error"]
+LogProb = Annotated[float, NullAs(-math.inf)]
+"""Natural logarithm of a probability; log 0 is null in JSON."""
+Nats = Annotated[float, NullAs(math.inf)]
+"""A divergence; an infinite one is null in JSON."""
 TemplateValue = str | bool | int | float | None
 """What a variable of a chat template may be set to."""
 
@@ -36,36 +44,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class Sampling(BaseModel):
-    """How a lane picks its next token.
-
-    `top_k` 0, `top_p` 1, `min_p` 0 and `plausibility` 0 switch a filter off;
-    `temperature` 0 is argmax. `plausibility` τ masks tokens with
-    p_after < τ · max p_after, in lanes with α > 0 only. With `ends` "after"
-    every lane, α = −1 too, gives end-of-turn tokens the probability that
-    `after` gives them, whatever `before` makes of them; "mix" mixes them like
-    any other token.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    temperature: Annotated[float, Field(ge=0)] = 0.7
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
-    top_k: Annotated[int, Field(ge=0)] = 0
-    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    plausibility: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    ends: Ends = "mix"
-    max_new_tokens: Annotated[int, Field(ge=1)] = 512
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-
-
 @dataclass(frozen=True, slots=True)
 class LogProbs:
     """log p of one token under each of the three distributions, in nats."""
 
-    before: float
-    after: float
-    amplified: float
+    before: LogProb
+    after: LogProb
+    amplified: LogProb
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +70,12 @@ class Candidate(NamedTuple):
     before: float
     after: float
     amplified: float
+
+
+Candidates = Annotated[tuple[Candidate, ...], AsColumns(*Candidate._fields)]
+Spans = Annotated[
+    tuple[tuple[int, Role, int, int], ...], AsColumns("message", "role", "start", "end")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +119,8 @@ class CacheCheck:
     """
 
     use: str
-    kl: float
-    largest: float
+    kl: Nats
+    largest: Nats
     limit: float
     failed: dict[str, str] = field(default_factory=dict)
     unchecked: tuple[int, ...] = ()
@@ -140,7 +131,8 @@ class Session:
     """The profile, models and versions that the following records were made with.
 
     `vocabulary` is a hash of the vocabulary without added tokens; `context` is
-    in tokens; a reply ends after any of the ids `end_of_turn`. `caches` are the checks of
+    in tokens; a reply ends after any of the ids `end_of_turn`, and before any of the texts `stop`
+    unless it is raw. `caches` are the checks of
     before, after, of both together, where both are one model, and of captured steps; None if
     they were skipped.
     """
@@ -158,6 +150,7 @@ class Session:
     context: int
     vocabulary: str | None = None
     end_of_turn: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
     caches: dict[str, CacheCheck] | None = None
 
 
@@ -188,6 +181,7 @@ class Reply:
     this lane's own history continues, where that is not the one before `parent`. `edits` is
     the reply whose text the user changed into what was given. The prompt was rendered with
     the variables `template` at the moment `time`; where it `thinks`, it left thinking open.
+    Its steps have so many `candidates` of each kind. (Version 1: `top`, and an opening's `size`.)
     """
 
     type: Literal["reply"] = "reply"
@@ -201,7 +195,7 @@ class Reply:
     prompt: PromptIds
     forced: int = 0
     raw: bool = False
-    top: int = 10
+    candidates: Annotated[int, Field(validation_alias=AliasChoices("candidates", "top"))] = 10
     follows: str | None = None
     edits: str | None = None
     template: dict[str, TemplateValue] = field(default_factory=dict)
@@ -230,10 +224,10 @@ class Step:
     special: bool = False
     logp: LogProbs
     rank: Ranks
-    kl: float
-    kl_amplified: float
-    entropy: float
-    top: tuple[Candidate, ...] = ()
+    kl: Nats
+    kl_amplified: Nats
+    entropy: Nats
+    top: Candidates = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +242,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """A lane ended: why, after how many tokens and seconds."""
+    """A lane ended: why, after how many tokens and seconds.
+
+    `stop` is the stop string that its last token completes, where that ended it: the reply's
+    text ends before it.
+    """
 
     type: Literal["finish"] = "finish"
     reply: str
@@ -256,6 +254,7 @@ class Finish:
     tokens: int
     seconds: float
     error: str | None = None
+    stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,23 +262,25 @@ class Opening:
     """How each distribution goes on after `path`, the tokens that begin an answer to `parent`.
 
     Measured, not sampled: `path` has the log-probability of each of its tokens after those
-    before it, `top` the candidates for the next one as in a step (`size` of each kind).
+    before it, `top` those for the next one as in a step, so many `candidates` of each kind.
     `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step. `ends` is
-    what `amplified` does with end-of-turn tokens (see `Sampling`).
+    what `amplified` does with end-of-turn tokens (see `Sampling`). The prompt was rendered with
+    the variables `template`.
     """
 
     type: Literal["opening"] = "opening"
     parent: str | None
     alpha: float
-    path: tuple[Candidate, ...] = ()
+    path: Candidates = ()
     prompt: PromptIds
     raw: bool = False
-    size: int
-    kl: float
-    kl_amplified: float
-    entropy: float
-    top: tuple[Candidate, ...]
+    candidates: Annotated[int, Field(validation_alias=AliasChoices("candidates", "size"))]
+    kl: Nats
+    kl_amplified: Nats
+    entropy: Nats
+    top: Candidates
     ends: Ends = "mix"
+    template: dict[str, TemplateValue] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -308,8 +309,8 @@ class Document:
     text: str
     tokens: int
     offsets: tuple[tuple[int, int], ...]
-    spans: tuple[tuple[int, Role, int, int], ...] = ()
-    threshold: float
+    spans: Spans = ()
+    threshold: Nats
     alphas: tuple[float, ...] = (0.0,)
     window: int
     stride: int

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 # Short names of format and control characters; the rest show their code point.
@@ -151,3 +153,25 @@ def short_path(path: Path) -> str:
         return f"~/{path.relative_to(Path.home())}"
     except ValueError:
         return str(path)
+
+
+# --- texts in one line of input -------------------------------------------------------
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "|": "|"}
+_TYPED = {ord(value): f"\\{name}" for name, value in _ESCAPES.items()}
+
+
+def unescaped(text: str) -> str:
+    """A text that was typed in one line, with its escapes: n, t, r, | and \\ after a \\."""
+    return re.sub(r"\\([ntr\\|])", lambda found: _ESCAPES[found[1]], text)
+
+
+def typed(texts: Iterable[str]) -> str:
+    """Texts as one types them in one line, with | between them; `parsed` undoes it."""
+    return "|".join(text.translate(_TYPED) for text in texts)
+
+
+def parsed(line: str) -> tuple[str, ...]:
+    """The texts of a line that has | between them; none of an empty one."""
+    parts = re.findall(r"(?s)((?:\\.|[^|\\]|\\\Z)*)(?:\||\Z)", line)
+    return tuple(unescaped(part) for part in parts if part)

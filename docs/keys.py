@@ -18,6 +18,7 @@ PLACES: dict[Place, str] = {
     "transcript": "transcript",
     "candidates": "candidates",
     "openings": "openings",
+    "prompt": "a prompt",
     "reading": "a text that is read",
     "sweep": "a sweep",
     "search": "search",

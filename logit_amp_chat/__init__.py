@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         token_changes,
     )
     from logit_amp_chat.core.api.loss import LossCurve
+    from logit_amp_chat.core.api.mirror import mirror
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
         TranscriptError,
         UsageError,
     )
-    from logit_amp_chat.core.records import Candidate, Message, Sampling, Step
+    from logit_amp_chat.core.records import Candidate, Message, Step
+    from logit_amp_chat.core.sampling import Sampling
     from logit_amp_chat.core.transcripts.jsonl import read_records
 
 _HOMES = {
@@ -50,6 +52,7 @@ _HOMES = {
         "token_changes",
     ),
     "core.api.loss": ("LossCurve",),
+    "core.api.mirror": ("mirror",),
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
@@ -65,7 +68,8 @@ _HOMES = {
         "TranscriptError",
         "UsageError",
     ),
-    "core.records": ("Candidate", "Message", "Sampling", "Step"),
+    "core.records": ("Candidate", "Message", "Step"),
+    "core.sampling": ("Sampling",),
     "core.transcripts.jsonl": ("read_records",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -93,6 +97,7 @@ __all__ = [
     "TranscriptError",
     "UsageError",
     "load_profile",
+    "mirror",
     "most_lowered",
     "most_raised",
     "open_pair",

@@ -21,9 +21,11 @@ from textual.command import Provider
 from textual.driver import Driver
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
+from textual.widgets import TextArea
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.settings import prefer_profile
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.errors import LogitAmpError
@@ -35,6 +37,9 @@ from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.user_keys import keymap_path, read_keymap
 from logit_amp_chat.tui.terminal.capabilities import check_terminal
+from logit_amp_chat.tui.terminal.key_bunch import Lines
+from logit_amp_chat.tui.terminal.key_order import KeyOrder
+from logit_amp_chat.tui.terminal.size import follow_terminal
 from logit_amp_chat.tui.theme import DARK, LIGHT
 
 GIVE_UP_SECONDS = 1.0
@@ -69,6 +74,7 @@ class ChatApp(App[int]):
         self._chat: ChatScreen | None = None
         self._problem: LogitAmpError | None = None
         self._text = text
+        self._keys = KeyOrder(self, self._give)
         if keys is not None:
             self._take_keys(keys)
         self.backstop: threading.Timer | None = None
@@ -88,12 +94,25 @@ class ChatApp(App[int]):
             self.set_keymap(keys)
 
     async def on_event(self, event: events.Event) -> None:
+        """Keys and what is pasted act in their order, everything else at once."""
+        if isinstance(event, events.Key | events.Paste | Lines) and not event.is_forwarded:
+            await self._keys.take(event)
+        else:
+            await super().on_event(event)
+
+    async def _give(self, event: events.Event) -> None:
         """Let the screen see a key first: focus has to move before the next key arrives."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            screen = self.screen_stack[-1] if self.screen_stack else None
-            if isinstance(screen, ChatScreen | Dialog) and screen.meet(event):
+        screen = self.screen_stack[-1] if self.screen_stack else None
+        if isinstance(event, Lines):
+            written = isinstance(self.focused, TextArea)
+            if written or (isinstance(screen, ChatScreen) and event.has_words):
+                event = events.Paste(event.text)
+            else:
+                self._keys.take_first(event.keys)
                 return
-        await super().on_event(event)
+        typed = event if isinstance(event, events.Key | events.Paste) else None
+        if not (typed and isinstance(screen, ChatScreen | Dialog) and screen.meet(typed)):
+            await super().on_event(event)
 
     def get_driver_class(self) -> type[Driver]:
         """The usual one, or of the usual one for terminals ours, which leaves nothing behind."""
@@ -203,13 +222,14 @@ def run_chat(
     TranscriptError where `resume` cannot be continued.
     """
     check_terminal()
+    follow_terminal()
     session = ChatSession(profile, transcripts, make_engine)
     session.saved.mirror = mirror
     try:
         text = resume if resume is not None and holds_texts(resume) else None
         if resume is not None and text is None:
             session.resume(resume)
-            session.prefer_profile()
+            prefer_profile(session)
         app = ChatApp(session, keymap_path(), text)
         app.run()
     finally:

@@ -66,7 +66,8 @@ def adjusted(
 def refused(error: ValidationError) -> UsageError:
     """pydantic's error about an argument, in words for whoever wrote it."""
     detail = error.errors(include_url=False)[0]
-    return UsageError(f"{detail['loc'][-1]}: {complaint(detail)}.")
+    name = next(part for part in reversed(detail["loc"]) if isinstance(part, str))
+    return UsageError(f"{name}: {complaint(detail)}.")
 
 
 def complaint(detail: ErrorDetails) -> str:

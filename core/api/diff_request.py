@@ -22,7 +22,7 @@ from logit_amp_chat.core.experiments.diff import DiffSettings
 from logit_amp_chat.core.experiments.sources import Source, Sources, read_sources
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.reading import Chat, Recorded, Score
-from logit_amp_chat.core.records import Ends
+from logit_amp_chat.core.sampling import Ends
 from logit_amp_chat.core.text import visible
 
 Text = Prompt | Path | PairReply

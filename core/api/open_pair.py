@@ -62,7 +62,8 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.records import Ends, Finish, Opening, Session, Step, TemplateValue
+from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue
+from logit_amp_chat.core.sampling import Ends
 
 
 def open_pair(

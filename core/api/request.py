@@ -19,7 +19,8 @@ from logit_amp_chat.core.lanes import lane_names
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
-from logit_amp_chat.core.records import Ends, Message, Role, Sampling, TemplateValue, new_id
+from logit_amp_chat.core.records import Message, Role, TemplateValue, new_id
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 from logit_amp_chat.core.text import clean
 
 Prompt = str | Sequence[Message | Mapping[str, str]]
@@ -34,14 +35,15 @@ class Options(TypedDict, total=False):
 
     `template` adds variables of the chat template to the profile's. With `special_tokens` those
     that the messages spell are these tokens, else text. `raw` uses the text as it is, without a
-    chat template; `top` candidates of each kind go into every step; the others set how tokens
-    are sampled (see `Sampling`).
+    chat template; `begin` is what every reply begins with; `top` candidates of each kind go into
+    every step; the others set how tokens are sampled (see `Sampling`).
     """
 
     system: str | None
     template: Mapping[str, TemplateValue] | None
     special_tokens: bool
     raw: bool
+    begin: str | None
     top: int | None
     temperature: float | None
     top_p: float | None
@@ -50,6 +52,13 @@ class Options(TypedDict, total=False):
     plausibility: float | None
     ends: Ends | None
     max_new_tokens: int | None
+    stop: Sequence[str] | None
+    repetition_penalty: float | None
+    dry_multiplier: float | None
+    dry_base: float | None
+    dry_allowed_length: int | None
+    dry_breakers: Sequence[str] | None
+    penalize: Penalize | None
 
 
 def make_request(
@@ -85,6 +94,7 @@ def make_request(
         raw=raw,
         top=_top(options),
         template=_variables(profile, options),
+        begin=clean(options.get("begin") or ""),
     )
 
 
@@ -98,8 +108,9 @@ def _checked(options: Options) -> tuple[bool, str | None, bool]:
     for name, value in (("raw", raw), ("special_tokens", special)):
         if not isinstance(value, bool):
             raise UsageError(f"{name}: expected True or False, found {value!r}.")
-    if not isinstance(system, str | None):
-        raise UsageError(f"system: expected a text, found {system!r}.")
+    for name in ("system", "begin"):
+        if not isinstance(options.get(name), str | None):
+            raise UsageError(f"{name}: expected a text, found {options.get(name)!r}.")
     if raw and system is not None:
         raise UsageError("A raw prompt takes no system prompt.", "Leave one out.")
     return bool(raw), system, bool(special)

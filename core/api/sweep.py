@@ -38,7 +38,8 @@ from logit_amp_chat.core.experiments.sweep.settings import FREE
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.experiments.sweep.table import RATES, rate_rows
 from logit_amp_chat.core.export.atomic_write import write_atomically
-from logit_amp_chat.core.records import Ends, Sampling, Session
+from logit_amp_chat.core.records import Session
+from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 
 if TYPE_CHECKING:
     import pandas
@@ -76,6 +77,13 @@ class SweepOptions(TypedDict, total=False):
     plausibility: float | None
     ends: Ends | None
     max_new_tokens: int | None
+    stop: Sequence[str] | None
+    repetition_penalty: float | None
+    dry_multiplier: float | None
+    dry_base: float | None
+    dry_allowed_length: int | None
+    dry_breakers: Sequence[str] | None
+    penalize: Penalize | None
 
 
 class PairSweep:

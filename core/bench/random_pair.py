@@ -18,6 +18,7 @@ from transformers import (
 
 from logit_amp_chat.core.config.profile import Quantization
 from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.models.architecture import check_docstrings
 from logit_amp_chat.core.models.layers.lora import with_rows
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import LoadedSide, Model
@@ -68,6 +69,7 @@ def random_pair(
     With `lora`, one model and an adapter of rank 16 on every linear layer but the head.
     Raises PairError for an unknown shape and for int8.
     """
+    check_docstrings()
     if name not in SHAPES:
         raise PairError(f"There is no shape {name}.", f"Choose one of {', '.join(SHAPES)}.")
     if quantization == "int8":

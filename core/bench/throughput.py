@@ -21,7 +21,8 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.loader import choose_device, choose_dtype
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
 from logit_amp_chat.core.protocol import Event, Forget, Loading, Noticed
-from logit_amp_chat.core.records import CacheCheck, Finish, PromptIds, Reply, Sampling, Step
+from logit_amp_chat.core.records import CacheCheck, Finish, PromptIds, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 
 ALPHA = 1.0
 TOP = 10
@@ -145,7 +146,7 @@ def measure(
 
     Raises LogitAmpError if the context is too short for `plan`, or memory for its lanes.
     """
-    pair = replace(subject.pair, end_of_turn=frozenset())
+    pair = replace(subject.pair, end_of_turn=frozenset(), stop=())
     peer = subject.peer
     engine = LocalEngine.checked(subject.profile, pair)
     sampling = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=plan.tokens)
@@ -256,7 +257,7 @@ def _decode(
             turn=0,
             sampling=sampling,
             prompt=PromptIds(before=prompt, after=prompt),
-            top=TOP,
+            candidates=TOP,
         )
         for n in range(lanes)
     ]

@@ -138,5 +138,5 @@ def go_on(session: ChatSession, found: Continuation) -> bool:
         session.saved.recorder.begin()
         session.saved.record(said)
         parent = said.id
-    session.system = session.conversation.system_text(parent) or None
+    session.system = session.conversation.system(parent)
     return parent is not None and session.go_on_from(parent, found.given, raw=found.raw)

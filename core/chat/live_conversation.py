@@ -9,10 +9,11 @@ from typing import Literal
 
 from logit_amp_chat.core.chat.engine_link import EngineLink, MakeEngine, Update
 from logit_amp_chat.core.chat.pending_request import AnyPending, PendingRequest
+from logit_amp_chat.core.chat.prefix import NO_PREFIX, Prefix
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Event,
     Failed,
@@ -25,20 +26,13 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import ReadRequest
-from logit_amp_chat.core.records import (
-    Change,
-    Ends,
-    Finish,
-    Opening,
-    Reply,
-    Sampling,
-    Step,
-    new_id,
-)
+from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Step, TemplateValue, new_id
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Ends, Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
+Variables = Mapping[str, TemplateValue]
 State = Literal["closed", "loading", "ready", "busy", "sampling", "failed"]
 """Busy with what the user waits for, or sampling for a sweep, which gives way to it."""
 
@@ -63,6 +57,8 @@ class LiveConversation:
         self.saved = SavedConversation(transcripts, self.report_unsaved)
         self.link = EngineLink(make_engine, self.saved.recorder, clock, patience)
         self.state: State = "closed"
+        self.template: dict[str, TemplateValue] = dict(profile.template)
+        """The variables that the chat template gets, from the next prompt on."""
         self.opened: Opened | None = None
         self.loading: dict[str, Loading] = {}  # the newest report of each stage
         self.pending_request: PendingRequest | None = None
@@ -122,16 +118,18 @@ class LiveConversation:
         leaf: str,
         lanes: Mapping[str, float],
         sampling: Sampling,
-        forced: tuple[int, ...] = (),
+        prefix: Prefix = NO_PREFIX,
         continued: Mapping[str, ReplyLog] = MappingProxyType({}),
         *,
         raw: bool = False,
+        template: Variables | None = None,
     ) -> PendingRequest:
-        """Have the message `leaf` answered in `lanes`, each at its α.
+        """Have the message `leaf` answered in `lanes`, each at its α, beginning with `prefix`.
 
         A lane goes on from the reply that `continued` has for it, else from the one
         that the message was said to. With `raw`, and where the message was answered so before,
-        it is a text to continue, without a chat template.
+        it is a text to continue, without a chat template. `template` are the variables of
+        another reply's prompt (default: those in force).
         """
         asked = [self._lane(leaf, name, lanes[name], continued) for name in lanes]
         request = Request(
@@ -139,9 +137,12 @@ class LiveConversation:
             # Those with another history are decoded later; the chat is shown first.
             lanes=tuple(sorted(asked, key=lambda lane: lane.follows is not None)),
             sampling=sampling,
-            forced=forced,
+            forced=prefix.ids,
+            begin=prefix.text,
+            edits=prefix.edits,
             raw=raw or self.saved.conversation.is_raw(leaf),
             time=self.saved.conversation.began,
+            template=self.template if template is None else template,
         )
         return self._send(request)
 
@@ -154,8 +155,14 @@ class LiveConversation:
             alpha=alpha,
             raw=conversation.is_raw(leaf),
             time=conversation.began,
+            template=self.template,
             ends=ends,
         )
+        self._send(request)
+
+    def ask_prompt(self, request: PromptRequest, take: Callable[[Event], None]) -> None:
+        """Have a prompt rendered to be looked at; `take` is that of `ask_apart`."""
+        self._take_apart = take
         self._send(request)
 
     def ask_apart(
@@ -257,10 +264,10 @@ class LiveConversation:
                 self.opened = update
             case Prefill():
                 self._count(update)
-            case Step():
+            case Reply() | Step():
                 self._count(update)
                 self._add(update, apart is None)
-            case Reply() | Change() | Finish() | Opening():
+            case Change() | Finish() | Opening():
                 self._add(update, apart is None)
             case Idle():
                 self._idle()
@@ -271,7 +278,7 @@ class LiveConversation:
         if own:
             self.saved.conversation.add(update)
 
-    def _count(self, update: Prefill | Step) -> None:
+    def _count(self, update: Reply | Prefill | Step) -> None:
         if self.pending_request is not None:
             self.pending_request.count(update, self._clock())
 

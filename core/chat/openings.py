@@ -6,7 +6,8 @@ from typing import Literal
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.prompts import OpeningsRequest
-from logit_amp_chat.core.records import Ends, Opening
+from logit_amp_chat.core.records import Opening
+from logit_amp_chat.core.sampling import Ends
 
 Path = tuple[int, ...]
 Wait = Literal["", "measuring", "loading", "not loaded", "read only", "engine busy"]
@@ -105,4 +106,6 @@ class MessageOpenings:
         return self._measured(path, alpha) is not None
 
     def _measured(self, path: Path, alpha: float) -> Opening | None:
-        return self.session.conversation.opening(self.message, path, alpha, self.ends)
+        session = self.session
+        template = session.live.template
+        return session.conversation.opening(self.message, path, alpha, self.ends, template)

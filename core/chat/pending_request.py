@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import Lane, Prefill, Request
 from logit_amp_chat.core.reading import ReadRequest
-from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.records import Reply, Step
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
-AnyPending = Request | OpeningsRequest | ReadRequest | SampleRequest | RescoreRequest
+AnyPending = (
+    Request | OpeningsRequest | PromptRequest | ReadRequest | SampleRequest | RescoreRequest
+)
 
 
 @dataclass
@@ -27,6 +29,8 @@ class PendingRequest:
     """Rounds that followed another one of their group."""
     seconds: float = 0.0
     """What those rounds took."""
+    given: int = 0
+    """How many tokens the replies of this group begin with."""
     _index: int | None = field(default=None, repr=False)  # of the newest round of this group
     _at: float = field(default=0.0, repr=False)
 
@@ -35,14 +39,16 @@ class PendingRequest:
         """The lanes that are decoded; only replies have some."""
         return self.request.lanes if isinstance(self.request, Request) else ()
 
-    def count(self, event: Prefill | Step, now: float) -> None:
+    def count(self, event: Reply | Prefill | Step, now: float) -> None:
         """Count what was reported; given tokens are prefilled and take no part in the speed."""
+        if isinstance(event, Reply):
+            self.given = event.forced
+            return
         if isinstance(event, Prefill):
             self.prefill, self._index = event, None
             return
         self.prefill = None
-        given = len(self.request.forced) if isinstance(self.request, Request) else 0
-        if event.index < given or event.index == self._index:
+        if event.index < self.given or event.index == self._index:
             return  # the latter: another lane of the same round
         if self._index is not None and event.index > self._index:
             self.rounds += 1

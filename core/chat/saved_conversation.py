@@ -38,14 +38,28 @@ class SavedConversation:
         self.recorder.append(record)
         self.conversation.add(record)
 
-    def say(self, text: str, parent: str | None, system: str) -> None:
-        """Record a user message, and before it the system prompt where that has changed."""
-        if system != self.conversation.system_text(parent):
-            parent = self._message("system", system, parent)
-        self._message("user", text, parent)
+    def say(
+        self, text: str, parent: str | None, system: str | None, *, special: bool = False
+    ) -> None:
+        """Record a user message, and before it the system prompt where that has changed.
 
-    def _message(self, role: Literal["user", "system"], text: str, parent: str | None) -> str:
-        message = Message(id=new_id("m"), parent=parent, role=role, text=text)
+        `system` is the one that is to be in force: None is the template's own, "" none.
+        """
+        old = self.conversation.system(parent)
+        if system == "" and old:  # taken back, then the template's own removed
+            parent = self._message("system", "", parent)
+        if system != old:
+            parent = self._message("system", system or "", parent)
+        self._message("user", text, parent, special)
+
+    def _message(
+        self,
+        role: Literal["user", "system"],
+        text: str,
+        parent: str | None,
+        special: bool = False,
+    ) -> str:
+        message = Message(id=new_id("m"), parent=parent, role=role, text=text, special=special)
         self.recorder.begin()
         self.record(message)
         return message.id

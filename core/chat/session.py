@@ -6,18 +6,30 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine, Update
-from logit_amp_chat.core.chat.live_conversation import LiveConversation, State
-from logit_amp_chat.core.chat.same_pair import models, other_vocabulary, pair
+from logit_amp_chat.core.chat.live_conversation import LiveConversation, State, Variables
+from logit_amp_chat.core.chat.prefix import Prefix, longer
+from logit_amp_chat.core.chat.same_pair import other_vocabulary, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
+from logit_amp_chat.core.chat.settings import go_on_as
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
-from logit_amp_chat.core.records import Message, Reply, Sampling, Session, now
+from logit_amp_chat.core.records import Message, Reply, Session, now
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog, measured_with
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.opening_log import measured_with
+
+
+class Draft(NamedTuple):
+    """A message to be sent; what it spells like a special token is one where it is `special`."""
+
+    text: str
+    special: bool = False
 
 
 class ChatSession:
@@ -38,15 +50,18 @@ class ChatSession:
         self.alpha = profile.alpha
         self.sampling = profile.sampling
         self.system: str | None = profile.system
+        """The system prompt; None: the template's own, "": none."""
         self.comparing = False
         self.compared_alphas: tuple[float, ...] = tuple(FIXED_ALPHA.values())
         """The αs that are compared beside the live one."""
         self.own_histories = False
         """Whether each lane of a comparison continues its own replies, not those of the chat."""
         self.editing: Message | None = None
+        self.begin = ""
+        """What replies begin with, until it is taken back."""
         self.incompatible_chat: Path | None = None
         """The chat that was left because the pair opened last has another vocabulary."""
-        self.queued: list[str] = []
+        self.queued: list[Draft] = []
         """Messages that wait for the reply that runs."""
         self.awaiting_models = False
         """Whether a message waits for the models to be ready."""
@@ -112,33 +127,35 @@ class ChatSession:
             self._reset_drafts()
         self.saved.record(session)
         if self.incompatible_chat and unanswered:
-            self.submit(unanswered.text)
+            self.submit(unanswered.text, special=unanswered.special)
         elif unanswered:
             self._answer_leaf()
         elif self.queued:
-            self.submit(self.queued.pop(0))
+            self._send_queued()
 
     def _send_queued(self) -> None:
         if self.queued and self.live.can_ask:
-            self.submit(self.queued.pop(0))
+            draft = self.queued.pop(0)
+            self.submit(draft.text, special=draft.special)
 
     # --- messages ---------------------------------------------------------------
 
-    def submit(self, text: str) -> None:
+    def submit(self, text: str, *, special: bool = False) -> None:
         """Say something; it is queued while a reply runs or the models load.
 
-        Nothing can be said in a conversation that is read only.
+        Where it is `special`, what it spells like a special token is that token. Nothing can be
+        said in a conversation that is read only.
         """
         if self.saved.read_only:
             return
         if self.live.is_computing or self.awaiting_models:
-            self.queued.append(text)
+            self.queued.append(Draft(text, special))
             self.live.interrupt_samples()
             return
         parent = self.conversation.leaf
         if self.editing is not None:
             parent, self.editing = self.editing.parent, None
-        self.saved.say(text, parent, self.system or "")
+        self.saved.say(text, parent, self.system, special=special)
         self._answer_leaf()
 
     def _answer_leaf(self) -> None:
@@ -149,30 +166,30 @@ class ChatSession:
         self.awaiting_models = False
         lanes = self.lanes if self.comparing else {"amplified": self.alpha}
         previous = self.conversation.previous(leaf)
-        pending = self.live.ask(leaf, lanes, self.sampling, continued=self._continued(previous))
+        continued = self._continued(previous)
+        pending = self.live.ask(leaf, lanes, self.sampling, Prefix(text=self.begin), continued)
         self._history = ()
         if self.comparing and self.own_histories and previous is not None:
             chat = self.conversation.kept(leaf) or previous
             self._history = tuple(pending.replies(chat.reply.lane))
 
-    def take_queued(self) -> str:
-        """Hand back the messages that were not sent yet."""
-        text, self.queued = "\n\n".join(self.queued), []
-        return text
+    def take_queued(self) -> Draft:
+        """Hand back the messages that were not sent yet, as one."""
+        queued, self.queued = self.queued, []
+        return Draft("\n\n".join(d.text for d in queued), any(d.special for d in queued))
 
     def regenerate(self) -> bool:
         """Answer the last message again, with a new seed. False when there is nothing to answer."""
         message = self.conversation.last_user_message()
         if message is None or not self.live.can_ask:
             return False
-        seeds = [log.reply.seed for log in self.conversation.replies_to(message.id)]
-        if seeds:
-            self.sampling = self.sampling.model_copy(update={"seed": max(seeds) + 1})
+        seed = self.conversation.unused_seed(message.id, self.sampling.seed)
+        self.sampling = self.sampling.model_copy(update={"seed": seed})
         if self.conversation.is_raw(message.id):  # a text to continue is given again
             given = self.conversation.replies_to(message.id)[0].forced
             return self.go_on_from(message.id, given)
-        if (self.system or "") != self.conversation.system_text(message.id):
-            self.saved.say(message.text, message.parent, self.system or "")
+        if self.system != self.conversation.system(message.id):
+            self.saved.say(message.text, message.parent, self.system, special=message.special)
         else:
             self.conversation.leaf = message.id
         self._answer_leaf()
@@ -187,12 +204,6 @@ class ChatSession:
         return self.editing.text
 
     # --- α and sampling ---------------------------------------------------------
-
-    def use_defaults(self, profile: Profile) -> None:
-        """Take α, sampling and system prompt from a profile, as at the start of a chat."""
-        self.alpha = profile.alpha
-        self.sampling = profile.sampling
-        self.system = profile.system
 
     def set_alpha(self, alpha: float) -> None:
         """Set the live α, from the next token on."""
@@ -236,7 +247,10 @@ class ChatSession:
         if not (missing and parent and self.live.can_ask and self.can_compare(log)):
             return False
         continued = self._continued(conversation.previous(log.id))
-        self.live.ask(parent, missing, log.reply.sampling, log.forced, continued)
+        prefix = Prefix(log.forced, edits=log.reply.edits)
+        self.live.ask(
+            parent, missing, log.reply.sampling, prefix, continued, template=log.reply.template
+        )
         kept, end = conversation.kept(parent), conversation.leaf  # looking changes neither
         nodes = (kept.id if kept else None, end)
         self._history = tuple(dict.fromkeys(node for node in nodes if node is not None))
@@ -254,76 +268,23 @@ class ChatSession:
 
     # --- branches ---------------------------------------------------------------
 
-    def can_branch(self, log: ReplyLog) -> bool:
-        """Whether this pair's token ids mean what they meant when the reply was made."""
-        opened = self.live.opened
-        return (
-            log.reply.parent is not None
-            and opened is not None
-            and models(log.session) == models(opened.session)
-        )
-
-    def branch(self, log: ReplyLog, place: int, token: int) -> bool:
-        """Force another token at one step of a reply and decode on from it: a sibling.
-
-        The seed stays and with it the noise, so that what follows differs by
-        the token and by α alone. A comparison branches in every lane.
-        """
-        given = (*(step.token for step in log.steps[:place]), token)
-        return self._decode_from(log, given, self.sampling)
-
-    def can_go_on(self, log: ReplyLog) -> bool:
-        """Whether a reply has ended before its own end, with something to continue."""
-        ended = "cut off" if log.finish is None else log.finish.reason
-        return log.is_over and bool(log.steps) and ended not in ("stop", "context")
-
-    def go_on(self, log: ReplyLog) -> bool:
-        """Continue a reply that ended early: a sibling that is given all tokens it has."""
-        given = tuple(step.token for step in log.steps)
-        return self.can_go_on(log) and self._decode_from(log, given, self._longer(given))
-
-    def _longer(self, given: tuple[int, ...]) -> Sampling:
-        """The sampling, with the limit counted after the tokens that are given."""
-        longest = len(given) + self.sampling.max_new_tokens
-        return self.sampling.model_copy(update={"max_new_tokens": longest})
-
-    def _decode_from(self, log: ReplyLog, given: tuple[int, ...], sampling: Sampling) -> bool:
-        """A sibling of a reply that begins with given tokens, under the reply's own noise."""
-        parent, lane = log.reply.parent, log.reply.lane
-        if parent is None or not self.can_branch(log):
-            return False
-        alpha = self.alpha if lane == "amplified" else log.reply.alpha
-        sampling = sampling.model_copy(update={"seed": log.reply.seed})
-        previous = self.conversation.previous(log.id)
-        return self._begin_with(parent, given, sampling, {lane: alpha}, previous)
-
-    def answer_with(self, message: str, given: tuple[int, ...]) -> bool:
-        """Answer a message with a reply that begins with given tokens, at the live α.
-
-        A comparison answers in every lane. False where nothing can be asked.
-        """
-        previous = self.conversation.previous(message)
-        return self._begin_with(message, given, self.sampling, {"amplified": self.alpha}, previous)
-
-    def go_on_from(self, message: str, given: tuple[int, ...], *, raw: bool = False) -> bool:
-        """Answer a message with a reply that is given tokens which were there before.
-
-        With `raw` they are a text, without a chat template. False where nothing can be asked.
-        """
-        own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
-        return self._begin_with(message, given, self._longer(given), own, previous, raw=raw)
-
-    def _begin_with(
+    def answer_from(
         self,
         parent: str,
-        given: tuple[int, ...],
+        prefix: Prefix,
         sampling: Sampling,
         own: dict[str, float],
         previous: ReplyLog | None,
         *,
         raw: bool = False,
+        template: Variables | None = None,
     ) -> bool:
-        """Begin with given tokens in one lane, or in all that are compared; it is the history."""
+        """Begin as given in one lane, or in all that are compared; that is the history.
+
+        `own` is the lane with its α, `previous` the reply that it continues. With `raw` what is
+        given is a text, without a chat template; `template` are another reply's variables.
+        False where nothing can be asked.
+        """
         if not self.live.can_ask:
             return False
         (lane,) = own
@@ -332,9 +293,20 @@ class ChatSession:
             continued |= {lane: previous}
         self.conversation.leaf = parent
         lanes = self.lanes if self.comparing else own
-        pending = self.live.ask(parent, lanes, sampling, given, continued, raw=raw)
+        pending = self.live.ask(
+            parent, lanes, sampling, prefix, continued, raw=raw, template=template
+        )
         self._history = tuple(pending.replies("amplified" if self.comparing else lane))
         return True
+
+    def go_on_from(self, message: str, given: tuple[int, ...], *, raw: bool = False) -> bool:
+        """Answer a message with a reply that is given tokens which were there before.
+
+        With `raw` they are a text, without a chat template. False where nothing can be asked.
+        """
+        own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
+        sampling = longer(self.sampling, given)
+        return self.answer_from(message, Prefix(given), sampling, own, previous, raw=raw)
 
     # --- other chats ------------------------------------------------------------
 
@@ -342,6 +314,7 @@ class ChatSession:
         """Start an empty conversation; its first message makes a new file."""
         self.saved.start_new()
         self._reset_drafts()
+        self.begin = ""
         self._begin_session()
 
     def _begin_session(self) -> None:
@@ -365,36 +338,13 @@ class ChatSession:
             return None
         self.saved.open(path)
         self._reset_drafts()
+        self.begin = ""
         session = self.conversation.session
         if (log := self.conversation.last_reply()) is not None:
-            self._take_settings(log)
-        self.system = self.conversation.system_text(self.conversation.leaf) or None
+            go_on_as(self, log)
+        self.system = self.conversation.system(self.conversation.leaf)
         other = recorded_profile(session) if session else None
         if other is not None and pair(other) != pair(self.profile) and not self.saved.read_only:
             return other
         self._begin_session()
         return None
-
-    def _take_settings(self, log: ReplyLog) -> None:
-        """Go on as a reply was made: sampling, α, and the comparison it stands in, if any."""
-        self.sampling = log.reply.sampling
-        if log.reply.lane == "amplified":
-            self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
-        self.own_histories = self.conversation.has_own_histories
-        found = beside(self.conversation, log, own_histories=self.own_histories)
-        alphas = [one.reply.alpha for one in found.values() if one.reply.lane != "amplified"]
-        if len(found) > 1:
-            self.compared_alphas = tuple(sorted(alphas))
-        else:
-            self.comparing = False
-
-    def prefer_profile(self) -> None:
-        """Let what the command line set in the profile override what a resumed chat recorded."""
-        session, profile = self.conversation.session, self.profile
-        recorded = recorded_profile(session) if session else None
-        if recorded is None or profile.alpha != recorded.alpha:
-            self.alpha = profile.alpha
-        if recorded is None or profile.sampling != recorded.sampling:
-            self.sampling = profile.sampling
-        if recorded is None or profile.system != recorded.system:
-            self.system = profile.system

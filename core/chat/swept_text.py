@@ -11,9 +11,10 @@ from logit_amp_chat.core.chat.turn_sweep import TurnSweep
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.prompts import messages_of
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
-from logit_amp_chat.core.lanes import lane_name, lane_title
+from logit_amp_chat.core.lanes import lane_names, lane_title
 from logit_amp_chat.core.protocol import Event, Failed, Lane, Request
-from logit_amp_chat.core.records import Document, Finish, Sampling, Step, new_id
+from logit_amp_chat.core.records import Document, Finish, Step, new_id
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
 
@@ -52,7 +53,7 @@ class SweptText(ReadText):
             self.problem = f"{error.message} {error.remedy}"
             return
         self._asked = True
-        lane = Lane(reply=self._id, name=lane_name(self.alpha), alpha=self.alpha)
+        lane = Lane(reply=self._id, name=lane_names([self.alpha])[0], alpha=self.alpha)
         request = Request(
             messages=messages_of(prompt),
             lanes=(lane,),

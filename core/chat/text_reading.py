@@ -68,6 +68,7 @@ class TextReading(ReadText):
             threshold=None,
             everywhere=_characters(source) <= EVERYWHERE,
             time=time,
+            template=self.session.live.template,
             ends=self.session.sampling.ends,
         )
 

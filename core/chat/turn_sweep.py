@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from logit_amp_chat.core.chat.live_conversation import Variables
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.chat.swept_replies import SweptReplies
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
@@ -71,9 +72,14 @@ class TurnSweep:
     @classmethod
     def begin(cls, session: ChatSession, message: str, settings: SweepSettings) -> TurnSweep:
         """A new sweep in a folder of its own. Raises LogitAmpError."""
+        if any(one.special for one in session.conversation.prompt(message)):
+            raise UsageError(
+                "A message of this turn means special tokens, which a sweep would take for text.",
+                "Send it as text (e, then ctrl+y) to sweep it.",
+            )
         prompt = prompt_of(session, message)
         path = new_folder()
-        _written(path, _record(session), settings, [prompt]).close()
+        _written(path, _record(session, session.live.template), settings, [prompt]).close()
         sweep = cls(session, message, SweepFolder.read(path))
         sweep.start()
         return sweep
@@ -171,7 +177,7 @@ class TurnSweep:
 
     def check_pair(self) -> Session:
         """The session to be recorded. Raises UsageError where another pair is loaded, or none."""
-        record = _record(self.session)
+        record = _record(self.session, self.folder.template or {})
         if pair_identity(record) != pair_identity(self.folder.contents.session):
             raise UsageError("This sweep is of another pair.", "Load that pair (F8) first.")
         return record
@@ -278,9 +284,13 @@ def _written(
         raise UsageError(error.message, "Press S for another sweep.") from error
 
 
-def _record(session: ChatSession) -> Session:
-    """The session to be recorded: templates write the moment of the chat. Raises UsageError."""
+def _record(session: ChatSession, template: Variables) -> Session:
+    """The session to be recorded: templates write the moment of the chat, and get `template`.
+
+    Raises UsageError.
+    """
     opened = session.live.opened
     if opened is None:
         raise NO_PAIR
-    return replace(opened.session, time=session.conversation.began or now())
+    profile = {**opened.session.profile, "template": dict(template)}
+    return replace(opened.session, time=session.conversation.began or now(), profile=profile)

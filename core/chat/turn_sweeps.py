@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.chat.swept_patterns import saved_patterns
 from logit_amp_chat.core.chat.swept_text import SweptText, sampling_of
@@ -121,8 +122,9 @@ class TurnSweeps:
             sweep.message,
             {"amplified": reply.alpha},
             sampling_of(sweep, reply),
-            reply.tokens,
+            Prefix(reply.tokens),
             raw=sweep.folder.prompts[0].raw,
+            template=sweep.folder.template,
         )
         where = f"From a sweep: {lane_title(reply.alpha)}, number {reply.n + 1}, {sweep.path.name}."
         self._kept |= dict.fromkeys(pending.replies("amplified"), where)

@@ -20,7 +20,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from logit_amp_chat.core.config.prompt_settings import TemplateVariables, check_date
 from logit_amp_chat.core.config.yaml_file import YamlFile
 from logit_amp_chat.core.errors import ProfileError
-from logit_amp_chat.core.records import Sampling, Session
+from logit_amp_chat.core.records import Session
+from logit_amp_chat.core.sampling import Sampling
 
 Quantization = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]

@@ -203,8 +203,11 @@ _EXPECTED = {
     "presets": "a list of numbers such as [-1, 0, 0.5, 1, 2]",
     "template": "a mapping such as {enable_thinking: false}",
     "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
-    "mirror": "a folder, or a command such as rclone copyto {file} remote:chats/{name}",
     "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
+}
+_TYPES = {
+    "tuple_type": 'a list of texts such as ["a", "b"]',
+    "string_too_short": "a text that is not empty",
 }
 _KINDS = {"number": "a number", "integer": "a whole number"}
 
@@ -214,6 +217,8 @@ def expectation(detail: ErrorDetails) -> str:
     known = _EXPECTED.get(".".join(map(str, detail["loc"])))
     if known or detail["type"] == "missing":
         return known or "a value"
+    if detail["type"] in _TYPES:
+        return _TYPES[detail["type"]]
     said = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     said = re.sub(r"^a valid (number|integer)\b.*", lambda kind: _KINDS[kind[1]], said)
     return re.sub(r"^(greater|less) ", r"a number \1 ", said)

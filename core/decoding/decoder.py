@@ -24,6 +24,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
 from logit_amp_chat.core.records import PromptIds, Reply
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Tokens scored at once: all their logits are in memory together.
 SCORE_WINDOW = 256
@@ -53,21 +54,23 @@ class Decoder:
         controls: Controls,
         forced: tuple[int, ...] = (),
         ahead: bool = True,
+        ends: TurnEnds | None = None,
     ) -> Iterator[Batch]:
         """Stream events, one batch per token; `replies` are the lanes' records.
 
-        All replies share one prompt. Between two batches the caller may change
-        `controls`: the change takes effect with the next token or, if the device
-        may already be computing that one (`ahead`), with the one after it. Every
-        lane ends with a Finish. Raises ContextError or LogitAmpError when called,
-        before anything is computed, if the prompt cannot be used.
+        All replies share one prompt, and end as `ends` says (None: as the pair's do).
+        Between two batches the caller may change `controls`: the change takes effect
+        with the next token or, if the device may already be computing that one
+        (`ahead`), with the one after it. Every lane ends with a Finish. Raises
+        ContextError or LogitAmpError when called, before anything is computed, if the
+        prompt cannot be used.
         """
         limits.check(self.pair, replies[0].prompt, forced)
 
         def decoded(state: RequestState) -> Iterator[Batch]:
             return self._decoded(state, replies, forced, ahead)
 
-        return self._guarded(decoded, replies, controls, self.pair.end_of_turn)
+        return self._guarded(decoded, replies, controls, ends or self.pair.turn_ends)
 
     def score(
         self, replies: Sequence[Reply], controls: Controls, tokens: tuple[int, ...]
@@ -84,7 +87,7 @@ class Decoder:
         def scored(state: RequestState) -> Iterator[Batch]:
             return self._scored(state, replies, tokens)
 
-        return self._guarded(scored, replies, controls, frozenset(), len(tokens))
+        return self._guarded(scored, replies, controls, TurnEnds(), len(tokens))
 
     def opening(self, reply: Reply, controls: Controls, path: tuple[int, ...]) -> Iterator[Batch]:
         """Measure the tokens of `path` and the likeliest one after it; nothing is sampled.
@@ -96,7 +99,7 @@ class Decoder:
         def opened(state: RequestState) -> Iterator[Batch]:
             return self._opened(state, reply, path)
 
-        return self._guarded(opened, [reply], controls, frozenset(), len(path) + 1)
+        return self._guarded(opened, [reply], controls, TurnEnds(), len(path) + 1)
 
     def forget(self) -> None:
         """Drop every cached prefix."""
@@ -107,11 +110,11 @@ class Decoder:
         body: Callable[[RequestState], Iterator[Batch]],
         replies: Sequence[Reply],
         controls: Controls,
-        end_of_turn: frozenset[int],
+        ends: TurnEnds,
         length: int | None = None,
     ) -> Iterator[Batch]:
         """Whatever goes wrong, give every lane a Finish and leave the caches consistent."""
-        state = RequestState(self.pair, replies, controls, end_of_turn, length)
+        state = RequestState(self.pair, replies, controls, ends, length)
         try:
             if cancelled := state.end_cancelled():
                 yield [*cancelled]
@@ -214,7 +217,7 @@ class Decoder:
     def _stepper(self, chooser: TokenChooser, replies: Sequence[Reply], index: int) -> Stepper:
         """The stepper that continues from the prefilled caches."""
         if self.graph_cache and self.graph_cache.can_capture():
-            return GraphStepper(self.graph_cache, replies, chooser.noise, index)
+            return GraphStepper(self.graph_cache, replies, chooser, index)
         return EagerStepper(chooser, self.runner)
 
     def _steps(self, state: RequestState, stepper: Stepper, ahead: bool) -> Iterator[Batch]:

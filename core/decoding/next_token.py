@@ -11,6 +11,7 @@ from torch import Tensor
 
 from logit_amp_chat.core.decoding.amplification import amplify, log_probs
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
+from logit_amp_chat.core.decoding.repetition import Repeated
 from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
 from logit_amp_chat.core.decoding.token_stats import measure
 
@@ -25,16 +26,18 @@ def choose(
     top: int,
     token: Tensor | None = None,
     ends: Tensor | None = None,
+    repeated: Repeated | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The token (R,) of each lane at position `index`, and its statistics from `measure`.
 
     `logits` are before's and after's (R, V), `alpha` is (R, 1); `ends` (V,) is True for
-    ids that end a turn. If `token` is given, it is measured and nothing is chosen.
+    ids that end a turn; `repeated` is needed where a penalty is on. If `token` is given, it is
+    measured and nothing is chosen.
     """
     before, after = (log_probs(side, valid) for side in logits)
     amplified = amplify(before, after, alpha, ends if filters.after_ends else None)
     if token is None:
-        token, _ = draw(amplified, after, alpha, filters, noise, index)
+        token, _ = draw(amplified, after, alpha, filters, noise, index, repeated)
     stack = torch.stack((before, after, amplified))
     return token, measure(stack, token, top, filters.plausibility)
 
@@ -46,13 +49,14 @@ def draw(
     filters: Filters,
     noise: Noise,
     index: int | Tensor,
+    repeated: Repeated | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The token (R,) of each lane at position `index`, and the scores (R, V) it was drawn from.
 
     `amplified` and `after` are log-probabilities (R, V), `alpha` is (R, 1); `index` is one
     position, or one a lane (R,).
     """
-    scores = filtered(amplified, after, alpha, filters)
+    scores = filtered(amplified, after, alpha, filters, repeated)
     if filters.temperature is None:
         return pick(scores, None), scores
     if isinstance(index, Tensor) and index.numel() > 1:

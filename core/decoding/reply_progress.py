@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from logit_amp_chat.core.decoding.repetition import History
 from logit_amp_chat.core.models.vocabulary import TokenBytes
 from logit_amp_chat.core.records import FinishReason, PromptIds, Step
 from logit_amp_chat.core.samples import Draw, SampledReply, TokenLogProbs
 from logit_amp_chat.core.transcripts.reply_parts import DescribedToken, ReplyParts
+from logit_amp_chat.core.transcripts.stop_strings import StopSearch
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # The numbers of a token before those of the grid: its log-probability as it was drawn, before,
 # after, KL(after‖before).
@@ -19,12 +22,13 @@ LEADING = 4
 class AskedPrompt:
     """A prompt as it is read: its ids, with those `forced` that replies begin with at their end.
 
-    `turn` is the index of the user turn that is answered.
+    `turn` is the index of the user turn that is answered, `ends` what ends a reply to it.
     """
 
     ids: PromptIds
     forced: tuple[int, ...]
     turn: int
+    ends: TurnEnds
 
     @property
     def length(self) -> int:
@@ -44,6 +48,33 @@ class ReplyProgress:
     steps: list[Step] = field(default_factory=list)
     finish: FinishReason | None = None
     error: str | None = None
+    stop: str | None = None
+    """The stop string that its last token completes."""
+    _search: StopSearch | None = None
+    _history: History | None = None
+
+    @property
+    def history(self) -> History:
+        """What stands before its next token."""
+        if self._history is None:
+            self._history = History(self.prompt.ids.after)
+        for token in self.tokens[len(self._history.ids) - len(self.prompt.ids.after) :]:
+            self._history.add(token)
+        return self._history
+
+    def add(
+        self, names: TokenBytes, token: int, numbers: list[float], stops: Sequence[str]
+    ) -> None:
+        """Add the next token with its numbers, and look for `stops` and those of its prompt."""
+        self.tokens.append(token)
+        self.numbers.append(numbers)
+        stops = (*stops, *self.prompt.ends.texts)
+        if not stops:
+            return
+        if self._search is None:
+            self._search = StopSearch()
+            self._search.add(b"".join(map(names.raw, self.prompt.forced)), ())
+        self.stop = self._search.add(names.raw(token), stops)
 
     @property
     def index(self) -> int:
@@ -55,7 +86,8 @@ class ReplyProgress:
     ) -> SampledReply:
         """The reply, which has ended, with log-probabilities at the αs of `grid`."""
         assert self.finish is not None
-        text, lengths = _text(names, self.prompt.forced, self.tokens)
+        stop = self.stop if self.finish == "stop" else None
+        text, lengths = _text(names, self.prompt.forced, self.tokens, stop)
         return SampledReply(
             reply=self.draw.reply,
             prompt=self.draw.prompt,
@@ -91,14 +123,21 @@ def log_probs_of(numbers: Sequence[Sequence[float]]) -> TokenLogProbs:
 
 
 def _text(
-    names: TokenBytes, begin: Sequence[int], tokens: Sequence[int]
+    names: TokenBytes, begin: Sequence[int], tokens: Sequence[int], stop: str | None
 ) -> tuple[str, tuple[int, ...]]:
-    """The text of a reply, and how many of its characters are complete after each of `tokens`."""
+    """The text of a reply, and how many of its characters are complete after each of `tokens`.
+
+    It ends before `stop`, which the last token completes.
+    """
     stream = ReplyParts()
     pieces = [stream.add(DescribedToken(*names.describe(token))) for token in (*begin, *tokens)]
+    text = "".join(pieces) + stream.finish()
+    if stop is not None:
+        stream.stop(stop)
+        text = stream.marked
     done = sum(map(len, pieces[: len(begin)]))
     lengths = []
     for piece in pieces[len(begin) :]:
         done += len(piece)
-        lengths.append(done)
-    return "".join(pieces) + stream.finish(), tuple(lengths)
+        lengths.append(min(done, len(text)))
+    return text, tuple(lengths)

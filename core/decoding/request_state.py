@@ -11,7 +11,11 @@ from logit_amp_chat.core.decoding.token_stats import Measured, unpack
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Prefill
-from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.records import Change, Finish, FinishReason, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.transcripts.reply_text import step_bytes
+from logit_amp_chat.core.transcripts.stop_strings import StopSearch
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # The events of one token, of all lanes.
 Batch = list[Prefill | Step | Change | Finish]
@@ -35,7 +39,12 @@ class LaneProgress:
     """One lane while it decodes."""
 
     reply: str
+    given: int
+    """How many of its first tokens are not sampled: no stop string ends the lane at them."""
     tokens: int = 0
+    search: StopSearch = field(default_factory=StopSearch)
+    stop: str | None = None
+    """The stop string that its last token completes."""
     reason: FinishReason | None = None
     error: str | None = None
 
@@ -51,6 +60,8 @@ class StepSettings:
     """The maximum length of each lane's reply, in tokens."""
     changed: tuple[bool, ...]
     """The lanes whose sampling is another than that of their token before."""
+    said: Sequence[Sequence[int]] = ()
+    """The tokens of each lane that the host has seen: all before this one, or all but the last."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +81,19 @@ class RequestState:
         pair: Pair,
         replies: Sequence[Reply],
         controls: Controls,
-        end_of_turn: frozenset[int],
+        ends: TurnEnds,
         length: int | None = None,
     ) -> None:
-        """`end_of_turn`: the ids after which a lane ends; `length` is a fixed one, in tokens."""
+        """`ends`: what ends a lane by itself; `length` is a fixed one, in tokens."""
         self.pair = pair
-        self.lanes = [LaneProgress(reply.id) for reply in replies]
+        self.lanes = [LaneProgress(reply.id, reply.forced) for reply in replies]
         self.controls = controls
         self.index = 0
         self.tokens: list[int] = []
         """The last collected token of every lane."""
-        self._ends = end_of_turn
+        self._said: list[list[int]] = [[] for _ in replies]
+        self._ends = ends.ids
+        self._stop = () if replies[0].raw else ends.texts
         self._length = length
         self._sampling = [reply.sampling for reply in replies]
         self._prompt = max(len(replies[0].prompt.before), len(replies[0].prompt.after))
@@ -94,11 +107,13 @@ class RequestState:
     def next_settings(self) -> StepSettings:
         """Advance to the next token; returns its settings, from the controls as they are now."""
         before = self._sampling
-        if (sampling := self.controls.sampling) is not None:
-            self._sampling = [sampling] * len(self.lanes)
+        if self.controls.sampling is not None:
+            self._sampling = [self.controls.sampling] * len(self.lanes)
         alphas = tuple(self.controls.alphas[lane.reply] for lane in self.lanes)
         changed = tuple(a != b for a, b in zip(before, self._sampling, strict=True))
-        settings = StepSettings(self.index, alphas, self._sampling[0], self._limits(), changed)
+        sampling = self._sampling[0]
+        limits = self._limits()
+        settings = StepSettings(self.index, alphas, sampling, limits, changed, self._said)
         self.index += 1
         return settings
 
@@ -125,9 +140,11 @@ class RequestState:
         ]
         measured = [unpack(row) for row in pending.rows()]
         self.tokens = [one.token for one in measured]
+        for said, token in zip(self._said, self.tokens, strict=True):
+            said.append(token)
         for lane, one, alpha in zip(self.lanes, measured, settings.alphas, strict=True):
             if lane.reason is None:
-                events.append(self._step_or_end(lane, one, settings.index, alpha))
+                events.append(self._step_or_end(lane, one, settings, alpha))
         return events + self._finished(settings.limits)
 
     def _finished(self, limits: Sequence[int]) -> list[Finish]:
@@ -137,7 +154,8 @@ class RequestState:
             if lane.reason is not None:
                 continue
             left = self.pair.context - self._prompt - lane.tokens
-            if reason := ending(token in self._ends, limit - lane.tokens, left):
+            is_end = lane.stop is not None or token in self._ends
+            if reason := ending(is_end, limit - lane.tokens, left):
                 events.append(self._finish(lane, reason))
         return events
 
@@ -146,13 +164,16 @@ class RequestState:
         return [self._finish(lane, "error", error) for lane in self.active]
 
     def _step_or_end(
-        self, lane: LaneProgress, measured: Measured, index: int, alpha: float
+        self, lane: LaneProgress, measured: Measured, settings: StepSettings, alpha: float
     ) -> Step | Finish:
         """A token's record; a lane whose numbers are no numbers any more ends."""
         if math.isnan(measured.logp.amplified):
-            return self._finish(lane, "error", not_a_number(index, alpha))
+            return self._finish(lane, "error", not_a_number(settings.index, alpha))
+        step = measured.step(self.pair.token_bytes, lane.reply, settings.index, alpha)
+        stops = settings.sampling.stop + self._stop if lane.tokens >= lane.given else ()
+        lane.stop = lane.search.add(step_bytes(step), stops)
         lane.tokens += 1
-        return measured.step(self.pair.token_bytes, lane.reply, index, alpha)
+        return step
 
     def _finish(self, lane: LaneProgress, reason: FinishReason, error: str | None = None) -> Finish:
         lane.reason, lane.error = reason, error
@@ -162,6 +183,7 @@ class RequestState:
             tokens=lane.tokens,
             seconds=round(time.monotonic() - self._started, 3),
             error=error,
+            stop=lane.stop if reason == "stop" else None,
         )
 
 

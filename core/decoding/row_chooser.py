@@ -11,6 +11,7 @@ from logit_amp_chat.core.decoding.amplification import amplify, log_probs
 from logit_amp_chat.core.decoding.grid_log_probs import GridLogProbs, rows_at_once
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import draw
+from logit_amp_chat.core.decoding.repetition import History, Repeated, breakers_of
 from logit_amp_chat.core.decoding.reply_progress import LEADING, ReplyProgress
 from logit_amp_chat.core.decoding.request_state import ending, not_a_number
 from logit_amp_chat.core.decoding.sampling import Filters
@@ -27,6 +28,7 @@ class RowChooser:
         self._alphas, self._limit = request.grid, request.sampling.max_new_tokens
         self._first, self._top = request.amplify_first, request.top
         self._filters = Filters.of(request.sampling)
+        self._stop = request.sampling.stop
         self._ends = pair.ends if self._filters.after_ends else None
         self._grid = GridLogProbs(pair, request.grid, self._filters)
         self._at_once = rows_at_once(pair)
@@ -46,11 +48,10 @@ class RowChooser:
                 names, alpha = self._pair.token_bytes, self._alpha(reply)
                 step = unpack(row[size:]).step(names, reply.draw.reply, reply.index, alpha)
                 reply.steps.append(step)
-            reply.tokens.append(token)
-            reply.numbers.append(row[1:size])
+            reply.add(self._pair.token_bytes, token, row[1:size], self._stop)
             count = reply.index
             reply.finish = ending(
-                token in self._pair.end_of_turn,
+                reply.stop is not None or token in reply.prompt.ends.ids,
                 self._limit - count,
                 self._pair.context - reply.prompt.length - count,
             )
@@ -86,12 +87,13 @@ class RowChooser:
         if self._first is not None:
             plain = torch.tensor([[self._is_plain(reply)] for reply in replies], device=device)
         noise = self._noise_of(replies)
+        histories = [reply.history for reply in replies] if self._filters.penalties else []
         parts = []
         for begin in range(0, len(replies), self._at_once):
             n = slice(begin, begin + self._at_once)
             both = logits[0][n], logits[1][n]
             some = None if plain is None else plain[n]
-            parts.append(self._numbers(both, alpha[n], index[n], noise.part(n), some))
+            parts.append(self._numbers(both, alpha[n], index[n], noise.part(n), some, histories[n]))
         numbers = parts[0] if len(parts) == 1 else torch.cat(parts)
         rows: list[list[float]] = numbers.tolist()
         return rows, bool(numbers.isnan().any())
@@ -103,6 +105,7 @@ class RowChooser:
         index: Tensor,
         noise: Noise,
         plain: Tensor | None,
+        histories: Sequence[History],
     ) -> Tensor:
         """The rows of `_choose` (n, numbers), fp64, of some replies: α and plain are (n, 1)."""
         pair = self._pair
@@ -110,11 +113,14 @@ class RowChooser:
             log_probs(side[:, : pair.size].to(pair.device), pair.valid) for side in logits
         )
         amplified = amplify(before, after, alpha, self._ends)
-        token, scores = draw(amplified, after, alpha, self._filters, noise, index)
+        repeated = None
+        if penalties := self._filters.penalties:
+            repeated = Repeated.of(penalties, histories, breakers_of(pair, penalties), after)
+        token, scores = draw(amplified, after, alpha, self._filters, noise, index, repeated)
         ids = token.unsqueeze(-1)
         # What was drawn from has only to be normalized where somebody asks.
         drawn = scores.log_softmax(dim=-1) if self._alphas else amplified
-        grid = self._grid.of(before, after, ids, plain)
+        grid = self._grid.of(before, after, ids, plain, repeated)
         numbers = torch.cat((ids.double(), drawn.gather(-1, ids).double(), grid.double()), dim=-1)
         numbers = numbers.round(decimals=DECIMALS) + 0.0
         if not self._top:

@@ -9,14 +9,18 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from logit_amp_chat.core.decoding import limits
+from logit_amp_chat.core.decoding.begun_replies import begun_ids
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.models.begin_ids import means_tokens
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.protocol import Request
-from logit_amp_chat.core.records import PromptIds, Sampling
+from logit_amp_chat.core.records import PromptIds
 from logit_amp_chat.core.samples import Given, RescoreRequest, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 
 def asked_prompts(
@@ -93,18 +97,12 @@ def _asked(
     pair: Pair, chat: ChatTemplate, request: SampleRequest, prompt: SamplePrompt, moment: datetime
 ) -> AskedPrompt:
     ids = chat.prompts(prompt.messages, prompt.raw, moment)
-    begin = chat.encoded(prompt.begin) if prompt.begin else ()
     longest = request.sampling.max_new_tokens
-    if not pair.end_of_turn.isdisjoint(begin):
-        raise UsageError(
-            "The text that replies begin with has an end of turn in it.", "Leave it out."
-        )
-    if len(begin) >= longest:
-        raise UsageError(
-            f"The text that replies begin with has {len(begin):,} tokens, and a reply"
-            f" {longest:,} at most.",
-            "Shorten it, or raise max_new_tokens.",
-        )
+    special = means_tokens(prompt.messages, raw=prompt.raw)
+    begin = begun_ids(pair, chat, ids, prompt.begin, longest, special=special)
     limits.check(pair, ids, begin)
     turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
-    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn)
+    ends = request.ends or pair.turn_ends
+    if prompt.raw:
+        ends = TurnEnds(ends.ids)
+    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn, ends)

@@ -1,7 +1,7 @@
 """From a lane's scores to its next token: filters and coupled Gumbel noise.
 
 Filters have the order and meaning of transformers' logits processors:
-temperature, top-k, top-p, min-p.
+penalties of repetition, temperature, top-k, top-p, min-p.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.decoding.amplification import NEVER, Number, least_plausible, log
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.decoding.repetition import Penalties, Repeated, penalized
+from logit_amp_chat.core.sampling import Sampling
 
 # Beyond these a temperature makes no further difference, and fp32 would overflow.
 COLDEST, HOTTEST = 1e-6, 1e6
@@ -33,6 +34,8 @@ class Filters:
     plausibility: Number | None
     after_ends: bool = field(default=False, kw_only=True)
     """Whether end-of-turn tokens keep after's probability; part of the mix, before any filter."""
+    penalties: Penalties | None = field(default=None, kw_only=True)
+    """They need what stands before a token, and are never part of a captured step."""
 
     @classmethod
     def of(cls, sampling: Sampling) -> Filters:
@@ -45,6 +48,7 @@ class Filters:
             min_p=sampling.min_p if drawn and sampling.min_p > 0 else None,
             plausibility=sampling.plausibility if sampling.plausibility > 0 else None,
             after_ends=sampling.ends == "after",
+            penalties=Penalties.of(sampling),
         )
 
     @property
@@ -73,12 +77,19 @@ class Filters:
         return (self.temperature, self.top_k, self.top_p, self.min_p, self.plausibility)
 
 
-def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, filters: Filters) -> Tensor:
+def filtered(
+    amplified: Tensor,
+    after: Tensor,
+    alpha: Tensor,
+    filters: Filters,
+    repeated: Repeated | None = None,
+) -> Tensor:
     """Scores (R, V) to pick from: −inf where a filter removed the token.
 
-    `amplified` and `after` are log-probabilities (R, V), `alpha` is (R, 1).
-    The plausibility mask applies to lanes with α > 0 only, so that the before
-    and after lanes are exactly before and after.
+    `amplified` and `after` are log-probabilities (R, V), `alpha` is (R, 1);
+    `repeated` is needed where a penalty is on. The plausibility mask applies to
+    lanes with α > 0 only, so that the before and after lanes are exactly before
+    and after.
     """
     scores = amplified
     masks = filters.plausibility is not None
@@ -87,6 +98,8 @@ def filtered(amplified: Tensor, after: Tensor, alpha: Tensor, filters: Filters) 
     if filters.plausibility is not None and masks:
         least = torch.where(alpha > 0, least_plausible(after, filters.plausibility), NEVER)
         scores = torch.where(after >= least, scores, NEVER)
+    if filters.penalties is not None and repeated is not None:
+        scores = penalized(scores, alpha, filters.penalties, repeated)
     if filters.temperature is not None:
         scores = scores / filters.temperature
     if filters.top_k is not None:

@@ -11,10 +11,12 @@ from torch import Tensor
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import choose
 from logit_amp_chat.core.decoding.pair_runner import PairRunner
+from logit_amp_chat.core.decoding.repetition import LaneRepetitions, Repeated
 from logit_amp_chat.core.decoding.request_state import PendingRows, StepSettings
 from logit_amp_chat.core.decoding.sampling import Filters
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.records import Reply, Sampling
+from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.sampling import Sampling
 
 
 class Stepper(Protocol):
@@ -41,10 +43,11 @@ class TokenChooser:
         self.token = torch.empty(0)
         """(R,) ids chosen last."""
         self._pair = pair
-        self._top = replies[0].top
+        self._top = replies[0].candidates
         self.noise = Noise.of(replies, pair.size, pair.device)
         self._sampling: Sampling | None = None
         self._filters = Filters.of(replies[0].sampling)
+        self._repetitions = LaneRepetitions(pair, replies[0].prompt.after, self.lanes)
         self._alphas: tuple[float, ...] = ()
         self._alpha = torch.empty(0)
 
@@ -61,6 +64,7 @@ class TokenChooser:
             self._alpha = alpha.unsqueeze(-1)
         token = None if given is None else torch.full((self.lanes,), given, device=pair.device)
         before, after = (side[:, : pair.size].to(pair.device) for side in logits)
+        repeated = None if given is not None else self._repeated(settings, after)
         self.token, numbers = choose(
             (before, after),
             pair.valid,
@@ -71,9 +75,19 @@ class TokenChooser:
             self._top,
             token,
             pair.ends,
+            repeated,
         )
         rows: list[list[float]] = numbers.tolist()
         return lambda: rows
+
+    def _repeated(self, settings: StepSettings, like: Tensor) -> Repeated | None:
+        """What the lanes would repeat, where that is penalized."""
+        if self._filters.penalties is None:
+            return None
+        said = [list(tokens) for tokens in settings.said]
+        if len(said[0]) < settings.index:  # the host has not seen the last one yet
+            said = [[*a, b] for a, b in zip(said, self.token.tolist(), strict=True)]
+        return self._repetitions.of(self._filters.penalties, said, like)
 
     def measure(
         self, settings: StepSettings, logits: Sequence[Tensor], row: int, token: int

@@ -21,7 +21,8 @@ from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums, Window
-from logit_amp_chat.core.records import Document, Finish, FinishReason, Sampling, Step
+from logit_amp_chat.core.records import Document, Finish, FinishReason, Step
+from logit_amp_chat.core.sampling import Sampling
 
 # Bytes of one side's fp32 logits that one pass computes, and that are measured at once: on a
 # CPU, about what its caches hold.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.metadata
-import platform
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
@@ -13,7 +11,6 @@ import torch
 
 from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.decoding import limits
 from logit_amp_chat.core.decoding.cache_guard import (
     cache_uses,
     check_caches,
@@ -31,12 +28,11 @@ from logit_amp_chat.core.decoding.sample_limits import asked_prompts, check_give
 from logit_amp_chat.core.decoding.text_reader import TextReader
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.engine.prompt_renderer import PromptRenderer
+from logit_amp_chat.core.engine.session_record import session_record
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_tokens
 from logit_amp_chat.core.models.pair import Pair, find_positions, load_pair, prepare
 from logit_amp_chat.core.models.template_variables import unknown_variables
-from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
@@ -55,21 +51,13 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
-from logit_amp_chat.core.records import (
-    CacheCheck,
-    Message,
-    PromptIds,
-    Reply,
-    Sampling,
-    Session,
-    new_id,
-    now,
-)
+from logit_amp_chat.core.records import CacheCheck, Message, PromptIds, Reply
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
-VERSIONED = ("logit-amp-chat", "torch", "transformers", "bitsandbytes", "peft", "accelerate")
 
 
 class LocalEngine:
@@ -84,7 +72,7 @@ class LocalEngine:
     ) -> None:
         """`caches`: how the pair's caches were checked; None uses them unchecked."""
         self.pair = pair
-        session = _session(profile, pair, caches)
+        session = session_record(profile, pair, caches)
         self._prompts = PromptRenderer(profile, pair, session.time)
         self.opened = Opened(
             session=session,
@@ -206,17 +194,17 @@ class LocalEngine:
             controls = _controls(scored)
             score = self._decoder.score(scored, controls, request.tokens)
             return self._answer(controls, [(scored, score)])
-        longest = max(request.sampling_of(lane).max_new_tokens for lane in request.lanes)
-        forced = limits.reachable(self.pair, request.forced, longest)
         prompts = {
             messages: self._prompt(messages, request)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
         }
+        request = self._prompts.begun(request, prompts[request.messages_of(request.lanes[0])])
         replies = [
-            request.reply_of(lane, prompts[request.messages_of(lane)], len(forced))
+            request.reply_of(lane, prompts[request.messages_of(lane)], len(request.forced))
             for lane in request.lanes
         ]
-        return self.decode([self._prompts.recorded(r, request) for r in replies], forced)
+        recorded = [self._prompts.recorded(reply, request) for reply in replies]
+        return self.decode(recorded, request.forced)
 
     def _prompt(self, messages: Sequence[Message], request: Request | OpeningsRequest) -> PromptIds:
         return self._prompts.ids(
@@ -224,13 +212,18 @@ class LocalEngine:
         )
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
+        self,
+        replies: Sequence[Reply],
+        forced: tuple[int, ...] = (),
+        ahead: bool = True,
+        ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after.
+        token on every device; with it, possibly with the one after. `ends` are those of the
+        session that the records are from; None: of this one.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -240,7 +233,7 @@ class LocalEngine:
         return self._answer(
             controls,
             [
-                (group, self._decoder.decode(group, controls, forced, ahead))
+                (group, self._decoder.decode(group, controls, forced, ahead, ends))
                 for group in groups.values()
             ],
         )
@@ -368,29 +361,3 @@ def _flat(batches: Generator[Sequence[Event], None, None]) -> Iterator[Event]:
     with contextlib.closing(batches):
         for batch in batches:
             yield from batch
-
-
-def device_name(device: torch.device) -> str:
-    """The device that the numbers were computed on, as precisely as it can be named."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"cpu ({platform.machine()})"
-
-
-def _session(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None) -> Session:
-    chat = ChatTemplate(pair.tokenizer, pair.template, (None, None))
-    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
-    return Session(
-        id=new_id("s"),
-        time=now(),
-        profile=profile.model_dump(mode="json"),
-        before=pair.infos[0],
-        after=pair.infos[1],
-        template_hash=chat.template_hash,
-        versions={"python": platform.python_version(), **versions},
-        device=device_name(pair.device),
-        context=pair.context,
-        vocabulary=fingerprint(pair.tokenizer),
-        caches=caches,
-        end_of_turn=tuple(sorted(pair.end_of_turn)),
-    )

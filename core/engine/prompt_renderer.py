@@ -8,14 +8,21 @@ from datetime import datetime
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
-from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
+from logit_amp_chat.core.decoding.begun_replies import begun, notices
+from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.models.side_prompt import shortened
 from logit_amp_chat.core.models.template_variables import unknown_variables
+from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
+
+OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
 
 Variables = Mapping[str, TemplateValue]
 
@@ -38,6 +45,7 @@ class PromptRenderer:
             profile.template,
             pair.token_bytes,
         )
+        self._latest = self._chat  # the one with the variables of the latest request
         self._told: set[str] = set()
         self._untold: list[str] = []
 
@@ -45,8 +53,10 @@ class PromptRenderer:
         """The template with the variables of a request; None: those of the profile."""
         if variables is None or variables == self._chat.variables:
             return self._chat
-        self._tell([*unknown_variables(self._pair.template, variables)])
-        return replace(self._chat, variables=dict(variables))
+        if variables != self._latest.variables:
+            self._tell([*unknown_variables(self._pair.template, variables)])
+            self._latest = replace(self._chat, variables=dict(variables))
+        return self._latest
 
     def moment(self, time: str | None) -> datetime:
         """The moment of a request, that of the session where it names none; or the profile's."""
@@ -70,6 +80,11 @@ class PromptRenderer:
         self._tell([*before.notices, *after.notices])
         return PromptIds(before.ids, after.ids)
 
+    def begun(self, request: Request, prompt: PromptIds) -> Request:
+        """The request with all that its replies begin with as ids; raises as `begun` does."""
+        self._tell(notices(self._pair, request, prompt))
+        return begun(self._pair, self.chat(request.template), request, prompt)
+
     def recorded(self, reply: Reply, request: Request) -> Reply:
         """The reply with the moment and the variables that its prompt was rendered with.
 
@@ -87,18 +102,49 @@ class PromptRenderer:
 
     def tokens(self, request: PromptRequest) -> PromptTokens:
         """What a request would give to the models. Raises as `ChatTemplate.prompts` does."""
+        if request.recorded is not None:
+            return self._recorded_tokens(request, request.recorded)
         moment, chat = self.moment(request.time), self.chat(request.template)
         before, after = chat.side_prompts(request.messages, request.raw, moment)
-        forced = (*request.forced, *(chat.encoded(request.begin) if request.begin else ()))
-        notices = [*before.notices, *after.notices]
-        notices += unknown_variables(self._pair.template, chat.variables)
+        given = begin_ids(
+            chat,
+            self._pair.token_bytes,
+            (*after.ids, *request.forced),
+            request.begin,
+            special=means_tokens(request.messages, raw=request.raw),
+        )
+        told = [*before.notices, *after.notices]
+        told += notices(self._pair, request, PromptIds(before.ids, after.ids))
+        told += unknown_variables(self._pair.template, chat.variables)
         if not request.raw and (own := chat.own_words(request.messages, moment)):
-            notices.append(f"The chat template says of its own: {shortened(own)}")
+            told.append(f"The chat template says of its own: {shortened(own)}")
+        sides = self._described(before.ids), self._described(after.ids)
+        said = (None, None) if request.raw else chat.said_ranges(request.messages, moment)
+        texts = before.text, after.text
         return PromptTokens(
-            before=self._described(before.ids),
-            after=self._described(after.ids),
-            given=self._described(forced),
-            notices=tuple(dict.fromkeys(notices)),
+            before=sides[0],
+            after=sides[1],
+            given=self._described((*request.forced, *given)),
+            notices=tuple(dict.fromkeys(told)),
+            added=(_added(sides[0], texts[0], said[0]), _added(sides[1], texts[1], said[1])),
+        )
+
+    def _recorded_tokens(self, request: PromptRequest, recorded: PromptIds) -> PromptTokens:
+        """The ids that a reply was prompted with, and what a rendering has to say of them."""
+        try:
+            rendered = self.tokens(replace(request, recorded=None))
+        except LogitAmpError:
+            notices: tuple[str, ...] = (OTHERWISE,)
+        else:
+            ids = [[token.id for token in side] for side in (rendered.before, rendered.after)]
+            if ids == [[*recorded.before], [*recorded.after]]:
+                return replace(rendered, given=self._described(request.forced))
+            notices = (OTHERWISE,)
+        return PromptTokens(
+            before=self._described(recorded.before),
+            after=self._described(recorded.after),
+            given=self._described(request.forced),
+            notices=notices,
         )
 
     def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:
@@ -120,3 +166,16 @@ class PromptRenderer:
         """What the prompts since the last call gave reason to say."""
         untold, self._untold = self._untold, []
         return [Noticed(sentence) for sentence in untold]
+
+
+def _added(tokens: Sequence[PromptToken], text: str, said: Sequence[Range] | None) -> int | None:
+    """How many tokens carry no character of `text` in the ranges that were said."""
+    whole = "".join(token.text for token in tokens)
+    if said is None or not whole.endswith(text):
+        return None
+    added, end = 0, len(text) - len(whole)  # a beginning of text comes before the text
+    for token in tokens:
+        start, end = end, end + len(token.text)
+        # One that only begins a character stands where that character does.
+        added += not any(start < to and max(end, start + 1) > of for of, to in said)
+    return added

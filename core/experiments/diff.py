@@ -21,7 +21,8 @@ from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.protocol import Engine, Event, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
-from logit_amp_chat.core.records import Document, Ends, Finish, new_id
+from logit_amp_chat.core.records import Document, Finish, new_id
+from logit_amp_chat.core.sampling import Ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

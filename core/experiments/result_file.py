@@ -88,7 +88,9 @@ def pair_identity(session: Session) -> dict[str, Any]:
     for name in ("before", "after"):
         profile = session.profile.get(name)
         system = profile.get("system") if isinstance(profile, dict) else None
-        sides[name] = {**dataclasses.asdict(getattr(session, name)), "system": system}
+        side = getattr(session, name)
+        decides = (field.name for field in dataclasses.fields(side) if field.compare)
+        sides[name] = {**{field: getattr(side, field) for field in decides}, "system": system}
     variables = session.profile.get("template")
     return {
         **sides,

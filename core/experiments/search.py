@@ -22,15 +22,8 @@ from logit_amp_chat.core.experiments.search_results import (
 from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.protocol import Engine, Event, Forget, Lane, Request
 from logit_amp_chat.core.reading import Chat, Content, PlainText, ReadBlock, ReadRequest
-from logit_amp_chat.core.records import (
-    Document,
-    Finish,
-    Message,
-    Sampling,
-    Session,
-    Step,
-    new_id,
-)
+from logit_amp_chat.core.records import Document, Finish, Message, Session, Step, new_id
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import clean
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 

@@ -75,7 +75,7 @@ class SearchResult:
         return math.inf if math.isnan(value) else value  # +∞ and −∞ in one text
 
 
-# JSON has no infinities: they are strings, as in transcripts. (A list takes a configuration.)
+# JSON has no infinities: they are strings in these lists. (A list takes a configuration.)
 _RESULTS: TypeAdapter[list[SearchResult]] = TypeAdapter(
     list[SearchResult], config=ConfigDict(ser_json_inf_nan="strings")
 )

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from logit_amp_chat.core.config.template_line import template_line
 from logit_amp_chat.core.lanes import lane_heading, lane_title
 from logit_amp_chat.core.number_format import count, setting, signed, which
-from logit_amp_chat.core.records import Message, Note, Sampling, Session, SideInfo
+from logit_amp_chat.core.records import Message, Note, Session, SideInfo
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.reply_parts import Part, is_thinking
+
+# A folder or file in the title of a pair that was given as BEFORE → AFTER or BEFORE → + ADAPTER.
+_LOCAL = r"(?:~|\.{0,2})/"
+_FOLDER = re.compile(rf"(^|→ (?:\+ )?)({_LOCAL}.*?)(?= → |$)")
+
+WITH_SPECIAL = "with special tokens"
 
 
 class Piece(NamedTuple):
@@ -196,16 +205,41 @@ def ending(log: ReplyLog) -> str:
 
 
 def settings(log: ReplyLog) -> str:
-    """The sampling of a reply, without the seed, on one line."""
-    sampling = log.reply.sampling.model_dump(exclude={"seed"})
-    if sampling["ends"] == "mix":
-        del sampling["ends"]
+    """The sampling of a reply, without the seed and what is off, on one line."""
+    sampling = log.reply.sampling.model_dump(exclude={"seed", *_saying_nothing(log.reply.sampling)})
     parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
+    if log.reply.edits:
+        parts.append("edited")
+    if log.reply.template:
+        parts.append(f"template {variables(log)}")
     if log.reply.forced:
         parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
+
+
+def _saying_nothing(sampling: Sampling) -> Iterator[str]:
+    """The later fields of a sampling that are off, or say how something is done that is off."""
+    usual = Sampling()
+    for name in ("ends", "stop", "repetition_penalty"):
+        if getattr(sampling, name) == getattr(usual, name):
+            yield name
+    if not sampling.dry_multiplier:
+        yield from (name for name in Sampling.model_fields if name.startswith("dry_"))
+    if sampling.repetition_penalty == 1 and not sampling.dry_multiplier:
+        yield "penalize"
+
+
+def variables(log: ReplyLog) -> str:
+    """The template variables that a reply was prompted with, on one line; safe to show."""
+    return visible(template_line(log.reply.template), newlines=False) or "none"
+
+
+def own_variables(log: ReplyLog) -> str:
+    """The same where they are not those of the profile that it was made with, else ""."""
+    usual = log.session.profile.get("template") if log.session else None
+    return "" if log.reply.raw or log.reply.template == (usual or {}) else variables(log)
 
 
 def note(state: Conversation, note: Note) -> str:
@@ -219,8 +253,12 @@ def note(state: Conversation, note: Note) -> str:
 
 
 def title(session: Session | None) -> str:
-    """The title of a document about this session."""
-    return str(session.profile.get("title") or "") if session else ""
+    """The title of a document about this session; folders that it names by their last part.
+
+    A pair that was given as two folders is called after them, wherever they are.
+    """
+    said = str(session.profile.get("title") or "") if session else ""
+    return _FOLDER.sub(lambda found: found[1] + PurePosixPath(found[2]).name, said)
 
 
 def pair(session: Session) -> tuple[str, str]:
@@ -247,11 +285,19 @@ def _side(side: SideInfo) -> str:
 
 
 def _model(name: str, revision: str | None) -> str:
-    """Name and revision; of a local path only the last two parts, for privacy."""
-    folder = PurePosixPath(name)
-    if folder.is_absolute():
-        name = "/".join(("…", *folder.parts[-2:]))
+    """Name and revision, for whoever the document is passed on to."""
+    name = without_way(name)
     return f"{name}@{revision}" if revision else name
+
+
+def without_way(name: str) -> str:
+    """A local path by its last two parts, without what says whose machine it was on."""
+    if not re.match(_LOCAL, name):
+        return name
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", "~", "..")]
+    if name.startswith("/") and parts[:1] in (["home"], ["Users"]):
+        parts = parts[2:]
+    return "/".join(("…", *parts[-2:]))
 
 
 def parent(state: Conversation, message: Message) -> str:
@@ -266,11 +312,26 @@ def parent(state: Conversation, message: Message) -> str:
     return f"message {numbers[id]}" if id in numbers else "what is not in the file"
 
 
-def version(state: Conversation, message: Message) -> str:
-    """Which version this is of a message that was edited: " · version 1 of 2"."""
+def standing(state: Conversation, message: Message) -> str:
+    """Which version of an edited message this is, and how it was sent: " · version 1 of 2"."""
     versions = state.versions(message)
     number = versions.index(message) + 1
-    return f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+    version = f" · version {number} of {len(versions)}" if len(versions) > 1 else ""
+    return f"{version} · {WITH_SPECIAL}" if message.special else version
+
+
+def said(state: Conversation, message: Message) -> str:
+    """The text of a message; of an empty system prompt what it does."""
+    if message.role == "system" and not message.text:
+        return no_system(state, message)
+    return message.text
+
+
+def no_system(state: Conversation, message: Message) -> str:
+    """What an empty system prompt does (see `core.prompts.system_prompt`)."""
+    if state.system(message.id) is None:
+        return "(taken back: from here on the chat template's own, where it has one)"
+    return "(none, and the chat template's own is removed where it allows that)"
 
 
 def history(state: Conversation, log: ReplyLog) -> str:

@@ -76,8 +76,8 @@ def heading(session: Session | None, state: Conversation, readings: Sequence[Rea
 
 
 def title(document: Document) -> str:
-    """A document's file, and which of its texts it is."""
-    parts = filter(None, (document.source, document.place))
+    """A document's file, and which of its texts it is; a whole path without the way there."""
+    parts = filter(None, (describe.without_way(document.source), document.place))
     return visible(" ".join(parts), newlines=False) or "text"
 
 

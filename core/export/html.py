@@ -176,7 +176,8 @@ class _Page:
 
     def _turn(self, message: Message, follows: str | None) -> str:
         number = self.numbers[message.id]
-        version = describe.version(self.state, message)
+        version = describe.standing(self.state, message)
+        said = html_text(describe.said(self.state, message), newlines=True)
         aside = ""
         if message.parent != follows:
             parent = html_text(describe.parent(self.state, message))
@@ -185,7 +186,7 @@ class _Page:
         parts = [
             f'<section class="turn" id="m{number}">',
             f"<h2>{number} · {html_text(message.role)}{html_text(version)}{aside}</h2>",
-            f'<div class="said" dir="auto">{html_text(message.text, newlines=True)}</div>',
+            f'<div class="said" dir="auto">{said}</div>',
             self._note(message.id),
             opening_table.to_html(self.state.openings(message.id), self.session),
         ]

@@ -11,7 +11,8 @@ from logit_amp_chat.core.export import describe, describe_reading, opening_table
 from logit_amp_chat.core.export.readings import Passage, Reading, in_order, read_documents
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, OpeningLog, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.opening_log import OpeningLog
 
 
 def to_document(records: Iterable[Record], *, markdown: bool) -> str:
@@ -46,10 +47,10 @@ class _Text:
     def _body(self, state: Conversation) -> Iterator[str]:
         follows: str | None = None
         for number, message in enumerate(state.messages.values(), 1):
-            yield self.heading(2, f"{number} · {message.role}{describe.version(state, message)}")
+            yield self.heading(2, f"{number} · {message.role}{describe.standing(state, message)}")
             if message.parent != follows:
                 yield self.line(f"Follows {describe.parent(state, message)}.")
-            yield self.block(visible(message.text))
+            yield self.block(visible(describe.said(state, message)))
             yield from self._notes(state, message.id)
             yield from self._openings(state.openings(message.id))
             kept = state.kept(message.id)

@@ -16,7 +16,7 @@ from logit_amp_chat.core.lanes import LANES, LETTERS
 from logit_amp_chat.core.number_format import count, delta, fraction, nats, signed
 from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import OpeningLog
+from logit_amp_chat.core.transcripts.opening_log import OpeningLog
 
 ROWS = 20
 HEAD = ("token", *(LETTERS[lane] for lane in LANES), "Δ A−B")

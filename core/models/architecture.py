@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import torch
@@ -21,6 +22,19 @@ PACKAGES = {
     "torchao": "torchao",
 }
 INSTALL = re.compile(r"pip install (?:-U |--upgrade )?['\"]?([\w.\[\],<>=-]*\w\]?)")
+
+
+def check_docstrings(optimized: int = sys.flags.optimize) -> None:
+    """Raise PairError if this Python throws docstrings away: transformers builds models from them.
+
+    It would blame the model otherwise.
+    """
+    if optimized >= 2:
+        raise PairError(
+            "Python runs without docstrings (-OO or PYTHONOPTIMIZE=2), and transformers cannot"
+            " build a model without them.",
+            "Unset PYTHONOPTIMIZE, and start Python without -OO.",
+        )
 
 
 def auto_class(config: Any) -> Any:

@@ -13,7 +13,7 @@ from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.adapters import base_notice
-from logit_amp_chat.core.models.architecture import check_class
+from logit_amp_chat.core.models.architecture import check_class, check_docstrings
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.description import read_config
 from logit_amp_chat.core.models.gguf_file import check_gguf
@@ -23,6 +23,7 @@ from logit_amp_chat.core.models.loader import Origin, Report, choose_device, loa
 from logit_amp_chat.core.models.precision import precision_notice, quantization_of
 from logit_amp_chat.core.models.side import LoadedSide
 from logit_amp_chat.core.models.side_tokenizer import side_tokenizer
+from logit_amp_chat.core.models.template_end import template_end
 from logit_amp_chat.core.models.vocabulary import (
     SharedVocabulary,
     TokenBytes,
@@ -32,6 +33,7 @@ from logit_amp_chat.core.models.vocabulary import (
 )
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import SideInfo
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Below this many parameters a second thread costs more than it saves.
 ONE_THREAD_BELOW = 50_000_000
@@ -57,6 +59,13 @@ class Pair:
     token_bytes: TokenBytes
     infos: tuple[SideInfo, SideInfo]
     notices: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    """The texts with which the chat template goes on after a reply, where no token ends it."""
+
+    @property
+    def turn_ends(self) -> TurnEnds:
+        """What ends a reply by itself."""
+        return TurnEnds(self.end_of_turn, self.stop)
 
     @functools.cached_property
     def ends(self) -> Tensor:
@@ -84,6 +93,7 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
             "There is no folder for temporary files: neither /tmp nor another can be written.",
             "Set TMPDIR to a folder that can.",
         )
+    check_docstrings()
     device = choose_device(profile.device)
     origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
     before, after = origins
@@ -99,12 +109,14 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
         tokenizer,
         (before.rows, after.rows),
         (before.text.name, after.text.name),
-        by_id=profile.vocabulary == "by-id",
+        # An adapter's tokenizer may call the ids of its model something else: they are the same.
+        by_id=profile.vocabulary == "by-id" or before.source.weights == after.source.weights,
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     sides, notices = load_sides(profile, origins, device, report)
-    bases = (base_notice(origin.adapter, origin.source) for origin in origins)
-    notices += dict.fromkeys(notice for notice in bases if notice)
+    for origin in origins:
+        found = (base_notice(origin.adapter, origin.source), origin.text.notice)
+        notices += [notice for notice in found if notice and notice not in notices]
     return _assemble(profile, origins, sides, tokenizer, shared, notices)
 
 
@@ -123,11 +135,15 @@ def _assemble(
         for source in (side.model.generation_config, origin.config, origin.text.tokenizer)
         if source is not None
     )
+    template = origins[1].text.template or origins[0].text.template
+    chat = ChatTemplate(tokenizer, template, (None, None), profile.template)
+    written = template_end(chat)
+    unnamed = written.ids - ends
+    ends |= unnamed
     reachable = frozenset(i for i in ends if 0 <= i < shared.size)
     valid = torch.zeros(shared.size, dtype=torch.bool)
     valid[[*shared.usable, *reachable]] = True
     token_bytes = TokenBytes(tokenizer, origins[0].text.tokenizer)
-    template = origins[1].text.template or origins[0].text.template
     notices = [*notices, *shared.notices]
     notices += [
         f"One head has no row for the end of turn {i} {token_bytes.describe(i)[0]!r}:"
@@ -136,11 +152,20 @@ def _assemble(
     ]
     if template is None:
         notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
-    elif ChatTemplate(tokenizer, template, (None, None)).adds_beginning():
+    elif chat.adds_beginning():
         notices.append(
             "The chat template leaves out the beginning of text that the tokenizer puts before"
             " plain text: every prompt begins with it."
         )
+    notices += [
+        f"The chat template ends replies with {token_bytes.describe(i)[0]!r}, which neither model"
+        " names as an end of turn: here it ends them, too."
+        for i in sorted(unnamed)
+    ]
+    notices += [
+        f"No token ends a reply in this chat template: replies end before {text!r}, too."
+        for text in written.texts
+    ]
     if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
         notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:
@@ -161,6 +186,7 @@ def _assemble(
         token_bytes=token_bytes,
         infos=infos,
         notices=tuple(notices),
+        stop=written.texts,
     )
 
 

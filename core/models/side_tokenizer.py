@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.description import read_tokenizer
 from logit_amp_chat.core.models.hub import Source
 from logit_amp_chat.core.models.vocabulary import Tokenizer
@@ -21,13 +22,15 @@ TEMPLATE, SETTINGS = "chat_template.jinja", "tokenizer_config.json"
 class SideTokenizer:
     """What turns text into a side's ids: a tokenizer, from the folder `name`, and a template.
 
-    `from_adapter` says which of the two its adapter brought: "tokenizer", "template".
+    `from_adapter` says which of the two its adapter brought: "tokenizer", "template"; `notice`
+    why it is not the adapter's tokenizer, where that cannot be read.
     """
 
     tokenizer: Tokenizer | None
     template: str | None
     name: str
     from_adapter: tuple[str, ...] = ()
+    notice: str | None = None
 
 
 def side_tokenizer(model: Source, adapter: Source | None, trust_remote_code: bool) -> SideTokenizer:
@@ -39,14 +42,19 @@ def side_tokenizer(model: Source, adapter: Source | None, trust_remote_code: boo
     plain = SideTokenizer(own, template_of(own), model.name)
     if adapter is None:
         return plain
-    if any((adapter.folder / name).exists() for name in VOCABULARIES):
-        tokenizer = read_tokenizer(adapter, trust_remote_code)
-        template = template_of(tokenizer)
-        brought = ("tokenizer", "template") if template else ("tokenizer",)
-        return SideTokenizer(tokenizer, template or plain.template, adapter.name, brought)
     if template := _saved_template(adapter.folder):
-        return SideTokenizer(own, template, model.name, ("template",))
-    return plain
+        plain = replace(plain, template=template, from_adapter=("template",))
+    if not any((adapter.folder / name).exists() for name in VOCABULARIES):
+        return plain
+    try:
+        tokenizer = read_tokenizer(adapter, trust_remote_code)
+    except PairError as error:
+        if own is None:
+            raise
+        return replace(plain, notice=f"{error.message} That of {model.name} is used.")
+    if template := template_of(tokenizer):
+        return SideTokenizer(tokenizer, template, adapter.name, ("tokenizer", "template"))
+    return SideTokenizer(tokenizer, plain.template, adapter.name, ("tokenizer",))
 
 
 def template_of(tokenizer: Tokenizer | None) -> str | None:

@@ -98,9 +98,21 @@ def plain_ids(
 ) -> tuple[int, ...] | None:
     """The ids of a text that spells added tokens, as if it did not.
 
-    None where the tokenizer has no such ids that give exactly the text back.
+    They give exactly the text back, unless the tokenizer has no tokens for some characters.
+    None where it has only special tokens for the text.
     """
-    wanted = text.encode()
+    wanted, lossy = text.encode(), None
+    unknown = {tokenizer.unk_token_id}
+    for ids in _plain_ways(tokenizer, text):
+        if special.isdisjoint(ids) and b"".join(map(token_bytes.raw, ids)) == wanted:
+            return ids
+        if lossy is None and special.isdisjoint({*ids} - unknown):
+            lossy = None if token_bytes.raw(ids[0]).startswith(b" ") else ids
+    return lossy
+
+
+def _plain_ways(tokenizer: Tokenizer, text: str) -> Iterator[tuple[int, ...]]:
+    """Ids of the text, tokenized alone and behind others: some tokenizers add a space before."""
     for anchor in ANCHORS:
         for encode in (_model_ids, _split_ids):
             before: tuple[int, ...] = ()
@@ -108,12 +120,8 @@ def plain_ids(
             with suppress(Exception):  # a tokenizer that has no such way
                 before = encode(tokenizer, anchor) if anchor else ()
                 ids = encode(tokenizer, anchor + text)
-            if not ids or ids[: len(before)] != before:
-                continue
-            ids = ids[len(before) :]
-            if special.isdisjoint(ids) and b"".join(map(token_bytes.raw, ids)) == wanted:
-                return ids
-    return None
+            if ids[: len(before)] == before and len(ids) > len(before):
+                yield ids[len(before) :]
 
 
 def _model_ids(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:

@@ -211,6 +211,7 @@ class TokenBytes:
         self._spell: Callable[[str], bytes] = self._speller()
         self._cache: dict[int, tuple[str, str | None, bool]] = {}
         self._raw: dict[int, bytes] = {}
+        self._breakers: dict[tuple[str, ...], frozenset[int]] = {}
 
     def _speller(self) -> Callable[[str], bytes]:
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
@@ -246,6 +247,15 @@ class TokenBytes:
             return self._elsewhere[token]
         spelled = self._tokenizer.convert_ids_to_tokens(token)
         return b"" if spelled is None else self._spell(str(spelled))
+
+    def breakers(self, texts: tuple[str, ...]) -> frozenset[int]:
+        """The ids that have one of `texts` in them, and all special ones."""
+        if texts not in self._breakers:
+            ids = {*self._tokenizer.get_vocab().values(), *self._elsewhere}
+            wanted = [text.encode() for text in texts]
+            having = {i for i in ids if any(text in self.raw(i) for text in wanted)}
+            self._breakers = {texts: self._special | having}
+        return self._breakers[texts]
 
     def describe(self, token: int) -> tuple[str, str | None, bool]:
         """(text, hex bytes where the text is not valid UTF-8 on its own, special) of one id."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from logit_amp_chat.core.transcripts.conversation import (
     Conversation,
     ReplyLog,
-    measured_with,
 )
+from logit_amp_chat.core.transcripts.opening_log import measured_with
 
 
 def beside(
@@ -79,6 +79,7 @@ def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
     return (
         a.reply.seed == b.reply.seed
         and a.reply.sampling == b.reply.sampling
+        and a.reply.template == b.reply.template
         and a.reply.forced == b.reply.forced
         and measured_with(a.session) == measured_with(b.session)
         and _same_given(a, b)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from logit_amp_chat.core.prompts import system_prompt
 from logit_amp_chat.core.records import (
     Change,
-    Ends,
     Finish,
     Keep,
     Message,
@@ -17,11 +17,13 @@ from logit_amp_chat.core.records import (
     Opening,
     Record,
     Reply,
-    Sampling,
     Session,
     Step,
+    TemplateValue,
     Title,
 )
+from logit_amp_chat.core.sampling import Ends, Sampling
+from logit_amp_chat.core.transcripts.opening_log import NO_VARIABLES, OpeningLog, opening_key
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
 
 
@@ -77,7 +79,7 @@ class ReplyLog:
 
     @property
     def text(self) -> str:
-        """What it says so far, without thinking and without special tokens; tool calls are in it.
+        """What it says so far, without thinking, special tokens and the stop string that ended it.
 
         An incomplete character is held back until its bytes have come, and becomes U+FFFD if
         the reply finishes first. The space that separates a first word from the prompt is left
@@ -102,7 +104,8 @@ class ReplyLog:
         message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
         if not with_ids:
             return message
-        ids = tuple(step.token for step in self.steps)
+        kept = self.parts.before_stop
+        ids = None if kept is None else tuple(step.token for step in self.steps[:kept])
         return replace(message, token_ids=ids, thinks=self.reply.thinks)
 
     def add(self, record: Step | Change | Finish) -> None:
@@ -115,20 +118,8 @@ class ReplyLog:
         else:
             self.finish = record
             self.parts.finish()
-
-
-@dataclass(frozen=True)
-class OpeningLog:
-    """What was measured after a path, and the session that did it."""
-
-    opening: Opening
-    session: Session | None
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A later one with the same key replaces it."""
-        opening = self.opening
-        return opening.ids, opening.alpha, opening.ends, measured_with(self.session)
+            if record.stop is not None:
+                self.parts.stop(record.stop)
 
 
 class Conversation:
@@ -230,6 +221,11 @@ class Conversation:
         """Every reply to a message, in order: all lanes and later attempts."""
         return list(self._answers.get(message_id, ()))
 
+    def unused_seed(self, message_id: str | None, first: int) -> int:
+        """A seed that no reply to a message has; `first` where there is no reply."""
+        seeds = [log.reply.seed for log in self._answers.get(message_id, ())]
+        return max(seeds) + 1 if seeds else first
+
     def is_raw(self, message_id: str) -> bool:
         """Whether a message is a text that replies continue, without a chat template."""
         return any(log.reply.raw for log in self._answers.get(message_id, ()))
@@ -248,10 +244,15 @@ class Conversation:
         return [log for id in strays for log in self.openings(id)]
 
     def opening(
-        self, message_id: str, path: tuple[int, ...], alpha: float, ends: Ends = "mix"
+        self,
+        message_id: str,
+        path: tuple[int, ...],
+        alpha: float,
+        ends: Ends = "mix",
+        template: Mapping[str, TemplateValue] = NO_VARIABLES,
     ) -> Opening | None:
         """What was measured after a path with the pair of the last session."""
-        key = path, alpha, ends, measured_with(self.session)
+        key = opening_key(path, alpha, ends, template, self.session)
         found = self._openings.get(message_id, {}).get(key)
         return found.opening if found else None
 
@@ -360,12 +361,10 @@ class Conversation:
         """The user's messages in the current thread, oldest first."""
         return [m.text for m in self.thread() if isinstance(m, Message) and m.role == "user"]
 
-    def system_text(self, leaf: str | None) -> str:
-        """The system prompt in force at a message or reply."""
-        if leaf is None:
-            return ""
-        said = (i for i in self._ancestors(leaf) if isinstance(i, Message))
-        return next((message.text for message in said if message.role == "system"), "")
+    def system(self, leaf: str | None) -> str | None:
+        """The system prompt in force at a message or reply; None: the template's, "": none."""
+        found = system_prompt(self.history(leaf)) if leaf is not None else None
+        return found.text if found is not None else None
 
     def prompt(self, leaf: str, follows: str | None = None) -> tuple[Message, ...]:
         """The messages of a request for a reply to `leaf`: one system prompt, then the turns.
@@ -373,22 +372,13 @@ class Conversation:
         The message continues the reply `follows` instead of the one it was said to, if given.
         """
         history = self.history(leaf, follows)
-        system = [m for m in history if m.role == "system"][-1:]
+        system = system_prompt(history)
         turns = [m for m in history if m.role != "system"]
-        return (*(m for m in system if m.text), *turns)
+        return (*([system] if system is not None else []), *turns)
 
 
 def _same_vocabulary(a: Session | None, b: Session | None) -> bool:
     return a is None or b is None or a.vocabulary == b.vocabulary
-
-
-def measured_with(session: Session | None) -> tuple[object, ...]:
-    """What numbers depend on besides messages, given tokens and α: models, template, systems."""
-    if session is None:
-        return ()
-    profiles = [session.profile.get(side) for side in ("before", "after")]
-    systems = [str(p.get("system") if isinstance(p, dict) else None) for p in profiles]
-    return session.before, session.after, session.template_hash, *systems
 
 
 def _same_lane(a: ReplyLog, b: ReplyLog) -> bool:

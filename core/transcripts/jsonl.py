@@ -19,7 +19,7 @@ UNREADABLE = "unreadable"
 # How every line begins.
 _BEGINNING = b'{"type":'
 
-# JSON has no infinities: log 0 is the string "-Infinity".
+# What is infinite against all expectation is a string: JSON has no such number.
 _KNOWN: TypeAdapter[Known] = TypeAdapter(
     Annotated[Known, Field(discriminator="type")],
     config=ConfigDict(ser_json_inf_nan="strings"),
@@ -63,7 +63,7 @@ def _unknown(line: str | bytes) -> Record:
 
 def _unreadable(line: str | bytes) -> Unknown:
     text = line if isinstance(line, str) else line.decode("utf-8", "replace")
-    return Unknown(type=UNREADABLE, fields={"line": text})
+    return Unknown(type=UNREADABLE, fields={"content": text})
 
 
 # --- reading --------------------------------------------------------------------

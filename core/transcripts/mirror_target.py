@@ -140,21 +140,30 @@ class FolderTarget:
             )
 
 
-HEAD_BYTES = 4096
-
-
 def _keep_another(path: Path, target: Path) -> None:
-    """Rename a file at the target that does not begin as this one: records are only added."""
-    if target.suffix != ".jsonl" or not target.exists():
+    """Rename a file at the target that this one does not go on from: records are only added.
+
+    It may be another sweep of the same name, or the same chat as it went on elsewhere.
+    """
+    if target.suffix != ".jsonl" or not target.exists() or _goes_on_from(path, target):
         return
-    with path.open("rb") as ours, target.open("rb") as theirs:
-        begun = theirs.read(HEAD_BYTES)
-        if ours.read(len(begun)) == begun:
-            return
     number = 1
     while (other := target.with_name(f"{target.stem}.{number}.jsonl")).exists():
         number += 1
     target.rename(other)
+
+
+def _goes_on_from(path: Path, earlier: Path) -> bool:
+    """Whether a file begins with all of another one, by the first and last bytes of that."""
+    with path.open("rb") as ours, earlier.open("rb") as theirs:
+        size = theirs.seek(0, os.SEEK_END)
+        for place in (0, max(0, size - LAST_BYTES)):
+            ours.seek(place)
+            theirs.seek(place)
+            part = theirs.read(LAST_BYTES)
+            if ours.read(len(part)) != part:
+                return False
+    return True
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Engine, Event, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 INFINITE = float("inf")
 # Reasons for an end that the engine did not decide.
@@ -22,11 +23,16 @@ class ReplayEngine(Engine, Protocol):
     """An engine whose adjustments take hold at an exact token: one in this process."""
 
     def decode(
-        self, replies: Sequence[Reply], forced: tuple[int, ...] = (), ahead: bool = True
+        self,
+        replies: Sequence[Reply],
+        forced: tuple[int, ...] = (),
+        ahead: bool = True,
+        ends: TurnEnds | None = None,
     ) -> Iterator[Sequence[Event]]:
         """Decode the lanes that these records begin, from the prompts in them.
 
-        Without `ahead` an adjustment is in force with the next token on every device.
+        Without `ahead` an adjustment is in force with the next token on every device. `ends`
+        are those of the recorded session; None: of the engine's.
         """
 
 
@@ -154,8 +160,9 @@ def replay(engine: ReplayEngine, request: Sequence[ReplyLog]) -> list[ReplayResu
     lanes = {log.id: _Lane(log) for log in request}
     most = max(request, key=lambda log: len(log.steps))
     forced = tuple(step.token for step in most.steps[: most.reply.forced])
+    replies, ends = [log.reply for log in request], TurnEnds.of(request[0].session)
     try:
-        for batch in engine.decode([log.reply for log in request], forced, ahead=False):
+        for batch in engine.decode(replies, forced, ahead=False, ends=ends):
             for event in batch:
                 if isinstance(event, Step | Finish):
                     lanes[event.reply].take(event)
@@ -233,7 +240,10 @@ class _Lane:
             difference = Difference(self.index, steps[self.index], finish)
         elif recorded is None or (
             recorded.tokens == finish.tokens
-            and (recorded.reason == finish.reason or recorded.reason in CUT_SHORT)
+            and (
+                (recorded.reason, recorded.stop) == (finish.reason, finish.stop)
+                or recorded.reason in CUT_SHORT
+            )
         ):
             return
         self.result.diverged = difference

@@ -6,6 +6,7 @@ and `verify` say as much for every recorded reason, an ordinary end too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from logit_amp_chat.core.number_format import count
@@ -13,7 +14,7 @@ from logit_amp_chat.core.records import Finish, FinishReason
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
-# None for "stop": an ordinary end needs no words.
+# None for "stop": an ordinary end needs no words, unless a stop string made it.
 _SENTENCES: dict[FinishReason, str] = {
     "length": "Cut at the limit of {tokens}",
     "context": "The context is full after {tokens}",
@@ -36,7 +37,7 @@ _RECORDED: dict[FinishReason, str] = {
 
 
 def sentence(log: ReplyLog, remedies: Mapping[str, str]) -> str:
-    """Why a reply was ended early, as a sentence; "" for an ordinary end.
+    """Why a reply was ended early or by a stop string, as a sentence; "" for an ordinary end.
 
     `remedies` are what the reader can do about a reason, or about "cut off".
     """
@@ -44,6 +45,8 @@ def sentence(log: ReplyLog, remedies: Mapping[str, str]) -> str:
     if finish is None:
         said = f"{cut_off(log).capitalize()}: no more was saved"
         return _with_remedy(said, remedies.get("cut off")) if log.cut_off else ""
+    if finish.stop is not None:
+        return f"Ended by the stop string {quoted(finish.stop)}."
     if finish.reason not in _SENTENCES:
         return ""
     said = _SENTENCES[finish.reason].format(tokens=count(finish.tokens, "token"))
@@ -58,8 +61,15 @@ def _with_remedy(said: str, remedy: str | None) -> str:
 
 def phrase(finish: Finish) -> str:
     """The same as a phrase, for standard error."""
+    if finish.stop is not None:
+        return f"ended by the stop string {quoted(finish.stop)}"
     tokens = count(finish.tokens, "token")
     return _PHRASES.get(finish.reason, "").format(tokens=tokens, error=finish.error)
+
+
+def quoted(stop: str) -> str:
+    """A stop string as one types it: `"\nUser:"`."""
+    return visible(json.dumps(stop, ensure_ascii=False), newlines=False)
 
 
 def cut_off(log: ReplyLog) -> str:
@@ -72,4 +82,6 @@ def as_recorded(finish: Finish, *, seconds: bool = False) -> str:
     time = f", {finish.seconds:.1f} s" if seconds else ""
     error = f" ({visible(finish.error, newlines=False)})" if finish.error else ""
     reason = _RECORDED[finish.reason].format(tokens=count(finish.tokens, "token"))
+    if finish.stop is not None:
+        reason += f" by the stop string {quoted(finish.stop)}"
     return f"{reason}{time}{error}"

@@ -7,7 +7,7 @@ Nothing is lost: the parts of a reply, one after the other, are all of its text.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -136,6 +136,22 @@ class ReplyParts:
             start, self.length = self.length, self.length + len(rest)
             self._put(self._kind, start, self._name)
         return rest
+
+    def stop(self, stop: str) -> None:
+        """The last step completes this stop string: from where it begins, all is special."""
+        begin = max(0, (self.starts or [0])[-1] - len(stop) + 1)
+        at = self.text(begin, self.length).find(stop)
+        if at >= 0:
+            self._cut(begin + at)
+            self._put("special", begin + at, "stop")
+            self.revision += 1
+
+    @property
+    def before_stop(self) -> int | None:
+        """How many steps come before a stop string; None where it begins inside one."""
+        at = next((part.start for part in self.parts if part.name == "stop"), None)
+        step = len(self.starts) if at is None else bisect_left(self.starts, at)
+        return step if at is None or self.starts[step : step + 1] == [at] else None
 
     # --- what is there ----------------------------------------------------------
 

@@ -40,8 +40,9 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import prepare
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Message, PromptIds, Sampling
+from logit_amp_chat.core.records import Message, PromptIds
 from logit_amp_chat.core.samples import Draw, PromptRead, SampledReply, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 
 QUESTIONS = (
     "Tell me about penguins.",
@@ -197,8 +198,9 @@ def growth(engine: LocalEngine, limit: int) -> None:
 
 def choosing(engine: LocalEngine, asked: SampleRequest, size: int, steps: int = 10) -> float:
     """Seconds that choosing a token takes, for 8 rows over a vocabulary of this size."""
-    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset())
-    chooser, prompt = RowChooser(pair, asked), AskedPrompt(PromptIds((5,), (5,)), (), 0)
+    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset(), stop=())
+    chooser = RowChooser(pair, asked)
+    prompt = AskedPrompt(PromptIds((5,), (5,)), (), 0, pair.turn_ends)
     replies = [ReplyProgress(draw, prompt) for draw in asked.draws]
     before = 3 * torch.randn(8, size)
     logits = before, before + torch.randn(8, size)

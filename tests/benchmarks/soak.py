@@ -25,16 +25,8 @@ from logit_amp_chat.core.decoding.prefix_cache import DEPTH, PrefixCache
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import ContextError
 from logit_amp_chat.core.protocol import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
-from logit_amp_chat.core.records import (
-    Change,
-    Finish,
-    Message,
-    Record,
-    Reply,
-    Sampling,
-    Step,
-    new_id,
-)
+from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step, new_id
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 
 WORDS = "otters eat fish and crabs the sea is blue why naïve 日本 🙂 [/b] \x1b[31m \u202e 12 ?"

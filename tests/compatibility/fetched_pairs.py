@@ -19,7 +19,8 @@ from logit_amp_chat.core.models.description import read_tokenizer
 from logit_amp_chat.core.models.hub import Source
 from logit_amp_chat.core.models.vocabulary import SharedVocabulary, Tokenizer, share
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Finish, Message, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.compatibility.fetched import CHATML, config
 from tests.compatibility.reference import differences, whole_pass
 

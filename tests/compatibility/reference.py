@@ -15,7 +15,8 @@ from torch import Tensor
 from logit_amp_chat.core.decoding import pair_runner
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Finish, Message, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 
 NextToken = Callable[[Sequence[int]], Tensor]
 """The log-probabilities (V,) of the token after a text."""

@@ -17,12 +17,12 @@ from logit_amp_chat.core.records import (
     Ranks,
     Record,
     Reply,
-    Sampling,
     Session,
     SideInfo,
     Step,
     Unknown,
 )
+from logit_amp_chat.core.sampling import Sampling
 
 
 def session() -> Session:
@@ -103,7 +103,7 @@ def opening(*path: Candidate, parent: str | None = "m-1", alpha: float = 1.0) ->
         alpha=alpha,
         path=path,
         prompt=PromptIds((1, 2), (1, 2)),
-        size=3,
+        candidates=3,
         kl=0.5,
         kl_amplified=0.25,
         entropy=1.5,

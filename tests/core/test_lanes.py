@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.lanes import (
@@ -44,6 +46,9 @@ def test_a_name_says_the_alpha_to_its_last_digit(alpha: float, name: str) -> Non
         ([2, 2], ["amplified", "amplified"]),
         ([0.5, 2, 0], ["+0.5", "+2", "after"]),
         ([1.0000001, 1.0000002], ["+1.0000001", "+1.0000002"]),
+        ([1000.001, 1000.002], ["+1000.001", "+1000.002"]),
+        ([2], ["amplified"]),
+        ([-1], ["before"]),
     ],
 )
 def test_a_single_other_alpha_is_the_amplified_lane(alphas: list[float], names: list[str]) -> None:
@@ -91,3 +96,9 @@ def test_alphas_are_numbers_and_ranges(text: str, alphas: list[float]) -> None:
 def test_what_is_no_alpha_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_alphas(text)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), unique=True))
+def test_no_two_alphas_share_a_name(alphas: list[float]) -> None:
+    assert len(set(lane_names(alphas))) == len(alphas)
+    assert len({lane_title(alpha) for alpha in alphas}) == len(alphas)

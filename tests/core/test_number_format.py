@@ -25,7 +25,8 @@ from logit_amp_chat.core.number_format import (
     sampling_line,
     signed,
 )
-from logit_amp_chat.core.records import NO_LIMIT, Sampling
+from logit_amp_chat.core.records import NO_LIMIT
+from logit_amp_chat.core.sampling import Sampling
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logit_amp_chat.core.text import Utf8Stream, clean, visible
+from logit_amp_chat.core.text import Utf8Stream, clean, parsed, typed, visible
 
 any_text = st.text(st.characters(exclude_categories=()) | st.characters(categories=["Cc", "Cf"]))
 
@@ -87,3 +87,25 @@ def test_an_unfinished_character_is_shown_at_the_end() -> None:
     stream = Utf8Stream()
     assert stream.feed(b"a\xc3") == "a"
     assert stream.finish() == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("line", "texts"),
+    [
+        ("", ()),
+        ("END", ("END",)),
+        (r"\nUser:|###", ("\nUser:", "###")),
+        (r"a\|b|\\n|\t", ("a|b", "\\n", "\t")),
+        (r"\d", (r"\d",)),  # no escape of ours
+        (" a | b", (" a ", " b")),
+        ("|a||", ("a",)),
+        ("a\\", ("a\\",)),
+    ],
+)
+def test_texts_are_typed_in_one_line(line: str, texts: tuple[str, ...]) -> None:
+    assert parsed(line) == texts
+
+
+@given(st.lists(st.text(alphabet="ab|\\\n\t\r ntr", min_size=1)))
+def test_every_text_can_be_typed(texts: list[str]) -> None:
+    assert parsed(typed(texts)) == tuple(texts)

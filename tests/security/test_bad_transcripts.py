@@ -21,7 +21,8 @@ from logit_amp_chat.core.errors import TranscriptError, UsageError
 from logit_amp_chat.core.export import FORMATS, export
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Sampling, Step
+from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.full_text import texts
 from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable, read_records, to_line

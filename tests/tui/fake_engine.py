@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.process import ProcessStatus
-from logit_amp_chat.core.prompts import OpeningsRequest
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Command,
     Drain,
@@ -32,12 +32,13 @@ from logit_amp_chat.core.records import (
     Opening,
     PromptIds,
     Ranks,
-    Sampling,
     Session,
     SideInfo,
     Step,
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
+from tests.tui.fake_prompts import SPECIAL, prompted, rendered
 from tests.tui.fake_reading import FakeReading, token_id
 from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
 
@@ -119,8 +120,7 @@ class FakeEngine:
         self.end_of_turn: tuple[int, ...] = ()
         self.closed = False
         self.opened_at = "2026-01-01T00:00:00+00:00"
-        self.patient = False
-        """Whether nothing is reported before `step`, as on a pair that takes seconds."""
+        self.patient = False  # whether nothing is reported before `step`, as on slow pairs
         self._begun: list[Event] = []
         self.beginnings = dict(BEGINNINGS)
         self.holds = False  # whether openings wait for `open_next`, texts for `read`
@@ -129,6 +129,7 @@ class FakeEngine:
         self.rescoring: RescoreRequest | None = None
         self.waiting: OpeningsRequest | None = None
         self.reading: FakeReading | None = None
+        self.systems = ("", "")  # of the sides, in prompts that are looked at
         self.refuses = ""  # why no text is read
         self.ratios: dict[str, float] = {}
         """log p after − log p before of some tokens of texts; of the others it is small."""
@@ -160,6 +161,8 @@ class FakeEngine:
                 self.waiting = command
                 if not self.holds:
                     self.open_next()
+            case PromptRequest():
+                self.emit([rendered(command, self.systems), Idle()])
             case ReadRequest():
                 if self.refuses:
                     self.emit([Failed(message=self.refuses), Idle()])
@@ -226,7 +229,7 @@ class FakeEngine:
             vocabulary=self.vocabulary,
             end_of_turn=self.end_of_turn,
         )
-        return Opened(session=session, notices=notices, memory=16_000_000)
+        return Opened(session=session, notices=notices, memory=16_000_000, special_tokens=SPECIAL)
 
     def step(self, count: int = 1) -> None:
         """One token in every lane, `count` times."""
@@ -268,12 +271,13 @@ class FakeEngine:
             alpha=request.alpha,
             path=tuple(path),
             prompt=PromptIds((1, 2), (1, 2)),
-            size=request.top,
+            candidates=request.top,
             kl=1.5,
             kl_amplified=0.25,
             entropy=1.25,
             top=top,
             ends=request.ends,
+            template=dict(request.template or {}),
         )
         self.emit([Prefill(done=1, total=1), opening, Idle()])
 
@@ -346,7 +350,9 @@ class FakeEngine:
             lane.reply: self.texts.get(lane.name, self.texts["amplified"]) for lane in request.lanes
         }
         self._tokens = {reply: [*tokens_of(text), END] for reply, text in texts.items()}
-        given = [self._words[token] for token in request.forced]
+        typed = tokens_of(request.begin)
+        self._words |= {token_id(word): word for word in typed}
+        given = [*(self._words[token] for token in request.forced), *typed]
         for tokens in self._tokens.values():
             tokens[: len(given)] = given
             if tokens[-1] != END:
@@ -355,12 +361,12 @@ class FakeEngine:
         for lane in request.lanes:
             words = sum(len(m.text.split()) + 4 for m in request.messages_of(lane))
             prompt = PromptIds(tuple(range(words)), tuple(range(words)))
-            events.append(request.reply_of(lane, prompt, len(request.forced)))
+            events.append(prompted(request.reply_of(lane, prompt, len(given)), request))
         self._begun = [*events, Prefill(done=words, total=words)]
         if not self.patient:
             begun, self._begun = self._begun, []
             self.emit(begun)
-            self.step(len(request.forced))
+            self.step(len(given))
 
     def _step(self, reply: str, text: str) -> Step:
         top = candidates(text, self._place)

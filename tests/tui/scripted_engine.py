@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest, PromptTokens
@@ -35,6 +36,7 @@ class ScriptedEngine:
         self.prompts = PromptTokens(before=(), after=())
         self.says: list[bytes] = [b"one", b" two"]
         self.reason: FinishReason = "stop"
+        self.stop: str | None = None
         self.stopped = self.closed = False
         self.notice = ""
         self.between: Callable[[int], None] = lambda index: None
@@ -76,7 +78,8 @@ class ScriptedEngine:
     def generate(self, request: Request) -> Iterator[Event]:
         self.request = request
         for lane in request.lanes:
-            yield samples.reply(lane.reply, request.messages[-1].id, lane.name, lane.alpha)
+            reply = samples.reply(lane.reply, request.messages[-1].id, lane.name, lane.alpha)
+            yield replace(reply, sampling=request.sampling)
         for index, data in enumerate(self.says):
             for lane in request.lanes:
                 text = data.decode("utf-8", "replace")
@@ -87,7 +90,12 @@ class ScriptedEngine:
                 break
         for lane in request.lanes:
             yield Finish(
-                reply=lane.reply, reason=self.reason, tokens=2, seconds=0.1, error="no luck"
+                reply=lane.reply,
+                reason=self.reason,
+                tokens=2,
+                seconds=0.1,
+                error="no luck",
+                stop=self.stop,
             )
         if self.notice:
             yield Noticed(self.notice)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat import branches
+from logit_amp_chat.core.chat.settings import use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Opened
@@ -28,17 +30,17 @@ class ConversationActions:
         """Send what is in the composer."""
         self.view.composer.action_submit()
 
-    def submitted(self, text: str) -> None:
+    def submitted(self, text: str, *, special: bool = False) -> None:
         """The composer has handed over a message."""
         view = self.view
         if self.session.saved.read_only:
-            view.composer.put(text)
+            view.composer.put(text, special=special)
             self.say_read_only()
             return
         view.notice.clear_information()
         view.log_view.set_cursor(None)
         view.compared = None
-        self.session.submit(text)
+        self.session.submit(text, special=special)
         if self.session.state == "failed":
             view.notice.say("The models are not loaded.", RELOAD, error=True)
         view.sync_thread()
@@ -92,7 +94,7 @@ class ConversationActions:
             and own.temperature == 0
             and not (log.reply.forced or log.reply.follows or log.changes)
             and {log.reply.alpha, *(step.alpha for step in log.steps)} == {session.alpha}
-            and session.can_branch(log)
+            and branches.can_branch(session, log)
         )
 
     def edit(self) -> None:
@@ -100,37 +102,30 @@ class ConversationActions:
         if self.session.saved.read_only:
             self.say_read_only()
             return
-        text = self.session.edit()
-        if text is None:
+        self.session.edit()
+        if (message := self.session.editing) is None:
             self.view.notice.say("There is no message to edit yet.", "Write one first.")
             return
-        self.view.composer.put(text)
+        self.view.composer.put(message.text, special=message.special)
         self.host.set_focus(self.view.composer)
         self.view.refresh_status()
 
     def editor(self) -> None:
         """Write the message in the user's editor; what is decoded meanwhile is shown after it."""
-        from textual.app import SuspendNotSupported
+        from logit_amp_chat.tui.terminal.external_editor import edit_in
 
+        composer = self.view.composer
         try:
-            with self.host.app.suspend():
-                text = self._edited()  # Textual does not come back where this block raises
-        except SuspendNotSupported:
-            self.view.notice.say("This terminal cannot be handed to an editor.")
-        else:
-            self.view.composer.put(text)
-        self.host.set_focus(self.view.composer)
-
-    def _edited(self) -> str:
-        """The message as the user's editor leaves it; unchanged where that fails."""
-        from logit_amp_chat.tui.terminal.external_editor import edit
-
-        text = self.view.composer.text
-        try:
-            return edit(text)
+            composer.put(edit_in(self.host.app, composer.text), special=composer.special)
         except LogitAmpError as error:
             self.view.notice.say(error.message, error.remedy, error=True)
-            return text
+        self.host.set_focus(composer)
+
+    def special_tokens(self) -> None:
+        """What the message spells like a special token is that token, or text again."""
+        composer = self.view.composer
+        composer.special = not composer.special
+        self.view.refresh_special()
 
     def undo(self) -> None:
         """Undo the last change to the message."""
@@ -139,8 +134,9 @@ class ConversationActions:
     def return_queued(self) -> None:
         """Put what was submitted but not sent back into the composer."""
         composer = self.view.composer
-        if text := self.session.take_queued():
-            composer.put("\n\n".join(filter(None, [composer.text, text])))
+        if (draft := self.session.take_queued()).text:
+            text = "\n\n".join(filter(None, [composer.text, draft.text]))
+            composer.put(text, special=composer.special or draft.special)
 
     def say_read_only(self) -> None:
         """Why nothing can be said here, and what can be done."""
@@ -233,7 +229,7 @@ class ConversationActions:
 
     def _new_chat(self) -> None:
         if not self.session.conversation.thread():
-            self.session.use_defaults(self.session.profile)
+            use_defaults(self.session, self.session.profile)
             self.view.legend.metric = None
         self.session.new_chat()
         self.view.compared = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.settings import Settings, use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
 from logit_amp_chat.tui.chat.layout import ChatView
@@ -55,23 +56,21 @@ class DialogActions(FileActions):
         """System prompt and sampling."""
         from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 
-        session = self.session
+        session, live = self.session, self.session.live
 
-        def take(answer: tuple[Sampling, str | None] | None) -> None:
+        def take(answer: Settings | None) -> None:
             if answer is None:
                 return
-            sampling, system = answer
-            if sampling != session.sampling:
-                session.set_sampling(sampling)
-            if system != session.system:
-                session.system = system
-                self.view.notice.say(
-                    "The new system prompt applies to the next reply: send a message, or press r.",
-                    kind="system",
-                )
+            if answer.sampling != session.sampling:
+                session.set_sampling(answer.sampling)
+            if what := _changed(session, answer):
+                sentence = f"{what} to the next reply: send a message, or press r."
+                self.view.notice.say(sentence, kind="system")
+            session.system, live.template = answer.system, dict(answer.template)
             self.view.refresh_status()
 
-        self.host.app.push_screen(SamplingScreen(session.sampling, session.system), take)
+        settings = Settings(session.sampling, session.system, live.template)
+        self.host.app.push_screen(SamplingScreen(settings), take)
 
     def profiles(self) -> None:
         """Choose another pair; the conversation goes on with it."""
@@ -79,7 +78,7 @@ class DialogActions(FileActions):
 
         def take(profile: Profile | None) -> None:
             if profile is not None:
-                self.session.use_defaults(profile)
+                use_defaults(self.session, profile)
                 self.conversation.load(profile)
 
         self.host.app.push_screen(ProfileScreen(self.session.profile), take)
@@ -131,3 +130,12 @@ class DialogActions(FileActions):
     def export(self) -> None:
         """Write the chat as a page, Markdown, text or JSON."""
         self.export_file(self.session.saved.recorder.path, "Write a message first.")
+
+
+def _changed(session: ChatSession, settings: Settings) -> str:
+    """What prompts are made with otherwise than before; "" for nothing."""
+    system = settings.system != session.system
+    if settings.template == session.live.template:
+        return "The new system prompt applies" if system else ""
+    both = "The new system prompt and template variables apply"
+    return both if system else "The new template variables apply"

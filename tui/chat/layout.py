@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.export.describe import no_system
 from logit_amp_chat.core.lanes import LETTERS, lane_title
 from logit_amp_chat.core.number_format import sampling_line, which
 from logit_amp_chat.core.records import Message
@@ -24,6 +25,7 @@ from logit_amp_chat.tui.chat.status import (
     figures,
     footer_states,
     pair_details,
+    spelled_tokens,
 )
 from logit_amp_chat.tui.chat.welcome import welcome
 from logit_amp_chat.tui.keys import actions as keymap
@@ -214,6 +216,8 @@ class ChatView(LogPanel):
             version = self._version(item)
             if isinstance(shown, MessageBlock) and shown.version == version:
                 return shown
+            if item.role == "system":
+                return MessageBlock(item, version, no_system(self.session.conversation, item))
             return MessageBlock(item, version)
         siblings = self._which(item)
         if isinstance(shown, ReplyBlock) and shown.siblings == siblings:
@@ -278,10 +282,20 @@ class ChatView(LogPanel):
         self.alpha_bar.sampling = session.sampling
         self.lanes.set_alpha(session.alpha)
         self.refresh_loading()
-        title = composer_title(session)
-        if title != (self.composer.border_title or ""):
+        title = Content(composer_title(session))
+        if title.markup != (self.composer.border_title or ""):
             self.composer.border_title = title
+        self.refresh_special()
         self.refresh_keys()
+
+    def refresh_special(self) -> None:
+        """What becomes of the special tokens that the message spells, at the composer's edge."""
+        composer, opened = self.composer, self.session.live.opened
+        key = keymap.action("special_tokens", self.actions).display
+        known = opened.special_tokens if opened is not None else ()
+        said = spelled_tokens(composer.text, known, key, special=composer.special)
+        if said != (composer.border_subtitle or ""):
+            composer.border_subtitle = Content(said)
 
     def refresh_figures(self) -> None:
         """Speed, context used, and whether the chat is saved."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.openings import MessageOpenings, Path
+from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.protocol import Failed
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.conversation_actions import RELOAD, ConversationActions
@@ -54,7 +56,7 @@ class OpeningActions:
         self.host.app.push_screen(self._screen, take)
 
     def _branch(self, message: str, path: Path) -> None:
-        if self.session.answer_with(message, path):
+        if branches.answer_with(self.session, message, Prefix(path)):
             self.view.show_branch()
         elif self.session.saved.read_only:
             self.conversation.say_read_only()

@@ -23,12 +23,15 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Idle, Noticed, Opened
 from logit_amp_chat.core.records import Finish, Reply, Step
 from logit_amp_chat.core.transcripts.mirror import Mirrored, Unmirrored
+from logit_amp_chat.tui.chat import parts
 from logit_amp_chat.tui.chat.compare_actions import CompareActions
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
 from logit_amp_chat.tui.chat.cursor_actions import ChatCursorActions
 from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
+from logit_amp_chat.tui.chat.prompt_actions import PromptActions
+from logit_amp_chat.tui.chat.reply_text_actions import ReplyTextActions
 from logit_amp_chat.tui.chat.sweep_actions import SweepActions
 from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
@@ -46,38 +49,6 @@ UNSAVED = (
     "What you see is not saved completely.",
     "Make room, or copy what matters (y in the transcript); ctrl+q again quits anyway.",
 )
-
-
-def _conversation(screen: ChatScreen) -> ConversationActions:
-    return screen.conversation
-
-
-def _dialogs(screen: ChatScreen) -> DialogActions:
-    return screen.dialogs
-
-
-def _comparison(screen: ChatScreen) -> CompareActions:
-    return screen.comparison
-
-
-def _tokens(screen: ChatScreen) -> TokenActions:
-    return screen.tokens
-
-
-def _openings(screen: ChatScreen) -> OpeningActions:
-    return screen.openings
-
-
-def _texts(screen: ChatScreen) -> TextActions:
-    return screen.texts
-
-
-def _sweeps(screen: ChatScreen) -> SweepActions:
-    return screen.sweeps
-
-
-def _cursor(screen: ChatScreen) -> ChatCursorActions:
-    return screen.cursor
 
 
 class ChatScreen(Screen[None]):
@@ -103,6 +74,8 @@ class ChatScreen(Screen[None]):
         self.tokens = TokenActions(self)
         self.cursor = ChatCursorActions(self)
         self.openings = OpeningActions(self, self.conversation)
+        self.reply_texts = ReplyTextActions(self, self.conversation)
+        self.prompts = PromptActions(self, self.dialogs)
         self.sweeps = SweepActions(self)
         self.figures_seconds = FIGURES_SECONDS
         self.late_seconds = LATE_SECONDS
@@ -182,6 +155,7 @@ class ChatScreen(Screen[None]):
             view.lanes.sum_up()
             view.refresh_status()
         self.openings.follow()
+        self.prompts.follow()
         self.texts.follow()
         self.sweeps.update()
 
@@ -243,7 +217,7 @@ class ChatScreen(Screen[None]):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        self.conversation.submitted(event.text)
+        self.conversation.submitted(event.text, special=event.special)
 
     @on(Composer.Left)
     def _composer_left(self) -> None:
@@ -252,6 +226,7 @@ class ChatScreen(Screen[None]):
     @on(TextArea.Changed)
     def _typed(self) -> None:
         self._quit_armed = False
+        self.view.refresh_special()
 
     @on(TokenLog.CursorMoved)
     def _cursor_moved(self) -> None:
@@ -270,66 +245,71 @@ class ChatScreen(Screen[None]):
 
     # --- actions: those of tui/keys/actions.py, and who has them ------------------
 
-    action_send = delegate(_conversation, ConversationActions.send)
-    action_regenerate = delegate(_conversation, ConversationActions.regenerate)
-    action_edit = delegate(_conversation, ConversationActions.edit)
-    action_editor = delegate(_conversation, ConversationActions.editor)
-    action_undo = delegate(_conversation, ConversationActions.undo)
-    action_new_chat = delegate(_conversation, ConversationActions.new_chat)
-    action_reload = delegate(_conversation, ConversationActions.reload)
-    action_alpha_by = delegate(_conversation, ConversationActions.alpha_by)
-    action_alpha_to = delegate(_conversation, ConversationActions.set_alpha)
-    action_alpha_preset = delegate(_conversation, ConversationActions.alpha_preset)
+    action_special_tokens = delegate(parts.conversation, ConversationActions.special_tokens)
+    action_send = delegate(parts.conversation, ConversationActions.send)
+    action_regenerate = delegate(parts.conversation, ConversationActions.regenerate)
+    action_editor = delegate(parts.conversation, ConversationActions.editor)
+    action_undo = delegate(parts.conversation, ConversationActions.undo)
+    action_new_chat = delegate(parts.conversation, ConversationActions.new_chat)
+    action_reload = delegate(parts.conversation, ConversationActions.reload)
+    action_alpha_by = delegate(parts.conversation, ConversationActions.alpha_by)
+    action_alpha_to = delegate(parts.conversation, ConversationActions.set_alpha)
+    action_alpha_preset = delegate(parts.conversation, ConversationActions.alpha_preset)
 
-    action_alpha_enter = delegate(_dialogs, DialogActions.alpha_enter)
-    action_chats = delegate(_dialogs, DialogActions.chats)
-    action_copy = delegate(_dialogs, DialogActions.copy)
-    action_export = delegate(_dialogs, DialogActions.export)
-    action_help = delegate(_dialogs, DialogActions.help)
-    action_palette = delegate(_dialogs, DialogActions.palette)
-    action_picture = delegate(_dialogs, DialogActions.picture)
-    action_profiles = delegate(_dialogs, DialogActions.profiles)
-    action_sampling = delegate(_dialogs, DialogActions.sampling)
+    action_alpha_enter = delegate(parts.dialogs, DialogActions.alpha_enter)
+    action_chats = delegate(parts.dialogs, DialogActions.chats)
+    action_copy = delegate(parts.dialogs, DialogActions.copy)
+    action_export = delegate(parts.dialogs, DialogActions.export)
+    action_help = delegate(parts.dialogs, DialogActions.help)
+    action_palette = delegate(parts.dialogs, DialogActions.palette)
+    action_picture = delegate(parts.dialogs, DialogActions.picture)
+    action_profiles = delegate(parts.dialogs, DialogActions.profiles)
+    action_sampling = delegate(parts.dialogs, DialogActions.sampling)
 
-    action_compare = delegate(_comparison, CompareActions.compare)
-    action_compare_alphas = delegate(_comparison, CompareActions.compare_alphas)
-    action_end_lane = delegate(_comparison, CompareActions.end_lane)
-    action_histories = delegate(_comparison, CompareActions.histories)
-    action_keep = delegate(_comparison, CompareActions.keep)
-    action_lane = delegate(_comparison, CompareActions.lane)
-    action_together = delegate(_comparison, CompareActions.together)
+    action_compare = delegate(parts.comparison, CompareActions.compare)
+    action_compare_alphas = delegate(parts.comparison, CompareActions.compare_alphas)
+    action_end_lane = delegate(parts.comparison, CompareActions.end_lane)
+    action_histories = delegate(parts.comparison, CompareActions.histories)
+    action_keep = delegate(parts.comparison, CompareActions.keep)
+    action_lane = delegate(parts.comparison, CompareActions.lane)
+    action_together = delegate(parts.comparison, CompareActions.together)
 
-    action_branch = delegate(_tokens, TokenActions.branch)
-    action_candidate = delegate(_tokens, TokenActions.candidate)
-    action_choose = delegate(_tokens, TokenActions.choose)
-    action_colour = delegate(_tokens, TokenActions.colour)
-    action_go_on = delegate(_tokens, TokenActions.go_on)
-    action_inspect = delegate(_tokens, TokenActions.inspect)
-    action_name = delegate(_tokens, TokenActions.name)
-    action_note = delegate(_tokens, TokenActions.note)
-    action_note_reply = delegate(_tokens, TokenActions.note_reply)
-    action_raised = delegate(_tokens, TokenActions.raised)
-    action_rendered = delegate(_tokens, TokenActions.rendered)
-    action_sibling = delegate(_tokens, TokenActions.sibling)
-    action_sort = delegate(_tokens, TokenActions.sort)
-    action_thinking = delegate(_tokens, TokenActions.thinking)
+    action_branch = delegate(parts.tokens, TokenActions.branch)
+    action_candidate = delegate(parts.tokens, TokenActions.candidate)
+    action_choose = delegate(parts.tokens, TokenActions.choose)
+    action_colour = delegate(parts.tokens, TokenActions.colour)
+    action_go_on = delegate(parts.tokens, TokenActions.go_on)
+    action_inspect = delegate(parts.tokens, TokenActions.inspect)
+    action_name = delegate(parts.tokens, TokenActions.name)
+    action_note = delegate(parts.tokens, TokenActions.note)
+    action_note_reply = delegate(parts.tokens, TokenActions.note_reply)
+    action_raised = delegate(parts.tokens, TokenActions.raised)
+    action_rendered = delegate(parts.tokens, TokenActions.rendered)
+    action_sibling = delegate(parts.tokens, TokenActions.sibling)
+    action_sort = delegate(parts.tokens, TokenActions.sort)
+    action_thinking = delegate(parts.tokens, TokenActions.thinking)
 
-    action_read_message = delegate(_texts, TextActions.read_message)
-    action_read_text = delegate(_texts, TextActions.read_text)
+    action_begin = delegate(parts.reply_texts, ReplyTextActions.begin)
+    action_edit = delegate(parts.reply_texts, ReplyTextActions.edit)
+    action_edit_reply = delegate(parts.reply_texts, ReplyTextActions.edit_reply)
 
-    action_openings = delegate(_openings, OpeningActions.openings)
-    action_sweep = delegate(_sweeps, SweepActions.sweep)
+    action_read_message = delegate(parts.texts, TextActions.read_message)
+    action_read_text = delegate(parts.texts, TextActions.read_text)
 
-    action_end = delegate(_cursor, ChatCursorActions.end)
-    action_line = delegate(_cursor, ChatCursorActions.line)
-    action_next = delegate(_cursor, ChatCursorActions.next)
-    action_page = delegate(_cursor, ChatCursorActions.page)
-    action_reply = delegate(_cursor, ChatCursorActions.reply)
-    action_search = delegate(_cursor, ChatCursorActions.search)
-    action_search_go = delegate(_cursor, ChatCursorActions.search_go)
-    action_token = delegate(_cursor, ChatCursorActions.token)
-    action_top = delegate(_cursor, ChatCursorActions.top)
-    action_word = delegate(_cursor, ChatCursorActions.word)
+    action_openings = delegate(parts.openings, OpeningActions.openings)
+    action_prompt = delegate(parts.prompts, PromptActions.prompt)
+    action_sweep = delegate(parts.sweeps, SweepActions.sweep)
+
+    action_end = delegate(parts.cursor, ChatCursorActions.end)
+    action_line = delegate(parts.cursor, ChatCursorActions.line)
+    action_next = delegate(parts.cursor, ChatCursorActions.next)
+    action_page = delegate(parts.cursor, ChatCursorActions.page)
+    action_reply = delegate(parts.cursor, ChatCursorActions.reply)
+    action_search = delegate(parts.cursor, ChatCursorActions.search)
+    action_search_go = delegate(parts.cursor, ChatCursorActions.search_go)
+    action_token = delegate(parts.cursor, ChatCursorActions.token)
+    action_top = delegate(parts.cursor, ChatCursorActions.top)
+    action_word = delegate(parts.cursor, ChatCursorActions.word)
 
     def action_to_transcript(self) -> None:
         """Give the keyboard to the transcript."""
@@ -353,7 +333,7 @@ class ChatScreen(Screen[None]):
         elif session.editing is not None:
             session.editing = None
             view.composer.put("")
-        elif time.monotonic() - self._ended <= self.late_seconds:
+        elif self.reply_texts.take_back() or time.monotonic() - self._ended <= self.late_seconds:
             pass
         elif view.place == "composer":
             self.action_to_transcript()

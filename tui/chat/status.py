@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.mirror import Mirror
+from logit_amp_chat.tui.token_log.wrapping import clip
+
+LONGEST_BEGIN = 30  # cells
 
 
 def pair_details(session: ChatSession) -> tuple[str, ...]:
@@ -61,6 +67,13 @@ def mirrored(mirror: Mirror | None) -> str:
 
 
 def composer_title(session: ChatSession) -> str:
+    """What is special about the next message and its reply, with the key that changes it."""
+    begin = clip(visible(session.begin, newlines=False), LONGEST_BEGIN)
+    begins = f"the reply begins with “{begin}” · esc here takes it back" if begin else ""
+    return " · ".join(filter(None, (_delay(session), begins)))
+
+
+def _delay(session: ChatSession) -> str:
     """Why a message would not be sent at once, and the key that changes that."""
     if session.saved.read_only:
         return "read only: nothing can be sent · ctrl+l tries again"
@@ -71,6 +84,17 @@ def composer_title(session: ChatSession) -> str:
     if session.awaiting_models:
         return "your message is sent as soon as the models are ready"
     return ""
+
+
+def spelled_tokens(text: str, known: Sequence[str], key: str, *, special: bool) -> str:
+    """What becomes of the special tokens that a message spells, and the `key` that changes it."""
+    found = [name for name in known if name in text]
+    names = ", ".join(visible(name, newlines=False) for name in found[:2])
+    if len(found) > 2:
+        names += f" and {len(found) - 2} more"
+    if special:
+        return f"{names or 'special tokens'}: meant as such · {key} as text"
+    return f"{names}: sent as text · {key} as special tokens" if found else ""
 
 
 def footer_states(session: ChatSession) -> set[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.continuation import Continuation
+from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.chat.swept_patterns import save_patterns
 from logit_amp_chat.core.chat.swept_replies import Choice, Swept
 from logit_amp_chat.core.chat.swept_text import SweptText
@@ -149,7 +151,7 @@ class SweepActions:
         return here
 
     def _branch(self, message: str, found: Continuation) -> None:
-        if self.session.answer_with(message, found.given):
+        if branches.answer_with(self.session, message, Prefix(found.given)):
             self.view.show_branch()
         else:
             self._say_not_loaded()

@@ -155,7 +155,7 @@ class TextActions:
 def _messages(messages: tuple[Message, ...]) -> list[Source]:
     """The last of them in its chat, and the chat's system prompt if it has one."""
     roles: dict[Score, str] = {"user": MESSAGE}
-    if messages[0].role == "system":
+    if messages[0].role == "system" and messages[0].text:
         roles["system"] = SYSTEM
     return [
         Source(name=name, place="", line=1, content=Chat(messages=messages, score=role))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from logit_amp_chat.core.analysis.raised_tokens import Place
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
@@ -44,25 +45,25 @@ class TokenActions(InspectActions):
             return
         self.host.set_focus(log)
         reply, place, token = block.log, cursor.step, candidate.id
-        if not self.session.can_branch(reply):
+        if not branches.can_branch(self.session, reply):
             self.view.notice.say(*OTHER_PAIR)
             return
         self.session.live.when_idle(lambda: self._branch(reply, place, token))
 
     def _branch(self, reply: ReplyLog, place: int, token: int) -> None:
-        self._follow(self.session.branch(reply, place, token))
+        self._follow(branches.branch(self.session, reply, place, token))
 
     def go_on(self) -> None:
         """Continue a reply that was stopped or cut: a sibling that is given what it has."""
         block = self.view.current_block
-        if block is None or not self.session.can_go_on(block.log):
+        if block is None or not branches.can_go_on(block.log):
             said = "This reply came to its own end." if block else "There is no reply yet."
             self.view.notice.say(said, "Press r for another one.")
-        elif not self.session.can_branch(block.log):
+        elif not branches.can_branch(self.session, block.log):
             self.view.notice.say(*OTHER_PAIR)
         else:
             reply = block.log
-            self.session.live.when_idle(lambda: self._follow(self.session.go_on(reply)))
+            self.session.live.when_idle(lambda: self._follow(branches.go_on(self.session, reply)))
 
     def _follow(self, asked: bool) -> None:
         """Show the sibling that was asked for."""

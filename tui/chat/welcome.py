@@ -43,9 +43,14 @@ def _changed(session: ChatSession, metric: TokenMetric | None) -> list[str]:
     ]
     if session.alpha != profile.alpha:
         changed.insert(0, f"α {signed(session.alpha)}")
-    if (session.system or "") != (profile.system or ""):
-        said = f"system prompt “{session.system}”" if session.system else "no system prompt"
-        changed.append(said)
+    if session.system != profile.system:
+        changed.append(_system(session.system))
     if metric is not None:
         changed.append(f"coloured by {metric.title}")
     return changed
+
+
+def _system(text: str | None) -> str:
+    if text is None:
+        return "the template's own system prompt"
+    return f"system prompt “{text}”" if text else "no system prompt"

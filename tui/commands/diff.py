@@ -92,6 +92,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Diff texts as code: read them under both models, nothing is generated.
@@ -115,6 +116,7 @@ def command(
     loading = options.loading(context)
     chosen = options.describe(profile, before, after, adapter, loading, {})
     from logit_amp_chat.tui.commands import diff_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
     settings = diff_run.Settings(
         form=forms[0] if forms else "",
@@ -131,4 +133,5 @@ def command(
         color=color,
         pager=pager,
     )
-    raise typer.Exit(diff_run.run(chosen, files, score, settings))
+    with mirroring(mirror):
+        raise typer.Exit(diff_run.run(chosen, files, score, settings))

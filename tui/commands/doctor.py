@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from logit_amp_chat.core.analysis.cache_checks import finding
+from logit_amp_chat.core.api.mirror import chosen_target, is_on_the_disk_of, trial
 from logit_amp_chat.core.config.profile import Profile, list_profiles
-from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.errors import LogitAmpError, PairError
 from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
 from logit_amp_chat.core.protocol import Engine, Loading
 from logit_amp_chat.core.records import CacheCheck
@@ -17,6 +18,7 @@ from logit_amp_chat.core.system.diagnosis import Diagnosis, lacks_token
 from logit_amp_chat.core.system.hub_cache import download_state
 from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.writer import default_folder
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
 from logit_amp_chat.tui.terminal import capabilities as terminal
 from logit_amp_chat.tui.terminal.capabilities import Finding
@@ -94,6 +96,24 @@ def machine_findings(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Itera
     )
     yield Finding("copies", kept)
     yield _token(diagnosis, profiles)
+    yield _mirror()
+
+
+def _mirror() -> Finding:
+    """Whether what is saved arrives elsewhere: a small file is sent there."""
+    try:
+        target = chosen_target(None)
+    except LogitAmpError as error:
+        return Finding("mirror", error.message, "bad", (error.remedy,) if error.remedy else ())
+    if target is None:
+        return Finding("mirror", "none: what is saved is on this machine alone")
+    say(f"Sending a file to {target.title} …")
+    if why := trial(target):
+        return Finding("mirror", why, "bad")
+    if is_on_the_disk_of(default_folder(), target):
+        advice = "Name a folder on another one, or a command."
+        return Finding("mirror", f"{target.title}: the disk of the chats", "odd", (advice,))
+    return Finding("mirror", f"a file arrived: {target.title}")
 
 
 def _token(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Finding:

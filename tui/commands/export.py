@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logit_amp_chat.core.export import FORMATS, Format, export, format_of
-from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.tui.commands import options
 from logit_amp_chat.tui.commands.output import put, put_json, say
+
+if TYPE_CHECKING:
+    from logit_amp_chat.core.export import Format
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
+    ] = None,
+    mirror: options.Mirror = None,
+    debug: options.Debug = False,
+) -> None:
+    """Export a saved conversation as a document."""
+    from logit_amp_chat.tui.commands.mirroring import mirroring
+
+    with mirroring(mirror):
+        run(file, to, out)
 
 
 def run(file: Path, to: str | None, out: Path | None) -> None:
@@ -18,6 +40,9 @@ def run(file: Path, to: str | None, out: Path | None) -> None:
     `to` is a format's name; None takes the one that the ending of `out` says. Raises
     TranscriptError, and a usage error for an unknown format or the transcript itself.
     """
+    from logit_amp_chat.core.export import export
+    from logit_amp_chat.core.export.atomic_write import write_atomically
+
     wanted = _format(to, out)
     document = export(file, wanted)
     if out is not None and out.exists() and out.samefile(file):
@@ -32,6 +57,8 @@ def run(file: Path, to: str | None, out: Path | None) -> None:
 
 
 def _format(to: str | None, out: Path | None) -> Format:
+    from logit_amp_chat.core.export import FORMATS, format_of
+
     known = ", ".join(FORMATS)
     if to is not None:
         wanted = next((name for name in FORMATS if name == to), None)

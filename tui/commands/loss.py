@@ -66,6 +66,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Measure the loss of texts against α: nats per token, with a standard error over texts.
@@ -90,6 +91,7 @@ def command(
     chosen = options.describe(profile, before, after, adapter, loading, {})
     from logit_amp_chat.core.api.loss import loss_settings
     from logit_amp_chat.tui.commands import loss_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
     settings = loss_run.Settings(
         reading=loss_settings(
@@ -99,4 +101,5 @@ def command(
         plot=plot,
         color=color,
     )
-    raise typer.Exit(loss_run.run(chosen, files or [], text or [], score, settings))
+    with mirroring(mirror):
+        raise typer.Exit(loss_run.run(chosen, files or [], text or [], score, settings))

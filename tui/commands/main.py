@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.tui.commands import bench, diff, engine, loss, options, search, sweep
+from logit_amp_chat.tui.commands import (
+    bench,
+    diff,
+    engine,
+    export,
+    loss,
+    options,
+    sampling_options,
+    search,
+    sweep,
+)
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage or a text that"
@@ -40,6 +50,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
+@sampling_options.with_sampling
 def chat(
     context: typer.Context,
     profile: options.ProfileName = None,
@@ -47,7 +58,6 @@ def chat(
     after: options.After = None,
     adapter: options.Adapter = None,
     alpha: Annotated[float | None, typer.Option(metavar="A", help="α to start with.")] = None,
-    seed: options.Seed = None,
     system: options.System = None,
     template_arg: options.TemplateArg = None,
     transcripts: Annotated[
@@ -61,13 +71,6 @@ def chat(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    plausibility: options.Plausibility = None,
-    ends: options.Ends = None,
-    max_new_tokens: options.MaxNewTokens = None,
     mirror: options.Mirror = None,
     debug: options.Debug = False,
     version: Annotated[
@@ -85,7 +88,7 @@ def chat(
     if alpha is not None:
         options.finite([alpha])
     settings = {"alpha": alpha, "system": system} | options.loading(context)
-    sampling = options.given(context, options.SAMPLING)
+    sampling = options.given(context, sampling_options.OPTIONS)
     if resume and not (profile or before or after or adapter):
         chosen = options.adjusted(options.of_transcript(resume), settings, sampling)
     else:
@@ -97,8 +100,7 @@ def chat(
 
     folder = transcripts or default_folder()
     with mirroring(mirror, folder) as copies:
-        code = run_chat(chosen, transcripts=folder, resume=resume, mirror=copies)
-    raise typer.Exit(code)
+        raise typer.Exit(run_chat(chosen, transcripts=folder, resume=resume, mirror=copies))
 
 
 def _refuse_stray_options(context: typer.Context) -> None:
@@ -112,12 +114,10 @@ def _refuse_stray_options(context: typer.Context) -> None:
 
 
 @app.command(epilog=EXIT_CODES, short_help="Answer one prompt, for scripts and pipes.")
+@sampling_options.with_sampling
 def reply(
     context: typer.Context,
-    prompt: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin."),
-    ],
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin.")],
     profile: options.ProfileName = None,
     before: options.Before = None,
     after: options.After = None,
@@ -136,14 +136,7 @@ def reply(
         list[float] | None,
         typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
     ] = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    plausibility: options.Plausibility = None,
-    ends: options.Ends = None,
-    seed: options.Seed = None,
-    max_new_tokens: options.MaxNewTokens = None,
+    begin: options.Begin = None,
     top: Annotated[
         int | None,
         typer.Option(metavar="N", help="Candidates per step, with --jsonl. [default: 10]"),
@@ -175,7 +168,7 @@ def reply(
         after,
         adapter,
         {"system": system} | options.loading(context),
-        options.given(context, options.SAMPLING),
+        options.given(context, sampling_options.OPTIONS),
     )
     from logit_amp_chat.core.api.request import make_request
     from logit_amp_chat.tui.commands import reply as headless
@@ -183,7 +176,13 @@ def reply(
 
     shown = top if jsonl else 0
     request = make_request(
-        chosen, text, alpha=alphas or None, raw=raw, top=shown, special_tokens=special_tokens
+        chosen,
+        text,
+        alpha=alphas or None,
+        raw=raw,
+        begin=begin,
+        top=shown,
+        special_tokens=special_tokens,
     )
     if show_prompt:
         raise typer.Exit(shown_prompt.run(chosen, request, engine.open_engine))
@@ -211,22 +210,7 @@ def profiles(
     list_profiles(as_json=as_json)
 
 
-@app.command(epilog=EXIT_CODES)
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript (.jsonl).")],
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="html|md|txt|json", help="Format. [default: as --out ends]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write. [default: stdout]")
-    ] = None,
-    debug: options.Debug = False,
-) -> None:
-    """Export a saved conversation as a document."""
-    from logit_amp_chat.tui.commands import export as headless
-
-    headless.run(file, to, out)
+app.command(name="export", epilog=EXIT_CODES)(export.command)
 
 
 @app.command(epilog=EXIT_CODES, short_help="Decode a transcript again and compare.")

@@ -83,34 +83,9 @@ SpecialTokens = Annotated[
         help="Special tokens that the prompt spells are these tokens, not text.",
     ),
 ]
-Temperature = Annotated[
-    float | None, typer.Option(metavar="T", help="0 takes the most likely token.")
+Begin = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What every reply is given to begin with.")
 ]
-TopP = Annotated[float | None, typer.Option(metavar="P", help="Nucleus sampling; 1 is off.")]
-TopK = Annotated[
-    int | None, typer.Option(metavar="K", help="Keep the K most likely tokens; 0 is off.")
-]
-MinP = Annotated[
-    float | None, typer.Option(metavar="M", help="Keep tokens with p ≥ M · max p; 0 is off.")
-]
-Plausibility = Annotated[
-    float | None,
-    typer.Option(
-        metavar="TAU",
-        help="For α > 0, mask tokens with p_after < TAU · max p_after; 0 is off.",
-    ),
-]
-Ends = Annotated[
-    str | None,
-    typer.Option(
-        metavar="mix|after",
-        help="after: end-of-turn tokens keep after's probability at every α.",
-    ),
-]
-Seed = Annotated[
-    int | None, typer.Option(metavar="S", help="Seed of the sampling noise that lanes share.")
-]
-MaxNewTokens = Annotated[int | None, typer.Option(metavar="N", help="Longest reply, in tokens.")]
 Mirror = Annotated[
     str | None,
     typer.Option(
@@ -123,12 +98,6 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches")
 """The options that say how a pair is opened."""
-
-SAMPLING = (
-    *("seed", "temperature", "top_p", "top_k", "min_p", "plausibility", "ends"),
-    "max_new_tokens",
-)
-"""The options that say how tokens are chosen."""
 
 
 def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
@@ -246,7 +215,8 @@ def _refused(detail: ErrorDetails) -> typer.BadParameter:
     """What pydantic found wrong with an option, in the words of someone who types it."""
     from logit_amp_chat.core.api.chosen_profile import complaint
 
-    option = "--" + str(detail["loc"][-1]).replace("_", "-")
+    name = next(part for part in reversed(detail["loc"]) if isinstance(part, str))
+    option = "--" + name.replace("_", "-")
     return typer.BadParameter(complaint(detail), param_hint=option)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.written_files import announce
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.protocol import Loading
@@ -121,6 +122,8 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """
     try:
         with path.open("w", encoding="utf-8", errors="replace") as file:
+            if path.is_file():
+                announce(path)
             for piece in pieces:
                 file.write(piece)
                 file.flush()

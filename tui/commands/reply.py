@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from logit_amp_chat.core.api.open_pair import OpenPair
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.protocol import Engine, Lane, Loading, Noticed, Request
-from logit_amp_chat.core.records import Change, Finish, Record, Reply, Step
+from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.commands.lane_text import LaneText
@@ -88,17 +88,22 @@ class _Plain:
         self._waiting = list(lanes)
         self._labelled = len(lanes) > 1
         self._texts: dict[str, LaneText] = {}
+        self._stops: tuple[str, ...] = ()
         self._open = False
 
     def take(self, record: Record) -> None:
         """Print what this record adds, when its turn has come."""
         match record:
+            case Session():
+                self._stops = record.stop
+                return
             case Reply():
-                self._texts[record.id] = LaneText(record)
+                stops = () if record.raw else self._stops
+                self._texts[record.id] = LaneText(record, stops)
             case Step():
                 self._texts[record.reply].add(record)
             case Finish():
-                self._texts[record.reply].finish()
+                self._texts[record.reply].finish(record.stop)
             case _:
                 return
         self._print()

@@ -63,6 +63,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Rank prompts by how differently the two models go on: where should one look?
@@ -87,6 +88,7 @@ def command(
     chosen = options.describe(profile, before, after, adapter, settings, {})
     from logit_amp_chat.core.experiments.search import SearchSettings
     from logit_amp_chat.tui.commands import search_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
 
     asked = search_run.Settings(
         search=SearchSettings(
@@ -101,4 +103,5 @@ def command(
         save=save,
         color=color,
     )
-    raise typer.Exit(search_run.run(chosen, files, asked))
+    with mirroring(mirror) as copies:
+        raise typer.Exit(search_run.run(chosen, files, asked, copies))

@@ -26,6 +26,7 @@ from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
     from logit_amp_chat.core.config.profile import Profile
+    from logit_amp_chat.core.transcripts.mirror import Mirror
 
 REFUSED, CANCELLED = 2, 130
 TITLE = 100
@@ -47,7 +48,9 @@ class Settings:
     color: When
 
 
-def run(profile: Profile, paths: Sequence[str], settings: Settings) -> int:
+def run(
+    profile: Profile, paths: Sequence[str], settings: Settings, mirror: Mirror | None = None
+) -> int:
     """Print the best of the prompts that `paths` name; the exit code. Raises LogitAmpError."""
     if settings.open_hit is not None:
         from logit_amp_chat.tui.terminal.capabilities import check_terminal
@@ -79,7 +82,9 @@ def run(profile: Profile, paths: Sequence[str], settings: Settings) -> int:
         if settings.open_hit is None:
             return code
         saved = saver.hit(settings.open_hit)
-    return _open(profile, saved)
+    from logit_amp_chat.tui.app import run_chat
+
+    return run_chat(profile, transcripts=saved.parent, resume=saved, mirror=mirror)
 
 
 def _measure(search: Search, sources: Sources, file: SearchFile | None) -> None:
@@ -155,9 +160,3 @@ class _Saver:
         if self._saved:
             folder = visible(short_path(default_folder()), newlines=False)
             say(f"{count(len(self._saved), 'hit')} saved as chats in {folder}: F9 in the chat")
-
-
-def _open(profile: Profile, saved: Path) -> int:
-    from logit_amp_chat.tui.app import run_chat
-
-    return run_chat(profile, transcripts=saved.parent, resume=saved)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options
+from logit_amp_chat.tui.commands import options, sampling_options
 
 if TYPE_CHECKING:
     from logit_amp_chat.tui.commands.sweep_results import Outputs
 
 
+@sampling_options.with_sampling
 def command(
     context: typer.Context,
     prompts: Annotated[
@@ -134,19 +135,12 @@ def command(
     color: Annotated[
         Literal["auto", "always", "never"], typer.Option(help="Whether to print colours.")
     ] = "auto",
-    seed: options.Seed = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    plausibility: options.Plausibility = None,
-    ends: options.Ends = None,
-    max_new_tokens: options.MaxNewTokens = None,
     quantization: options.Quantization = None,
     dtype: options.Dtype = None,
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:
     """Count behaviours over α, and estimate how rare they are in the model itself.
@@ -161,6 +155,7 @@ def command(
     _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
     from logit_amp_chat.tui.commands import sweep_run
+    from logit_amp_chat.tui.commands.mirroring import mirroring
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
     asked = sweep_run.Settings(
@@ -194,9 +189,10 @@ def command(
     given = sweep_run.Given(
         profile=(profile, before, after, adapter),
         loading={"system": system} | options.loading(context),
-        sampling=options.given(context, options.SAMPLING),
+        sampling=options.given(context, sampling_options.OPTIONS),
     )
-    raise typer.Exit(sweep_run.run(given, asked))
+    with mirroring(mirror):
+        raise typer.Exit(sweep_run.run(given, asked))
 
 
 def _outputs(params: Mapping[str, Any]) -> Outputs:

@@ -18,7 +18,7 @@ from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, t
 from logit_amp_chat.core.experiments.sweep.published import read_published
 from logit_amp_chat.core.experiments.sweep.published_folder import as_folder
 from logit_amp_chat.core.experiments.sweep.settings import FREE
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.tui.commands import (
     engine,

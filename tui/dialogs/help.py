@@ -25,6 +25,7 @@ HEADINGS: dict[Place, str] = {
     "transcript": "In the transcript (tab takes you there)",
     "candidates": "Among the candidates (enter on a token takes you there)",
     "openings": "Among the openings (o in the transcript takes you there)",
+    "prompt": "In a prompt (P in the transcript takes you there)",
     "reading": "In a text that is read (f in the transcript takes you there)",
     "sweep": "In a sweep (S in the transcript takes you there)",
     "search": "While you search (/ in the transcript)",

@@ -27,7 +27,7 @@ from logit_amp_chat.core.experiments.sweep.settings import (
 )
 from logit_amp_chat.core.lanes import parse_alphas
 from logit_amp_chat.core.number_format import sampling_line, signed
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.dialogs.sampling import MEANING, Field, allowed
@@ -145,7 +145,7 @@ class SweepSettingsScreen(SweepDialog):
         with VerticalScroll(id="fields", can_focus=False):
             yield from self.lines(GRID, SAMPLES)
             for name in ("temperature", "plausibility", "max_new_tokens", "seed"):
-                yield Field(name, getattr(self._sampling, name))
+                yield Field(name, self._sampling)
             yield Line("coupled", "no", "yes: one noise for all αs")
             yield Static(
                 "behaviours to count: NAME=REGEX, one a line; they may change later",
@@ -175,9 +175,9 @@ class SweepSettingsScreen(SweepDialog):
 
     def _checked_sampling(self) -> Sampling:
         """Raises UsageError where a number is none, or outside of its range."""
-        typed = {field.number: field.value for field in self.query(Field)}
+        typed = (item for field in self.query(Field) for item in field.values.items())
         try:
-            sampling = Sampling.model_validate(self._sampling.model_dump() | typed)
+            sampling = Sampling.model_validate(self._sampling.model_dump() | dict(typed))
         except ValidationError as error:
             name = str(error.errors()[0]["loc"][0])
             allows = f"It may be {allowed(name)}: {MEANING[name]}."

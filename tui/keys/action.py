@@ -13,11 +13,12 @@ Place = Literal[
     "search",
     "chats",
     "openings",
+    "prompt",
     "reading",
     "sweep",
 ]
 # What works anywhere in the chat does not reach these.
-DIALOGS: tuple[Place, ...] = ("chats", "openings", "reading", "sweep")
+DIALOGS: tuple[Place, ...] = ("chats", "openings", "prompt", "reading", "sweep")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Action:
     list, `display` the first key as people write it, `label` a word for the
     footer, `help` a sentence. `rank` orders the footer (0: not there), `when`
     narrows it to a state: streaming, comparing, inspecting, jumping, failed,
-    token (the cursor is on one), no token, read (a text was), sampling and stopped (a sweep).
+    token (the cursor is on one), no token, read (a text was), sampling and stopped (a sweep),
+    differing and several lanes (of a prompt).
     `opposite` is the key of the action that goes the other way, where the
     footer shows the two as one.
     """

@@ -13,6 +13,7 @@ from textual.binding import Binding
 from textual.keys import format_key
 
 from logit_amp_chat.tui.keys.action import DIALOGS, Action, Actions, Place
+from logit_amp_chat.tui.keys.prompt_actions import PROMPT
 from logit_amp_chat.tui.keys.reading_actions import READING
 from logit_amp_chat.tui.keys.sweep_actions import SWEEP
 
@@ -35,6 +36,8 @@ ACTIONS: Actions = (
            palette=False),
     Action("undo", "undo", "ctrl+underscore", "ctrl+_", "undo",
            "Undo the last edit of the message.", "Chat", "composer", palette=False),
+    Action("special_tokens", "special_tokens", "ctrl+y", "ctrl+y", "special tokens",
+           "What the message spells like a special token is that token, or text again.", "Chat"),
     Action("editor", "editor", "ctrl+x", "ctrl+x", "editor",
            "Write the message in $VISUAL, $EDITOR or vi.", "Chat", "anywhere", 61),
     Action("stop", "escape", "escape", "esc", "stop", "Stop the reply; close a notice; leave"
@@ -53,8 +56,19 @@ ACTIONS: Actions = (
            "Chat", "transcript", 14),
     Action("regenerate_anywhere", "regenerate", "ctrl+r", "ctrl+r", "again",
            "Another reply, with a new seed.", "Chat", rank=45, palette=False),
-    Action("edit", "edit", "e", "e", "edit", "Edit the last message; sending it makes a"
-           " sibling.", "Chat", "transcript", 15),
+    Action("edit", "edit", "e", "e", "edit", "Edit the last message, or with a token its reply;"
+           " either becomes a sibling.", "Chat", "transcript", 15, when="no token"),
+    Action("edit_here", "edit_reply", "", "e", "edit reply", "With a token: edit its reply.",
+           "Chat", "transcript", 15, when="token", palette=False),
+    Action("edit_reply", "edit_reply", "E", "E", "edit reply",
+           "Edit this reply, or the last one, and go on from its text or from a place in it.",
+           "Chat", "transcript"),
+    Action("begin_letter", "begin", "B", "B", "begin with …",
+           "Answer this message with a reply that begins with a text of yours.", "Chat",
+           "transcript", 43, palette=False),
+    Action("begin", "begin", "ctrl+d", "ctrl+d", "begin with …",
+           "Give replies a text to begin with; esc in the composer takes it back.", "Chat",
+           rank=62),
     Action("new", "new_chat", "ctrl+n", "ctrl+n", "new chat", "Start a new chat.", "Chat",
            rank=70),
     # --- α
@@ -99,6 +113,9 @@ ACTIONS: Actions = (
     Action("openings", "openings", "o", "o", "openings",
            "What each model would begin the reply with, and what training changed there.",
            "Look", "transcript", 16),
+    Action("prompt", "prompt", "P", "P", "prompt",
+           "The prompt of this reply, token by token; without a cursor that of your message.",
+           "Look", "transcript", 44),
     Action("older", "sibling(-1)", "less_than_sign", "<", "sibling",
            "The previous sibling: another reply to the message, or its previous version.", "Look",
            "transcript", 18),
@@ -239,6 +256,7 @@ ACTIONS: Actions = (
            "openings", palette=False),
     Action("opening_leave", "", "", "esc", "back", "Back to the transcript.", "Openings",
            "openings", palette=False),
+    *PROMPT,
     *READING,
     *SWEEP,
     # --- searching
@@ -328,9 +346,12 @@ def action(id: str, actions: Actions = ACTIONS) -> Action:
     return next(action for action in actions if action.id == id)
 
 
-def line(place: Place, first: str, last: str, actions: Actions = ACTIONS) -> str:
+def line(
+    place: Place, first: str, last: str, actions: Actions = ACTIONS, states: Iterable[str] = ()
+) -> str:
     """The keys of a dialog in one line, most important first."""
-    own = sorted((a for a in actions if a.place == place and a.rank), key=lambda a: a.rank)
+    here = (a for a in actions if a.place == place and a.rank)
+    own = sorted((a for a in here if not a.when or a.when in states), key=lambda a: a.rank)
     return " · ".join([first, *(f"{a.display} {a.label}" for a in own), last])
 
 

@@ -14,6 +14,7 @@ from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.terminal import clipboard
 from logit_amp_chat.tui.terminal.capabilities import check_terminal
+from logit_amp_chat.tui.terminal.size import follow_terminal
 
 
 class KeyProbe(App[None]):
@@ -85,6 +86,7 @@ def _keys() -> list[tuple[str, str]]:
 
 def try_keys() -> str:
     """Let the user press keys until q; returns what was found. Raises UsageError."""
+    follow_terminal()
     check_terminal("doctor --keys", "Without --keys it works in scripts and pipes.")
     app = KeyProbe()
     app.run()

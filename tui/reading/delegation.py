@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-from textual.screen import Screen
-
-S = TypeVar("S", bound=Screen[Any])
+S = TypeVar("S")
 A = TypeVar("A")
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -12,6 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from textual.app import App, SuspendNotSupported
 
 from logit_amp_chat.core.errors import UsageError
 
@@ -39,6 +42,28 @@ def edit(text: str) -> str:
         nowhere = error.errno == errno.ENOENT and error.filename is None
         remedy = "Set TMPDIR to a folder that can be written." if nowhere else REMEDY
         raise UsageError(f"Cannot edit with {command[0]}: {error.strerror}.", remedy) from error
+
+
+def edit_in(app: App[Any], text: str) -> str:
+    """What the user makes of `text` in an editor that has the terminal of a running app.
+
+    Raises UsageError as `edit` does, and where the terminal cannot be handed over.
+    """
+    try:
+        with app.suspend():
+            edited = _attempt(text)  # Textual does not come back where this block raises
+    except SuspendNotSupported as error:
+        raise UsageError("This terminal cannot be handed to an editor.") from error
+    if isinstance(edited, UsageError):
+        raise edited
+    return edited
+
+
+def _attempt(text: str) -> str | UsageError:
+    try:
+        return edit(text)
+    except UsageError as error:
+        return error
 
 
 def editor() -> list[str]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from logit_amp_chat.core.export.describe import sampling_change, thinking
+from logit_amp_chat.core.export.describe import (
+    WITH_SPECIAL,
+    own_variables,
+    sampling_change,
+    thinking,
+)
 from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import sampling_line, signed, which
 from logit_amp_chat.core.records import Message, Step
@@ -32,10 +37,16 @@ WITHOUT_TOKENS = {"context": REMEDIES["context"]}
 
 
 class MessageBlock:
-    """A message of the user, or the system prompt; `version` is (number, total)."""
+    """A message of the user, or the system prompt; `version` is (number, total).
 
-    def __init__(self, message: Message, version: tuple[int, int] = (1, 1)) -> None:
+    `nothing` stands in the place of an empty text.
+    """
+
+    def __init__(
+        self, message: Message, version: tuple[int, int] = (1, 1), nothing: str = NO_PROMPT
+    ) -> None:
         self.id = message.id
+        self.nothing = nothing
         self.message = message
         self.version = version
         self.wrapped = WrappedText(80)
@@ -50,13 +61,14 @@ class MessageBlock:
         self.wrapped = wrapped = WrappedText(width)
         role = self.message.role
         wrapped.add(ROLES[role], "system" if role == "system" else "you")
-        if place := which(*self.version):
-            wrapped.add(f"  {place}", "finish")
+        special = WITH_SPECIAL if self.message.special else ""
+        for detail in filter(None, (which(*self.version), special)):
+            wrapped.add(f"  {detail}", "finish")
         wrapped.new_line()
         if self.message.text:
             wrapped.add(visible(self.message.text), "said" if role == "user" else "told")
         else:
-            wrapped.add(NO_PROMPT, "finish")
+            wrapped.add(self.nothing, "finish")
 
 
 class ReplyBlock:
@@ -148,9 +160,11 @@ class ReplyBlock:
         details = [
             f"seed {reply.seed}",
             which(*self.siblings),
+            "edited" if reply.edits else "",
             f"{reply.forced} given" if reply.forced else "",
             f"“{visible(log.name, newlines=False)}”" if log.name else "",
             sampling_line(reply.sampling),
+            f"template {own}" if (own := own_variables(log)) else "",
         ]
         for detail in filter(None, details):
             self.wrapped.add(f"  {detail}", "finish")

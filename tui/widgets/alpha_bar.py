@@ -16,7 +16,8 @@ from textual.widget import Widget
 from logit_amp_chat.core.analysis.reply_stats import WindowMeans
 from logit_amp_chat.core.lanes import LETTERS, lane_colour
 from logit_amp_chat.core.number_format import nats, sampling_line, signed, spark
-from logit_amp_chat.core.records import Sampling, Step
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.sampling import Sampling
 
 LOW, HIGH = -2.0, 4.0
 SIDES = ((110, 60), (76, 34), (50, 24))

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
+from textual.reactive import Reactive, reactive
 from textual.widgets import TextArea
 
 from logit_amp_chat.core.text import editable
@@ -26,12 +27,14 @@ class Composer(TextArea):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("composer")]
+    cursor_blink: Reactive[bool] = reactive(False, init=False)  # as in LineInput
 
     @dataclass
     class Submitted(Message):
         """The user sends the text."""
 
         text: str
+        special: bool = False
 
     @dataclass
     class Left(Message):
@@ -46,6 +49,8 @@ class Composer(TextArea):
             compact=True,
             placeholder="Message",
         )
+        self.special = False
+        """Whether what the message spells like a special token is that token."""
         self.sent: list[str] = []
         self._draft = ""
         self._looked_at: int | None = None  # index in `sent`; None: the draft
@@ -66,9 +71,10 @@ class Composer(TextArea):
         """Send the text, unless it is blank."""
         if text := self.text.rstrip():
             # Emptied here, not by the receiver: more keys may follow at once.
+            special = self.special
             self.put("")
             self.remember(text)
-            self.post_message(self.Submitted(text))
+            self.post_message(self.Submitted(text, special))
 
     def remember(self, *texts: str) -> None:
         """Add messages to the ones that going up finds."""
@@ -109,14 +115,15 @@ class Composer(TextArea):
             return False
         if at == draft:
             self._draft = self.text
-        self.put(self._draft if to == draft else self.sent[to])
+        self.put(self._draft if to == draft else self.sent[to], special=self.special)
         if to != draft:
             self._looked_at = to
             self._recalled = self.text, self.cursor_location
         return True
 
-    def put(self, text: str) -> None:
+    def put(self, text: str, *, special: bool = False) -> None:
         """Replace the text, with the cursor at the end."""
+        self.special = special
         self._looked_at = self._recalled = None
         self.load_text(editable(text))
         self.move_cursor(self.document.end)

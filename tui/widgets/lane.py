@@ -177,6 +177,7 @@ class Lane(Container):
             (which(*standing.siblings),),
             (standing.history,),
             (f"“{visible(log.name, newlines=False)}”" if log.name else "",),
+            ("edited" if log.reply.edits else "",),
             (f"{given} given" if given else "",),
             (counted if means.tokens else "",),
             agreement,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual import events
+from textual.reactive import Reactive, reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -26,6 +27,9 @@ async def edit(widget: Widget, event: events.Key) -> None:
 
 class LineInput(Input):
     """An input of one line."""
+
+    # One that blinks sends 282 bytes a second to an idle terminal, for ever.
+    cursor_blink: Reactive[bool] = reactive(False, init=False)
 
     async def _on_key(self, event: events.Key) -> None:
         await edit(self, event)

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.reactive import Reactive, reactive
 from textual.widgets import TextArea
 
 from logit_amp_chat.core.text import editable
@@ -15,6 +16,8 @@ from logit_amp_chat.tui.widgets.line_input import edit
 
 class TextField(TextArea):
     """A text in which enter accepts the dialog and ctrl+j makes a new line."""
+
+    cursor_blink: Reactive[bool] = reactive(False, init=False)  # as in LineInput
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+j,shift+enter", "newline", "New line", id="system.newline", show=False),

@@ -23,11 +23,14 @@ from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import choose
 from logit_amp_chat.core.decoding.pair_runner import PairRunner
 from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
+from logit_amp_chat.core.decoding.repetition import Penalties
 from logit_amp_chat.core.decoding.request_state import PendingRows, StepSettings
 from logit_amp_chat.core.decoding.sampling import Filters
+from logit_amp_chat.core.decoding.stepper import TokenChooser
 from logit_amp_chat.core.models.layers.kv_cache import KVCache
 from logit_amp_chat.core.models.pair import Pair
-from logit_amp_chat.core.records import Reply, Sampling
+from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.sampling import Sampling
 
 SWITCH = "LOGIT_AMP_GRAPHS"
 
@@ -233,15 +236,18 @@ class GraphStepper:
     ahead = True
 
     def __init__(
-        self, graph_cache: GraphCache, replies: Sequence[Reply], noise: Noise, index: int
+        self, graph_cache: GraphCache, replies: Sequence[Reply], chooser: TokenChooser, index: int
     ) -> None:
-        """Start at token `index` of the replies, from the prefilled caches."""
+        """Start at token `index` of the replies, from the prefilled caches.
+
+        `chooser` chooses, uncaptured, where repetition is penalized.
+        """
         self._graph_cache = graph_cache
         self._lanes = len(replies)
-        self._top = replies[0].top
+        self._top = replies[0].candidates
         self._inputs = inputs = graph_cache.inputs(self._lanes)
         inputs.show([side[-1:].expand(self._lanes, -1) for side in graph_cache.runner.logits])
-        self._noise = noise
+        self._chooser = chooser
         inputs.index.fill_(index)
         self._room = graph_cache.enter(self._lanes, self._lanes)
         self._fed = max(len(p.live.rows[0]) for p in graph_cache.runner.live if p.live)
@@ -252,14 +258,27 @@ class GraphStepper:
 
     def choose(self, settings: StepSettings) -> PendingRows:
         """Choose a token per lane."""
+        if Penalties.of(settings.sampling) is not None:
+            return self._choose_eagerly(settings)
         if settings.sampling is not self._sampling or self._choice is None:
             self._sampling, filters = settings.sampling, Filters.of(settings.sampling)
-            self._choice = self._graph_cache.choice(self._lanes, filters, self._noise, self._top)
+            self._choice = self._graph_cache.choice(
+                self._lanes, filters, self._chooser.noise, self._top
+            )
         if settings.alphas != self._alphas:
             self._alphas = settings.alphas
             self._inputs.alpha.copy_(torch.tensor(settings.alphas).unsqueeze(-1))
         self._choice.run()
         return self._choice.host_copy.send(self._choice.numbers)
+
+    def _choose_eagerly(self, settings: StepSettings) -> PendingRows:
+        """Wait for the last token, of which the penalties depend, and choose the next one."""
+        inputs = self._inputs
+        self._chooser.token = inputs.tokens.clone()
+        rows = self._chooser.choose(settings, inputs.logits)
+        inputs.tokens.copy_(self._chooser.token)
+        inputs.index.add_(1)
+        return rows
 
     def decode(self) -> None:
         """Decode the tokens chosen last."""

@@ -9,7 +9,7 @@ from typing import Any
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,9 @@ from logit_amp_chat.core.experiments.sweep.reply_lines import (
 )
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
-from logit_amp_chat.core.records import PromptIds, Sampling, Session, TemplateValue
+from logit_amp_chat.core.records import PromptIds, Session, TemplateValue
 from logit_amp_chat.core.samples import PromptRead, Rescored
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 
 FILE = "sweep.jsonl"

@@ -8,7 +8,8 @@ from typing import Any
 from logit_amp_chat.core.experiments.sweep.folder import Contents, SweepFolder
 from logit_amp_chat.core.experiments.sweep.published import Published
 from logit_amp_chat.core.experiments.sweep.settings import FREE, SweepSettings
-from logit_amp_chat.core.records import Sampling, Session, SideInfo, now
+from logit_amp_chat.core.records import Session, SideInfo, now
+from logit_amp_chat.core.sampling import Sampling
 
 UNKNOWN = "not recorded"
 _NUMBERS = {"temperature": float, "top_p": float, "top_k": int, "max_new_tokens": int}

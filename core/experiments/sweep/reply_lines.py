@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from logit_amp_chat.core.experiments.sweep.plan import reply_id
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
 
-# JSON has no infinities: they are strings, as in transcripts. (A list takes a configuration.)
+# JSON has no infinities: they are strings in these lists. (A list takes a configuration.)
 LINES = ConfigDict(ser_json_inf_nan="strings")
 _REPLIES: TypeAdapter[list[SweepReply]] = TypeAdapter(list[SweepReply], config=LINES)
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import signed
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 """The usual αs: what α > 0 suppresses, α < 0 raises."""
 
 SAMPLES = 40
 FREE = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+FREE |= {"repetition_penalty": 1.0, "dry_multiplier": 0.0}
 """The usual sampling: no filter but the plausibility mask, which leaves α ≤ 0 alone."""
 
 

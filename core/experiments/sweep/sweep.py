@@ -22,6 +22,7 @@ from logit_amp_chat.core.samples import (
     SampleProgress,
     SampleRequest,
 )
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 RESCORED = 64
 """Replies that are measured with one request."""
@@ -188,6 +189,7 @@ class Sweep:
             top=settings.top,
             time=self.folder.time,
             template=self.folder.template,
+            ends=TurnEnds.of(self.folder.contents.session),
         )
 
     def _rescores(self) -> Iterator[RescoreRequest]:

@@ -13,6 +13,7 @@ from logit_amp_chat.core.protocol import SetAlpha
 from logit_amp_chat.core.records import Finish, PromptIds, Reply, Step
 from logit_amp_chat.core.samples import Given, Rescored, RescoreRequest
 from logit_amp_chat.core.transcripts.replay import ReplayEngine
+from logit_amp_chat.core.turn_ends import TurnEnds
 
 TOLERANCE = 1e-3
 """Nats by which numbers may differ: a reply among others is computed in another order."""
@@ -77,7 +78,8 @@ def _compared(
     forced, record = _record(folder, prompt, reply)
     first = folder.settings.amplify_first
     same, deviation = 0, 0.0
-    for batch in engine.decode([record], forced, ahead=False):
+    ends = TurnEnds.of(folder.contents.session)
+    for batch in engine.decode([record], forced, ahead=False, ends=ends):
         for event in batch:
             if isinstance(event, Finish) and event.error:
                 return Verified(reply=reply, same=same, problem=event.error)
@@ -147,6 +149,6 @@ def _record(
         prompt=PromptIds(before=before, after=after),
         forced=given,
         raw=prompt.raw,
-        top=0,
+        candidates=0,
     )
     return forced, record

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 from .documents import base_documents, friendly_chats, tuning_chats
 from .measure import SAMPLING, Pair, first_token, measure

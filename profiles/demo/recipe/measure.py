@@ -15,8 +15,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.engine.local import LocalEngine
-from logit_amp_chat.core.records import Message, Role, Sampling
+from logit_amp_chat.core.records import Message, Role
 from logit_amp_chat.core.samples import Draw, SampledReply, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 
 from .chats import QUIET, Chat, conversation
 from .facts import Fact, tuned_facts

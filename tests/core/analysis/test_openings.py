@@ -30,7 +30,7 @@ def opening(*top: Candidate, alpha: float = 1.0, path: tuple[Candidate, ...] = (
         alpha=alpha,
         path=path,
         prompt=PromptIds((1,), (1,)),
-        size=4,
+        candidates=4,
         kl=0.5,
         kl_amplified=0.2,
         entropy=1.0,

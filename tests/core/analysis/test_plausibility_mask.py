@@ -13,7 +13,8 @@ from logit_amp_chat.core.analysis.plausibility_mask import masked
 from logit_amp_chat.core.decoding.amplification import amplify
 from logit_amp_chat.core.decoding.sampling import Filters, filtered
 from logit_amp_chat.core.decoding.token_stats import measure, unpack
-from logit_amp_chat.core.records import Candidate, LogProbs, Ranks, Sampling, Step
+from logit_amp_chat.core.records import Candidate, LogProbs, Ranks, Step
+from logit_amp_chat.core.sampling import Sampling
 
 V, TOP = 60, 8
 

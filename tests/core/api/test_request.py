@@ -35,6 +35,11 @@ def test_a_system_prompt_goes_first_unless_there_is_one() -> None:
     assert roles(prompt="Hi", system="") == [("system", ""), ("user", "Hi")]  # asks for none
 
 
+def test_replies_may_begin_with_a_text() -> None:
+    assert make_request(PROFILE, "Hi", begin="Sure, \ud800").begin == "Sure, \ufffd"
+    assert make_request(PROFILE, "Hi", begin=None).begin == ""
+
+
 def test_messages_follow_each_other() -> None:
     said: list[Any] = [
         Message(id="x", parent=None, role="user", text="Hi"),
@@ -81,6 +86,7 @@ def test_numbers_may_be_numpys() -> None:
         ({"prompt": [{"role": "user", "content": "Hi"}], "raw": True}, "A raw prompt is one text"),
         ({"raw": "no"}, "raw: expected True or False"),
         ({"system": 5}, "system: expected a text"),
+        ({"begin": ["Sure"]}, "begin: expected a text"),
         ({"temprature": 0}, "no option temprature. Did you mean temperature?"),
         ({"max_tokens": 5}, "no option max_tokens"),
         ({"raw": True, "system": "Be kind"}, "raw prompt"),

@@ -10,6 +10,7 @@ import pytest
 
 from logit_amp_chat.core.chat.engine_link import Unsaved
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.settings import prefer_profile
 from logit_amp_chat.core.protocol import Forget, Request
 from logit_amp_chat.core.records import Message, Reply, Session, Step
 from logit_amp_chat.core.transcripts.jsonl import read_records, to_line
@@ -160,13 +161,39 @@ def test_the_command_line_beats_a_resumed_chat(tmp_path: Path, engines: Engines)
     first.close()
     same = make_session(tmp_path, engines)
     same.resume(path)
-    same.prefer_profile()
+    prefer_profile(same)
     assert same.alpha == 2.0
     same.close()
     told = make_session(tmp_path, engines, demo_profile(alpha=5.0))
     told.resume(path)
-    told.prefer_profile()
+    prefer_profile(told)
     assert told.alpha == 5.0
+
+
+def test_template_variables_are_sent_and_taken_over_where_a_chat_is_resumed(
+    tmp_path: Path, engines: Engines
+) -> None:
+    first = make_session(tmp_path, engines, demo_profile(template={"thinking": False}))
+    first.live.load()
+    engines.last.load()
+    first.drain()
+    answer(first, engines, "one")
+    first.live.template = {"thinking": True, "effort": "low"}
+    answer(first, engines, "two")
+    sent = [request.template for request in requests(engines.last)]
+    assert sent == [{"thinking": False}, {"thinking": True, "effort": "low"}]
+    path = first.saved.recorder.path
+    assert path is not None
+    first.close()
+    resumed = make_session(tmp_path, engines, demo_profile(template={"thinking": False}))
+    resumed.resume(path)
+    prefer_profile(resumed)
+    assert resumed.live.template == {"thinking": True, "effort": "low"}
+    resumed.close()
+    told = make_session(tmp_path, engines, demo_profile(template={"effort": "high"}))
+    told.resume(path)
+    prefer_profile(told)
+    assert told.live.template == {"effort": "high"}
 
 
 def switch(session: ChatSession, engines: Engines, vocabulary: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Lane, Request, Stop
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
@@ -159,7 +160,7 @@ class TestHistories:
         before = compared(session, engines, "two")["before"]
         session.comparing = False
         token = before.steps[1].top[1].id
-        assert session.branch(before, 1, token)
+        assert branches.branch(session, before, 1, token)
         assert said(asked(engines), "before") == ["one", TEXTS["before"], "two"]
         engines.last.finish()
         session.drain()
@@ -240,7 +241,7 @@ class TestGoingOn:
     ) -> None:
         log = self.stopped(session, engines)
         tokens = tuple(step.token for step in log.steps)
-        assert session.go_on(log)
+        assert branches.go_on(session, log)
         assert asked(engines).forced == tokens
         assert asked(engines).sampling.seed == log.reply.seed
         engines.last.finish()
@@ -251,14 +252,14 @@ class TestGoingOn:
     def test_it_may_get_as_many_tokens_again(self, session: ChatSession, engines: Engines) -> None:
         session.set_sampling(session.sampling.model_copy(update={"max_new_tokens": 5}))
         log = self.stopped(session, engines)
-        session.go_on(log)
+        branches.go_on(session, log)
         assert asked(engines).sampling.max_new_tokens == 3 + 5
 
     def test_a_reply_that_came_to_its_end_does_not(
         self, session: ChatSession, engines: Engines
     ) -> None:
         answer(session, engines, "Hi")
-        assert not session.go_on(last(session))
+        assert not branches.go_on(session, last(session))
 
 
 def last(session: ChatSession) -> ReplyLog:

@@ -6,7 +6,9 @@ import dataclasses
 
 import pytest
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.openings import MessageOpenings
+from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import Idle
@@ -108,6 +110,22 @@ def test_another_alpha_measures_what_is_open_anew_and_shows_the_old_until_then(
     openings.follow()
     assert openings.alpha == 1.0
     assert len(asked(engines)) == 4, "those at the old α were kept"
+
+
+def test_other_template_variables_have_openings_of_their_own(
+    openings: MessageOpenings, engines: Engines
+) -> None:
+    openings.follow()
+    step(openings)
+    assert openings.missing is None
+    openings.session.live.template = {"thinking": False}
+    assert openings.missing == ()
+    openings.follow()
+    step(openings)
+    assert openings.missing is None
+    assert [request.template for request in asked(engines)] == [{}, {"thinking": False}]
+    openings.session.live.template = {}
+    assert openings.missing is None, "those without were kept"
 
 
 def test_what_was_closed_is_asked_for_no_more(openings: MessageOpenings, engines: Engines) -> None:
@@ -218,7 +236,7 @@ def test_a_reply_begins_with_the_tokens_that_were_chosen(
     openings.follow()
     step(openings)
     session.set_alpha(2.0)
-    assert session.answer_with(openings.message, (HELLO,))
+    assert branches.answer_with(session, openings.message, Prefix((HELLO,)))
     request = engines.last.request
     assert request is not None
     assert request.forced == (HELLO,)
@@ -238,7 +256,7 @@ def test_in_a_comparison_every_lane_begins_with_them(
     openings.follow()
     step(openings)
     openings.session.comparing = True
-    openings.session.answer_with(openings.message, (SURE,))
+    branches.answer_with(openings.session, openings.message, Prefix((SURE,)))
     assert engines.last.request is not None
     assert [lane.name for lane in engines.last.request.lanes] == ["before", "after", "amplified"]
     assert engines.last.request.forced == (SURE,)
@@ -250,7 +268,7 @@ def test_nothing_is_answered_while_the_engine_is_busy(
     engines.last.holds = True
     openings.follow()
     leaf = openings.session.conversation.leaf
-    assert not openings.session.answer_with(openings.message, (HELLO,))
+    assert not branches.answer_with(openings.session, openings.message, Prefix((HELLO,)))
     assert openings.session.conversation.leaf == leaf
     engines.last.emit([Idle()])
 

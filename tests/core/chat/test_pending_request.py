@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from logit_amp_chat.core.chat.pending_request import PendingRequest
 from logit_amp_chat.core.protocol import Lane, Prefill, Request
-from logit_amp_chat.core.records import Sampling
-from tests.core.samples import step
+from logit_amp_chat.core.sampling import Sampling
+from tests.core.samples import reply, step
 
 
-def two_lanes(*forced: int) -> PendingRequest:
+def two_lanes() -> PendingRequest:
     lanes = (
         Lane(reply="r-1", name="after", alpha=0.0),
         Lane(reply="r-2", name="amplified", alpha=1.0),
     )
-    return PendingRequest(Request(messages=(), lanes=lanes, sampling=Sampling(), forced=forced))
+    return PendingRequest(Request(messages=(), lanes=lanes, sampling=Sampling()))
 
 
 def decode(pending: PendingRequest, rounds: range, at: float, *lanes: str) -> None:
@@ -41,7 +43,8 @@ def test_before_the_second_token_there_is_no_speed() -> None:
 
 
 def test_given_tokens_are_not_decoded() -> None:
-    pending = two_lanes(7, 7, 7)
+    pending = two_lanes()
+    pending.count(replace(reply(), forced=3), 12.0)
     for index in range(3):
         pending.count(step(index, "a", reply="r-1"), 12.0)
     decode(pending, range(3, 4), 12.5, "r-1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.chat.session import ChatSession, Draft
 from logit_amp_chat.core.protocol import SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Finish, Keep, Message
 from logit_amp_chat.core.transcripts.jsonl import read_records
@@ -56,7 +56,7 @@ def test_a_message_waits_for_the_models(tmp_path: Path, engines: Engines) -> Non
 def test_a_second_message_waits_for_the_first_reply(session: ChatSession, engines: Engines) -> None:
     session.submit("one")
     session.submit("two")
-    assert session.queued == ["two"]
+    assert session.queued == [Draft("two")]
     engines.last.finish()
     session.drain()
     asked = requests(engines.last)[-1].messages

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.records import Keep, Name, Note
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
@@ -36,7 +37,7 @@ def test_a_branch_begins_like_the_reply_and_goes_on_from_another_token(
 ) -> None:
     log = answered(session, engines)
     token = rival(log, 2)
-    assert session.branch(log, 2, token)
+    assert branches.branch(session, log, 2, token)
     request = engines.last.request
     assert request is not None
     assert request.forced == (log.steps[0].token, log.steps[1].token, token)
@@ -56,7 +57,7 @@ def test_a_branch_of_an_earlier_turn_is_the_history_also_in_the_file(
 ) -> None:
     first = answered(session, engines, "one")
     answered(session, engines, "two")
-    session.branch(first, 1, rival(first, 1))
+    branches.branch(session, first, 1, rival(first, 1))
     engines.last.finish()
     session.drain()
     assert session.conversation.thread()[0].id == first.reply.parent
@@ -72,7 +73,7 @@ def test_a_branch_of_a_kept_before_lane_stays_in_that_lane(
     before = next(x for x in session.conversation.replies.values() if x.reply.lane == "before")
     session.comparing = False
     session.saved.keep(before.id)
-    session.branch(before, 3, rival(before, 3))
+    branches.branch(session, before, 3, rival(before, 3))
     engines.last.finish()
     session.drain()
     shown = session.conversation.last_reply()
@@ -86,7 +87,7 @@ def test_in_a_comparison_every_lane_goes_on_from_the_branch(
 ) -> None:
     session.comparing = True
     log = answered(session, engines)
-    session.branch(log, 1, rival(log, 1))
+    branches.branch(session, log, 1, rival(log, 1))
     engines.last.finish()
     session.drain()
     branch = session.conversation.last_reply()
@@ -100,7 +101,7 @@ def test_in_a_comparison_every_lane_goes_on_from_the_branch(
 
 def test_missing_lanes_of_a_branch_begin_as_it_does(session: ChatSession, engines: Engines) -> None:
     log = answered(session, engines)
-    session.branch(log, 1, rival(log, 1))
+    branches.branch(session, log, 1, rival(log, 1))
     engines.last.finish()
     session.drain()
     branch = session.conversation.last_reply()
@@ -115,8 +116,8 @@ def test_ids_of_another_pair_are_not_forced(session: ChatSession, engines: Engin
     assert log.session is not None
     other = dataclasses.replace(log.session.after, model="another/model")
     log.session = dataclasses.replace(log.session, after=other)
-    assert not session.can_branch(log)
-    assert not session.branch(log, 1, rival(log, 1))
+    assert not branches.can_branch(session, log)
+    assert not branches.branch(session, log, 1, rival(log, 1))
     assert engines.last.request is None
 
 
@@ -139,7 +140,7 @@ def test_turning_to_a_sibling_brings_back_what_was_said_after_it(
 ) -> None:
     first = answered(session, engines, "one")
     second = answered(session, engines, "two")
-    session.branch(first, 1, rival(first, 1))
+    branches.branch(session, first, 1, rival(first, 1))
     engines.last.finish()
     session.drain()
     session.saved.switch_to(first.id)

@@ -60,6 +60,24 @@ def turn(tmp_path: Path) -> Turn:
     return Turn(tmp_path / "chats")
 
 
+def test_it_is_recorded_with_the_template_variables_of_the_chat(turn: Turn) -> None:
+    turn.session.live.template = {"thinking": False}
+    sweep = turn.begin()
+    assert sweep.folder.contents.session.profile["template"] == {"thinking": False}
+    turn.session.live.template = {"thinking": True}
+    assert sweep.check_pair().profile["template"] == {"thinking": False}, "until it is over"
+
+
+def test_a_turn_with_special_tokens_is_not_swept_as_text(turn: Turn) -> None:
+    turn.session.submit("Say <|end|>", special=True)
+    turn.engines.last.finish()
+    turn.session.drain()
+    message = turn.session.conversation.last_user_message()
+    assert message is not None
+    with pytest.raises(UsageError, match="means special tokens"):
+        TurnSweep.begin(turn.session, message.id, SETTINGS)
+
+
 def test_the_whole_conversation_up_to_the_message_is_the_prompt(turn: Turn) -> None:
     answer(turn.session, turn.engines, "And crabs?")
     message = turn.session.conversation.last_user_message()

@@ -21,7 +21,7 @@ from logit_amp_chat.core.config.profile import (
     pair_profile,
 )
 from logit_amp_chat.core.errors import ProfileError
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
 
 Write = Callable[..., str]

@@ -29,7 +29,8 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Step
+from logit_amp_chat.core.records import Change, Finish, Message, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import ARCHITECTURES
 
 GREEDY = Sampling(temperature=0.0, plausibility=0.0, max_new_tokens=24)

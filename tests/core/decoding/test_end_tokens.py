@@ -17,7 +17,8 @@ from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import Event, Lane, Request, SetSampling
-from logit_amp_chat.core.records import Message, Opening, Reply, Sampling, Step
+from logit_amp_chat.core.records import Message, Opening, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 
 MakeProfile = Callable[..., Profile]

@@ -21,7 +21,7 @@ from transformers import (
 from logit_amp_chat.core.decoding import sampling as module
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.sampling import Filters, filtered, pick
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 V = 300
 OFF = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "plausibility": 0.0, "temperature": 1.0}

@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     LogitsProcessorList,
     MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -19,7 +20,7 @@ from transformers import (
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Event, Lane, Request
-from logit_amp_chat.core.records import Finish, Message, PromptIds, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, PromptIds, Step
 from logit_amp_chat.core.samples import (
     Draw,
     Given,
@@ -29,6 +30,8 @@ from logit_amp_chat.core.samples import (
     SamplePrompt,
     SampleRequest,
 )
+from logit_amp_chat.core.sampling import Sampling
+from tests.core.decoding.dry import enumerated
 
 GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.01, max_new_tokens=20)
@@ -115,6 +118,8 @@ class Oracle:
             for side in (profile.before, profile.after)
         ]
         self._size = size
+        self.breakers: frozenset[int] = frozenset()
+        """The ids that no repetition of DRY goes across."""
 
     def of(
         self, ids: PromptIds, tokens: Sequence[int], sampling: Sampling, grid: Sequence[float]
@@ -127,7 +132,8 @@ class Oracle:
                 for model, ids_ in zip(self._models, (ids.before, ids.after), strict=True)
             )
             kl = float((after.exp() * (after - before)).sum())
-            q = [float(self._scores(before, after, at, sampling)[token]) for at in grid]
+            stood = ids.after + read
+            q = [float(self._scores(before, after, at, sampling, stood)[token]) for at in grid]
             yield float(before[token]), float(after[token]), kl, q
 
     @torch.inference_mode()
@@ -136,13 +142,25 @@ class Oracle:
         found: Tensor = logits.double().log_softmax(-1)
         return found
 
-    @staticmethod
-    def _scores(before: Tensor, after: Tensor, alpha: float, sampling: Sampling) -> Tensor:
-        """log q (V,): the mask of α > 0, then temperature, top-k, top-p and min-p."""
-        scores = after + alpha * (after - before)
+    def _scores(
+        self,
+        before: Tensor,
+        after: Tensor,
+        alpha: float,
+        sampling: Sampling,
+        stood: tuple[int, ...],
+    ) -> Tensor:
+        """log q (V,): the mask of α > 0, penalties, temperature, top-k, top-p and min-p."""
+        scores = (after + alpha * (after - before)).log_softmax(-1)
         if alpha > 0 and sampling.plausibility > 0:
             least = sampling.plausibility * after.exp().max()
             scores = scores.masked_fill(after.exp() < least, -torch.inf)
+        if alpha not in (-1, 0) or sampling.penalize == "all":
+            penalty = RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty))
+            scores = penalty(torch.tensor([stood]), scores[None])[0]
+            if sampling.dry_multiplier:
+                for token, nats in enumerated(stood, self.breakers, sampling).items():
+                    scores[token] -= nats
         warpers = LogitsProcessorList([TemperatureLogitsWarper(float(sampling.temperature))])
         if sampling.top_k:
             warpers.append(TopKLogitsWarper(sampling.top_k))

@@ -11,7 +11,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Event, Lane, Request
 from logit_amp_chat.core.reading import Chat, Content, PlainText, ReadBlock, ReadRequest, Score
-from logit_amp_chat.core.records import Document, Message, Role, Sampling, Step
+from logit_amp_chat.core.records import Document, Message, Role, Step
+from logit_amp_chat.core.sampling import Sampling
 
 MakeProfile = Callable[..., Profile]
 TEXT = "The quick brown fox, it says, lives in the dark wood. " * 6

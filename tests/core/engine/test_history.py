@@ -11,7 +11,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Event, Lane, Noticed, Prefill, Request
-from logit_amp_chat.core.records import Message, Reply, Sampling, Step
+from logit_amp_chat.core.records import Message, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from tests.models import TEMPLATE
 

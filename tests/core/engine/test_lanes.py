@@ -13,7 +13,8 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import ContextError, UsageError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Event, Forget, Lane, Prefill, Request, SetSampling, Stop
-from logit_amp_chat.core.records import Change, Finish, Message, Reply, Sampling, Step
+from logit_amp_chat.core.records import Change, Finish, Message, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=12)

@@ -11,7 +11,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import Event, Lane, Request
-from logit_amp_chat.core.records import Message, Opening, PromptIds, Reply, Sampling
+from logit_amp_chat.core.records import Message, Opening, PromptIds, Reply
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import TEMPLATE, save_side
 
 QUESTION = Message(id="m", parent=None, role="user", text="Hi")

@@ -23,7 +23,8 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.records import Message, Opening, Sampling, Step
+from logit_amp_chat.core.records import Message, Opening, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import ARCHITECTURES
 
 TEXT = "Tell me about otters"

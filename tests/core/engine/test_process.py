@@ -28,7 +28,8 @@ from logit_amp_chat.core.protocol import (
     SetAlpha,
     Stop,
 )
-from logit_amp_chat.core.records import Finish, Message, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, Step
+from logit_amp_chat.core.sampling import Sampling
 
 WAIT = 60
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=40)

@@ -28,16 +28,8 @@ from logit_amp_chat.core.reading import (
     Recorded,
     TokenSums,
 )
-from logit_amp_chat.core.records import (
-    Document,
-    Finish,
-    Message,
-    PromptIds,
-    Reply,
-    Role,
-    Sampling,
-    Step,
-)
+from logit_amp_chat.core.records import Document, Finish, Message, PromptIds, Reply, Role, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import ARCHITECTURES
 
 TEXT = "The quick brown fox, it says, lives in the dark wood. " * 6

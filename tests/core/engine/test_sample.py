@@ -14,8 +14,8 @@ from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Event
-from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.samples import Rescored, SampledReply, SamplePrompt, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 from tests.compatibility.random_models import save_random_pair
 from tests.core.engine.sampling import (
     FREE,
@@ -71,11 +71,20 @@ def assert_same(one: SampledReply, other: Rescored | SampledReply) -> None:
         assert q == pytest.approx(same, abs=NEAR)
 
 
+def breakers(engine: LocalEngine, sampling: Sampling) -> frozenset[int]:
+    """The ids that end a repetition: spelled with a breaker, special, or an end of turn."""
+    names, ids = engine.pair.token_bytes, range(len(engine.pair.tokenizer))
+    texts = [text.encode() for text in sampling.dry_breakers]
+    spelled = {i for i in ids if any(text in names.raw(i) for text in texts)}
+    return frozenset(spelled | {i for i in ids if names.describe(i)[2]} | engine.pair.end_of_turn)
+
+
 def assert_true(
     profile: Profile, engine: LocalEngine, request: SampleRequest, events: Sequence[Event]
 ) -> None:
     """The numbers are those of transformers' models and processors, without any cache."""
     oracle, ids = Oracle(profile, len(engine.pair.tokenizer)), prompt_ids(events)
+    oracle.breakers = breakers(engine, request.sampling)
     for one in sampled(events).values():
         expected = oracle.of(ids[one.prompt], one.tokens, request.sampling, request.grid)
         numbers = one.log_probs
@@ -108,6 +117,13 @@ FILTERS = {
     "top-p": FREE.model_copy(update={"top_p": 0.8}),
     "min-p": FREE.model_copy(update={"min_p": 0.1}),
     "no mask": FREE.model_copy(update={"plausibility": 0.0}),
+    "repetition": FREE.model_copy(update={"repetition_penalty": 1.3}),
+    "repetition in all lanes": FREE.model_copy(
+        update={"repetition_penalty": 1.3, "penalize": "all"}
+    ),
+    "DRY": FREE.model_copy(
+        update={"temperature": 0.3, "dry_multiplier": 1.5, "dry_allowed_length": 1}
+    ),
     "all": Sampling(temperature=0.9, top_k=20, top_p=0.9, min_p=0.05, plausibility=0.05),
 }
 

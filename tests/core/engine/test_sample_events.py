@@ -18,7 +18,7 @@ from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import ContextError, LogitAmpError, UsageError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Drain, Event, Idle, Lane, Noticed, Request, Stop
-from logit_amp_chat.core.records import PromptIds, Sampling, Step
+from logit_amp_chat.core.records import PromptIds, Step
 from logit_amp_chat.core.samples import (
     Draw,
     Given,
@@ -27,7 +27,9 @@ from logit_amp_chat.core.samples import (
     RescoreRequest,
     SampledReply,
     SampleProgress,
+    SamplePrompt,
 )
+from logit_amp_chat.core.sampling import Sampling
 from tests.core.engine.sampling import (
     FREE,
     GRID,
@@ -313,8 +315,9 @@ def test_draws_that_cannot_be_are_refused(
 def test_prompts_that_cannot_be_are_refused(engine: LocalEngine) -> None:
     with pytest.raises(ContextError, match="Prompt 1: The context is used up"):
         list(engine.sample(ask(draws(1), prompts("a", "otter " * 300))))
+    meant = (replace(messages("a")[0], special=True),)
     with pytest.raises(UsageError, match="has an end of turn in it"):
-        list(engine.sample(ask(draws(1), prompts("a", begin="b<|end|>"))))
+        list(engine.sample(ask(draws(1), [SamplePrompt(messages=meant, begin="b<|end|>")])))
     with pytest.raises(UsageError, match="and a reply 6 at most"):
         list(engine.sample(ask(draws(1), prompts("a", begin="b c d e f g"), sampling=SHORT)))
 

@@ -13,7 +13,8 @@ from logit_amp_chat.core.decoding import decoder
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import ContextError, LogitAmpError
 from logit_amp_chat.core.protocol import Event, Idle, Lane, Request, ScoreRequest, SetSampling
-from logit_amp_chat.core.records import Finish, Message, PromptIds, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, PromptIds, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import ARCHITECTURES
 
 PROMPT = PromptIds(before=(5, 6, 7), after=(5, 6, 7))

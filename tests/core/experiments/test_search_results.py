@@ -127,10 +127,11 @@ def test_another_pair_is_refused(tmp_path: Path, name: str) -> None:
     assert path.read_bytes() == kept
 
 
-def test_another_device_or_moment_is_the_same_search(tmp_path: Path) -> None:
+def test_another_device_moment_or_word_of_an_adapter_is_the_same_search(tmp_path: Path) -> None:
     path = tmp_path / "found.jsonl"
     search(path)
     later = replace(samples.session(), device="cuda", id="s-2", time="2026-01-01T00:00:00+00:00")
+    later = replace(later, after=replace(later.after, adapter_base="org/b", adapter_brings="x"))
     file = SearchFile(path, head(later))
     assert file.time == samples.session().time  # what a template writes must not change
     file.close()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from logit_amp_chat.core.export import describe
-from logit_amp_chat.core.records import Record, Sampling
+from logit_amp_chat.core.records import Record
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
-from tests.core.samples import message, reply
+from tests.core.samples import message, reply, session
 
 
 def test_ends_are_named_where_they_are_not_mixed() -> None:
@@ -42,3 +45,39 @@ def test_a_place_is_a_message_and_a_lane_with_its_number_among_siblings() -> Non
         "message 2, α +1 ‹ 2/2 ›",
         "message ?, α +1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ("/home/ada/my models/base → /home/ada/tuned", "base → tuned"),
+        ("~/models/base → ../tuned/", "base → tuned"),
+        ("org/base → /data/tuned", "org/base → tuned"),
+        ("./base → + /data/lora", "base → + lora"),
+        ("/data/q/model.gguf → org/tuned", "model.gguf → org/tuned"),
+        ("org/base → org/tuned", "org/base → org/tuned"),
+        ("Llama 3.1 8B, base → instruct and/or not", "Llama 3.1 8B, base → instruct and/or not"),
+    ],
+)
+def test_a_title_made_of_folders_has_their_names_alone(given: str, title: str) -> None:
+    assert describe.title(replace(session(), profile={"title": given})) == title
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/data/runs/a/step-100", "…/a/step-100"),
+        ("/home/ada/tuned", "…/tuned"),
+        ("/Users/ada/runs/tuned", "…/runs/tuned"),
+        ("/models", "…/models"),
+        ("/home", "…"),
+        ("./runs/tuned", "…/runs/tuned"),
+        ("~/tuned", "…/tuned"),
+        ("./tuned", "…/tuned"),
+        ("/", "…"),
+        ("org/model", "org/model"),
+        ("", ""),
+    ],
+)
+def test_a_local_path_says_not_whose_machine_it_was_on(path: str, shown: str) -> None:
+    assert describe.without_way(path) == shown

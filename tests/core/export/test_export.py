@@ -184,8 +184,8 @@ def test_json_loses_nothing(sample: Path) -> None:
     *records, last, noise, torn = document["records"]
     assert [from_line(json.dumps(record)) for record in records] == conversation()
     assert last == json.loads(later)
-    assert noise == {"type": "unreadable", "line": "noise \ufffd"}
-    assert torn == {"type": "unreadable", "line": '{"type":"no'}
+    assert noise == {"type": "unreadable", "content": "noise \ufffd"}
+    assert torn == {"type": "unreadable", "content": '{"type":"no'}
 
 
 def test_json_is_standard(sample: Path) -> None:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
 from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.export.page_tokens import CANDIDATES
-from logit_amp_chat.core.records import Candidate, Change, Name, Note, Record, Sampling
+from logit_amp_chat.core.records import Candidate, Change, Name, Note, Record
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from tests.core.samples import conversation, finish, message, reply, session, step
 

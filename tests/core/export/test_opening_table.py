@@ -10,7 +10,7 @@ from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.export.markdown import to_document
 from logit_amp_chat.core.export.opening_table import ROWS, cells
 from logit_amp_chat.core.records import Candidate, Record
-from logit_amp_chat.core.transcripts.conversation import OpeningLog
+from logit_amp_chat.core.transcripts.opening_log import OpeningLog
 from tests.core.samples import message, opening, reply, session
 
 BY = Candidate(0, "By", -9.0, -4.0, -1.0)

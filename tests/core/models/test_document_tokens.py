@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -32,6 +31,7 @@ from tests.core.models.template_families import (
 )
 from tests.core.models.tiny_tokenizers import (
     byte_level,
+    literal_tokens,
     sentencepiece_bpe,
     unigram,
     with_names,
@@ -306,28 +306,13 @@ class TestChat:
                 wanted |= here
                 ends |= {at} if score == "assistant" else set()
         (end,) = end_ids(CHATML)
-        own = literally(found.text, said)
+        own = literal_tokens(found.text, TOKENIZER, NAMES, said)
         assert [*found.tokens] == [token for token, _, _ in own]
         assert [*found.offsets] == [(a, b) for _, a, b in own]
         expected = [
             bool(wanted & {*range(a, b)}) or (token == end and a in ends) for token, a, b in own
         ]
         assert [*found.scored] == expected
-
-
-def literally(text: str, said: set[int]) -> list[tuple[int, int, int]]:
-    """The tokens of a text, each with its characters; names in what was `said` are no tokens."""
-    found: list[tuple[int, int, int]] = []
-    plain, at = byte_level(), 0
-    for piece in re.split(f"({'|'.join(map(re.escape, NAMES))})", text):
-        if piece in NAMES and at not in said:
-            found.append((TOKENIZER.convert_tokens_to_ids(piece), at, at + len(piece)))
-        else:
-            encoded = plain(piece, add_special_tokens=False, return_offsets_mapping=True)
-            pairs = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
-            found += [(token, at + a, at + b) for token, (a, b) in pairs]
-        at += len(piece)
-    return found
 
 
 def _scored_ids(document: DocumentTokens) -> list[int]:

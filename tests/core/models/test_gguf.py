@@ -15,7 +15,8 @@ from logit_amp_chat.core.errors import PairError, ProfileError
 from logit_amp_chat.core.models import gguf_file, hub
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Lane, Loading, Request
-from logit_amp_chat.core.records import Message, Sampling, Step
+from logit_amp_chat.core.records import Message, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.hub_cache import download_state
 from tests.models import save_side, tiny_model, tiny_tokenizer
 

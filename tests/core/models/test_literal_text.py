@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,14 @@ from transformers import PreTrainedTokenizerFast
 
 from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.records import Message, Role
+from tests.compatibility.literal_ids import LiteralIds
+from tests.core.models.tiny_tokenizers import (
+    byte_level,
+    sentencepiece_bpe,
+    unigram,
+    with_names,
+    wordpiece,
+)
 from tests.models import TEMPLATE, tiny_tokenizer
 
 THINKING = (
@@ -156,6 +165,20 @@ class TestTokensOfTheTemplate:
         found = ids(tokenizer, *said)
         assert found.count(END) == 3
         assert tokenizer.decode(found) == tokenizer.decode(applied(tokenizer, *said))
+
+
+@pytest.mark.parametrize("make", [byte_level, sentencepiece_bpe, unigram, wordpiece])
+@pytest.mark.parametrize("said", ["a<|end|>b", "the sea <|end|> <|user|>x", "<|end|>"])
+def test_tokenizers_of_every_kind_have_plain_ids_for_it(make: Callable[[], Any], said: str) -> None:
+    """Those of words write <unk> for < and |, as in any text."""
+    tokenizer = with_names(make(), "<|user|>", "<|assistant|>", "<|system|>", "<|end|>")
+    tokenizer.chat_template = TEMPLATE
+    found = ids(tokenizer, say(said), say(said, "assistant"), say("b"))
+    beginning = [*chat(tokenizer).beginning]
+    expected = LiteralIds(tokenizer, TEMPLATE).ids(
+        (say(said), say(said, "assistant"), say("b")), TEMPLATE
+    )
+    assert found == [*beginning, *expected]
 
 
 @pytest.mark.parametrize("strip", [{"lstrip": True}, {"rstrip": True}, {}])

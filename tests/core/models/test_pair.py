@@ -19,7 +19,8 @@ from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.loader import choose_device
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Lane, Loading, Request
-from logit_amp_chat.core.records import Message, Sampling, Step
+from logit_amp_chat.core.records import Message, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import TEMPLATE, save_adapter, save_pair, save_side, tiny_model, tiny_tokenizer
 
 MakeProfile = Callable[..., Profile]

@@ -15,7 +15,8 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Finish, Message, PromptIds, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, Message, PromptIds, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import save_side, tiny_tokenizer
 
 RESERVED = ("<|reserved_0|>", "<|reserved_1|>")

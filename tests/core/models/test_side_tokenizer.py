@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.engine.local import LocalEngine
-from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from tests.core.models.test_pair import profile
 from tests.models import save_adapter, save_side, tiny_tokenizer
@@ -99,15 +98,39 @@ def test_its_end_of_turn_ends_replies(base: Path, adapter: Path) -> None:
     assert opened(base, adapter).end_of_turn == {1, 4}
 
 
-def test_one_with_another_vocabulary_is_refused_by_its_name(base: Path, adapter: Path) -> None:
+def test_one_that_calls_words_something_else_is_a_notice(base: Path, adapter: Path) -> None:
+    """Both sides have the same weights: an id is one row, whatever a file calls it."""
     tiny_tokenizer().save_pretrained(adapter)
     rules = json.loads((adapter / "tokenizer.json").read_text())
     words = rules["model"]["vocab"]
     a, b = sorted(words, key=words.get)[300:302]
     words[a], words[b] = words[b], words[a]
     (adapter / "tokenizer.json").write_text(json.dumps(rules))
-    with pytest.raises(PairError, match=r"adapter do not share a vocabulary: 2 ids"):
-        opened(base, adapter)
+    pair = opened(base, adapter)
+    assert any("name 2 of 512 ids differently, 2 of them ordinary" in n for n in pair.notices)
+    assert pair.token_bytes.raw(300) == b.replace("Ġ", " ").encode()
+
+
+def test_one_that_cuts_text_differently_is_a_notice(base: Path, adapter: Path) -> None:
+    """As when another version of transformers saved it."""
+    tiny_tokenizer().save_pretrained(adapter)
+    rules = json.loads((adapter / "tokenizer.json").read_text())
+    rules["normalizer"] = {"type": "Lowercase"}
+    (adapter / "tokenizer.json").write_text(json.dumps(rules))
+    (notice,) = opened(base, adapter).notices
+    assert notice.startswith(f"{base} and {adapter} tokenize the same text differently: ")
+    assert notice.endswith("Prompts are cut as after's tokenizer does.")
+
+
+def test_one_that_cannot_be_read_leaves_the_model_s(base: Path, adapter: Path) -> None:
+    (adapter / "tokenizer.json").write_text("{}")
+    (adapter / "chat_template.jinja").write_text(OWN)
+    pair = opened(base, adapter)
+    assert pair.tokenizer.name_or_path == str(base)
+    assert (pair.template, brought(pair)) == (OWN, [None, "template"])
+    (notice,) = pair.notices
+    assert notice.startswith(f"The tokenizer of {adapter} cannot be read: ")
+    assert notice.endswith(f" That of {base} is used.")
 
 
 class TestTheBaseOfAnAdapter:

@@ -16,7 +16,8 @@ from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Lane, Request
-from logit_amp_chat.core.records import Message, Reply, Sampling, Step
+from logit_amp_chat.core.records import Message, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from tests.models import tiny_tokenizer
 
 TEXT: dict[str, Any] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from tokenizers import (
@@ -99,3 +101,24 @@ def with_names(tokenizer: Any, *names: str) -> Any:
     """The tokenizer with special tokens of its own for these names."""
     tokenizer.add_tokens([AddedToken(n, special=True, normalized=False) for n in names], True)
     return tokenizer
+
+
+def literal_tokens(
+    text: str, tokenizer: Any, names: Sequence[str], said: set[int]
+) -> list[tuple[int, int, int]]:
+    """The tokens of a text, each with its characters [start, end).
+
+    `tokenizer` is `byte_level` with `names`. A name that begins at one of the characters that
+    were `said` is no token.
+    """
+    found: list[tuple[int, int, int]] = []
+    plain, at = byte_level(), 0
+    for piece in re.split(f"({'|'.join(map(re.escape, names))})", text):
+        if piece in names and at not in said:
+            found.append((tokenizer.convert_tokens_to_ids(piece), at, at + len(piece)))
+        else:
+            encoded = plain(piece, add_special_tokens=False, return_offsets_mapping=True)
+            pairs = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+            found += [(token, at + a, at + b) for token, (a, b) in pairs]
+        at += len(piece)
+    return found

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
-from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Sampling, Step
+from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 
 # With this seed no lane of `chat` ends before it is meddled with.
 FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=16, seed=1)

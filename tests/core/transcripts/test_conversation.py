@@ -156,8 +156,8 @@ def test_a_request_says_the_last_system_prompt_and_the_turns() -> None:
         ]
     )
     assert [m.text for m in state.prompt("m-2")] == ["Be long.", "Otters?", "And crabs?"]
-    assert state.system_text("m-1") == "Be brief."
-    assert state.system_text(None) == ""
+    assert state.system("m-1") == "Be brief."
+    assert state.system(None) is None
 
 
 def test_openings_are_found_by_path_and_alpha_and_the_newest_counts() -> None:

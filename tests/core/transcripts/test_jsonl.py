@@ -57,7 +57,7 @@ def test_any_line_is_some_record(line: str) -> None:
     ["null", "[]", '{"type": 3}', '{"a": 1}', "{" * 100_000, "9" * 5000, '{"type":"step"'],
 )
 def test_lines_that_are_no_records_are_kept_as_they_are(line: str) -> None:
-    assert from_line(line) == Unknown(type=UNREADABLE, fields={"line": line})
+    assert from_line(line) == Unknown(type=UNREADABLE, fields={"content": line})
 
 
 def test_a_known_type_with_wrong_fields_is_carried_along() -> None:

@@ -119,6 +119,17 @@ def test_another_file_of_the_same_name_stays(chat: Path, tmp_path: Path) -> None
     }
 
 
+def test_a_chat_that_went_on_elsewhere_stays(chat: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    send(FolderTarget(there), chat)
+    longer = chat.read_bytes() + b'{"type":"note","text":"said elsewhere"}\n' * 1000
+    (there / "chat.jsonl").write_bytes(longer)
+    chat.write_bytes(chat.read_bytes() + b'{"type":"note","text":"said here"}\n' * 2000)
+    send(FolderTarget(there), chat)
+    assert (there / "chat.1.jsonl").read_bytes() == longer
+    assert (there / "chat.jsonl").read_bytes() == chat.read_bytes()
+
+
 def test_a_page_is_replaced(tmp_path: Path) -> None:
     page, there = tmp_path / "page.html", tmp_path / "there"
     for text in ("one", "two"):

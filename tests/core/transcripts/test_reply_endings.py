@@ -43,6 +43,14 @@ def test_an_ordinary_end_needs_none() -> None:
     assert sentence(log, {"stop": "no"}) == phrase(log.finish) == ""
 
 
+def test_a_stop_string_is_named_as_one_types_it() -> None:
+    finish = Finish(reply="r-1", reason="stop", tokens=2, seconds=0.5, stop="\nUser\x1b:")
+    said = 'by the stop string "\\nUser\\u001b:"'
+    assert sentence(ReplyLog(reply(), finish=finish), {}) == f"Ended {said}."
+    assert phrase(finish) == f"ended {said}"
+    assert as_recorded(finish) == f"ended after 2 tokens {said}"
+
+
 def test_a_sentence_ends_with_the_remedy_or_the_error() -> None:
     log = ended("length", 1)
     assert sentence(log, {"length": "ask for more"}) == "Cut at the limit of 1 token; ask for more."

@@ -6,7 +6,8 @@ import math
 import re
 from statistics import fmean
 
-from logit_amp_chat.core.records import Sampling, Step
+from logit_amp_chat.core.records import Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from tests.tui.chat.derivation import (
     File,

@@ -9,7 +9,7 @@ import pytest
 
 from logit_amp_chat.core.analysis.reply_stats import WindowMeans
 from logit_amp_chat.core.protocol import SetAlpha
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from tests.tui.chat_driver import demo_profile, open_chat, text_of
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from textual.command import CommandList
 
-from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.help import HelpScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
@@ -29,13 +31,16 @@ async def test_sampling_and_system_prompt_are_taken_over(tmp_path: Path) -> None
         await chat.press("f7")
         await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
         assert isinstance(chat.app.screen, SamplingScreen)
-        chat.app.screen.dismiss((Sampling(temperature=0.0), "Be brief."))
+        chat.app.screen.dismiss(
+            Settings(Sampling(temperature=0.0), "Be brief.", {"thinking": False})
+        )
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert "T 0" in text_of(chat.screen.view.alpha_bar)
         await chat.say("Hi")
         assert chat.engine.request is not None
         assert [m.role for m in chat.engine.request.messages] == ["system", "user"]
         assert "Be brief." in chat.log
+        assert chat.engine.request.template == {"thinking": False}
 
 
 async def test_any_alpha_can_be_entered(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.records import Message, Sampling
+from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.records import Message
+from logit_amp_chat.core.sampling import Sampling
 from tests.tui.chat_driver import Chat, open_chat, text_of
 
 SAME = "At T 0 another seed gives the same text."
@@ -74,7 +76,7 @@ async def use(chat: Chat, sampling: Sampling, system: str | None) -> None:
 
     await chat.press("f7")
     await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
-    chat.app.screen.dismiss((sampling, system))
+    chat.app.screen.dismiss(Settings(sampling, system))
     await chat.until(lambda: chat.app.screen is chat.screen)
 
 

@@ -22,10 +22,10 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    _stands_on(monkeypatch, machine(CPU, ram=8, token=False))
+    stands_on(monkeypatch, machine(CPU, ram=8, token=False))
 
 
-def _stands_on(monkeypatch: pytest.MonkeyPatch, found: Diagnosis) -> None:
+def stands_on(monkeypatch: pytest.MonkeyPatch, found: Diagnosis) -> None:
     monkeypatch.setattr(Diagnosis, "this", lambda: found)
 
 
@@ -121,7 +121,7 @@ def test_it_says_what_quantized_copies_take(
 def test_json_says_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    _stands_on(monkeypatch, machine(GPU, gpu=24))
+    stands_on(monkeypatch, machine(GPU, gpu=24))
     assert cli.run(["doctor", "--profile", big_profile(tmp_path), "--json"]) == 4
     said = json.loads(capsys.readouterr().out)
     assert said["profile"]["can_run"] is False
@@ -134,7 +134,7 @@ def test_a_machine_that_knows_nothing_is_described(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     torn = Torch(trouble="libcuda \x1b[31m is torn")
-    _stands_on(monkeypatch, Diagnosis(Machine((), None, None), None, torn, Path(), None, False))
+    stands_on(monkeypatch, Diagnosis(Machine((), None, None), None, torn, Path(), None, False))
     assert cli.run(["doctor"]) == 4
     out = capsys.readouterr().out
     assert "torch does not start" in out

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from logit_amp_chat.core.config.profile import Profile, Side
-from logit_amp_chat.core.records import Finish, FinishReason, Reply, Sampling, Step
+from logit_amp_chat.core.records import Finish, FinishReason, Reply, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.jsonl import from_line
 from logit_amp_chat.tui.commands import main as cli
 from tests.tui.scripted_engine import ScriptedEngine
@@ -101,15 +102,23 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         "--min-p": 0.1,
         "--plausibility": 0.2,
         "--ends": "after",
+        "--repetition-penalty": 1.1,
+        "--dry-multiplier": 0.8,
+        "--dry-base": 2,
+        "--dry-allowed-length": 3,
+        "--dry-breakers": r"\n",
+        "--penalize": "all",
         "--seed": 9,
         "--max-new-tokens": 7,
         "--top": 3,
+        "--begin": "Sure, here",
         "--quantization": "nf4",
         "--dtype": "float32",
         "--vocabulary": "by-id",
         "--device": "cpu",
     }
     flags = [str(word) for item in given.items() for word in item]
+    flags += ["--stop", r"\nUser:", "--stop", "a|b"]
     assert cli.run(["reply", "--profile", pair, "--prompt", "Hi", "--raw", "--jsonl", *flags]) == 0
     assert engine.request is not None
     assert engine.request.sampling == Sampling(
@@ -121,8 +130,16 @@ def test_options_reach_the_request(engine: ScriptedEngine, pair: str) -> None:
         ends="after",
         seed=9,
         max_new_tokens=7,
+        stop=("\nUser:", "a|b"),
+        repetition_penalty=1.1,
+        dry_multiplier=0.8,
+        dry_base=2.0,
+        dry_allowed_length=3,
+        dry_breakers=("\n",),
+        penalize="all",
     )
     assert (engine.request.raw, engine.request.top) == (True, 3)
+    assert engine.request.begin == "Sure, here"
     assert engine.profile is not None
     chosen = engine.profile
     assert (chosen.quantization, chosen.dtype, chosen.device) == ("nf4", "float32", "cpu")
@@ -192,6 +209,34 @@ def test_json_on_a_terminal_is_escaped_and_still_the_same(
     assert steps[0].text == "\x9b31m \U000e0041"
     assert "\x9b" not in out
     assert "\U000e0041" not in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--stop", ""], "--stop: expected a text that is not empty, found nothing"),
+        (["--repetition-penalty", "0"], "--repetition-penalty: expected a number greater than 0"),
+        (["--dry-base", "0.5"], "--dry-base: expected a number greater than or equal to 1"),
+        (["--penalize", "before"], "--penalize: expected 'amplified' or 'all', found before"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    engine: ScriptedEngine, pair: str, capsys: Capture, flags: list[str], said: str
+) -> None:
+    assert cli.run(["reply", "--profile", pair, "--prompt", "Hi", *flags]) == 2
+    assert said in capsys.readouterr().err.replace("\n", " ")
+    assert engine.request is None
+
+
+def test_a_stop_string_is_never_printed(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
+    """Not even its beginning, before it is known to be one."""
+    engine.says = [b"Hi\nUs", b"er: Me"]
+    engine.stop = "\nUser:"
+    command = ["reply", "--profile", pair, "--prompt", "Hi", "--alpha", "1"]
+    assert cli.run([*command, "--stop", r"\nUser:"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "Hi\n"
+    assert r'α +1: ended by the stop string "\nUser:"' in err
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from logit_amp_chat.core.experiments.sweep.prompts import new_prompt
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep import Sweep, run
 from logit_amp_chat.core.protocol import Loading
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.commands import main as cli
 
 Capture = pytest.CaptureFixture[str]

@@ -14,8 +14,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.chat.openings import MessageOpenings
+from logit_amp_chat.core.chat.prefix import EditedReply
+from logit_amp_chat.core.chat.session import Draft
+from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.turn_prompts import draft_prompts
 from logit_amp_chat.core.export.snippets import Copy
-from logit_amp_chat.core.records import Candidate, LogProbs, Sampling
+from logit_amp_chat.core.records import Candidate, LogProbs
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
@@ -27,7 +32,9 @@ from logit_amp_chat.tui.dialogs.help import HelpScreen
 from logit_amp_chat.tui.dialogs.note import NoteScreen
 from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
 from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
+from logit_amp_chat.tui.dialogs.prompt import PromptScreen
 from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
+from logit_amp_chat.tui.dialogs.reply_text import BeginScreen, EditReplyScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
@@ -37,6 +44,7 @@ from tests.core.samples import reply, step
 from tests.tui.chat_driver import make_session
 from tests.tui.dialogs.host import Host, until
 from tests.tui.dialogs.samples import broken_profile, profile, save_chat
+from tests.tui.fake_prompts import rendered
 
 SIZES = [(40, 12), (40, 15), (60, 15), (80, 24), (200, 60)]
 MACHINE = Machine(("RTX 4090",), 24 * 10**9, 64 * 10**9)
@@ -66,6 +74,16 @@ def openings(folder: Path) -> Dialog[Any]:
     return OpeningsScreen(found, session.set_alpha)
 
 
+def prompt(folder: Path) -> Dialog[Any]:
+    """Of two sides that differ, with what would be markup, and a notice."""
+    session = make_session(folder)
+    prompts = draft_prompts(session, Draft("Tell me about [/INST] otters.\x1b[31m\n<|end|>"))
+    shown = rendered(prompts.prompts[0].request, ("You are a base.", "You are [b]kind[/b]."))
+    said = ("The chat template says of its own: \x1b[31mYou are kind.",)
+    prompts.prompts[0].tokens = dataclasses.replace(shown, notices=said)
+    return PromptScreen(prompts, lambda _: None)
+
+
 def raised_tokens() -> Dialog[Any]:
     """One token of each kind: summed twice, hostile, special, and one that `before` rules out."""
     log = ReplyLog(reply())
@@ -78,8 +96,17 @@ def raised_tokens() -> Dialog[Any]:
     return RaisedTokensScreen([log], [log])
 
 
+def edit_reply() -> Dialog[Any]:
+    """A long text that would be markup, and special tokens that an edit would leave out."""
+    log = ReplyLog(reply())
+    for index, text in enumerate(["<|a|>", "Otters [/INST]\x1b[31m", *[" eat fish"] * 40, "<|b|>"]):
+        log.add(step(index, text, special=text.startswith("<|")))
+    return EditReplyScreen(EditedReply(log), "Otters [/INST][31m eat crabs ")
+
+
 DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "alpha": lambda folder: AlphaScreen(1.5),
+    "begin": lambda folder: BeginScreen("Sure, [/INST] here\x1b[31m", answers=True),
     "chats": chats,
     "copy": lambda folder: CopyScreen(
         [
@@ -89,6 +116,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
             Copy("c", "the conversation", "all of it, as Markdown, 2.1 kB", "…"),
         ]
     ),
+    "edit_reply": lambda folder: edit_reply(),
     "export": lambda folder: ExportScreen(Path("chats/otters.md")),
     "help": lambda folder: HelpScreen(
         [
@@ -112,8 +140,9 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
         folder,
         token=True,
     ),
+    "prompt": prompt,
     "raised_tokens": lambda folder: raised_tokens(),
-    "sampling": lambda folder: SamplingScreen(Sampling(), "You are terse."),
+    "sampling": lambda folder: SamplingScreen(Settings(Sampling(), "You are terse.")),
     "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
 

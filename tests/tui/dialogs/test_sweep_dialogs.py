@@ -13,7 +13,7 @@ from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.prompts import new_prompt
 from logit_amp_chat.core.experiments.sweep.settings import GRID, SweepSettings, checked
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.dialogs.behaviours import BehavioursScreen
 from logit_amp_chat.tui.dialogs.sampling import Field

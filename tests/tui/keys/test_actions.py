@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from logit_amp_chat.tui.chat.screen import ChatScreen
 from logit_amp_chat.tui.dialogs.openings import OpeningsScreen
+from logit_amp_chat.tui.dialogs.prompt import PromptScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.keys.actions import ACTIONS, Action
@@ -33,6 +34,7 @@ def test_every_action_can_be_run_and_explains_itself(action: Action) -> None:
     screens: dict[str, type[Screen[Any]]] = {
         "chats": ChatsScreen,
         "openings": OpeningsScreen,
+        "prompt": PromptScreen,
         "reading": ReadingScreen,
         "sweep": SweepScreen,
     }
@@ -85,7 +87,7 @@ def test_every_key_can_be_sent_over_ssh() -> None:
 
 def test_letters_act_where_nothing_is_written_only() -> None:
     for action in ACTIONS:
-        if action.place not in ("transcript", "candidates", "openings", "reading", "sweep"):
+        if action.place not in {"transcript", "candidates", *keymap.DIALOGS} - {"chats"}:
             assert not any(len(key) == 1 for key in keys_of(action))
 
 

@@ -52,6 +52,27 @@ def test_an_early_end_says_that_the_reply_can_go_on(
     assert lines_of(log) == ["a", ending]
 
 
+def test_a_stop_string_is_taken_back_from_the_text_once_it_is_whole() -> None:
+    """Its tokens stay there to be looked at, as the name of an end of turn does."""
+    log = ReplyLog(reply())
+    block = ReplyBlock(log, heading=False)
+    block.lay_out(80)
+    for index, text in enumerate(["Otters", " eat.\nUs", "er", ": And"]):
+        log.add(step(index, text))
+        block.grow()
+    assert len(block.wrapped.lines) == 2
+    log.add(Finish(reply="r-1", reason="stop", tokens=4, seconds=0.5, stop="\nUser:"))
+    assert block.is_stale
+    block.lay_out(80)
+    assert ["".join(span.text for span in line) for line in block.wrapped.lines] == [
+        "Otters eat.␊User: And",
+        'Ended by the stop string "\\nUser:".',
+    ]
+    spans = block.wrapped.lines[0]
+    assert "".join(span.text for span in spans if span.kind == "text") == "Otters eat."
+    assert {span.step for span in spans if span.kind == "special"} == {1, 2, 3}
+
+
 def test_without_a_token_there_is_nothing_to_go_on_from() -> None:
     end = Finish(reply="r-1", reason="cancelled", tokens=0, seconds=0.5)
     assert lines_of(ReplyLog(reply(), finish=end))[-1] == "Stopped by you after 0 tokens."

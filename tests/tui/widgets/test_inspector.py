@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core import number_format
-from logit_amp_chat.core.records import Change, Sampling, Step
+from logit_amp_chat.core.records import Change, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.widgets.candidate_table import quoted

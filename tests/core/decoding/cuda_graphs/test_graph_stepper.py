@@ -43,7 +43,8 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.records import Change, Finish, Message, Record, Sampling, Step
+from logit_amp_chat.core.records import Change, Finish, Message, Record, Step
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 from tests.benchmarks.soak import User
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model

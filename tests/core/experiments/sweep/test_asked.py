@@ -11,7 +11,7 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.settings import GRID, SAMPLES, SweepSettings
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 from tests.core.experiments.sweep.toy_engine import ToyEngine
 from tests.core.experiments.sweep.toy_sweep import PROMPTS, SETTINGS, toy_sweep
 

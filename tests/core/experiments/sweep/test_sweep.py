@@ -16,8 +16,8 @@ from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checke
 from logit_amp_chat.core.experiments.sweep.sweep import Sweep, run
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
 from logit_amp_chat.core.protocol import Drain
-from logit_amp_chat.core.records import Sampling
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.sampling import Sampling
 from tests.core.experiments.sweep.toy_engine import ToyEngine
 
 PROMPTS = prompts_of(typed(["Tell me about owls.", "What do owls do?"])).prompts

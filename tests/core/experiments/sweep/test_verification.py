@@ -17,7 +17,7 @@ from logit_amp_chat.core.experiments.sweep.prompts import new_prompt
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep import Sweep, run
 from logit_amp_chat.core.experiments.sweep.verification import chosen, verified
-from logit_amp_chat.core.records import Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 PROMPT = new_prompt((("user", "Tell me about owls."),), begin="Owls")
 SHORT = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=12, seed=5)
