@@ -12,7 +12,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest, PromptTokens
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Engine, Event, Idle, Lane, Noticed, Request
 from logit_amp_chat.core.reading import Chat, ReadRequest
 from logit_amp_chat.core.records import Document, Message, Opening, PromptIds, Reply
@@ -236,3 +236,29 @@ def test_openings_readings_and_samples_have_the_variables_of_their_request(
     reading = ReadRequest(document="d", content=content, **own)
     (document,) = [e for e in engine.read(reading) if isinstance(e, Document)]
     assert document.text.startswith("03 Feb 2026<|user|>Hi")
+
+
+def between(side: tuple[PromptToken, ...]) -> int:
+    """The tokens between a role and the end of its message."""
+    found, inside = 0, False
+    for token in side:
+        if token.special:
+            inside = token.text in ("<|system|>", "<|user|>")
+        else:
+            found += inside
+    return found
+
+
+def test_it_is_counted_what_the_template_adds(engine: LocalEngine) -> None:
+    for text in ("xyz", "水獺", "Say <|end|>"):
+        shown = tokens(engine, PromptRequest(messages=(replace(QUESTION, text=text),)))
+        sides = shown.before, shown.after
+        assert between(shown.before) > between(shown.after) > 0
+        assert shown.added == tuple(len(side) - between(side) for side in sides)
+
+
+def test_what_the_template_adds_is_not_counted_where_that_is_uncertain(
+    engine: LocalEngine,
+) -> None:
+    raw = tokens(engine, PromptRequest(messages=(QUESTION,), raw=True))
+    assert raw.added == (None, None)
