@@ -92,7 +92,7 @@ async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
             assert app.dialog.keys in app.words
             await pilot.press("tab")
         await pilot.press("tab")
-        assert "5. 6." in app.words
+        assert {"5.", "6."} <= {*app.words.split()}
         assert app.dialog.keys in app.words
 
 
