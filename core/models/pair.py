@@ -60,13 +60,13 @@ class Pair:
     token_bytes: TokenBytes
     infos: tuple[SideInfo, SideInfo]
     notices: tuple[str, ...] = ()
-    stop: tuple[str, ...] = ()
+    next_turn: tuple[str, ...] = ()
     """The texts with which the chat template goes on after a reply, where no token ends it."""
 
     @property
     def turn_ends(self) -> TurnEnds:
         """What ends a reply by itself."""
-        return TurnEnds(self.end_of_turn, self.stop)
+        return TurnEnds(self.end_of_turn, self.next_turn)
 
     @functools.cached_property
     def ends(self) -> Tensor:
@@ -172,7 +172,7 @@ def _assemble(
         token_bytes=token_bytes,
         infos=infos,
         notices=tuple(notices),
-        stop=written.texts,
+        next_turn=written.texts,
     )
 
 
