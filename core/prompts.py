@@ -66,12 +66,14 @@ class PromptTokens:
 
     `notices` say, a sentence each, what differs from what one would expect: a system prompt
     that the template adds or ignores, a reply that could not be placed as it was sampled.
+    `added` is how many tokens of before and after no message says; None where that is uncertain.
     """
 
     before: tuple[PromptToken, ...]
     after: tuple[PromptToken, ...]
     given: tuple[PromptToken, ...] = ()
     notices: tuple[str, ...] = ()
+    added: tuple[int | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,8 +177,7 @@ class TurnSweep:
 
     def check_pair(self) -> Session:
         """The session to be recorded. Raises UsageError where another pair is loaded, or none."""
-        recorded = self.folder.contents.session.profile.get("template")
-        record = _record(self.session, recorded if isinstance(recorded, dict) else {})
+        record = _record(self.session, self.folder.template or {})
         if pair_identity(record) != pair_identity(self.folder.contents.session):
             raise UsageError("This sweep is of another pair.", "Load that pair (F8) first.")
         return record

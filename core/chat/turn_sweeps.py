@@ -124,6 +124,7 @@ class TurnSweeps:
             sampling_of(sweep, reply),
             Prefix(reply.tokens),
             raw=sweep.folder.prompts[0].raw,
+            template=sweep.folder.template,
         )
         where = f"From a sweep: {lane_title(reply.alpha)}, number {reply.n + 1}, {sweep.path.name}."
         self._kept |= dict.fromkeys(pending.replies("amplified"), where)

@@ -11,9 +11,11 @@ from logit_amp_chat.core.config.prompt_settings import moment_of
 from logit_amp_chat.core.decoding.begun_replies import begun, notices
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
-from logit_amp_chat.core.models.chat_template import ChatTemplate, shortened
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.models.side_prompt import shortened
 from logit_amp_chat.core.models.template_variables import unknown_variables
+from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
 from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
@@ -43,6 +45,7 @@ class PromptRenderer:
             profile.template,
             pair.token_bytes,
         )
+        self._latest = self._chat  # the one with the variables of the latest request
         self._told: set[str] = set()
         self._untold: list[str] = []
 
@@ -50,8 +53,10 @@ class PromptRenderer:
         """The template with the variables of a request; None: those of the profile."""
         if variables is None or variables == self._chat.variables:
             return self._chat
-        self._tell([*unknown_variables(self._pair.template, variables)])
-        return replace(self._chat, variables=dict(variables))
+        if variables != self._latest.variables:
+            self._tell([*unknown_variables(self._pair.template, variables)])
+            self._latest = replace(self._chat, variables=dict(variables))
+        return self._latest
 
     def moment(self, time: str | None) -> datetime:
         """The moment of a request, that of the session where it names none; or the profile's."""
@@ -113,11 +118,15 @@ class PromptRenderer:
         told += unknown_variables(self._pair.template, chat.variables)
         if not request.raw and (own := chat.own_words(request.messages, moment)):
             told.append(f"The chat template says of its own: {shortened(own)}")
+        sides = self._described(before.ids), self._described(after.ids)
+        said = (None, None) if request.raw else chat.said_ranges(request.messages, moment)
+        texts = before.text, after.text
         return PromptTokens(
-            before=self._described(before.ids),
-            after=self._described(after.ids),
+            before=sides[0],
+            after=sides[1],
             given=self._described((*request.forced, *given)),
             notices=tuple(dict.fromkeys(told)),
+            added=(_added(sides[0], texts[0], said[0]), _added(sides[1], texts[1], said[1])),
         )
 
     def _recorded_tokens(self, request: PromptRequest, recorded: PromptIds) -> PromptTokens:
@@ -128,8 +137,9 @@ class PromptRenderer:
             notices: tuple[str, ...] = (OTHERWISE,)
         else:
             ids = [[token.id for token in side] for side in (rendered.before, rendered.after)]
-            same = ids == [[*recorded.before], [*recorded.after]]
-            notices = rendered.notices if same else (OTHERWISE,)
+            if ids == [[*recorded.before], [*recorded.after]]:
+                return replace(rendered, given=self._described(request.forced))
+            notices = (OTHERWISE,)
         return PromptTokens(
             before=self._described(recorded.before),
             after=self._described(recorded.after),
@@ -156,3 +166,16 @@ class PromptRenderer:
         """What the prompts since the last call gave reason to say."""
         untold, self._untold = self._untold, []
         return [Noticed(sentence) for sentence in untold]
+
+
+def _added(tokens: Sequence[PromptToken], text: str, said: Sequence[Range] | None) -> int | None:
+    """How many tokens carry no character of `text` in the ranges that were said."""
+    whole = "".join(token.text for token in tokens)
+    if said is None or not whole.endswith(text):
+        return None
+    added, end = 0, len(text) - len(whole)  # a beginning of text comes before the text
+    for token in tokens:
+        start, end = end, end + len(token.text)
+        # One that only begins a character stands where that character does.
+        added += not any(start < to and max(end, start + 1) > of for of, to in said)
+    return added

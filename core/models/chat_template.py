@@ -23,9 +23,10 @@ from logit_amp_chat.core.models.sampled_replies import (
     sampled_turn,
     widened,
 )
+from logit_amp_chat.core.models.side_prompt import SidePrompt, shortened, taken_for_tokens
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
 from logit_amp_chat.core.models.template_variables import rendered_at
-from logit_amp_chat.core.models.text_marks import Part, locate
+from logit_amp_chat.core.models.text_marks import Part, locate, located
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
 from logit_amp_chat.core.records import Message, PromptIds, TemplateValue
@@ -38,21 +39,10 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-SHOWN = 200  # characters of the template's own words in a notice
-
 # Replies of which is remembered what a template gets of them.
 REMEMBERED = 256
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-@dataclass(frozen=True, slots=True)
-class SidePrompt:
-    """What one side is prompted with; `notices` say, a sentence each, what is not as expected."""
-
-    text: str
-    ids: tuple[int, ...]
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +100,34 @@ class ChatTemplate:
             return before, before
         return before, self._side_prompt(messages, systems[1], moment)
 
+    def said_ranges(
+        self, messages: Sequence[Message], moment: datetime
+    ) -> list[tuple[Range, ...] | None]:
+        """By side, the characters of its prompt that messages say, in order; None if uncertain.
+
+        The rest is the template's. Raises as `prompts` does.
+        """
+        messages, systems = self._asked(messages)
+        return [self._said_ranges(messages, system, moment) for system in systems]
+
+    def _said_ranges(
+        self, messages: Sequence[Message], system: str | None, moment: datetime
+    ) -> tuple[Range, ...] | None:
+        text = self.rendered(messages, system, moment, opens_reply=True)
+        said = self._said(messages, system)
+        parts = [
+            Part(n, 0, len(message.text))
+            for n, message in enumerate(said)
+            if message.text and not message.token_ids
+        ]
+        render = functools.partial(self._render, moment=moment, opens_reply=True)
+        found, _ = located(text, said, parts, render) if parts else ([], [])
+        replies, altered = self.replies(text, messages, system, moment, opens_reply=True)
+        if altered or {part for _, part in found} != {*parts}:
+            return None  # the template rewrites one of them
+        sampled = [(one.start, one.end) for own in replies.values() for one in own]
+        return tuple(sorted([*(at for at, _ in found), *sampled]))
+
     def own_words(self, messages: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own in `after`'s prompt, before the conversation."""
         messages, systems = self._asked(messages)
@@ -143,7 +161,7 @@ class ChatTemplate:
                 exact = exact and not replies
             else:
                 ids, lost, exact = tokenized.ids, [*lost, *unplaced], exact and whole
-        notices = [_taken_for_tokens(lost)] if lost else []
+        notices = [taken_for_tokens(lost)] if lost else []
         notices += [] if exact else [ALTERED]
         if system == "" and (own := self._own_words(self._said(messages, system), moment)):
             notices.append(
@@ -366,18 +384,3 @@ class ChatTemplate:
     def _inputs(self, moment: datetime) -> tuple[str, dict[str, Any]]:
         """What a rendering takes besides the turns: the template and its variables."""
         return rendered_at(moment, self.template or PLAIN_TEMPLATE, self.variables)
-
-
-def shortened(words: str) -> str:
-    """Words for one line of a notice."""
-    line = " ".join(words.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
-
-
-def _taken_for_tokens(spelled: Sequence[str]) -> str:
-    """The notice of spellings that could not be kept as text."""
-    names = ", ".join(dict.fromkeys(spelled))
-    return (
-        f"What messages say is taken for special tokens ({names}): the chat template rewrites"
-        " these messages, or the tokenizer has no plain tokens for it."
-    )

@@ -24,7 +24,8 @@ def rendered(request: PromptRequest, systems: tuple[str, str] = ("", "")) -> Pro
         )
     else:
         before, after = (tuple(_side(request.messages, system)) for system in systems)
-    return PromptTokens(before=before, after=after, notices=_notices(request.messages))
+    added = (len(before), len(after)) if request.recorded is None else (None, None)
+    return PromptTokens(before=before, after=after, notices=_notices(request.messages), added=added)
 
 
 def prompted(reply: Reply, request: Request) -> Reply:

@@ -116,10 +116,10 @@ class PromptScreen(Dialog[None]):
         if tokens is None:
             return
         differing = difference(tokens)
-        sides = zip(self.logs, (tokens.before, tokens.after), differing, strict=True)
-        for side, own, differs in sides:
+        both = (tokens.before, tokens.after)
+        for side, own, differs, added in zip(self.logs, both, differing, tokens.added, strict=True):
             title = "before and after" if same else side
-            self._heads[side].update(Content(f"{title}: {_counts(own, tokens.given)}"))
+            self._heads[side].update(Content(f"{title}: {_counts(own, added, tokens.given)}"))
             block = PromptBlock(own, tokens.given, side, differs)
             self.logs[side].show([block])
         self.call_after_refresh(self.action_top)
@@ -225,10 +225,12 @@ class PromptScreen(Dialog[None]):
         self._copy([*after, *before])
 
 
-def _counts(tokens: Sequence[PromptToken], given: Sequence[PromptToken]) -> str:
-    """How many tokens, how many of them special, and how many begin the reply."""
+def _counts(tokens: Sequence[PromptToken], added: int | None, given: Sequence[PromptToken]) -> str:
+    """How many tokens, how many of them special or the template's, how many begin the reply."""
     special = sum(token.special for token in tokens)
     parts = [count(len(tokens), "token"), f"{special:,} special"]
+    if added is not None:
+        parts.append(f"{added:,} by the template")
     if given:
         parts.append(f"{len(given):,} begin the reply")
     return " · ".join(parts)

@@ -73,7 +73,8 @@ async def test_sides_that_read_the_same_are_shown_once(tmp_path: Path) -> None:
         head = text_of(dialog(chat).query_one("#side-after .head"))
         ids = dialog(chat).prompt.tokens
         assert ids is not None
-        assert head == f"before and after: {len(ids.after)} tokens · 3 special"
+        total = len(ids.after)
+        assert head == f"before and after: {total} tokens · 3 special · {total} by the template"
         assert "difference" not in keys(chat)
         await chat.press("n")
         assert "Both sides read the same." in text_of(dialog(chat).query_one("#problem"))
