@@ -40,8 +40,9 @@ class EditedReply:
         """What separates the first word from the prompt; it is not shown."""
         if log.blank:
             self._pieces[0] = self._pieces[0][log.blank :]
-        self.text = "".join(self._pieces) + editable(stream.finish())
-        """The text to edit: without special tokens, and without what no editor can hold."""
+        whole = "".join(self._pieces) + editable(stream.finish())
+        self.text = whole[: len(whole) - _stopped(log)]
+        """The text to edit: without special tokens, a stop string, and what no editor can hold."""
 
     def prefix(self, text: str) -> Prefix:
         """What `text` gives to begin with: the tokens that it leaves as they are, and its rest.
@@ -86,6 +87,12 @@ class EditedReply:
         while kept and not (self._pieces[kept - 1] or self.log.steps[kept - 1].special):
             kept -= 1  # a character that is not complete there
         return kept, text[place:]
+
+
+def _stopped(log: ReplyLog) -> int:
+    """How many characters at the end are a stop string, with what its last token has behind it."""
+    parts = (part for part in log.parts.parts if (part.kind, part.name) == ("special", "stop"))
+    return next((log.parts.length - part.start for part in parts), 0)
 
 
 def _specials(steps: Sequence[Step]) -> set[int]:

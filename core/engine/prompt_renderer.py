@@ -45,6 +45,7 @@ class PromptRenderer:
             profile.template,
             pair.token_bytes,
         )
+        self._latest = self._chat  # the one with the variables of the latest request
         self._told: set[str] = set()
         self._untold: list[str] = []
 
@@ -52,8 +53,10 @@ class PromptRenderer:
         """The template with the variables of a request; None: those of the profile."""
         if variables is None or variables == self._chat.variables:
             return self._chat
-        self._tell([*unknown_variables(self._pair.template, variables)])
-        return replace(self._chat, variables=dict(variables))
+        if variables != self._latest.variables:
+            self._tell([*unknown_variables(self._pair.template, variables)])
+            self._latest = replace(self._chat, variables=dict(variables))
+        return self._latest
 
     def moment(self, time: str | None) -> datetime:
         """The moment of a request, that of the session where it names none; or the profile's."""

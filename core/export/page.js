@@ -153,7 +153,7 @@
     }
   });
   for (const text of document.querySelectorAll(".text")) {
-    const first = text.querySelector("span");
+    const first = spansOf(text).find((span) => !span.closest("details.thought:not([open])"));
     if (first) first.tabIndex = 0;
   }
   // Everything is on paper, whatever is folded here.

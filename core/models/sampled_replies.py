@@ -7,9 +7,11 @@ all around it that is as the reply has it is the reply, to the next token.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from logit_amp_chat.core.models.given_ids import GivenIds
@@ -48,12 +50,17 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SampledTurn:
-    """A reply as a template takes it, and where that is from."""
+    """A reply as a template takes it, and where that is from.
+
+    `rewritten`: it has more than the template can write as it was said, such as a tool call in a
+    channel.
+    """
 
     ids: tuple[int, ...]
     parts: ReplyParts
     turn: Turn
     pieces: tuple[Piece, ...]
+    rewritten: bool = False
 
 
 def sampled_turn(
@@ -81,7 +88,23 @@ def sampled_turn(
         pieces = tuple(
             replace(one, start=one.start - 1) if one.field == "content" else one for one in pieces
         )
-    return SampledTurn(ids, parts, turn, pieces)
+    apart = "thinking" in fields and any(p.kind in ("tool call", "channel") for p in parts.parts)
+    if apart and not content and "tool_calls" in (template or "") and (calls := _tool_calls(parts)):
+        turn["tool_calls"] = calls
+    return SampledTurn(ids, parts, turn, pieces, rewritten=apart)
+
+
+def _tool_calls(parts: ReplyParts) -> list[dict[str, object]]:
+    """The last tool call, as templates that put it into a channel take it."""
+    calls = [part for part in parts.parts if part.kind == "tool call"]
+    found: list[dict[str, object]] = []
+    for part in calls[-1:]:
+        arguments: object = _text(parts, part)
+        with suppress(ValueError):
+            arguments = json.loads(str(arguments))
+        called = {"name": part.name.removeprefix("functions."), "arguments": arguments}
+        found.append({"type": "function", "function": called})
+    return found
 
 
 def _fields_of(parts: ReplyParts, template: str) -> dict[str, list[Part]]:
@@ -169,6 +192,7 @@ def sampled_ids(
     places = {part: at for at, part in found if repeated[part] == 1}
     given: dict[int, list[GivenIds]] = {}
     altered = {n for part, n, _ in marked if part in lost}
+    altered |= {n for n, one in sampled.items() if one.rewritten}
     for part, n, piece in marked:
         own = given.setdefault(n, [])
         if part not in places:

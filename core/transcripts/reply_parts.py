@@ -139,8 +139,7 @@ class ReplyParts:
 
     def stop(self, stop: str) -> None:
         """The last step completes this stop string: from where it begins, all is special."""
-        last = self.starts[-1] if self.starts else 0
-        begin = max(0, last - len(stop) + 1)
+        begin = max(0, (self.starts or [0])[-1] - len(stop) + 1)
         at = self.text(begin, self.length).find(stop)
         if at >= 0:
             self._cut(begin + at)
@@ -151,10 +150,8 @@ class ReplyParts:
     def before_stop(self) -> int | None:
         """How many steps come before a stop string; None where it begins inside one."""
         at = next((part.start for part in self.parts if part.name == "stop"), None)
-        if at is None:
-            return len(self.starts)
-        step = bisect_left(self.starts, at)
-        return step if self.starts[step : step + 1] == [at] else None
+        step = len(self.starts) if at is None else bisect_left(self.starts, at)
+        return step if at is None or self.starts[step : step + 1] == [at] else None
 
     # --- what is there ----------------------------------------------------------
 

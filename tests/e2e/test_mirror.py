@@ -80,6 +80,19 @@ def test_a_terminal_that_goes_away(start: Start, elsewhere: Path) -> None:
     assert is_copied(chat, elsewhere)
 
 
+def test_a_terminal_that_reads_no_more(start: Start, elsewhere: Path) -> None:
+    """The app blocks on writing to it; what it is ended by waits for the mirror."""
+    chat = start("--mirror", str(elsewhere))
+    chat.until_ready()
+    chat.say_and_stream("hello")
+    held = len(chat.last_reply.steps)
+    chat.terminal.wait_unread(lambda: len(chat.last_reply.steps) > held + 1000)
+    chat.terminal.process.send(signal.SIGTERM)
+    chat.terminal.wait_unread(lambda: chat.terminal.process.gone)
+    assert is_copied(chat, elsewhere)
+    assert isinstance(read_records(elsewhere / chat.path.name)[-1], Finish)
+
+
 def test_a_command_that_fails_is_said_and_its_recovery_takes_it_back(
     start: Start, elsewhere: Path, tmp_path: Path
 ) -> None:

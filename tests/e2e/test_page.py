@@ -112,6 +112,21 @@ def test_the_pointer_and_the_keys_show_what_each_model_wanted(
     assert "Point at a token" in quiet.look(PANEL)
 
 
+def test_thinking_is_folded_until_the_keys_enter_it(quiet: Browser, tmp_path: Path) -> None:
+    said = ["<think>", "Hm", "</think>", "Four", "."]
+    shown(quiet, tmp_path, [message(), reply(), *map(step, range(5), said), finish(tokens=5)])
+    opened = "document.querySelector('details').open"
+    assert quiet.look(opened) is False
+    quiet.point(".text > span")
+    assert "token 4 of 5" in quiet.look(PANEL)
+    quiet.look("document.querySelector('summary').focus()")
+    quiet.press("Tab")
+    assert "token 4 of 5" in quiet.look(PANEL)
+    quiet.press("ArrowLeft", "ArrowLeft")
+    assert "token 2 of 5" in quiet.look(PANEL)
+    assert quiet.look(opened) is True
+
+
 def test_a_candidate_that_tau_removed_has_a_mark(quiet: Browser, tmp_path: Path) -> None:
     top = tuple(Candidate(i, f"t{i}", -1.0, math.log(p), -1.0) for i, p in enumerate((0.9, 1e-4)))
     shown(quiet, tmp_path, [message(), reply(), replace(step(0, "t0"), token=0, top=top), finish()])

@@ -80,6 +80,8 @@ class ReplyTextScreen(Dialog[str]):
         except LogitAmpError as error:
             self.problem(f"{error.message} {error.remedy}".strip())
         else:
+            if text == self.draft.removesuffix("\n"):
+                text = self.draft  # an editor's last line break is its own
             self._show(text, len(text))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from textual import events
 from textual.message import Message
 
-NEWLINES = ("enter", "ctrl+j")
+ENTER = "\r"
+WRITTEN = {"enter": ENTER, "ctrl+j": "\n", "tab": "\t"}
 WORD = 2
 
 
@@ -22,7 +23,7 @@ class Lines(events.Event, bubble=False):
     @property
     def text(self) -> str:
         """The text."""
-        return "".join(_character(key) for key in self.keys)
+        return "".join(map(_character, self.keys)).replace(ENTER, "\n")
 
     @property
     def has_words(self) -> bool:
@@ -33,7 +34,8 @@ class Lines(events.Event, bubble=False):
 def joined(messages: Iterable[Message]) -> Iterator[Message]:
     """The messages of one bunch, in which keys that are lines of text are one message.
 
-    Lines have text before an enter, and behind it: letters and a last enter are keys.
+    Lines have text before an enter, and behind it. Letters and a last enter are keys; so is
+    ctrl+j, which makes a new line anyway.
     """
     run: list[events.Key] = []
     for message in messages:
@@ -50,7 +52,7 @@ def may_go_on(messages: Sequence[Message]) -> bool:
     """Whether a bunch ends in an enter with text before it, as the first half of a paste does."""
     written = (_character(one) if isinstance(one, events.Key) else "" for one in messages)
     text = "".join(one or "\0" for one in written).rpartition("\0")[2]
-    return _is_lines(text) or (text.endswith("\n") and bool(text.strip()))
+    return _is_lines(text) or (text.endswith(ENTER) and bool(text.strip()))
 
 
 def _taken(run: list[events.Key]) -> Iterator[Message]:
@@ -61,13 +63,10 @@ def _taken(run: list[events.Key]) -> Iterator[Message]:
 
 
 def _is_lines(text: str) -> bool:
-    return "\n" in text.strip()
+    return ENTER in text.strip()
 
 
 def _character(key: events.Key) -> str:
     """What a key writes; "" for one that does something else."""
-    if key.key in NEWLINES:
-        return "\n"
-    if key.key == "tab":
-        return "\t"
-    return key.character if key.is_printable and key.character else ""
+    own = key.character if key.is_printable and key.character else ""
+    return WRITTEN.get(key.key, own)

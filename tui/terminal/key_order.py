@@ -12,7 +12,7 @@ from textual.app import App
 from textual.message_pump import MessagePump
 from textual.widgets import Input, TextArea
 
-LONGEST_SECONDS = 1.0
+LONGEST_SECONDS = 2.0
 LOOK_SECONDS = 0.02
 
 # Held down, they come faster than a busy screen can answer; they open and close nothing.

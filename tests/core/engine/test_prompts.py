@@ -12,9 +12,11 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
+from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Engine, Event, Idle, Lane, Noticed, Request
-from logit_amp_chat.core.records import Message, PromptIds, Reply
+from logit_amp_chat.core.reading import Chat, ReadRequest
+from logit_amp_chat.core.records import Document, Message, Opening, PromptIds, Reply
+from logit_amp_chat.core.samples import Draw, PromptRead, SamplePrompt, SampleRequest
 from logit_amp_chat.core.sampling import Sampling
 from tests.models import TEMPLATE, save_side
 
@@ -198,6 +200,31 @@ def test_a_character_of_several_tokens_is_shown_where_it_is_complete(engine: Loc
     assert text in "".join(token.text for token in shown)
     assert "\ufffd" not in "".join(token.text for token in shown)
     assert len(shown) > len(text), "the test's tokenizer cuts it into bytes"
+
+
+def test_openings_readings_and_samples_have_the_variables_of_their_request(
+    engine: LocalEngine,
+) -> None:
+    own: dict[str, Any] = {"template": {"thinking": True}, "time": "2026-02-03"}
+    expected = "03 Feb 2026<|user|>Hi<|end|><|assistant|>hm"
+    decode = engine.pair.tokenizer.decode
+
+    asked = OpeningsRequest(messages=(QUESTION,), alpha=0.0, **own)
+    (opening,) = [e for e in engine.openings(asked) if isinstance(e, Opening)]
+    assert decode(opening.prompt.after) == expected
+
+    prompt = SamplePrompt(messages=(QUESTION,))
+    draws = (Draw(reply="a", prompt=0, alpha=0.0, seed=1),)
+    wanted = SampleRequest(
+        prompts=(prompt,), draws=draws, sampling=Sampling(max_new_tokens=1), **own
+    )
+    (read,) = [e for e in engine.sample(wanted) if isinstance(e, PromptRead)]
+    assert decode(read.ids.after) == expected
+
+    content = Chat(messages=(QUESTION,), score="all")
+    reading = ReadRequest(document="d", content=content, **own)
+    (document,) = [e for e in engine.read(reading) if isinstance(e, Document)]
+    assert document.text.startswith("03 Feb 2026<|user|>Hi")
 
 
 def between(side: tuple[PromptToken, ...]) -> int:

@@ -44,8 +44,11 @@ HARMONY = (
     "{% if '<|channel|>analysis<|message|>' in m.content %}{{ raise_exception('no channels') }}"
     "{% endif %}{% if loop.last and not add_generation_prompt and m.thinking is defined %}"
     "{{ '<|start|>assistant<|channel|>analysis<|message|>' + m.thinking + '<|end|>' }}{% endif %}"
+    "{% if m.tool_calls is defined %}{% set call = m.tool_calls[0].function %}"
+    "{{ '<|start|>assistant to=functions.' + call.name + '<|channel|>commentary json<|message|>'"
+    " + call.arguments | tojson + '<|call|>' }}{% else %}"
     "{{ '<|start|>assistant<|channel|>final<|message|>' + m.content + '<|end|>' }}{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
 )
 MISTRAL = (
     "<s>{% for m in messages %}{% if m.role == 'user' %}{{ '[INST]' + m.content + '[/INST]' }}"
@@ -160,6 +163,17 @@ def test_harmony_keeps_the_final_channel() -> None:
     head = "<|start|>user<|message|>question 0<|end|>"
     tail = "<|end|><|start|>user<|message|>and now?<|end|><|start|>assistant"
     assert (found, notices) == (expected(head, ids(*final), tail), "")
+
+
+def test_a_tool_call_in_a_channel_is_what_the_template_makes_of_it() -> None:
+    header = ("<|channel|>", "commentary", " to=functions.f", "<|message|>")
+    found, notices = prompt(HARMONY, chat_of(HARMONY, [(*header, '{"a":1}', "<|call|>")]))
+    text = (
+        "<|start|>user<|message|>question 0<|end|><|start|>assistant to=functions.f<|channel|>"
+        'commentary json<|message|>{"a": 1}<|call|>'
+        "<|start|>user<|message|>and now?<|end|><|start|>assistant"
+    )
+    assert (found, notices) == (expected(text), ALTERED)
 
 
 @pytest.mark.parametrize(

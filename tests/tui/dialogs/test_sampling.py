@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from textual.widgets import Input, Static
 
@@ -94,7 +92,7 @@ async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
             assert app.dialog.keys in app.words
             await pilot.press("tab")
         await pilot.press("tab")
-        assert re.search(r"5\.\W+6\.", app.words), "a scroll bar may stand between them"
+        assert {"5.", "6."} <= {*app.words.split()}
         assert app.dialog.keys in app.words
 
 

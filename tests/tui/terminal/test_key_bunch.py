@@ -25,7 +25,7 @@ def told(messages: list[Message]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "text", ["hi", "hi\r", "\r", "\rhi", "hi\r\r", "\r\r", " \rhi", "a\x1bb\r"]
+    "text", ["hi", "hi\r", "\r", "\rhi", "hi\r\r", "\r\r", " \rhi", "a\x1bb\r", "a\nb\r"]
 )
 def test_what_was_typed_stays_keys(text: str) -> None:
     assert told(pressed(text)) == [NAMED.get(letter, letter) for letter in text]
@@ -36,7 +36,7 @@ def test_what_was_typed_stays_keys(text: str) -> None:
     [
         ("one\rtwo", "one\ntwo"),
         ("one\rtwo\r", "one\ntwo\n"),
-        ("one\ntwo\n\nthree", "one\ntwo\n\nthree"),
+        ("one\ntwo\r\nthree", "one\ntwo\n\nthree"),
         ("\tif x:\r\t\tgo\r", "\tif x:\n\t\tgo\n"),
         ("ä\r漢", "ä\n漢"),
     ],
