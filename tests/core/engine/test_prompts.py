@@ -243,7 +243,7 @@ def between(side: tuple[PromptToken, ...]) -> int:
     found, inside = 0, False
     for token in side:
         if token.special:
-            inside = token.text in ("<|system|>", "<|user|>")
+            inside = token.text in ("<|system|>", "<|user|>", "<|assistant|>")
         else:
             found += inside
     return found
@@ -255,6 +255,14 @@ def test_it_is_counted_what_the_template_adds(engine: LocalEngine) -> None:
         sides = shown.before, shown.after
         assert between(shown.before) > between(shown.after) > 0
         assert shown.added == tuple(len(side) - between(side) for side in sides)
+
+
+def test_replies_are_not_the_templates(engine: LocalEngine) -> None:
+    for ids in (None, engine._prompts.chat().encoded("well")):
+        answer = Message(id="a", parent="m", role="assistant", text="well", token_ids=ids)
+        shown = tokens(engine, PromptRequest(messages=(QUESTION, answer, QUESTION)))
+        assert between(shown.after) >= 3
+        assert shown.added[1] == len(shown.after) - between(shown.after)
 
 
 def test_what_the_template_adds_is_not_counted_where_that_is_uncertain(
