@@ -131,8 +131,8 @@ class Session:
     """The profile, models and versions that the following records were made with.
 
     `vocabulary` is a hash of the vocabulary without added tokens; `context` is
-    in tokens; a reply ends after any of the ids `end_of_turn`, and before any of the texts `stop`
-    unless it is raw. `caches` are the checks of
+    in tokens; a reply ends after any of the ids `end_of_turn`, and before any of the texts
+    `next_turn` unless it is raw. `caches` are the checks of
     before, after, of both together, where both are one model, and of captured steps; None if
     they were skipped.
     """
@@ -150,7 +150,7 @@ class Session:
     context: int
     vocabulary: str | None = None
     end_of_turn: tuple[int, ...] = ()
-    stop: tuple[str, ...] = ()
+    next_turn: tuple[str, ...] = ()
     caches: dict[str, CacheCheck] | None = None
 
 

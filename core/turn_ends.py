@@ -20,6 +20,6 @@ class TurnEnds:
     @classmethod
     def of(cls, session: Session | None) -> TurnEnds | None:
         """Those of a recorded session; None where its record does not say them."""
-        if session is None or not (session.end_of_turn or session.stop):
+        if session is None or not (session.end_of_turn or session.next_turn):
             return None
-        return cls(frozenset(session.end_of_turn), session.stop)
+        return cls(frozenset(session.end_of_turn), session.next_turn)

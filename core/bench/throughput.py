@@ -146,7 +146,7 @@ def measure(
 
     Raises LogitAmpError if the context is too short for `plan`, or memory for its lanes.
     """
-    pair = replace(subject.pair, end_of_turn=frozenset(), stop=())
+    pair = replace(subject.pair, end_of_turn=frozenset(), next_turn=())
     peer = subject.peer
     engine = LocalEngine.checked(subject.profile, pair)
     sampling = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=plan.tokens)

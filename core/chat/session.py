@@ -13,7 +13,6 @@ from logit_amp_chat.core.chat.live_conversation import LiveConversation, State, 
 from logit_amp_chat.core.chat.prefix import Prefix, longer
 from logit_amp_chat.core.chat.same_pair import other_vocabulary, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
-from logit_amp_chat.core.chat.settings import go_on_as
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
@@ -341,10 +340,24 @@ class ChatSession:
         self.begin = ""
         session = self.conversation.session
         if (log := self.conversation.last_reply()) is not None:
-            go_on_as(self, log)
+            self._take_settings(log)
         self.system = self.conversation.system(self.conversation.leaf)
         other = recorded_profile(session) if session else None
         if other is not None and pair(other) != pair(self.profile) and not self.saved.read_only:
             return other
         self._begin_session()
         return None
+
+    def _take_settings(self, log: ReplyLog) -> None:
+        """Go on as a reply was made: sampling, α, template, and the comparison it stands in."""
+        self.sampling = log.reply.sampling
+        self.live.template = dict(log.reply.template)
+        if log.reply.lane == "amplified":
+            self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
+        self.own_histories = self.conversation.has_own_histories
+        found = beside(self.conversation, log, own_histories=self.own_histories)
+        alphas = [one.reply.alpha for one in found.values() if one.reply.lane != "amplified"]
+        if len(found) > 1:
+            self.compared_alphas = tuple(sorted(alphas))
+        else:
+            self.comparing = False

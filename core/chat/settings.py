@@ -1,19 +1,14 @@
-"""Where the settings of a chat come from: its profile, the reply it is resumed at, the command."""
+"""The settings of a chat, and where they come from: its profile, or the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.records import TemplateValue
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.comparison import beside
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
-
-if TYPE_CHECKING:
-    from logit_amp_chat.core.chat.session import ChatSession
 
 
 @dataclass(frozen=True)
@@ -34,21 +29,6 @@ def use_defaults(session: ChatSession, profile: Profile) -> None:
     session.sampling = profile.sampling
     session.system = profile.system
     session.live.template = dict(profile.template)
-
-
-def go_on_as(session: ChatSession, log: ReplyLog) -> None:
-    """Go on as a reply was made: sampling, α, template, and the comparison it stands in, if any."""
-    session.sampling = log.reply.sampling
-    session.live.template = dict(log.reply.template)
-    if log.reply.lane == "amplified":
-        session.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
-    session.own_histories = session.conversation.has_own_histories
-    found = beside(session.conversation, log, own_histories=session.own_histories)
-    alphas = [one.reply.alpha for one in found.values() if one.reply.lane != "amplified"]
-    if len(found) > 1:
-        session.compared_alphas = tuple(sorted(alphas))
-    else:
-        session.comparing = False
 
 
 def prefer_profile(session: ChatSession) -> None:

@@ -23,12 +23,14 @@ class AskedPrompt:
     """A prompt as it is read: its ids, with those `forced` that replies begin with at their end.
 
     `turn` is the index of the user turn that is answered, `ends` what ends a reply to it.
+    `notices` say what one would not expect of it.
     """
 
     ids: PromptIds
     forced: tuple[int, ...]
     turn: int
     ends: TurnEnds
+    notices: tuple[str, ...] = ()
 
     @property
     def length(self) -> int:

@@ -96,7 +96,8 @@ def _check_seed(reply: str, seed: int) -> None:
 def _asked(
     pair: Pair, chat: ChatTemplate, request: SampleRequest, prompt: SamplePrompt, moment: datetime
 ) -> AskedPrompt:
-    ids = chat.prompts(prompt.messages, prompt.raw, moment)
+    before, after = chat.side_prompts(prompt.messages, prompt.raw, moment)
+    ids, notices = PromptIds(before.ids, after.ids), (*before.notices, *after.notices)
     longest = request.sampling.max_new_tokens
     special = means_tokens(prompt.messages, raw=prompt.raw)
     begin = begun_ids(pair, chat, ids, prompt.begin, longest, special=special)
@@ -105,4 +106,5 @@ def _asked(
     ends = request.ends or pair.turn_ends
     if prompt.raw:
         ends = TurnEnds(ends.ids)
-    return AskedPrompt(PromptIds(ids.before + begin, ids.after + begin), begin, turn, ends)
+    begun = PromptIds(ids.before + begin, ids.after + begin)
+    return AskedPrompt(begun, begin, turn, ends, notices)

@@ -241,6 +241,7 @@ class LocalEngine:
     def _sampled(self, request: SampleRequest) -> Generator[Sequence[Event], None, None]:
         chat, moment = self._prompts.chat(request.template), self._prompts.moment(request.time)
         prompts = asked_prompts(self.pair, chat, request, moment)
+        self._prompts.tell([notice for prompt in prompts for notice in prompt.notices])
         uses = self._decoder.runner.uses
         if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
             uses = replace(uses, together=CacheUse.NONE)  # all rows of a batch alike

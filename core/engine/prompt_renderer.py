@@ -54,7 +54,7 @@ class PromptRenderer:
         if variables is None or variables == self._chat.variables:
             return self._chat
         if variables != self._latest.variables:
-            self._tell([*unknown_variables(self._pair.template, variables)])
+            self.tell([*unknown_variables(self._pair.template, variables)])
             self._latest = replace(self._chat, variables=dict(variables))
         return self._latest
 
@@ -77,12 +77,12 @@ class PromptRenderer:
     ) -> PromptIds:
         """The prompt of each side. Raises as `ChatTemplate.prompts` does."""
         before, after = self.chat(template).side_prompts(messages, raw, self.moment(time))
-        self._tell([*before.notices, *after.notices])
+        self.tell([*before.notices, *after.notices])
         return PromptIds(before.ids, after.ids)
 
     def begun(self, request: Request, prompt: PromptIds) -> Request:
         """The request with all that its replies begin with as ids; raises as `begun` does."""
-        self._tell(notices(self._pair, request, prompt))
+        self.tell(notices(self._pair, request, prompt))
         return begun(self._pair, self.chat(request.template), request, prompt)
 
     def recorded(self, reply: Reply, request: Request) -> Reply:
@@ -157,7 +157,8 @@ class PromptRenderer:
             PromptToken(i, text, i in steering) for i, text in zip(ids, texts, strict=True)
         )
 
-    def _tell(self, sentences: Sequence[str]) -> None:
+    def tell(self, sentences: Sequence[str]) -> None:
+        """Have the sentences among the `notices`, unless they were."""
         new = [s for s in dict.fromkeys(sentences) if s not in self._told]
         self._told.update(new)
         self._untold += new

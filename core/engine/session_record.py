@@ -40,5 +40,5 @@ def session_record(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] |
         vocabulary=fingerprint(pair.tokenizer),
         caches=caches,
         end_of_turn=tuple(sorted(pair.end_of_turn)),
-        stop=pair.stop,
+        next_turn=pair.next_turn,
     )

@@ -158,7 +158,7 @@ def sampling_change(old: Sampling, new: Sampling) -> str:
     """What was changed: `temperature 0, top p 1`."""
     before, after = old.model_dump(), new.model_dump()
     changed = [f"{_words(k)} {setting(v)}" for k, v in after.items() if v != before[k]]
-    return ", ".join(changed) or "sampling unchanged"
+    return visible(", ".join(changed), newlines=False) or "sampling unchanged"
 
 
 def _words(name: str) -> str:
@@ -207,7 +207,7 @@ def ending(log: ReplyLog) -> str:
 def settings(log: ReplyLog) -> str:
     """The sampling of a reply, without the seed and what is off, on one line."""
     sampling = log.reply.sampling.model_dump(exclude={"seed", *_saying_nothing(log.reply.sampling)})
-    parts = [f"{_words(k)} {setting(v)}" for k, v in sampling.items()]
+    parts = [visible(f"{_words(k)} {setting(v)}", newlines=False) for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
     if log.reply.edits:

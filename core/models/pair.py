@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -59,13 +60,13 @@ class Pair:
     token_bytes: TokenBytes
     infos: tuple[SideInfo, SideInfo]
     notices: tuple[str, ...] = ()
-    stop: tuple[str, ...] = ()
+    next_turn: tuple[str, ...] = ()
     """The texts with which the chat template goes on after a reply, where no token ends it."""
 
     @property
     def turn_ends(self) -> TurnEnds:
         """What ends a reply by itself."""
-        return TurnEnds(self.end_of_turn, self.stop)
+        return TurnEnds(self.end_of_turn, self.next_turn)
 
     @functools.cached_property
     def ends(self) -> Tensor:
@@ -138,18 +139,12 @@ def _assemble(
     template = origins[1].text.template or origins[0].text.template
     chat = ChatTemplate(tokenizer, template, (None, None), profile.template)
     written = template_end(chat)
-    unnamed = written.ids - ends
-    ends |= unnamed
-    reachable = frozenset(i for i in ends if 0 <= i < shared.size)
+    reachable = frozenset(i for i in ends | written.ids if 0 <= i < shared.size)
     valid = torch.zeros(shared.size, dtype=torch.bool)
     valid[[*shared.usable, *reachable]] = True
     token_bytes = TokenBytes(tokenizer, origins[0].text.tokenizer)
     notices = [*notices, *shared.notices]
-    notices += [
-        f"One head has no row for the end of turn {i} {token_bytes.describe(i)[0]!r}:"
-        " no reply ends with it."
-        for i in sorted(ends - reachable)
-    ]
+    notices += _end_notices(ends, written, reachable, token_bytes)
     if template is None:
         notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
     elif chat.adds_beginning():
@@ -157,15 +152,6 @@ def _assemble(
             "The chat template leaves out the beginning of text that the tokenizer puts before"
             " plain text: every prompt begins with it."
         )
-    notices += [
-        f"The chat template ends replies with {token_bytes.describe(i)[0]!r}, which neither model"
-        " names as an end of turn: here it ends them, too."
-        for i in sorted(unnamed)
-    ]
-    notices += [
-        f"No token ends a reply in this chat template: replies end before {text!r}, too."
-        for text in written.texts
-    ]
     if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
         notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:
@@ -186,8 +172,26 @@ def _assemble(
         token_bytes=token_bytes,
         infos=infos,
         notices=tuple(notices),
-        stop=written.texts,
+        next_turn=written.texts,
     )
+
+
+def _end_notices(
+    named: frozenset[int], written: TurnEnds, reachable: frozenset[int], names: TokenBytes
+) -> Iterator[str]:
+    """What one would not expect of ends that the models name, and that the template writes."""
+    for i in sorted((named | written.ids) - reachable):
+        yield (
+            f"One head has no row for the end of turn {i} {names.describe(i)[0]!r}:"
+            " no reply ends with it."
+        )
+    for i in sorted(written.ids & reachable - named):
+        yield (
+            f"The chat template ends replies with {names.describe(i)[0]!r}, which neither model"
+            " names as an end of turn: here it ends them, too."
+        )
+    for text in written.texts:
+        yield f"No token ends a reply in this chat template: replies end before {text!r}, too."
 
 
 def find_positions(pair: Pair) -> Pair:

@@ -198,7 +198,7 @@ def growth(engine: LocalEngine, limit: int) -> None:
 
 def choosing(engine: LocalEngine, asked: SampleRequest, size: int, steps: int = 10) -> float:
     """Seconds that choosing a token takes, for 8 rows over a vocabulary of this size."""
-    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset(), stop=())
+    pair = replace(engine.pair, size=size, valid=None, end_of_turn=frozenset(), next_turn=())
     chooser = RowChooser(pair, asked)
     prompt = AskedPrompt(PromptIds((5,), (5,)), (), 0, pair.turn_ends)
     replies = [ReplyProgress(draw, prompt) for draw in asked.draws]

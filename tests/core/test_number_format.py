@@ -114,6 +114,13 @@ def test_ends_that_are_not_mixed_are_named_however_little_room_there_is() -> Non
     assert "ends" not in sampling_line(Sampling())
 
 
+def test_penalties_are_named_where_they_are_on() -> None:
+    both = Sampling(repetition_penalty=1.1, dry_multiplier=0.8, penalize="all")
+    assert sampling_line(both).endswith("repetition 1.1  DRY 0.8  penalize all")
+    assert sampling_line(both, 1) == "τ.01 T.7 p.9 r1.1 d.8 penalize all"
+    assert sampling_line(Sampling(penalize="all")) == sampling_line(Sampling())
+
+
 def test_a_context_without_a_limit_has_none() -> None:
     assert context(117, 8192) == "context 117/8192"
     assert context(117, NO_LIMIT) == "context 117"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import number, signed
+from logit_amp_chat.core.number_format import number, setting, signed
 from logit_amp_chat.core.text import short_path
 from logit_amp_chat.tui.token_log.blocks import WelcomeBlock
 
@@ -32,12 +34,17 @@ def welcome(session: ChatSession, metric: TokenMetric | None) -> WelcomeBlock:
     return WelcomeBlock((*paragraphs, (f"Chats are saved in {folder}", "finish")))
 
 
+def _value(value: float | str | Sequence[str]) -> str:
+    """One of Sampling's values, rounded where it is a number."""
+    return number(value) if isinstance(value, int | float) else setting(value)
+
+
 def _changed(session: ChatSession, metric: TokenMetric | None) -> list[str]:
     """What the chat begins with that the profile says otherwise."""
     profile = session.profile
     defaults = profile.sampling.model_dump()
     changed = [
-        f"{name.replace('_', ' ')} {value if isinstance(value, str) else number(value)}"
+        f"{name.replace('_', ' ')} {_value(value)}"
         for name, value in session.sampling.model_dump().items()
         if value != defaults[name]
     ]

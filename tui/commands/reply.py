@@ -95,7 +95,7 @@ class _Plain:
         """Print what this record adds, when its turn has come."""
         match record:
             case Session():
-                self._stops = record.stop
+                self._stops = record.next_turn
                 return
             case Reply():
                 stops = () if record.raw else self._stops

@@ -18,7 +18,16 @@ from logit_amp_chat.core.experiments.sweep.result import (
 )
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.lanes import FIXED_ALPHA
-from logit_amp_chat.core.number_format import count, nats, number, percent, sampling_line, signed
+from logit_amp_chat.core.number_format import (
+    count,
+    nats,
+    number,
+    percent,
+    sampling_line,
+    setting,
+    signed,
+)
+from logit_amp_chat.core.text import visible
 
 MOST_PROMPTS = 8
 """Prompts whose estimates are named one by one."""
@@ -43,6 +52,8 @@ def discovery(target: float) -> str:
 def sampled_as(settings: SweepSettings) -> str:
     """How replies are sampled, as one phrase: T 1, τ 0.01, at most 256 tokens."""
     line = ", ".join(sampling_line(settings.sampling).split("  "))
+    if settings.sampling.stop:
+        line += f", stop at {visible(setting(settings.sampling.stop), newlines=False)}"
     return f"{line}, at most {count(settings.sampling.max_new_tokens, 'token')}"
 
 

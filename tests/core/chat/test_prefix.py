@@ -109,6 +109,14 @@ def test_the_blank_that_separates_a_reply_from_its_prompt_stays_out_of_sight() -
     assert EditedReply(log).offset(1) == 3
 
 
+def test_the_stop_string_that_ended_it_is_left_out() -> None:
+    log = log_of("So", " it is", ".\nUs", "er: and", ended=None)
+    log.add(replace(finish(), stop="\nUser:"))
+    assert EditedReply(log).text == log.text == "So it is."
+    assert prefix(log, "So it is.") == ((0, 1), ".")
+    assert prefix(log, "So it is. And") == ((0, 1), ". And")
+
+
 def test_a_step_has_its_place_in_the_text() -> None:
     log = log_of("<a>", "The", " otter", "<end>")
     edited = EditedReply(log)

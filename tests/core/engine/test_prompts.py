@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -137,10 +137,21 @@ def test_a_variable_that_the_template_does_not_have_is_said_once(engine: LocalEn
 def test_special_tokens_that_cannot_be_kept_as_text_are_said_once(profile: Profile) -> None:
     engine = LocalEngine.open(profile)
     template = TEMPLATE.replace("m['content']", "m['content'][:9]")
-    cut = LocalEngine(profile, replace(engine.pair, template=template))
-    request = replace(ask(), messages=(replace(QUESTION, text="a<|end|>bcdefg"),))
-    said = [[e for e in cut.generate(request) if isinstance(e, Noticed)] for _ in range(2)]
-    assert [len(one) for one in said] == [1, 0]
+    said = (replace(QUESTION, text="a<|end|>bcdefg"),)
+    request = replace(ask(), messages=said)
+    sampled = SampleRequest(
+        prompts=(SamplePrompt(messages=said),) * 2,
+        draws=(Draw(reply="a", prompt=0, alpha=0.0, seed=1),),
+        sampling=Sampling(max_new_tokens=1),
+    )
+    answers: list[Callable[[Engine], Iterator[Event]]] = [
+        lambda engine: engine.generate(request),
+        lambda engine: engine.sample(sampled),
+    ]
+    for answer in answers:
+        cut = LocalEngine(profile, replace(engine.pair, template=template))
+        told = [[e for e in answer(cut) if isinstance(e, Noticed)] for _ in range(2)]
+        assert [len(one) for one in told] == [1, 0]
 
 
 def test_a_date_of_the_profile_pins_the_moment(profile: Profile) -> None:
@@ -232,7 +243,7 @@ def between(side: tuple[PromptToken, ...]) -> int:
     found, inside = 0, False
     for token in side:
         if token.special:
-            inside = token.text in ("<|system|>", "<|user|>")
+            inside = token.text in ("<|system|>", "<|user|>", "<|assistant|>")
         else:
             found += inside
     return found
@@ -244,6 +255,14 @@ def test_it_is_counted_what_the_template_adds(engine: LocalEngine) -> None:
         sides = shown.before, shown.after
         assert between(shown.before) > between(shown.after) > 0
         assert shown.added == tuple(len(side) - between(side) for side in sides)
+
+
+def test_replies_are_not_the_templates(engine: LocalEngine) -> None:
+    for ids in (None, engine._prompts.chat().encoded("well")):
+        answer = Message(id="a", parent="m", role="assistant", text="well", token_ids=ids)
+        shown = tokens(engine, PromptRequest(messages=(QUESTION, answer, QUESTION)))
+        assert between(shown.after) >= 3
+        assert shown.added[1] == len(shown.after) - between(shown.after)
 
 
 def test_what_the_template_adds_is_not_counted_where_that_is_uncertain(

@@ -127,6 +127,20 @@ def test_another_pair_is_refused(tmp_path: Path, name: str) -> None:
     assert path.read_bytes() == kept
 
 
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [({"template": {"thinking": True}}, "variables.thinking"), ({"date": "2026-07-26"}, "date")],
+)
+def test_other_variables_of_the_template_are_refused(
+    tmp_path: Path, setting: dict[str, Any], name: str
+) -> None:
+    path = tmp_path / "found.jsonl"
+    search(path)
+    session = samples.session()
+    with pytest.raises(UsageError, match=f"another pair: {name} was"):
+        SearchFile(path, head(replace(session, profile=session.profile | setting)))
+
+
 def test_another_device_moment_or_word_of_an_adapter_is_the_same_search(tmp_path: Path) -> None:
     path = tmp_path / "found.jsonl"
     search(path)

@@ -97,7 +97,7 @@ def test_without_a_template_replies_end_before_the_next_turn(tmp_path: Path) -> 
     pair = load_pair(profile)
     assert pair.turn_ends == TurnEnds(frozenset({0}), ("\n\nUser:",))
     assert any("replies end before '\\n\\nUser:'" in notice for notice in pair.notices)
-    assert LocalEngine(profile, pair).opened.session.stop == ("\n\nUser:",)
+    assert LocalEngine(profile, pair).opened.session.next_turn == ("\n\nUser:",)
 
 
 # --- replies ----------------------------------------------------------------------
@@ -110,7 +110,7 @@ FREE = Sampling(temperature=1.0, top_p=1.0, plausibility=0.0, max_new_tokens=40)
 def engine(tiny_pair: MakeProfile) -> LocalEngine:
     """One whose template goes on with an e: random replies end soon."""
     profile = tiny_pair()
-    pair = replace(load_pair(profile), end_of_turn=frozenset(), stop=("e",))
+    pair = replace(load_pair(profile), end_of_turn=frozenset(), next_turn=("e",))
     return LocalEngine(profile, pair)
 
 
@@ -149,7 +149,9 @@ def test_so_do_those_that_are_sampled_side_by_side(engine: LocalEngine) -> None:
 def test_a_replay_ends_where_its_session_did(engine: LocalEngine, tiny_pair: MakeProfile) -> None:
     found = log(engine)
     assert all(result.identical for result in replay(engine, [found]))
-    older = LocalEngine(tiny_pair(), replace(engine.pair, end_of_turn=frozenset({END}), stop=()))
+    older = LocalEngine(
+        tiny_pair(), replace(engine.pair, end_of_turn=frozenset({END}), next_turn=())
+    )
     without = log(older)
     assert without.finish
     assert without.finish.reason == "length"

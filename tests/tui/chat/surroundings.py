@@ -242,6 +242,7 @@ def check_welcome(chat: Chat) -> None:
         f"{name.replace('_', ' ')} {value if isinstance(value, str) else number(value)}": value
         != usual[name]
         for name, value in own.items()
+        if not isinstance(value, tuple)
     }
     changed[f"α {signed(session.alpha)}"] = session.alpha != session.profile.alpha
     changed["“Be brief.”"] = session.system is not None

@@ -356,11 +356,18 @@ async def test_an_empty_chat_names_what_is_still_set_and_takes_it_back(tmp_path:
         await chat.say("Hi")
         await chat.finish()
         chat.session.system = "Be brief."
+        chat.session.sampling = chat.session.sampling.model_copy(update={"stop": ("\nUser:",)})
         await chat.press("f3", "f6", "ctrl+r")
         await chat.finish()
         await chat.press("ctrl+n")
         page = " ".join(chat.log.split())
-        for kept in ("α +1.1", "seed 1", "system prompt “Be brief.”", "coloured by KL"):
+        for kept in (
+            "α +1.1",
+            "seed 1",
+            r"stop \nUser:",
+            "system prompt “Be brief.”",
+            "coloured by KL",
+        ):
             assert kept in page
         await chat.press("f3")
         assert "α +1.2" in chat.log, "the page follows the settings"
