@@ -12,7 +12,7 @@ from logit_amp_chat.core.sampling import Sampling
 
 
 @dataclass(frozen=True)
-class Settings:
+class ChatSettings:
     """How replies are sampled, and what their prompts are made with.
 
     `system` None is the template's own system prompt, "" none.
