@@ -39,7 +39,7 @@ class SampleRequest:
     first `amplify_first` tokens (None: never) a reply goes on at α = 0, as do all αs of the
     grid. `rows` replies are decoded at once (None: what memory allows). With `top` every
     reply has its steps, with candidates as in a `Request`, whose `time` and `template` these are.
-    Replies end as `ends` says (None: as the pair's do), and at the stop strings of `sampling`.
+    Replies end as `turn_ends` say (None: as the pair's do), and at the stop strings of `sampling`.
     """
 
     prompts: tuple[SamplePrompt, ...]
@@ -51,7 +51,7 @@ class SampleRequest:
     top: int = 0
     time: str | None = None
     template: Mapping[str, TemplateValue] | None = None
-    ends: TurnEnds | None = None
+    turn_ends: TurnEnds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
