@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -32,6 +33,8 @@ Nats = Annotated[float, NullAs(math.inf)]
 """A divergence; an infinite one is null in JSON."""
 TemplateValue = str | bool | int | float | None
 """What a variable of a chat template may be set to."""
+Variables = Mapping[str, TemplateValue]
+"""The variables of a chat template besides the messages."""
 
 
 def new_id(prefix: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Step, TemplateValue
+from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Step, Variables
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.turn_ends import TurnEnds
 
@@ -50,7 +49,7 @@ class SampleRequest:
     rows: int | None = None
     top: int = 0
     time: str | None = None
-    template: Mapping[str, TemplateValue] | None = None
+    template: Variables | None = None
     turn_ends: TurnEnds | None = None
 
 

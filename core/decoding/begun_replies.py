@@ -30,7 +30,7 @@ def begun_ids(
     has an end of turn, or leaves nothing to sample of `longest` tokens (None: of any number).
     """
     before = (*prompt.after, *forced)
-    ids = begin_ids(chat, pair.token_bytes, before, begin, special=special)
+    ids = begin_ids(chat, before, begin, special=special)
     if not pair.end_of_turn.isdisjoint(forced + ids if ids else ()):
         raise UsageError(
             "The text that replies begin with has an end of turn in it.", "Leave it out."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,13 +18,11 @@ from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
-from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.records import Message, PromptIds, Reply, Variables
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
 
 OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
-
-Variables = Mapping[str, TemplateValue]
 
 # As many as the longest mark and the spaces behind it may be spelled with.
 TOKENS_OF_A_MARK = 20
@@ -108,7 +106,6 @@ class PromptRenderer:
         before, after = chat.side_prompts(request.messages, request.raw, moment)
         given = begin_ids(
             chat,
-            self._pair.token_bytes,
             (*after.ids, *request.forced),
             request.begin,
             special=means_tokens(request.messages, raw=request.raw),
