@@ -29,11 +29,13 @@ def run(profile: Profile, request: Request, open_engine: Opener) -> int:
     finally:
         progress.done()
     with OpenPair(profile, engine) as pair:
-        for notice in pair.notices:
+        told = pair.notices
+        for notice in told:
             say(f"note: {notice}")
         prompt = pair.prompt_of(request)
     for notice in prompt.notices:
-        say(f"note: {notice}")
+        if notice not in told:
+            say(f"note: {notice}")
     put_safe(shown(prompt, Styles(wants_colour("auto"))))
     return 0
 
