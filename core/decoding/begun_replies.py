@@ -70,7 +70,7 @@ def begun(pair: Pair, chat: ChatTemplate, request: Request, prompt: PromptIds) -
     return replace(request, forced=request.forced + ids, begin="", sampling=sampling)
 
 
-def notices(pair: Pair, request: Request | PromptRequest, prompt: PromptIds) -> list[str]:
+def begin_notices(pair: Pair, request: Request | PromptRequest, prompt: PromptIds) -> list[str]:
     """What may surprise about the text that replies begin with, a sentence each."""
     found, begin = [], request.begin
     text, _, special = pair.token_bytes.describe((*prompt.after, *request.forced)[-1])
