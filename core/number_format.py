@@ -159,10 +159,10 @@ def spark(values: Iterable[float], low: float, high: float) -> str:
 
 
 def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
-    """The temperature, every filter that is not off, `ends` where they are not mixed, and
-    `penalize` where that says more than that α = −1 and 0 are not penalized.
+    """The temperature and every filter that is not off, in `room` cells if that can be.
 
-    All of it in `room` cells if it can be.
+    Also `ends` where they are not mixed, and `penalize` where it is "all" and something is
+    penalized.
 
     The `seed` only where it fits as well; the names get shorter, but none is left out.
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.records import Message, PromptIds, Reply, Variables
 from logit_amp_chat.core.sampling import Ends, Sampling
 
 
@@ -54,7 +54,7 @@ class PromptRequest:
     messages: tuple[Message, ...]
     raw: bool = False
     time: str | None = None
-    template: Mapping[str, TemplateValue] | None = None
+    template: Variables | None = None
     forced: tuple[int, ...] = ()
     begin: str = ""
     recorded: PromptIds | None = None
@@ -91,7 +91,7 @@ class OpeningsRequest:
     raw: bool = False
     top: int = 20
     time: str | None = None
-    template: Mapping[str, TemplateValue] | None = None
+    template: Variables | None = None
     ends: Ends = "mix"
 
     def reply_of(self, prompt: PromptIds) -> Reply:

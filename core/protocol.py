@@ -6,7 +6,7 @@ and finishes are reported as the records themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,7 +32,7 @@ from logit_amp_chat.core.records import (
     Reply,
     Session,
     Step,
-    TemplateValue,
+    Variables,
 )
 from logit_amp_chat.core.sampling import Sampling
 
@@ -79,7 +79,7 @@ class Request:
     raw: bool = False
     top: int = 10
     time: str | None = None
-    template: Mapping[str, TemplateValue] | None = None
+    template: Variables | None = None
     begin: str = ""
     edits: str | None = None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from logit_amp_chat.core.records import Message, PromptIds, Step, TemplateValue
+from logit_amp_chat.core.records import Message, PromptIds, Step, Variables
 from logit_amp_chat.core.sampling import Ends
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ReadRequest:
     everywhere: bool = False
     sums: bool = False
     time: str | None = None
-    template: Mapping[str, TemplateValue] | None = None
+    template: Variables | None = None
     ends: Ends = "mix"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -32,6 +33,8 @@ Nats = Annotated[float, NullAs(math.inf)]
 """A divergence; an infinite one is null in JSON."""
 TemplateValue = str | bool | int | float | None
 """What a variable of a chat template may be set to."""
+Variables = Mapping[str, TemplateValue]
+"""The variables of a chat template besides the messages."""
 
 
 def new_id(prefix: str) -> str:
@@ -159,7 +162,7 @@ class Message:
     """A message of the conversation; `parent` is the message or reply that it follows.
 
     What its text spells like a special token is text, unless it is `special`: then it is that
-    token. `tokens` are those that the models said where it is a reply; None if only its text
+    token. `token_ids` are what the models said where it is a reply; None if only its text
     is known. `thinks` as in `Reply`.
     """
 
@@ -181,7 +184,7 @@ class Reply:
     this lane's own history continues, where that is not the one before `parent`. `edits` is
     the reply whose text the user changed into what was given. The prompt was rendered with
     the variables `template` at the moment `time`; where it `thinks`, it left thinking open.
-    Its steps have so many `candidates` of each kind. (Version 1: `top`, and an opening's `size`.)
+    A step has up to `candidates` of each kind. (Version 1: `top`, and an opening's `size`.)
     """
 
     type: Literal["reply"] = "reply"
@@ -262,7 +265,7 @@ class Opening:
     """How each distribution goes on after `path`, the tokens that begin an answer to `parent`.
 
     Measured, not sampled: `path` has the log-probability of each of its tokens after those
-    before it, `top` those for the next one as in a step, so many `candidates` of each kind.
+    before it, `top` those for the next one as in a step, up to `candidates` of each kind.
     `kl`, `kl_amplified` and `entropy` are those of the next token, as in a step. `ends` is
     what `amplified` does with end-of-turn tokens (see `Sampling`). The prompt was rendered with
     the variables `template`.

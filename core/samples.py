@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Step, TemplateValue
+from logit_amp_chat.core.records import FinishReason, Message, PromptIds, Step, Variables
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.turn_ends import TurnEnds
 
@@ -39,7 +38,7 @@ class SampleRequest:
     first `amplify_first` tokens (None: never) a reply goes on at α = 0, as do all αs of the
     grid. `rows` replies are decoded at once (None: what memory allows). With `top` every
     reply has its steps, with candidates as in a `Request`, whose `time` and `template` these are.
-    Replies end as `ends` says (None: as the pair's do), and at the stop strings of `sampling`.
+    Replies end as `turn_ends` say (None: as the pair's do), and at the stop strings of `sampling`.
     """
 
     prompts: tuple[SamplePrompt, ...]
@@ -50,8 +49,8 @@ class SampleRequest:
     rows: int | None = None
     top: int = 0
     time: str | None = None
-    template: Mapping[str, TemplateValue] | None = None
-    ends: TurnEnds | None = None
+    template: Variables | None = None
+    turn_ends: TurnEnds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

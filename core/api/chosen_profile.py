@@ -66,8 +66,12 @@ def adjusted(
 def refused(error: ValidationError) -> UsageError:
     """pydantic's error about an argument, in words for whoever wrote it."""
     detail = error.errors(include_url=False)[0]
-    name = next(part for part in reversed(detail["loc"]) if isinstance(part, str))
-    return UsageError(f"{name}: {complaint(detail)}.")
+    return UsageError(f"{field_of(detail)}: {complaint(detail)}.")
+
+
+def field_of(detail: ErrorDetails) -> str:
+    """The field that pydantic complains about; of a list the list."""
+    return next(part for part in reversed(detail["loc"]) if isinstance(part, str))
 
 
 def complaint(detail: ErrorDetails) -> str:

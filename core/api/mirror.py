@@ -19,6 +19,7 @@ from logit_amp_chat.core.transcripts.mirror_target import (
     MirrorError,
     MirrorTarget,
     mirror_target,
+    nearest,
 )
 from logit_amp_chat.core.transcripts.writer import default_folder
 
@@ -108,10 +109,5 @@ def is_on_the_disk_of(folder: Path, target: MirrorTarget) -> bool:
     if not isinstance(target, FolderTarget):
         return False
     with contextlib.suppress(OSError):
-        return _nearest(target.folder).stat().st_dev == _nearest(folder).stat().st_dev
+        return nearest(target.folder).stat().st_dev == nearest(folder).stat().st_dev
     return False
-
-
-def _nearest(folder: Path) -> Path:
-    """A folder that is there: this one, or the first above it."""
-    return next(one for one in (folder, *folder.absolute().parents) if one.exists())

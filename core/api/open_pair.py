@@ -187,8 +187,12 @@ class OpenPair:
         not expect. Raises UsageError, EngineError, and LogitAmpError where the chat template
         refuses the messages.
         """
-        request = prompt_request(make_request(self.profile, prompt, **options))
-        found = [e for e in self.engine.prompt(request) if isinstance(e, PromptTokens)]
+        return self.prompt_of(make_request(self.profile, prompt, **options))
+
+    def prompt_of(self, request: Request) -> PromptTokens:
+        """What a request would prompt each side with; raises as `prompt` does."""
+        shown = self.engine.prompt(prompt_request(request))
+        found = [event for event in shown if isinstance(event, PromptTokens)]
         if not found:
             raise LogitAmpError("The prompt was not rendered: another request ended this one.")
         return found[0]

@@ -26,13 +26,21 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import ReadRequest
-from logit_amp_chat.core.records import Change, Finish, Opening, Reply, Step, TemplateValue, new_id
+from logit_amp_chat.core.records import (
+    Change,
+    Finish,
+    Opening,
+    Reply,
+    Step,
+    TemplateValue,
+    Variables,
+    new_id,
+)
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.sampling import Ends, Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
-Variables = Mapping[str, TemplateValue]
 State = Literal["closed", "loading", "ready", "busy", "sampling", "failed"]
 """Busy with what the user waits for, or sampling for a sweep, which gives way to it."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logit_amp_chat.core.chat.engine_link import MakeEngine, Update
-from logit_amp_chat.core.chat.live_conversation import LiveConversation, State, Variables
+from logit_amp_chat.core.chat.live_conversation import LiveConversation, State
 from logit_amp_chat.core.chat.prefix import Prefix, longer
 from logit_amp_chat.core.chat.same_pair import other_vocabulary, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
@@ -17,7 +17,7 @@ from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
-from logit_amp_chat.core.records import Message, Reply, Session, now
+from logit_amp_chat.core.records import Message, Reply, Session, Variables, now
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
-from logit_amp_chat.core.records import TemplateValue
+from logit_amp_chat.core.records import Variables
 from logit_amp_chat.core.sampling import Sampling
 
 
 @dataclass(frozen=True)
-class Settings:
+class ChatSettings:
     """How replies are sampled, and what their prompts are made with.
 
     `system` None is the template's own system prompt, "" none.
@@ -20,7 +19,7 @@ class Settings:
 
     sampling: Sampling
     system: str | None
-    template: Mapping[str, TemplateValue] = field(default_factory=dict)
+    template: Variables = field(default_factory=dict)
 
 
 def use_defaults(session: ChatSession, profile: Profile) -> None:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from logit_amp_chat.core.chat.live_conversation import Variables
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.chat.swept_replies import SweptReplies
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
@@ -22,7 +21,7 @@ from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.experiments.sweep.sweep import Progress, Sweep
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.protocol import Drain, Event, Failed, Idle, Stop
-from logit_amp_chat.core.records import Session, now
+from logit_amp_chat.core.records import Session, Variables, now
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.text import clean
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 
 from logit_amp_chat.core.config.prompt_settings import variable
 from logit_amp_chat.core.config.yaml_file import scalar
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.records import TemplateValue
+from logit_amp_chat.core.records import TemplateValue, Variables
 
 
-def template_line(variables: Mapping[str, TemplateValue]) -> str:
+def template_line(variables: Variables) -> str:
     """The variables in their order; values with blanks in quotes, as in a shell."""
     return " ".join(f"{name}={shlex.quote(_written(v))}" for name, v in variables.items())
 

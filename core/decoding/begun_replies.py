@@ -30,7 +30,7 @@ def begun_ids(
     has an end of turn, or leaves nothing to sample of `longest` tokens (None: of any number).
     """
     before = (*prompt.after, *forced)
-    ids = begin_ids(chat, pair.token_bytes, before, begin, special=special)
+    ids = begin_ids(chat, before, begin, special=special)
     if not pair.end_of_turn.isdisjoint(forced + ids if ids else ()):
         raise UsageError(
             "The text that replies begin with has an end of turn in it.", "Leave it out."
@@ -70,7 +70,7 @@ def begun(pair: Pair, chat: ChatTemplate, request: Request, prompt: PromptIds) -
     return replace(request, forced=request.forced + ids, begin="", sampling=sampling)
 
 
-def notices(pair: Pair, request: Request | PromptRequest, prompt: PromptIds) -> list[str]:
+def begin_notices(pair: Pair, request: Request | PromptRequest, prompt: PromptIds) -> list[str]:
     """What may surprise about the text that replies begin with, a sentence each."""
     found, begin = [], request.begin
     text, _, special = pair.token_bytes.describe((*prompt.after, *request.forced)[-1])

@@ -54,11 +54,11 @@ class Decoder:
         controls: Controls,
         forced: tuple[int, ...] = (),
         ahead: bool = True,
-        ends: TurnEnds | None = None,
+        turn_ends: TurnEnds | None = None,
     ) -> Iterator[Batch]:
         """Stream events, one batch per token; `replies` are the lanes' records.
 
-        All replies share one prompt, and end as `ends` says (None: as the pair's do).
+        All replies share one prompt, and end as `turn_ends` say (None: as the pair's do).
         Between two batches the caller may change `controls`: the change takes effect
         with the next token or, if the device may already be computing that one
         (`ahead`), with the one after it. Every lane ends with a Finish. Raises
@@ -70,7 +70,7 @@ class Decoder:
         def decoded(state: RequestState) -> Iterator[Batch]:
             return self._decoded(state, replies, forced, ahead)
 
-        return self._guarded(decoded, replies, controls, ends or self.pair.turn_ends)
+        return self._guarded(decoded, replies, controls, turn_ends or self.pair.turn_ends)
 
     def score(
         self, replies: Sequence[Reply], controls: Controls, tokens: tuple[int, ...]
@@ -110,11 +110,11 @@ class Decoder:
         body: Callable[[RequestState], Iterator[Batch]],
         replies: Sequence[Reply],
         controls: Controls,
-        ends: TurnEnds,
+        turn_ends: TurnEnds,
         length: int | None = None,
     ) -> Iterator[Batch]:
         """Whatever goes wrong, give every lane a Finish and leave the caches consistent."""
-        state = RequestState(self.pair, replies, controls, ends, length)
+        state = RequestState(self.pair, replies, controls, turn_ends, length)
         try:
             if cancelled := state.end_cancelled():
                 yield [*cancelled]

@@ -22,14 +22,14 @@ LEADING = 4
 class AskedPrompt:
     """A prompt as it is read: its ids, with those `forced` that replies begin with at their end.
 
-    `turn` is the index of the user turn that is answered, `ends` what ends a reply to it.
+    `turn` is the index of the user turn that is answered, `turn_ends` what ends a reply to it.
     `notices` say what one would not expect of it.
     """
 
     ids: PromptIds
     forced: tuple[int, ...]
     turn: int
-    ends: TurnEnds
+    turn_ends: TurnEnds
     notices: tuple[str, ...] = ()
 
     @property
@@ -70,7 +70,7 @@ class ReplyProgress:
         """Add the next token with its numbers, and look for `stops` and those of its prompt."""
         self.tokens.append(token)
         self.numbers.append(numbers)
-        stops = (*stops, *self.prompt.ends.texts)
+        stops = (*stops, *self.prompt.turn_ends.texts)
         if not stops:
             return
         if self._search is None:

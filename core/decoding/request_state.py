@@ -81,10 +81,10 @@ class RequestState:
         pair: Pair,
         replies: Sequence[Reply],
         controls: Controls,
-        ends: TurnEnds,
+        turn_ends: TurnEnds,
         length: int | None = None,
     ) -> None:
-        """`ends`: what ends a lane by itself; `length` is a fixed one, in tokens."""
+        """`turn_ends`: what ends a lane by itself; `length` is a fixed one, in tokens."""
         self.pair = pair
         self.lanes = [LaneProgress(reply.id, reply.forced) for reply in replies]
         self.controls = controls
@@ -92,8 +92,8 @@ class RequestState:
         self.tokens: list[int] = []
         """The last collected token of every lane."""
         self._said: list[list[int]] = [[] for _ in replies]
-        self._ends = ends.ids
-        self._stop = () if replies[0].raw else ends.texts
+        self._ends = turn_ends.ids
+        self._stop = () if replies[0].raw else turn_ends.texts
         self._length = length
         self._sampling = [reply.sampling for reply in replies]
         self._prompt = max(len(replies[0].prompt.before), len(replies[0].prompt.after))

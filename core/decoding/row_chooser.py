@@ -51,7 +51,7 @@ class RowChooser:
             reply.add(self._pair.token_bytes, token, row[1:size], self._stop)
             count = reply.index
             reply.finish = ending(
-                reply.stop is not None or token in reply.prompt.ends.ids,
+                reply.stop is not None or token in reply.prompt.turn_ends.ids,
                 self._limit - count,
                 self._pair.context - reply.prompt.length - count,
             )

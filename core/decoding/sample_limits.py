@@ -103,8 +103,8 @@ def _asked(
     begin = begun_ids(pair, chat, ids, prompt.begin, longest, special=special)
     limits.check(pair, ids, begin)
     turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
-    ends = request.ends or pair.turn_ends
+    turn_ends = request.turn_ends or pair.turn_ends
     if prompt.raw:
-        ends = TurnEnds(ends.ids)
+        turn_ends = TurnEnds(turn_ends.ids)
     begun = PromptIds(ids.before + begin, ids.after + begin)
-    return AskedPrompt(begun, begin, turn, ends, notices)
+    return AskedPrompt(begun, begin, turn, turn_ends, notices)

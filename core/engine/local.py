@@ -216,14 +216,14 @@ class LocalEngine:
         replies: Sequence[Reply],
         forced: tuple[int, ...] = (),
         ahead: bool = True,
-        ends: TurnEnds | None = None,
+        turn_ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
         """Decode the lanes of one request from their records, which hold the prompt ids.
 
         Yields and raises as `batches` does, and LogitAmpError for ids that the
         pair does not have. Without `ahead` a command takes effect with the next
-        token on every device; with it, possibly with the one after. `ends` are those of the
-        session that the records are from; None: of this one.
+        token on every device; with it, possibly with the one after. `turn_ends` are those of
+        the session that the records are from; None: of this one.
         """
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
@@ -233,7 +233,7 @@ class LocalEngine:
         return self._answer(
             controls,
             [
-                (group, self._decoder.decode(group, controls, forced, ahead, ends))
+                (group, self._decoder.decode(group, controls, forced, ahead, turn_ends))
                 for group in groups.values()
             ],
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
-from logit_amp_chat.core.decoding.begun_replies import begun, notices
+from logit_amp_chat.core.decoding.begun_replies import begin_notices, begun
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
 from logit_amp_chat.core.models.chat_template import ChatTemplate
@@ -18,13 +19,11 @@ from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
-from logit_amp_chat.core.records import Message, PromptIds, Reply, TemplateValue
+from logit_amp_chat.core.records import Message, PromptIds, Reply, Variables
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
 
-OTHERWISE = "This prompt was recorded so; the same messages are rendered otherwise today."
-
-Variables = Mapping[str, TemplateValue]
+OTHERWISE = "This is the prompt as it was recorded; the same messages are rendered differently now."
 
 # As many as the longest mark and the spaces behind it may be spelled with.
 TOKENS_OF_A_MARK = 20
@@ -82,7 +81,7 @@ class PromptRenderer:
 
     def begun(self, request: Request, prompt: PromptIds) -> Request:
         """The request with all that its replies begin with as ids; raises as `begun` does."""
-        self.tell(notices(self._pair, request, prompt))
+        self.tell(begin_notices(self._pair, request, prompt))
         return begun(self._pair, self.chat(request.template), request, prompt)
 
     def recorded(self, reply: Reply, request: Request) -> Reply:
@@ -108,13 +107,12 @@ class PromptRenderer:
         before, after = chat.side_prompts(request.messages, request.raw, moment)
         given = begin_ids(
             chat,
-            self._pair.token_bytes,
             (*after.ids, *request.forced),
             request.begin,
             special=means_tokens(request.messages, raw=request.raw),
         )
         told = [*before.notices, *after.notices]
-        told += notices(self._pair, request, PromptIds(before.ids, after.ids))
+        told += begin_notices(self._pair, request, PromptIds(before.ids, after.ids))
         told += unknown_variables(self._pair.template, chat.variables)
         if not request.raw and (own := chat.own_words(request.messages, moment)):
             told.append(f"The chat template says of its own: {shortened(own)}")
@@ -131,20 +129,16 @@ class PromptRenderer:
 
     def _recorded_tokens(self, request: PromptRequest, recorded: PromptIds) -> PromptTokens:
         """The ids that a reply was prompted with, and what a rendering has to say of them."""
-        try:
+        with suppress(LogitAmpError):  # a template that refuses the messages
             rendered = self.tokens(replace(request, recorded=None))
-        except LogitAmpError:
-            notices: tuple[str, ...] = (OTHERWISE,)
-        else:
             ids = [[token.id for token in side] for side in (rendered.before, rendered.after)]
             if ids == [[*recorded.before], [*recorded.after]]:
                 return replace(rendered, given=self._described(request.forced))
-            notices = (OTHERWISE,)
         return PromptTokens(
             before=self._described(recorded.before),
             after=self._described(recorded.after),
             given=self._described(request.forced),
-            notices=notices,
+            notices=(OTHERWISE,),
         )
 
     def _described(self, ids: Sequence[int]) -> tuple[PromptToken, ...]:

@@ -16,7 +16,7 @@ from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
-from logit_amp_chat.core.transcripts.reply_parts import Part, is_thinking
+from logit_amp_chat.core.transcripts.reply_parts import Part, is_said, is_thinking
 
 # A folder or file in the title of a pair that was given as BEFORE → AFTER or BEFORE → + ADAPTER.
 _LOCAL = r"(?:~|\.{0,2})/"
@@ -108,7 +108,7 @@ def _spans(log: ReplyLog) -> Iterator[list[_Span]]:
     for index in range(len(log.steps)):
         found: list[_Span] = []
         for part, text in log.parts.spans(index):
-            if part.kind == "special" or (part.kind == "mark" and part.name in QUIET_MARKS):
+            if part.kind != "thinking" and not is_said(part):
                 after_thinking = after_thinking or part.name == "thinking"
                 continue
             thought = part.kind == "thinking"
@@ -120,10 +120,6 @@ def _spans(log: ReplyLog) -> Iterator[list[_Span]]:
         if not index and found and log.blank:
             found[0] = found[0]._replace(text=found[0].text[log.blank :])
         yield [_Span(found[0].thought if found else thought, said), *found] if said else found
-
-
-# What the marks around these say is said by the form in which their text is shown.
-QUIET_MARKS = ("thinking", "answer")
 
 
 class _Changes:

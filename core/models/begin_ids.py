@@ -17,7 +17,6 @@ CONTEXT = 64
 
 def begin_ids(
     chat: ChatTemplate,
-    token_bytes: TokenBytes,
     before: Sequence[int],
     text: str,
     *,
@@ -34,11 +33,11 @@ def begin_ids(
     said = Message(id="", parent=None, role="assistant", text=text, special=special)
     literal = [found.span() for found in chat.special_tokens.spelled_in(said)]
     wanted, found = text.encode(errors="replace"), []
-    for context in (_text_before(token_bytes, before), *ANCHORS):
+    for context in (_text_before(chat.token_bytes, before), *ANCHORS):
         ids = _following(chat, context, text, literal) if context else None
         if ids is None:
             continue
-        if b"".join(map(token_bytes.raw, ids)) == wanted:
+        if b"".join(map(chat.token_bytes.raw, ids)) == wanted:
             return ids
         found.append(ids)
     return found[0] if found else _encoded(chat, text, literal)

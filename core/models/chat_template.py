@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -29,7 +29,7 @@ from logit_amp_chat.core.models.template_variables import rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate, located
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
-from logit_amp_chat.core.records import Message, PromptIds, TemplateValue
+from logit_amp_chat.core.records import Message, PromptIds, Variables
 
 # For pairs that ship no chat template (GPT-2 and other plain base models).
 # What was sampled stands right behind the colon, as it did where it was.
@@ -63,7 +63,7 @@ class ChatTemplate:
     tokenizer: Tokenizer
     template: str | None
     system: tuple[str | None, str | None]
-    variables: Mapping[str, TemplateValue] = field(default_factory=dict)
+    variables: Variables = field(default_factory=dict)
     names: TokenBytes | None = None
     """The bytes of each id, where they are known already: a large vocabulary takes a second."""
 

@@ -30,23 +30,15 @@ class Placed:
     given: GivenIds
 
 
-def with_given(
-    ids: Sequence[int], offsets: Sequence[Range], given: Sequence[GivenIds]
-) -> tuple[tuple[int, ...], tuple[GivenIds, ...]]:
-    """The ids of a text with each given range replaced, and the ranges that could not be.
-
-    `ids` and `offsets` are a tokenization of the whole text (see `token_offsets`). A range whose
-    ends are not between two tokens is left as it was tokenized; one that begins within another
-    that was replaced is part of that. A token without characters at an end of a range stays.
-    """
-    found, left = placed(offsets, given)
-    return spliced(ids, [(one, one.given.ids) for one in found]), left
-
-
 def placed(
     offsets: Sequence[Range], given: Sequence[GivenIds]
 ) -> tuple[list[Placed], tuple[GivenIds, ...]]:
-    """Which tokens give way to given ids, in order, and the ranges that have no place."""
+    """Which tokens give way to given ids, in order, and the ranges that have no place.
+
+    `offsets` are those of the whole text (see `token_offsets`). A range whose ends are not
+    between two tokens has no place; one that begins within another that has one is part of that.
+    A token without characters at an end of a range stays.
+    """
     found: list[Placed] = []
     left: list[GivenIds] = []
     starts = [start for start, _ in offsets]

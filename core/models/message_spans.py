@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from itertools import accumulate, pairwise
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
-from logit_amp_chat.core.models.text_marks import unused_character
+from logit_amp_chat.core.models.text_marks import any_mark, mark_of, unused_character
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.records import Message
 
@@ -118,7 +117,7 @@ class _Search:
             rendered = self.chat.rendered(marked, self.system, self.moment)
         except LogitAmpError:  # the template does not accept a mark here
             return []
-        pattern = re.compile(f"{sign}([0-9]+){sign}")
+        pattern = any_mark(sign)
         if pattern.sub("", rendered) != text:
             return []
         return [_Mark(int(m[1]), m.start(), m.end()) for m in pattern.finditer(rendered)]
@@ -134,8 +133,8 @@ def _with_mark(message: Message, number: int, place: float, sign: str) -> Messag
     """The message with a mark inside the spaces at its ends: templates may strip these."""
     core = message.text.strip()
     at = len(_spaces(message.text)[0]) + int(len(core) * place)
-    mark = f"{sign}{number}{sign}"
-    return replace(message, text=message.text[:at] + mark + message.text[at:])
+    text = message.text[:at] + mark_of(number, sign) + message.text[at:]
+    return replace(message, text=text)
 
 
 def _positions(marks: Sequence[_Mark]) -> dict[int, int]:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.chat_template import ChatTemplate
-from logit_amp_chat.core.models.vocabulary import Tokenizer
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.turn_ends import TurnEnds
 
@@ -29,7 +28,7 @@ def template_end(chat: ChatTemplate) -> TurnEnds:
     except LogitAmpError:
         return TurnEnds()
     for behind in (alone, between if found else ""):
-        token = _special_token(chat.tokenizer, behind.lstrip())
+        token = _special_token(chat, behind.lstrip())
         if token is not None:
             return TurnEnds(frozenset({token}))
     # Blanks at its end belong to what a user says.
@@ -43,10 +42,8 @@ def _behind_answer(chat: ChatTemplate, messages: tuple[Message, ...]) -> str:
     return text.rpartition(ANSWER)[2] if ANSWER in text else ""
 
 
-def _special_token(tokenizer: Tokenizer, text: str) -> int | None:
+def _special_token(chat: ChatTemplate, text: str) -> int | None:
     """The special token that a text begins with."""
-    special = {
-        token.content: id for id, token in tokenizer.added_tokens_decoder.items() if token.special
-    }
-    found = [content for content in special if text.startswith(content)]
-    return special[max(found, key=len)] if found else None
+    control = chat.special_tokens.control
+    found = [token for token, spelling in control.items() if text.startswith(spelling)]
+    return max(found, key=lambda token: len(control[token]), default=None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from logit_amp_chat.core.records import TemplateValue
+from logit_amp_chat.core.records import Variables
 
 # A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
 # place: transformers keeps Hub templates away from our objects. This one formats a given moment.
@@ -25,7 +25,7 @@ UNPADDED = tuple(f"%-{c}" for c in "deHIjklmMSUVWy")
 
 
 def rendered_at(
-    moment: datetime, template: str, variables: Mapping[str, TemplateValue]
+    moment: datetime, template: str, variables: Variables
 ) -> tuple[str, dict[str, Any]]:
     """The template and all variables to render it with, so that its clock shows `moment`."""
     if "strftime_now" not in template:

@@ -25,6 +25,16 @@ def unused_character(texts: Iterable[str]) -> str:
     return next(chr(code) for code in PRIVATE_USE if chr(code) not in used)
 
 
+def mark_of(number: int, sign: str) -> str:
+    """A mark with its number between two signs."""
+    return f"{sign}{number}{sign}"
+
+
+def any_mark(sign: str) -> re.Pattern[str]:
+    """Finds marks; its first group is the number."""
+    return re.compile(f"{sign}([0-9]+){sign}")
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Characters [start, end) of the message of this number, from 0; at least one."""
@@ -72,7 +82,7 @@ def _located(
 ) -> list[tuple[Range, Part]] | None:
     """The places of all parts; None if every kind of mark changes the rendering."""
     sign = unused_character([text, *(m.text for m in messages)])
-    pattern = re.compile(f"{sign}([0-9]+){sign}")
+    pattern = any_mark(sign)
     for place in PLACES:
         try:
             rendered = render(_with_marks(messages, parts, place, sign))
@@ -86,14 +96,14 @@ def _located(
 def _with_marks(
     messages: Sequence[Message], parts: Sequence[Part], place: Place, sign: str
 ) -> list[Message]:
-    """The messages, with the number of every part between two signs at its place."""
+    """The messages, with a mark at the place of every part."""
     pieces: dict[int, list[str]] = {}
     done: dict[int, int] = {}  # characters of each message so far
     for number, part in enumerate(parts):
         said = messages[part.message].text
         at = part.start + place(said[part.start : part.end])
         start = done.get(part.message, 0)
-        pieces.setdefault(part.message, []).append(f"{said[start:at]}{sign}{number}{sign}")
+        pieces.setdefault(part.message, []).append(said[start:at] + mark_of(number, sign))
         done[part.message] = at
     marked = [*messages]
     for n, found in pieces.items():

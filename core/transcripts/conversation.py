@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from logit_amp_chat.core.prompts import system_prompt
@@ -19,8 +19,8 @@ from logit_amp_chat.core.records import (
     Reply,
     Session,
     Step,
-    TemplateValue,
     Title,
+    Variables,
 )
 from logit_amp_chat.core.sampling import Ends, Sampling
 from logit_amp_chat.core.transcripts.opening_log import NO_VARIABLES, OpeningLog, opening_key
@@ -252,7 +252,7 @@ class Conversation:
         path: tuple[int, ...],
         alpha: float,
         ends: Ends = "mix",
-        template: Mapping[str, TemplateValue] = NO_VARIABLES,
+        template: Variables = NO_VARIABLES,
     ) -> Opening | None:
         """What was measured after a path with the pair of the last session."""
         key = opening_key(path, alpha, ends, template, self.session)

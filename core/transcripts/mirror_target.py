@@ -129,15 +129,19 @@ class FolderTarget:
     def _check_file_system(self) -> None:
         """Raise MirrorError where the file system that was there is gone.
 
-        What were written then would fill the disk below it, and end with the machine.
+        What is written then would fill the disk below it, and be lost with the machine.
         """
         if self._device is None:
             return
-        there = next(one for one in (self.folder, *self.folder.absolute().parents) if one.exists())
-        if there.stat().st_dev != self._device:
+        if nearest(self.folder).stat().st_dev != self._device:
             raise MirrorError(
                 f"Cannot mirror to {self.title}: its file system is no longer mounted."
             )
+
+
+def nearest(folder: Path) -> Path:
+    """A folder that is there: this one, or the first above it."""
+    return next(one for one in (folder, *folder.absolute().parents) if one.exists())
 
 
 def _keep_another(path: Path, target: Path) -> None:

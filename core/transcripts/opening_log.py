@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from logit_amp_chat.core.records import Opening, Session, TemplateValue
+from logit_amp_chat.core.records import Opening, Session, Variables
 from logit_amp_chat.core.sampling import Ends
 
-NO_VARIABLES: Mapping[str, TemplateValue] = MappingProxyType({})
+NO_VARIABLES: Variables = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def opening_key(
     path: tuple[int, ...],
     alpha: float,
     ends: Ends,
-    template: Mapping[str, TemplateValue],
+    template: Variables,
     session: Session | None,
 ) -> tuple[object, ...]:
     """What tells what was measured of one message apart."""

@@ -27,11 +27,11 @@ class ReplayEngine(Engine, Protocol):
         replies: Sequence[Reply],
         forced: tuple[int, ...] = (),
         ahead: bool = True,
-        ends: TurnEnds | None = None,
+        turn_ends: TurnEnds | None = None,
     ) -> Iterator[Sequence[Event]]:
         """Decode the lanes that these records begin, from the prompts in them.
 
-        Without `ahead` an adjustment is in force with the next token on every device. `ends`
+        Without `ahead` an adjustment is in force with the next token on every device. `turn_ends`
         are those of the recorded session; None: of the engine's.
         """
 
@@ -160,9 +160,9 @@ def replay(engine: ReplayEngine, request: Sequence[ReplyLog]) -> list[ReplayResu
     lanes = {log.id: _Lane(log) for log in request}
     most = max(request, key=lambda log: len(log.steps))
     forced = tuple(step.token for step in most.steps[: most.reply.forced])
-    replies, ends = [log.reply for log in request], TurnEnds.of(request[0].session)
+    replies, turn_ends = [log.reply for log in request], TurnEnds.of(request[0].session)
     try:
-        for batch in engine.decode(replies, forced, ahead=False, ends=ends):
+        for batch in engine.decode(replies, forced, ahead=False, turn_ends=turn_ends):
             for event in batch:
                 if isinstance(event, Step | Finish):
                     lanes[event.reply].take(event)

@@ -176,11 +176,6 @@ class ReplyParts:
             if shown := piece[max(0, part.start - start) : part.end - start]:
                 yield part, shown
 
-    def part_at(self, index: int) -> int:
-        """The place in `parts` of what a step begins in, or would if it had characters."""
-        place = bisect_right(self.parts, self.starts[index], key=lambda part: part.start) - 1
-        return max(0, place)
-
     def steps_of(self, part: Part) -> range:
         """The steps that have characters of a part, which is not empty."""
         first = bisect_right(self.starts, part.start) - 1

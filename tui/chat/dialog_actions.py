@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.chat.settings import Settings, use_defaults
+from logit_amp_chat.core.chat.settings import ChatSettings, use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.tui.chat.action_host import ChatHost
@@ -58,7 +58,7 @@ class DialogActions(FileActions):
 
         session, live = self.session, self.session.live
 
-        def take(answer: Settings | None) -> None:
+        def take(answer: ChatSettings | None) -> None:
             if answer is None:
                 return
             if answer.sampling != session.sampling:
@@ -69,7 +69,7 @@ class DialogActions(FileActions):
             session.system, live.template = answer.system, dict(answer.template)
             self.view.refresh_status()
 
-        settings = Settings(session.sampling, session.system, live.template)
+        settings = ChatSettings(session.sampling, session.system, live.template)
         self.host.app.push_screen(SamplingScreen(settings), take)
 
     def profiles(self) -> None:
@@ -132,7 +132,7 @@ class DialogActions(FileActions):
         self.export_file(self.session.saved.recorder.path, "Write a message first.")
 
 
-def _changed(session: ChatSession, settings: Settings) -> str:
+def _changed(session: ChatSession, settings: ChatSettings) -> str:
     """What prompts are made with otherwise than before; "" for nothing."""
     system = settings.system != session.system
     if settings.template == session.live.template:

@@ -213,10 +213,9 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
 
 def _refused(detail: ErrorDetails) -> typer.BadParameter:
     """What pydantic found wrong with an option, in the words of someone who types it."""
-    from logit_amp_chat.core.api.chosen_profile import complaint
+    from logit_amp_chat.core.api.chosen_profile import complaint, field_of
 
-    name = next(part for part in reversed(detail["loc"]) if isinstance(part, str))
-    option = "--" + name.replace("_", "-")
+    option = "--" + field_of(detail).replace("_", "-")
     return typer.BadParameter(complaint(detail), param_hint=option)
 
 

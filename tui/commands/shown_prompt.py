@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.api.open_pair import OpenPair
-from logit_amp_chat.core.api.request import prompt_request
-from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.prompts import PromptToken, PromptTokens
 from logit_amp_chat.core.text import visible
@@ -31,14 +29,14 @@ def run(profile: Profile, request: Request, open_engine: Opener) -> int:
     finally:
         progress.done()
     with OpenPair(profile, engine) as pair:
-        for notice in pair.notices:
+        told = pair.notices
+        for notice in told:
             say(f"note: {notice}")
-        found = [e for e in engine.prompt(prompt_request(request)) if isinstance(e, PromptTokens)]
-    if not found:
-        raise LogitAmpError("The prompt was not rendered.")
-    for notice in found[0].notices:
-        say(f"note: {notice}")
-    put_safe(shown(found[0], Styles(wants_colour("auto"))))
+        prompt = pair.prompt_of(request)
+    for notice in prompt.notices:
+        if notice not in told:
+            say(f"note: {notice}")
+    put_safe(shown(prompt, Styles(wants_colour("auto"))))
     return 0
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -12,7 +10,7 @@ from textual.widgets import Input, Static
 
 from logit_amp_chat.core.config.template_line import read_template_line, template_line
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.records import TemplateValue
+from logit_amp_chat.core.records import TemplateValue, Variables
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.widgets.line_input import LineInput
 from logit_amp_chat.tui.widgets.text_field import TextField
@@ -55,7 +53,7 @@ class CheckedLine(Vertical):
 class TemplateField(CheckedLine):
     """The variables of the chat template."""
 
-    def __init__(self, variables: Mapping[str, TemplateValue]) -> None:
+    def __init__(self, variables: Variables) -> None:
         """Start from `variables`."""
         super().__init__("template", template_line(variables), "NAME=VALUE …")
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.types import CSSPathType
 from textual.widgets import Input, Static
 
-from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.number_format import MINUS, setting
 from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
 from logit_amp_chat.core.text import parsed
@@ -130,14 +130,14 @@ def _number(text: str) -> float | str:
     return text
 
 
-class SamplingScreen(Dialog[Settings]):
+class SamplingScreen(Dialog[ChatSettings]):
     """Asks for the numbers and what prompts are made with, all checked before they are taken."""
 
     CSS_PATH: ClassVar[CSSPathType] = ["base.tcss", "sampling.tcss"]
     heading = "Sampling and system prompt"
     keys = "tab next · enter accept · esc cancel"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ChatSettings) -> None:
         """Start from what is in force."""
         super().__init__()
         self._settings = settings
@@ -164,7 +164,7 @@ class SamplingScreen(Dialog[Settings]):
         if variables is None or system is None:
             (template if variables is None else empty).query_one(Input).focus()
             return
-        self.dismiss(Settings(sampling, system[0], variables))
+        self.dismiss(ChatSettings(sampling, system[0], variables))
 
     def _sampling(self) -> Sampling | None:
         """The numbers; None, and the first wrong one has the keyboard, where they are none."""

@@ -189,7 +189,7 @@ class Sweep:
             top=settings.top,
             time=self.folder.time,
             template=self.folder.template,
-            ends=TurnEnds.of(self.folder.contents.session),
+            turn_ends=TurnEnds.of(self.folder.contents.session),
         )
 
     def _rescores(self) -> Iterator[RescoreRequest]:

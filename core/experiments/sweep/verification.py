@@ -78,8 +78,8 @@ def _compared(
     forced, record = _record(folder, prompt, reply)
     first = folder.settings.amplify_first
     same, deviation = 0, 0.0
-    ends = TurnEnds.of(folder.contents.session)
-    for batch in engine.decode([record], forced, ahead=False, ends=ends):
+    turn_ends = TurnEnds.of(folder.contents.session)
+    for batch in engine.decode([record], forced, ahead=False, turn_ends=turn_ends):
         for event in batch:
             if isinstance(event, Finish) and event.error:
                 return Verified(reply=reply, same=same, problem=event.error)

@@ -200,7 +200,7 @@ def test_a_recorded_prompt_is_shown_as_it_was_and_not_rendered_anew(engine: Loca
     other = tokens(engine, replace(asked, recorded=cut))
     assert tuple(token.id for token in other.before) == cut.before
     assert other.notices == (
-        "This prompt was recorded so; the same messages are rendered otherwise today.",
+        "This is the prompt as it was recorded; the same messages are rendered differently now.",
     )
 
 

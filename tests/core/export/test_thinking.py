@@ -38,6 +38,12 @@ def test_a_document_has_the_thinking_apart() -> None:
     assert describe.passages(log(HARMONY)).__next__().thought == 2
 
 
+def test_a_header_that_was_cut_off_is_nothing_that_was_said() -> None:
+    cut = log(HARMONY[:9])
+    assert [one.text for one in describe.passages(cut)] == ["User asks a sum."]
+    assert cut.text == ""
+
+
 def test_markdown_folds_it() -> None:
     text = to_document(records(HARMONY), markdown=True)
     folded = "<details><summary>thinking, 2 tokens</summary>\n\n```text\nUser asks a sum.\n```"

@@ -22,7 +22,7 @@ def ids_of(tokenizer: Any, text: str) -> tuple[int, ...]:
 
 def given(tokenizer: Any, before: tuple[int, ...], text: str, **options: bool) -> tuple[int, ...]:
     chat = ChatTemplate(tokenizer, "{{ '<think>' }}", (None, None))
-    return begin_ids(chat, TokenBytes(tokenizer), before, text, **options)
+    return begin_ids(chat, before, text, **options)
 
 
 def spelled(tokenizer: Any, ids: tuple[int, ...]) -> str:

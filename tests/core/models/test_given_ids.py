@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.models.given_ids import GivenIds, with_given
+from collections.abc import Sequence
+
+from logit_amp_chat.core.models.given_ids import GivenIds, placed, spliced
+from logit_amp_chat.core.models.token_offsets import Range
 
 # "ab", "c", "de": three tokens of the text "abcde".
 IDS = (1, 2, 3)
 OFFSETS = ((0, 2), (2, 3), (3, 5))
+
+
+def with_given(
+    ids: Sequence[int], offsets: Sequence[Range], given: Sequence[GivenIds]
+) -> tuple[tuple[int, ...], tuple[GivenIds, ...]]:
+    """The ids with each given range replaced, and the ranges without a place."""
+    found, left = placed(offsets, given)
+    return spliced(ids, [(one, one.given.ids) for one in found]), left
 
 
 def test_the_tokens_of_a_range_are_replaced() -> None:

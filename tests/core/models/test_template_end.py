@@ -142,7 +142,8 @@ def test_so_do_those_that_are_sampled_side_by_side(engine: LocalEngine) -> None:
     found = sampled(list(engine.sample(request)))
     assert [found[name].finish for name in ("r0", "r1")] == ["stop", "length"]
     assert "e" not in found["r0"].text
-    before = replace(request, ends=TurnEnds(frozenset({END})))  # a sweep that was begun without
+    # as of a sweep that was begun without the text
+    before = replace(request, turn_ends=TurnEnds(frozenset({END})))
     assert sampled(list(engine.sample(before)))["r0"].finish == "length"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.command import CommandList
 
-from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
@@ -32,7 +32,7 @@ async def test_sampling_and_system_prompt_are_taken_over(tmp_path: Path) -> None
         await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
         assert isinstance(chat.app.screen, SamplingScreen)
         chat.app.screen.dismiss(
-            Settings(Sampling(temperature=0.0), "Be brief.", {"thinking": False})
+            ChatSettings(Sampling(temperature=0.0), "Be brief.", {"thinking": False})
         )
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert "T 0" in text_of(chat.screen.view.alpha_bar)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.sampling import Sampling
 from tests.tui.chat_driver import Chat, open_chat, text_of
@@ -76,7 +76,7 @@ async def use(chat: Chat, sampling: Sampling, system: str | None) -> None:
 
     await chat.press("f7")
     await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
-    chat.app.screen.dismiss(Settings(sampling, system))
+    chat.app.screen.dismiss(ChatSettings(sampling, system))
     await chat.until(lambda: chat.app.screen is chat.screen)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from textual.widgets import Input
 
-from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.tui.dialogs.note import NameScreen
@@ -266,7 +266,7 @@ class Shown(RuleBasedStateMachine):
         await chat.press("f7")
         await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
         assert isinstance(chat.app.screen, SamplingScreen)
-        chat.app.screen.dismiss(Settings(sampling, system))
+        chat.app.screen.dismiss(ChatSettings(sampling, system))
         await chat.until(lambda: chat.app.screen is chat.screen)
         await chat.frame()
 

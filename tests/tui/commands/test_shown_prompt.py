@@ -51,6 +51,16 @@ def test_sides_that_differ_are_shown_each_and_so_is_what_replies_begin_with(
     assert err.endswith("note: a date was added\n")
 
 
+def test_a_notice_of_the_pair_is_not_said_again(
+    engine: ScriptedEngine, pair: str, capsys: Capture
+) -> None:
+    notices = ("the head is in 16 bit", "a date was added")
+    engine.prompts = PromptTokens(before=(HI,), after=(HI,), notices=notices)
+    assert cli.run(command(pair)) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == ["note: the head is in 16 bit", "note: a date was added"]
+
+
 def test_hostile_text_is_visible(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
     hostile = PromptToken(1, "\x1b[31m\u202e", True), PromptToken(2, "\x9b", False)
     engine.prompts = PromptTokens(before=hostile, after=hostile)

@@ -16,7 +16,7 @@ from textual.widgets import Input, TextArea
 from logit_amp_chat.core.chat.openings import MessageOpenings
 from logit_amp_chat.core.chat.prefix import EditedReply
 from logit_amp_chat.core.chat.session import Draft
-from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.chat.turn_prompts import draft_prompts
 from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.core.records import Candidate, LogProbs
@@ -142,7 +142,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     ),
     "prompt": prompt,
     "raised_tokens": lambda folder: raised_tokens(),
-    "sampling": lambda folder: SamplingScreen(Settings(Sampling(), "You are terse.")),
+    "sampling": lambda folder: SamplingScreen(ChatSettings(Sampling(), "You are terse.")),
     "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input, Static
 
-from logit_amp_chat.core.chat.settings import Settings
+from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.number_format import setting
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.dialogs.prompt_fields import NoSystem, SystemPrompt, TemplateField
@@ -38,14 +38,14 @@ def test_every_field_of_sampling_is_asked_for() -> None:
 
 
 async def test_enter_alone_changes_nothing() -> None:
-    app = Host(SamplingScreen(Settings(DEFAULT, "Be terse.")))
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, "Be terse.")))
     async with app.run_test() as pilot:
         await pilot.press("enter")
-        await until(pilot, lambda: app.answer == Settings(DEFAULT, "Be terse."))
+        await until(pilot, lambda: app.answer == ChatSettings(DEFAULT, "Be terse."))
 
 
 async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
-    app = Host(SamplingScreen(Settings(DEFAULT, None)))
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, None)))
     async with app.run_test() as pilot:
         for typed in ("1", "1", "40", "0.05", "0", "after", "64", "123456789012"):
             await pilot.press(*typed, "tab")
@@ -70,22 +70,22 @@ async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
         dry_breakers=("\n", "a|b"),
         penalize="all",
     )
-    assert app.answer == Settings(sampling, "Be kind.\nBe brief.", {"thinking": False})
+    assert app.answer == ChatSettings(sampling, "Be kind.\nBe brief.", {"thinking": False})
 
 
 async def test_a_blank_system_prompt_is_none() -> None:
-    app = Host(SamplingScreen(Settings(DEFAULT, "Be terse.")))
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, "Be terse.")))
     async with app.run_test() as pilot:
         app.screen.query_one(SystemPrompt).load_text("  \n")
         await pilot.press("enter")
-        await until(pilot, lambda: app.answer == Settings(DEFAULT, None))
+        await until(pilot, lambda: app.answer == ChatSettings(DEFAULT, None))
 
 
 @pytest.mark.parametrize("size", [(40, 12), (60, 15)])
 async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
     size: tuple[int, int],
 ) -> None:
-    app = Host(SamplingScreen(Settings(DEFAULT, "1.\n2.\n3.\n4.\n5.\n6.")))
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, "1.\n2.\n3.\n4.\n5.\n6.")))
     async with app.run_test(size=size) as pilot:
         for name in MEANING:
             assert f"{name.replace('_', ' ')} {shown(name)}".strip() in app.words
@@ -120,7 +120,7 @@ async def test_tab_goes_through_all_fields_where_there_is_no_room_for_them(
     ],
 )
 async def test_a_wrong_number_is_refused_at_its_field(name: str, typed: str, said: str) -> None:
-    app = Host(SamplingScreen(Settings(DEFAULT, None)))
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, None)))
     async with app.run_test() as pilot:
         wrong = field(app, name)
         hint = wrong.query_one(".hint", Static)
@@ -141,14 +141,14 @@ async def test_a_wrong_number_is_refused_at_its_field(name: str, typed: str, sai
 async def test_no_system_prompt_is_the_templates_own_or_none(
     system: str | None, typed: str, taken: str | None
 ) -> None:
-    app = Host(SamplingScreen(Settings(DEFAULT, system)))
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, system)))
     async with app.run_test() as pilot:
         app.screen.query_one(SystemPrompt).load_text("")
         empty = app.screen.query_one(NoSystem).query_one(Input)
         assert empty.value == ("none" if system == "" else "own")
         empty.value = typed
         await pilot.press("enter")
-        await until(pilot, lambda: app.answer == Settings(DEFAULT, taken))
+        await until(pilot, lambda: app.answer == ChatSettings(DEFAULT, taken))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_no_system_prompt_is_the_templates_own_or_none(
 async def test_what_prompts_cannot_be_made_with_is_refused_at_its_field(
     kind: type[TemplateField | NoSystem], typed: str, said: str
 ) -> None:
-    app = Host(SamplingScreen(Settings(DEFAULT, None, {"thinking": True})))
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, None, {"thinking": True})))
     async with app.run_test() as pilot:
         field = app.screen.query_one(kind).query_one(Input)
         usual, field.value = field.value, typed
@@ -173,4 +173,4 @@ async def test_what_prompts_cannot_be_made_with_is_refused_at_its_field(
         field.value = usual
         await pilot.pause()
         await pilot.press("enter")
-        await until(pilot, lambda: app.answer == Settings(DEFAULT, None, {"thinking": True}))
+        await until(pilot, lambda: app.answer == ChatSettings(DEFAULT, None, {"thinking": True}))
