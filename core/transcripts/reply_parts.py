@@ -279,7 +279,7 @@ class ReplyParts:
             self._channels = True
             if len(self.parts) == 1 and _RECIPIENT_FIRST.fullmatch(self.text(0, start)):
                 self._cut(0)
-                self._put("mark", 0)
+                self.parts.append(Part("mark", 0, start))
                 self._header = 0
         if self._channels and piece in _IN_HEADERS:
             self._header = start if self._header is None else self._header
