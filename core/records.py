@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -32,6 +33,11 @@ Nats = Annotated[float, NullAs(math.inf)]
 """A divergence; an infinite one is null in JSON."""
 TemplateValue = str | bool | int | float | None
 """What a variable of a chat template may be set to."""
+
+
+def told_apart(variables: Mapping[str, TemplateValue]) -> frozenset[tuple[str, str]]:
+    """What tells variables of a template apart: 1, 1.0 and true are equal, but written apart."""
+    return frozenset((name, repr(value)) for name, value in variables.items())
 
 
 def new_id(prefix: str) -> str:

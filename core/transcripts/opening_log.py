@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from logit_amp_chat.core.records import Opening, Session, TemplateValue
+from logit_amp_chat.core.records import Opening, Session, TemplateValue, told_apart
 from logit_amp_chat.core.sampling import Ends
 
 NO_VARIABLES: Mapping[str, TemplateValue] = MappingProxyType({})
@@ -34,8 +34,7 @@ def opening_key(
     session: Session | None,
 ) -> tuple[object, ...]:
     """What tells what was measured of one message apart."""
-    variables = tuple(sorted((name, repr(value)) for name, value in template.items()))
-    return path, alpha, ends, variables, measured_with(session)
+    return path, alpha, ends, told_apart(template), measured_with(session)
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:

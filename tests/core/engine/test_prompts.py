@@ -113,6 +113,16 @@ def test_variables_of_a_request_replace_those_of_the_profile(engine: LocalEngine
     assert text(tokens(engine, none))[1] == "03 Feb 2026<|user|>Hi<|end|><|assistant|>"
 
 
+def test_variables_that_are_equal_and_written_otherwise_are_others(engine: LocalEngine) -> None:
+    """`True == 1 == 1.0` in Python, and a template writes each as it is."""
+    for value in (True, 1, 1.0):
+        reply, *_ = replies([*engine.generate(ask(template={"date_string": value}))])
+        shown = tokens(engine, PromptRequest(messages=(QUESTION,), template={"date_string": value}))
+        assert text(shown)[1].startswith(f"{value}<|user|>")
+        assert reply.prompt.after == tuple(token.id for token in shown.after)
+        assert repr(reply.template) == repr({"date_string": value})
+
+
 def test_replies_record_what_their_prompt_was_rendered_with(engine: LocalEngine) -> None:
     time = "2026-02-03T04:05:06+00:00"
     usual = replies([*engine.generate(ask(time=time))])
