@@ -203,8 +203,8 @@ class ReplyParts:
     @property
     def settled(self) -> int:
         """How many characters are what they are for good: the last ones may begin a mark."""
-        if self._channels or not self.parts:
-            return self.length
+        if self._channels or not self.parts:  # what follows a header's begin may be no header
+            return self.length if self._header is None else self._header
         start = max(self.parts[-1].start, self.length - LONGEST_MARK)
         tail = self.text(start, self.length)
         for begin in range(len(tail)):
