@@ -214,6 +214,21 @@ def test_a_recorded_prompt_is_shown_as_it_was_and_not_rendered_anew(engine: Loca
     )
 
 
+def test_a_reply_may_have_the_prompt_of_another(engine: LocalEngine) -> None:
+    """A lane with messages of its own is prompted with these."""
+    given = PromptIds(before=(5, 6), after=(7, 8, 9))
+    other = Lane(reply="c", name="c", alpha=0.0, messages=(replace(QUESTION, text="Ho"),))
+    asked = ask(prompt=given)
+    events = [*engine.generate(replace(asked, lanes=(*asked.lanes, other)))]
+    own = tokens(engine, PromptRequest(messages=other.messages or ()))
+    assert [reply.prompt.after for reply in replies(events)] == [
+        given.after,
+        given.after,
+        tuple(token.id for token in own.after),
+    ]
+    assert replies(events)[0].prompt == given
+
+
 def test_a_character_of_several_tokens_is_shown_where_it_is_complete(engine: LocalEngine) -> None:
     text = "水獺 🦦"
     request = PromptRequest(messages=(replace(QUESTION, text=text),), raw=True)
