@@ -239,7 +239,11 @@ def variables(log: ReplyLog) -> str:
 def own_variables(log: ReplyLog) -> str:
     """The same where they are not those of the profile that it was made with, else ""."""
     usual = log.session.profile.get("template") if log.session else None
-    return "" if log.reply.raw or told_apart(log.reply.template) == told_apart(usual or {}) else variables(log)
+    return (
+        ""
+        if log.reply.raw or told_apart(log.reply.template) == told_apart(usual or {})
+        else variables(log)
+    )
 
 
 def note(state: Conversation, note: Note) -> str:

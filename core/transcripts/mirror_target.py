@@ -142,7 +142,6 @@ class FolderTarget:
                 f"Cannot mirror to {self.title}: its file system is no longer mounted."
             )
 
-
     def _check_is_another(self, path: Path, target: Path) -> None:
         """Raise MirrorError where a file is to be mirrored to itself.
 
