@@ -239,11 +239,9 @@ def variables(log: ReplyLog) -> str:
 def own_variables(log: ReplyLog) -> str:
     """The same where they are not those of the profile that it was made with, else ""."""
     usual = log.session.profile.get("template") if log.session else None
-    return (
-        ""
-        if log.reply.raw or told_apart(log.reply.template) == told_apart(usual or {})
-        else variables(log)
-    )
+    usual = usual if isinstance(usual, dict) else {}  # an untrusted file may have anything there
+    alike = told_apart(log.reply.template) == told_apart(usual)
+    return "" if log.reply.raw or alike else variables(log)
 
 
 def note(state: Conversation, note: Note) -> str:
