@@ -66,7 +66,8 @@ class Request:
     those of the reply, but for `begin` where it `edits` one. That is recorded with the reply.
     `top` candidates of each kind go into every step. `time` is the moment that a template
     may write, as records have it; None: when the session was opened. `template` are the
-    variables that it gets; None: the profile's.
+    variables that it gets; None: the profile's. `prompt` are the ids of `messages` where these
+    are not to be rendered anew: those of a reply that others are compared with.
 
     Lanes with the same messages are decoded together, those with different
     messages one group after the other; lanes with the same seed share their noise.
@@ -82,6 +83,7 @@ class Request:
     template: Variables | None = None
     begin: str = ""
     edits: str | None = None
+    prompt: PromptIds | None = None
 
     @property
     def turn(self) -> int:

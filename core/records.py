@@ -37,6 +37,11 @@ Variables = Mapping[str, TemplateValue]
 """The variables of a chat template besides the messages."""
 
 
+def told_apart(variables: Mapping[str, TemplateValue]) -> frozenset[tuple[str, str]]:
+    """What tells variables of a template apart: 1, 1.0 and true are equal, but written apart."""
+    return frozenset((name, repr(value)) for name, value in variables.items())
+
+
 def new_id(prefix: str) -> str:
     """A short id that is unique across the files of a machine."""
     return f"{prefix}-{secrets.token_hex(5)}"

@@ -11,11 +11,17 @@ from logit_amp_chat.core.turn_ends import TurnEnds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplePrompt:
-    """What is answered: the messages of a `Request`, and the text that every reply begins with."""
+    """What is answered: the messages of a `Request`, and the text that every reply begins with.
+
+    `ids` are those of all this where they are not to be rendered anew; the last `forced` of them
+    are the text's. A sweep that goes on has the prompt that it began with.
+    """
 
     messages: tuple[Message, ...]
     begin: str = ""
     raw: bool = False
+    ids: PromptIds | None = None
+    forced: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,5 +77,12 @@ def _decode_from(
     alpha = session.alpha if lane == "amplified" else log.reply.alpha
     sampling = sampling.model_copy(update={"seed": seed})
     previous = session.conversation.previous(log.id)
-    own, template = {lane: alpha}, log.reply.template
-    return session.answer_from(parent, prefix, sampling, own, previous, template=template)
+    return session.answer_from(
+        parent,
+        prefix,
+        sampling,
+        {lane: alpha},
+        previous,
+        template=log.reply.template,
+        prompt=session.prompt_of(log),
+    )

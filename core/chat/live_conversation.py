@@ -30,6 +30,7 @@ from logit_amp_chat.core.records import (
     Change,
     Finish,
     Opening,
+    PromptIds,
     Reply,
     Step,
     TemplateValue,
@@ -131,13 +132,14 @@ class LiveConversation:
         *,
         raw: bool = False,
         template: Variables | None = None,
+        prompt: PromptIds | None = None,
     ) -> PendingRequest:
         """Have the message `leaf` answered in `lanes`, each at its α, beginning with `prefix`.
 
         A lane goes on from the reply that `continued` has for it, else from the one
         that the message was said to. With `raw`, and where the message was answered so before,
         it is a text to continue, without a chat template. `template` are the variables of
-        another reply's prompt (default: those in force).
+        another reply's prompt (default: those in force), `prompt` its ids, not to be rendered anew.
         """
         asked = [self._lane(leaf, name, lanes[name], continued) for name in lanes]
         request = Request(
@@ -151,6 +153,7 @@ class LiveConversation:
             raw=raw or self.saved.conversation.is_raw(leaf),
             time=self.saved.conversation.began,
             template=self.template if template is None else template,
+            prompt=prompt,
         )
         return self._send(request)
 

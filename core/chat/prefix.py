@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -35,13 +36,15 @@ class EditedReply:
     def __init__(self, log: ReplyLog) -> None:
         self.log = log
         stream = ReplyText()
-        self._pieces = [editable(stream.add(step)) for step in log.steps]
+        self._stop = _stop(log)
+        said = [_before(self._stop, log, n, stream.add(step)) for n, step in enumerate(log.steps)]
+        self._pieces = [editable(piece) for piece in said]
         self._blank = " " * log.blank
         """What separates the first word from the prompt; it is not shown."""
         if log.blank:
             self._pieces[0] = self._pieces[0][log.blank :]
-        whole = "".join(self._pieces) + editable(stream.finish())
-        self.text = whole[: len(whole) - _stopped(log)]
+        rest = "" if self._stop is not None else editable(stream.finish())
+        self.text = "".join(self._pieces) + rest
         """The text to edit: without special tokens, a stop string, and what no editor can hold."""
 
     def prefix(self, text: str) -> Prefix:
@@ -70,12 +73,15 @@ class EditedReply:
 
     @property
     def _end(self) -> int:
-        """The number of steps before the end of the turn, which no reply goes on from."""
+        """The number of steps before the end of the turn or a stop string: none goes on from it."""
         log = self.log
         ends = set(log.session.end_of_turn if log.session else ())
         if log.finish is not None and log.finish.reason == "stop":
             ends |= _specials(log.steps[-1:])  # an older file does not name them
-        return next((n for n, step in enumerate(log.steps) if step.token in ends), len(log.steps))
+        last = len(log.steps)
+        if self._stop is not None:  # its first character may be in the middle of a token
+            last = bisect_right(log.parts.starts, self._stop) - 1
+        return next((n for n, step in enumerate(log.steps[:last]) if step.token in ends), last)
 
     def _unchanged(self, text: str) -> tuple[int, str]:
         """The number of steps whose text `text` begins with, and what follows."""
@@ -89,10 +95,15 @@ class EditedReply:
         return kept, text[place:]
 
 
-def _stopped(log: ReplyLog) -> int:
-    """How many characters at the end are a stop string, with what its last token has behind it."""
+def _stop(log: ReplyLog) -> int | None:
+    """The character of the reply's whole text where the stop string begins that ended it."""
     parts = (part for part in log.parts.parts if (part.kind, part.name) == ("special", "stop"))
-    return next((log.parts.length - part.start for part in parts), 0)
+    return next((part.start for part in parts), None)
+
+
+def _before(stop: int | None, log: ReplyLog, step: int, piece: str) -> str:
+    """What a step's text has before the character `stop`."""
+    return piece if stop is None else piece[: max(0, stop - log.parts.starts[step])]
 
 
 def _specials(steps: Sequence[Step]) -> set[int]:

@@ -17,7 +17,7 @@ from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
-from logit_amp_chat.core.records import Message, Reply, Session, Variables, now
+from logit_amp_chat.core.records import Message, PromptIds, Reply, Session, Variables, now
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
@@ -248,7 +248,13 @@ class ChatSession:
         continued = self._continued(conversation.previous(log.id))
         prefix = Prefix(log.forced, edits=log.reply.edits)
         self.live.ask(
-            parent, missing, log.reply.sampling, prefix, continued, template=log.reply.template
+            parent,
+            missing,
+            log.reply.sampling,
+            prefix,
+            continued,
+            template=log.reply.template,
+            prompt=self.prompt_of(log),
         )
         kept, end = conversation.kept(parent), conversation.leaf  # looking changes neither
         nodes = (kept.id if kept else None, end)
@@ -259,6 +265,13 @@ class ChatSession:
         """Whether the loaded pair is the one that a reply was made with."""
         opened = self.live.opened
         return opened is not None and measured_with(log.session) == measured_with(opened.session)
+
+    def prompt_of(self, log: ReplyLog) -> PromptIds | None:
+        """The ids a reply was prompted with, for others that are to be compared with it.
+
+        None where these answer another pair's reply, or not from its history.
+        """
+        return log.reply.prompt if self.can_compare(log) and log.reply.follows is None else None
 
     def keep(self, log: ReplyLog) -> None:
         """Make a lane's reply the history: what is said next continues it, in every lane."""
@@ -277,12 +290,13 @@ class ChatSession:
         *,
         raw: bool = False,
         template: Variables | None = None,
+        prompt: PromptIds | None = None,
     ) -> bool:
         """Begin as given in one lane, or in all that are compared; that is the history.
 
         `own` is the lane with its α, `previous` the reply that it continues. With `raw` what is
-        given is a text, without a chat template; `template` are another reply's variables.
-        False where nothing can be asked.
+        given is a text, without a chat template; `template` are another reply's variables,
+        `prompt` its ids. False where nothing can be asked.
         """
         if not self.live.can_ask:
             return False
@@ -293,7 +307,7 @@ class ChatSession:
         self.conversation.leaf = parent
         lanes = self.lanes if self.comparing else own
         pending = self.live.ask(
-            parent, lanes, sampling, prefix, continued, raw=raw, template=template
+            parent, lanes, sampling, prefix, continued, raw=raw, template=template, prompt=prompt
         )
         self._history = tuple(pending.replies("amplified" if self.comparing else lane))
         return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
-from logit_amp_chat.core.records import Variables
+from logit_amp_chat.core.records import Variables, told_apart
 from logit_amp_chat.core.sampling import Sampling
 
 
@@ -40,5 +40,5 @@ def prefer_profile(session: ChatSession) -> None:
         session.sampling = profile.sampling
     if recorded is None or profile.system != recorded.system:
         session.system = profile.system
-    if recorded is None or profile.template != recorded.template:
+    if recorded is None or told_apart(profile.template) != told_apart(recorded.template):
         session.live.template = dict(profile.template)

@@ -206,6 +206,8 @@ class TurnSweep:
         assert self._sweep is not None
         self.check_pair()
         self._request, failed = next(self._requests, None), self._sweep.failed
+        if isinstance(self._request, SampleRequest):
+            self._request = self._with_replies(self._request)
         if self._request is not None:
             self._measured |= isinstance(self._request, RescoreRequest)
             self.session.live.ask_samples(self._request, self._save, self._take)
@@ -215,6 +217,13 @@ class TurnSweep:
             self._end(f"{len(failed):,} replies could not be sampled: {failed[0].why}")
         else:
             self._begin_run()  # it was interrupted before anything had begun
+
+    def _with_replies(self, request: SampleRequest) -> SampleRequest:
+        """The request with earlier replies as the ids that were said, as the chat has them."""
+        messages = self.session.conversation.prompt(self.message)
+        if prompt_of(self.session, self.message).key != self.folder.prompts[0].key:
+            return request  # this chat is another one
+        return replace(request, prompts=(replace(request.prompts[0], messages=messages),))
 
     def _is_interrupted(self) -> bool:
         """Whether replies that were to be measured were not."""

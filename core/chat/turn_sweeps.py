@@ -125,6 +125,7 @@ class TurnSweeps:
             Prefix(reply.tokens),
             raw=sweep.folder.prompts[0].raw,
             template=sweep.folder.template,
+            prompt=sweep.folder.contents.ids.get(sweep.folder.prompts[0].id),
         )
         where = f"From a sweep: {lane_title(reply.alpha)}, number {reply.n + 1}, {sweep.path.name}."
         self._kept |= dict.fromkeys(pending.replies("amplified"), where)

@@ -20,7 +20,7 @@ from logit_amp_chat.core.sampling import Sampling
 
 # As in the original: longer repetitions count as this long.
 LONGEST = 50
-# In nats: a penalty beyond this makes no further difference, and fp32 would overflow.
+# A penalty beyond this makes no further difference, and fp32 would overflow or vanish.
 HIGHEST = 1e30
 
 
@@ -36,7 +36,9 @@ class Penalties:
     @classmethod
     def of(cls, sampling: Sampling) -> Penalties | None:
         """None where all are off."""
-        repetition = None if sampling.repetition_penalty == 1 else sampling.repetition_penalty
+        repetition = None
+        if sampling.repetition_penalty != 1:
+            repetition = min(max(sampling.repetition_penalty, 1 / HIGHEST), HIGHEST)
         dry = None
         if sampling.dry_multiplier > 0:
             dry = Dry(

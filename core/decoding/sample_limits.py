@@ -96,15 +96,24 @@ def _check_seed(reply: str, seed: int) -> None:
 def _asked(
     pair: Pair, chat: ChatTemplate, request: SampleRequest, prompt: SamplePrompt, moment: datetime
 ) -> AskedPrompt:
-    before, after = chat.side_prompts(prompt.messages, prompt.raw, moment)
-    ids, notices = PromptIds(before.ids, after.ids), (*before.notices, *after.notices)
-    longest = request.sampling.max_new_tokens
-    special = means_tokens(prompt.messages, raw=prompt.raw)
-    begin = begun_ids(pair, chat, ids, prompt.begin, longest, special=special)
-    limits.check(pair, ids, begin)
+    begun, begin, notices = _begun(pair, chat, request, prompt, moment)
+    limits.check(pair, begun, ())
     turn = Request(messages=prompt.messages, lanes=(), sampling=request.sampling).turn
     turn_ends = request.turn_ends or pair.turn_ends
     if prompt.raw:
         turn_ends = TurnEnds(turn_ends.ids)
-    begun = PromptIds(ids.before + begin, ids.after + begin)
     return AskedPrompt(begun, begin, turn, turn_ends, notices)
+
+
+def _begun(
+    pair: Pair, chat: ChatTemplate, request: SampleRequest, prompt: SamplePrompt, moment: datetime
+) -> tuple[PromptIds, tuple[int, ...], tuple[str, ...]]:
+    """The ids of a prompt with those of its replies' begin at their end, these, and notices."""
+    if prompt.ids is not None:
+        return prompt.ids, prompt.ids.after[len(prompt.ids.after) - prompt.forced :], ()
+    before, after = chat.side_prompts(prompt.messages, prompt.raw, moment)
+    ids, longest = PromptIds(before.ids, after.ids), request.sampling.max_new_tokens
+    special = means_tokens(prompt.messages, raw=prompt.raw)
+    begin = begun_ids(pair, chat, ids, prompt.begin, longest, special=special)
+    begun = PromptIds(ids.before + begin, ids.after + begin)
+    return begun, begin, (*before.notices, *after.notices)

@@ -195,7 +195,7 @@ class LocalEngine:
             score = self._decoder.score(scored, controls, request.tokens)
             return self._answer(controls, [(scored, score)])
         prompts = {
-            messages: self._prompt(messages, request)
+            messages: self._prompt_of(messages, request)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
         }
         request = self._prompts.begun(request, prompts[request.messages_of(request.lanes[0])])
@@ -205,6 +205,11 @@ class LocalEngine:
         ]
         recorded = [self._prompts.recorded(reply, request) for reply in replies]
         return self.decode(recorded, request.forced)
+
+    def _prompt_of(self, messages: Sequence[Message], request: Request) -> PromptIds:
+        """The ids that are given for the request's own messages, else those of a rendering."""
+        given = request.prompt if messages == request.messages else None
+        return given or self._prompt(messages, request)
 
     def _prompt(self, messages: Sequence[Message], request: Request | OpeningsRequest) -> PromptIds:
         return self._prompts.ids(

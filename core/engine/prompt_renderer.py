@@ -19,7 +19,7 @@ from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
-from logit_amp_chat.core.records import Message, PromptIds, Reply, Variables
+from logit_amp_chat.core.records import Message, PromptIds, Reply, Variables, told_apart
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
 
@@ -50,9 +50,9 @@ class PromptRenderer:
 
     def chat(self, variables: Variables | None = None) -> ChatTemplate:
         """The template with the variables of a request; None: those of the profile."""
-        if variables is None or variables == self._chat.variables:
+        if variables is None or told_apart(variables) == told_apart(self._chat.variables):
             return self._chat
-        if variables != self._latest.variables:
+        if told_apart(variables) != told_apart(self._latest.variables):
             self.tell([*unknown_variables(self._pair.template, variables)])
             self._latest = replace(self._chat, variables=dict(variables))
         return self._latest

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from logit_amp_chat.core.config.template_line import template_line
 from logit_amp_chat.core.lanes import lane_heading, lane_title
 from logit_amp_chat.core.number_format import count, setting, signed, which
-from logit_amp_chat.core.records import Message, Note, Session, SideInfo
+from logit_amp_chat.core.records import Message, Note, Session, SideInfo, told_apart
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
@@ -235,7 +235,9 @@ def variables(log: ReplyLog) -> str:
 def own_variables(log: ReplyLog) -> str:
     """The same where they are not those of the profile that it was made with, else ""."""
     usual = log.session.profile.get("template") if log.session else None
-    return "" if log.reply.raw or log.reply.template == (usual or {}) else variables(log)
+    usual = usual if isinstance(usual, dict) else {}  # an untrusted file may have anything there
+    alike = told_apart(log.reply.template) == told_apart(usual)
+    return "" if log.reply.raw or alike else variables(log)
 
 
 def note(state: Conversation, note: Note) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from logit_amp_chat.core.records import told_apart
 from logit_amp_chat.core.transcripts.conversation import (
     Conversation,
     ReplyLog,
@@ -79,7 +80,7 @@ def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
     return (
         a.reply.seed == b.reply.seed
         and a.reply.sampling == b.reply.sampling
-        and a.reply.template == b.reply.template
+        and told_apart(a.reply.template) == told_apart(b.reply.template)
         and a.reply.forced == b.reply.forced
         and measured_with(a.session) == measured_with(b.session)
         and _same_given(a, b)

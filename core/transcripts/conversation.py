@@ -146,6 +146,7 @@ class Conversation:
         self._answers: defaultdict[str | None, list[ReplyLog]] = defaultdict(list)
         self._kept: dict[str | None, ReplyLog] = {}
         self._places: dict[str, str | None] = {}  # of a message: the reply that it follows
+        self._said_in: dict[str, Session | None] = {}  # of a message
         self._said_at: defaultdict[str | None, list[Message]] = defaultdict(list)
         self._openings: defaultdict[str | None, dict[object, OpeningLog]] = defaultdict(dict)
         for record in records:
@@ -181,6 +182,7 @@ class Conversation:
 
     def _add_message(self, message: Message) -> None:
         self.messages[message.id] = message
+        self._said_in[message.id] = self.session
         self._follows[message.parent].append(message)
         # Between two versions of a message the system prompt may have changed.
         place = message.parent
@@ -336,12 +338,14 @@ class Conversation:
         They have their ids, unless these are from another vocabulary than the last session's.
         """
         thread = list(self._ancestors(self.leaf if leaf is None else leaf, follows))
-        return tuple(
-            item
-            if isinstance(item, Message)
-            else item.as_message(with_ids=_same_vocabulary(item.session, self.session))
-            for item in reversed(thread)
-        )
+        return tuple(map(self._as_message, reversed(thread)))
+
+    def _as_message(self, item: Message | ReplyLog) -> Message:
+        said_in = item.session if isinstance(item, ReplyLog) else self._said_in.get(item.id)
+        known = _same_vocabulary(said_in, self.session)
+        if isinstance(item, ReplyLog):
+            return item.as_message(with_ids=known)
+        return item if known else replace(item, token_ids=None, thinks=False)
 
     # --- the current thread -----------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -23,6 +24,7 @@ TERMINATE_SECONDS = 0.5
 LAST_BYTES = 4096
 MOST_SAID = 200
 OFF = "off"
+PLACEHOLDER = re.compile(r"\{file\}|\{name\}")
 
 
 class MirrorError(TranscriptError):
@@ -116,6 +118,7 @@ class FolderTarget:
         try:
             self._check_file_system()
             target = self.folder / name
+            self._check_is_another(path, target)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._device is None:
                 self._device = self.folder.stat().st_dev
@@ -137,6 +140,14 @@ class FolderTarget:
             raise MirrorError(
                 f"Cannot mirror to {self.title}: its file system is no longer mounted."
             )
+
+    def _check_is_another(self, path: Path, target: Path) -> None:
+        """Raise MirrorError where a file is to be mirrored to itself.
+
+        Its writer goes on in what a copy would replace, and what it wrote would be lost.
+        """
+        if target.exists() and os.path.samestat(target.lstat(), path.lstat()):
+            raise MirrorError(f"Cannot mirror to {self.title}: the files are written there.")
 
 
 def nearest(folder: Path) -> Path:
@@ -225,7 +236,8 @@ class CommandTarget:
             raise MirrorError(f"Cannot mirror with {self.title}: {why}.") from error
 
     def _filled(self, path: Path, name: str) -> list[str]:
-        words = [word.replace("{file}", str(path)).replace("{name}", name) for word in self._words]
+        values = {"{file}": str(path), "{name}": name}
+        words = [PLACEHOLDER.sub(lambda it: values[it[0]], word) for word in self._words]
         return words if words != self._words else [*words, str(path)]
 
     def _run(self, words: list[str], said: IO[bytes], stop: threading.Event) -> None:

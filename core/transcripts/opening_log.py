@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from logit_amp_chat.core.records import Opening, Session, Variables
+from logit_amp_chat.core.records import Opening, Session, Variables, told_apart
 from logit_amp_chat.core.sampling import Ends
 
 NO_VARIABLES: Variables = MappingProxyType({})
@@ -33,8 +33,7 @@ def opening_key(
     session: Session | None,
 ) -> tuple[object, ...]:
     """What tells what was measured of one message apart."""
-    variables = tuple(sorted((name, repr(value)) for name, value in template.items()))
-    return path, alpha, ends, variables, measured_with(session)
+    return path, alpha, ends, told_apart(template), measured_with(session)
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:

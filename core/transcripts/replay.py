@@ -160,7 +160,7 @@ def replay(engine: ReplayEngine, request: Sequence[ReplyLog]) -> list[ReplayResu
     lanes = {log.id: _Lane(log) for log in request}
     most = max(request, key=lambda log: len(log.steps))
     forced = tuple(step.token for step in most.steps[: most.reply.forced])
-    replies, turn_ends = [log.reply for log in request], TurnEnds.of(request[0].session)
+    replies, turn_ends = [log.reply for log in request], recorded_ends(engine, request[0].session)
     try:
         for batch in engine.decode(replies, forced, ahead=False, turn_ends=turn_ends):
             for event in batch:
@@ -173,6 +173,11 @@ def replay(engine: ReplayEngine, request: Sequence[ReplyLog]) -> list[ReplayResu
         for lane in lanes.values():
             lane.result.problem = str(error)
     return [lane.result for lane in lanes.values()]
+
+
+def recorded_ends(engine: ReplayEngine, session: Session | None) -> TurnEnds:
+    """What ended replies in a session; where it does not say, no text did: it is an older one."""
+    return TurnEnds.of(session) or TurnEnds(frozenset(engine.opened.session.end_of_turn))
 
 
 # How long it took, and in which words it failed, may differ between machines.

@@ -198,8 +198,8 @@ class ReplyParts:
     @property
     def settled(self) -> int:
         """How many characters are what they are for good: the last ones may begin a mark."""
-        if self._channels or not self.parts:
-            return self.length
+        if self._channels or not self.parts:  # what follows a header's begin may be no header
+            return self.length if self._header is None else self._header
         start = max(self.parts[-1].start, self.length - LONGEST_MARK)
         tail = self.text(start, self.length)
         for begin in range(len(tail)):
@@ -274,7 +274,7 @@ class ReplyParts:
             self._channels = True
             if len(self.parts) == 1 and _RECIPIENT_FIRST.fullmatch(self.text(0, start)):
                 self._cut(0)
-                self._put("mark", 0)
+                self.parts.append(Part("mark", 0, start))
                 self._header = 0
         if self._channels and piece in _IN_HEADERS:
             self._header = start if self._header is None else self._header

@@ -8,6 +8,7 @@ from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.chat.settings import ChatSettings, use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.records import told_apart
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.conversation_actions import ConversationActions
 from logit_amp_chat.tui.chat.layout import ChatView
@@ -135,7 +136,7 @@ class DialogActions(FileActions):
 def _changed(session: ChatSession, settings: ChatSettings) -> str:
     """What prompts are made with otherwise than before; "" for nothing."""
     system = settings.system != session.system
-    if settings.template == session.live.template:
+    if told_apart(settings.template) == told_apart(session.live.template):
         return "The new system prompt applies" if system else ""
     both = "The new system prompt and template variables apply"
     return both if system else "The new template variables apply"

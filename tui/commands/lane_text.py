@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from logit_amp_chat.core.records import Reply, Step
-from logit_amp_chat.core.transcripts.reply_parts import ReplyParts, is_said
+from logit_amp_chat.core.transcripts.reply_parts import ReplyParts, is_said, is_thinking
 from logit_amp_chat.core.transcripts.reply_text import step_bytes
 from logit_amp_chat.core.transcripts.stop_strings import HeldText
 
@@ -50,8 +50,8 @@ class LaneText:
             if not text:
                 continue
             self._done = min(part.end, end)
+            self._after_thinking = self._after_thinking or is_thinking(part)
             if part.kind == "thinking":
-                self._after_thinking = True
                 text = text if self._thought else text.lstrip("\n")
                 self._thought = self._thought or bool(text)
                 yield text, True

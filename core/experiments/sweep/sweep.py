@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.plan import draws
 from logit_amp_chat.core.experiments.sweep.prompts import sample_prompt
-from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
+from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Noticed
 from logit_amp_chat.core.samples import (
     Given,
@@ -20,6 +20,7 @@ from logit_amp_chat.core.samples import (
     RescoreRequest,
     SampledReply,
     SampleProgress,
+    SamplePrompt,
     SampleRequest,
 )
 from logit_amp_chat.core.turn_ends import TurnEnds
@@ -174,13 +175,19 @@ class Sweep:
         self._sampled += len(reply.tokens)
         return reply
 
+    def _asked(self, prompt: SweepPrompt) -> SamplePrompt:
+        """A prompt; with the ids that replies to it have answered, if there are any."""
+        found = self.folder.contents
+        ids, forced = found.ids.get(prompt.id), found.forced.get(prompt.id, 0)
+        return replace(sample_prompt(prompt), ids=ids, forced=forced)
+
     def _samples(self) -> SampleRequest | None:
         settings, prompts = self.folder.settings, self.folder.prompts
         wanted = tuple(draws(settings, prompts, self.folder.contents.there))
         if not wanted:
             return None
         return SampleRequest(
-            prompts=tuple(map(sample_prompt, prompts)),
+            prompts=tuple(map(self._asked, prompts)),
             draws=wanted,
             sampling=settings.sampling,
             grid=settings.grid,

@@ -12,8 +12,7 @@ from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, Sweep
 from logit_amp_chat.core.protocol import SetAlpha
 from logit_amp_chat.core.records import Finish, PromptIds, Reply, Step
 from logit_amp_chat.core.samples import Given, Rescored, RescoreRequest
-from logit_amp_chat.core.transcripts.replay import ReplayEngine
-from logit_amp_chat.core.turn_ends import TurnEnds
+from logit_amp_chat.core.transcripts.replay import ReplayEngine, recorded_ends
 
 TOLERANCE = 1e-3
 """Nats by which numbers may differ: a reply among others is computed in another order."""
@@ -78,7 +77,7 @@ def _compared(
     forced, record = _record(folder, prompt, reply)
     first = folder.settings.amplify_first
     same, deviation = 0, 0.0
-    turn_ends = TurnEnds.of(folder.contents.session)
+    turn_ends = recorded_ends(engine, folder.contents.session)
     for batch in engine.decode([record], forced, ahead=False, turn_ends=turn_ends):
         for event in batch:
             if isinstance(event, Finish) and event.error:

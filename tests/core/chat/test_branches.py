@@ -77,6 +77,7 @@ def test_an_unchanged_text_goes_on_under_the_same_noise(
     old = last(session)
     branches.edit(session, old, old.text)
     assert (asked(engines).begin, asked(engines).sampling.seed) == ("", old.reply.seed)
+    assert asked(engines).prompt == old.reply.prompt
 
 
 def test_a_comparison_goes_on_in_every_lane(session: ChatSession, engines: Engines) -> None:

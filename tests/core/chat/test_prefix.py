@@ -117,6 +117,28 @@ def test_the_stop_string_that_ended_it_is_left_out() -> None:
     assert prefix(log, "So it is. And") == ((0, 1), ". And")
 
 
+@pytest.mark.parametrize(
+    ("words", "stop", "text", "ids"),
+    [
+        (("So", " it is", "<end>"), "<end>", "So it is", (0, 1)),
+        (("So", " it is", "<a>", "User:"), "<a>User:", "So it is", (0, 1)),
+        (("So", " it is", b"\xc3", "<a>"), "<a>", "So it is", (0, 1)),
+        (("So", " it is", ".\r\n", "User:"), "\r\nUser:", "So it is.", (0, 1)),
+        (("So", " it is", "\x1b", "User:"), "\x1bUser:", "So it is", (0, 1)),
+        (("So", " it is", b"\xc3", b"\xa9 and"), "é", "So it is", (0, 1)),
+    ],
+    ids=["end", "special", "half a character", "lines", "control", "bytes"],
+)
+def test_no_more_than_the_stop_string_is_left_out(
+    words: tuple[str | bytes, ...], stop: str, text: str, ids: tuple[int, ...]
+) -> None:
+    log = log_of(*words, ended=None)
+    log.add(replace(finish(), stop=stop))
+    edited = EditedReply(log)
+    assert edited.text == log.text == text
+    assert edited.prefix(text) == Prefix(ids, text.removeprefix("So it is"), log.id)
+
+
 def test_a_step_has_its_place_in_the_text() -> None:
     log = log_of("<a>", "The", " otter", "<end>")
     edited = EditedReply(log)

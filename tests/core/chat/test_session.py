@@ -126,6 +126,7 @@ def test_missing_lanes_are_asked_with_the_same_seed(session: ChatSession, engine
     assert [lane.name for lane in request.lanes] == ["before", "after"]
     assert request.sampling == first.reply.sampling
     assert (request.turn, request.parent) == (first.reply.turn, first.reply.parent)
+    assert request.prompt == first.reply.prompt, "what differs would not be due to α"
     leaf = session.conversation.leaf
     engines.last.finish()
     session.drain()

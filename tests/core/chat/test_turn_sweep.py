@@ -93,6 +93,16 @@ def test_the_whole_conversation_up_to_the_message_is_the_prompt(turn: Turn) -> N
     ]
 
 
+def test_what_was_said_is_read_back_as_in_the_chat(turn: Turn) -> None:
+    answer(turn.session, turn.engines, "And crabs?")
+    message = turn.session.conversation.last_user_message()
+    assert message is not None
+    TurnSweep.begin(turn.session, message.id, SETTINGS).follow()
+    (prompt,) = turn.asked[0].prompts
+    assert prompt.messages == requests(turn.engines.last)[-1].messages
+    assert prompt.messages[2].token_ids
+
+
 def test_the_prompt_has_the_moment_of_the_chat(turn: Turn) -> None:
     turn.begin()
     assert turn.asked[0].time == turn.session.conversation.began

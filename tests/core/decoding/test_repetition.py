@@ -52,6 +52,16 @@ def test_the_repetition_penalty_is_that_of_transformers(penalty: float, seed: in
     assert torch.equal(scores(logs, histories, options(repetition_penalty=penalty)), expected)
 
 
+@pytest.mark.parametrize("penalty", [1e-300, 1e-40, 1e40, 1e300])
+def test_a_penalty_beyond_fp32_is_a_number(penalty: float) -> None:
+    """Masked tokens stay impossible, a certain one stays possible."""
+    logs = torch.tensor([[0.0, -1.0, -torch.inf]])
+    found = scores(logs, [[0, 1, 2]], options(repetition_penalty=penalty))
+    assert found[0, 0] == 0
+    assert found[0, 1] < 0
+    assert found[0, 2] == -torch.inf
+
+
 @pytest.mark.parametrize(
     ("ids", "lost"),
     [

@@ -113,6 +113,16 @@ def test_variables_of_a_request_replace_those_of_the_profile(engine: LocalEngine
     assert text(tokens(engine, none))[1] == "03 Feb 2026<|user|>Hi<|end|><|assistant|>"
 
 
+def test_variables_that_are_equal_and_written_otherwise_are_others(engine: LocalEngine) -> None:
+    """`True == 1 == 1.0` in Python, and a template writes each as it is."""
+    for value in (True, 1, 1.0):
+        reply, *_ = replies([*engine.generate(ask(template={"date_string": value}))])
+        shown = tokens(engine, PromptRequest(messages=(QUESTION,), template={"date_string": value}))
+        assert text(shown)[1].startswith(f"{value}<|user|>")
+        assert reply.prompt.after == tuple(token.id for token in shown.after)
+        assert repr(reply.template) == repr({"date_string": value})
+
+
 def test_replies_record_what_their_prompt_was_rendered_with(engine: LocalEngine) -> None:
     time = "2026-02-03T04:05:06+00:00"
     usual = replies([*engine.generate(ask(time=time))])
@@ -202,6 +212,21 @@ def test_a_recorded_prompt_is_shown_as_it_was_and_not_rendered_anew(engine: Loca
     assert other.notices == (
         "This is the prompt as it was recorded; the same messages are rendered differently now.",
     )
+
+
+def test_a_reply_may_have_the_prompt_of_another(engine: LocalEngine) -> None:
+    """A lane with messages of its own is prompted with these."""
+    given = PromptIds(before=(5, 6), after=(7, 8, 9))
+    other = Lane(reply="c", name="c", alpha=0.0, messages=(replace(QUESTION, text="Ho"),))
+    asked = ask(prompt=given)
+    events = [*engine.generate(replace(asked, lanes=(*asked.lanes, other)))]
+    own = tokens(engine, PromptRequest(messages=other.messages or ()))
+    assert [reply.prompt.after for reply in replies(events)] == [
+        given.after,
+        given.after,
+        tuple(token.id for token in own.after),
+    ]
+    assert replies(events)[0].prompt == given
 
 
 def test_a_character_of_several_tokens_is_shown_where_it_is_complete(engine: LocalEngine) -> None:

@@ -14,7 +14,13 @@ from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.protocol import Event
-from logit_amp_chat.core.samples import Rescored, SampledReply, SamplePrompt, SampleRequest
+from logit_amp_chat.core.samples import (
+    PromptRead,
+    Rescored,
+    SampledReply,
+    SamplePrompt,
+    SampleRequest,
+)
 from logit_amp_chat.core.sampling import Sampling
 from tests.compatibility.random_models import save_random_pair
 from tests.core.engine.sampling import (
@@ -234,6 +240,21 @@ def test_a_prompt_may_be_raw_or_a_long_conversation(tiny_pair: MakeProfile) -> N
     )
     request = ask(draws(12, of=2), asked)
     assert_as_a_chat(engine, request, list(engine.sample(request)))
+
+
+def test_a_prompt_may_be_the_ids_that_were_read_before(tiny_pair: MakeProfile) -> None:
+    engine = LocalEngine.open(tiny_pair())
+    first = ask(draws(6, of=2), prompts(*QUESTIONS[:2], begin="The"))
+    events = list(engine.sample(first))
+    read = {event.prompt: event for event in events if isinstance(event, PromptRead)}
+    again = tuple(
+        SamplePrompt(messages=messages("Something else"), ids=one.ids, forced=one.forced)
+        for _, one in sorted(read.items())
+    )
+    assert read[0].forced > 0
+    found = list(engine.sample(replace(first, prompts=again)))
+    assert sampled(found) == sampled(events)
+    assert prompt_ids(found) == prompt_ids(events)
 
 
 def test_candidates_are_those_of_a_chat(tiny_pair: MakeProfile) -> None:

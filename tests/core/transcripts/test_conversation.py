@@ -193,3 +193,17 @@ def test_replies_of_another_pair_do_not_stand_beside_a_reply() -> None:
         ]
     )
     assert list(beside(state, state.replies["r-1"])) == ["amplified"]
+
+
+def test_ids_of_another_vocabulary_are_not_read_back() -> None:
+    """Neither those of a reply nor those of a message that was one, as where a text goes on."""
+    ours, theirs = (dataclasses.replace(session(), vocabulary=name) for name in ("ours", "theirs"))
+    answer = Message(id="a", parent="m-1", role="assistant", text="By", token_ids=(1, 2))
+    for other in (ours, theirs):
+        state = Conversation([ours, message(), answer, message("m-2", "a"), reply("r-1", "m-2")])
+        for record in (step(0, "So"), finish(), other):
+            state.add(record)
+        said = {m.id: m for m in state.history() if m.role == "assistant"}
+        known = [said[id].token_ids is not None for id in ("a", "r-1")]
+        assert known == [other is ours] * 2
+        assert [said[id].text for id in ("a", "r-1")] == ["By", "So"]

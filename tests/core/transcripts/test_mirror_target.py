@@ -105,6 +105,26 @@ def test_a_file_on_another_file_system(chat: Path, other_file_system: Path) -> N
     assert [path.name for path in copy.parent.iterdir()] == ["chat.jsonl"], "nothing beside it"
 
 
+def test_a_file_is_not_mirrored_to_itself(chat: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(chat.parent)
+    with chat.open("ab") as writer:
+        for folder in (chat.parent, tmp_path / "link", tmp_path / "here" / ".." / "here"):
+            with pytest.raises(MirrorError, match="the files are written there"):
+                send(FolderTarget(folder), chat)
+        writer.write(b'{"type":"note"}\n')
+    assert chat.read_bytes() == HEADER % b"one" + b'{"type":"note"}\n'
+    assert [path.name for path in chat.parent.iterdir()] == ["chat.jsonl"]
+
+
+def test_a_link_at_the_target_gives_way_to_a_copy(chat: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "chat.jsonl").symlink_to(chat)
+    send(FolderTarget(there), chat)
+    assert not (there / "chat.jsonl").is_symlink()
+    assert (there / "chat.jsonl").read_bytes() == chat.read_bytes()
+
+
 def test_another_file_of_the_same_name_stays(chat: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
@@ -193,6 +213,14 @@ def test_a_command_gets_file_and_name(chat: Path, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     send(mirror_target(f"cp {{file}} {tmp_path}/there/{{name}}", tmp_path), chat, "x.jsonl")
     assert (tmp_path / "there" / "x.jsonl").read_bytes() == chat.read_bytes()
+
+
+def test_a_file_that_is_called_like_a_place_for_one(tmp_path: Path) -> None:
+    file, there = tmp_path / "{name}.jsonl", tmp_path / "there"
+    file.write_bytes(HEADER % b"one")
+    there.mkdir()
+    send(mirror_target(f"cp {{file}} {there}/{{name}}", tmp_path), file, "{file}.jsonl")
+    assert (there / "{file}.jsonl").read_bytes() == file.read_bytes()
 
 
 def test_without_a_place_for_it_the_file_comes_last(chat: Path, tmp_path: Path) -> None:

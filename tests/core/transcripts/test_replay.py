@@ -20,6 +20,7 @@ from logit_amp_chat.core.records import (
     PromptIds,
     Record,
     Reply,
+    Session,
     SideInfo,
     Step,
 )
@@ -99,6 +100,20 @@ def test_whatever_a_user_did_is_identical(engine: LocalEngine, seed: int) -> Non
         user.turn()
     outcome = replayed(engine, records)
     assert len(outcome) == user.done["lanes"]
+    assert all(said.startswith("identical") for said in outcome.values()), outcome
+
+
+def test_no_text_ends_a_reply_of_a_file_that_names_no_ends(
+    tiny_pair: Callable[..., Profile], engine: LocalEngine, chat: list[Record]
+) -> None:
+    """Older versions recorded no ends, and no text ended a reply."""
+    first, *others = chat
+    assert isinstance(first, Session)
+    pair = dataclasses.replace(engine.pair, next_turn=("a", "e", "o", " "))
+    later = LocalEngine(tiny_pair(), pair)
+    assert later.opened.session.next_turn
+    older = dataclasses.replace(first, end_of_turn=(), next_turn=())
+    outcome = replayed(later, [older, *others])
     assert all(said.startswith("identical") for said in outcome.values()), outcome
 
 

@@ -209,3 +209,14 @@ def test_no_order_of_tokens_loses_text(seed: int) -> None:
 )
 def test_whether_a_prompt_leaves_thinking_open(prompt: str, opens: bool) -> None:
     assert opens_thinking(prompt) is opens
+
+
+@pytest.mark.parametrize("behind", [(special("<tool_call>"), "x"), (" json\nIt is 4.",), ()])
+def test_a_call_that_is_addressed_first_and_not_completed(behind: tuple[str | Token, ...]) -> None:
+    said = (" to=functions.f", CHANNEL, *behind)
+    read = ReplyParts()
+    for one in said:
+        read.add(one if isinstance(one, Token) else Token(one))
+        ends = [0, *(part.end for part in read.parts)]
+        assert [part.start for part in read.parts] == ends[:-1], "each begins where one ended"
+        assert ends[-1] == read.length

@@ -90,6 +90,19 @@ def test_what_is_there_is_not_sampled_again(tmp_path: Path) -> None:
     assert sorted(replies, key=lambda r: r.id) == sorted(swept(tmp_path / "t"), key=lambda r: r.id)
 
 
+def test_what_goes_on_has_the_prompt_ids_that_it_began_with(tmp_path: Path) -> None:
+    """Another version, or another template, might render them otherwise."""
+    with pytest.raises(KeyboardInterrupt):
+        swept(tmp_path / "s", engine=ToyEngine(stop_after=5))
+    engine = ToyEngine()
+    swept(tmp_path / "s", engine=engine)
+    (request,) = engine.asked
+    assert isinstance(request, SampleRequest)
+    contents = SweepFolder.read(tmp_path / "s").contents
+    assert contents.ids
+    assert [prompt.ids for prompt in request.prompts] == [contents.ids.get(p.id) for p in PROMPTS]
+
+
 def test_replies_are_on_the_disk_as_they_come(tmp_path: Path) -> None:
     folder = begin(tmp_path / "s")
     events = run(ToyEngine(), Sweep(folder))
