@@ -250,3 +250,16 @@ async def test_a_text_that_cannot_be_given_is_said_and_stays(tmp_path: Path) -> 
         await chat.frame()
         assert "Shorten it" in chat.notice
         assert chat.session.begin == "Sure"
+
+
+async def test_the_reply_that_was_there_stays_when_another_is_refused(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await answered(chat)
+        chat.engine.patient = True
+        await opens(chat, "B", BeginScreen)
+        await types(chat, "Sure")
+        await chat.press("enter")
+        chat.engine.fail("The text that replies begin with has 600 tokens.", "Shorten it.")
+        await chat.frame()
+        assert "Shorten it" in chat.notice
+        assert "Otters are wonderful!" in chat.log
