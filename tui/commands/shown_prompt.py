@@ -31,13 +31,15 @@ def run(profile: Profile, request: Request, open_engine: Opener) -> int:
     finally:
         progress.done()
     with OpenPair(profile, engine) as pair:
-        for notice in pair.notices:
+        told = pair.notices
+        for notice in told:
             say(f"note: {notice}")
         found = [e for e in engine.prompt(prompt_request(request)) if isinstance(e, PromptTokens)]
     if not found:
         raise LogitAmpError("The prompt was not rendered.")
     for notice in found[0].notices:
-        say(f"note: {notice}")
+        if notice not in told:
+            say(f"note: {notice}")
     put_safe(shown(found[0], Styles(wants_colour("auto"))))
     return 0
 

@@ -51,6 +51,14 @@ def test_sides_that_differ_are_shown_each_and_so_is_what_replies_begin_with(
     assert err.endswith("note: a date was added\n")
 
 
+def test_a_notice_of_pair_and_prompt_is_said_once(
+    engine: ScriptedEngine, pair: str, capsys: Capture
+) -> None:
+    engine.prompts = PromptTokens(before=(HI,), after=(HI,), notices=("the head is in 16 bit",))
+    assert cli.run(command(pair)) == 0
+    assert capsys.readouterr().err.count("the head is in 16 bit") == 1
+
+
 def test_hostile_text_is_visible(engine: ScriptedEngine, pair: str, capsys: Capture) -> None:
     hostile = PromptToken(1, "\x1b[31m\u202e", True), PromptToken(2, "\x9b", False)
     engine.prompts = PromptTokens(before=hostile, after=hostile)
