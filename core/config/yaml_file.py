@@ -206,6 +206,7 @@ _EXPECTED = {
     "template": "a mapping such as {enable_thinking: false}",
     "sampling": "a mapping such as {temperature: 0.7, top_p: 0.9}",
     "needs": "a mapping such as {memory_gb: 12.5, gated: true}",
+    "mirror": "a folder, or a command such as 'rclone copyto {file} remote:chats/{name}'",
 }
 _TYPES = {
     "tuple_type": 'a list of texts such as ["a", "b"]',

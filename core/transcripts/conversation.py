@@ -50,7 +50,7 @@ class ReplyLog:
         for step in self.steps:
             self.parts.add(step)
         if self.finish is not None:
-            self.parts.finish()
+            self._end_parts(self.finish)
 
     @property
     def id(self) -> str:
@@ -117,9 +117,12 @@ class ReplyLog:
             self.changes.append(record)
         else:
             self.finish = record
-            self.parts.finish()
-            if record.stop is not None:
-                self.parts.stop(record.stop)
+            self._end_parts(record)
+
+    def _end_parts(self, finish: Finish) -> None:
+        self.parts.finish()
+        if finish.stop is not None:
+            self.parts.stop(finish.stop)
 
 
 class Conversation:

@@ -23,6 +23,7 @@ from logit_amp_chat.tui.token_log.wrapping import WrappedText
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
 NO_PROMPT = "no prompt: a text follows, without a chat template"
 NOTE = "✎"
+UNFOLD = "z unfolds"
 CELLS_PER_TOKEN = 5  # estimates the height of a reply before it is wrapped
 
 
@@ -223,7 +224,7 @@ class ReplyBlock:
                 if self._folded is not thought:
                     self._folded = thought
                     self.wrapped.new_line()
-                    self.wrapped.add(thinking(thought.tokens), "fold")
+                    self.wrapped.add(f"{thinking(thought.tokens)} · {UNFOLD}", "fold")
                 return
         if self._folded is not None:
             if not (text := text.lstrip("\n")):

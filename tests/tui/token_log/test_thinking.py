@@ -33,12 +33,12 @@ def block_of(log: ReplyLog) -> ReplyBlock:
 
 
 def test_it_is_one_line_before_the_answer() -> None:
-    assert shown(block_of(log_of(QWEN))) == ["thinking, 4 tokens", "Four."]
+    assert shown(block_of(log_of(QWEN))) == ["thinking, 4 tokens · z unfolds", "Four."]
 
 
 def test_channels_are_marked_and_not_part_of_the_answer() -> None:
     assert shown(block_of(log_of(HARMONY))) == [
-        "thinking, 1 token",
+        "thinking, 1 token · z unfolds",
         "<|start|>assistant<|channel|>final<|message|>It is 4.<|return|>",
     ]
     block = block_of(log_of(HARMONY))
@@ -58,8 +58,8 @@ def test_it_streams_open_and_folds_when_it_is_over() -> None:
             block.grow()
         seen.append(shown(block))
     assert seen[3] == ["<think>", "Hm so"]
-    assert seen[5] == seen[6] == ["thinking, 4 tokens"]
-    assert seen[8] == ["thinking, 4 tokens", "Four."]
+    assert seen[5] == seen[6] == ["thinking, 4 tokens · z unfolds"]
+    assert seen[8] == ["thinking, 4 tokens · z unfolds", "Four."]
 
 
 def test_unfolded_every_token_has_its_place() -> None:
