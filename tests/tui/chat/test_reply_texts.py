@@ -191,6 +191,15 @@ async def test_the_next_replies_begin_with_a_text(tmp_path: Path) -> None:
         assert {reply.forced for reply in replies(chat)} == {3}
 
 
+async def test_the_key_that_takes_a_long_text_back_is_seen_at_80_columns(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await opens(chat, "ctrl+d", BeginScreen)
+        await types(chat, "By the way, the sea is so blue")
+        await chat.press("enter")
+        shown = chat.app.export_screenshot().replace("&#160;", " ")
+        assert "esc here takes it back" in shown
+
+
 async def test_esc_in_the_composer_takes_it_back(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await opens(chat, "ctrl+d", BeginScreen)
