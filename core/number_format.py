@@ -36,6 +36,12 @@ def setting(value: float | str | Sequence[str]) -> str:
     return typed(value) if isinstance(value, Sequence) else exact(value)
 
 
+def setting_said(value: float | str | Sequence[str]) -> str:
+    """The same in a sentence: texts in quotation marks, which show a blank at their ends."""
+    said = setting(value)
+    return said if isinstance(value, int | float | str) else f"“{said}”"
+
+
 def nats(value: float, width: int = 0) -> str:
     """A log-probability, divergence or entropy in nats, in at least `width` cells."""
     if math.isnan(value):

@@ -95,6 +95,7 @@ class LiveConversation:
         if (take := self._take_apart) is not None:  # what was not begun gets no Finish
             self._take_apart = None
             take(Failed(message="The engine was loaded anew.", remedy="Ask for it again."))
+        self._back_to_the_answer()
         self.state = "loading"
         self._load_began = self._clock()
         self.loading = {}
@@ -296,18 +297,26 @@ class LiveConversation:
     def _idle(self) -> None:
         if self.is_computing:
             self.state = "ready"
+        self._back_to_the_answer()
         self.pending_request = None
         if (then := self._after_idle) is not None:
             self._after_idle = None
             then()
 
     def _fail(self, failed: Failed) -> None:
+        self._back_to_the_answer()
         if self.pending_request is not None:
             self.pending_request.prefill = None
         if failed.fatal:
             self.state = "failed"
             self.pending_request = None
             self._after_idle = None
+
+    def _back_to_the_answer(self) -> None:
+        """Go on from the replies that a message has, where another was asked for and none began."""
+        conversation = self.saved.conversation
+        if conversation.leaf in conversation.messages:
+            conversation.leaf = conversation.newest(conversation.leaf)
 
     # --- figures ----------------------------------------------------------------
 

@@ -147,9 +147,11 @@ class YamlFile:
 
     def _unreadable(self, problem: str | None, line: int | None) -> ProfileError:
         at = f", line {line}" if line else ""
+        second_colon = problem == "mapping values are not allowed here"
         return ProfileError(
             f"{_short(str(self.path), 500)}{at}: not readable as YAML"
-            f" ({visible(problem or 'unknown problem', newlines=False)})."
+            f" ({visible(problem or 'unknown problem', newlines=False)}).",
+            "Put a text with a colon and a blank in it in quotes." if second_colon else "",
         )
 
     def explain(self, error: ValidationError, model: type[BaseModel]) -> ProfileError:

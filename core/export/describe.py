@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from logit_amp_chat.core.config.template_line import template_line
 from logit_amp_chat.core.lanes import lane_heading, lane_title
-from logit_amp_chat.core.number_format import count, setting, signed, which
+from logit_amp_chat.core.number_format import count, setting_said, signed, which
 from logit_amp_chat.core.records import Message, Note, Session, SideInfo, told_apart
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
@@ -153,7 +153,7 @@ def thinking(tokens: int) -> str:
 def sampling_change(old: Sampling, new: Sampling) -> str:
     """What was changed: `temperature 0, top p 1`."""
     before, after = old.model_dump(), new.model_dump()
-    changed = [f"{_words(k)} {setting(v)}" for k, v in after.items() if v != before[k]]
+    changed = [f"{_words(k)} {setting_said(v)}" for k, v in after.items() if v != before[k]]
     return visible(", ".join(changed), newlines=False) or "sampling unchanged"
 
 
@@ -203,7 +203,7 @@ def ending(log: ReplyLog) -> str:
 def settings(log: ReplyLog) -> str:
     """The sampling of a reply, without the seed and what is off, on one line."""
     sampling = log.reply.sampling.model_dump(exclude={"seed", *_saying_nothing(log.reply.sampling)})
-    parts = [visible(f"{_words(k)} {setting(v)}", newlines=False) for k, v in sampling.items()]
+    parts = [visible(f"{_words(k)} {setting_said(v)}", newlines=False) for k, v in sampling.items()]
     if log.reply.raw:
         parts.append("raw prompt")
     if log.reply.edits:

@@ -10,7 +10,7 @@ from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.mirror import Mirror
 from logit_amp_chat.tui.token_log.wrapping import clip
 
-LONGEST_BEGIN = 30  # cells
+LONGEST_BEGIN = 25  # cells; the key behind it is seen at 80 columns, too
 
 
 def pair_details(session: ChatSession) -> tuple[str, ...]:

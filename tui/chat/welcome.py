@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import number, setting, signed
+from logit_amp_chat.core.number_format import number, setting_said, signed
 from logit_amp_chat.core.text import short_path
 from logit_amp_chat.tui.token_log.blocks import WelcomeBlock
 
@@ -36,7 +36,7 @@ def welcome(session: ChatSession, metric: TokenMetric | None) -> WelcomeBlock:
 
 def _value(value: float | str | Sequence[str]) -> str:
     """One of Sampling's values, rounded where it is a number."""
-    return number(value) if isinstance(value, int | float) else setting(value)
+    return number(value) if isinstance(value, int | float) else setting_said(value)
 
 
 def _changed(session: ChatSession, metric: TokenMetric | None) -> list[str]:

@@ -134,7 +134,11 @@ def reply(
     ] = False,
     alpha: Annotated[
         list[float] | None,
-        typer.Option(metavar="A", help="Repeat it for several lanes, decoded in one pass."),
+        typer.Option(
+            metavar="A",
+            help="α: −1 is before, 0 after. May be repeated: lanes, decoded in one pass."
+            " [default: that of the profile]",
+        ),
     ] = None,
     begin: options.Begin = None,
     top: Annotated[

@@ -135,9 +135,9 @@ class PromptScreen(Dialog[None]):
 
     def _whose(self, prompt: LanePrompt) -> str:
         lanes = ", ".join(prompt.lanes)
-        what = f"What the reply of {lanes} was given to read"
+        what = f"What {lanes} read for this reply"
         if prompt.log is None:
-            what = f"What {lanes} will be given to read when you send this"
+            what = f"What {lanes} will read when you send this"
         number = len(self.prompts.prompts)
         return f"{what} · {self._place + 1} of {number}" if number > 1 else what
 

@@ -38,7 +38,7 @@ MEANING = {
     "ends": "after: keep after's p",
     "max_new_tokens": "the longest reply",
     "seed": "same seed, same noise",
-    "stop": r"ends a reply; \n new line, | or",
+    "stop": r"end a reply; a|b, \n new line",
     "repetition": "times log p; 1 is off",
     "dry": "multiplier base length; 0: off",
     "dry_breakers": "no repetition across these",

@@ -271,7 +271,7 @@ ACTIONS: Actions = (
            3, palette=False),
     # --- settings and files
     Action("sampling", "sampling", "f7", "F7", "sampling",
-           "System prompt, temperature, filters, seed, length.", "Set", rank=20),
+           "Sampling, stop strings, system prompt, template variables.", "Set", rank=20),
     Action("profiles", "profiles", "f8", "F8", "profiles", "Load another pair.", "Set", rank=21),
     Action("chats", "chats", "f9,ctrl+o", "F9", "chats", "Open a saved chat and continue it.",
            "Set", rank=22),

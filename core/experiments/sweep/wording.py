@@ -24,7 +24,7 @@ from logit_amp_chat.core.number_format import (
     number,
     percent,
     sampling_line,
-    setting,
+    setting_said,
     signed,
 )
 from logit_amp_chat.core.text import visible
@@ -53,7 +53,7 @@ def sampled_as(settings: SweepSettings) -> str:
     """How replies are sampled, as one phrase: T 1, τ 0.01, at most 256 tokens."""
     line = ", ".join(sampling_line(settings.sampling).split("  "))
     if settings.sampling.stop:
-        line += f", stop at {visible(setting(settings.sampling.stop), newlines=False)}"
+        line += f", stop at {visible(setting_said(settings.sampling.stop), newlines=False)}"
     return f"{line}, at most {count(settings.sampling.max_new_tokens, 'token')}"
 
 

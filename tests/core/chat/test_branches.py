@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.chat.session import ChatSession
@@ -142,3 +144,18 @@ def test_an_earlier_message_is_answered_with_a_text(session: ChatSession, engine
     assert branches.answer_with(session, first.reply.parent, Prefix(text="Sure,"))
     assert asked(engines).messages[-1].text == "one"
     assert session.conversation.previous(finish(session, engines).id) is None
+
+
+@pytest.mark.parametrize("fatal", [False, True])
+def test_a_reply_that_is_refused_hides_no_other(
+    session: ChatSession, engines: Engines, fatal: bool
+) -> None:
+    answer(session, engines, "Hi")
+    answer(session, engines, "And then?")
+    thread = session.conversation.thread()
+    first = thread[0].id
+    engines.last.patient = True
+    assert branches.answer_with(session, first, Prefix(text="By the way"))
+    engines.last.fail("Too long.", fatal=fatal)
+    session.drain()
+    assert session.conversation.thread() == thread

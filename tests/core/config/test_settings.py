@@ -40,3 +40,9 @@ def test_a_mirror(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"settings.yaml.*{said}"):
         read(tmp_path, text)
+
+
+def test_a_command_with_a_colon_and_a_blank_wants_quotes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 1: not readable as YAML") as caught:
+        read(tmp_path, "mirror: rclone copyto {file} remote: {name}\n")
+    assert "in quotes" in caught.value.remedy

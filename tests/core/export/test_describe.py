@@ -31,12 +31,12 @@ def test_stop_strings_and_penalties_are_named_where_they_are_on() -> None:
     """As one types them, and whatever is in them is safe to show."""
     chosen = Sampling(stop=("\nUser:", "\x1b]0;x"), repetition_penalty=1.1, dry_multiplier=0.8)
     said = describe.settings(ReplyLog(replace(reply(), sampling=chosen)))
-    assert r"stop \nUser:|␛]0;x · repetition penalty 1.1 · dry multiplier 0.8 · dry base" in said
+    assert r"stop “\nUser:|␛]0;x” · repetition penalty 1.1 · dry multiplier 0.8 · dry base" in said
     assert "penalize amplified" in said
     off = describe.settings(ReplyLog(reply()))
     assert not any(word in off for word in ("stop", "repetition", "dry", "penalize"))
     change = describe.sampling_change(Sampling(), Sampling(stop=("\x1b",)))
-    assert change == "stop ␛"
+    assert change == "stop “␛”"
 
 
 def test_a_place_is_a_message_and_a_lane_with_its_number_among_siblings() -> None:

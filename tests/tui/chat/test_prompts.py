@@ -202,5 +202,4 @@ async def test_without_models_it_says_what_to_do(tmp_path: Path) -> None:
         said = " ".join(text_of(dialog(chat).query_one("#problem")).split())
         assert said == "The models are loading: it is shown as soon as they are there."
         chat.engine.load()
-        await chat.frame()
-        assert shown(chat)[0].strip() == "<|start|>user⏎"
+        await chat.until(lambda: shown(chat)[0].strip() == "<|start|>user⏎")

@@ -191,6 +191,15 @@ async def test_the_next_replies_begin_with_a_text(tmp_path: Path) -> None:
         assert {reply.forced for reply in replies(chat)} == {3}
 
 
+async def test_the_key_that_takes_a_long_text_back_is_seen_at_80_columns(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await opens(chat, "ctrl+d", BeginScreen)
+        await types(chat, "By the way, the sea is so blue")
+        await chat.press("enter")
+        shown = chat.app.export_screenshot().replace("&#160;", " ")
+        assert "esc here takes it back" in shown
+
+
 async def test_esc_in_the_composer_takes_it_back(tmp_path: Path) -> None:
     async with open_chat(tmp_path) as chat:
         await opens(chat, "ctrl+d", BeginScreen)
@@ -250,3 +259,16 @@ async def test_a_text_that_cannot_be_given_is_said_and_stays(tmp_path: Path) -> 
         await chat.frame()
         assert "Shorten it" in chat.notice
         assert chat.session.begin == "Sure"
+
+
+async def test_the_reply_that_was_there_stays_when_another_is_refused(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await answered(chat)
+        chat.engine.patient = True
+        await opens(chat, "B", BeginScreen)
+        await types(chat, "Sure")
+        await chat.press("enter")
+        chat.engine.fail("The text that replies begin with has 600 tokens.", "Shorten it.")
+        await chat.frame()
+        assert "Shorten it" in chat.notice
+        assert "Otters are wonderful!" in chat.log
