@@ -38,7 +38,7 @@ def can_go_on(log: ReplyLog) -> bool:
 def go_on(session: ChatSession, log: ReplyLog) -> bool:
     """Continue a reply that ended early: a sibling that is given all tokens it has."""
     given = tuple(step.token for step in log.steps)
-    sampling = longer(session.sampling, given)
+    sampling = longer(session.sampling, len(given))
     return can_go_on(log) and _decode_from(session, log, Prefix(given), sampling, log.reply.seed)
 
 
@@ -54,7 +54,7 @@ def edit(session: ChatSession, log: ReplyLog, text: str) -> bool:
     seed = log.reply.seed
     if cut:
         seed = session.conversation.unused_seed(log.reply.parent, seed)
-    return _decode_from(session, log, prefix, longer(session.sampling, prefix.ids), seed)
+    return _decode_from(session, log, prefix, longer(session.sampling, len(prefix.ids)), seed)
 
 
 def answer_with(session: ChatSession, message: str, prefix: Prefix) -> bool:

@@ -39,6 +39,14 @@ class PendingRequest:
         """The lanes that are decoded; only replies have some."""
         return self.request.lanes if isinstance(self.request, Request) else ()
 
+    @property
+    def uncounted(self) -> int:
+        """How many given tokens the limit of its replies comes after."""
+        if not isinstance(self.request, Request):
+            return 0
+        forced = len(self.request.forced)
+        return max(forced, self.given) if self.request.edits else forced
+
     def count(self, event: Reply | Prefill | Step, now: float) -> None:
         """Count what was reported; given tokens are prefilled and take no part in the speed."""
         if isinstance(event, Reply):

@@ -24,9 +24,9 @@ class Prefix(NamedTuple):
 NO_PREFIX = Prefix()
 
 
-def longer(sampling: Sampling, given: tuple[int, ...]) -> Sampling:
-    """The sampling, with the limit counted after the tokens that are given."""
-    longest = len(given) + sampling.max_new_tokens
+def longer(sampling: Sampling, given: int) -> Sampling:
+    """The sampling, with the limit counted after so many tokens that are given."""
+    longest = given + sampling.max_new_tokens
     return sampling.model_copy(update={"max_new_tokens": longest})
 
 

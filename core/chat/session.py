@@ -215,7 +215,9 @@ class ChatSession:
         """Set the sampling, from the next token on."""
         self.sampling = sampling
         if self.state == "busy":
-            self.live.link.send(SetSampling(sampling))
+            pending = self.live.pending_request
+            given = pending.uncounted if pending is not None else 0
+            self.live.link.send(SetSampling(longer(sampling, given)))
 
     # --- lanes ------------------------------------------------------------------
 
@@ -318,7 +320,7 @@ class ChatSession:
         With `raw` they are a text, without a chat template. False where nothing can be asked.
         """
         own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
-        sampling = longer(self.sampling, given)
+        sampling = longer(self.sampling, len(given))
         return self.answer_from(message, Prefix(given), sampling, own, previous, raw=raw)
 
     # --- other chats ------------------------------------------------------------

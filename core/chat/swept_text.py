@@ -62,6 +62,7 @@ class SweptText(ReadText):
             raw=prompt.raw,
             time=self.sweep.folder.time,
             template=self.sweep.folder.template,
+            prompt=self.sweep.folder.contents.ids.get(prompt.id),
         )
         live.ask_apart(request, self.recorder, self._take)
 

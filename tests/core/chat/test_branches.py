@@ -7,7 +7,7 @@ import pytest
 from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.protocol import Request
+from logit_amp_chat.core.protocol import Request, SetSampling
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from tests.tui.chat_driver import Engines, answer, requests
@@ -80,6 +80,21 @@ def test_an_unchanged_text_goes_on_under_the_same_noise(
     branches.edit(session, old, old.text)
     assert (asked(engines).begin, asked(engines).sampling.seed) == ("", old.reply.seed)
     assert asked(engines).prompt == old.reply.prompt
+
+
+def test_a_change_while_an_edited_reply_runs_does_not_shorten_it(
+    session: ChatSession, engines: Engines
+) -> None:
+    answer(session, engines, "Hi")
+    warmer = session.sampling.model_copy(update={"temperature": 1.5, "max_new_tokens": 1})
+    old = last(session)
+    branches.edit(session, old, old.text)
+    session.set_sampling(warmer)
+    (change,) = [one for one in engines.last.commands if isinstance(one, SetSampling)]
+    given = len(asked(engines).forced)
+    assert given > 1
+    assert change.sampling.max_new_tokens == given + 1
+    assert session.sampling == warmer
 
 
 def test_a_comparison_goes_on_in_every_lane(session: ChatSession, engines: Engines) -> None:

@@ -39,6 +39,16 @@ def test_stop_strings_and_penalties_are_named_where_they_are_on() -> None:
     assert change == "stop “␛”"
 
 
+@pytest.mark.parametrize("usual", [[1], "x", None, {"effort": 1}, {}])
+def test_template_variables_are_named_where_they_are_not_the_profiles(usual: object) -> None:
+    """Whatever a damaged file has in the profile's place."""
+    log = ReplyLog(
+        replace(reply(), template={"effort": 1}),
+        replace(session(), profile={"template": usual}),
+    )
+    assert describe.own_variables(log) == ("" if usual == {"effort": 1} else "effort=1")
+
+
 def test_a_place_is_a_message_and_a_lane_with_its_number_among_siblings() -> None:
     records: list[Record] = [
         message(),

@@ -31,6 +31,7 @@ def assert_is_decoded_again(request: Request, reply: SweepReply, chat: Chat) -> 
     sampling = chat.screen.sweeps.sweeps.of(chat.screen.view.message_in_view or "")
     assert sampling is not None
     assert request.forced == reply.tokens
+    assert request.prompt == sampling.folder.contents.ids["p1"]
     assert lane.alpha == reply.alpha
     assert request.sampling == sampling.settings.sampling.model_copy(
         update={"seed": reply.seed, "max_new_tokens": len(reply.tokens)}
