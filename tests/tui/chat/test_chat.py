@@ -364,7 +364,7 @@ async def test_an_empty_chat_names_what_is_still_set_and_takes_it_back(tmp_path:
         for kept in (
             "α +1.1",
             "seed 1",
-            r"stop \nUser:",
+            r"stop “\nUser:”",
             "system prompt “Be brief.”",
             "coloured by KL",
         ):
