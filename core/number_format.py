@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from logit_amp_chat.core.records import NO_LIMIT
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.text import typed
+from logit_amp_chat.core.text import typed, visible
 
 MINUS = "−"
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -164,14 +164,17 @@ def spark(values: Iterable[float], low: float, high: float) -> str:
     return "".join(SPARKS[round(max(0.0, min(1.0, (v - low) / span)) * top)] for v in values)
 
 
-def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
-    """The temperature and every filter that is not off, in `room` cells if that can be.
+def sampling_parts(sampling: Sampling) -> list[str]:
+    """The temperature and all that is not off, each in words; safe to show."""
+    long = [f"{name} {value}" for name, _, value in _acting(sampling)]
+    if sampling.temperature == 0:
+        long = ["T 0 (argmax)" if part == "T 0" else part for part in long]
+    said = visible(setting_said(sampling.stop), newlines=False)
+    return [*long, *_words(sampling, f"stop {said}")]
 
-    Also `ends` where they are not mixed, and `penalize` where it is "all" and something is
-    penalized.
 
-    The `seed` only where it fits as well; the names get shorter, but none is left out.
-    """
+def _acting(sampling: Sampling) -> tuple[tuple[str, str, str], ...]:
+    """Numbers that are not off: a name, a short one, and the value."""
     filters = (
         ("τ", "τ", sampling.plausibility, 0),
         ("T", "T", sampling.temperature, None),
@@ -181,27 +184,33 @@ def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) ->
         ("repetition", "r", sampling.repetition_penalty, 1),
         ("DRY", "d", sampling.dry_multiplier, 0),
     )
-    acting = [(name, short, exact(value)) for name, short, value, off in filters if value != off]
-    long = [f"{name} {value}" for name, _, value in acting]
-    if sampling.temperature == 0:
-        long = ["T 0 (argmax)" if part == "T 0" else part for part in long]
-    words = [f"ends {sampling.ends}"] if sampling.ends != "mix" else []
+    return tuple((name, short, exact(value)) for name, short, value, off in filters if value != off)
+
+
+def _words(sampling: Sampling, stop: str) -> list[str]:
+    """What is no number, and not as usual; `stop` stands for the stop strings."""
     penalizes = sampling.repetition_penalty != 1 or sampling.dry_multiplier > 0
+    words = [f"ends {sampling.ends}"] if sampling.ends != "mix" else []
     words += [f"penalize {sampling.penalize}"] if penalizes and sampling.penalize == "all" else []
-    long += words
+    return [*words, stop] if sampling.stop else words
+
+
+def sampling_line(sampling: Sampling, room: int = 200, *, seed: bool = False) -> str:
+    """The temperature and all that is not off, in `room` cells if that can be.
+
+    The `seed` only where it fits as well; the names get shorter, and stop strings become the
+    word `stop`, but none is left out.
+    """
+    acting, words = _acting(sampling), _words(sampling, "stop")
+    long = "  ".join(sampling_parts(sampling))
+    values = (
+        short + (value.removeprefix("0") if value != "0" else "0") for _, short, value in acting
+    )
     forms = [
-        "  ".join([*long, f"seed {sampling.seed}"]) if seed else "",
-        "  ".join(long),
+        f"{long}  seed {sampling.seed}" if seed else "",
+        long,
         " ".join([*(f"{short} {value}" for _, short, value in acting), *words]),
-        " ".join(
-            [
-                *(
-                    short + value.removeprefix("0") if value != "0" else f"{short}0"
-                    for _, short, value in acting
-                ),
-                *words,
-            ]
-        ),
+        " ".join([*values, *words]),
     ]
     return next((form for form in forms if form and len(form) <= room), forms[-1])
 

@@ -16,12 +16,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.analysis.openings import OpeningRow
-    from logit_amp_chat.core.analysis.raised_tokens import (
-        TokenChange,
-        most_lowered,
-        most_raised,
-        token_changes,
-    )
     from logit_amp_chat.core.api.loss import LossCurve
     from logit_amp_chat.core.api.mirror import mirror
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
@@ -42,10 +36,16 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.records import Candidate, Message, Step
     from logit_amp_chat.core.sampling import Sampling
     from logit_amp_chat.core.transcripts.jsonl import read_records
+    from logit_amp_chat.core.transcripts.raised_tokens import (
+        TokenChange,
+        most_lowered,
+        most_raised,
+        token_changes,
+    )
 
 _HOMES = {
     "core.analysis.openings": ("OpeningRow",),
-    "core.analysis.raised_tokens": (
+    "core.transcripts.raised_tokens": (
         "TokenChange",
         "most_lowered",
         "most_raised",

@@ -39,7 +39,7 @@ def begun_ids(
         raise UsageError(
             f"The text that replies begin with has {len(forced) + len(ids):,} tokens, and a reply"
             f" {longest:,} at most.",
-            "Shorten it, or raise max_new_tokens.",
+            "Shorten it, or raise max_new_tokens (in the chat: F7, Sampling).",
         )
     return ids
 

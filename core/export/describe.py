@@ -28,13 +28,15 @@ WITH_SPECIAL = "with special tokens"
 class Piece(NamedTuple):
     """A part of a reply's text, safe to show; `step` is its index, None for a change.
 
-    `quiet` ones are special tokens and marks; `folded` ones are thinking, with its marks.
+    `quiet` ones are special tokens and marks; `folded` ones are thinking, with its marks;
+    `stop` ones have nothing but the stop string that ended the reply, and what follows it.
     """
 
     text: str
     step: int | None
     quiet: bool = False
     folded: bool = False
+    stop: bool = False
 
 
 def pieces(log: ReplyLog) -> Iterator[Piece]:
@@ -50,7 +52,8 @@ def pieces(log: ReplyLog) -> Iterator[Piece]:
         for said in changes.before(index):
             yield Piece(f"‹{said}›", None, folded=folded)
         text = "".join(_shown(part, said) for part, said in spans)[0 if index else log.blank :]
-        yield Piece(text, index, quiet=bool(kinds) and kinds <= {"special", "mark"}, folded=folded)
+        quiet, stop = bool(kinds) and kinds <= {"special", "mark"}, index >= log.parts.said
+        yield Piece(text, index, quiet=quiet, folded=folded, stop=stop)
 
 
 class Fold(NamedTuple):
@@ -210,9 +213,12 @@ def settings(log: ReplyLog) -> str:
         parts.append("edited")
     if log.reply.template:
         parts.append(f"template {variables(log)}")
-    if log.reply.forced:
-        parts.append(f"{log.reply.forced} given")
     return " · ".join(parts)
+
+
+def given(log: ReplyLog) -> str:
+    """How many tokens were given and not sampled; "" for none."""
+    return f"{log.reply.forced} given" if log.reply.forced else ""
 
 
 def _saying_nothing(sampling: Sampling) -> Iterator[str]:

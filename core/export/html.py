@@ -259,7 +259,7 @@ class _Page:
         if index is None:
             return f"<mark>{escape(piece.text)}</mark>"
         classes = metric_classes(log.steps[index])
-        classes += ["sp"] if piece.quiet else []
+        classes += ["st"] if piece.stop else ["sp"] if piece.quiet else []
         classes += ["f"] if index < log.reply.forced else []
         if fork is not None and index >= log.reply.forced:
             classes += ["c"] if index < fork else ["x"] if index == fork else []
@@ -314,5 +314,6 @@ def _summary(state: Conversation, log: ReplyLog) -> str:
     means = ReplyMeans(log.reply.forced)
     means.take(log.steps)
     figures = f"mean KL(after‖before) {nats(means.kl)}, log p after {nats(means.logp_after)} nats"
-    parts = (describe.ending(log), figures if means.tokens else "", describe.history(state, log))
+    figures = figures if means.tokens else ""
+    parts = (describe.given(log), describe.ending(log), figures, describe.history(state, log))
     return " · ".join(filter(None, parts))

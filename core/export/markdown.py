@@ -28,7 +28,7 @@ class _Text:
     def __init__(self) -> None:
         self._first: Session | None = None
         self._session: Session | None = None
-        self._settings = ""
+        self._settings = self._given = ""
 
     def document(self, state: Conversation, records: list[Record]) -> str:
         """The whole document, ending with a newline."""
@@ -68,7 +68,9 @@ class _Text:
         settings = describe.settings(log)
         said = "sampling as above" if settings == self._settings else settings
         self._settings = settings
-        facts = [f"seed {log.reply.seed}", said, describe.ending(log), describe.history(state, log)]
+        seed, given = f"seed {log.reply.seed}", describe.given(log)
+        given, self._given = given or ("none given" if self._given else ""), given
+        facts = [seed, said, given, describe.ending(log), describe.history(state, log)]
         yield self.line(" · ".join(filter(None, facts)))
         for passage in describe.passages(log):
             yield self.thinking(passage) if passage.thought else self.block(passage.text)

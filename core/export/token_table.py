@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from logit_amp_chat.core.analysis.raised_tokens import (
-    Place,
-    TokenChange,
-    most_lowered,
-    most_raised,
-    token_changes,
-)
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.raised_tokens import (
+    Place,
+    TokenChange,
+    most_lowered,
+    most_raised,
+    token_changes,
+)
 
 ROWS = 20
 HEAD = ("token", "id", "written", "ΣΔ", "mean Δ", "extreme Δ", "where")
@@ -51,10 +51,12 @@ def by_pair(logs: Iterable[ReplyLog]) -> list[list[ReplyLog]]:
 
 
 def records_of(logs: Iterable[ReplyLog]) -> Iterator[Record]:
-    """Replies and their steps, as `token_changes` takes them."""
+    """Replies, their steps and their ends, as `token_changes` takes them."""
     for log in logs:
         yield log.reply
         yield from log.steps
+        if log.finish is not None:
+            yield log.finish
 
 
 def pair_tables(state: Conversation) -> Iterator[PairTables]:
@@ -97,7 +99,8 @@ def what_was_summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) ->
 def _summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) -> str:
     return (
         "Δ = log p under after − log p under before of a token where it was written, in nats,"
-        f" summed over {what_was_summed(changes, logs)}. Given tokens of branches do not count."
+        f" summed over {what_was_summed(changes, logs)}."
+        " Given tokens of branches and those of stop strings do not count."
     )
 
 

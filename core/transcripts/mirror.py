@@ -219,7 +219,9 @@ class Mirror:
 
     def _report(self, message: str) -> None:
         if self._failure is None:
-            self._failure = Unmirrored(message, "It is tried again; the chat is saved here.")
+            self._failure = Unmirrored(
+                message, "The next attempt follows by itself; the chat is saved here."
+            )
             self._news.append(self._failure)
 
     def _say_stuck(self) -> None:

@@ -225,6 +225,8 @@ class _Lane:
     def _compare(self, step: Step) -> None:
         steps, result = self.log.steps, self.result
         recorded = steps[self.index] if self.index < len(steps) else None
+        if recorded is None and self.log.finish is None:
+            return  # it was cut off among given tokens, and a sibling has more of them
         difference = Difference(self.index, recorded, step)
         if recorded is None or recorded.token != step.token:
             result.diverged = difference

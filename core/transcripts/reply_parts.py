@@ -106,6 +106,7 @@ class ReplyParts:
         self._header: int | None = None  # where one that is not complete began
         self._channels = False
         self._marked = thinks
+        self._stop: int | None = None  # where the stop string that ended it begins
 
     def add(self, step: TokenText) -> str:
         """Add the next step; returns what it adds to `marked`."""
@@ -142,16 +143,20 @@ class ReplyParts:
         begin = max(0, (self.starts or [0])[-1] - len(stop) + 1)
         at = self.text(begin, self.length).find(stop)
         if at >= 0:
-            self._cut(begin + at)
-            self._put("special", begin + at, "stop")
+            self._stop = begin + at
+            self._cut(self._stop)
+            self._put("special", self._stop, "stop")
             self.revision += 1
 
     @property
     def before_stop(self) -> int | None:
         """How many steps come before a stop string; None where it begins inside one."""
-        at = next((part.start for part in self.parts if part.name == "stop"), None)
-        step = len(self.starts) if at is None else bisect_left(self.starts, at)
-        return step if at is None or self.starts[step : step + 1] == [at] else None
+        return self.said if self._stop in (None, *self.starts[self.said :][:1]) else None
+
+    @property
+    def said(self) -> int:
+        """How many steps have more than the stop string that ended the reply; all without one."""
+        return len(self.starts) if self._stop is None else bisect_left(self.starts, self._stop)
 
     # --- what is there ----------------------------------------------------------
 

@@ -23,6 +23,7 @@ from logit_amp_chat.core.number_format import (
     probability,
     quantity,
     sampling_line,
+    sampling_parts,
     signed,
 )
 from logit_amp_chat.core.records import NO_LIMIT
@@ -119,6 +120,14 @@ def test_penalties_are_named_where_they_are_on() -> None:
     assert sampling_line(both).endswith("repetition 1.1  DRY 0.8  penalize all")
     assert sampling_line(both, 1) == "τ.01 T.7 p.9 r1.1 d.8 penalize all"
     assert sampling_line(Sampling(penalize="all")) == sampling_line(Sampling())
+
+
+def test_stop_strings_are_named_however_little_room_there_is() -> None:
+    two = Sampling(stop=("\nUser:", "a  b\x1b"))
+    assert sampling_line(two) == r"τ 0.01  T 0.7  top-p 0.9  stop “\nUser:|a  b␛”"
+    assert sampling_line(two, 30) == "τ 0.01 T 0.7 p 0.9 stop"
+    assert sampling_line(two, 1) == "τ.01 T.7 p.9 stop"
+    assert sampling_parts(two)[-1] == r"stop “\nUser:|a  b␛”"
 
 
 def test_a_context_without_a_limit_has_none() -> None:

@@ -42,17 +42,21 @@ def run(profile: Profile, request: Request, open_engine: Opener) -> int:
 
 def shown(prompt: PromptTokens, styles: Styles) -> str:
     """The prompt of each side under its name; once if they are equal."""
-    sides = [("before", prompt.before), ("after", prompt.after)]
+    before, after = prompt.added
+    sides = [("before", prompt.before, before), ("after", prompt.after, after)]
     if prompt.before == prompt.after:
-        sides = [("before and after", prompt.after)]
+        sides = [("before and after", prompt.after, after)]
     if prompt.given:
-        sides.append(("every reply begins with", prompt.given))
-    return "\n".join(_side(name, tokens, styles) for name, tokens in sides)
+        sides.append(("every reply begins with", prompt.given, None))
+    return "\n".join(_side(name, tokens, added, styles) for name, tokens, added in sides)
 
 
-def _side(name: str, tokens: Sequence[PromptToken], styles: Styles) -> str:
+def _side(name: str, tokens: Sequence[PromptToken], added: int | None, styles: Styles) -> str:
     special = sum(token.special for token in tokens)
-    head = f"── {name}: {count(len(tokens), 'token')}, {special:,} of them special ──"
+    said = f"{count(len(tokens), 'token')}, {special:,} of them special"
+    if added is not None:
+        said += f", {added:,} by the template"
+    head = f"── {name}: {said} ──"
     text = "".join(
         styles.header(f"{OPENS}{visible(token.text)}{CLOSES}")
         if token.special

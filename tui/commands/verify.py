@@ -50,9 +50,7 @@ def run(path: Path, chosen: Profile | None, open_engine: Opener) -> int:
     try:
         results = list(_replayed(path, sessions, chosen, open_engine))
         same = sum(result.identical for result in results)
-        cut = sum(result.log.finish is None for result in results)
-        less = f"; {cut} cut off" if cut else ""
-        put(f"{same} of {len(results)} replies are identical{less}.\n")
+        put(f"{_summary(results)}\n")
     except ReaderGoneError:
         return DIFFERS  # 0 would claim that all replies are identical
     if damaged:
@@ -112,6 +110,20 @@ def _open(profile: Profile, open_engine: Opener) -> ReplayEngine:
 
 
 # --- in words -------------------------------------------------------------------
+
+
+def _summary(results: Sequence[ReplayResult]) -> str:
+    """How many replies are identical; those that were cut off apart, as they have no end."""
+    whole = [result.identical for result in results if result.log.finish is not None]
+    cut = [result.identical for result in results if result.log.finish is None]
+    if not cut:
+        return f"{sum(whole)} of {len(whole)} replies are identical."
+    if not whole:
+        return f"{sum(cut)} of {len(cut)} cut-off replies are identical, as far as they go."
+    return (
+        f"{sum(whole)} of {len(whole)} complete replies are identical,"
+        f" and {sum(cut)} of {len(cut)} cut-off ones as far as they go."
+    )
 
 
 def report(result: ReplayResult) -> str:

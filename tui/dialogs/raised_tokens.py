@@ -11,13 +11,6 @@ from textual.content import Content
 from textual.types import CSSPathType
 from textual.widgets import Static
 
-from logit_amp_chat.core.analysis.raised_tokens import (
-    Place,
-    TokenChange,
-    most_lowered,
-    most_raised,
-    token_changes,
-)
 from logit_amp_chat.core.export.token_table import (
     by_pair,
     quoted_token,
@@ -29,6 +22,13 @@ from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.raised_tokens import (
+    Place,
+    TokenChange,
+    most_lowered,
+    most_raised,
+    token_changes,
+)
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
@@ -152,6 +152,15 @@ class SamplingScreen(Dialog[ChatSettings]):
             yield Static("system prompt (ctrl+j: new line)", classes="muted", markup=False)
             yield SystemPrompt(settings.system or "")
             yield NoSystem(settings.system)
+
+    def meet(self, event: events.Key | events.Paste) -> bool:
+        """↑ and ↓ go through the fields as shift+tab and tab do; in a text, line by line first."""
+        step = {"up": -1, "down": 1}.get(event.key, 0) if isinstance(event, events.Key) else 0
+        focused = self.focused
+        if not step or (isinstance(focused, SystemPrompt) and not focused.ends_at_cursor(step)):
+            return super().meet(event)
+        self.focus_next() if step > 0 else self.focus_previous()
+        return True
 
     @on(Input.Submitted)
     @on(SystemPrompt.Accepted)

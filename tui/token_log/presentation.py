@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
+from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, Block, ReplyBlock
 from logit_amp_chat.tui.token_log.layout import Page
 
 
 class Presentation:
     """What the blocks of a page have in common; a change has them wrapped again."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, unfold_key: str = UNFOLD_KEY) -> None:
         self.page = page
+        self.unfold_key = unfold_key
         self.rendered = False
         self.folded = True
         self.searching = False
@@ -22,7 +23,7 @@ class Presentation:
         """Show blocks like the others."""
         for block in blocks:
             if isinstance(block, ReplyBlock):
-                block.rendered = self.rendered
+                block.rendered, block.unfold_key = self.rendered, self.unfold_key
                 block.folded = self.folded and not self.searching
 
     def render(self, rendered: bool) -> None:

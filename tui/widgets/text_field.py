@@ -45,6 +45,13 @@ class TextField(TextArea):
         else:
             await edit(self, event)
 
+    def ends_at_cursor(self, step: int) -> bool:
+        """Whether the cursor is on the last line as wrapped (`step` 1), or on the first (−1)."""
+        place = self.cursor_location
+        if step > 0:
+            return self.navigator.is_last_wrapped_line(place)
+        return self.navigator.is_first_wrapped_line(place)
+
     def action_newline(self) -> None:
         """Break the line at the cursor."""
         self.insert("\n")

@@ -23,11 +23,9 @@ from logit_amp_chat.core.number_format import (
     nats,
     number,
     percent,
-    sampling_line,
-    setting_said,
+    sampling_parts,
     signed,
 )
-from logit_amp_chat.core.text import visible
 
 MOST_PROMPTS = 8
 """Prompts whose estimates are named one by one."""
@@ -51,9 +49,7 @@ def discovery(target: float) -> str:
 
 def sampled_as(settings: SweepSettings) -> str:
     """How replies are sampled, as one phrase: T 1, τ 0.01, at most 256 tokens."""
-    line = ", ".join(sampling_line(settings.sampling).split("  "))
-    if settings.sampling.stop:
-        line += f", stop at {visible(setting_said(settings.sampling.stop), newlines=False)}"
+    line = ", ".join(sampling_parts(settings.sampling))
     return f"{line}, at most {count(settings.sampling.max_new_tokens, 'token')}"
 
 

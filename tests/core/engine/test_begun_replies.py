@@ -138,8 +138,10 @@ def test_an_end_of_turn_in_it_is_refused(engine: LocalEngine) -> None:
 def test_one_that_leaves_nothing_to_sample_is_refused(engine: LocalEngine) -> None:
     given = ids(engine, BEGIN)
     short = FREE.model_copy(update={"max_new_tokens": len(given)})
-    with pytest.raises(UsageError, match=rf"has {len(given)} tokens, and a reply {len(given)}"):
+    said = rf"has {len(given)} tokens, and a reply {len(given)}"
+    with pytest.raises(UsageError, match=said) as refused:
         engine.generate(ask(begin=BEGIN, sampling=short))
+    assert "F7, Sampling" in refused.value.remedy
     with pytest.raises(ContextError):
         engine.generate(ask(begin=BEGIN * 40, sampling=FREE, edits="r-0"))
 

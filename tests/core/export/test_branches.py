@@ -6,7 +6,7 @@ import dataclasses
 
 from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.export.markdown import to_document
-from logit_amp_chat.core.records import LogProbs, Record
+from logit_amp_chat.core.records import Finish, LogProbs, Record
 from tests.core.export.test_html import page
 from tests.core.samples import finish, message, reply, step
 
@@ -89,3 +89,14 @@ def test_lanes_with_their_own_histories_stand_side_by_side() -> None:
     read = page(*own_histories())
     assert [a["class"] for a in read.named("div")].count("lanes") == 2
     assert not read.named("details")
+
+
+def test_a_stop_string_is_marked_as_that_and_not_as_given_or_special() -> None:
+    end = dataclasses.replace(finish(tokens=4), stop="cd")
+    records = [message(), *lane("r-1", "after", 0, "abcd", forced=1)]
+    records = [end if isinstance(record, Finish) else record for record in records]
+    spans = [set(a.get("class", "").split()) for a in page(*records).named("span")]
+    assert ["st" in classes for classes in spans] == [False, False, True, True]
+    assert ["f" in classes for classes in spans] == [True, False, False, False]
+    assert not any("sp" in classes for classes in spans)
+    assert "struck out" in to_html(records)

@@ -30,7 +30,7 @@ RAISED = (
     "## Tokens that training raised and lowered most\n\n"
     "Δ = log p under after − log p under before of a token where it was written, in nats, summed"
     " over 5 sampled tokens of 2 replies \\(1 × α +1, 1 × before\\)."
-    " Given tokens of branches do not count.\n\n"
+    " Given tokens of branches and those of stop strings do not count.\n\n"
     "### Raised\n\n"
     "| token | id | written | ΣΔ | mean Δ | extreme Δ | where |\n"
     "| --- | --- | --- | --- | --- | --- | --- |\n"
@@ -102,6 +102,15 @@ def test_given_tokens_are_counted_as_on_the_screen() -> None:
     branch = dataclasses.replace(reply(), forced=2)
     text = markdown(message(), branch, step(0, "a"), step(1, "b"), finish(tokens=2))
     assert " · max new tokens 512 · 2 given · ended after 2 tokens" in text
+
+
+def test_lanes_that_are_given_other_numbers_of_tokens_say_so() -> None:
+    lanes = [dataclasses.replace(reply(f"r-{n}"), forced=n) for n in (2, 1, 0)]
+    steps = [step(place, "a", reply=lane.id) for lane in lanes for place in range(3)]
+    text = markdown(message(), *lanes, *steps, *(finish(lane.id, tokens=3) for lane in lanes))
+    assert " · max new tokens 512 · 2 given · ended" in text
+    assert "sampling as above · 1 given · ended" in text
+    assert "sampling as above · none given · ended" in text
 
 
 def test_text_says_the_same_without_markup() -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from textual.command import CommandList
+from textual.widgets import Input
 
 from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.help import HelpScreen
+from logit_amp_chat.tui.dialogs.prompt_fields import SystemPrompt
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.keys.command_palette import Commands
 from logit_amp_chat.tui.token_log.cursor import Cursor
@@ -41,6 +43,37 @@ async def test_sampling_and_system_prompt_are_taken_over(tmp_path: Path) -> None
         assert [m.role for m in chat.engine.request.messages] == ["system", "user"]
         assert "Be brief." in chat.log
         assert chat.engine.request.template == {"thinking": False}
+
+
+async def test_arrows_go_through_the_fields_of_sampling(tmp_path: Path) -> None:
+    """And through the lines of the system prompt, which they leave at its first and last."""
+    async with open_chat(tmp_path) as chat:
+        await chat.press("f7")
+        await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
+        dialog = chat.app.screen
+
+        def focused() -> object:
+            return dialog.focused
+
+        system = dialog.query_one(SystemPrompt)
+        system.load_text(f"One.\n{'long ' * 40}")
+        first, second, third, *_ = inputs = list(dialog.query(Input))
+        assert focused() is first
+        await chat.press("down", "down")
+        assert focused() is third
+        await chat.press("up")
+        assert focused() is second
+        for end, begin, key in ((inputs[-1], inputs[-2], "up"), (inputs[-2], inputs[-1], "down")):
+            end.focus()
+            await chat.press(key)
+            assert focused() is system
+            system.move_cursor(system.document.end if key == "up" else (0, 0))
+            lines = system.wrapped_document.height
+            assert lines > 2
+            await chat.press(*[key] * (lines - 1))
+            assert focused() is system
+            await chat.press(key)
+            assert focused() is begin
 
 
 async def test_any_alpha_can_be_entered(tmp_path: Path) -> None:

@@ -51,6 +51,26 @@ def test_sides_that_differ_are_shown_each_and_so_is_what_replies_begin_with(
     assert err.endswith("note: a date was added\n")
 
 
+def test_what_the_template_adds_is_counted_where_that_is_certain(
+    engine: ScriptedEngine, pair: str, capsys: Capture
+) -> None:
+    both = (USER, HI, END)
+    engine.prompts = PromptTokens(before=both, after=both, given=(KIND,), added=(2, 2))
+    assert cli.run(command(pair)) == 0
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("──")]
+    assert heads == [
+        "── before and after: 3 tokens, 2 of them special, 2 by the template ──",
+        "── every reply begins with: 1 token, 0 of them special ──",
+    ]
+    engine.prompts = PromptTokens(before=both, after=(KIND, *both), added=(2, None))
+    assert cli.run(command(pair)) == 0
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("──")]
+    assert heads == [
+        "── before: 3 tokens, 2 of them special, 2 by the template ──",
+        "── after: 4 tokens, 2 of them special ──",
+    ]
+
+
 def test_a_notice_of_the_pair_is_not_said_again(
     engine: ScriptedEngine, pair: str, capsys: Capture
 ) -> None:

@@ -101,9 +101,34 @@ def test_verify_says_which_reply_has_no_end(
     assert cli.run(["verify", str(write(chat[:-1]))]) == 0
     out, err = capsys.readouterr()
     assert "r-4-0 · before: identical, cut off after 6 tokens" in out
-    assert out.count("cut off") == 2
-    assert out.endswith("\n7 of 7 replies are identical; 1 cut off.\n")
+    assert out.count("cut off") == 1
+    assert out.endswith(
+        "\n6 of 6 complete replies are identical, and 1 of 1 cut-off ones as far as they go.\n"
+    )
     assert "cannot be read" not in err
+
+
+def test_lanes_that_are_cut_off_among_given_tokens_are_identical_as_far_as_they_go(
+    write: Write, chat: list[Record], capsys: Capture
+) -> None:
+    """The first lane has both of its given tokens, the second one only the first."""
+    end = next(place for place, record in enumerate(chat) if is_step("r-3-1", 1)(record))
+    assert cli.run(["verify", str(write(chat[:end]))]) == 0
+    out = capsys.readouterr().out
+    assert "r-3-0 · α +1: identical, cut off after 2 tokens" in out
+    assert "r-3-1 · after: identical, cut off after 1 token\n" in out
+    assert out.endswith(
+        "\n4 of 4 complete replies are identical, and 2 of 2 cut-off ones as far as they go.\n"
+    )
+
+
+def test_a_file_without_a_complete_reply_says_so(
+    write: Write, chat: list[Record], capsys: Capture
+) -> None:
+    end = next(place for place, record in enumerate(chat) if is_finish("r-1-0")(record))
+    assert cli.run(["verify", str(write(chat[:end]))]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith("\n1 of 1 cut-off replies are identical, as far as they go.\n")
 
 
 @pytest.mark.parametrize("resumed", [False, True], ids=["torn", "torn, and gone on with"])
@@ -120,7 +145,9 @@ def test_a_torn_line_is_said_and_is_no_success(
     assert cli.run(["verify", str(path)]) == 8
     out, err = capsys.readouterr()
     assert "r-4-0 · before: identical, cut off after 5 tokens" in out
-    assert out.endswith("\n7 of 7 replies are identical; 1 cut off.\n")
+    assert out.endswith(
+        "\n6 of 6 complete replies are identical, and 1 of 1 cut-off ones as far as they go.\n"
+    )
     assert "1 line of the file cannot be read: what it held is not verified.\n" in err
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from logit_amp_chat.core.records import Finish, FinishReason
+from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from tests.core.samples import reply, step
@@ -76,3 +79,11 @@ def test_a_stop_string_is_taken_back_from_the_text_once_it_is_whole() -> None:
 def test_without_a_token_there_is_nothing_to_go_on_from() -> None:
     end = Finish(reply="r-1", reason="cancelled", tokens=0, seconds=0.5)
     assert lines_of(ReplyLog(reply(), finish=end))[-1] == "Stopped by you after 0 tokens."
+
+
+def test_a_head_names_stop_strings_and_penalties() -> None:
+    chosen = Sampling(stop=("\nUser:",), repetition_penalty=1.1, dry_multiplier=0.8)
+    block = ReplyBlock(ReplyLog(replace(reply(), sampling=chosen)))
+    block.lay_out(200)
+    (head,) = ["".join(span.text for span in line) for line in block.wrapped.lines[:1]]
+    assert head.endswith(r"repetition 1.1  DRY 0.8  stop “\nUser:”")

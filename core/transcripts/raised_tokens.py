@@ -2,7 +2,8 @@
 
 Δ of a step is log p_after − log p_before of the token that was written there,
 in nats. Every step that was sampled counts once: the forced tokens that a
-branch begins with are its sibling's, or the user's, choice.
+branch begins with are its sibling's, or the user's, choice. The tokens of the
+stop string that ended a reply are no part of it, and do not count.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from logit_amp_chat.core.records import Record, Reply, Step
+from logit_amp_chat.core.records import Finish, Record, Reply, Step
+from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
 
 class Place(NamedTuple):
@@ -58,21 +60,25 @@ def token_changes(records: Iterable[Record]) -> list[TokenChange]:
     """One row per token that was written, in the order of first appearance.
 
     `records` are those of a transcript, or of some of its replies: a reply
-    before its steps. Records of other types do not matter.
+    before its steps, and those before its finish. Records of other types do not matter.
     """
-    forced: dict[str, int] = {}
-    taken: dict[str, int] = {}
-    places: dict[_Key, list[Place]] = {}
+    logs: dict[str, ReplyLog] = {}
+    written: list[tuple[ReplyLog, int]] = []
     for record in records:
         if isinstance(record, Reply):
-            forced.setdefault(record.id, record.forced)
-        elif isinstance(record, Step) and record.reply in forced:
-            step = taken.get(record.reply, 0)
-            taken[record.reply] = step + 1
-            if step >= forced[record.reply]:
-                key = record.token, record.text, record.bytes, record.special
-                delta = record.logp.after - record.logp.before
-                places.setdefault(key, []).append(Place(record.reply, step, delta))
+            logs.setdefault(record.id, ReplyLog(record))
+        elif isinstance(record, Step | Finish) and record.reply in logs:
+            log = logs[record.reply]
+            if isinstance(record, Step):
+                written.append((log, len(log.steps)))
+            log.add(record)
+    places: dict[_Key, list[Place]] = {}
+    for log, place in written:
+        if log.reply.forced <= place < log.parts.said:
+            step = log.steps[place]
+            key = step.token, step.text, step.bytes, step.special
+            delta = step.logp.after - step.logp.before
+            places.setdefault(key, []).append(Place(log.id, place, delta))
     return [_change(key, found) for key, found in places.items()]
 
 

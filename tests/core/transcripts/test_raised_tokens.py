@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from logit_amp_chat.core.analysis.raised_tokens import (
+from logit_amp_chat.core.records import LogProbs, Record, Reply, Step
+from logit_amp_chat.core.transcripts.raised_tokens import (
     Place,
     TokenChange,
     most_lowered,
     most_raised,
     token_changes,
 )
-from logit_amp_chat.core.records import LogProbs, Record, Reply, Step
 from tests.core import samples
 
 IDS = {" otter": 7, " the": 8, "!": 9, "<|end|>": 10}
@@ -131,3 +131,17 @@ def test_equal_text_of_other_ids_is_another_token() -> None:
 
 def test_steps_of_no_known_reply_do_not_count() -> None:
     assert token_changes([step("r-9", 0, "!", -2.0, -1.0)]) == []
+
+
+def test_the_tokens_of_a_stop_string_do_not_count() -> None:
+    """A token that begins inside the answer was still written there."""
+    steps = [
+        step("r-1", 0, " otter", -2.0, -1.0),
+        step("r-1", 1, " the", -2.0, -1.0),
+        step("r-1", 2, "!", -2.0, -1.0),
+    ]
+    end = replace(samples.finish(tokens=3), stop="the!")
+    assert [*rows([reply("r-1"), *steps, end])] == [" otter", " the"]
+    whole = replace(end, stop=" the!")
+    assert [*rows([reply("r-1"), *steps, whole])] == [" otter"]
+    assert [*rows([reply("r-1"), *steps])] == [" otter", " the", "!"]
