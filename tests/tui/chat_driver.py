@@ -195,11 +195,12 @@ async def open_chat(
     profile: Profile | None = None,
     session: ChatSession | None = None,
     engines: Engines | None = None,
+    keys: Path | None = None,
 ) -> AsyncIterator[Chat]:
     """The app in a terminal of `size`, with its models loaded unless told otherwise."""
     engines = engines or Engines()
     session = session or make_session(folder, engines, profile)
-    app = ChatApp(session)
+    app = ChatApp(session, keys)
     async with app.run_test(size=size, notifications=True) as pilot:
         chat = Chat(app, pilot, engines)
         chat.screen.view.composer.cursor_blink = False

@@ -48,10 +48,12 @@ class ChatView(LogPanel):
         self, screen: Screen[Any], session: ChatSession, actions: keymap.Actions = keymap.ACTIONS
     ) -> None:
         super().__init__(screen, actions, TokenLog(id="log"))
+        unfold_key = keymap.action("thinking", actions).display
+        self.log_view.presentation.unfold_key = unfold_key
         self.session = session
         self.prompt = Static(id="prompt", markup=False)
         self.history = Static(id="history", markup=False)
-        self.lanes = Lanes(id="lanes")
+        self.lanes = Lanes(id="lanes", unfold_key=unfold_key)
         self.loading_panel = LoadingPanel(id="loading")
         self.alpha_bar = AlphaBar(id="alpha")
         self.composer = Composer(id="composer")

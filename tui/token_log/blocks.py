@@ -18,12 +18,13 @@ from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.reply_parts import Part, Thought
+from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.wrapping import WrappedText
 
 ROLES = {"user": "you", "system": "system prompt", "assistant": "assistant"}
 NO_PROMPT = "no prompt: a text follows, without a chat template"
 NOTE = "✎"
-UNFOLD = "z unfolds"
+UNFOLD_KEY = keymap.action("thinking").display
 CELLS_PER_TOKEN = 5  # estimates the height of a reply before it is wrapped
 
 
@@ -98,6 +99,7 @@ class ReplyBlock:
         self.rendered = False
         self.folded = True
         self.opened = False
+        self.unfold_key = UNFOLD_KEY
         self.given = self.common = log.reply.forced
         self.fork: int | None = None
         self.awaits_branch = bool(self.given)
@@ -224,7 +226,9 @@ class ReplyBlock:
                 if self._folded is not thought:
                     self._folded = thought
                     self.wrapped.new_line()
-                    self.wrapped.add(f"{thinking(thought.tokens)} · {UNFOLD}", "fold")
+                    self.wrapped.add(
+                        f"{thinking(thought.tokens)} · {self.unfold_key} unfolds", "fold"
+                    )
                 return
         if self._folded is not None:
             if not (text := text.lstrip("\n")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
+from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, Block, ReplyBlock
 from logit_amp_chat.tui.token_log.layout import Page
 
 
@@ -13,6 +13,8 @@ class Presentation:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.unfold_key = UNFOLD_KEY
+        """As people write the key that the user unfolds thinking with."""
         self.rendered = False
         self.folded = True
         self.searching = False
@@ -22,7 +24,7 @@ class Presentation:
         """Show blocks like the others."""
         for block in blocks:
             if isinstance(block, ReplyBlock):
-                block.rendered = self.rendered
+                block.rendered, block.unfold_key = self.rendered, self.unfold_key
                 block.folded = self.folded and not self.searching
 
     def render(self, rendered: bool) -> None:

@@ -22,7 +22,7 @@ from logit_amp_chat.core.lanes import FIXED_ALPHA, LANES, lane_colour, lane_head
 from logit_amp_chat.core.number_format import nats, which
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.token_log.blocks import ReplyBlock
+from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, ReplyBlock
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.token_log.wrapping import clip
 
@@ -112,11 +112,12 @@ def _packed(parts: Iterable[Part], width: int, lines: int) -> list[str]:
 class Lane(Container):
     """A lane head above a token log."""
 
-    def __init__(self, lane: str) -> None:
+    def __init__(self, lane: str, unfold_key: str = UNFOLD_KEY) -> None:
         super().__init__(classes="lane")
         self.lane = lane
         self.head = LaneHead(lane)
         self.log_view = TokenLog(classes="lane-log")
+        self.log_view.presentation.unfold_key = unfold_key
         self.means = ReplyMeans()
 
     def compose(self) -> ComposeResult:

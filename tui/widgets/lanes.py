@@ -11,7 +11,7 @@ from textual.containers import Container
 from logit_amp_chat.core.lanes import LANES, lane_title
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
-from logit_amp_chat.tui.token_log.blocks import ReplyBlock, compare
+from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, ReplyBlock, compare
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.widgets.lane import Lane, Part, Standing
@@ -28,9 +28,10 @@ class Lanes(Container):
     one shows, or that its cursor is on.
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, unfold_key: str = UNFOLD_KEY) -> None:
         super().__init__(id=id)
-        self.lanes = {name: Lane(name) for name in LANES}
+        self.lanes = {name: Lane(name, unfold_key) for name in LANES}
+        self._unfold_key = unfold_key
         self.selected = "amplified"
         self.together = True
         self._first = 0  # the first lane in view
@@ -51,7 +52,7 @@ class Lanes(Container):
             if name not in names:
                 lane.remove()
         live = self.lanes[names[-1]]
-        lanes = {name: self.lanes.get(name) or Lane(name) for name in names}
+        lanes = {name: self.lanes.get(name) or Lane(name, self._unfold_key) for name in names}
         for name in names[:-1]:
             if name in self.lanes:
                 self.move_child(lanes[name], before=live)

@@ -51,25 +51,29 @@ async def test_arrows_go_through_the_fields_of_sampling(tmp_path: Path) -> None:
         await chat.press("f7")
         await chat.until(lambda: isinstance(chat.app.screen, SamplingScreen))
         dialog = chat.app.screen
+
+        def focused() -> object:
+            return dialog.focused
+
         system = dialog.query_one(SystemPrompt)
         system.load_text(f"One.\n{'long ' * 40}")
         first, second, third, *_ = inputs = list(dialog.query(Input))
-        assert dialog.focused is first
+        assert focused() is first
         await chat.press("down", "down")
-        assert dialog.focused is third
+        assert focused() is third
         await chat.press("up")
-        assert dialog.focused is second
+        assert focused() is second
         for end, begin, key in ((inputs[-1], inputs[-2], "up"), (inputs[-2], inputs[-1], "down")):
             end.focus()
             await chat.press(key)
-            assert dialog.focused is system
+            assert focused() is system
             system.move_cursor(system.document.end if key == "up" else (0, 0))
             lines = system.wrapped_document.height
             assert lines > 2
             await chat.press(*[key] * (lines - 1))
-            assert dialog.focused is system
+            assert focused() is system
             await chat.press(key)
-            assert dialog.focused is begin
+            assert focused() is begin
 
 
 async def test_any_alpha_can_be_entered(tmp_path: Path) -> None:
