@@ -47,8 +47,9 @@ class ChatView(LogPanel):
     def __init__(
         self, screen: Screen[Any], session: ChatSession, actions: keymap.Actions = keymap.ACTIONS
     ) -> None:
+        super().__init__(screen, actions, TokenLog(id="log"))
         unfold_key = keymap.action("thinking", actions).display
-        super().__init__(screen, actions, TokenLog(id="log", unfold_key=unfold_key))
+        self.log_view.presentation.unfold_key = unfold_key
         self.session = session
         self.prompt = Static(id="prompt", markup=False)
         self.history = Static(id="history", markup=False)

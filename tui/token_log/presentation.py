@@ -11,9 +11,10 @@ from logit_amp_chat.tui.token_log.layout import Page
 class Presentation:
     """What the blocks of a page have in common; a change has them wrapped again."""
 
-    def __init__(self, page: Page, unfold_key: str = UNFOLD_KEY) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
-        self.unfold_key = unfold_key
+        self.unfold_key = UNFOLD_KEY
+        """As people write the key that the user unfolds thinking with."""
         self.rendered = False
         self.folded = True
         self.searching = False

@@ -19,7 +19,7 @@ from textual.strip import Strip
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.tui.keys import actions as keymap
-from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, Block, ReplyBlock
+from logit_amp_chat.tui.token_log.blocks import Block, ReplyBlock
 from logit_amp_chat.tui.token_log.cursor import Cursor, Navigator
 from logit_amp_chat.tui.token_log.layout import MARGIN, Page
 from logit_amp_chat.tui.token_log.painter import Painter
@@ -49,20 +49,14 @@ class TokenLog(ScrollView, can_focus=True):
             """The log whose cursor moved."""
             return self.log
 
-    def __init__(
-        self,
-        *,
-        id: str | None = None,
-        classes: str | None = None,
-        unfold_key: str = UNFOLD_KEY,
-    ) -> None:
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.page = Page()
         self.finder = Finder(self.page)
         self._navigator = Navigator(self.page)
         self.cursor: Cursor | None = None
         self.metric: TokenMetric | None = None
-        self.presentation = Presentation(self.page, unfold_key)
+        self.presentation = Presentation(self.page)
         self._painter = Painter(self)
         self._follows = True
         self._wrapping = False

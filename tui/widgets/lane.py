@@ -116,7 +116,8 @@ class Lane(Container):
         super().__init__(classes="lane")
         self.lane = lane
         self.head = LaneHead(lane)
-        self.log_view = TokenLog(classes="lane-log", unfold_key=unfold_key)
+        self.log_view = TokenLog(classes="lane-log")
+        self.log_view.presentation.unfold_key = unfold_key
         self.means = ReplyMeans()
 
     def compose(self) -> ComposeResult:

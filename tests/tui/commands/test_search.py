@@ -188,7 +188,7 @@ async def test_the_chat_opens_with_the_hit(
 ) -> None:
     opened: list[Path] = []
 
-    def run_chat(profile: Profile, *, transcripts: Path, resume: Path) -> int:
+    def run_chat(profile: Profile, *, transcripts: Path, resume: Path, mirror: object) -> int:
         assert engine.closed  # its models have made room
         assert profile.before.model == "org/base"
         assert resume.parent == transcripts
