@@ -9,7 +9,7 @@ from tests.tui.dialogs.host import Host, until
 
 async def test_every_action_and_the_meaning_of_alpha_are_in_it() -> None:
     app = Host(HelpScreen())
-    async with app.run_test(size=(160, 260)) as pilot:
+    async with app.run_test(size=(160, 400)) as pilot:
         app.screen.query_one("#frame").styles.max_height = "100%"
         wanted = [*ALPHA, *(action.help for action in ACTIONS)]
         await until(pilot, lambda: all(sentence in app.words for sentence in wanted))
@@ -17,7 +17,7 @@ async def test_every_action_and_the_meaning_of_alpha_are_in_it() -> None:
 
 async def test_what_the_figures_are_is_in_it() -> None:
     app = Host(HelpScreen())
-    async with app.run_test(size=(160, 260)) as pilot:
+    async with app.run_test(size=(160, 400)) as pilot:
         app.screen.query_one("#frame").styles.max_height = "100%"
         await until(pilot, lambda: all(sentence in app.words for sentence in FIGURES))
 
