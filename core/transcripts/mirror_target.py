@@ -222,7 +222,8 @@ class CommandTarget:
     def send(self, path: Path, name: str, stop: threading.Event) -> None:
         """Run the command on a copy of the file, which does not grow meanwhile.
 
-        Raises MirrorError with the last line that it wrote to stderr.
+        Raises MirrorError with the last two lines that it wrote to stderr: the very last one often
+        says no more than that there was an error (rsync, scp).
         """
         try:
             with (
@@ -253,7 +254,7 @@ class CommandTarget:
         why = _waited(process, self._limit, stop)
         if why is None and process.returncode == 0:
             return
-        why = why or _last_line(said) or _ending(process.returncode)
+        why = why or _last_lines(said) or _ending(process.returncode)
         raise MirrorError(f"Cannot mirror with {self.title}: {why.rstrip('.')}.")
 
 
@@ -274,11 +275,11 @@ def _waited(process: subprocess.Popen[bytes], limit: float, stop: threading.Even
     return "it was not done in time" if stop.is_set() else f"it did not end within {limit:g} s"
 
 
-def _last_line(said: IO[bytes]) -> str:
+def _last_lines(said: IO[bytes]) -> str:
     said.seek(max(0, said.seek(0, os.SEEK_END) - LAST_BYTES))
     lines = said.read().decode("utf-8", "replace").replace("\r", "\n").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return visible(last, newlines=False)[:MOST_SAID]
+    last = [line.strip() for line in lines if line.strip()][-2:]
+    return visible("; ".join(last), newlines=False)[:MOST_SAID]
 
 
 def _ending(code: int) -> str:

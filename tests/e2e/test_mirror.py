@@ -130,7 +130,7 @@ def test_a_setting_that_is_wrong_is_said_before_anything_is_loaded(
     (tmp_path / "logit-amp-chat").mkdir()
     settings = tmp_path / "logit-amp-chat" / "settings.yaml"
     settings.write_text("miror: /mnt\n")
-    chat = start(XDG_CONFIG_HOME=str(tmp_path))
+    chat = start(columns=200, XDG_CONFIG_HOME=str(tmp_path))
     chat.terminal.see("settings.yaml,", "line 1", "did you mean mirror?")
     assert chat.terminal.exit_code() == 2
 
@@ -158,7 +158,9 @@ def rsync_daemon(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder = tmp_path / "remote"
     folder.mkdir()
     settings = tmp_path / "rsyncd.conf"
-    settings.write_text(f"use chroot = no\n[chats]\npath = {folder}\nread only = no\n")
+    owner = f"uid = {os.getuid()}\ngid = {os.getgid()}\n" if os.getuid() == 0 else ""
+    module = f"[chats]\npath = {folder}\nread only = no\n{owner}"
+    settings.write_text(f"use chroot = no\n{module}")
     command = [program, "--daemon", "--no-detach", f"--port={port}", f"--config={settings}"]
     with subprocess.Popen([*command, "--address=127.0.0.1"]) as daemon:
         yield f"rsync://127.0.0.1:{port}/chats/", folder

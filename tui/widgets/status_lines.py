@@ -15,6 +15,9 @@ from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.keys.actions import Action
 from logit_amp_chat.tui.token_log.wrapping import WrappedText, clip
 
+TITLE = 36
+"""Cells that the title of a pair and its sides may have before figures are left out."""
+
 
 class StatusLine(Widget):
     """What is loaded on the left, activity on the right."""
@@ -35,7 +38,8 @@ class StatusLine(Widget):
         bold = base + self.get_component_rich_style("status--name", partial=True)
         figures = list(self.figures)
         right = "  ".join(figures)
-        while figures and cell_len(right) > width // 2 and len(figures) > 1:
+        most = max(width // 2, width - TITLE)
+        while cell_len(right) > most and len(figures) > 1:
             figures.pop(0)
             right = "  ".join(figures)
         right = clip(right, max(0, width - 2))

@@ -246,11 +246,11 @@ def test_the_file_does_not_grow_while_the_command_runs(chat: Path, tmp_path: Pat
     assert chat.read_bytes() != before
 
 
-def test_a_command_that_fails_says_its_last_line(chat: Path, tmp_path: Path) -> None:
-    program = script(tmp_path, r"printf 'first\n\033[31mno route to host.\n\n' >&2; exit 7")
+def test_a_command_that_fails_says_its_last_lines(chat: Path, tmp_path: Path) -> None:
+    program = script(tmp_path, r"printf 'first\nsecond\n\033[31mno route to host.\n\n' >&2; exit 7")
     with pytest.raises(MirrorError) as caught:
         send(mirror_target(str(program), tmp_path), chat)
-    assert caught.value.message == "Cannot mirror with mirror.sh: ␛[31mno route to host."
+    assert caught.value.message == "Cannot mirror with mirror.sh: second; ␛[31mno route to host."
 
 
 def test_a_command_that_fails_silently_or_is_killed(chat: Path, tmp_path: Path) -> None:
