@@ -30,21 +30,9 @@ Seeds = int | Iterable[int]
 TOP = 10
 
 
-class Options(TypedDict, total=False):
-    """What a request may set besides αs and seeds; None or a missing key is the profile's value.
+class SamplingOptions(TypedDict, total=False):
+    """How tokens are sampled (see `Sampling`); None or a missing key is the default."""
 
-    `template` adds variables of the chat template to the profile's. With `special_tokens` those
-    that the messages spell are these tokens, else text. `raw` uses the text as it is, without a
-    chat template; `begin` is what every reply begins with; `top` candidates of each kind go into
-    every step; the others set how tokens are sampled (see `Sampling`).
-    """
-
-    system: str | None
-    template: Mapping[str, TemplateValue] | None
-    special_tokens: bool
-    raw: bool
-    begin: str | None
-    top: int | None
     temperature: float | None
     top_p: float | None
     top_k: int | None
@@ -59,6 +47,23 @@ class Options(TypedDict, total=False):
     dry_allowed_length: int | None
     dry_breakers: Sequence[str] | None
     penalize: Penalize | None
+
+
+class Options(SamplingOptions, total=False):
+    """What a request may set besides αs and seeds; None or a missing key is the profile's value.
+
+    `template` adds variables of the chat template to the profile's. With `special_tokens` those
+    that the messages spell are these tokens, else text. `raw` uses the text as it is, without a
+    chat template; `begin` is what every reply begins with; `top` candidates of each kind go into
+    every step; the others set how tokens are sampled (see `Sampling`).
+    """
+
+    system: str | None
+    template: Mapping[str, TemplateValue] | None
+    special_tokens: bool
+    raw: bool
+    begin: str | None
+    top: int | None
 
 
 def make_request(

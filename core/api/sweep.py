@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from logit_amp_chat.core.analysis.true_rate import Estimate, Over, check_over
 from logit_amp_chat.core.api.diff_request import names_file, whole_number
 from logit_amp_chat.core.api.loss import need_matplotlib, sources_of
-from logit_amp_chat.core.api.request import Alphas, Prompt, finite_alphas, sampled
+from logit_amp_chat.core.api.request import Alphas, Prompt, SamplingOptions, finite_alphas, sampled
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import shown
@@ -39,7 +39,7 @@ from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.experiments.sweep.table import RATES, rate_rows
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.records import Session
-from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
+from logit_amp_chat.core.sampling import Sampling
 
 if TYPE_CHECKING:
     import pandas
@@ -49,7 +49,7 @@ Behaviours = Mapping[str, str | Behaviour | Callable[[str], object]]
 REPLIES = ("id", "prompt", "alpha", "n", "seed", "tokens", "finish", "text")
 
 
-class SweepOptions(TypedDict, total=False):
+class SweepOptions(SamplingOptions, total=False):
     """How a sweep samples; what is missing or None is as in the command `sweep`.
 
     There are `samples` (40) replies to every prompt at every one of `alpha` (−1, −½, 0, ½, 1, 2;
@@ -70,20 +70,6 @@ class SweepOptions(TypedDict, total=False):
     top: int | None
     system: str | None
     raw: bool
-    temperature: float | None
-    top_p: float | None
-    top_k: int | None
-    min_p: float | None
-    plausibility: float | None
-    ends: Ends | None
-    max_new_tokens: int | None
-    stop: Sequence[str] | None
-    repetition_penalty: float | None
-    dry_multiplier: float | None
-    dry_base: float | None
-    dry_allowed_length: int | None
-    dry_breakers: Sequence[str] | None
-    penalize: Penalize | None
 
 
 class PairSweep:

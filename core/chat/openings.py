@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from logit_amp_chat.core.chat.engine_wait import Wait, engine_wait
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.records import Opening
 from logit_amp_chat.core.sampling import Ends
 
 Path = tuple[int, ...]
-Wait = Literal["", "measuring", "loading", "not loaded", "read only", "engine busy"]
 
 
 class MessageOpenings:
@@ -84,18 +82,7 @@ class MessageOpenings:
         """Why what is missing is not there yet; "" if nothing is, or after a problem."""
         if self.missing is None or self.problem:
             return ""
-        if self.session.saved.read_only:
-            return "read only"
-        match self.session.state:
-            case "busy" | "sampling":
-                pending = self.session.live.pending_request
-                asked = pending is not None and isinstance(pending.request, OpeningsRequest)
-                return "measuring" if asked else "engine busy"
-            case "closed" | "failed":
-                return "not loaded"
-            case "loading":
-                return "loading"
-        return "measuring"
+        return engine_wait(self.session, OpeningsRequest, "measuring")
 
     def leave(self) -> None:
         """Stop measuring what is no longer looked at."""

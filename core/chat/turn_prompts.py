@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from logit_amp_chat.core.chat.branches import can_branch
+from logit_amp_chat.core.chat.engine_wait import Wait, engine_wait
 from logit_amp_chat.core.chat.session import ChatSession, Draft
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.prompts import PromptRequest, PromptTokens
@@ -15,7 +15,6 @@ from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.transcripts.comparison import continued_by
 from logit_amp_chat.core.transcripts.conversation import ReplyLog
 
-Wait = Literal["", "rendering", "loading", "not loaded", "read only", "engine busy"]
 OTHER_PAIR = "This prompt is ids of other models. Load that pair (F8) to see its text."
 
 
@@ -71,18 +70,7 @@ class TurnPrompts:
         """Why what is missing is not there yet; "" if nothing is, or after a problem."""
         if self.missing is None or self.problem:
             return ""
-        if self.session.saved.read_only:
-            return "read only"
-        match self.session.state:
-            case "busy" | "sampling":
-                pending = self.session.live.pending_request
-                asked = pending is not None and isinstance(pending.request, PromptRequest)
-                return "rendering" if asked else "engine busy"
-            case "closed" | "failed":
-                return "not loaded"
-            case "loading":
-                return "loading"
-        return "rendering"
+        return engine_wait(self.session, PromptRequest, "rendering")
 
 
 def reply_prompts(session: ChatSession, log: ReplyLog) -> TurnPrompts:
