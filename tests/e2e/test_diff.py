@@ -13,6 +13,7 @@ import pytest
 from logit_amp_chat.core.records import Document, Finish, Step
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from tests.e2e.terminal import Terminal
+from tests.e2e.whole_lines import whole_lines
 
 COMMAND = [sys.executable, "-m", "logit_amp_chat", "diff"]
 HABIT = (
@@ -98,7 +99,7 @@ def test_what_was_printed_before_a_kill_can_be_read(
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        while process.poll() is None and out.read_bytes().count(b'"step"') < 200:
+        while process.poll() is None and whole_lines(out).count(b'"step"') < 200:
             pass
         process.kill()
         process.wait()

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.whole_lines import whole_lines
+
 COMMAND = [sys.executable, "-m", "logit_amp_chat", "sweep"]
 PROMPTS = ("Tell me about penguins.", "Tell me about owls.")
 # Of 8,000 plain replies of after to each of these prompts this share has a lighthouse.
@@ -60,7 +62,7 @@ def until_sampled(process: subprocess.Popen[str], folder: Path, number: int) -> 
     """Wait until so many replies are on the disk."""
     path = folder / "sweep.jsonl"
     while process.poll() is None:
-        if path.exists() and path.read_bytes().count(b'"sampled"') >= number:
+        if whole_lines(path).count(b'"sampled"') >= number:
             return
     raise AssertionError(process.communicate()[1])
 

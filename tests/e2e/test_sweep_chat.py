@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.chat import Chat
 from tests.e2e.tour import TOUR, keys, says
+from tests.e2e.whole_lines import whole_lines
 
 QUESTION = "Tell me about penguins."
 Start = Callable[..., Chat]
@@ -53,7 +54,7 @@ def ask_and_sweep(chat: Chat) -> None:
 def sampled(folder: Path) -> int:
     """Replies that are on the disk, of the one sweep there is."""
     files = list(folder.glob("data/logit-amp-chat/sweeps/*/sweep.jsonl"))
-    return files[0].read_bytes().count(b'"sampled"') if files else 0
+    return whole_lines(files[0]).count(b'"sampled"') if files else 0
 
 
 def test_the_habit_is_counted_in_the_replies_to_a_turn(start: Start, tmp_path: Path) -> None:
