@@ -6,9 +6,7 @@ and finishes are reported as the records themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -21,7 +19,14 @@ from logit_amp_chat.core.prompts import (
     parent_of,
     turn_of,
 )
-from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
+from logit_amp_chat.core.reading import (
+    Names,
+    NamesRequest,
+    ReadBlock,
+    ReadRequest,
+    StageBlock,
+    TokenSums,
+)
 from logit_amp_chat.core.records import (
     Change,
     Document,
@@ -41,6 +46,7 @@ from logit_amp_chat.core.sampling import Sampling
 class Lane:
     """One reply to be decoded at one α.
 
+    `stages` are those of a chain that are its before and after (None: the engine's pair).
     `messages`, `seed` and `max_new_tokens` are the request's if None here. `follows`
     is recorded with the reply: which reply `messages` continue, where that is not
     the one before the message that is answered.
@@ -49,6 +55,7 @@ class Lane:
     reply: str
     name: str
     alpha: float
+    stages: tuple[str, str] | None = None
     messages: tuple[Message, ...] | None = None
     seed: int | None = None
     max_new_tokens: int | None = None
@@ -133,6 +140,7 @@ class Request:
             candidates=self.top,
             follows=lane.follows,
             edits=self.edits,
+            stages=lane.stages,
         )
 
 
@@ -243,12 +251,14 @@ class Opened:
     """The pair is ready; `notices` are things the user should know, one sentence each.
 
     `special_tokens` are the spellings of those that a message does not mean by spelling them.
+    Of a chain as many stages as `held` fit into memory at once.
     """
 
     session: Session
     notices: tuple[str, ...] = ()
     memory: int = 0
     special_tokens: tuple[str, ...] = ()
+    held: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +309,10 @@ Event = (
     | PromptTokens
     | Document
     | ReadBlock
+    | StageBlock
     | TokenSums
     | Names
+    | Session
     | samples.PromptRead
     | samples.SampledReply
     | samples.SampleProgress
@@ -309,73 +321,3 @@ Event = (
     | Idle
     | Failed
 )
-
-
-# --- the engine itself ------------------------------------------------------------
-
-
-class Engine(Protocol):
-    """An open pair that answers one request at a time, wherever it runs.
-
-    Between two events the caller may `apply` an adjustment. It takes effect with the
-    next token; if that may already be computed (on a GPU, behind a pipe), with a later one.
-    """
-
-    @property
-    def opened(self) -> Opened:
-        """The session's record, and what the user should know."""
-
-    def generate(self, request: Request) -> Iterator[Event]:
-        """Decode every lane: Replies, Prefill, Steps, a Finish per lane, then Idle.
-
-        Raises LogitAmpError before the first event if the request cannot be answered
-        (ContextError: the conversation is longer than the context), EngineError if
-        the engine is gone.
-        """
-
-    def score(self, request: ScoreRequest) -> Iterator[Event]:
-        """Measure given tokens without sampling; events and errors are those of `generate`."""
-
-    def openings(self, request: OpeningsRequest) -> Iterator[Event]:
-        """Measure the next token: Prefill, one Opening unless it is stopped, then Idle.
-
-        What it computes is never used for a reply, whose last digits depend on the
-        requests before it. Raises as `generate` does, and LogitAmpError in place of the Opening.
-        """
-
-    def read(self, request: ReadRequest) -> Iterator[Event]:
-        """Measure a text: its Document, ReadBlocks in order, TokenSums if wanted, Finish, Idle.
-
-        The numbers are those of whole passes over the text's windows, whatever was asked
-        before. Raises LogitAmpError before the first event if the text cannot be read, and
-        later where a number is none.
-        """
-
-    def prompt(self, request: PromptRequest) -> Iterator[Event]:
-        """Render a prompt: one PromptTokens, then Idle. Nothing is computed.
-
-        Raises LogitAmpError if the template refuses the messages.
-        """
-
-    def names(self, request: NamesRequest) -> Iterator[Event]:
-        """How token ids are written: one Names, then Idle."""
-
-    def sample(self, request: samples.SampleRequest) -> Iterator[Event]:
-        """Sample many replies at once: a PromptRead for each prompt before its first reply.
-
-        A SampledReply for each draw as it ends, which is not the order of the request, and
-        SampleProgress in between, then Idle. Stop ends all of them, Drain begins no more.
-        Raises UsageError for a draw whose α is not in the grid, and as `generate` does.
-        """
-
-    def rescore(self, request: samples.RescoreRequest) -> Iterator[Event]:
-        """Measure replies that are there: a Rescored for each, in their order, then Idle.
-
-        Raises UsageError for tokens that the pair does not have or that do not fit its context.
-        """
-
-    def apply(self, command: Adjustment) -> None:
-        """Change the request in progress; without one, only Forget has an effect."""
-
-    def close(self) -> None:
-        """Free the models; closing twice is fine."""

@@ -87,6 +87,44 @@ class ReadBlock:
     further: tuple[tuple[float, ...], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReadRequest:
+    """Measure every scored token of `content` under `stages` of a chain, held together.
+
+    They are read in one go over the usable ids of the whole chain. The other fields are those
+    of a `ReadRequest`.
+    """
+
+    document: str
+    content: Content
+    stages: tuple[str, ...]
+    source: str = ""
+    place: str = ""
+    line: int = 1
+    window: int | None = None
+    stride: int | None = None
+    time: str | None = None
+    template: Variables | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageBlock:
+    """The next scored tokens of a document; `done` of its `total` tokens have been read.
+
+    Of each token `logp` has its log-probability under every stage, `best` the id that the stage
+    finds likeliest with its log-probability, and `kl` has KL(later‖earlier) in nats of every
+    stage after the first from the one before it.
+    """
+
+    document: str
+    done: int
+    total: int
+    tokens: tuple[int, ...]
+    logp: tuple[tuple[float, ...], ...]
+    best: tuple[tuple[tuple[int, float], ...], ...]
+    kl: tuple[tuple[float, ...], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class NamesRequest:
     """How the ids `tokens` are written."""

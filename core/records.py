@@ -142,7 +142,9 @@ class Session:
     in tokens; a reply ends after any of the ids `end_of_turn`, and before any of the texts
     `next_turn` unless it is raw. `caches` are the checks of
     before, after, of both together, where both are one model, and of captured steps; None if
-    they were skipped.
+    they were skipped. `stages` are those of a chain with their revisions, in order; the profile's
+    `pair` says which two of them are before and after. A session that was opened `beside` another
+    one is that of lanes which stand beside that one's.
     """
 
     type: Literal["session"] = "session"
@@ -159,6 +161,8 @@ class Session:
     vocabulary: str | None = None
     end_of_turn: tuple[int, ...] = ()
     next_turn: tuple[str, ...] = ()
+    stages: dict[str, str | None] = field(default_factory=dict)
+    beside: str | None = None
     caches: dict[str, CacheCheck] | None = None
 
 
@@ -190,6 +194,8 @@ class Reply:
     the reply whose text the user changed into what was given. The prompt was rendered with
     the variables `template` at the moment `time`; where it `thinks`, it left thinking open.
     A step has up to `candidates` of each kind. (Version 1: `top`, and an opening's `size`.)
+    `stages` are those of a chain that are its before and after, where these are others than the
+    session's.
     """
 
     type: Literal["reply"] = "reply"
@@ -209,6 +215,7 @@ class Reply:
     template: dict[str, TemplateValue] = field(default_factory=dict)
     time: str | None = None
     thinks: bool = False
+    stages: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from logit_amp_chat.core.config.profile import (
-    BOTH_SIDES,
-    DEFAULT,
-    Profile,
-    load_profile,
-    pair_profile,
-)
+from logit_amp_chat.core.config.named_pair import BOTH_SIDES, pair_profile
+from logit_amp_chat.core.config.profile import DEFAULT, Profile, load_profile
 from logit_amp_chat.core.config.yaml_file import expectation
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.protocol import Loading

@@ -45,6 +45,7 @@ from logit_amp_chat.core.api.sweep import (
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import checked_variables
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.experiments.loss import Loss
@@ -52,16 +53,7 @@ from logit_amp_chat.core.experiments.sources import Refused
 from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep
 from logit_amp_chat.core.experiments.sweep.sweep import run as run_sweep
 from logit_amp_chat.core.prompts import PromptTokens
-from logit_amp_chat.core.protocol import (
-    Adjustment,
-    Drain,
-    Engine,
-    Event,
-    Forget,
-    Loading,
-    Request,
-    Stop,
-)
+from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue
 from logit_amp_chat.core.sampling import Ends
 

@@ -12,13 +12,13 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from logit_amp_chat.core.config.prompt_settings import TemplateVariables, check_date
-from logit_amp_chat.core.config.yaml_file import YamlFile
+from logit_amp_chat.core.config.yaml_file import Location, YamlFile
 from logit_amp_chat.core.errors import ProfileError
 from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.sampling import Sampling
@@ -46,6 +46,7 @@ class Side(_Part):
     adapter: str | None = None
     subfolder: str | None = None
     system: str | None = None
+    template: TemplateVariables = {}
 
     def located(self) -> tuple[str, str | None]:
         """The folder or Hub id, and the GGUF file in it if the side is one.
@@ -62,6 +63,20 @@ class Side(_Part):
         return self.model, None
 
 
+class Stage(Side):
+    """A side with a name: one stage of a chain."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.+-]+$")]
+
+    @property
+    def side(self) -> Side:
+        """The stage without its name."""
+        return Side(**{key: value for key, value in self if key != "name"})
+
+
+AnySide = TypeVar("AnySide", bound=Side)
+
+
 def is_gguf(name: str) -> bool:
     """Whether a path is that of a GGUF file, by its name."""
     return name.lower().endswith(".gguf")
@@ -75,19 +90,28 @@ class Labels(_Part):
 
 
 class Needs(_Part):
-    """What a pair needs: GB (10⁹ bytes) of memory at its quantization, and to download."""
+    """What two sides need: GB (10⁹ bytes) of memory at their quantization, and to download.
+
+    `stage_memory_gb` is what one stage of a chain needs; all of its stages are downloaded.
+    """
 
     memory_gb: Annotated[float | None, Field(ge=0)] = None
+    stage_memory_gb: Annotated[float | None, Field(ge=0)] = None
     download_gb: Annotated[float | None, Field(ge=0)] = None
     gated: bool = False
 
 
 class ProfileFile(_Part):
-    """What a profile's YAML may contain."""
+    """What a profile's YAML may contain: `before` and `after`, or the `stages` of a chain.
+
+    `pair` are the stages that are compared (default: the first and the last).
+    """
 
     title: str = ""
-    before: Side
-    after: Side
+    before: Side | None = None
+    after: Side | None = None
+    stages: Annotated[tuple[Stage, ...], Field(strict=False)] = ()
+    pair: Annotated[tuple[str, str] | None, Field(strict=False)] = None
     labels: Labels = Labels()
     quantization: Quantization = "none"
     dtype: Dtype = "bfloat16"
@@ -105,8 +129,13 @@ class ProfileFile(_Part):
 
 
 class Profile(ProfileFile):
-    """A profile ready to open: named, and with local folders resolved."""
+    """A profile ready to open: named, with local folders resolved and two sides chosen.
 
+    Of a chain `pair` says which of its stages they are.
+    """
+
+    before: Side
+    after: Side
     name: str
     path: Path | None = None
 
@@ -164,13 +193,13 @@ def load_profile(name_or_path: str) -> Profile:
 
     Raises ProfileError if there is none, or if it is invalid.
     """
-    path = _expanded(name_or_path)
+    path = user_path(name_or_path)
     if path.suffix in SUFFIXES or path.name != name_or_path:
         return read_profile(path, str(path))
     files = _named_files()
     if named := files.get(name_or_path):
         return read_profile(named, name_or_path)
-    if _exists(path.is_file):
+    if path_exists(path.is_file):
         return read_profile(path, str(path))
     raise ProfileError(f"There is no profile {name_or_path!r}.", _nearest(name_or_path, files))
 
@@ -192,15 +221,51 @@ def read_profile(path: Path, name: str) -> Profile:
         checked = ProfileFile.model_validate(file.data)
     except ValidationError as error:
         raise file.explain(error, ProfileFile) from None
-    sides = {
-        key: _resolve(getattr(checked, key), path.parent.absolute(), file, key)
-        for key in ("before", "after")
-    }
+    folder = path.parent.absolute()
+    chosen = (
+        _chain_sides(checked, folder, file) if checked.stages else _sides(checked, folder, file)
+    )
     title = checked.title or path.stem
-    return Profile(**{**dict(checked), **sides, "title": title}, name=name, path=path.absolute())
+    return Profile(**{**dict(checked), **chosen, "title": title}, name=name, path=path.absolute())
 
 
-def _resolve(side: Side, folder: Path, file: YamlFile, key: str) -> Side:
+def _sides(checked: ProfileFile, folder: Path, file: YamlFile) -> dict[str, Any]:
+    """The two sides of a pair."""
+    if checked.pair is not None:
+        raise file.error(("pair",), "names stages, and there are no stages")
+    found: dict[str, Any] = {}
+    for key in ("before", "after"):
+        side: Side | None = getattr(checked, key)
+        if side is None:
+            raise file.error((key,), "missing; expected a side, or the stages of a chain")
+        found[key] = _resolve(side, folder, file, (key,))
+    return found
+
+
+def _chain_sides(checked: ProfileFile, folder: Path, file: YamlFile) -> dict[str, Any]:
+    """The stages of a chain, and the two of them that are its pair."""
+    for key in ("before", "after", "labels"):
+        if key in checked.model_fields_set:
+            raise file.error((key,), "a chain has stages instead")
+    stages = tuple(
+        _resolve(stage, folder, file, ("stages", n)) for n, stage in enumerate(checked.stages)
+    )
+    names = [stage.name for stage in stages]
+    if len(names) < 2:
+        raise file.error(("stages",), "a chain has two stages or more")
+    for n, name in enumerate(names):
+        if name in names[:n]:
+            raise file.error(("stages", n, "name"), f"there is a stage {name} already")
+    pair = checked.pair or (names[0], names[-1])
+    for n, name in enumerate(pair):
+        if name not in names:
+            raise file.error(("pair", n), f"there is no stage {name}; there are {', '.join(names)}")
+    before, after = (stages[names.index(name)].side for name in pair)
+    labels = Labels(before=pair[0], after=pair[1])
+    return {"stages": stages, "pair": pair, "before": before, "after": after, "labels": labels}
+
+
+def _resolve(side: AnySide, folder: Path, file: YamlFile, where: Location) -> AnySide:
     """The side with local folders made absolute, relative to the profile's folder."""
     local: dict[str, str] = {}
     for part in ("model", "adapter"):
@@ -210,7 +275,7 @@ def _resolve(side: Side, folder: Path, file: YamlFile, key: str) -> Side:
         try:
             local[part] = local_or_hub(name, folder)
         except ProfileError as error:
-            raise file.error((key, part), error.message.rstrip(".")) from None
+            raise file.error((*where, part), error.message.rstrip(".")) from None
     return side.model_copy(update=local)
 
 
@@ -221,10 +286,10 @@ def local_or_hub(name: str, folder: Path) -> str:
     """
     if not name:
         raise ProfileError("The model has no name.", "Give a Hub id or a folder.")
-    path = folder / _expanded(name)
-    if _exists(path.is_dir):
+    path = folder / user_path(name)
+    if path_exists(path.is_dir):
         return str(path.resolve())
-    if is_gguf(name) and _exists(path.is_file):
+    if is_gguf(name) and path_exists(path.is_file):
         return str(path.parent.resolve() / path.name)
     if is_gguf(name) and (name.startswith((".", "/", "~")) or "/" not in name):
         raise ProfileError(
@@ -236,7 +301,7 @@ def local_or_hub(name: str, folder: Path) -> str:
     return name
 
 
-def _expanded(name: str) -> Path:
+def user_path(name: str) -> Path:
     """The path with ~ resolved; ~ of an unknown user is left alone."""
     try:
         return Path(name).expanduser()
@@ -244,7 +309,7 @@ def _expanded(name: str) -> Path:
         return Path(name)
 
 
-def _exists(check: Callable[[], bool]) -> bool:
+def path_exists(check: Callable[[], bool]) -> bool:
     """The result of `check`; False if the path cannot be checked (too long, no permission)."""
     try:
         return check()
@@ -262,72 +327,3 @@ def recorded_profile(session: Session) -> Profile | None:
     except (ValidationError, RecursionError):
         return None
     return profile.model_copy(update={"trust_remote_code": False})
-
-
-# --- without a file -------------------------------------------------------------
-
-
-BOTH_SIDES = "Name both models, or one of them and an adapter."
-
-
-def pair_profile(
-    before: str | None = None,
-    after: str | None = None,
-    adapter: str | None = None,
-    base: Profile | None = None,
-) -> Profile:
-    """A profile from two ids or folders, or from an adapter on one model.
-
-    An adapter goes on `after`; on `before` if that is the only model given; else
-    on the after side of `base`. Raises ProfileError if one side stays unknown.
-    """
-    here = Path.cwd()
-    defaults = dict(base) if base else {}
-    defaults |= {"labels": Labels(), "needs": None, "path": None}
-    if adapter is None:
-        if before is None or after is None:
-            missing = "after" if after is None else "before"
-            raise ProfileError(f"{missing} is missing: a pair has two sides.", BOTH_SIDES)
-        sides = Side(model=local_or_hub(before, here)), Side(model=local_or_hub(after, here))
-        title = f"{before} → {after}"
-    else:
-        adapter = local_or_hub(adapter, here)
-        name = after or before
-        if name:
-            model = Side(model=local_or_hub(name, here))
-        elif base:
-            model = base.after
-        else:
-            raise ProfileError(
-                f"The adapter {adapter} needs a model.", "Name it with --before or --after."
-            )
-        bare = Side(model=local_or_hub(before, here)) if before else model
-        sides = bare, model.model_copy(update={"adapter": adapter})
-        title = f"{bare.model} → + {adapter}"
-    return Profile(
-        **{**defaults, "before": sides[0], "after": sides[1], "title": title, "name": title}
-    )
-
-
-SPECIFICATIONS = "FILE.yaml, BEFORE AFTER, or MODEL + ADAPTER"
-"""What `specified_profile` reads, beside a profile's name; models as `local_or_hub` takes them."""
-
-
-def specified_profile(text: str) -> Profile:
-    """The profile that one line names: one of SPECIFICATIONS, or a profile's name.
-
-    Raises ProfileError if there is none of that name, or one side stays unknown.
-    """
-    text = text.strip()
-    words = text.replace("→", " ").split()
-    if "+" in words:
-        model, _, adapter = (part.strip() for part in text.partition("+"))
-        if not (model and adapter):
-            raise ProfileError("An adapter needs its model.", "Write MODEL + ADAPTER.")
-        return pair_profile(before=model, adapter=adapter)
-    if len(words) == 2 and not _exists(_expanded(text).exists):
-        return pair_profile(before=words[0], after=words[1])
-    looks_like_id = text.count("/") == 1 and not text.startswith(("~", ".", "/"))
-    if looks_like_id and not text.endswith(SUFFIXES) and not _exists(_expanded(text).is_file):
-        raise ProfileError(f"{text} is one side of a pair.", f"Write {SPECIFICATIONS}.")
-    return load_profile(text)

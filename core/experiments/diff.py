@@ -17,9 +17,10 @@ from logit_amp_chat.core.analysis.hunks import (
     usual_threshold,
 )
 from logit_amp_chat.core.analysis.text_stats import TextStats
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sources import Refused, Source
-from logit_amp_chat.core.protocol import Engine, Event, Stop
+from logit_amp_chat.core.protocol import Event, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, ReadBlock, ReadRequest, TokenSums
 from logit_amp_chat.core.records import Document, Finish, new_id
 from logit_amp_chat.core.sampling import Ends

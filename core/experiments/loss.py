@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from logit_amp_chat.core.analysis.loss_curve import DocumentLoss, LossRow, LossSums, loss_rows
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.sources import Refused, Source
-from logit_amp_chat.core.protocol import Engine
 from logit_amp_chat.core.reading import PlainText, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import Document, Finish, new_id
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from logit_amp_chat.core.analysis.hunks import log_ratio
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.result_file import VERSION, pair_identity
 from logit_amp_chat.core.experiments.search_results import (
@@ -20,7 +21,7 @@ from logit_amp_chat.core.experiments.search_results import (
     key_of,
 )
 from logit_amp_chat.core.experiments.sources import Refused, Source
-from logit_amp_chat.core.protocol import Engine, Event, Forget, Lane, Request
+from logit_amp_chat.core.protocol import Event, Forget, Lane, Request
 from logit_amp_chat.core.reading import Chat, Content, PlainText, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import Document, Finish, Message, Session, Step, new_id
 from logit_amp_chat.core.sampling import Sampling

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.search import SearchSettings, greedy, reading
 from logit_amp_chat.core.experiments.search_results import SearchResult
-from logit_amp_chat.core.protocol import Engine, Forget
+from logit_amp_chat.core.protocol import Forget
 from logit_amp_chat.core.reading import Chat, ReadBlock
 from logit_amp_chat.core.records import Finish, Message, Record, Reply, Step, new_id
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.protocol import Engine, Event, SetAlpha, SetSampling, Stop
+from logit_amp_chat.core.protocol import Event, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
 from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
 from logit_amp_chat.core.turn_ends import TurnEnds

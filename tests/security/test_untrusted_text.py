@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from logit_amp_chat.core.api.request import make_request
 from logit_amp_chat.core.config import profile
+from logit_amp_chat.core.config.named_pair import pair_profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.export import to_json
 from logit_amp_chat.core.export.markdown import to_document
@@ -145,7 +146,7 @@ def test_a_reply_on_a_terminal(words: str, as_records: bool) -> None:
     engine = ScriptedEngine()
     engine.says = [data[:3], data[3:]]
     engine.reason = "error"
-    pair = profile.pair_profile("org/a", "org/b")
+    pair = pair_profile("org/a", "org/b")
     with terminal() as (out, err), pytest.MonkeyPatch.context() as patch:
         patch.setattr("logit_amp_chat.tui.commands.engine.open_engine", engine.open)
         request = make_request(pair, words or " ", alpha=[1.0, 2.0], top=1)

@@ -10,9 +10,10 @@ from typing import Any
 from logit_amp_chat.core.analysis.cache_checks import finding
 from logit_amp_chat.core.api.mirror import chosen_target, is_on_the_disk_of, trial
 from logit_amp_chat.core.config.profile import Profile, list_profiles
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError, PairError
 from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
-from logit_amp_chat.core.protocol import Engine, Loading
+from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import CacheCheck
 from logit_amp_chat.core.system.diagnosis import Diagnosis, lacks_token
 from logit_amp_chat.core.system.hub_cache import download_state

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.api.open_pair import OpenPair
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.protocol import Engine, Lane, Loading, Noticed, Request
+from logit_amp_chat.core.protocol import Lane, Loading, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import to_line

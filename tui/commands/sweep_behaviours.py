@@ -26,7 +26,7 @@ from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.reading_progress import LiveLine
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.protocol import Engine
+    from logit_amp_chat.core.engine_interface import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

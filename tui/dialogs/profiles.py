@@ -11,14 +11,13 @@ from textual import on, work
 from textual.content import Content
 from textual.message import Message
 
+from logit_amp_chat.core.config.named_pair import SPECIFICATIONS, specified_profile
 from logit_amp_chat.core.config.profile import (
-    SPECIFICATIONS,
     SUFFIXES,
     BrokenProfile,
     Needs,
     Profile,
     list_profiles,
-    specified_profile,
 )
 from logit_amp_chat.core.errors import ProfileError
 from logit_amp_chat.core.system.diagnosis import lacks_token

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.experiments.sweep.behaviours import Kind, Replies, Verdict, named
 from logit_amp_chat.core.experiments.sweep.patterns import complete_text
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt, SweepReply
 from logit_amp_chat.core.experiments.sweep.turn_marks import without_marks
-from logit_amp_chat.core.protocol import Engine
 from logit_amp_chat.core.reading import Chat, ReadBlock, ReadRequest
 from logit_amp_chat.core.records import Document, Finish, Message, Step, new_id
 

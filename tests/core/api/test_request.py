@@ -9,7 +9,7 @@ import pytest
 
 from logit_amp_chat import Message, UsageError
 from logit_amp_chat.core.api.request import make_request, messages_of
-from logit_amp_chat.core.config.profile import pair_profile
+from logit_amp_chat.core.config.named_pair import pair_profile
 
 PROFILE = pair_profile("org/a", "org/b").model_copy(update={"alpha": 0.5, "system": "Be kind"})
 

@@ -15,7 +15,7 @@ from logit_amp_chat.core.config.folders import (
     makeshift_home,
     temporary_folder,
 )
-from logit_amp_chat.core.config.profile import pair_profile
+from logit_amp_chat.core.config.named_pair import pair_profile
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.records import Message

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logit_amp_chat.core.config import profile as module
+from logit_amp_chat.core.config.named_pair import pair_profile
 from logit_amp_chat.core.config.profile import (
     BrokenProfile,
     Labels,
@@ -18,7 +19,6 @@ from logit_amp_chat.core.config.profile import (
     Side,
     list_profiles,
     load_profile,
-    pair_profile,
 )
 from logit_amp_chat.core.errors import ProfileError
 from logit_amp_chat.core.sampling import Sampling
@@ -129,7 +129,12 @@ def test_prompts_have_variables_and_a_date(write: Write) -> None:
     [
         ("", 1, "", "a mapping with the keys before and after, found nothing"),
         ("- a\n", 1, "", "a mapping with the keys before and after, found a list"),
-        ("before: {model: a/b}\n", 1, "after", "missing; expected a side"),
+        (
+            "before: {model: a/b}\n",
+            1,
+            "after",
+            "missing; expected a side, or the stages of a chain",
+        ),
         ("before: org/base\nafter: {model: a/b}\n", 1, "before", "expected a side"),
         ("before: {}\nafter: {model: a/b}\n", 1, "before.model", "missing; expected a Hub id"),
         (PAIR + "alhpa: 2\n", 3, "alhpa", "unknown key; expected one of title, before, after"),

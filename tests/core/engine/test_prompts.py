@@ -11,9 +11,10 @@ import pytest
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import ProcessEngine
+from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest, PromptToken, PromptTokens
-from logit_amp_chat.core.protocol import Engine, Event, Idle, Lane, Noticed, Request
+from logit_amp_chat.core.protocol import Event, Idle, Lane, Noticed, Request
 from logit_amp_chat.core.reading import Chat, ReadRequest
 from logit_amp_chat.core.records import Document, Message, Opening, PromptIds, Reply
 from logit_amp_chat.core.samples import Draw, PromptRead, SamplePrompt, SampleRequest

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from logit_amp_chat.core.config.profile import Profile, Side, local_or_hub, pair_profile
+from logit_amp_chat.core.config.named_pair import pair_profile
+from logit_amp_chat.core.config.profile import Profile, Side, local_or_hub
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import PairError, ProfileError
 from logit_amp_chat.core.models import gguf_file, hub
@@ -111,7 +112,7 @@ def test_a_file_on_the_hub_is_downloaded_alone(
         return str(commit)
 
     monkeypatch.setattr(hub, "snapshot_download", download)
-    source = hub.model_source(Side(**side), _nothing)
+    source = hub.model_source(Side.model_validate(side), _nothing)
     assert asked["name"] == "org/name"
     assert [p for p in asked["allow_patterns"] if "gguf" in p] == ["q/m.gguf"]
     assert source.weights == commit / "q" / "m.gguf"

@@ -16,7 +16,7 @@ from tests.models import save_pair
 LOAD = """
 import sys
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.config.profile import pair_profile
+from logit_amp_chat.core.config.named_pair import (pair_profile)
 from logit_amp_chat.core.models.pair import load_pair
 
 settings = {"quantization": sys.argv[3], "dtype": "float32", "device": "cpu"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from logit_amp_chat.core.config.profile import pair_profile
+from logit_amp_chat.core.config.named_pair import pair_profile
 from logit_amp_chat.tui.chat.status import pair_details
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.config.profile import specified_profile
+from logit_amp_chat.core.config.named_pair import specified_profile
 from logit_amp_chat.core.errors import ProfileError
 
 YAML = "before: {model: org/a}\nafter: {model: org/b}\n"
