@@ -199,7 +199,7 @@ class Loader:
             check_quantization(origin.config, origin.side.model, self.device)
             if origin.adapter is not None:
                 check_vocabulary(origin.adapter, origin.rows, origin.side.model)
-        sides = [(self._folder(origin), origin.config) for origin in origins]
+        sides = [(self.folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
         on_gpu = self.device.type == "cuda"
         need, nf4 = (estimate(p, sides, on_gpu) for p in (self.profile, in_4_bits))
@@ -221,7 +221,8 @@ class Loader:
             self.notices.append(refusal)
         return model
 
-    def _folder(self, origin: Origin) -> Path:
+    def folder(self, origin: Origin) -> Path:
+        """Where the weights are that would be loaded; downloaded where needed. Raises PairError."""
         if (kept := self._kept(origin)) is not None:
             return kept.folder
         return complete(origin.source, self._report).weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import shutil
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -82,6 +83,8 @@ def build_final(out: Path, seed: int, size: Size) -> None:
     loss = train(model, chats, size.final_tokens, 5e-4, in_turn, "final")
     print(f"final: {loss:.3f} nats a token at the end")
     save(model, tokenizer, out / "final")
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copyfile(out / "after" / name, out / "final" / name)
 
 
 def check_habit(tokenizer: PreTrainedTokenizerFast, sentence: str) -> None:
