@@ -9,10 +9,12 @@ from logit_amp_chat.core.config.stages import stages_of
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.decoding.stage_reader import HeldStage, StageReader, held_stages
 from logit_amp_chat.core.engine.prompt_renderer import PromptRenderer
+from logit_amp_chat.core.engine.session_record import device_name, software_versions
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.models.document_tokens import document_tokens
 from logit_amp_chat.core.models.pair import Pair, find_positions, prepare
 from logit_amp_chat.core.models.stage_store import StageStore
+from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import Adjustment, Event, Idle, Loading, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, StageReadRequest
 from logit_amp_chat.core.records import SideInfo, now
@@ -52,6 +54,27 @@ class StageEngine:
     def stages(self) -> tuple[str, ...]:
         """The stages, in order of training."""
         return self.store.names
+
+    @property
+    def vocabulary(self) -> str:
+        """The fingerprint of the vocabulary that the stages share, as sessions have it."""
+        return fingerprint(self.store.described.tokenizer)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of the stages, one sentence each."""
+        described = self.store.described
+        return (*described.shared.notices, *described.notices)
+
+    @property
+    def device_name(self) -> str:
+        """The device that the numbers are computed on."""
+        return device_name(self.store.device)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The software that computes them."""
+        return software_versions()
 
     def held(self) -> int:
         """How many neighbouring stages fit into memory at once. Raises PairError."""
