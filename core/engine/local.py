@@ -100,9 +100,7 @@ class LocalEngine(BatchedEngine):
         prepare(pair)
         report(Loading(stage="warm-up", detail="check", done=0, total=1))
         engine = cls.checked(profile, pair)
-        report(Loading(stage="warm-up", detail="first token", done=0, total=1))
-        engine._warm_up()
-        report(Loading(stage="warm-up", detail="first token", done=1, total=1))
+        engine.warm_up(report)
         return engine
 
     @classmethod
@@ -288,11 +286,12 @@ class LocalEngine(BatchedEngine):
             case Drain():
                 controls.drained = True
 
-    def _warm_up(self) -> None:
+    def warm_up(self, report: Callable[[Loading], None]) -> None:
         """Touch every weight once, so that the first reply is as fast as later ones.
 
         If steps are to be captured, this captures those of one lane; a failure becomes a notice.
         """
+        report(Loading(stage="warm-up", detail="first token", done=0, total=1))
         token = min(self.pair.end_of_turn, default=0)
         sampling = Sampling(max_new_tokens=2)
         reply = Reply(
@@ -314,6 +313,7 @@ class LocalEngine(BatchedEngine):
             notices.append(sentence)
         notices += [noticed.sentence for noticed in self._noticed()]
         self.opened = replace(self.opened, notices=tuple(notices))
+        report(Loading(stage="warm-up", detail="first token", done=1, total=1))
 
     def _noticed(self) -> list[Noticed]:
         """Why steps are no longer captured, reported once."""

@@ -119,9 +119,13 @@ class StageEngine:
         if self._controls is not None and isinstance(command, Stop):
             self._controls.stopped.update(self._controls.alphas)
 
+    def forget(self) -> None:
+        """Keep no stage that the store lets go."""
+        self._group = None
+
     def close(self) -> None:
         """Let the models go; closing twice is fine."""
-        self._group = None
+        self.forget()
         self.store.close()
 
     def __enter__(self) -> StageEngine:
