@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Protocol
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import MINUS, signed
@@ -43,6 +44,55 @@ def lane_heading(alpha: float) -> str:
     """The title with its letter, for eyes and terminals without colour: "B before", "α +0.5"."""
     title = lane_title(alpha)
     return f"{LETTERS[title]} {title}" if title in LETTERS else title
+
+
+class OfLane(Protocol):
+    """What is decoded in one lane: a reply, or a lane that is asked for."""
+
+    @property
+    def alpha(self) -> float:
+        """Its α."""
+
+    @property
+    def stages(self) -> tuple[str, str] | None:
+        """The stages of a chain that are its before and after; None: those of the session."""
+
+
+def stage_lane(names: Sequence[str], stage: str) -> tuple[tuple[str, str], float]:
+    """The two stages and the α whose lane is a stage of the chain `names`.
+
+    It is after of the stage before it; the first one is before of the second. Raises UsageError.
+    """
+    if stage not in names:
+        raise UsageError(f"There is no stage {stage}.", f"The stages are {', '.join(names)}.")
+    place = max(1, names.index(stage))
+    return (names[place - 1], names[place]), FIXED_ALPHA[
+        "after" if names[place] == stage else "before"
+    ]
+
+
+def stages_name(stages: tuple[str, str], alpha: float) -> str:
+    """The key of the lane at an α between two stages: "sft", or "sft→dpo +1.5"."""
+    before, after = stages
+    fixed = {FIXED_ALPHA["before"]: before, FIXED_ALPHA["after"]: after}
+    return fixed.get(alpha) or f"{before}→{after} {lane_name(alpha)}"
+
+
+def reply_title(reply: OfLane, alpha: float | None = None) -> str:
+    """What the lane of a reply is called; `alpha` is that of one of its steps."""
+    alpha = reply.alpha if alpha is None else alpha
+    return lane_title(alpha) if reply.stages is None else _stages_title(reply.stages, alpha)
+
+
+def reply_heading(reply: OfLane) -> str:
+    """The title with its letter, for eyes and terminals without colour."""
+    return lane_heading(reply.alpha) if reply.stages is None else reply_title(reply)
+
+
+def _stages_title(stages: tuple[str, str], alpha: float) -> str:
+    if alpha in FIXED_ALPHA.values():
+        return stages_name(stages, alpha)
+    return f"{stages[0]} → {stages[1]} {lane_title(alpha)}"
 
 
 def lane_colour(alpha: float) -> str:

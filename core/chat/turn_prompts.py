@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from logit_amp_chat.core.chat.branches import can_branch
 from logit_amp_chat.core.chat.engine_wait import Wait, engine_wait
 from logit_amp_chat.core.chat.session import ChatSession, Draft
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import lane_title, reply_title
 from logit_amp_chat.core.prompts import PromptRequest, PromptTokens
 from logit_amp_chat.core.protocol import Event, Failed
 from logit_amp_chat.core.records import Message
@@ -82,7 +82,7 @@ def reply_prompts(session: ChatSession, log: ReplyLog) -> TurnPrompts:
         shared.setdefault((one.reply.prompt, one.forced), []).append(one)
     prompts = [
         LanePrompt(
-            tuple(lane_title(one.reply.alpha) for one in same),
+            tuple(reply_title(one.reply) for one in same),
             _recorded(session, same[0]),
             same[0],
         )
