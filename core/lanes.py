@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import MINUS, signed
@@ -56,6 +57,20 @@ class OfLane(Protocol):
     @property
     def stages(self) -> tuple[str, str] | None:
         """The stages of a chain that are its before and after; None: those of the session."""
+
+
+class LaneAt(NamedTuple):
+    """Where a lane runs: at an α, between two stages of a chain where these are named."""
+
+    alpha: float
+    stages: tuple[str, str] | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the lane that stays there."""
+        return (
+            lane_name(self.alpha) if self.stages is None else stages_name(self.stages, self.alpha)
+        )
 
 
 def stage_lane(names: Sequence[str], stage: str) -> tuple[tuple[str, str], float]:
@@ -128,3 +143,44 @@ def _range(word: str) -> list[float]:
     except (ArithmeticError, ValueError):
         pass
     raise UsageError(f"{word} is no finite number, and no range FROM:TO:STEP such as -1:3:0.25.")
+
+
+def parse_lanes(text: str, stages: Sequence[str]) -> tuple[list[float], list[LaneAt]]:
+    """The αs, and the lanes of stages, that a line names: −1, 0.5, sft, base>dpo 1.5, all.
+
+    `all` are all `stages`. Raises UsageError for a word that is neither.
+    """
+    rest = text.replace(MINUS, "-").replace("→", ">")
+    lanes: list[LaneAt] = []
+    for found in BETWEEN.finditer(rest):
+        before, after, alpha = found.groups()
+        for name in (before, after):
+            stage_lane(stages, name)
+        lanes.append(LaneAt(_alpha(alpha), (before, after)))
+    alphas: list[float] = []
+    for word in filter(None, re.split(r"[\s,;]+", BETWEEN.sub(" ", rest))):
+        if word == "all" and stages:
+            lanes += [_lane_of(stages, name) for name in stages]
+        elif word in stages:
+            lanes.append(_lane_of(stages, word))
+        else:
+            alphas.append(_alpha(word))
+    return sorted(dict.fromkeys(alphas)), list(dict.fromkeys(lanes))
+
+
+BETWEEN = re.compile(r"([\w.+-]+)\s*>\s*([\w.+-]+)\s+(-?[\d.]+)")
+
+
+def _lane_of(stages: Sequence[str], name: str) -> LaneAt:
+    between, alpha = stage_lane(stages, name)
+    return LaneAt(alpha, between)
+
+
+def _alpha(word: str) -> float:
+    try:
+        value = float(word) + 0.0
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"{word} is no α and no stage.")
+    return value
