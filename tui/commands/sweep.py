@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -129,6 +129,17 @@ def command(
         Path | None,
         typer.Option(metavar="FILE.png|svg|pdf", help="Also draw the rates, with matplotlib."),
     ] = None,
+    chain: Annotated[
+        bool,
+        typer.Option("--chain", help="Sweep every adjacent pair of stages, and compare stages."),
+    ] = False,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="The first stage of the chain."),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="STAGE", help="The last stage of the chain.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, and sample nothing.")
     ] = False,
@@ -150,11 +161,10 @@ def command(
     all replies together. An interrupt finishes the replies that have begun; run it again with
     the same --out to go on.
     """
-    wanted = alpha or []
-    auto = "auto" in wanted
+    auto = "auto" in (alpha or [])
     _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
-    from logit_amp_chat.tui.commands import sweep_run
+    from logit_amp_chat.tui.commands import sweep_chain, sweep_run
     from logit_amp_chat.tui.commands.mirroring import mirroring
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
@@ -171,7 +181,7 @@ def command(
         discover=discover,
         imported=imported,
         sweep=AskedSweep(
-            alphas=[] if auto else options.alphas(wanted),
+            alphas=[] if auto else options.alphas(alpha or []),
             samples=samples,
             plain=plain,
             coupled=coupled,
@@ -192,7 +202,8 @@ def command(
         sampling=options.given(context, sampling_options.OPTIONS),
     )
     with mirroring(mirror):
-        raise typer.Exit(sweep_run.run(given, asked))
+        ends = (first, last) if chain else None
+        raise typer.Exit(sweep_chain.run_either(given, asked, ends))
 
 
 def _outputs(params: Mapping[str, Any]) -> Outputs:
@@ -242,6 +253,30 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
             imported and (other or params["label"]),
         ),
     )
-    for option, why, is_so in refused:
+    for option, why, is_so in (*refused, *_refused_of_chains(params)):
         if is_so:
             raise typer.BadParameter(why, param_hint=option)
+
+
+def _refused_of_chains(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """What a chain cannot do, or what only a chain can: option, reason, whether it is so."""
+    chain = bool(params["chain"])
+    for option, name in (("--from", "first"), ("--to", "last")):
+        yield option, "needs --chain", params[name] is not None and not chain
+    pair = any(params[name] is not None for name in ("before", "after", "adapter"))
+    yield "--chain", "needs a profile with stages, not a pair", chain and pair
+    yield (
+        "--chain",
+        "samples models: a published sweep has one pair",
+        chain and params["imported"] is not None,
+    )
+    yield (
+        "--target",
+        "cannot be combined with --chain, which estimates every stage",
+        chain and params["target"] != 0,
+    )
+    yield (
+        "--amplify-first",
+        "cannot be combined with --chain: replies go on as after, so that α −1 is no stage",
+        chain and params["amplify_first"] is not None,
+    )

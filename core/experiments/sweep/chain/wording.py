@@ -1,0 +1,141 @@
+"""What a sweep over a chain found, in words that can be cited."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from logit_amp_chat.core.analysis.stage_rates import StageEstimate, StepChange
+from logit_amp_chat.core.experiments.sweep import wording
+from logit_amp_chat.core.experiments.sweep.chain.folder import PairPlace
+from logit_amp_chat.core.experiments.sweep.chain.result import (
+    ChainBehaviour,
+    ChainResult,
+    StageRate,
+    StageStep,
+)
+from logit_amp_chat.core.number_format import number, percent
+
+STAGES_NOTE = (
+    "A stage is sampled as α 0 of the pair that it comes after in, and as α −1 of the next; its"
+    " estimate is from all replies of these pairs. Every interval is for itself: of many steps one"
+    " in forty seems to rise by chance."
+)
+
+
+def pair(place: PairPlace) -> str:
+    """What a pair is called: base → sft."""
+    return f"{place.before} → {place.after}"
+
+
+def scope(result: ChainResult) -> Iterator[str]:
+    """What was sampled, and how, as sentences without a full stop."""
+    yield f"{len(result.stages)} stages: {' → '.join(result.stages)}"
+    said = [list(wording.scope(one.counted.result)) for one in result.pairs]
+    for one, lines in zip(result.pairs, said, strict=True):
+        yield f"{pair(one.place)}: {lines[0]}"
+    yield from said[0][1:] if said else ()
+    for place in result.lacking:
+        yield f"{pair(place)}: not sampled yet"
+
+
+def caveats(result: ChainResult) -> Iterator[str]:
+    """Whole sentences on what the rates may be cited for."""
+    for one in result.pairs:
+        if why := one.counted.result.no_estimate:
+            yield f"No estimate from {pair(one.place)}: {why}"
+    yield from result.notes
+    yield STAGES_NOTE
+
+
+def stages_head(numeric: bool) -> tuple[str, ...]:
+    """The heads of the table of a behaviour."""
+    seen = ("sum", "mean") if numeric else ("hits", "rate")
+    return ("stage", "replies", *seen, "95% interval", "estimate", "95% interval")
+
+
+def stage_text(one: StageRate, numeric: bool) -> tuple[str, ...]:
+    """A line of that table."""
+    _, *seen = wording.rate_text(one.seen, numeric)
+    found = one.estimate
+    if found is None:
+        return (one.stage, *seen, "–", "–")
+    rate = "–" if found.rate is None else wording.value(found.rate, numeric)
+    return (one.stage, *seen, rate, wording.interval(found.low, found.high, numeric))
+
+
+def steps(found: ChainBehaviour) -> list[str]:
+    """Where it came in, and what each step of training changed, in sentences."""
+    origin = found.came_in
+    said = [] if origin is None else [f"It came in with {origin.after}."]
+    return [*said, *(_step(found, step) for step in found.steps)]
+
+
+def _step(found: ChainBehaviour, step: StageStep) -> str:
+    estimates = {one.stage: one.estimate for one in found.stages}
+    before, after = estimates[step.before], estimates[step.after]
+    assert before is not None, "a step is between estimates"
+    assert after is not None, "a step is between estimates"
+    change, numeric = step.change, found.numeric
+    what = "mean" if numeric else "rate"
+    by = _by(change, numeric)
+    if change.difference is None:
+        return f"{step.before} → {step.after}: what it changed is not known, {by}."
+    rates = f"from {_rate(before, numeric)} to {_rate(after, numeric)}"
+    if not (change.rises or change.falls):
+        return f"{step.before} → {step.after} changes the {what} {rates}, {by}: that may be chance."
+    verb = "raises" if change.rises else "lowers"
+    return f"{step.before} → {step.after} {verb} the {what} {rates}, {by}{times(change)}."
+
+
+def _by(change: StepChange, numeric: bool) -> str:
+    """By +11.9 points (95% interval +8.1 to +15.9)."""
+    unit = "" if numeric else " points"
+    limits = f"95% interval {points(change.low, numeric)} to {points(change.high, numeric)}"
+    if change.difference is None:
+        return f"{limits}{unit}"
+    return f"by {points(change.difference, numeric)}{unit} ({limits})"
+
+
+def points(value: float, numeric: bool = False) -> str:
+    """A difference of rates in per cent points, or of means, with its sign."""
+    if math.isinf(value):
+        return "+∞" if value > 0 else "−∞"
+    text = number(value) if numeric else percent(value).removesuffix("%")
+    return f"+{text}" if value > 0 else text
+
+
+def times(change: StepChange) -> str:
+    """, 98 times (35 to 700); "" where there is no ratio."""
+    if change.ratio_low is None or change.ratio_high is None:
+        return ""
+    low, high = number(change.ratio_low), number(change.ratio_high)
+    if math.isinf(change.ratio_high):
+        at_least = f"at least {low} times" if change.ratio_low > 0 else ""
+        if change.ratio is None:
+            return f", {at_least}" if at_least else ""
+        return f", {number(change.ratio)} times" + (f" ({at_least})" if at_least else "")
+    ratio = "" if change.ratio is None else f"{number(change.ratio)} times "
+    return f", {ratio}({low} to {high})"
+
+
+def _rate(found: StageEstimate, numeric: bool) -> str:
+    if found.rate is not None:
+        return wording.value(found.rate, numeric)
+    low, high = percent(found.low), percent(found.high)
+    return f"at least {low}" if found.middle else f"at most {high}"
+
+
+def warnings(found: ChainBehaviour) -> list[str]:
+    """What is to be known of the estimates, a sentence a stage."""
+    return [
+        f"{one.stage}: {said}"
+        for one in found.stages
+        if one.estimate is not None
+        for said in one.estimate.warnings
+    ]
+
+
+def claims(found: ChainBehaviour) -> Sequence[str]:
+    """Every sentence about a behaviour."""
+    return [*steps(found), *warnings(found)]
