@@ -2,7 +2,8 @@
 
 A stage between two others is `after` of one pair and `before` of the next: the replies of either
 pair are a weighted sample of it. Where both sample the very same distribution the two estimates
-are one, Σ λ_j·rate_j with Σ λ_j = 1, each weighed with the plain replies that it is worth.
+are one, Σ λ_j·rate_j with Σ λ_j = 1, each weighed with the plain replies that it is worth where
+that is known, else with the effective size of all its replies, which does not depend on hits.
 
 What steps change are differences of such estimates. Replies that were drawn with the same noise
 depend on each other, within a pair and from pair to pair, so that errors are added up over units
@@ -21,7 +22,6 @@ import numpy as np
 from logit_amp_chat.core.analysis.balance_weights import PromptSample
 from logit_amp_chat.core.analysis.proportions import effective_wilson, no_hit_limit, student
 from logit_amp_chat.core.analysis.true_rate import (
-    ENOUGH,
     Over,
     UnitEstimate,
     estimate_units,
@@ -48,7 +48,8 @@ class StageEstimate:
     """The rate of a behaviour at a stage, or a mean, with 95 % limits.
 
     `rate` is None where there is a limit alone; `error` then too. `middle` is the rate, else what
-    every reply shows, 0 or 1. `pairs` say how many pairs it is from. `warnings` are sentences.
+    every reply shows, 0 or 1. `pairs` say how many pairs it is from. `is_firm`: a pair has at
+    least 30 effective hits and non-hits. `warnings` are sentences.
     """
 
     rate: float | None
@@ -60,6 +61,7 @@ class StageEstimate:
     hits: int
     effective_size: float
     pairs: int
+    is_firm: bool
     warnings: tuple[str, ...]
 
 
@@ -145,6 +147,7 @@ def stage_estimate(
             hits=found.hits,
             effective_size=found.effective_size,
             pairs=1,
+            is_firm=sample.found.is_firm,
             warnings=found.warnings,
         )
     shares = _shares(samples, numeric)
@@ -168,6 +171,7 @@ def stage_estimate(
         hits=sum(one.found.estimate.hits for one in samples),
         effective_size=size,
         pairs=len(samples),
+        is_firm=any(one.found.is_firm for one in samples),
         warnings=(*dict.fromkeys(warnings), *_disagreement(samples)),
     )
 
@@ -175,13 +179,13 @@ def stage_estimate(
 def _shares(samples: Sequence[StageSample], numeric: bool) -> list[float]:
     """What each sample counts: as many plain replies as it is worth.
 
-    With few effective hits that is not known, and it counts as the stage's own replies.
+    With few effective hits that would follow from which were drawn, and a sample without the
+    rarest ones would count most.
     """
     worth = []
     for one in samples:
-        found = one.found.estimate
-        plain = found.effective_size if numeric else found.plain_equivalent
-        worth.append(float(one.found.own) if plain is None else plain)
+        plain = one.found.estimate.plain_equivalent if one.found.is_firm else None
+        worth.append(one.found.size if plain is None or numeric else plain)
     total = sum(worth)
     return [one / total if total else 1 / len(worth) for one in worth]
 
@@ -237,10 +241,12 @@ def _rate_limits(
     *,
     dependent: bool,
 ) -> tuple[float, float]:
-    """As of a single pair: Wilson's limits, with room for what no reply showed."""
+    """As of a single pair: Wilson's limits, with room for what no reply showed.
+
+    That is the room of the pair which leaves less: what one α suppresses may be unseen in both.
+    """
     low, high = effective_wilson(middle, error, degrees_of(np.array(list(units.values()))))
-    sizes = [one.found.size for one in samples]
-    unseen = no_hit_limit(max(sizes) if dependent else sum(sizes))
+    unseen = no_hit_limit(max(one.found.size for one in samples))
     if middle > 0.5:
         return min(low, max(middle - unseen, 0.0)), high
     return low, max(high, min(middle + unseen, 1.0))
@@ -261,8 +267,7 @@ def _mean_limits(
 def _disagreement(samples: Sequence[StageSample]) -> tuple[str, ...]:
     """What to say where two samples of a stage are further apart than chance has it."""
     errors = [one.found.estimate.error for one in samples]
-    enough = all(one.found.estimate.effective_size >= ENOUGH for one in samples)
-    if not enough or None in errors:
+    if not all(one.found.is_firm for one in samples) or None in errors:
         return ()
     apart = abs(samples[0].found.total - samples[1].found.total)
     square = sum(error**2 for error in errors if error is not None)
@@ -297,10 +302,12 @@ def step_change(before: StageEstimate, after: StageEstimate, *, numeric: bool) -
 
 
 def _correlation(before: StageEstimate, after: StageEstimate) -> float:
+    """That of two estimates; a few hits show one that makes the difference look certain."""
     if not before.error or not after.error:
         return 0.0
     found = covariance(before.units, after.units) / (before.error * after.error)
-    return min(max(found, -1.0), 1.0)
+    most = 1.0 if before.is_firm and after.is_firm else 0.0
+    return min(max(found, -1.0), most)
 
 
 def _distance(one: float, other: float, correlation: float) -> float:

@@ -109,8 +109,9 @@ class UnitEstimate:
     `total` is the rate, where there is a limit alone 0 or 1. The squares of `deviations` (U,) add
     up to the squared error, as far as replies show it; their products with those of another
     estimate from the same noise add up to the covariance. `own` replies of the target bound a
-    rate that none of them shows, `size` is the effective size of all replies. `doubts` are the
-    warnings that are about the replies, whatever the behaviour.
+    rate that none of them shows, `size` is the effective size of all replies. `is_firm`: there
+    are at least 30 effective hits and non-hits. `doubts` are the warnings that are about the
+    replies, whatever the behaviour.
     """
 
     estimate: Estimate
@@ -118,6 +119,7 @@ class UnitEstimate:
     deviations: Floats
     own: int
     size: float
+    is_firm: bool
     doubts: tuple[str, ...]
 
 
@@ -173,6 +175,7 @@ def estimate_units(
         deviations=np.zeros(units) if found.deviations is None else found.deviations,
         own=_own(samples, target, over),
         size=_whole_size(replies),
+        is_firm=found.is_firm,
         doubts=doubts,
     )
 
@@ -196,6 +199,7 @@ class _Found:
     unseen: float | None = None
     warnings: tuple[str, ...] = ()
     deviations: Floats | None = None
+    is_firm: bool = False
 
     @property
     def total(self) -> float:
@@ -213,7 +217,8 @@ def _rate(replies: WeightedReplies, over: Over) -> _Found:
     event = hit if rare else other
     sizes = [_effective(value, replies) for value in (hit, other)]
     size = sizes[0] if rare else sizes[1]
-    total, deviations, degrees = _total(event, replies, over, controlled=min(sizes) >= ENOUGH)
+    is_firm = min(sizes) >= ENOUGH
+    total, deviations, degrees = _total(event, replies, over, controlled=is_firm)
     terms = replies.weight * event
     error = max(error_of(deviations), _one_more(terms, replies.prompt))
     share = min(max(total, 0.0), 1.0)
@@ -228,7 +233,7 @@ def _rate(replies: WeightedReplies, over: Over) -> _Found:
     equivalent = share * (1 - share) / error**2 if size >= FEW else None
     if not rare:
         share, low, high, deviations = 1 - share, 1 - high, 1 - low, -deviations
-    return _Found(share, low, high, error, equivalent, unseen, warnings, deviations)
+    return _Found(share, low, high, error, equivalent, unseen, warnings, deviations, is_firm)
 
 
 def _one_more(terms: Floats, prompt: Ints) -> float:
@@ -287,11 +292,14 @@ def _mean(replies: WeightedReplies, over: Over) -> _Found:
     """The mean of a number, with limits by Student's t."""
     ones = np.ones_like(replies.value)
     size = _effective(ones, replies)
-    total, deviations, degrees = _total(replies.value, replies, over, controlled=size >= ENOUGH)
+    is_firm = size >= ENOUGH
+    total, deviations, degrees = _total(replies.value, replies, over, controlled=is_firm)
     error = error_of(deviations)
     reach = student(degrees) * error
     low, high, warnings = total - reach, total + reach, few_warning(size, "reply")
-    return _Found(total, low, high, error, warnings=warnings, deviations=deviations)
+    return _Found(
+        total, low, high, error, warnings=warnings, deviations=deviations, is_firm=is_firm
+    )
 
 
 def _total(
