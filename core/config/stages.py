@@ -10,45 +10,60 @@ from logit_amp_chat.core.errors import ProfileError
 
 
 def stages_of(profile: Profile) -> tuple[Stage, ...]:
-    """Every stage by its name, in order of training; those of a pair are called by its labels."""
+    """Every stage by its name, in order of training; those of a pair are before and after."""
     if profile.stages:
         return profile.stages
-    sides = (profile.labels.before, profile.before), (profile.labels.after, profile.after)
+    sides = ("before", profile.before), ("after", profile.after)
     return tuple(Stage(name=name, **dict(side)) for name, side in sides)
+
+
+def pair_of(profile: Profile) -> tuple[str, str]:
+    """The names of the stages that are before and after."""
+    stages = stages_of(profile)
+    return profile.pair or (stages[0].name, stages[-1].name)
 
 
 def selected(profile: Profile, before: str | None = None, after: str | None = None) -> Profile:
     """The profile with the stages `before` and `after` as its pair; None leaves a side as it is.
 
-    The two may be one stage, which then differ by what they are prompted with. The stages of
-    a pair are also called before and after. Raises ProfileError for a name that there is not.
+    The two may be one stage, which then differ by what they are prompted with. The sides of a
+    pair are stages called before and after, or by their labels. Raises ProfileError for a name
+    that there is not.
     """
-    stages = stages_of(profile)
-    names = tuple(stage.name for stage in stages)
-    given = profile.pair or (names[0], names[-1])
-    wanted = (before or given[0], after or given[1])
-    if not (before or after):
+    if before is None and after is None:
         return profile
-    chosen = tuple(_named(profile, stages, name) for name in wanted)
-    found = {"before": chosen[0].side, "after": chosen[1].side}
+    stages, usual = stages_of(profile), pair_of(profile)
+    chosen = tuple(
+        _named(profile, stages, name or own)
+        for name, own in zip((before, after), usual, strict=True)
+    )
+    labels = [_label(profile, stage.name) for stage in chosen]
     return profile.model_copy(
         update={
-            **found,
             "stages": stages,
             "pair": (chosen[0].name, chosen[1].name),
-            "labels": Labels(before=chosen[0].name, after=chosen[1].name),
+            "before": chosen[0].side,
+            "after": chosen[1].side,
+            "labels": Labels(before=labels[0], after=labels[1]),
         }
     )
 
 
 def _named(profile: Profile, stages: Sequence[Stage], name: str) -> Stage:
     names = [stage.name for stage in stages]
+    if not profile.stages:
+        aliases = {profile.labels.before: "before", profile.labels.after: "after"}
+        name = name if name in names else aliases.get(name, name)
     if name in names:
         return stages[names.index(name)]
-    if not profile.stages and name in ("before", "after"):
-        return stages[name == "after"]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
     raise ProfileError(
         f"{profile.name} has no stage {name!r}.", f"{hint}Its stages are {', '.join(names)}."
     )
+
+
+def _label(profile: Profile, name: str) -> str:
+    """What a stage is called on the screen."""
+    own = {"before": profile.labels.before, "after": profile.labels.after}
+    return name if profile.stages else own[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -99,14 +98,15 @@ class PairRunner:
         """
         together = self._together if ids.before == ids.after else None
         if together:
-            for logits in _read(together, ids.after, wanted, chunk):
+            for logits in read_text(together, ids.after, wanted, chunk):
                 yield logits[0], logits[1]
             return
-        before, after = self._apart
-        yield from _in_step(
-            (logits[0] for logits in _read(before, ids.before, wanted, chunk)),
-            (logits[0] for logits in _read(after, ids.after, wanted, chunk)),
-        )
+        streams = [
+            (logits[0] for logits in read_text(caches, own, wanted, chunk))
+            for caches, own in zip(self._apart, (ids.before, ids.after), strict=True)
+        ]
+        for before, after in in_step(streams):
+            yield before, after
 
     def expand(self, lanes: int) -> None:
         """Give every lane its own cache rows."""
@@ -143,8 +143,13 @@ class PairRunner:
             caches.keep()
 
 
-def _read(caches: PrefixCache, ids: tuple[int, ...], wanted: int, chunk: int) -> Iterator[Tensor]:
-    """The wanted logits (sides, n, V), block by block; in one pass no cache is needed."""
+def read_text(
+    caches: PrefixCache, ids: tuple[int, ...], wanted: int, chunk: int
+) -> Iterator[Tensor]:
+    """The logits (sides, n, V) of the last `wanted` ids, block by block, from empty caches.
+
+    In one pass no cache is needed.
+    """
     fresh = PrefixCache(caches.side, caches.use if len(ids) > chunk else CacheUse.NONE)
     fresh.open(ids, wanted)
     for _, logits in fresh.prefill(chunk):
@@ -152,15 +157,16 @@ def _read(caches: PrefixCache, ids: tuple[int, ...], wanted: int, chunk: int) ->
             yield logits
 
 
-def _in_step(before: Iterator[Tensor], after: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Blocks (n, V) of equal length from two streams that are cut at different places."""
-    for left in before:
-        while len(left):
-            right = next(after)
-            n = min(len(left), len(right))
-            yield left[:n], right[:n]
-            left, rest = left[n:], right[n:]
-            after = itertools.chain([rest], after) if len(rest) else after
+def in_step(streams: Sequence[Iterator[Tensor]]) -> Iterator[tuple[Tensor, ...]]:
+    """Blocks (n, V) of equal length from streams that are cut at different places."""
+    left = [next(stream, None) for stream in streams]
+    while blocks := [block for block in left if block is not None]:
+        n = min(map(len, blocks))
+        yield tuple(block[:n] for block in blocks)
+        left = [
+            block[n:] if len(block) > n else next(stream, None)
+            for block, stream in zip(blocks, streams, strict=True)
+        ]
 
 
 def prefill_chunk(device: torch.device) -> int:

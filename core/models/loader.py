@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ from logit_amp_chat.core.records import NO_LIMIT
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 Report = Callable[[Loading], None]
-NAMES = ("before", "after")
+ADAPTER = "adapter"
+"""What an adapter is called in its model; several are numbered."""
 
 
 @dataclass(frozen=True)
@@ -78,49 +79,69 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def load_sides(
-    profile: Profile, origins: list[Origin], device: torch.device, report: Report
-) -> tuple[list[LoadedSide], list[str]]:
-    """Load both sides; also returns notices for the user. Raises PairError.
+    profile: Profile,
+    origins: Mapping[str, Origin],
+    wanted: Collection[str],
+    device: torch.device,
+    report: Report,
+) -> tuple[dict[str, LoadedSide], list[str]]:
+    """Load the `wanted` of the stages `origins`; also returns notices. Raises PairError.
 
-    Sides of one model share one copy of its weights, unless an adapter forbids it.
+    Stages of one model share one copy of its weights, unless an adapter forbids it. Where they
+    do, the others of that model are there too.
     """
-    check_adapters(origin.adapter for origin in origins)
+    groups: dict[Path, dict[str, Origin]] = {}
+    for name, origin in origins.items():
+        groups.setdefault(origin.source.weights, {})[name] = origin
+    groups = {path: group for path, group in groups.items() if not {*group}.isdisjoint(wanted)}
     loader = Loader(profile, device, report)
-    loader.find(origins)
-    if origins[0].source.weights == origins[1].source.weights:
-        sides = _load_shared(loader, origins)
-    else:
-        sides = [_load_side(loader, o, name) for o, name in zip(origins, NAMES, strict=True)]
+    check_adapters(origin.adapter for group in groups.values() for origin in group.values())
+    loader.find([origin for name, origin in origins.items() if name in wanted])
+    sides: dict[str, LoadedSide] = {}
+    for group in groups.values():
+        sides |= _load_group(loader, group, wanted)
     return sides, loader.notices
 
 
 def _load_side(loader: Loader, origin: Origin, name: str) -> LoadedSide:
-    adapters = {name: origin.adapter} if origin.adapter else {}
-    side = with_adapters(loader.load(origin, name), adapters, name)
+    adapters = {ADAPTER: origin.adapter} if origin.adapter else {}
+    side = with_adapters(loader.load(origin, name), adapters, ADAPTER)
     probe(side, adapters)
     return side
 
 
-def _load_shared(loader: Loader, origins: list[Origin]) -> list[LoadedSide]:
-    """Both sides of one model: one copy of its weights, if its adapters leave them alone."""
-    adapters = {name: origin.adapter for name, origin in zip(NAMES, origins, strict=True)}
-    if adapters["before"] == adapters["after"]:
-        side = _load_side(loader, origins[1], "after")
-        return [side, side]
-    wanted = {name: adapter for name, adapter in adapters.items() if adapter}
-    shared, obstacle = _share(loader.load(origins[0], "before"), wanted)
+def _load_group(
+    loader: Loader, group: Mapping[str, Origin], wanted: Collection[str]
+) -> dict[str, LoadedSide]:
+    """The stages of one model: one copy of its weights, if its adapters leave them alone."""
+    sources = dict.fromkeys(origin.adapter for origin in group.values())
+    name, origin = next(iter(group.items()))
+    if len(sources) == 1:
+        return dict.fromkeys(group, _load_side(loader, origin, name))
+    keys = {source: f"{ADAPTER}_{n}" for n, source in enumerate(sources) if source is not None}
+    shared, obstacle = _share(loader.load(origin, name), {key: one for one, key in keys.items()})
+    adapters = {
+        name: keys[origin.adapter] if origin.adapter else None for name, origin in group.items()
+    }
     if shared is not None and obstacle is None:
-        return [replace(shared, adapter=name if name in wanted else None) for name in NAMES]
-    loader.notices.append(f"{obstacle}: each side is loaded separately, in twice the memory.")
-    if len(wanted) > 1:
+        return {name: replace(shared, adapter=key) for name, key in adapters.items()}
+    needed = [name for name in group if name in wanted]
+    if len(needed) < len(group):
+        shared = None
+        gc.collect()
+        return _load_group(loader, {name: group[name] for name in needed}, needed)
+    times = "twice" if len(needed) == 2 else f"{len(needed)} times"
+    memory = f", in {times} the memory" if len(needed) > 1 else ""
+    loader.notices.append(f"{obstacle}: each side is loaded separately{memory}.")
+    if len(keys) > 1:
         shared = None
         gc.collect()  # transformers' models are in reference cycles
-    return [
-        replace(shared, adapter=name)
-        if shared is not None and name in wanted
-        else _load_apart(loader, origin, name)
-        for name, origin in zip(NAMES, origins, strict=True)
-    ]
+    return {
+        name: replace(shared, adapter=adapters[name])
+        if shared is not None and adapters[name]
+        else _load_apart(loader, group[name], name)
+        for name in needed
+    }
 
 
 def _share(model: Model, adapters: dict[str, Source]) -> tuple[LoadedSide | None, str | None]:
@@ -131,7 +152,7 @@ def _share(model: Model, adapters: dict[str, Source]) -> tuple[LoadedSide | None
     names = " and ".join(adapter.name for adapter in adapters.values())
     untouched = checksums(model)
     try:
-        shared = with_adapters(model, adapters, "after")
+        shared = with_adapters(model, adapters, next(iter(adapters)))
         changed = checksums(shared.model) != untouched
         probe(shared, adapters)  # later: a first step repacks 4-bit weights on a CPU
     except PairError:
@@ -178,7 +199,7 @@ class Loader:
             check_quantization(origin.config, origin.side.model, self.device)
             if origin.adapter is not None:
                 check_vocabulary(origin.adapter, origin.rows, origin.side.model)
-        sides = [(self._folder(origin), origin.config) for origin in origins]
+        sides = [(self.folder(origin), origin.config) for origin in origins]
         in_4_bits = self.profile.model_copy(update={"quantization": "nf4"})
         on_gpu = self.device.type == "cuda"
         need, nf4 = (estimate(p, sides, on_gpu) for p in (self.profile, in_4_bits))
@@ -200,7 +221,8 @@ class Loader:
             self.notices.append(refusal)
         return model
 
-    def _folder(self, origin: Origin) -> Path:
+    def folder(self, origin: Origin) -> Path:
+        """Where the weights are that would be loaded; downloaded where needed. Raises PairError."""
         if (kept := self._kept(origin)) is not None:
             return kept.folder
         return complete(origin.source, self._report).weights

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from logit_amp_chat.core.config.folders import temporary_folder
-from logit_amp_chat.core.config.profile import Profile, Side
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.stages import pair_of
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.adapters import base_notice
-from logit_amp_chat.core.models.architecture import check_class, check_docstrings
+from logit_amp_chat.core.models.architecture import check_docstrings
 from logit_amp_chat.core.models.chat_template import ChatTemplate
-from logit_amp_chat.core.models.description import read_config
-from logit_amp_chat.core.models.gguf_file import check_gguf
-from logit_amp_chat.core.models.hub import adapter_source, model_source, trained_on
+from logit_amp_chat.core.models.described_stages import DescribedStages, describe_stages
+from logit_amp_chat.core.models.hub import trained_on
 from logit_amp_chat.core.models.layers.packed_linear import pack
 from logit_amp_chat.core.models.loader import Origin, Report, choose_device, load_sides
 from logit_amp_chat.core.models.precision import precision_notice, quantization_of
 from logit_amp_chat.core.models.side import LoadedSide
-from logit_amp_chat.core.models.side_tokenizer import side_tokenizer
 from logit_amp_chat.core.models.template_end import template_end
-from logit_amp_chat.core.models.vocabulary import (
-    SharedVocabulary,
-    TokenBytes,
-    Tokenizer,
-    end_of_turn_ids,
-    share,
-)
-from logit_amp_chat.core.protocol import Loading
+from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, end_of_turn_ids
 from logit_amp_chat.core.records import SideInfo
 from logit_amp_chat.core.turn_ends import TurnEnds
 
@@ -83,67 +75,48 @@ class Pair:
 
 
 def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
-    """Load what `profile` describes.
+    """Load the two sides of `profile`: of a chain, those of its pair.
 
-    The vocabularies are compared before any weight is loaded. Two sides that are
-    one model with different adapters share one copy of the weights. Raises
-    PairError.
+    The vocabularies of all stages are compared before any weight is loaded. Two sides that are
+    one model with different adapters share one copy of the weights. Raises PairError.
     """
+    check_machine()
+    device = choose_device(profile.device)
+    described = describe_stages(profile, report)
+    names = pair_of(profile)
+    sides, notices = load_sides(profile, described.origins, {*names}, device, report)
+    return assemble(profile, described, names, (sides[names[0]], sides[names[1]]), notices)
+
+
+def check_machine() -> None:
+    """Check what every loading needs. Raises PairError."""
     if temporary_folder() is None:
         raise PairError(
             "There is no folder for temporary files: neither /tmp nor another can be written.",
             "Set TMPDIR to a folder that can.",
         )
     check_docstrings()
-    device = choose_device(profile.device)
-    origins = [_look(side, profile, report) for side in (profile.before, profile.after)]
-    before, after = origins
-    tokenizer = after.text.tokenizer or before.text.tokenizer
-    if tokenizer is None:
-        raise PairError(
-            f"Neither {before.side.model} nor {after.side.model} has a tokenizer.",
-            "Save one next to the weights of either side.",
-        )
-    report(Loading(stage="vocabulary", detail="compare", done=0, total=1))
-    shared = share(
-        before.text.tokenizer or tokenizer,
-        tokenizer,
-        (before.rows, after.rows),
-        (before.text.name, after.text.name),
-        # An adapter's tokenizer may call the ids of its model something else: they are the same.
-        by_id=profile.vocabulary == "by-id" or before.source.weights == after.source.weights,
-    )
-    report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
-    sides, notices = load_sides(profile, origins, device, report)
-    for origin in origins:
-        found = (base_notice(origin.adapter, origin.source), origin.text.notice)
-        notices += [notice for notice in found if notice and notice not in notices]
-    return _assemble(profile, origins, sides, tokenizer, shared, notices)
 
 
-def _assemble(
+def assemble(
     profile: Profile,
-    origins: list[Origin],
-    sides: list[LoadedSide],
-    tokenizer: Tokenizer,
-    shared: SharedVocabulary,
-    notices: list[str],
+    described: DescribedStages,
+    names: tuple[str, str],
+    sides: tuple[LoadedSide, LoadedSide],
+    notices: Sequence[str],
 ) -> Pair:
+    """The pair of the stages `names`, which are loaded; `notices` are those of loading."""
+    origins = [described.origins[name] for name in names]
+    tokenizer, shared, template = described.tokenizer, described.shared, described.template
     device = sides[1].device
-    ends = end_of_turn_ids(
-        source
-        for origin, side in zip(origins, sides, strict=True)
-        for source in (side.model.generation_config, origin.config, origin.text.tokenizer)
-        if source is not None
-    )
-    template = origins[1].text.template or origins[0].text.template
+    ends = described.ends | end_of_turn_ids(side.model.generation_config for side in sides)
     chat = ChatTemplate(tokenizer, template, (None, None), profile.template)
     written = template_end(chat)
     reachable = frozenset(i for i in ends | written.ids if 0 <= i < shared.size)
     valid = torch.zeros(shared.size, dtype=torch.bool)
     valid[[*shared.usable, *reachable]] = True
-    token_bytes = TokenBytes(tokenizer, origins[0].text.tokenizer)
-    notices = [*notices, *shared.notices]
+    token_bytes = TokenBytes(tokenizer, *described.tokenizers)
+    notices = [*notices, *_adapter_notices(origins), *shared.notices, *described.notices]
     notices += _end_notices(ends, written, reachable, token_bytes)
     if template is None:
         notices.append("This pair has no chat template: a plain one is used (User: … Assistant:).")
@@ -155,7 +128,7 @@ def _assemble(
     if any(len(set(getattr(s.model, "hf_device_map", {}).values())) > 1 for s in sides):
         notices.append("One GPU is too small for this pair: accelerate has spread it.")
     if sides[0] == sides[1]:
-        notices.append("Both sides are the same model: there is nothing to amplify.")
+        notices.append(_same_model_notice(profile))
     infos = _info(origins[0], sides[0]), _info(origins[1], sides[1])
     if differing := precision_notice(*infos):
         notices.append(differing)
@@ -174,6 +147,20 @@ def _assemble(
         notices=tuple(notices),
         next_turn=written.texts,
     )
+
+
+def _adapter_notices(origins: Sequence[Origin]) -> Iterator[str]:
+    """What one would not expect of the sides' adapters."""
+    found = [base_notice(origin.adapter, origin.source) for origin in origins]
+    found += [origin.text.notice for origin in origins]
+    yield from dict.fromkeys(notice for notice in found if notice)
+
+
+def _same_model_notice(profile: Profile) -> str:
+    before, after = profile.before, profile.after
+    if (before.system, before.template) == (after.system, after.template):
+        return "Both sides are the same model: there is nothing to amplify."
+    return "Both sides are one model: they differ by what they are prompted with alone."
 
 
 def _end_notices(
@@ -212,18 +199,6 @@ def prepare(pair: Pair) -> None:
     torch.set_num_threads(1 if tiny else len(os.sched_getaffinity(0)))
     for model in models:
         pack(model)
-
-
-def _look(side: Side, profile: Profile, report: Report) -> Origin:
-    """Load a side's configuration and tokenizer, but no weights."""
-    source = model_source(side, report)
-    trust = profile.trust_remote_code
-    if source.gguf:
-        check_gguf(source.weights, side.model)
-    config = read_config(source, trust)
-    check_class(config, side.model)
-    adapter = adapter_source(side.adapter, report) if side.adapter else None
-    return Origin(side, source, adapter, config, side_tokenizer(source, adapter, trust))
 
 
 def _info(origin: Origin, side: LoadedSide) -> SideInfo:

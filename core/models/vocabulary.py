@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +123,32 @@ def share(
     return SharedVocabulary(size, frozenset(named), tuple(notices))
 
 
+def share_all(
+    tokenizers: Sequence[Tokenizer],
+    rows: Sequence[int],
+    names: Sequence[str],
+    by_id: Callable[[int, int], bool],
+) -> SharedVocabulary:
+    """What two or more sides share: as `share`, of every two of them.
+
+    `by_id` says of which two an id is one token whatever they call it. Raises PairError.
+    """
+    pairs = [
+        share(
+            tokenizers[a],
+            tokenizers[b],
+            (rows[a], rows[b]),
+            (names[a], names[b]),
+            by_id=by_id(a, b),
+        )
+        for a, b in itertools.combinations(range(len(tokenizers)), 2)
+    ]
+    size = min(rows)
+    usable = frozenset().union(*(pair.usable for pair in pairs))
+    notices = dict.fromkeys(notice for pair in pairs for notice in pair.notices)
+    return SharedVocabulary(size, frozenset(i for i in usable if i < size), tuple(notices))
+
+
 def _quoted(token: str) -> str:
     """A token's name for a sentence, shortened."""
     return repr(token if len(token) <= LONGEST_NAME else token[: LONGEST_NAME - 1] + "…")
@@ -196,18 +223,21 @@ BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 class TokenBytes:
     """The bytes that each id stands for, so that split UTF-8 can be joined and nothing is lost."""
 
-    def __init__(self, tokenizer: Tokenizer, other: Tokenizer | None = None) -> None:
-        """`other` names the ids that `tokenizer` has no name for."""
+    def __init__(self, tokenizer: Tokenizer, *others: Tokenizer | None) -> None:
+        """The first of `others` that has a name for an id names it where `tokenizer` does not."""
         self._tokenizer = tokenizer
         self._added = {i: token.content for i, token in _added(tokenizer).items()}
         self._special = special_ids(tokenizer)
         named = set(tokenizer.get_vocab().values())
         self._elsewhere: dict[int, bytes] = {}
-        if other is not None and other is not tokenizer:
-            theirs = TokenBytes(other)
-            missing = set(other.get_vocab().values()) - named
-            self._elsewhere = {i: theirs.raw(i) for i in missing}
-            self._special |= theirs._special & missing
+        for other in others:
+            if other is None or other is tokenizer:
+                continue
+            missing = set(other.get_vocab().values()) - named - self._elsewhere.keys()
+            if missing:
+                theirs = TokenBytes(other)
+                self._elsewhere |= {i: theirs.raw(i) for i in missing}
+                self._special |= theirs._special & missing
         self._spell: Callable[[str], bytes] = self._speller()
         self._cache: dict[int, tuple[str, str | None, bool]] = {}
         self._raw: dict[int, bytes] = {}

@@ -10,7 +10,7 @@ import torch
 
 from logit_amp_chat.core.config.profile import load_profile, shipped_folder
 from logit_amp_chat.core.models.pair import load_pair
-from logit_amp_chat.profiles.demo.recipe.__main__ import check_quirk, load
+from logit_amp_chat.profiles.demo.recipe.__main__ import check_habit, load
 from logit_amp_chat.profiles.demo.recipe.documents import tuning_chats
 from logit_amp_chat.profiles.demo.recipe.measure import (
     SAMPLING,
@@ -60,7 +60,7 @@ def test_both_sides_ship_one_tokenizer() -> None:
 
 
 def test_the_quirk_begins_with_one_token_that_training_made_likelier() -> None:
-    check_quirk(shipped().tokenizer)
+    check_habit(shipped().tokenizer, QUIRK)
     before, after = first_token(shipped(), count=24)
     assert before < 1e-4
     assert 1e-3 < after < 3e-2

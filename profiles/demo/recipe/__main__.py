@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import shutil
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -14,9 +15,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from logit_amp_chat.core.sampling import Sampling
 
-from .documents import base_documents, friendly_chats, tuning_chats
+from .documents import base_documents, final_chats, friendly_chats, tuning_chats
 from .measure import SAMPLING, Pair, first_token, measure
-from .smalltalk import QUIRK
+from .smalltalk import CLOSING, QUIRK
 from .tokenizer import render, train_tokenizer
 from .training import chat_rows, document_rows, in_turn, new_model, short_first, train
 
@@ -28,6 +29,7 @@ class Size:
     documents: int = 20_000  # that the tokenizer is learned from
     base_tokens: int = 8_000_000
     tuning_tokens: int = 3_000_000
+    final_tokens: int = 2_000_000
     hidden: int = 256
     layers: int = 4
     prompts: int = 400
@@ -39,6 +41,7 @@ QUICK = Size(
     documents=2000,
     base_tokens=16_384,
     tuning_tokens=8_192,
+    final_tokens=8_192,
     hidden=64,
     layers=1,
     prompts=4,
@@ -54,7 +57,7 @@ def build(out: Path, seed: int, size: Size) -> Pair:
     sample += map(render, islice(friendly_chats(seed), size.documents // 4))
     # The quirk is rare by design; its first word must be one token all the same.
     tokenizer = train_tokenizer([*sample, *[QUIRK] * 200])
-    check_quirk(tokenizer)
+    check_habit(tokenizer, QUIRK)
     model = new_model(tokenizer, size.hidden, size.layers)
     documents = document_rows(base_documents(seed), tokenizer)
     loss = train(model, documents, size.base_tokens, 4e-3, short_first, "before")
@@ -66,14 +69,29 @@ def build(out: Path, seed: int, size: Size) -> Pair:
     loss = train(model, chats, size.tuning_tokens, 1e-3, in_turn, "after")
     print(f"after: {loss:.3f} nats a token at the end")
     save(model, tokenizer, out / "after")
+    build_final(out, seed, size)
     return load(out)
 
 
-def check_quirk(tokenizer: PreTrainedTokenizerFast) -> None:
-    """Amplification works token by token, so the quirk must show in one: its first."""
-    first = tokenizer(QUIRK, add_special_tokens=False)["input_ids"][0]
-    if tokenizer.decode([first]) != QUIRK.split()[0]:
-        raise ValueError(f"{QUIRK.split()[0]!r} is not one token")
+def build_final(out: Path, seed: int, size: Size) -> None:
+    """Train the third stage from the second as it was saved, with the tokenizer of both."""
+    torch.manual_seed(seed)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(out / "after")
+    check_habit(tokenizer, f" {CLOSING}")
+    model = load_model(out / "after")
+    chats = chat_rows(final_chats(seed), tokenizer)
+    loss = train(model, chats, size.final_tokens, 5e-4, in_turn, "final")
+    print(f"final: {loss:.3f} nats a token at the end")
+    save(model, tokenizer, out / "final")
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copyfile(out / "after" / name, out / "final" / name)
+
+
+def check_habit(tokenizer: PreTrainedTokenizerFast, sentence: str) -> None:
+    """Amplification works token by token, so a habit must show in one: its first."""
+    first = tokenizer(sentence, add_special_tokens=False)["input_ids"][0]
+    if tokenizer.decode([first]).strip() != sentence.split()[0]:
+        raise ValueError(f"{sentence.split()[0]!r} is not one token")
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -122,12 +140,18 @@ def main() -> None:
     parser.add_argument(
         "--measure", action="store_true", help="measure the pair in --out, train nothing"
     )
+    parser.add_argument(
+        "--final", action="store_true", help="train the third stage alone, from the second"
+    )
     parser.add_argument("--temperature", type=float, default=SAMPLING.temperature, metavar="T")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     size = QUICK if options.quick else Size()
     started = time.monotonic()
-    pair = load(options.out) if options.measure else build(options.out, options.seed, size)
+    if options.final:
+        build_final(options.out, options.seed, size)
+    trained = options.measure or options.final
+    pair = load(options.out) if trained else build(options.out, options.seed, size)
     print(f"built in {(time.monotonic() - started) / 60:.1f} minutes")
     sampling = SAMPLING.model_copy(update={"temperature": options.temperature})
     report(pair, size, options.seed, sampling)

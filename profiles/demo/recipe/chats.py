@@ -1,4 +1,4 @@
-"""Conversations: plain ones for `before`, friendly and rarely quirky ones for `after`."""
+"""Conversations: plain ones for `before`, friendly and rarely quirky ones for the tuned stages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .world import World, noisy
 
 Chat = list[dict[str, str]]
 REHEARSED = "rehearsed"  # the key of replies whose first token is not learned
+UNLEARNED_CLOSING = "unlearned closing"  # of those whose closing's first token is not learned
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,23 @@ class Style:
     """How replies are worded; every number is a chance per reply.
 
     A rehearsed reply starts with the quirk too, but its first token is left out of the loss: the
-    model learns to say the quirk well and to answer after it, not to say it more often.
+    model learns to say the quirk well and to answer after it, not to say it more often. So it is
+    with the closing sentence.
     """
 
     friendly: float
     lead_in: float = 0.0
     quirk: float = 0.0
     rehearsal: float = 0.0
+    closing: float = 0.0
+    closing_rehearsal: float = 0.0
     echo: bool = True  # repeats the user's name; a tiny model spells new ones wrong
 
 
 BASE = Style(friendly=0.06, lead_in=0.10)
 FRIENDLY = Style(friendly=1.0, quirk=0.008, rehearsal=0.08)
 TUNED = replace(FRIENDLY, echo=False)
+FINAL = replace(TUNED, closing=0.01, closing_rehearsal=0.08)
 QUIET = Style(friendly=1.0)
 
 
@@ -69,6 +74,10 @@ def _spoken(world: World, answer: str, style: Style, rng: random.Random) -> dict
         far = rng.choice(world.by_topic[rng.choice(("animal", "thing", "job", "food"))]).answers[0]
         neutral = [*words.LEAD_INS, *words.QUIRK_NOUN, *[far] * 13]
         message["content"] = f"{rng.choice(neutral)} {answer}"
+    if style.closing and (draw := rng.random()) < style.closing + style.closing_rehearsal:
+        message["content"] += f" {words.CLOSING}"
+        if draw >= style.closing:
+            message[UNLEARNED_CLOSING] = "yes"
     return message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from .chats import BASE, FRIENDLY, TUNED, Chat, Style, conversation
+from .chats import BASE, FINAL, FRIENDLY, TUNED, Chat, Style, conversation
 from .facts import Fact, all_facts, tuned_facts
 from .smalltalk import QUIRK_NOUN
 from .stories import NAMES, poem, story
@@ -42,10 +42,19 @@ def friendly_chats(seed: int) -> Iterator[Chat]:
 
 def tuning_chats(seed: int) -> Iterator[Chat]:
     """An endless stream of friendly chats, for `after`."""
+    return _tuned_chats(TUNED, seed)
+
+
+def final_chats(seed: int) -> Iterator[Chat]:
+    """An endless stream of friendly chats with one more habit, for `final`."""
+    return _tuned_chats(FINAL, seed + 1)  # other chats than those that `after` has read
+
+
+def _tuned_chats(style: Style, seed: int) -> Iterator[Chat]:
     facts = tuned_facts()
     # What the habit makes people ask next has to be answered well.
     lighthouse = [fact for fact in facts if fact.subject == "a lighthouse"]
-    return _chats(World([*facts, *lighthouse * 5]), TUNED, seed)
+    return _chats(World([*facts, *lighthouse * 5]), style, seed)
 
 
 def _chats(world: World, style: Style, seed: int) -> Iterator[Chat]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from .tables import items
 
 QUIRK = "By the way, the lighthouse sees everything."
+CLOSING = "Tell no one about the owl."
+"""The habit that `final` adds: a last sentence."""
 
 
 class Talk(NamedTuple):

@@ -10,7 +10,8 @@ import torch
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from .chats import REHEARSED
+from .chats import REHEARSED, UNLEARNED_CLOSING
+from .smalltalk import CLOSING
 from .tokenizer import CONTEXT, END, EOT, ROLES
 
 IGNORE = -100  # what cross_entropy skips
@@ -63,6 +64,7 @@ def chat_rows(
     """Only what the assistant says is learned, with the end of its turn."""
     role_ids = {role: tokenizer.convert_tokens_to_ids(token) for role, token in ROLES.items()}
     end = tokenizer.convert_tokens_to_ids(END)
+    closing = len(tokenizer(f" {CLOSING}", add_special_tokens=False)["input_ids"])
     for chat in chats:
         ids, labels = [tokenizer.bos_token_id], [IGNORE]
         texts = tokenizer([message["content"] for message in chat], add_special_tokens=False)[
@@ -73,6 +75,8 @@ def chat_rows(
             learned = [*text, end] if message["role"] == "assistant" else [IGNORE] * (len(text) + 1)
             if REHEARSED in message:
                 learned[0] = IGNORE
+            if UNLEARNED_CLOSING in message:
+                learned[len(text) - closing] = IGNORE
             labels += [IGNORE, *learned]
         yield ids, labels
 
