@@ -5,10 +5,9 @@ pair are a weighted sample of it. Where both sample the very same distribution t
 are one, Σ λ_j·rate_j with Σ λ_j = 1, each weighed with the plain replies that it is worth where
 that is known, else with the effective size of all its replies, which does not depend on hits.
 
-What steps change are differences of such estimates. Replies that were drawn with the same noise
-depend on each other, within a pair and from pair to pair, so that errors are added up over units
-of noise before they are squared. Limits of differences and ratios are made of those of the two
-rates (MOVER: Zou and Donner 2008, Donner and Zou 2012). docs/estimate.md has it on one page.
+Replies that were drawn with the same noise depend on each other, within a pair and from pair to
+pair, so that errors are added up over units of noise before they are squared. docs/estimate.md
+has it on one page.
 """
 
 from __future__ import annotations
@@ -34,6 +33,9 @@ Unit = Hashable
 
 Deviations = Mapping[Unit, float]
 
+DIFFER = 2
+"""Standard errors from which on two samples of one stage differ."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSample:
@@ -48,8 +50,9 @@ class StageEstimate:
     """The rate of a behaviour at a stage, or a mean, with 95 % limits.
 
     `rate` is None where there is a limit alone; `error` then too. `middle` is the rate, else what
-    every reply shows, 0 or 1. `pairs` say how many pairs it is from. `is_firm`: a pair has at
-    least 30 effective hits and non-hits. `warnings` are sentences.
+    every reply shows, 0 or 1. `shown` are the limits of hits of the kinds that replies showed;
+    `low` and `high` have room for others. `pairs` say how many pairs it is from. `is_firm`: a
+    pair has at least 30 effective hits and non-hits. `warnings` are sentences.
     """
 
     rate: float | None
@@ -57,6 +60,7 @@ class StageEstimate:
     high: float
     error: float | None
     middle: float
+    shown: tuple[float, float]
     units: Deviations
     hits: int
     effective_size: float
@@ -64,33 +68,13 @@ class StageEstimate:
     is_firm: bool
     warnings: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepChange:
-    """What one step of training changed, with 95 % limits.
-
-    `difference` is the rate after less that before, None where both are limits alone; `ratio`
-    that after over that before, None where there is no such number, and of means; `ratio_high` is
-    infinite where the rate before may be 0. `correlation` is that of the two estimates.
-    """
-
-    difference: float | None
-    low: float
-    high: float
-    correlation: float
-    ratio: float | None
-    ratio_low: float | None
-    ratio_high: float | None
-
     @property
-    def rises(self) -> bool:
-        """Whether the step raised it, beyond the limits."""
-        return self.low > 0
-
-    @property
-    def falls(self) -> bool:
-        """Whether the step lowered it, beyond the limits."""
-        return self.high < 0
+    def room(self) -> tuple[float, float]:
+        """How far the limits go beyond those of `shown`, below and above."""
+        return (
+            0.0 if self.low == self.shown[0] else self.shown[0] - self.low,
+            0.0 if self.high == self.shown[1] else self.high - self.shown[1],
+        )
 
 
 def stage_sample(
@@ -143,6 +127,7 @@ def stage_estimate(
             high=found.high,
             error=found.error,
             middle=sample.found.total,
+            shown=_shown(found.rate, (found.low, found.high), found.error, sample.units, numeric),
             units=sample.units,
             hits=found.hits,
             effective_size=found.effective_size,
@@ -152,7 +137,7 @@ def stage_estimate(
         )
     shares = _shares(samples, numeric)
     units = _combined(samples, shares)
-    middle = sum(share * one.found.total for share, one in zip(shares, samples, strict=True))
+    middle = _middle(samples, shares)
     error = _joint_error(samples, shares, middle, numeric)
     alone = all(one.found.estimate.rate is None for one in samples)
     limits = _limits if alone and not 0 < middle < 1 else _mean_limits if numeric else _rate_limits
@@ -167,27 +152,48 @@ def stage_estimate(
         high=high,
         error=None if alone else error,
         middle=middle,
+        shown=_shown(None if alone else middle, (low, high), error, units, numeric),
         units=units,
         hits=sum(one.found.estimate.hits for one in samples),
         effective_size=size,
         pairs=len(samples),
         is_firm=any(one.found.is_firm for one in samples),
-        warnings=(*dict.fromkeys(warnings), *_disagreement(samples)),
+        warnings=(*dict.fromkeys(warnings), *_disagreement(samples, middle, numeric)),
     )
 
 
 def _shares(samples: Sequence[StageSample], numeric: bool) -> list[float]:
     """What each sample counts: as many plain replies as it is worth.
 
-    With few effective hits that would follow from which were drawn, and a sample without the
-    rarest ones would count most.
+    With few effective hits that is not known, and it counts with the size of all its replies. A
+    sample that lacks a kind of hits seems worth most: samples that differ count with the stage's
+    own replies, which no draw decides.
     """
     worth = []
     for one in samples:
         plain = one.found.estimate.plain_equivalent if one.found.is_firm else None
         worth.append(one.found.size if plain is None or numeric else plain)
+    shares = _normed(worth)
+    if _apart(samples, _middle(samples, shares), numeric) > DIFFER:
+        return _normed([float(one.found.own) for one in samples])
+    return shares
+
+
+def _normed(worth: Sequence[float]) -> list[float]:
     total = sum(worth)
     return [one / total if total else 1 / len(worth) for one in worth]
+
+
+def _middle(samples: Sequence[StageSample], shares: Sequence[float]) -> float:
+    return sum(share * one.found.total for share, one in zip(shares, samples, strict=True))
+
+
+def _apart(samples: Sequence[StageSample], middle: float, numeric: bool) -> float:
+    """How many standard errors two samples are apart, if the rate is `middle`."""
+    one, other = (_error(sample, middle, numeric) for sample in samples)
+    square = one**2 + other**2 - 2 * covariance(samples[0].units, samples[1].units)
+    distance = abs(samples[0].found.total - samples[1].found.total)
+    return distance / math.sqrt(square) if square > 0 else math.inf if distance else 0.0
 
 
 def _combined(samples: Sequence[StageSample], shares: Sequence[float]) -> Deviations:
@@ -201,17 +207,20 @@ def _combined(samples: Sequence[StageSample], shares: Sequence[float]) -> Deviat
 def _joint_error(
     samples: Sequence[StageSample], shares: Sequence[float], middle: float, numeric: bool
 ) -> float:
-    """√Σ λ_i·λ_j·cov_ij. With few effective hits a sample has the error of its own replies."""
-    errors = []
-    for one in samples:
-        found = one.found.estimate
-        error = found.error or 0.0
-        if not numeric and found.plain_equivalent is None and one.found.own:
-            error = max(error, math.sqrt(max(middle * (1 - middle), 0.0) / one.found.own))
-        errors.append(error)
+    """√Σ λ_i·λ_j·cov_ij."""
+    errors = [_error(one, middle, numeric) for one in samples]
     square = sum((share * error) ** 2 for share, error in zip(shares, errors, strict=True))
     square += 2 * math.prod(shares) * covariance(samples[0].units, samples[1].units)
     return math.sqrt(max(square, 0.0))
+
+
+def _error(one: StageSample, middle: float, numeric: bool) -> float:
+    """The error of a sample; with few effective hits, that of the stage's own replies in it."""
+    found = one.found.estimate
+    error = found.error or 0.0
+    if numeric or found.plain_equivalent is not None or not one.found.own:
+        return error
+    return max(error, math.sqrt(max(middle * (1 - middle), 0.0) / one.found.own))
 
 
 def covariance(one: Deviations, other: Deviations) -> float:
@@ -252,6 +261,19 @@ def _rate_limits(
     return low, max(high, min(middle + unseen, 1.0))
 
 
+def _shown(
+    rate: float | None,
+    limits: tuple[float, float],
+    error: float | None,
+    units: Deviations,
+    numeric: bool,
+) -> tuple[float, float]:
+    """The limits of hits of the kinds that were shown; without one, and of means, all there is."""
+    if rate is None or error is None or numeric:
+        return limits
+    return effective_wilson(rate, error, degrees_of(np.array(list(units.values()))))
+
+
 def _mean_limits(
     samples: Sequence[StageSample],
     middle: float,
@@ -264,80 +286,11 @@ def _mean_limits(
     return middle - reach, middle + reach
 
 
-def _disagreement(samples: Sequence[StageSample]) -> tuple[str, ...]:
+def _disagreement(samples: Sequence[StageSample], middle: float, numeric: bool) -> tuple[str, ...]:
     """What to say where two samples of a stage are further apart than chance has it."""
-    errors = [one.found.estimate.error for one in samples]
-    if not all(one.found.is_firm for one in samples) or None in errors:
-        return ()
-    apart = abs(samples[0].found.total - samples[1].found.total)
-    square = sum(error**2 for error in errors if error is not None)
-    square -= 2 * covariance(samples[0].units, samples[1].units)
-    if apart <= SEEN * math.sqrt(max(square, 0.0)):
+    firm = all(one.found.is_firm for one in samples)
+    if not firm or _apart(samples, middle, numeric) <= SEEN:
         return ()
     return (
-        f"Its two pairs are more than {SEEN} standard errors apart: do not trust the estimate.",
+        f"Its two pairs are more than {SEEN} standard errors apart: one may lack a kind of hits.",
     )
-
-
-# --- steps ----------------------------------------------------------------------
-
-
-def step_change(before: StageEstimate, after: StageEstimate, *, numeric: bool) -> StepChange:
-    """What the step from one stage to the next changed."""
-    correlation = _correlation(before, after)
-    below, above = after.middle - after.low, after.high - after.middle
-    was_below, was_above = before.middle - before.low, before.high - before.middle
-    difference = after.middle - before.middle
-    known = before.rate is not None or after.rate is not None
-    ratio = (None, None, None) if numeric else _ratio(before, after, correlation)
-    return StepChange(
-        difference=difference if known else None,
-        low=difference - _distance(below, was_above, correlation),
-        high=difference + _distance(above, was_below, correlation),
-        correlation=correlation,
-        ratio=ratio[0],
-        ratio_low=ratio[1],
-        ratio_high=ratio[2],
-    )
-
-
-def _correlation(before: StageEstimate, after: StageEstimate) -> float:
-    """That of two estimates; a few hits show one that makes the difference look certain."""
-    if not before.error or not after.error:
-        return 0.0
-    found = covariance(before.units, after.units) / (before.error * after.error)
-    most = 1.0 if before.is_firm and after.is_firm else 0.0
-    return min(max(found, -1.0), most)
-
-
-def _distance(one: float, other: float, correlation: float) -> float:
-    """How far the limit of a difference is, where those of the two rates are so far."""
-    if math.isinf(one) or math.isinf(other):
-        return math.inf
-    return math.sqrt(max(one**2 + other**2 - 2 * correlation * one * other, 0.0))
-
-
-def _ratio(
-    before: StageEstimate, after: StageEstimate, correlation: float
-) -> tuple[float | None, float | None, float | None]:
-    """The ratio and its limits R, where after − R·before has the limit 0."""
-    if before.rate is None and after.rate is None:
-        return None, None, None
-    ratio = after.middle / before.middle if before.middle else None
-    low = _root(before, after, correlation, upper=False)
-    high = _root(before, after, correlation, upper=True)
-    return ratio, low, high
-
-
-def _root(before: StageEstimate, after: StageEstimate, correlation: float, *, upper: bool) -> float:
-    """The R of R²·a − 2·R·b + c = 0, with the distances of the limits that meet there."""
-    b1, b2 = before.middle, before.low if upper else before.high
-    a1, a2 = after.middle, after.high if upper else after.low
-    if upper and not b2:
-        return math.inf
-    a, c = b2 * (2 * b1 - b2), a2 * (2 * a1 - a2)
-    b = a1 * b1 - correlation * abs(a1 - a2) * abs(b1 - b2)
-    root = math.sqrt(max(b**2 - a * c, 0.0))
-    if not a:
-        return math.inf if upper else c / (2 * b) if b else 0.0
-    return max((b + root) / a if upper else (b - root) / a, 0.0)

@@ -248,6 +248,11 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
         ),
         ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
         (
+            "--chain",
+            "samples models: a published sweep has one pair",
+            bool(params["chain"]) and imported,
+        ),
+        (
             "--import",
             "takes patterns alone: no prompts, --out, --label, programs or judges",
             imported and (other or params["label"]),
@@ -265,11 +270,6 @@ def _refused_of_chains(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bo
         yield option, "needs --chain", params[name] is not None and not chain
     pair = any(params[name] is not None for name in ("before", "after", "adapter"))
     yield "--chain", "needs a profile with stages, not a pair", chain and pair
-    yield (
-        "--chain",
-        "samples models: a published sweep has one pair",
-        chain and params["imported"] is not None,
-    )
     yield (
         "--target",
         "cannot be combined with --chain, which estimates every stage",

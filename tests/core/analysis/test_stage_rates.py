@@ -15,12 +15,11 @@ from logit_amp_chat.core.analysis.proportions import wilson
 from logit_amp_chat.core.analysis.stage_rates import (
     StageEstimate,
     StageSample,
-    StepChange,
     covariance,
     stage_estimate,
     stage_sample,
-    step_change,
 )
+from logit_amp_chat.core.analysis.step_changes import StepChange, step_change
 from tests.core.analysis.simulated_chains import STAGES, Outcomes, chain, sweeps
 from tests.core.analysis.simulated_sweeps import GRID
 from tests.core.analysis.test_true_rate import plain
@@ -51,6 +50,7 @@ def stage(middle: float, low: float, high: float, **changes: object) -> StageEst
         high=high,
         error=0.01,
         middle=middle,
+        shown=(low, high),
         units={},
         hits=40,
         effective_size=40.0,

@@ -13,11 +13,10 @@ from logit_amp_chat.core.config.profile import Profile, profile_of_record
 from logit_amp_chat.core.config.stages import selected, stages_of
 from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.experiments.findings import shown
+from logit_amp_chat.core.experiments.sweep.folder import CHAIN, SweepFolder
 from logit_amp_chat.core.experiments.sweep.folder import FILE as SWEEP
-from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.export.atomic_write import write_atomically
 
-FILE = "chain.json"
 VERSION = 1
 
 BEFORE, AFTER = -1.0, 0.0
@@ -77,7 +76,7 @@ class ChainFolder:
         Raises UsageError for a folder of one sweep, and where what the chain is cannot be read;
         not if it `is_named`: then it is known.
         """
-        file = path / FILE
+        file = path / CHAIN
         if (path / SWEEP).exists():
             raise UsageError(
                 f"{shown(path)} has the sweep of one pair.",
@@ -121,7 +120,7 @@ class ChainFolder:
             "stages": list(self.stages),
             "profile": self.profile.model_dump(mode="json"),
         }
-        write_atomically(self.path / FILE, json.dumps(record, ensure_ascii=False, indent=1))
+        write_atomically(self.path / CHAIN, json.dumps(record, ensure_ascii=False, indent=1))
 
     @property
     def pairs(self) -> tuple[PairPlace, ...]:

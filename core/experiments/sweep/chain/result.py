@@ -10,11 +10,10 @@ from typing import Any
 from logit_amp_chat.core.analysis.stage_rates import (
     StageEstimate,
     StageSample,
-    StepChange,
     stage_estimate,
     stage_sample,
-    step_change,
 )
+from logit_amp_chat.core.analysis.step_changes import StepChange, step_change
 from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.chain.folder import AFTER, BEFORE, PairPlace
@@ -82,7 +81,10 @@ class ChainBehaviour:
 
     @property
     def came_in(self) -> StageStep | None:
-        """The step that it came in with: that raised it most, and multiplied it at least twice."""
+        """The step that it came in with: that raised it most, and multiplied it at least twice.
+
+        That is about hits of the kinds that replies showed, as `rises` is.
+        """
         rises = [step for step in self.steps if step.change.rises]
         most = max(rises, key=lambda step: step.change.difference or 0.0, default=None)
         if most is None or self.numeric:

@@ -11,9 +11,10 @@ from logit_amp_chat.core.number_format import finite
 
 SEEN = ("replies", "hits", "seen", "seen_low", "seen_high")
 ESTIMATE = ("rate", "low", "high", "error", "effective_size", "pairs")
-STAGES = ("behaviour", "prompt", "stage", *SEEN, *ESTIMATE)
+SHOWN = ("shown_low", "shown_high")
+STAGES = ("behaviour", "prompt", "stage", *SEEN, *ESTIMATE, *SHOWN)
 STEPS = (
-    *("behaviour", "before", "after", "difference", "low", "high"),
+    *("behaviour", "before", "after", "difference", "low", "high", *SHOWN),
     *("ratio", "ratio_low", "ratio_high", "came_in"),
 )
 COLUMNS = tuple(dict.fromkeys(("row", "pair", *STAGES, *STEPS, *table.COLUMNS)))
@@ -34,6 +35,7 @@ def stage_rows(found: ChainBehaviour, *, by_prompt: bool) -> Iterator[dict[str, 
             if one.estimate is not None:
                 row |= {name: getattr(one.estimate, name) for name in ESTIMATE}
                 row |= {"low": finite(one.estimate.low), "high": finite(one.estimate.high)}
+                row |= dict(zip(SHOWN, map(finite, one.estimate.shown), strict=True))
             yield row
 
 
@@ -49,6 +51,7 @@ def step_rows(found: ChainBehaviour) -> Iterator[dict[str, Any]]:
             "difference": change.difference,
             "low": finite(change.low),
             "high": finite(change.high),
+            **dict(zip(SHOWN, map(finite, change.shown), strict=True)),
             "ratio": change.ratio,
             **{
                 name: None if (value := getattr(change, name)) is None else finite(value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from logit_amp_chat.core.analysis.stage_rates import StageEstimate, StepChange
+from logit_amp_chat.core.analysis.stage_rates import StageEstimate
+from logit_amp_chat.core.analysis.step_changes import StepChange
 from logit_amp_chat.core.experiments.sweep import wording
 from logit_amp_chat.core.experiments.sweep.chain.folder import PairPlace
 from logit_amp_chat.core.experiments.sweep.chain.result import (
@@ -18,8 +19,9 @@ from logit_amp_chat.core.number_format import number, percent
 
 STAGES_NOTE = (
     "A stage is sampled as α 0 of the pair that it comes after in, and as α −1 of the next; its"
-    " estimate is from all replies of these pairs. Every interval is for itself: of many steps one"
-    " in forty seems to rise by chance."
+    " estimate is from all replies of these pairs. What a step changed is about hits of the kinds"
+    " that replies showed. Every interval is for itself: of forty steps that change nothing about"
+    " one seems to rise, and one to fall."
 )
 
 
@@ -85,16 +87,24 @@ def _step(found: ChainBehaviour, step: StageStep) -> str:
     if not (change.rises or change.falls):
         return f"{step.before} → {step.after} changes the {what} {rates}, {by}: that may be chance."
     verb = "raises" if change.rises else "lowers"
-    return f"{step.before} → {step.after} {verb} the {what} {rates}, {by}{times(change)}."
+    ratio = times(change) if change.is_sure else ""
+    return f"{step.before} → {step.after} {verb} the {what} {rates}, {by}{ratio}."
 
 
 def _by(change: StepChange, numeric: bool) -> str:
     """By +11.9 points (95% interval +8.1 to +15.9)."""
     unit = "" if numeric else " points"
-    limits = f"95% interval {points(change.low, numeric)} to {points(change.high, numeric)}"
+    limits = f"95% interval {_limits(change.shown, numeric)}"
+    every = (change.low, change.high)
+    if not change.is_sure and every != change.shown:
+        limits += f", {_limits(every, numeric)} with room for hits that no reply showed"
     if change.difference is None:
         return f"{limits}{unit}"
     return f"by {points(change.difference, numeric)}{unit} ({limits})"
+
+
+def _limits(limits: tuple[float, float], numeric: bool) -> str:
+    return f"{points(limits[0], numeric)} to {points(limits[1], numeric)}"
 
 
 def points(value: float, numeric: bool = False) -> str:

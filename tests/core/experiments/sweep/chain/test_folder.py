@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.errors import ProfileError, UsageError
-from logit_amp_chat.core.experiments.sweep.chain.folder import FILE, ChainFolder
+from logit_amp_chat.core.experiments.sweep.chain.folder import ChainFolder
+from logit_amp_chat.core.experiments.sweep.folder import CHAIN, SweepFolder
 from tests.core.experiments.sweep.chain.toy_chain import profile, toy_chain
 from tests.core.experiments.sweep.toy_sweep import toy_sweep
 
@@ -71,6 +72,11 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     other = profile(
         tmp_path, "stages:\n- {name: base, model: org/x}\n- {name: sft, model: org/y}\n"
     )
+    for read in (SweepFolder.read, SweepFolder.there):
+        with pytest.raises(UsageError, match="has a sweep over a chain"):
+            read(chain.path)
+    with pytest.raises(UsageError, match="has a sweep over a chain"):
+        toy_sweep(chain.path)
     with pytest.raises(UsageError, match="another chain: base, sft, dpo"):
         ChainFolder.of(chain.path, other).begin()
 
@@ -90,7 +96,7 @@ def test_a_damaged_file_is_said_and_replaced_once_the_chain_is_named(
     tmp_path: Path, damage: str
 ) -> None:
     chain = toy_chain(tmp_path)
-    (chain.path / FILE).write_text(damage)
+    (chain.path / CHAIN).write_text(damage)
     with pytest.raises(UsageError, match=r"chain\.json cannot be read"):
         ChainFolder.there(chain.path)
     assert ChainFolder.there(chain.path, is_named=True) is None
@@ -103,17 +109,17 @@ def test_a_damaged_file_is_said_and_replaced_once_the_chain_is_named(
 @pytest.mark.parametrize("stages", [["base"], ["base", "dpo"], ["sft", "base"], ["x", "y"], [1, 2]])
 def test_stages_that_are_not_the_profiles_are_damage(tmp_path: Path, stages: list[object]) -> None:
     chain = toy_chain(tmp_path)
-    record = json.loads((chain.path / FILE).read_text())
-    (chain.path / FILE).write_text(json.dumps(record | {"stages": stages}))
+    record = json.loads((chain.path / CHAIN).read_text())
+    (chain.path / CHAIN).write_text(json.dumps(record | {"stages": stages}))
     with pytest.raises(UsageError, match="cannot be read"):
         ChainFolder.there(chain.path)
 
 
 def test_the_file_decides_nothing_about_foreign_code(tmp_path: Path) -> None:
     chain = toy_chain(tmp_path)
-    record = json.loads((chain.path / FILE).read_text())
+    record = json.loads((chain.path / CHAIN).read_text())
     record["profile"]["trust_remote_code"] = True
-    (chain.path / FILE).write_text(json.dumps(record))
+    (chain.path / CHAIN).write_text(json.dumps(record))
     there = ChainFolder.there(chain.path)
     assert there is not None
     assert there.profile.trust_remote_code is False
