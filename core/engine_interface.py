@@ -8,7 +8,7 @@ from typing import Protocol
 from logit_amp_chat.core import samples
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import Adjustment, Event, Opened, Request, ScoreRequest
-from logit_amp_chat.core.reading import NamesRequest, ReadRequest
+from logit_amp_chat.core.reading import NamesRequest, ReadRequest, StageReadRequest
 
 
 class Engine(Protocol):
@@ -47,6 +47,12 @@ class Engine(Protocol):
         The numbers are those of whole passes over the text's windows, whatever was asked
         before. Raises LogitAmpError before the first event if the text cannot be read, and
         later where a number is none.
+        """
+
+    def read_stages(self, request: StageReadRequest) -> Iterator[Event]:
+        """Measure a text under stages of a chain: its Document, StageBlocks, Finish, Idle.
+
+        Raises as `read` does, and UsageError for a stage that there is not, or without a chain.
         """
 
     def prompt(self, request: PromptRequest) -> Iterator[Event]:

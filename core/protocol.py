@@ -25,6 +25,7 @@ from logit_amp_chat.core.reading import (
     ReadBlock,
     ReadRequest,
     StageBlock,
+    StageReadRequest,
     TokenSums,
 )
 from logit_amp_chat.core.records import (
@@ -223,6 +224,7 @@ AnyRequest = (
     | PromptRequest
     | ReadRequest
     | NamesRequest
+    | StageReadRequest
     | samples.SampleRequest
     | samples.RescoreRequest
 )

@@ -7,7 +7,7 @@ import time
 from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.protocol import Event, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
 class CollectedReplies:

@@ -98,9 +98,9 @@ def open_pair(
 
         engine = ProcessEngine.open(chosen, report)
     else:
-        from logit_amp_chat.core.engine.local import LocalEngine
+        from logit_amp_chat.core.engine.opened_engine import open_engine
 
-        engine = LocalEngine.open(chosen, report)
+        engine = open_engine(chosen, report)
     return OpenPair(chosen, engine)
 
 

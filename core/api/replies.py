@@ -11,8 +11,8 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Finish, Record, Reply, Step
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.jsonl import to_line
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 if TYPE_CHECKING:
     import pandas

@@ -6,7 +6,7 @@ from logit_amp_chat.core.chat.prefix import EditedReply, Prefix, longer
 from logit_amp_chat.core.chat.same_pair import models
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
 def can_branch(session: ChatSession, log: ReplyLog) -> bool:

@@ -16,7 +16,7 @@ from logit_amp_chat.core.engine.process import ProcessStatus
 from logit_amp_chat.core.errors import TranscriptError
 from logit_amp_chat.core.protocol import Command, Event, Failed, Heartbeat
 from logit_amp_chat.core.reading import ReadBlock
-from logit_amp_chat.core.records import Change, Document, Finish, Opening, Reply, Step
+from logit_amp_chat.core.records import Change, Document, Finish, Opening, Reply, Session, Step
 from logit_amp_chat.core.samples import PromptRead, Rescored, SampledReply, SampleProgress
 from logit_amp_chat.core.transcripts.mirror import Mirrored, Unmirrored
 from logit_amp_chat.core.transcripts.recorder import Recorder
@@ -145,7 +145,7 @@ class EngineLink:
                 case Finish():
                     self._unfinished.pop(event.reply, None)
                     self._recorder_of(event.reply).append(event)
-                case Change() | Opening():
+                case Change() | Opening() | Session():
                     self.recorder.append(event)
                 case Failed():
                     self._finish_all("error", event.message)

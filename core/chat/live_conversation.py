@@ -32,6 +32,7 @@ from logit_amp_chat.core.records import (
     Opening,
     PromptIds,
     Reply,
+    Session,
     Step,
     TemplateValue,
     Variables,
@@ -39,8 +40,8 @@ from logit_amp_chat.core.records import (
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.sampling import Ends, Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.recorder import Recorder
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 State = Literal["closed", "loading", "ready", "busy", "sampling", "failed"]
 """Busy with what the user waits for, or sampling for a sweep, which gives way to it."""
@@ -69,6 +70,8 @@ class LiveConversation:
         self.template: dict[str, TemplateValue] = dict(profile.template)
         """The variables that the chat template gets, from the next prompt on."""
         self.opened: Opened | None = None
+        self.beside: dict[str, Session] = {}
+        """By id, the sessions of other stages of the chain that is open."""
         self.loading: dict[str, Loading] = {}  # the newest report of each stage
         self.pending_request: PendingRequest | None = None
         self._after_idle: Callable[[], None] | None = None
@@ -273,7 +276,10 @@ class LiveConversation:
                 self.loading[update.stage] = update
             case Opened():
                 self.state = "ready"
-                self.opened = update
+                self.opened, self.beside = update, {}
+            case Session():
+                self.beside[update.id] = update
+                self._add(update, apart is None)
             case Prefill():
                 self._count(update)
             case Reply() | Step():
@@ -286,7 +292,7 @@ class LiveConversation:
             case Failed():
                 self._fail(update)
 
-    def _add(self, update: Reply | Change | Finish | Opening | Step, own: bool) -> None:
+    def _add(self, update: Reply | Change | Finish | Opening | Session | Step, own: bool) -> None:
         if own:
             self.saved.conversation.add(update)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import editable
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 
 

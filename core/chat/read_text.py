@@ -12,8 +12,8 @@ from logit_amp_chat.core.chat.continuation import Continuation
 from logit_amp_chat.core.errors import TranscriptError, UsageError
 from logit_amp_chat.core.records import Document, Finish, PromptIds, Reply, Session, Step
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 Wait = Literal["", "reading", "loading", "engine busy", "not loaded"]
 

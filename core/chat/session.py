@@ -20,8 +20,9 @@ from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSamp
 from logit_amp_chat.core.records import Message, PromptIds, Reply, Session, Variables, now
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.comparison import beside, continued_by
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.opening_log import measured_with
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
 class Draft(NamedTuple):
@@ -266,7 +267,7 @@ class ChatSession:
     def can_compare(self, log: ReplyLog) -> bool:
         """Whether the loaded pair is the one that a reply was made with."""
         opened = self.live.opened
-        return opened is not None and measured_with(log.session) == measured_with(opened.session)
+        return opened is not None and measured_with(log.main) == measured_with(opened.session)
 
     def prompt_of(self, log: ReplyLog) -> PromptIds | None:
         """The ids a reply was prompted with, for others that are to be compared with it.
@@ -338,6 +339,8 @@ class ChatSession:
         if opened is not None and not self.saved.read_only:
             self.live.link.send(Forget())
             self.saved.record(replace(opened.session, time=now()))
+            for beside in self.live.beside.values():
+                self.saved.record(beside)
 
     def _reset_drafts(self) -> None:
         self.own_histories = False

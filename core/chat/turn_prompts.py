@@ -13,7 +13,7 @@ from logit_amp_chat.core.prompts import PromptRequest, PromptTokens
 from logit_amp_chat.core.protocol import Event, Failed
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.transcripts.comparison import continued_by
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 OTHER_PAIR = "This prompt is ids of other models. Load that pair (F8) to see its text."
 

@@ -112,10 +112,8 @@ class TextReader:
             yield from self._window(window)
 
     def _window(self, window: Window) -> Iterator[ReadBlock]:
-        places, row = self._text.places(window), 4 * self._pair.size
-        in_a_pass = max(prefill_chunk(self._pair.device), PASS_BYTES // row)
-        on_cpu = self._pair.device.type == "cpu"
-        at_once = max(FEWEST_ROWS, (MEASURED_BYTES_CPU if on_cpu else MEASURED_BYTES) // row)
+        places = self._text.places(window)
+        in_a_pass, at_once = reading_sizes(self._pair)
         for sides in self._runner.read(self._text.ids(window), len(places), in_a_pass):
             logits = torch.stack([side[:, : self._pair.size] for side in sides])
             for rows in torch.split(logits, at_once, dim=1):
@@ -205,6 +203,14 @@ class TextReader:
         return TokenSums(
             document=self._document.id, positions=self._measured, before=before, after=after
         )
+
+
+def reading_sizes(pair: Pair) -> tuple[int, int]:
+    """How many tokens one pass reads, and how many rows of logits are measured at once."""
+    row = 4 * pair.size
+    measured = MEASURED_BYTES_CPU if pair.device.type == "cpu" else MEASURED_BYTES
+    in_a_pass = max(prefill_chunk(pair.device), PASS_BYTES // row)
+    return in_a_pass, max(FEWEST_ROWS, measured // row)
 
 
 def _without_candidates(block: ReadBlock, threshold: float) -> ReadBlock:

@@ -9,11 +9,13 @@ from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.vocabulary import beginning_of_text
-from logit_amp_chat.core.reading import PlainText, ReadRequest, Window, windows
+from logit_amp_chat.core.reading import PlainText, ReadRequest, StageReadRequest, Window, windows
 from logit_amp_chat.core.records import PromptIds
 
 # Plain text is read in windows of this many tokens at most: what is further back changes little.
 WINDOW = 2048
+
+AnyRead = ReadRequest | StageReadRequest
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class WindowedText:
     stride: int
 
     @classmethod
-    def of(cls, pair: Pair, request: ReadRequest, found: DocumentTokens) -> WindowedText:
+    def of(cls, pair: Pair, request: AnyRead, found: DocumentTokens) -> WindowedText:
         """Raises UsageError for windows that cannot be, LogitAmpError for ids of one side only."""
         head, own = _head(found.prompt, beginning_of_text(pair.tokenizer))
         scored = [*[False] * len(own), *found.scored]
@@ -77,7 +79,7 @@ def _head(prompt: PromptIds, beginning: tuple[int, ...]) -> tuple[PromptIds, tup
     return PromptIds(begun, begun), prompt.after[len(begun) :]
 
 
-def _sizes(pair: Pair, request: ReadRequest, head: int) -> tuple[int, int]:
+def _sizes(pair: Pair, request: AnyRead, head: int) -> tuple[int, int]:
     """The window and stride in tokens. Raises UsageError."""
     usual = pair.context
     if isinstance(request.content, PlainText):

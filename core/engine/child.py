@@ -16,7 +16,7 @@ from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.protocol import AnyRequest, Failed, Heartbeat, Idle, Loading
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.engine.local import LocalEngine
+    from logit_amp_chat.core.engine.opened_engine import OpenedEngine
 
 
 def serve(pipe: Connection) -> None:
@@ -28,11 +28,13 @@ def serve(pipe: Connection) -> None:
         profile = pipe.recv()
         pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
         from logit_amp_chat.core.engine.heartbeat import LayerHeartbeat
-        from logit_amp_chat.core.engine.local import LocalEngine
+        from logit_amp_chat.core.engine.opened_engine import open_engine
 
-        engine = LocalEngine.open(profile, lambda loading: pipe.send([loading]))
-        LayerHeartbeat(lambda: pipe.send([Heartbeat()])).attach(
-            engine.pair.before.model, engine.pair.after.model
+        heartbeat = LayerHeartbeat(lambda: pipe.send([Heartbeat()]))
+        engine = open_engine(
+            profile,
+            lambda loading: pipe.send([loading]),
+            lambda pair: heartbeat.attach(pair.before.model, pair.after.model),
         )
         pipe.send([engine.opened])
         waiting: deque[AnyRequest] = deque()
@@ -49,7 +51,7 @@ def serve(pipe: Connection) -> None:
 
 
 def _answer(
-    engine: LocalEngine,
+    engine: OpenedEngine,
     request: AnyRequest,
     pipe: Connection,
     waiting: deque[AnyRequest],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.decoding.sample_limits import asked_prompts, check_given
 from logit_amp_chat.core.decoding.text_reader import TextReader
+from logit_amp_chat.core.engine.batched import BatchedEngine
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.engine.prompt_renderer import PromptRenderer
 from logit_amp_chat.core.engine.session_record import session_record
@@ -50,7 +50,7 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest
+from logit_amp_chat.core.reading import Names, NamesRequest, ReadRequest, StageReadRequest
 from logit_amp_chat.core.records import CacheCheck, Message, PromptIds, Reply
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.sampling import Sampling
@@ -60,7 +60,7 @@ from logit_amp_chat.core.turn_ends import TurnEnds
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
 
 
-class LocalEngine:
+class LocalEngine(BatchedEngine):
     """An `Engine` in this process: one open pair and one decoder."""
 
     def __init__(
@@ -100,9 +100,7 @@ class LocalEngine:
         prepare(pair)
         report(Loading(stage="warm-up", detail="check", done=0, total=1))
         engine = cls.checked(profile, pair)
-        report(Loading(stage="warm-up", detail="first token", done=0, total=1))
-        engine._warm_up()
-        report(Loading(stage="warm-up", detail="first token", done=1, total=1))
+        engine.warm_up(report)
         return engine
 
     @classmethod
@@ -131,38 +129,6 @@ class LocalEngine:
         graph_cache = self._decoder.graph_cache
         return graph_cache is not None and graph_cache.runs_concurrently(lanes)
 
-    def generate(self, request: Request) -> Iterator[Event]:
-        """Decode every lane: Replies, Prefill, Steps, a Finish per lane, any Noticed, Idle."""
-        return _flat(self.batches(request))
-
-    def score(self, request: ScoreRequest) -> Iterator[Event]:
-        """Measure given tokens in every lane; the events are the same."""
-        return _flat(self.batches(request))
-
-    def openings(self, request: OpeningsRequest) -> Iterator[Event]:
-        """Measure the next token: Prefill, one Opening unless it is stopped, then Idle."""
-        return _flat(self.batches(request))
-
-    def read(self, request: ReadRequest) -> Iterator[Event]:
-        """Measure a text: its Document, ReadBlocks, TokenSums if wanted, a Finish, Idle."""
-        return _flat(self.batches(request))
-
-    def prompt(self, request: PromptRequest) -> Iterator[Event]:
-        """Render a prompt: one PromptTokens, then Idle."""
-        return _flat(self.batches(request))
-
-    def names(self, request: NamesRequest) -> Iterator[Event]:
-        """How token ids are written: one Names, then Idle."""
-        return _flat(self.batches(request))
-
-    def sample(self, request: SampleRequest) -> Iterator[Event]:
-        """Sample many replies at once: PromptReads, SampledReplies, SampleProgress, then Idle."""
-        return _flat(self.batches(request))
-
-    def rescore(self, request: RescoreRequest) -> Iterator[Event]:
-        """Measure replies that are there: a Rescored for each, then Idle."""
-        return _flat(self.batches(request))
-
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
         if isinstance(request, OpeningsRequest):
@@ -187,6 +153,10 @@ class LocalEngine:
             rescorer = ReplyRescorer(self.pair, self._decoder.runner, request)
             controls = Controls({given.reply: 0.0 for given in request.replies})
             return self._answer(controls, [((), rescorer.run(controls))])
+        if isinstance(request, StageReadRequest):
+            raise UsageError(
+                "This pair is no chain of stages.", "Open a profile with stages, as demo-chain is."
+            )
         if not request.lanes:
             raise UsageError("The request has no lane.", "Give at least one.")
         if isinstance(request, ScoreRequest):
@@ -316,11 +286,12 @@ class LocalEngine:
             case Drain():
                 controls.drained = True
 
-    def _warm_up(self) -> None:
+    def warm_up(self, report: Callable[[Loading], None]) -> None:
         """Touch every weight once, so that the first reply is as fast as later ones.
 
         If steps are to be captured, this captures those of one lane; a failure becomes a notice.
         """
+        report(Loading(stage="warm-up", detail="first token", done=0, total=1))
         token = min(self.pair.end_of_turn, default=0)
         sampling = Sampling(max_new_tokens=2)
         reply = Reply(
@@ -342,6 +313,7 @@ class LocalEngine:
             notices.append(sentence)
         notices += [noticed.sentence for noticed in self._noticed()]
         self.opened = replace(self.opened, notices=tuple(notices))
+        report(Loading(stage="warm-up", detail="first token", done=1, total=1))
 
     def _noticed(self) -> list[Noticed]:
         """Why steps are no longer captured, reported once."""
@@ -360,10 +332,3 @@ class LocalEngine:
 
 def _controls(replies: Sequence[Reply]) -> Controls:
     return Controls({reply.id: reply.alpha for reply in replies})
-
-
-def _flat(batches: Generator[Sequence[Event], None, None]) -> Iterator[Event]:
-    """One event after the other; ends with the batches, however it ends."""
-    with contextlib.closing(batches):
-        for batch in batches:
-            yield from batch

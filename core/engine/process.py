@@ -39,7 +39,7 @@ from logit_amp_chat.core.protocol import (
     ScoreRequest,
     Stop,
 )
-from logit_amp_chat.core.reading import NamesRequest, ReadRequest
+from logit_amp_chat.core.reading import NamesRequest, ReadRequest, StageReadRequest
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
 OnEvents = Callable[[Sequence[Event]], None]
@@ -306,6 +306,10 @@ class ProcessEngine:
 
     def read(self, request: ReadRequest) -> Iterator[Event]:
         """Measure a text. Raises as `generate` does."""
+        return self._requests.run(self._answer(request))
+
+    def read_stages(self, request: StageReadRequest) -> Iterator[Event]:
+        """Measure a text under stages of a chain. Raises as `generate` does."""
         return self._requests.run(self._answer(request))
 
     def prompt(self, request: PromptRequest) -> Iterator[Event]:

@@ -23,10 +23,15 @@ def device_name(device: torch.device) -> str:
     return f"cpu ({platform.machine()})"
 
 
+def software_versions() -> dict[str, str]:
+    """The versions of what computes the numbers."""
+    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
+    return {"python": platform.python_version(), **versions}
+
+
 def session_record(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None) -> Session:
     """The record that everything the engine reports belongs to."""
     chat = ChatTemplate(pair.tokenizer, pair.template, (None, None))
-    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
     return Session(
         id=new_id("s"),
         time=now(),
@@ -34,11 +39,12 @@ def session_record(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] |
         before=pair.infos[0],
         after=pair.infos[1],
         template_hash=chat.template_hash,
-        versions={"python": platform.python_version(), **versions},
+        versions=software_versions(),
         device=device_name(pair.device),
         context=pair.context,
         vocabulary=fingerprint(pair.tokenizer),
         caches=caches,
         end_of_turn=tuple(sorted(pair.end_of_turn)),
         next_turn=pair.next_turn,
+        stages=dict(pair.stages),
     )

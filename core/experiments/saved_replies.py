@@ -11,8 +11,9 @@ from logit_amp_chat.core.experiments.findings import Findings, Located, shown
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.reading import Chat, Content, PlainText, Recorded, Score
 from logit_amp_chat.core.records import Document, Message, Record, Reply, Session, Step
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import from_line, is_unreadable
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 HEAD_LINES = 64
 HEAD_BYTES = 1 << 20

@@ -15,7 +15,8 @@ from logit_amp_chat.core.records import Message, Note, Session, SideInfo, told_a
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.transcripts.reply_parts import Part, is_said, is_thinking
 
 # A folder or file in the title of a pair that was given as BEFORE → AFTER or BEFORE → + ADAPTER.

@@ -36,7 +36,8 @@ from logit_amp_chat.core.lanes import lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Message, Note, Record, Session, Step, Unknown
 from logit_amp_chat.core.transcripts.comparison import beside
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 DEFAULT, DEFAULT_OF_TEXTS = "kl", "shift"
 

@@ -11,8 +11,9 @@ from logit_amp_chat.core.export import describe, describe_reading, opening_table
 from logit_amp_chat.core.export.readings import Passage, Reading, in_order, read_documents
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.opening_log import OpeningLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
 def to_document(records: Iterable[Record], *, markdown: bool) -> str:

@@ -14,7 +14,7 @@ from logit_amp_chat.core.export.page_tokens import html_text
 from logit_amp_chat.core.number_format import count, delta, nats, probability
 from logit_amp_chat.core.records import Document, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 BOX = "display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start"
 LANE = "flex:1 1 18em;max-width:46em"

@@ -10,7 +10,7 @@ from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n`]*)$")
 

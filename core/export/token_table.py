@@ -11,7 +11,7 @@ from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.raised_tokens import (
     Place,
     TokenChange,
@@ -19,6 +19,7 @@ from logit_amp_chat.core.transcripts.raised_tokens import (
     most_raised,
     token_changes,
 )
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 ROWS = 20
 HEAD = ("token", "id", "written", "ΣΔ", "mean Δ", "extreme Δ", "where")

@@ -52,6 +52,11 @@ class DescribedStages:
         )
 
     @property
+    def revisions(self) -> dict[str, str | None]:
+        """By stage, the commit of the Hub that its model is from; None for a folder."""
+        return {name: origin.source.revision for name, origin in self.origins.items()}
+
+    @property
     def tokenizers(self) -> tuple[Tokenizer | None, ...]:
         """Those of the stages, which may name ids that the shared one does not."""
         return tuple(origin.text.tokenizer for origin in self.origins.values())

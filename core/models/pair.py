@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -54,6 +54,8 @@ class Pair:
     notices: tuple[str, ...] = ()
     next_turn: tuple[str, ...] = ()
     """The texts with which the chat template goes on after a reply, where no token ends it."""
+    stages: Mapping[str, str | None] = field(default_factory=dict)
+    """The stages of the chain that they are from, with their revisions; none for a pair."""
 
     @property
     def turn_ends(self) -> TurnEnds:
@@ -146,6 +148,7 @@ def assemble(
         infos=infos,
         notices=tuple(notices),
         next_turn=written.texts,
+        stages=described.revisions if profile.stages else {},
     )
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from logit_amp_chat.core.records import told_apart
-from logit_amp_chat.core.transcripts.conversation import (
-    Conversation,
-    ReplyLog,
-)
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.opening_log import measured_with
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
 def beside(
@@ -82,7 +80,7 @@ def _same_conditions(a: ReplyLog, b: ReplyLog) -> bool:
         and a.reply.sampling == b.reply.sampling
         and told_apart(a.reply.template) == told_apart(b.reply.template)
         and a.reply.forced == b.reply.forced
-        and measured_with(a.session) == measured_with(b.session)
+        and measured_with(a.main) == measured_with(b.main)
         and _same_given(a, b)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from logit_amp_chat.core.prompts import system_prompt
 from logit_amp_chat.core.records import (
@@ -22,107 +22,9 @@ from logit_amp_chat.core.records import (
     Title,
     Variables,
 )
-from logit_amp_chat.core.sampling import Ends, Sampling
+from logit_amp_chat.core.sampling import Ends
 from logit_amp_chat.core.transcripts.opening_log import NO_VARIABLES, OpeningLog, opening_key
-from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
-
-
-@dataclass
-class ReplyLog:
-    """One reply with its steps and changes; `finish` is None while it runs or if it was `cut_off`.
-
-    `session` is the one that decoded it; `notes` are by step, None for the whole reply. `parts`
-    are what it consists of so far.
-    """
-
-    reply: Reply
-    session: Session | None = None
-    steps: list[Step] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    finish: Finish | None = None
-    cut_off: bool = False
-    name: str = ""
-    notes: dict[int | None, str] = field(default_factory=dict)
-    parts: ReplyParts = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.parts = ReplyParts(self.reply.thinks)
-        for step in self.steps:
-            self.parts.add(step)
-        if self.finish is not None:
-            self._end_parts(self.finish)
-
-    @property
-    def id(self) -> str:
-        """The reply's id."""
-        return self.reply.id
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no more steps will come."""
-        return self.finish is not None or self.cut_off
-
-    @property
-    def forced(self) -> tuple[int, ...]:
-        """The forced ids it begins with, as far as they were decoded."""
-        return tuple(step.token for step in self.steps[: self.reply.forced])
-
-    @property
-    def sampled(self) -> list[Step]:
-        """The steps after those that were given."""
-        return self.steps[self.reply.forced :]
-
-    def sampling_at(self, index: int) -> Sampling:
-        """The sampling in force at step `index`."""
-        changed = (one.sampling for one in reversed(self.changes) if one.index <= index)
-        return next(changed, self.reply.sampling)
-
-    @property
-    def text(self) -> str:
-        """What it says so far, without thinking, special tokens and the stop string that ended it.
-
-        An incomplete character is held back until its bytes have come, and becomes U+FFFD if
-        the reply finishes first. The space that separates a first word from the prompt is left
-        out, except where the reply continues a text.
-        """
-        answer = self.parts.answer
-        begins = self.parts.parts[:1] and self.parts.parts[0].kind == "answer"
-        return answer[self.blank :] if begins else answer
-
-    @property
-    def blank(self) -> int:
-        """How many spaces at its beginning are not shown: see `text`."""
-        return 0 if self.reply.raw else self.parts.blank
-
-    @property
-    def thinking(self) -> str:
-        """What was thought so far."""
-        return self.parts.thinking
-
-    def as_message(self, *, with_ids: bool) -> Message:
-        """The reply as a message of the history; with the ids that the models said, if wanted."""
-        message = Message(id=self.id, parent=self.reply.parent, role="assistant", text=self.text)
-        if not with_ids:
-            return message
-        kept = self.parts.before_stop
-        ids = None if kept is None else tuple(step.token for step in self.steps[:kept])
-        return replace(message, token_ids=ids, thinks=self.reply.thinks)
-
-    def add(self, record: Step | Change | Finish) -> None:
-        """Add the next record."""
-        if isinstance(record, Step):
-            self.steps.append(record)
-            self.parts.add(record)
-        elif isinstance(record, Change):
-            self.changes.append(record)
-        else:
-            self.finish = record
-            self._end_parts(record)
-
-    def _end_parts(self, finish: Finish) -> None:
-        self.parts.finish()
-        if finish.stop is not None:
-            self.parts.stop(finish.stop)
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
 class Conversation:
@@ -149,6 +51,7 @@ class Conversation:
         self._said_in: dict[str, Session | None] = {}  # of a message
         self._said_at: defaultdict[str | None, list[Message]] = defaultdict(list)
         self._openings: defaultdict[str | None, dict[object, OpeningLog]] = defaultdict(dict)
+        self._beside: dict[tuple[str, ...], Session] = {}  # by stages, those beside the session
         for record in records:
             self.add(record)
 
@@ -156,8 +59,7 @@ class Conversation:
         """Add the next record; one that fits nowhere is ignored."""
         match record:
             case Session():
-                self.session = record
-                self.began = self.began or record.time
+                self._add_session(record)
             case Message():
                 self._add_message(record)
             case Reply():
@@ -179,6 +81,14 @@ class Conversation:
                     log.name = record.text
             case _:
                 pass
+
+    def _add_session(self, session: Session) -> None:
+        """One that was opened beside another is that of replies with its stages."""
+        if session.beside is not None:
+            self._beside[tuple(session.profile.get("pair") or ())] = session
+            return
+        self.session = session
+        self.began = self.began or session.time
 
     def _add_message(self, message: Message) -> None:
         self.messages[message.id] = message
@@ -213,7 +123,8 @@ class Conversation:
         """An amplified reply becomes the kept one; any other only where none is kept."""
         if reply.id in self.replies:
             return
-        log = ReplyLog(reply, self.session)
+        aside = self._beside.get(reply.stages) if reply.stages else None
+        log = ReplyLog(reply, aside or self.session, self.session if aside else None)
         old = self._kept.get(reply.parent)
         self.replies[reply.id] = log
         self._answers[reply.parent].append(log)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from logit_amp_chat.core.records import Message, Record, Step
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import from_line
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 MOST_BYTES = 1 << 26
 """What is read of one file: the steps of about 40,000 tokens."""

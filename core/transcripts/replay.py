@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
 from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Event, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, SideInfo, Step
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 INFINITE = float("inf")
@@ -51,28 +52,35 @@ class SessionRequests:
 def requests_by_session(records: Iterable[Record]) -> list[SessionRequests]:
     """The requests of a transcript, by session.
 
-    Replies whose records are adjacent were lanes of one request.
+    Replies whose records are adjacent were lanes of one request. Those of a session beside
+    another one have caches of their own.
     """
     records = list(records)
     logs = Conversation(records).replies
     sessions = [SessionRequests(None, [])]
+    beside: dict[str, SessionRequests] = {}
     seen: set[str] = set()
-    adjacent = False
+    adjacent: SessionRequests | None = None
     for record in records:
         match record:
             case Session():
                 sessions.append(SessionRequests(record, []))
-                adjacent = False
+                if record.beside is not None:  # the one that it stands beside goes on
+                    beside[record.id] = sessions[-1]
+                    sessions[-2:] = reversed(sessions[-2:])
+                adjacent = None
             case Reply() if record.id not in seen:
                 seen.add(record.id)
-                requests = sessions[-1].requests
-                if adjacent and _one_request(requests[-1][0].reply, record):
-                    requests[-1].append(logs[record.id])
+                log = logs[record.id]
+                own = beside.get(log.session.id) if log.beside and log.session else None
+                session = own or sessions[-1]
+                if adjacent is session and _one_request(session.requests[-1][0].reply, record):
+                    session.requests[-1].append(log)
                 else:
-                    requests.append([logs[record.id]])
-                adjacent = True
+                    session.requests.append([log])
+                adjacent = session
             case Step() | Change() | Finish():
-                adjacent = False
+                adjacent = None
     return [session for session in sessions if session.requests]
 
 
@@ -98,7 +106,7 @@ def pinned_profile(session: Session) -> Profile | None:
     profile = recorded_profile(session)
     if profile is None:
         return None
-    sides = {
+    sides: dict[str, Any] = {
         name: side.model_copy(update={"revision": info.revision})
         for name, side, info in (
             ("before", profile.before, session.before),
@@ -106,6 +114,10 @@ def pinned_profile(session: Session) -> Profile | None:
         )
         if info.revision
     }
+    sides["stages"] = tuple(
+        stage.model_copy(update={"revision": session.stages.get(stage.name) or stage.revision})
+        for stage in profile.stages
+    )
     return profile.model_copy(update=sides)
 
 

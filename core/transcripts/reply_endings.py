@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.records import Finish, FinishReason
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 # None for "stop": an ordinary end needs no words, unless a stop string made it.
 _SENTENCES: dict[FinishReason, str] = {

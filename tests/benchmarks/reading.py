@@ -24,7 +24,7 @@ from pathlib import Path
 
 from logit_amp_chat.core.records import Finish, LogProbs, Message, PromptIds, Ranks, Reply, Step
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from tests.tui.chat_driver import Chat, open_chat

@@ -27,7 +27,8 @@ from logit_amp_chat.core.errors import ContextError
 from logit_amp_chat.core.protocol import Event, Forget, Lane, Request, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, Step, new_id
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 WORDS = "otters eat fish and crabs the sea is blue why naïve 日本 🙂 [/b] \x1b[31m \u202e 12 ?"
 ALPHAS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 64.0)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from logit_amp_chat.core.records import Record
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.e2e.terminal import Process, Terminal
 
 COMMAND = str(Path(sys.executable).with_name("logit-amp-chat"))

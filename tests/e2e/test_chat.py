@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from logit_amp_chat.core.records import Message
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.e2e.chat import MARK, Chat, squeezed
 
 Start = Callable[..., Chat]

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.e2e.chat import squeezed
 from tests.e2e.tour import HABIT, QUESTION, SLOW, Tour, keys, says
 

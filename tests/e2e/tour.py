@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.e2e.chat import Chat, squeezed
 from tests.test_readme import ROOT, section
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from tests.tui.chat_driver import Chat, text_of
 

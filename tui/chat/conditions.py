@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.transcripts.comparison import lanes_before
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 OWN = "own history"
 

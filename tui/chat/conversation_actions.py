@@ -9,7 +9,7 @@ from logit_amp_chat.core.chat.settings import use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Failed, Opened
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
 
 READ_ONLY = "You can look, copy and export. ctrl+l tries to open it again, ctrl+n starts a new one."

@@ -17,7 +17,7 @@ from logit_amp_chat.core.lanes import LETTERS, lane_title
 from logit_amp_chat.core.number_format import sampling_line, which
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.chat.conditions import continues, histories
 from logit_amp_chat.tui.chat.garbage_collection import RecordFreezer
 from logit_amp_chat.tui.chat.status import (

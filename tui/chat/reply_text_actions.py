@@ -5,7 +5,7 @@ from __future__ import annotations
 from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.prefix import EditedReply, Prefix
 from logit_amp_chat.core.number_format import count
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.conversation_actions import RELOAD, ConversationActions
 from logit_amp_chat.tui.chat.token_actions import OTHER_PAIR

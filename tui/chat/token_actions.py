@@ -5,8 +5,8 @@ from __future__ import annotations
 from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.records import Message
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.raised_tokens import Place
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.chat.action_host import ChatHost
 from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.reading.inspect_actions import InspectActions

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -52,6 +53,13 @@ def command(
         typer.Option(metavar="N", help="Tokens scored in each window. [default: half of it]"),
     ] = None,
     stat: Annotated[bool, typer.Option("--stat", help="Figures of every file alone.")] = False,
+    blame: Annotated[
+        bool, typer.Option("--blame", help="Which stage of a chain made each token?")
+    ] = False,
+    stage: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --blame, only what this stage did most of."),
+    ] = None,
     tokens: Annotated[
         bool, typer.Option("--tokens", help="What does after say more, by token?")
     ] = False,
@@ -108,6 +116,10 @@ def command(
         raise typer.BadParameter(f"expected 0 or more, found {threshold}", param_hint="--threshold")
     if strongest is not None and forms:
         raise typer.BadParameter(f"cannot be combined with {forms[0]}", param_hint="--strongest")
+    if blame:
+        _refuse_beside_blame(context.params)
+    elif stage is not None:
+        raise typer.BadParameter("needs --blame", param_hint="--stage")
     limits = options.limits(fail_on or [], LIMITS)
     if "share" in limits and threshold is None:
         raise typer.BadParameter(
@@ -133,5 +145,17 @@ def command(
         color=color,
         pager=pager,
     )
+    if blame:
+        from logit_amp_chat.tui.commands import blame_run
+
+        raise typer.Exit(blame_run.run(chosen, files, score, settings, stage))
     with mirroring(mirror):
         raise typer.Exit(diff_run.run(chosen, files, score, settings))
+
+
+def _refuse_beside_blame(params: Mapping[str, Any]) -> None:
+    """Raises a usage error for options that say nothing about stages."""
+    for name in ("tokens", "alpha", "fail_on", "top_everywhere"):
+        if params[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter("cannot be combined with --blame", param_hint=option)

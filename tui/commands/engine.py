@@ -10,15 +10,15 @@ from logit_amp_chat.tui.commands.output import Progress, say
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
     from logit_amp_chat.core.config.profile import Profile
-    from logit_amp_chat.core.engine.local import LocalEngine
+    from logit_amp_chat.core.engine.opened_engine import OpenedEngine
     from logit_amp_chat.core.protocol import Loading
 
 
-def open_engine(profile: Profile, report: Callable[[Loading], None]) -> LocalEngine:
+def open_engine(profile: Profile, report: Callable[[Loading], None]) -> OpenedEngine:
     """The engine in this process: torch is imported here and not before."""
-    from logit_amp_chat.core.engine.local import LocalEngine
+    from logit_amp_chat.core.engine import opened_engine
 
-    return LocalEngine.open(profile, report)
+    return opened_engine.open_engine(profile, report)
 
 
 def open_pair(profile: Profile) -> OpenPair:

@@ -21,7 +21,6 @@ from logit_amp_chat.core.export.token_table import (
 from logit_amp_chat.core.lanes import lane_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.raised_tokens import (
     Place,
     TokenChange,
@@ -29,6 +28,7 @@ from logit_amp_chat.core.transcripts.raised_tokens import (
     most_raised,
     token_changes,
 )
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from logit_amp_chat.tui.dialogs.picker import Picker, Row, fit
 

@@ -16,7 +16,7 @@ from logit_amp_chat.core.number_format import sampling_line, signed, which
 from logit_amp_chat.core.records import Message, Step
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.transcripts.reply_parts import Part, Thought
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.wrapping import WrappedText

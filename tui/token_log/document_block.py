@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from logit_amp_chat.core.records import Document, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 
 UNREAD = "told"  # the kind of what was not measured

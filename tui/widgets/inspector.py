@@ -19,7 +19,7 @@ from logit_amp_chat.core.lanes import LANES, LETTERS, lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.wrapping import clip
 from logit_amp_chat.tui.widgets.candidate_table import (

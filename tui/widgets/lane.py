@@ -21,7 +21,7 @@ from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
 from logit_amp_chat.core.lanes import FIXED_ALPHA, LANES, lane_colour, lane_heading
 from logit_amp_chat.core.number_format import nats, which
 from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, ReplyBlock
 from logit_amp_chat.tui.token_log.widget import TokenLog
 from logit_amp_chat.tui.token_log.wrapping import clip

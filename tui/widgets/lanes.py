@@ -10,7 +10,7 @@ from textual.containers import Container
 
 from logit_amp_chat.core.lanes import LANES, lane_title
 from logit_amp_chat.core.number_format import count
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, ReplyBlock, compare
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.token_log.widget import TokenLog

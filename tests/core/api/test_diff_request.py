@@ -14,7 +14,7 @@ from logit_amp_chat.core.api.diff_request import diff_settings, file_sources, te
 from logit_amp_chat.core.api.replies import PairReply
 from logit_amp_chat.core.experiments.diff import DiffSettings
 from logit_amp_chat.core.reading import Chat, PlainText, Recorded
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core.samples import reply, step
 
 TURNS = [{"role": "user", "content": "Otters?"}, {"role": "assistant", "content": "They swim."}]

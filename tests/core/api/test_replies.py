@@ -10,7 +10,7 @@ import pytest
 from logit_amp_chat import UsageError
 from logit_amp_chat.core.api.replies import PairReply, Replies
 from logit_amp_chat.core.records import Record
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core import samples
 
 HOSTILE = "</span><script>alert(1)</script>\x1b[31m\u202e&"

@@ -8,8 +8,9 @@ from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.prefix import Prefix
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Request, SetSampling
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.tui.chat_driver import Engines, answer, requests
 
 SAID = "Otters are wonderful! By the way, the lighthouse sees everything, my friend."

@@ -5,8 +5,9 @@ from __future__ import annotations
 from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Lane, Request, Stop
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.tui.chat_driver import Engines, answer
 from tests.tui.fake_engine import TEXTS
 

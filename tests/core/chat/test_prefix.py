@@ -8,7 +8,7 @@ import pytest
 
 from logit_amp_chat.core.chat.prefix import EditedReply, Prefix
 from logit_amp_chat.core.records import FinishReason
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core.samples import finish, reply, session, step
 
 END = 99

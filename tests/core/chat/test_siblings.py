@@ -9,8 +9,9 @@ import pytest
 from logit_amp_chat.core.chat import branches
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.records import Keep, Name, Note
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.tui.chat_driver import Engines, answer
 
 

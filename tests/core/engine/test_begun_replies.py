@@ -17,8 +17,9 @@ from logit_amp_chat.core.protocol import Event, Forget, Lane, Noticed, Request
 from logit_amp_chat.core.records import Finish, Message, Record, Reply, Step
 from logit_amp_chat.core.samples import Draw, PromptRead, SamplePrompt, SampleRequest
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 MakeProfile = Callable[..., Profile]
 ASKED = (Message(id="m", parent=None, role="user", text="Otters?"),)

@@ -16,9 +16,10 @@ from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.protocol import Event, Lane, Request, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Change, Finish, Reply, Step
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 from logit_amp_chat.core.transcripts.replay import replay
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core.decoding.dry import enumerated
 from tests.core.engine.sampling import messages
 

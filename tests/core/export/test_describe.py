@@ -9,7 +9,8 @@ import pytest
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core.samples import message, reply, session
 
 

@@ -9,7 +9,8 @@ from logit_amp_chat.core.export.html import to_html
 from logit_amp_chat.core.export.markdown import to_document
 from logit_amp_chat.core.export.notebook import replies_fragment
 from logit_amp_chat.core.records import Record, Step
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core.samples import finish, message, reply, step
 
 HARMONY = (

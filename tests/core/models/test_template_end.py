@@ -18,8 +18,9 @@ from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.records import Finish, Reply, Step
 from logit_amp_chat.core.samples import SamplePrompt
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.replay import replay
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.turn_ends import TurnEnds
 from tests.core.engine.sampling import ask, draws, messages, sampled
 from tests.models import TEMPLATE, save_pair, tiny_tokenizer

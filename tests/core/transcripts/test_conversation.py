@@ -6,7 +6,8 @@ import dataclasses
 
 from logit_amp_chat.core.records import Candidate, Keep, Message, Name, Note, Step
 from logit_amp_chat.core.transcripts.comparison import beside
-from logit_amp_chat.core.transcripts.conversation import Conversation, ReplyLog
+from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core.samples import conversation, finish, message, opening, reply, session, step
 
 

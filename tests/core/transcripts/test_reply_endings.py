@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from logit_amp_chat.core.records import Finish, FinishReason
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
 from logit_amp_chat.core.transcripts.reply_endings import as_recorded, cut_off, phrase, sentence
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from tests.core.samples import reply, step
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logit_amp_chat.core.records import Step
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.transcripts.reply_text import ReplyText
 from tests.core.samples import finish, reply, step
 

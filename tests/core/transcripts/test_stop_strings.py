@@ -9,7 +9,7 @@ import pytest
 
 from logit_amp_chat.core.export import describe
 from logit_amp_chat.core.records import Finish
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.transcripts.stop_strings import HeldText, StopSearch
 from tests.core.samples import reply, step
 

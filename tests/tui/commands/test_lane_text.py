@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.commands.lane_text import LaneText
 from tests.core.samples import finish, reply, step
 

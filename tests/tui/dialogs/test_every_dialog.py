@@ -22,7 +22,7 @@ from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.core.records import Candidate, LogProbs
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.dialogs.alpha import AlphaScreen
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen

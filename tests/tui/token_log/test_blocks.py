@@ -8,7 +8,7 @@ import pytest
 
 from logit_amp_chat.core.records import Finish, FinishReason
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from tests.core.samples import reply, step
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from logit_amp_chat.core.analysis.token_metrics import TOKEN_METRICS
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from logit_amp_chat.tui.token_log.cursor import Cursor, Navigator
 from logit_amp_chat.tui.token_log.layout import MARGIN, Page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from logit_amp_chat.core.records import Document, Finish, PromptIds, Reply, Step
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.document_block import DocumentBlock
 from tests.core.read_texts import finish, step
 

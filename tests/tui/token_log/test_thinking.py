@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import ReplyBlock
 from tests.core.samples import finish, reply, step
 

@@ -11,7 +11,7 @@ import pytest
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.records import Change, Step
 from logit_amp_chat.core.sampling import Sampling
-from logit_amp_chat.core.transcripts.conversation import ReplyLog
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.cursor import Cursor
 from logit_amp_chat.tui.widgets.candidate_table import quoted
 from logit_amp_chat.tui.widgets.inspector import Inspected

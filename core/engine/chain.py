@@ -1,0 +1,227 @@
+"""The engine of a chain: one `LocalEngine` for every two stages that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.stages import pair_of, selected
+from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.engine.batched import BatchedEngine
+from logit_amp_chat.core.engine.exclusive import Exclusive
+from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.stage_engine import StageEngine
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.models.pair import Pair, prepare
+from logit_amp_chat.core.models.stage_store import StageStore
+from logit_amp_chat.core.protocol import (
+    Adjustment,
+    AnyRequest,
+    Event,
+    Forget,
+    Idle,
+    Lane,
+    Loading,
+    Opened,
+    Request,
+    Stop,
+)
+from logit_amp_chat.core.reading import StageReadRequest
+from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.turn_ends import TurnEnds
+
+Stages = tuple[str, str]
+
+
+class ChainEngine(BatchedEngine):
+    """An `Engine` of a chain: its pair answers, and lanes of other stages stand beside it.
+
+    Stages are loaded when they are first needed, and share the store's copies. `loaded` is told
+    of every pair once its models are there.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        store: StageStore,
+        report: Callable[[Loading], None],
+        loaded: Callable[[Pair], None] = lambda _: None,
+    ) -> None:
+        """Load and check the profile's pair. Raises LogitAmpError."""
+        self.profile = profile
+        self._store = store
+        self._report = report
+        self._loaded = loaded
+        self._engines: dict[Stages, LocalEngine] = {}
+        self._sessions: dict[Stages, Opened] = {}
+        self._told: set[Stages] = set()
+        self._requests = Exclusive[Sequence[Event]]()
+        self._live: LocalEngine | None = None
+        self._adjusted: list[Adjustment] = []
+        self._controls: Controls | None = None
+        self._stages = StageEngine(profile, store)
+        store.released = self._release
+        self._main = pair_of(profile)
+        self.opened = self._engine(self._main).opened
+
+    @classmethod
+    def open(
+        cls,
+        profile: Profile,
+        report: Callable[[Loading], None] = lambda _: None,
+        loaded: Callable[[Pair], None] = lambda _: None,
+    ) -> ChainEngine:
+        """Open the profile's pair; other stages are loaded when they are needed.
+
+        Raises LogitAmpError.
+        """
+        return cls(profile, StageStore.look(profile, report), report, loaded)
+
+    @property
+    def pair(self) -> Pair:
+        """The pair that the profile names."""
+        return self._engine(self._main).pair
+
+    def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
+        """The events of a request, one batch per token; lanes of other stages come last."""
+        if isinstance(request, StageReadRequest):
+            controls = Controls({request.document: 0.0})
+            return self._requests.run(self._read(request, controls))
+        if isinstance(request, Request):
+            groups = self._groups(request)
+            if [*groups] != [self._main]:
+                return self._requests.run(self._side_by_side(request, groups))
+            request = replace(request, lanes=tuple(groups[self._main]))
+        main = self._engine(self._main)
+        return self._requests.run(self._alone(main, main.batches(request)))
+
+    def decode(
+        self,
+        replies: Sequence[Reply],
+        forced: tuple[int, ...] = (),
+        ahead: bool = True,
+        turn_ends: TurnEnds | None = None,
+    ) -> Generator[Sequence[Event], None, None]:
+        """Decode lanes of the profile's pair from their records, as `LocalEngine.decode` does."""
+        main = self._engine(self._main)
+        return self._requests.run(self._alone(main, main.decode(replies, forced, ahead, turn_ends)))
+
+    def apply(self, command: Adjustment) -> None:
+        """Change the request in progress, also in lanes that have not begun."""
+        if isinstance(command, Forget):
+            for engine in self._engines.values():
+                engine.apply(command)
+            return
+        self._adjusted.append(command)
+        if self._live is not None:
+            self._live.apply(command)
+        if self._controls is not None and isinstance(command, Stop):
+            self._controls.stopped.update(self._controls.alphas)
+
+    def close(self) -> None:
+        """Free the models; closing twice is fine."""
+        try:
+            self._requests.end()
+        except UsageError:
+            self.apply(Stop())  # the thread that answers ends it
+            return
+        self._stages.close()
+
+    def _groups(self, request: Request) -> dict[Stages, list[Lane]]:
+        """The lanes by their stages, the profile's pair first. Raises UsageError."""
+        groups: dict[Stages, list[Lane]] = {}
+        for lane in request.lanes:
+            stages = lane.stages or self._main
+            for name in stages:
+                if name not in self._store.names:
+                    known = ", ".join(self._store.names)
+                    raise UsageError(f"There is no stage {name}.", f"The stages are {known}.")
+            own = replace(lane, stages=None) if stages == self._main else lane
+            groups.setdefault(stages, []).append(own)
+        return dict(sorted(groups.items(), key=lambda item: item[0] != self._main))
+
+    def _alone(
+        self, engine: LocalEngine, batches: Generator[Sequence[Event], None, None]
+    ) -> Generator[Sequence[Event], None, None]:
+        """What one pair answers, while it takes adjustments."""
+        self._live, self._adjusted = engine, []
+        try:
+            yield from batches
+        finally:
+            batches.close()
+            self._live = None
+
+    def _side_by_side(
+        self, request: Request, groups: dict[Stages, list[Lane]]
+    ) -> Generator[Sequence[Event], None, None]:
+        """What the pairs answer, one after the other; each begins with what changed before it."""
+        self._adjusted = []
+        try:
+            for stages, lanes in groups.items():
+                engine = self._engine(stages)
+                if stages != self._main and stages not in self._told:
+                    self._told.add(stages)
+                    yield [engine.opened.session]
+                self._live = engine
+                batches = engine.batches(replace(request, lanes=tuple(lanes)))
+                try:
+                    yield from self._adjusting(engine, batches)
+                finally:
+                    batches.close()
+            yield [Idle()]
+        finally:
+            self._live = None
+
+    def _adjusting(
+        self, engine: LocalEngine, batches: Generator[Sequence[Event], None, None]
+    ) -> Generator[Sequence[Event], None, None]:
+        earlier = [*self._adjusted]
+        for number, batch in enumerate(batches):
+            if number == 0:
+                for command in earlier:
+                    engine.apply(command)
+            yield [event for event in batch if not isinstance(event, Idle)]
+
+    def _read(
+        self, request: StageReadRequest, controls: Controls
+    ) -> Generator[Sequence[Event], None, None]:
+        self._controls = controls
+        try:
+            yield from self._stages.batches(request, controls)
+            yield [Idle()]
+        finally:
+            self._controls = None
+
+    def _engine(self, stages: Stages) -> LocalEngine:
+        """The engine of two stages, loaded and checked. Raises LogitAmpError."""
+        if (engine := self._engines.get(stages)) is not None:
+            self._store.hold(stages)  # they were used
+            return engine
+        pair = self._store.pair(*stages)
+        prepare(pair)
+        is_main = stages == self._main
+        profile = self.profile if is_main else selected(self.profile, *stages)
+        engine = LocalEngine.checked(profile, pair)
+        engine.warm_up(self._report)
+        self._loaded(pair)
+        engine.opened = self._sessions.setdefault(stages, self._as_opened(engine, stages))
+        self._engines[stages] = engine
+        return engine
+
+    def _as_opened(self, engine: LocalEngine, stages: Stages) -> Opened:
+        """What the engine of two stages is known by, also when they are loaded again."""
+        opened = engine.opened
+        if stages == self._main:
+            return opened
+        return replace(opened, session=replace(opened.session, beside=self.opened.session.id))
+
+    def _release(self, names: frozenset[str]) -> None:
+        """Forget the engines of stages that were let go."""
+        for stages in [stages for stages in self._engines if not names.isdisjoint(stages)]:
+            engine = self._engines.pop(stages)
+            try:
+                engine.close()
+            except LogitAmpError:
+                continue
+        self._stages.forget()

@@ -1,0 +1,29 @@
+"""Opens the engine that a profile needs, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.chain import ChainEngine
+from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.protocol import Loading
+
+OpenedEngine = LocalEngine | ChainEngine
+
+
+def open_engine(
+    profile: Profile,
+    report: Callable[[Loading], None] = lambda _: None,
+    loaded: Callable[[Pair], None] = lambda _: None,
+) -> OpenedEngine:
+    """The engine of a pair, or of a chain; `loaded` is told of every pair that is loaded.
+
+    Raises LogitAmpError.
+    """
+    if profile.stages:
+        return ChainEngine.open(profile, report, loaded)
+    engine = LocalEngine.open(profile, report)
+    loaded(engine.pair)
+    return engine
