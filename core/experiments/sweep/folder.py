@@ -175,6 +175,12 @@ class SweepFolder:
         found = self.contents.session.profile.get("template")
         return found if isinstance(found, dict) else None
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of before and after where they are stages of a chain."""
+        found = self.contents.session.profile.get("pair")
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
     def aim(self, target: float) -> None:
         """Let the estimate be about the model at α = `target`, which is in the grid."""
         self.contents.settings = checked(replace(self.settings, target=target))

@@ -19,9 +19,9 @@ from logit_amp_chat.core.number_format import number, percent
 
 STAGES_NOTE = (
     "A stage is sampled as α 0 of the pair that it comes after in, and as α −1 of the next; its"
-    " estimate is from all replies of these pairs. What a step changed is about hits of the kinds"
-    " that replies showed. Every interval is for itself: of forty steps that change nothing about"
-    " one seems to rise, and one to fall."
+    " estimate is from all replies of these pairs. Whether a step raises or lowers a rate is said"
+    " of hits of the kinds that replies showed. Every interval is for itself: of forty steps that"
+    " change nothing about one seems to rise, and one to fall."
 )
 
 
@@ -94,10 +94,9 @@ def _step(found: ChainBehaviour, step: StageStep) -> str:
 def _by(change: StepChange, numeric: bool) -> str:
     """By +11.9 points (95% interval +8.1 to +15.9)."""
     unit = "" if numeric else " points"
-    limits = f"95% interval {_limits(change.shown, numeric)}"
-    every = (change.low, change.high)
-    if not change.is_sure and every != change.shown:
-        limits += f", {_limits(every, numeric)} with room for hits that no reply showed"
+    limits = f"95% interval {_limits((change.low, change.high), numeric)}"
+    if (change.rises or change.falls) and not change.is_sure:
+        limits += f"; of hits of the kinds that were seen {_limits(change.shown, numeric)}"
     if change.difference is None:
         return f"{limits}{unit}"
     return f"by {points(change.difference, numeric)}{unit} ({limits})"
