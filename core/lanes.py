@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple, Protocol
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import MINUS, signed
@@ -45,6 +47,69 @@ def lane_heading(alpha: float) -> str:
     return f"{LETTERS[title]} {title}" if title in LETTERS else title
 
 
+class OfLane(Protocol):
+    """What is decoded in one lane: a reply, or a lane that is asked for."""
+
+    @property
+    def alpha(self) -> float:
+        """Its α."""
+
+    @property
+    def stages(self) -> tuple[str, str] | None:
+        """The stages of a chain that are its before and after; None: those of the session."""
+
+
+class LaneAt(NamedTuple):
+    """Where a lane runs: at an α, between two stages of a chain where these are named."""
+
+    alpha: float
+    stages: tuple[str, str] | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the lane that stays there."""
+        return (
+            lane_name(self.alpha) if self.stages is None else stages_name(self.stages, self.alpha)
+        )
+
+
+def stage_lane(names: Sequence[str], stage: str) -> tuple[tuple[str, str], float]:
+    """The two stages and the α whose lane is a stage of the chain `names`.
+
+    It is after of the stage before it; the first one is before of the second. Raises UsageError.
+    """
+    if stage not in names:
+        raise UsageError(f"There is no stage {stage}.", f"The stages are {', '.join(names)}.")
+    place = max(1, names.index(stage))
+    return (names[place - 1], names[place]), FIXED_ALPHA[
+        "after" if names[place] == stage else "before"
+    ]
+
+
+def stages_name(stages: tuple[str, str], alpha: float) -> str:
+    """The key of the lane at an α between two stages: "sft", or "sft→dpo +1.5"."""
+    before, after = stages
+    fixed = {FIXED_ALPHA["before"]: before, FIXED_ALPHA["after"]: after}
+    return fixed.get(alpha) or f"{before}→{after} {lane_name(alpha)}"
+
+
+def reply_title(reply: OfLane, alpha: float | None = None) -> str:
+    """What the lane of a reply is called; `alpha` is that of one of its steps."""
+    alpha = reply.alpha if alpha is None else alpha
+    return lane_title(alpha) if reply.stages is None else _stages_title(reply.stages, alpha)
+
+
+def reply_heading(reply: OfLane) -> str:
+    """The title with its letter, for eyes and terminals without colour."""
+    return lane_heading(reply.alpha) if reply.stages is None else reply_title(reply)
+
+
+def _stages_title(stages: tuple[str, str], alpha: float) -> str:
+    if alpha in FIXED_ALPHA.values():
+        return stages_name(stages, alpha)
+    return f"{stages[0]} → {stages[1]} {lane_title(alpha)}"
+
+
 def lane_colour(alpha: float) -> str:
     """Whose colour a lane at this α has: before's below 0, after's at 0, amplified's above."""
     return "before" if alpha < 0 else "amplified" if alpha else "after"
@@ -78,3 +143,44 @@ def _range(word: str) -> list[float]:
     except (ArithmeticError, ValueError):
         pass
     raise UsageError(f"{word} is no finite number, and no range FROM:TO:STEP such as -1:3:0.25.")
+
+
+def parse_lanes(text: str, stages: Sequence[str]) -> tuple[list[float], list[LaneAt]]:
+    """The αs, and the lanes of stages, that a line names: −1, 0.5, sft, base>dpo 1.5, all.
+
+    `all` are all `stages`. Raises UsageError for a word that is neither.
+    """
+    rest = text.replace(MINUS, "-").replace("→", ">")
+    lanes: list[LaneAt] = []
+    for found in BETWEEN.finditer(rest):
+        before, after, alpha = found.groups()
+        for name in (before, after):
+            stage_lane(stages, name)
+        lanes.append(LaneAt(_alpha(alpha), (before, after)))
+    alphas: list[float] = []
+    for word in filter(None, re.split(r"[\s,;]+", BETWEEN.sub(" ", rest))):
+        if word == "all" and stages:
+            lanes += [_lane_of(stages, name) for name in stages]
+        elif word in stages:
+            lanes.append(_lane_of(stages, word))
+        else:
+            alphas.append(_alpha(word))
+    return sorted(dict.fromkeys(alphas)), list(dict.fromkeys(lanes))
+
+
+BETWEEN = re.compile(r"([\w.+-]+)\s*>\s*([\w.+-]+)\s+(-?[\d.]+)")
+
+
+def _lane_of(stages: Sequence[str], name: str) -> LaneAt:
+    between, alpha = stage_lane(stages, name)
+    return LaneAt(alpha, between)
+
+
+def _alpha(word: str) -> float:
+    try:
+        value = float(word) + 0.0
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"{word} is no α and no stage.")
+    return value

@@ -29,7 +29,7 @@ class BlamedToken:
 
     @property
     def changes(self) -> tuple[float, ...]:
-        """The log-ratio of every stage after the first to the one before; they add up to `total`."""
+        """By stage after the first, its log-ratio to the one before; they add up to `total`."""
         return tuple(later - earlier for earlier, later in itertools.pairwise(self.logp))
 
     @property

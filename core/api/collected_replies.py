@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from logit_amp_chat.core.api.replies import PairReply, Replies
-from logit_amp_chat.core.protocol import Event, Request
+from logit_amp_chat.core.protocol import Event, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
@@ -17,15 +17,24 @@ class CollectedReplies:
         messages = dict.fromkeys(m for lane in request.lanes for m in request.messages_of(lane))
         self.records: list[Record] = [session, *messages]
         self.logs: dict[str, ReplyLog] = {}
+        self.notices: list[str] = []
         self._session = session
+        self._beside: dict[tuple[str, str], Session] = {}
         self._request = request
         self._began = time.monotonic()
 
     def take(self, event: Event) -> None:
         """Add an event, if it is a record of a reply."""
-        if isinstance(event, Reply):
-            self.logs[event.id] = ReplyLog(event, self._session)
+        if isinstance(event, Session):
+            self._beside[event.profile["pair"][0], event.profile["pair"][1]] = event
             self.records.append(event)
+        elif isinstance(event, Reply):
+            aside = self._beside.get(event.stages) if event.stages else None
+            log = ReplyLog(event, aside or self._session, self._session if aside else None)
+            self.logs[event.id] = log
+            self.records.append(event)
+        elif isinstance(event, Noticed):
+            self.notices.append(event.sentence)
         elif isinstance(event, Step | Change | Finish):
             self.logs[event.reply].add(event)
             self.records.append(event)

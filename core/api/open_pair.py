@@ -133,7 +133,7 @@ class OpenPair:
 
         An interrupt (ctrl+c, or a notebook's stop) ends every reply where it is. A reply
         that breaks off says so in its `finish`. Raises UsageError, ContextError and
-        EngineError.
+        EngineError. What one would not expect of the prompt is a warning.
         """
         request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
         collected = CollectedReplies(self.session, request)
@@ -145,6 +145,8 @@ class OpenPair:
             if not collected.logs:
                 raise
             collected.break_off(error)  # what was said before is not lost
+        for notice in collected.notices:
+            warnings.warn(notice, stacklevel=2)
         return collected.replies()
 
     def stream(

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from logit_amp_chat.core.api.chosen_profile import refused
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import checked_variables
+from logit_amp_chat.core.config.stages import stages_of
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.lanes import lane_names
+from logit_amp_chat.core.lanes import lane_names, stage_lane
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
@@ -55,7 +56,8 @@ class Options(SamplingOptions, total=False):
     `template` adds variables of the chat template to the profile's. With `special_tokens` those
     that the messages spell are these tokens, else text. `raw` uses the text as it is, without a
     chat template; `begin` is what every reply begins with; `top` candidates of each kind go into
-    every step; the others set how tokens are sampled (see `Sampling`).
+    every step; `stages` of a chain reply in place of αs, with the same noise; the others set how
+    tokens are sampled (see `Sampling`).
     """
 
     system: str | None
@@ -64,6 +66,7 @@ class Options(SamplingOptions, total=False):
     raw: bool
     begin: str | None
     top: int | None
+    stages: Sequence[str] | None
 
 
 def make_request(
@@ -74,11 +77,11 @@ def make_request(
     seed: Seeds | None = None,
     **options: Unpack[Options],
 ) -> Request:
-    """One lane for every α and seed, all answering `prompt`. Raises UsageError."""
+    """One lane for every α or stage, and every seed, all answering `prompt`. Raises UsageError."""
     _refuse_unknown(options)
     sampling = {name: options.get(name) for name in Sampling.model_fields if name != "seed"}
     raw, system, special = _checked(options)
-    alphas = finite_alphas(profile.alpha if alpha is None else alpha)
+    lanes = _lanes(profile, alpha, options.get("stages"))
     chosen = sampled(profile.sampling, sampling)
     seeds = several(chosen.seed if seed is None else seed, "seed")
     for one in seeds:
@@ -90,17 +93,31 @@ def make_request(
             raw=raw,
             special=special,
         ),
-        lanes=tuple(
-            Lane(reply=new_id("r"), name=name, alpha=value, seed=one)
-            for name, value in zip(lane_names(alphas), alphas, strict=True)
-            for one in seeds
-        ),
+        lanes=tuple(replace(lane, reply=new_id("r"), seed=one) for lane in lanes for one in seeds),
         sampling=chosen.model_copy(update={"seed": seeds[0]}),
         raw=raw,
         top=_top(options),
         template=_variables(profile, options),
         begin=clean(options.get("begin") or ""),
     )
+
+
+def _lanes(profile: Profile, alpha: Alphas | None, stages: Sequence[str] | None) -> Sequence[Lane]:
+    """A lane for every α, or for every stage of the profile's chain. Raises UsageError."""
+    if stages is None:
+        alphas = finite_alphas(profile.alpha if alpha is None else alpha)
+        named = zip(lane_names(alphas), alphas, strict=True)
+        return [Lane(reply="", name=name, alpha=value) for name, value in named]
+    if alpha is not None:
+        raise UsageError("A lane has an α or is a stage.", "Leave out alpha or stages.")
+    wanted = [stages] if isinstance(stages, str) else [*stages]
+    if not wanted:
+        raise UsageError("stages: expected at least one name.")
+    names = [stage.name for stage in stages_of(profile)]
+    if not profile.stages:
+        raise UsageError(f"{profile.name} is a pair, no chain of stages.", "Use alpha.")
+    found = [(name, *stage_lane(names, name)) for name in dict.fromkeys(wanted)]
+    return [Lane(reply="", name=name, alpha=at, stages=pair) for name, pair, at in found]
 
 
 def _checked(options: Options) -> tuple[bool, str | None, bool]:

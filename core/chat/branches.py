@@ -5,6 +5,7 @@ from __future__ import annotations
 from logit_amp_chat.core.chat.prefix import EditedReply, Prefix, longer
 from logit_amp_chat.core.chat.same_pair import models
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
@@ -15,7 +16,7 @@ def can_branch(session: ChatSession, log: ReplyLog) -> bool:
     return (
         log.reply.parent is not None
         and opened is not None
-        and models(log.session) == models(opened.session)
+        and models(log.main) == models(opened.session)
     )
 
 
@@ -63,7 +64,7 @@ def answer_with(session: ChatSession, message: str, prefix: Prefix) -> bool:
     A comparison answers in every lane. False where nothing can be asked.
     """
     previous = session.conversation.previous(message)
-    own = {"amplified": session.alpha}
+    own = {"amplified": LaneAt(session.alpha)}
     return session.answer_from(message, prefix, session.sampling, own, previous)
 
 
@@ -81,7 +82,7 @@ def _decode_from(
         parent,
         prefix,
         sampling,
-        {lane: alpha},
+        {lane: LaneAt(alpha, log.reply.stages)},
         previous,
         template=log.reply.template,
         prompt=session.prompt_of(log),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -13,6 +14,7 @@ from logit_amp_chat.core.chat.prefix import NO_PREFIX, Prefix
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import TranscriptError
+from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Event,
@@ -129,7 +131,7 @@ class LiveConversation:
     def ask(
         self,
         leaf: str,
-        lanes: Mapping[str, float],
+        lanes: Mapping[str, LaneAt],
         sampling: Sampling,
         prefix: Prefix = NO_PREFIX,
         continued: Mapping[str, ReplyLog] = MappingProxyType({}),
@@ -138,7 +140,7 @@ class LiveConversation:
         template: Variables | None = None,
         prompt: PromptIds | None = None,
     ) -> PendingRequest:
-        """Have the message `leaf` answered in `lanes`, each at its α, beginning with `prefix`.
+        """Have the message `leaf` answered in `lanes`, each where it runs, beginning with `prefix`.
 
         A lane goes on from the reply that `continued` has for it, else from the one
         that the message was said to. With `raw`, and where the message was answered so before,
@@ -217,14 +219,14 @@ class LiveConversation:
         self.link.send(request)
         return pending
 
-    def _lane(self, leaf: str, name: str, alpha: float, continued: Mapping[str, ReplyLog]) -> Lane:
-        conversation, reply = self.saved.conversation, new_id("r")
+    def _lane(self, leaf: str, name: str, at: LaneAt, continued: Mapping[str, ReplyLog]) -> Lane:
+        conversation = self.saved.conversation
+        lane = Lane(reply=new_id("r"), name=name, alpha=at.alpha, stages=at.stages)
         said_to = conversation.previous(leaf)
         log = continued.get(name, said_to)
         if log is None or log is said_to:
-            return Lane(reply=reply, name=name, alpha=alpha)
-        messages = conversation.prompt(leaf, log.id)
-        return Lane(reply=reply, name=name, alpha=alpha, messages=messages, follows=log.id)
+            return lane
+        return replace(lane, messages=conversation.prompt(leaf, log.id), follows=log.id)
 
     def stop(self, reply: str | None = None) -> None:
         """End the replies, or one of them, after the token in flight."""

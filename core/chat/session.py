@@ -15,7 +15,7 @@ from logit_amp_chat.core.chat.same_pair import other_vocabulary, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
-from logit_amp_chat.core.lanes import FIXED_ALPHA, lane_name
+from logit_amp_chat.core.lanes import FIXED_ALPHA, LaneAt
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, PromptIds, Reply, Session, Variables, now
 from logit_amp_chat.core.sampling import Sampling
@@ -54,6 +54,8 @@ class ChatSession:
         self.comparing = False
         self.compared_alphas: tuple[float, ...] = tuple(FIXED_ALPHA.values())
         """The αs that are compared beside the live one."""
+        self.compared_stages: tuple[LaneAt, ...] = ()
+        """The stages of a chain, and what is between two of them, that are compared as well."""
         self.own_histories = False
         """Whether each lane of a comparison continues its own replies, not those of the chat."""
         self.editing: Message | None = None
@@ -164,7 +166,7 @@ class ChatSession:
             self.awaiting_models = True
             return
         self.awaiting_models = False
-        lanes = self.lanes if self.comparing else {"amplified": self.alpha}
+        lanes = self.lanes if self.comparing else {"amplified": LaneAt(self.alpha)}
         previous = self.conversation.previous(leaf)
         continued = self._continued(previous)
         pending = self.live.ask(leaf, lanes, self.sampling, Prefix(text=self.begin), continued)
@@ -223,10 +225,15 @@ class ChatSession:
     # --- lanes ------------------------------------------------------------------
 
     @property
-    def lanes(self) -> dict[str, float]:
-        """The lanes of a comparison by name: the compared αs in order, and the live one last."""
-        compared = {lane_name(alpha): alpha for alpha in self.compared_alphas}
-        return compared | {"amplified": self.alpha}
+    def lanes(self) -> dict[str, LaneAt]:
+        """The lanes of a comparison by name: stages, the compared αs in order, the live one last.
+
+        Stages of another chain than the one in use are left out.
+        """
+        names = {stage.name for stage in self.profile.stages}
+        stages = [lane for lane in self.compared_stages if names.issuperset(lane.stages or ())]
+        compared = [*stages, *map(LaneAt, self.compared_alphas)]
+        return {lane.key: lane for lane in compared} | {"amplified": LaneAt(self.alpha)}
 
     def lanes_of(self, log: ReplyLog) -> dict[str, ReplyLog]:
         """The replies that stand beside `log` in the comparison."""
@@ -245,7 +252,7 @@ class ChatSession:
         """
         conversation, parent = self.conversation, log.reply.parent
         found = beside(conversation, log, own_histories=self.own_histories, strict=True)
-        missing = {lane: alpha for lane, alpha in self.lanes.items() if lane not in found}
+        missing = {name: lane for name, lane in self.lanes.items() if name not in found}
         if not (missing and parent and self.live.can_ask and self.can_compare(log)):
             return False
         continued = self._continued(conversation.previous(log.id))
@@ -288,7 +295,7 @@ class ChatSession:
         parent: str,
         prefix: Prefix,
         sampling: Sampling,
-        own: dict[str, float],
+        own: dict[str, LaneAt],
         previous: ReplyLog | None,
         *,
         raw: bool = False,
@@ -320,7 +327,8 @@ class ChatSession:
 
         With `raw` they are a text, without a chat template. False where nothing can be asked.
         """
-        own, previous = {"amplified": self.alpha}, self.conversation.previous(message)
+        own = {"amplified": LaneAt(self.alpha)}
+        previous = self.conversation.previous(message)
         sampling = longer(self.sampling, len(given))
         return self.answer_from(message, Prefix(given), sampling, own, previous, raw=raw)
 
@@ -375,8 +383,9 @@ class ChatSession:
             self.alpha = log.steps[-1].alpha if log.steps else log.reply.alpha
         self.own_histories = self.conversation.has_own_histories
         found = beside(self.conversation, log, own_histories=self.own_histories)
-        alphas = [one.reply.alpha for one in found.values() if one.reply.lane != "amplified"]
+        lanes = [one.reply for one in found.values() if one.reply.lane != "amplified"]
         if len(found) > 1:
-            self.compared_alphas = tuple(sorted(alphas))
+            self.compared_alphas = tuple(sorted(r.alpha for r in lanes if r.stages is None))
+            self.compared_stages = tuple(LaneAt(r.alpha, r.stages) for r in lanes if r.stages)
         else:
             self.comparing = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from logit_amp_chat.core.chat.branches import can_branch
 from logit_amp_chat.core.chat.engine_wait import Wait, engine_wait
 from logit_amp_chat.core.chat.session import ChatSession, Draft
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import LaneAt, reply_title
 from logit_amp_chat.core.prompts import PromptRequest, PromptTokens
 from logit_amp_chat.core.protocol import Event, Failed
 from logit_amp_chat.core.records import Message
@@ -82,7 +82,7 @@ def reply_prompts(session: ChatSession, log: ReplyLog) -> TurnPrompts:
         shared.setdefault((one.reply.prompt, one.forced), []).append(one)
     prompts = [
         LanePrompt(
-            tuple(lane_title(one.reply.alpha) for one in same),
+            tuple(reply_title(one.reply) for one in same),
             _recorded(session, same[0]),
             same[0],
         )
@@ -111,12 +111,12 @@ def draft_prompts(session: ChatSession, draft: Draft) -> TurnPrompts:
     said = Message(id="", parent=parent, role="user", text=draft.text, special=draft.special)
     system = Message(id="", parent=None, role="system", text=session.system or "")
     shared: dict[tuple[Message, ...], list[str]] = {}
-    for alpha, node in _histories(session, parent):
+    for lane, node in _histories(session, parent):
         turns = [m for m in conversation.prompt(node) if m.role != "system"] if node else []
         if draft.text or not turns or turns[-1].role != "user":
             turns.append(said)
         messages = (*([] if session.system is None else [system]), *turns)
-        shared.setdefault(messages, []).append(lane_title(alpha))
+        shared.setdefault(messages, []).append(reply_title(lane))
     prompts = [
         LanePrompt(
             tuple(lanes),
@@ -132,14 +132,14 @@ def draft_prompts(session: ChatSession, draft: Draft) -> TurnPrompts:
     return TurnPrompts(session, prompts)
 
 
-def _histories(session: ChatSession, parent: str | None) -> Iterator[tuple[float, str | None]]:
-    """By lane that will answer what follows `parent`: its α, and the end of its history."""
+def _histories(session: ChatSession, parent: str | None) -> Iterator[tuple[LaneAt, str | None]]:
+    """By lane that will answer what follows `parent`: where it runs, and the end of its history."""
     conversation = session.conversation
     if not session.comparing:
-        yield session.alpha, parent
+        yield LaneAt(session.alpha), parent
         return
     previous = conversation.replies.get(parent or "") or conversation.previous(parent)
     own = continued_by(conversation, previous, session.lanes, own_histories=session.own_histories)
-    for lane, alpha in session.lanes.items():
-        log = own.get(lane)
-        yield alpha, parent if log is None or log is previous else log.id
+    for name, lane in session.lanes.items():
+        log = own.get(name)
+        yield lane, parent if log is None or log is previous else log.id

@@ -15,7 +15,7 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.prompts import messages_of
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import LaneAt, lane_title
 from logit_amp_chat.core.records import Reply
 from logit_amp_chat.core.transcripts.recorder import Recorder
 
@@ -120,7 +120,7 @@ class TurnSweeps:
         session.conversation.leaf = sweep.message
         pending = session.live.ask(
             sweep.message,
-            {"amplified": reply.alpha},
+            {"amplified": LaneAt(reply.alpha)},
             sampling_of(sweep, reply),
             Prefix(reply.tokens),
             raw=sweep.folder.prompts[0].raw,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from logit_amp_chat.core.config.profile import Labels, Profile, Stage
+from logit_amp_chat.core.config.profile import Labels, Profile, Side, Stage
+from logit_amp_chat.core.config.template_line import template_line
 from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.records import Variables, told_apart
 
 
 def stages_of(profile: Profile) -> tuple[Stage, ...]:
@@ -47,6 +49,56 @@ def selected(profile: Profile, before: str | None = None, after: str | None = No
             "labels": Labels(before=labels[0], after=labels[1]),
         }
     )
+
+
+def prompted(
+    profile: Profile,
+    *,
+    systems: tuple[str | None, str | None] = (None, None),
+    templates: tuple[Variables, Variables] = ({}, {}),
+) -> Profile:
+    """The profile whose sides have system prompts and template variables of their own.
+
+    None and no variables leave a side as it is. Sides that are one model are then called by
+    what they are prompted with.
+    """
+    if systems == (None, None) and not any(templates):
+        return profile
+    sides = [
+        side.model_copy(
+            update={
+                "system": side.system if system is None else system,
+                "template": {**side.template, **template},
+            }
+        )
+        for side, system, template in zip(
+            (profile.before, profile.after), systems, templates, strict=True
+        )
+    ]
+    labels = profile.labels
+    if _model(sides[0]) == _model(sides[1]):
+        labels = Labels(before=_prompt_label(*sides), after=_prompt_label(*reversed(sides)))
+    return profile.model_copy(update={"before": sides[0], "after": sides[1], "labels": labels})
+
+
+LONGEST_LABEL = 28  # characters of a prompt that a side is called by
+
+
+def _model(side: Side) -> dict[str, object]:
+    """A side without what it is prompted with."""
+    return side.model_dump(exclude={"system", "template"})
+
+
+def _prompt_label(side: Side, other: Side) -> str:
+    """What of a side's prompt differs from the other's, in a few words."""
+    if side.system != other.system:
+        if not side.system:
+            return "the chat's system prompt" if side.system is None else "no system prompt"
+        words = " ".join(side.system.split())
+        cut = words if len(words) <= LONGEST_LABEL else f"{words[: LONGEST_LABEL - 1]}…"
+        return f"“{cut}”"
+    own = told_apart(side.template) - told_apart(other.template)
+    return template_line({name: side.template[name] for name, _ in sorted(own)}) or "as usual"
 
 
 def _named(profile: Profile, stages: Sequence[Stage], name: str) -> Stage:

@@ -105,7 +105,7 @@ class PairRunner:
             (logits[0] for logits in read_text(caches, own, wanted, chunk))
             for caches, own in zip(self._apart, (ids.before, ids.after), strict=True)
         ]
-        for before, after in in_step(streams):
+        for before, after in in_step(streams):  # noqa: UP028 - a pair of them
             yield before, after
 
     def expand(self, lanes: int) -> None:

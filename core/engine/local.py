@@ -78,7 +78,10 @@ class LocalEngine(BatchedEngine):
             session=session,
             notices=(
                 *pair.notices,
-                *unknown_variables(pair.template, profile.template),
+                *unknown_variables(
+                    pair.template,
+                    [*profile.template, *profile.before.template, *profile.after.template],
+                ),
                 *cache_checks.notices(caches or {}),
             ),
             memory=pair.memory,

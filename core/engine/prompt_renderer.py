@@ -42,6 +42,7 @@ class PromptRenderer:
             pair.template,
             (profile.before.system, profile.after.system),
             profile.template,
+            (profile.before.template, profile.after.template),
             pair.token_bytes,
         )
         self._latest = self._chat  # the one with the variables of the latest request

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from logit_amp_chat.core.config.template_line import template_line
-from logit_amp_chat.core.lanes import lane_heading, lane_title
+from logit_amp_chat.core.lanes import lane_title, reply_heading, reply_title
 from logit_amp_chat.core.number_format import count, setting_said, signed, which
 from logit_amp_chat.core.records import Message, Note, Session, SideInfo, told_apart
 from logit_amp_chat.core.sampling import Sampling
@@ -174,7 +174,7 @@ def lane(log: ReplyLog, *, letter: bool = False) -> str:
     for step in log.steps:
         if step.alpha != alphas[-1]:
             alphas.append(step.alpha)
-    first = lane_heading(alphas[0]) if letter else lane_title(alphas[0])
+    first = reply_heading(log.reply) if letter else reply_title(log.reply)
     return " → ".join([first, *map(lane_title, alphas[1:])])
 
 
@@ -267,8 +267,25 @@ def title(session: Session | None) -> str:
 
 
 def pair(session: Session) -> tuple[str, str]:
-    """Both sides with revision, dtype and quantization."""
-    return f"before: {_side(session.before)}", f"after: {_side(session.after)}"
+    """Both sides: stage, revision, dtype, quantization, and what they alone are prompted with."""
+    names = session.profile.get("pair") or ("", "")
+    sides = (("before", session.before, names[0]), ("after", session.after, names[1]))
+    found = [
+        f"{name}: {' · '.join(filter(None, (stage, _side(info), *_own_prompt(session, name))))}"
+        for name, info, stage in sides
+    ]
+    return found[0], found[1]
+
+
+def _own_prompt(session: Session, name: str) -> Iterator[str]:
+    """What one side is prompted with by its profile: its system prompt, its variables."""
+    side = session.profile.get(name)
+    if not isinstance(side, dict):
+        return
+    if (system := side.get("system")) is not None:
+        yield f"system prompt “{' '.join(str(system).split())}”" if system else "no system prompt"
+    if isinstance(variables := side.get("template"), dict) and variables:
+        yield template_line(variables)
 
 
 def same_pair(a: Session, b: Session) -> bool:

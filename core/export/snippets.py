@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.records import Step
 from logit_amp_chat.core.text import visible
@@ -71,7 +71,7 @@ def figures(log: ReplyLog, index: int) -> str:
     step = log.steps[index]
     rows: list[tuple[object, ...]] = [
         ("token", visible(step.text, newlines=False), "id", step.token),
-        ("place", f"{index + 1} of {len(log.steps)}", "lane", lane_title(log.reply.alpha)),
+        ("place", f"{index + 1} of {len(log.steps)}", "lane", reply_title(log.reply)),
         ("alpha", repr(step.alpha), "seed", log.reply.seed),
         ("", "before", "after", "amplified"),
         ("log p", step.logp.before, step.logp.after, step.logp.amplified),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from logit_amp_chat.core.export import describe
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
@@ -91,7 +91,7 @@ def quoted_token(change: TokenChange) -> str:
 def what_was_summed(changes: Sequence[TokenChange], logs: Sequence[ReplyLog]) -> str:
     """How much was summed: 312 sampled tokens of 4 replies (2 × α +1, 1 × before, 1 × after)."""
     tokens = sum(change.count for change in changes)
-    lanes = Counter(lane_title(log.reply.alpha) for log in logs)
+    lanes = Counter(reply_title(log.reply) for log in logs)
     each = ", ".join(f"{number} × {lane}" for lane, number in lanes.items())
     replies = "1 reply" if len(logs) == 1 else f"{len(logs):,} replies"
     return f"{count(tokens, 'sampled token')} of {replies} ({each})"
@@ -129,5 +129,6 @@ def _rows(
 def _where(state: Conversation, place: Place, numbers: dict[str, int]) -> str:
     log = state.replies[place.reply]
     message = numbers.get(log.reply.parent or "", "?")
-    lane = f"{lane_title(log.steps[place.step].alpha)} {describe.sibling(state, log)}".rstrip()
+    title = reply_title(log.reply, log.steps[place.step].alpha)
+    lane = f"{title} {describe.sibling(state, log)}".rstrip()
     return f"message {message}, {lane}, token {place.step + 1}"

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -25,19 +25,11 @@ from logit_amp_chat.core.models.sampled_replies import (
 )
 from logit_amp_chat.core.models.side_prompt import SidePrompt, shortened, taken_for_tokens
 from logit_amp_chat.core.models.special_tokens import SpecialTokens
-from logit_amp_chat.core.models.template_variables import rendered_at
+from logit_amp_chat.core.models.template_variables import PLAIN_TEMPLATE, rendered_at
 from logit_amp_chat.core.models.text_marks import Part, locate, located
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, beginning_of_text
-from logit_amp_chat.core.records import Message, PromptIds, Variables
-
-# For pairs that ship no chat template (GPT-2 and other plain base models).
-# What was sampled stands right behind the colon, as it did where it was.
-PLAIN_TEMPLATE = (
-    "{% for m in messages %}{{ m['role'] | capitalize }}:{{ '' if m['sampled'] else ' ' }}"
-    "{{ m['content'] }}\n\n{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
-)
+from logit_amp_chat.core.records import Message, PromptIds, Variables, told_apart
 
 # Replies of which is remembered what a template gets of them.
 REMEMBERED = 256
@@ -64,8 +56,9 @@ class ChatTemplate:
     template: str | None
     system: tuple[str | None, str | None]
     variables: Variables = field(default_factory=dict)
-    names: TokenBytes | None = None
-    """The bytes of each id, where they are known already: a large vocabulary takes a second."""
+    own_variables: tuple[Variables, Variables] = ({}, {})
+    """The variables that one side alone gets, before and after."""
+    names: TokenBytes | None = None  # where they are known already: many take a second
 
     @property
     def template_hash(self) -> str | None:
@@ -95,10 +88,27 @@ class ChatTemplate:
             return (SidePrompt(text, ids),) * 2
         moment = moment or datetime.now(UTC)
         messages, systems = self._asked(messages)
-        before = self._side_prompt(messages, systems[0], moment)
-        if systems[0] == systems[1]:
+        first, second = self.sides
+        before = first._side_prompt(messages, systems[0], moment)
+        if systems[0] == systems[1] and not self.has_own_variables:
             return before, before
-        return before, self._side_prompt(messages, systems[1], moment)
+        return before, second._side_prompt(messages, systems[1], moment)
+
+    @property
+    def has_own_variables(self) -> bool:
+        """Whether the sides render with different variables."""
+        return told_apart(self.own_variables[0]) != told_apart(self.own_variables[1])
+
+    @functools.cached_property
+    def sides(self) -> tuple[ChatTemplate, ChatTemplate]:
+        """The template as each side renders with it."""
+        before, after = (
+            replace(self, variables={**self.variables, **own}, own_variables=({}, {}))
+            if own
+            else self
+            for own in self.own_variables
+        )
+        return before, after
 
     def said_ranges(
         self, messages: Sequence[Message], moment: datetime
@@ -108,7 +118,8 @@ class ChatTemplate:
         The rest is the template's. Raises as `prompts` does.
         """
         messages, systems = self._asked(messages)
-        return [self._said_ranges(messages, system, moment) for system in systems]
+        sides = zip(self.sides, systems, strict=True)
+        return [side._said_ranges(messages, system, moment) for side, system in sides]
 
     def _said_ranges(
         self, messages: Sequence[Message], system: str | None, moment: datetime
@@ -131,7 +142,8 @@ class ChatTemplate:
     def own_words(self, messages: Sequence[Message], moment: datetime) -> str:
         """What the template says of its own in `after`'s prompt, before the conversation."""
         messages, systems = self._asked(messages)
-        return self._own_words(self._said(messages, systems[1]), moment)
+        after = self.sides[1]
+        return after._own_words(after._said(messages, systems[1]), moment)
 
     def _asked(
         self, messages: Sequence[Message]
@@ -283,7 +295,8 @@ class ChatTemplate:
         """Whether prompts get a beginning of text that the template itself does not write."""
         hello = Message(id="", parent=None, role="user", text="Hello")
         try:
-            text = self.rendered([hello], self.system[1], datetime.now(UTC), opens_reply=True)
+            after, now = self.sides[1], datetime.now(UTC)
+            text = after.rendered([hello], self.system[1], now, opens_reply=True)
         except LogitAmpError:
             return False  # it refuses this message, not every one
         ids = self.encoded(text)

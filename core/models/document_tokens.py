@@ -136,6 +136,7 @@ def _conversation(
 ) -> DocumentTokens:
     messages, (before, after) = content.messages, chat.system
     _check_any(content, chat)
+    has_own, (first, chat) = chat.has_own_variables, chat.sides
     rendered = render_with_spans(chat, messages, after, moment)
     literal, _ = chat.literal_ranges(rendered.text, messages, after, moment)
     replies, altered = chat.replies(rendered.text, messages, after, moment)
@@ -145,19 +146,19 @@ def _conversation(
     scored = _scored(content, rendered, ids, offsets, end_of_turn)
     spans = tuple((n, messages[n].role, *rendered.spans[n]) for n in sorted(rendered.spans))
     theirs, differing = ids, 0
-    if before != after:
-        text = chat.rendered(messages, before, moment)
-        literal, _ = chat.literal_ranges(text, messages, before, moment)
-        replies, _ = chat.replies(text, messages, before, moment)
-        theirs = _tokenized(chat, text, literal, replies)[0]
+    if before != after or has_own:
+        text = first.rendered(messages, before, moment)
+        literal, _ = first.literal_ranges(text, messages, before, moment)
+        replies, _ = first.replies(text, messages, before, moment)
+        theirs = _tokenized(first, text, literal, replies)[0]
         differing = len(ids) - _common_end(theirs, ids)
         if content.score != "all" and True in scored[:differing]:
             start = offsets[scored.index(True)][0]
             number = next(n for n, role, _, end in spans if role == content.score and end >= start)
             raise LogitAmpError(
-                f"The sides' own system prompts stand after message {number + 1}"
+                f"The sides' own prompts differ after message {number + 1}"
                 f" ({content.score}) of {len(messages)}, or in it.",
-                "Give both sides the same system prompt, or score what follows with --score all.",
+                "Give both sides the same prompt, or score what follows with --score all.",
             )
         differing = _end_of_system(ids, offsets, differing, spans, end_of_turn)
     theirs = theirs[: len(theirs) - len(ids) + differing]

@@ -1,4 +1,4 @@
-"""The variables of a chat template besides the messages."""
+"""What a rendering takes besides the messages: a template, and its variables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from logit_amp_chat.core.records import Variables
+
+# For pairs that ship no chat template (GPT-2 and other plain base models).
+# What was sampled stands right behind the colon, as it did where it was.
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] | capitalize }}:{{ '' if m['sampled'] else ' ' }}"
+    "{{ m['content'] }}\n\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
 
 # A template's strftime_now reads transformers' clock, and nothing callable can be passed in its
 # place: transformers keeps Hub templates away from our objects. This one formats a given moment.

@@ -27,9 +27,10 @@ from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from logit_amp_chat.core.errors import LogitAmpError, first_line
-from logit_amp_chat.core.models.chat_template import PLAIN_TEMPLATE, ChatTemplate
+from logit_amp_chat.core.models.chat_template import ChatTemplate
 from logit_amp_chat.core.models.description import read_tokenizer
 from logit_amp_chat.core.models.hub import Source
+from logit_amp_chat.core.models.template_variables import PLAIN_TEMPLATE
 from logit_amp_chat.core.models.vocabulary import PROBES, TokenBytes, beginning_of_text
 from logit_amp_chat.core.records import Message
 from tests.compatibility.command import quieten

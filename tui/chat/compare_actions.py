@@ -65,16 +65,20 @@ class CompareActions:
 
     def compare_alphas(self) -> None:
         """Choose the αs that are compared, besides the live one."""
-        from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
+        from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen, Compared
 
         session = self.session
 
-        def take(alphas: tuple[float, ...] | None) -> None:
-            if alphas is not None:
-                session.compared_alphas = alphas
+        def take(chosen: Compared | None) -> None:
+            if chosen is not None:
+                session.compared_alphas, session.compared_stages = chosen
                 self._show_chosen()
 
-        dialog = CompareAlphasScreen(session.compared_alphas, session.profile.presets)
+        stages = [stage.name for stage in session.profile.stages]
+        compared = [lane for lane in session.compared_stages if {*(lane.stages or ())} <= {*stages}]
+        dialog = CompareAlphasScreen(
+            session.compared_alphas, session.profile.presets, compared, stages
+        )
         self.host.app.push_screen(dialog, take)
 
     def _show_chosen(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.transcripts.comparison import lanes_before
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
@@ -27,7 +27,7 @@ def continues(
         shared = before[0] if all(one is before[0] for one in before) else None
         all_own = all(_history(state, log) == OWN for log in logs)
     if shared is not None:
-        return f"every lane continues the reply of {lane_title(shared.reply.alpha)}"
+        return f"every lane continues the reply of {reply_title(shared.reply)}"
     if all_own:
         return "every lane continues its own replies"
     return "lanes continue different replies"
@@ -50,4 +50,4 @@ def _history(state: Conversation, log: ReplyLog) -> str:
         return OWN
     if len(set(lanes)) > 1:
         return "mixed history"
-    return f"history of {lane_title(previous.reply.alpha)}"
+    return f"history of {reply_title(previous.reply)}"

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from logit_amp_chat.core.analysis.reply_stats import window_means
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.export.describe import no_system
-from logit_amp_chat.core.lanes import LETTERS, lane_title
+from logit_amp_chat.core.lanes import LETTERS, reply_title
 from logit_amp_chat.core.number_format import sampling_line, which
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.text import visible
@@ -267,7 +267,7 @@ class ChatView(LogPanel):
         windows = ("last {} to here", "to here") if cursor else ("last {}",)
         if block is None or not self.comparing:
             return windows
-        name = lane_title(self.lanes.current.head.alpha)
+        name = reply_title(self.lanes.current.head)
         lanes = dict.fromkeys((LETTERS.get(name, name), LETTERS.get(name, LETTERS["amplified"])))
         return (*(f"{lane} {window}" for lane in lanes for window in windows), *windows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logit_amp_chat.core.chat import branches
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.records import Message
 from logit_amp_chat.core.transcripts.raised_tokens import Place
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
@@ -141,7 +141,7 @@ class TokenActions(InspectActions):
         log = session.conversation.replies[place.reply]
         if view.comparing:
             if log.reply.lane not in session.lanes:
-                lane = lane_title(log.reply.alpha)
+                lane = reply_title(log.reply)
                 view.notice.say(
                     f"The lane {lane} is not shown.", "Leave the comparison first (F4)."
                 )

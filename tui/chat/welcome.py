@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.number_format import number, setting_said, signed
 from logit_amp_chat.core.text import short_path
 from logit_amp_chat.tui.token_log.blocks import WelcomeBlock
@@ -23,7 +23,7 @@ def welcome(session: ChatSession, metric: TokenMetric | None) -> WelcomeBlock:
         ),
     ]
     if session.comparing:
-        *others, live = map(lane_title, session.lanes.values())
+        *others, live = map(reply_title, session.lanes.values())
         names = ", ".join(others)
         beside = f"Answers come from {names} and the live α ({live}), side by side (F4)."
         paragraphs.append((beside, "said"))

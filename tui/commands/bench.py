@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from logit_amp_chat.tui.commands import options
+from logit_amp_chat.tui.commands import options, side_options
 
 
+@side_options.with_sides
 def command(
     context: typer.Context,
     profile: options.ProfileName = None,
@@ -49,7 +50,7 @@ def command(
 
     Speed-ups are medians over interleaved rounds.
     """
-    settings = options.given(context, options.LOADING)
+    settings = options.loading(context)
     chosen = options.describe(profile, before, after, adapter, settings, {})
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:

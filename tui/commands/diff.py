@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options
+from logit_amp_chat.tui.commands import options, side_options
 
 # Figures that --fail-on can limit: attributes of the total's `TextStats`.
 LIMITS = ("mean-kl", "max-kl", "mean-ratio", "max-ratio", "share")
 
 
+@side_options.with_sides
 def command(
     context: typer.Context,
     files: Annotated[

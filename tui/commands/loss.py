@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options
+from logit_amp_chat.tui.commands import options, side_options
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 
 
+@side_options.with_sides
 def command(
     context: typer.Context,
     files: Annotated[

@@ -19,6 +19,7 @@ from logit_amp_chat.tui.commands import (
     options,
     sampling_options,
     search,
+    side_options,
     sweep,
 )
 
@@ -50,6 +51,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
+@side_options.with_sides
 @sampling_options.with_sampling
 def chat(
     context: typer.Context,
@@ -114,6 +116,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 
 
 @app.command(epilog=EXIT_CODES, short_help="Answer one prompt, for scripts and pipes.")
+@side_options.with_sides
 @sampling_options.with_sampling
 def reply(
     context: typer.Context,
@@ -138,6 +141,12 @@ def reply(
             metavar="A",
             help="α: −1 is before, 0 after. May be repeated: lanes, decoded in one pass."
             " [default: that of the profile]",
+        ),
+    ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A stage of a chain, in place of an α; may be repeated, or all."
         ),
     ] = None,
     begin: options.Begin = None,
@@ -183,6 +192,7 @@ def reply(
         chosen,
         text,
         alpha=alphas or None,
+        stages=options.stages(chosen, stage),
         raw=raw,
         begin=begin,
         top=shown,

@@ -98,6 +98,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches")
 """The options that say how a pair is opened."""
+SIDES = "sides"
+"""The key of what was said of the sides of a pair, see `side_options`."""
 
 
 def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
@@ -117,7 +119,10 @@ def loading(context: typer.Context) -> dict[str, Any]:
         template = dict(map(variable, context.params.get("template_arg") or []))
     except UsageError as error:
         raise typer.BadParameter(error.message, param_hint="--template-arg") from error
-    return {"template": template} | given(context, LOADING)
+    from logit_amp_chat.tui.commands import side_options
+
+    sides = side_options.choices(context.params)
+    return {"template": template, SIDES: sides} | given(context, LOADING)
 
 
 def finite(alphas: list[float]) -> list[float]:
@@ -139,6 +144,13 @@ def alphas(texts: Iterable[str], option: str = "--alpha") -> list[float]:
         return parse_alphas(" ".join(texts))
     except UsageError as error:
         raise typer.BadParameter(error.message, param_hint=option) from error
+
+
+def stages(profile: Profile, names: list[str] | None) -> list[str] | None:
+    """The stages that were named, or every one of a chain for `all`; None where none was."""
+    if names == ["all"]:
+        return [stage.name for stage in profile.stages] or names
+    return names
 
 
 def counts(text: str, option: str) -> tuple[int, ...]:
@@ -180,8 +192,13 @@ def describe(
     other or hold what they may not.
     """
     from logit_amp_chat.core.api import chosen_profile
+    from logit_amp_chat.tui.commands import side_options
     from logit_amp_chat.tui.commands.output import Progress
 
+    sides = settings.get(SIDES) or {}
+    side_options.refuse_two_ways(sides, (name, before, after, adapter))
+    if model := sides.get("model"):
+        before = after = model
     if adapter is None and (before is None) != (after is None):
         missing = "--after" if after is None else "--before"
         raise typer.BadParameter(
@@ -193,7 +210,7 @@ def describe(
         profile = chosen_profile.chosen_profile(name, before, after, adapter, progress)
     finally:
         progress.done()
-    return adjusted(profile, settings, sampling)
+    return adjusted(side_options.with_choices(profile, sides), settings, sampling)
 
 
 def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any]) -> Profile:
@@ -203,6 +220,7 @@ def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[st
     from logit_amp_chat.core.api import chosen_profile
     from logit_amp_chat.core.errors import UsageError
 
+    settings = {name: value for name, value in settings.items() if name != SIDES}
     try:
         return chosen_profile.adjusted(profile, settings, sampling)
     except UsageError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.api.open_pair import OpenPair
 from logit_amp_chat.core.engine_interface import Engine
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.protocol import Lane, Loading, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts import reply_endings
@@ -49,7 +49,7 @@ def answer(pair: OpenPair, request: Request, *, jsonl: bool) -> int:
                 match event:
                     case Noticed(sentence):
                         say(f"note: {sentence}")
-                    case Reply() | Step() | Change() | Finish():
+                    case Session() | Reply() | Step() | Change() | Finish():
                         output.take(event)
                 if isinstance(event, Finish):
                     ended.append(event)
@@ -60,10 +60,10 @@ def answer(pair: OpenPair, request: Request, *, jsonl: bool) -> int:
 
 def _exit_code(lanes: Sequence[Lane], ended: Sequence[Finish]) -> int:
     """Say how each lane ended, unless by itself."""
-    alphas = {lane.reply: lane.alpha for lane in lanes}
+    named = {lane.reply: reply_title(lane) for lane in lanes}
     for finish in ended:
         if ending := reply_endings.phrase(finish):
-            say(f"{lane_title(alphas[finish.reply])}: {ending}")
+            say(f"{named[finish.reply]}: {ending}")
     reasons = {finish.reason for finish in ended}
     return CANCELLED if "cancelled" in reasons else 1 if "error" in reasons else 0
 
@@ -114,7 +114,7 @@ class _Plain:
             if not self._open:
                 self._open = True
                 if self._labelled:
-                    put(f"── {lane_title(self._waiting[0].alpha)} ──\n")
+                    put(f"── {reply_title(self._waiting[0])} ──\n")
             for said, is_thought in text.new():
                 think(said) if is_thought else put(said)
             if not text.finished:

@@ -5,14 +5,13 @@ Only light imports here: `--help` reads this file.
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from logit_amp_chat.core.text import unescaped
+from logit_amp_chat.tui.commands.added_options import with_options
 
 
 def _texts(typed: Sequence[str] | None) -> list[str] | None:
@@ -60,20 +59,5 @@ OPTIONS = {
 """By the field of `Sampling` that each sets."""
 
 
-def with_sampling(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options, before its last; it finds their values in its context."""
-    own = inspect.signature(command, eval_str=True)
-    parameters = list(own.parameters.values())
-    parameters[-1:-1] = [
-        inspect.Parameter(
-            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation
-        )
-        for name, annotation in OPTIONS.items()
-    ]
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        command(**{name: value for name, value in values.items() if name in own.parameters})
-
-    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return run
+with_sampling = with_options(OPTIONS)
+"""Give a command these options; it finds their values in its context."""

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options
+from logit_amp_chat.tui.commands import options, side_options
 
 
+@side_options.with_sides
 def command(
     context: typer.Context,
     files: Annotated[

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options, sampling_options
+from logit_amp_chat.tui.commands import options, sampling_options, side_options
 
 if TYPE_CHECKING:
     from logit_amp_chat.tui.commands.sweep_results import Outputs
 
 
+@side_options.with_sides
 @sampling_options.with_sampling
 def command(
     context: typer.Context,

@@ -1,16 +1,17 @@
-"""Chooses the αs of a comparison."""
+"""Chooses the lanes of a comparison: αs, and stages of a chain."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from logit_amp_chat.core.number_format import MINUS, signed
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.lanes import FIXED_ALPHA, LaneAt, parse_lanes
+from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
 
@@ -18,17 +19,32 @@ MOST = 12
 FORM = "αs are numbers with commas between them, such as −1, 0, 0.5, 2."
 
 
-class CompareAlphasScreen(Dialog[tuple[float, ...]]):
-    """Asks for a list of αs: each is a lane that stays there, beside the live one."""
+class Compared(NamedTuple):
+    """What stands beside the live lane."""
+
+    alphas: tuple[float, ...]
+    stages: tuple[LaneAt, ...]
+
+
+class CompareAlphasScreen(Dialog[Compared]):
+    """Asks for a list of αs and stages: each is a lane that stays there, beside the live one."""
 
     CSS_PATH = "base.tcss"
     heading = "αs to compare"
 
-    def __init__(self, alphas: Sequence[float], example: Sequence[float]) -> None:
-        """Start from the αs that are compared now."""
+    def __init__(
+        self,
+        alphas: Sequence[float],
+        example: Sequence[float],
+        compared: Sequence[LaneAt] = (),
+        stages: Sequence[str] = (),
+    ) -> None:
+        """Start from the αs and the lanes that are compared now; `stages` are the chain's."""
         super().__init__()
         self._alphas = alphas
         self._example = example
+        self._compared = compared
+        self._stages = stages
 
     def body(self) -> ComposeResult:
         """One line to type into, and what the numbers mean."""
@@ -37,9 +53,18 @@ class CompareAlphasScreen(Dialog[tuple[float, ...]]):
             classes="muted",
             markup=False,
         )
-        yield LineInput(", ".join(map(signed, self._alphas)), compact=True)
+        said = [*map(_written, self._compared), *map(signed, self._alphas)]
+        yield LineInput(", ".join(said), compact=True)
         example = ", ".join(map(signed, self._example))
         yield Static(f"for example {example}", classes="muted", markup=False)
+        if self._stages:
+            first, *_, last = self._stages
+            names = ", ".join(self._stages)
+            yield Static(
+                f"or stages: {names}, all, or an α between two: {first}>{last} 1",
+                classes="muted",
+                markup=False,
+            )
 
     @on(Input.Changed)
     def _mend(self) -> None:
@@ -47,16 +72,22 @@ class CompareAlphasScreen(Dialog[tuple[float, ...]]):
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
-        words = re.split(r"[\s,;]+", event.value.replace(MINUS, "-").strip(" ,;"))
+        form = f"{FORM} Stages are {', '.join(self._stages)}." if self._stages else FORM
         try:
-            values = {float(word) + 0.0 for word in words if word}
-        except ValueError:
-            values = {math.nan}
-        if not values:
-            self.problem(f"Enter at least one α. {FORM}")
-        elif not all(map(math.isfinite, values)):
-            self.problem(FORM)
-        elif len(values) > MOST:
-            self.problem(f"{len(values)} αs are too many: at most {MOST}.")
+            alphas, lanes = parse_lanes(event.value, self._stages)
+        except UsageError as error:
+            self.problem(f"{error} {form}" if self._stages else form)
+            return
+        if not (alphas or lanes):
+            self.problem(f"Enter at least one α. {form}")
+        elif len(alphas) + len(lanes) > MOST:
+            self.problem(f"{len(alphas) + len(lanes)} lanes are too many: at most {MOST}.")
         else:
-            self.dismiss(tuple(sorted(values)))
+            self.dismiss(Compared(tuple(alphas), tuple(lanes)))
+
+
+def _written(lane: LaneAt) -> str:
+    """A lane of stages as it is typed."""
+    if lane.stages is None or lane.alpha in FIXED_ALPHA.values():
+        return lane.key
+    return f"{lane.stages[0]}>{lane.stages[1]} {signed(lane.alpha)}"

@@ -18,7 +18,7 @@ from logit_amp_chat.core.export.token_table import (
     sums,
     what_was_summed,
 )
-from logit_amp_chat.core.lanes import lane_title
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.raised_tokens import (
@@ -119,7 +119,7 @@ class RaisedTokensScreen(Picker[Place]):
     def _where(self, place: Place) -> str:
         """The place in words, with the text around it."""
         log = next(log for log in self._everything if log.id == place.reply)
-        lane = lane_title(log.steps[place.step].alpha)
+        lane = reply_title(log.reply, log.steps[place.step].alpha)
         near = ReplyText()
         around = "".join(map(near.add, log.steps[max(0, place.step - 8) : place.step + 4]))
         extreme = "smallest" if self._lowered else "largest"

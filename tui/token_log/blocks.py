@@ -11,7 +11,7 @@ from logit_amp_chat.core.export.describe import (
     sampling_change,
     thinking,
 )
-from logit_amp_chat.core.lanes import lane_colour, lane_heading
+from logit_amp_chat.core.lanes import lane_colour, reply_heading
 from logit_amp_chat.core.number_format import sampling_line, signed, which
 from logit_amp_chat.core.records import Message, Step
 from logit_amp_chat.core.text import visible
@@ -159,7 +159,7 @@ class ReplyBlock:
 
     def _head(self) -> None:
         reply, log = self.log.reply, self.log
-        self.wrapped.add(lane_heading(reply.alpha), f"head-{self.colour}")
+        self.wrapped.add(reply_heading(reply), f"head-{self.colour}")
         details = [
             f"seed {reply.seed}",
             which(*self.siblings),

@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.reply_stats import ReplyMeans
-from logit_amp_chat.core.lanes import FIXED_ALPHA, LANES, lane_colour, lane_heading
+from logit_amp_chat.core.lanes import FIXED_ALPHA, LANES, lane_colour, reply_heading
 from logit_amp_chat.core.number_format import nats, which
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
@@ -50,6 +50,7 @@ class LaneHead(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"head--muted"}
 
     alpha: reactive[float] = reactive(0.0)
+    stages: reactive[tuple[str, str] | None] = reactive(None)
     kept: reactive[bool] = reactive(False)
     summary: reactive[tuple[Part, ...]] = reactive(())
     more: reactive[tuple[int, int]] = reactive((0, 0))
@@ -81,7 +82,7 @@ class LaneHead(Widget):
     def _first_line(self, width: int, base: Style, muted: Style) -> Strip:
         before, after = self.more
         left = f"‹{before} " if before else " "
-        left += clip(lane_heading(self.alpha), width - 4)
+        left += clip(reply_heading(self), width - 4)
         left += f" {LIVE}" if self.live else ""
         tail = f" {after}›" if after else " "
         room = width - cell_len(left) - cell_len(tail) - 2

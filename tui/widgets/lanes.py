@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from logit_amp_chat.core.lanes import LANES, lane_title
+from logit_amp_chat.core.lanes import LANES, LaneAt, reply_title
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.token_log.blocks import UNFOLD_KEY, ReplyBlock, compare
@@ -71,16 +71,17 @@ class Lanes(Container):
     def show(
         self,
         replies: Mapping[str, ReplyLog],
-        alphas: Mapping[str, float],
+        places: Mapping[str, LaneAt],
         standings: Mapping[str, Standing],
     ) -> None:
         """Show one turn's replies, by lane; lanes without a reply stay empty."""
-        self.set_lanes(list(alphas))
+        self.set_lanes(list(places))
         self._standings = dict(standings)
         for name, lane in self.lanes.items():
             lane.show(replies.get(name))
             if lane.block is None:
-                lane.head.alpha = alphas[name]
+                lane.head.alpha = places[name].alpha
+            lane.head.stages = places[name].stages
         self.grow()
         self.sum_up()
 
@@ -122,7 +123,7 @@ class Lanes(Container):
         block, reference = lane.block, self.reference.block
         if block is None or reference is None or block is reference:
             return ()
-        name = lane_title(self.reference.head.alpha)
+        name = reply_title(self.reference.head)
         if block.fork is not None:
             token = block.fork + 1
             return (
