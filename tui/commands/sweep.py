@@ -132,15 +132,10 @@ def command(
     ] = None,
     chain: Annotated[
         bool,
-        typer.Option("--chain", help="Sweep every adjacent pair of stages, and compare stages."),
+        typer.Option(
+            "--chain", help="Sweep every adjacent pair of stages, --from one --to another."
+        ),
     ] = False,
-    first: Annotated[
-        str | None,
-        typer.Option("--from", metavar="STAGE", help="The first stage of the chain."),
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="STAGE", help="The last stage of the chain.")
-    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, and sample nothing.")
     ] = False,
@@ -203,8 +198,7 @@ def command(
         sampling=options.given(context, sampling_options.OPTIONS),
     )
     with mirroring(mirror):
-        ends = (first, last) if chain else None
-        raise typer.Exit(sweep_chain.run_either(given, asked, ends))
+        raise typer.Exit((sweep_chain if chain else sweep_run).run(given, asked))
 
 
 def _outputs(params: Mapping[str, Any]) -> Outputs:
@@ -265,10 +259,13 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
 
 
 def _refused_of_chains(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
-    """What a chain cannot do, or what only a chain can: option, reason, whether it is so."""
+    """What a chain cannot do: option, reason, whether it is so."""
     chain = bool(params["chain"])
-    for option, name in (("--from", "first"), ("--to", "last")):
-        yield option, "needs --chain", params[name] is not None and not chain
+    for name in side_options.OPTIONS:
+        if name not in ("from_stage", "to_stage"):
+            option = f"--{name.replace('_', '-')}"
+            said = params[name] not in (None, [], ())
+            yield option, "is for one pair: leave out --chain", chain and said
     pair = any(params[name] is not None for name in ("before", "after", "adapter"))
     yield "--chain", "needs a profile with stages, not a pair", chain and pair
     yield (

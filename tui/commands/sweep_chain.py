@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,6 @@ from logit_amp_chat.tui.commands import (
     sweep_discovery,
     sweep_labels,
     sweep_plan,
-    sweep_run,
 )
 from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.sweep_behaviours import behaviours
@@ -47,18 +47,17 @@ if TYPE_CHECKING:
 Sweeps = Sequence[tuple[PairPlace, SweepFolder]]
 
 
-def run_either(given: Given, asked: Settings, ends: tuple[str | None, str | None] | None) -> int:
-    """The exit code of a sweep over a chain with these `ends`; None: of one pair."""
-    return sweep_run.run(given, asked) if ends is None else run(given, asked, *ends)
-
-
-def run(given: Given, asked: Settings, first: str | None, last: str | None) -> int:
+def run(given: Given, asked: Settings) -> int:
     """Sample every pair, one after the other, count and print; the exit code.
 
-    The chain is that from the stage `first` to `last` (None: its ends). Raises LogitAmpError.
+    The stages that --from and --to name are the ends of the chain. Raises LogitAmpError.
     """
     check(asked)
-    chain = _chain(given, asked, asked.out or new_folder(), first, last)
+    sides = given.loading[options.SIDES]
+    loading = {name: value for name, value in given.loading.items() if name != options.SIDES}
+    given = replace(given, loading=loading)
+    path = asked.out or new_folder()
+    chain = _chain(given, asked, path, sides["from_stage"], sides["to_stage"])
     plans = _plans(given, asked, chain)
     if asked.dry_run:
         return sweep_plan.show_chain(

@@ -287,6 +287,8 @@ def refused(capsys: Capture) -> str:
         (("--amplify-first", "3"), "α −1 is no stage"),
         (("--before", "a", "--after", "b"), "a profile with stages, not a pair"),
         (("--import", "x.json"), "a published sweep has one pair"),
+        (("--system-before", "x"), "is for one pair"),
+        (("--template-arg-after", "x=1"), "is for one pair"),
         (("--from", "rl"), "has no stage 'rl'"),
         (("--from", "dpo"), "dpo is not before dpo"),
     ],
