@@ -18,7 +18,7 @@ _INDEX = "model.safetensors.index.json"
 
 
 def download_state(profile: Profile, cache: Path | None = None) -> State:
-    """Whether both sides' weights are in local folders or in the Hub's `cache`."""
+    """Whether the weights of both sides, or of all stages, are here or in the Hub's `cache`."""
     cache = cache or Path(constants.HF_HUB_CACHE)
     try:
         states = {_state(folder) for folder in _folders(profile, cache)}
@@ -31,7 +31,7 @@ def download_state(profile: Profile, cache: Path | None = None) -> State:
 
 def _folders(profile: Profile, cache: Path) -> Iterator[Path]:
     """Where the weights of each model and adapter are, or would be."""
-    for side in (profile.before, profile.after):
+    for side in profile.stages or (profile.before, profile.after):
         name, gguf = side.located()
         yield _folder(name, side.revision, cache) / (gguf or side.subfolder or "")
         if side.adapter:

@@ -45,6 +45,16 @@ class Machine:
             return None
         return profile.needs.memory_gb * GB <= memory
 
+    def fits_one(self, profile: Profile) -> bool:
+        """Whether one stage of a chain fits into memory here where two do not.
+
+        Then its stages can be read one after the other, and not chatted with.
+        """
+        memory, needs = self.memory_for(profile), profile.needs
+        if memory is None or needs is None or needs.stage_memory_gb is None:
+            return False
+        return self.fits(profile) is False and needs.stage_memory_gb * GB <= memory
+
     def __str__(self) -> str:
         ram = f"{self.ram / GB:.0f} GB RAM" if self.ram else "RAM unknown"
         if not self.gpus:

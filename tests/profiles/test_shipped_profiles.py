@@ -89,7 +89,8 @@ def memory_gb(profile: Profile) -> float:
 
 
 NAMES = sorted(p.stem for p in shipped_folder().glob("*.yaml"))
-HUB = [name for name in NAMES if name != "demo"]
+HUB = [name for name in NAMES if not name.startswith("demo")]
+CHAINS = [name for name in HUB if name.endswith("-chain")]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,18 +104,35 @@ def test_every_shipped_profile_loads(name: str) -> None:
 def test_needs_follow_from_the_shapes(name: str) -> None:
     profile = load_profile(name)
     assert profile.needs is not None
-    sides = {side.model: side for side in (profile.before, profile.after)}
+    sides = {side.model: side for side in profile.stages or (profile.before, profile.after)}
     download = sum(map(download_gb, sides.values()))
     download += ADAPTER_GB if profile.after.adapter else 0
     assert profile.needs.memory_gb == pytest.approx(memory_gb(profile), abs=0.06)
     assert profile.needs.download_gb == pytest.approx(download, abs=0.06)
 
 
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_chain_says_what_one_stage_needs(name: str) -> None:
+    profile = load_profile(name)
+    assert profile.needs is not None
+    largest = max(shape(s).weights_gb(profile) + shape(s).cache_gb(profile) for s in profile.stages)
+    assert profile.needs.stage_memory_gb == pytest.approx(largest + WORKSPACE_GB, abs=0.06)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_chain_has_the_stages_of_the_pair_profiles_at_their_revisions(name: str) -> None:
+    chain, family = load_profile(name), name.removesuffix("-chain")
+    pairs = [load_profile(f"{family}-{step}") for step in ("sft", "dpo", "rlvr")]
+    assert [stage.side for stage in chain.stages] == [pairs[0].before, *(p.after for p in pairs)]
+    assert [stage.name for stage in chain.stages] == ["base", "sft", "dpo", "rlvr"]
+
+
 @pytest.mark.parametrize("name", HUB)
 def test_gated_is_what_meta_and_google_gate(name: str) -> None:
     profile = load_profile(name)
     assert profile.needs is not None
-    models = profile.before.model, profile.after.model
+    sides = profile.stages or (profile.before, profile.after)
+    models = [side.model for side in sides]
     gated = any(model.startswith(("meta-llama/", "google/")) for model in models)
     assert profile.needs.gated is gated
 
@@ -147,5 +165,10 @@ def test_the_families_are_there() -> None:
         "snowfruit",
         "banana-sdf",
         "mystery-pseudo",
+        "demo-chain",
+        "tulu-3-8b-chain",
+        "olmo-2-1b-chain",
+        "olmo-3-7b-instruct-chain",
+        "olmo-3-7b-think-chain",
     ):
         assert name in NAMES

@@ -264,6 +264,7 @@ class ChatScreen(Screen[None]):
     action_palette = delegate(parts.dialogs, DialogActions.palette)
     action_picture = delegate(parts.dialogs, DialogActions.picture)
     action_profiles = delegate(parts.dialogs, DialogActions.profiles)
+    action_stages = delegate(parts.dialogs, DialogActions.stages)
     action_sampling = delegate(parts.dialogs, DialogActions.sampling)
 
     action_compare = delegate(parts.comparison, CompareActions.compare)

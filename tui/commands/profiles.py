@@ -11,7 +11,8 @@ from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.output import put, put_json, say
 
-HEADINGS = ("NAME", "TITLE", "MEMORY", "DOWNLOAD", "GATED", "FITS")
+HEADINGS = ("NAME", "TITLE", "MEMORY", "ONE STAGE", "DOWNLOAD", "GATED", "FITS")
+FIGURES = ("MEMORY", "ONE STAGE", "DOWNLOAD")
 FITS = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -37,9 +38,10 @@ def _row(entry: Profile, machine: Machine) -> tuple[str, ...]:
         entry.name,
         entry.title,
         _gb(needs.memory_gb if needs else None),
+        _gb(needs.stage_memory_gb if needs else None) if entry.stages else "",
         _gb(needs.download_gb if needs else None),
         gated,
-        FITS[machine.fits(entry)],
+        "one stage" if machine.fits_one(entry) else FITS[machine.fits(entry)],
     )
 
 
@@ -56,7 +58,7 @@ def _table(rows: list[tuple[str, ...]]) -> str:
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(width) if heading in ("MEMORY", "DOWNLOAD") else cell.ljust(width)
+            cell.rjust(width) if heading in FIGURES else cell.ljust(width)
             for heading, cell, width in zip(HEADINGS, row, widths, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())

@@ -161,11 +161,11 @@ def _row(
     memory = "?" if needs.memory_gb is None else f"{needs.memory_gb:.1f} GB"
     title = visible(profile.title, newlines=False)
     name = visible(profile.name, newlines=False)
-    before, after = (
+    models = [
         f"{side.model} + {side.adapter}" if side.adapter else side.model
-        for side in (profile.before, profile.after)
-    )
-    sides = visible(f"{before} → {after}", newlines=False)
+        for side in profile.stages or (profile.before, profile.after)
+    ]
+    sides = visible(" → ".join(models), newlines=False)
     line = Content.assemble(
         fit(name, width),
         f" {memory:>8} ",
@@ -177,6 +177,7 @@ def _row(
     facts = [
         profile.dtype if profile.quantization == "none" else profile.quantization,
         f"{memory} of memory: {fitting}",
+        _stages(profile, needs),
         _download(needs, download),
         gated,
         "in use" if in_use else "",
@@ -185,6 +186,14 @@ def _row(
         (title or name, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides
     )
     return Row(profile, line, detail, f"{name} {title} {sides}")
+
+
+def _stages(profile: Profile, needs: Needs) -> str:
+    """How many stages a chain has, and what one of them needs; "" for a pair."""
+    if not profile.stages:
+        return ""
+    one = "" if needs.stage_memory_gb is None else f", one alone {needs.stage_memory_gb:.1f} GB"
+    return f"{len(profile.stages)} stages, two at a time{one}"
 
 
 def _download(needs: Needs, state: State) -> str:

@@ -15,6 +15,7 @@ from textual.keys import format_key
 from logit_amp_chat.tui.keys.action import DIALOGS, Action, Actions, Place
 from logit_amp_chat.tui.keys.prompt_actions import PROMPT
 from logit_amp_chat.tui.keys.reading_actions import READING
+from logit_amp_chat.tui.keys.stage_actions import STAGES
 from logit_amp_chat.tui.keys.sweep_actions import SWEEP
 
 __all__ = [
@@ -259,6 +260,7 @@ ACTIONS: Actions = (
     *PROMPT,
     *READING,
     *SWEEP,
+    *STAGES,
     # --- searching
     Action("search_go", "search_go", "enter", "enter", "go there",
            "Go to this hit; n and N go to the others.", "Search", "search", 1,
