@@ -24,6 +24,9 @@ STAGES_NOTE = (
     " change nothing about one seems to rise, and one to fall."
 )
 
+MANY = 1e6
+"""More times are only known to be many: from next to nothing."""
+
 
 def pair(place: PairPlace) -> str:
     """What a pair is called: base → sft."""
@@ -115,17 +118,13 @@ def points(value: float, numeric: bool = False) -> str:
 
 
 def times(change: StepChange) -> str:
-    """, 98 times (35 to 700); "" where there is no ratio."""
-    if change.ratio_low is None or change.ratio_high is None:
+    """, 98 times (35 to 700); "" where there is no ratio that tells anything."""
+    if not change.ratio_low or change.ratio_high is None:
         return ""
-    low, high = number(change.ratio_low), number(change.ratio_high)
-    if math.isinf(change.ratio_high):
-        at_least = f"at least {low} times" if change.ratio_low > 0 else ""
-        if change.ratio is None:
-            return f", {at_least}" if at_least else ""
-        return f", {number(change.ratio)} times" + (f" ({at_least})" if at_least else "")
-    ratio = "" if change.ratio is None else f"{number(change.ratio)} times "
-    return f", {ratio}({low} to {high})"
+    low = number(change.ratio_low)
+    if change.ratio is None or change.ratio_high > MANY:
+        return f", at least {low} times"
+    return f", {number(change.ratio)} times ({low} to {number(change.ratio_high)})"
 
 
 def _rate(found: StageEstimate, numeric: bool) -> str:
