@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
     from logit_amp_chat.core.api.sweep import PairSweep, open_sweep
+    from logit_amp_chat.core.api.sweep_chain import ChainSweep, open_sweep_chain, sweep_chain
     from logit_amp_chat.core.api.text_diff import TextDiff
     from logit_amp_chat.core.config.profile import Profile, load_profile
     from logit_amp_chat.core.errors import (
@@ -57,6 +58,7 @@ _HOMES = {
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
     "core.api.sweep": ("PairSweep", "open_sweep"),
+    "core.api.sweep_chain": ("ChainSweep", "open_sweep_chain", "sweep_chain"),
     "core.api.text_diff": ("TextDiff",),
     "core.config.profile": ("Profile", "load_profile"),
     "core.errors": (
@@ -76,6 +78,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Candidate",
+    "ChainSweep",
     "ContextError",
     "EngineError",
     "LogitAmpError",
@@ -102,7 +105,9 @@ __all__ = [
     "most_raised",
     "open_pair",
     "open_sweep",
+    "open_sweep_chain",
     "read_records",
+    "sweep_chain",
     "token_changes",
 ]
 

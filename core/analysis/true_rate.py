@@ -20,7 +20,6 @@ import numpy as np
 
 from logit_amp_chat.core.analysis.balance_weights import (
     Floats,
-    Grid,
     Ints,
     PromptSample,
     WeightedReplies,
@@ -30,6 +29,16 @@ from logit_amp_chat.core.analysis.proportions import (
     effective_wilson,
     no_hit_limit,
     student,
+)
+from logit_amp_chat.core.analysis.unit_deviations import (
+    NOTHING,
+    SEEN,
+    degrees_of,
+    effective_size_of,
+    error_of,
+    group_sums,
+    regressed,
+    within_strata,
 )
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.number_format import number
@@ -42,26 +51,14 @@ ENOUGH = 30
 FEW = 5
 """With fewer effective hits it is not said how many plain replies they are worth."""
 
-LEAST_DEGREES = 2
-"""Its quantile, 4.3, is next to what a single count needs: Poisson's upper limit is 1 + 4.6."""
-
 LEAST_PROMPTS = 50
 """With fewer, the spread between prompts is known too badly for an interval."""
-
-DEPENDENT = 1e-8
-"""A control, or the rest of a unit's leverage, that is a smaller part is rounding."""
-
-SEEN = 3
-"""Standard errors within which the sum of a control, or the mean weight, is what it has to be."""
 
 HARMLESS = 1e-3
 """A mean weight as near to 1 is right: log-probabilities of long replies are rounded by more."""
 
 ROUNDING = 1e-9
 """An error that is a smaller part of the rate is what is left of none."""
-
-NOTHING = 1e-100
-"""A weight that is none: squares of less are 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +96,42 @@ def estimate(
     over: Over = "replies",
     coupled: bool = False,
 ) -> Estimate:
-    """The rate under the target, the column of this number.
+    """The rate under the target, the column of this number; the arguments of `estimate_units`."""
+    return estimate_units(
+        samples, target=target, numeric=numeric, over=over, coupled=coupled
+    ).estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitEstimate:
+    """An estimate, and what of its error each independent unit is.
+
+    `total` is the rate, where there is a limit alone 0 or 1. The squares of `deviations` (U,) add
+    up to the squared error, as far as replies show it; their products with those of another
+    estimate from the same noise add up to the covariance. `own` replies of the target bound a
+    rate that none of them shows, `size` is the effective size of all replies. `is_firm`: there
+    are at least 30 effective hits and non-hits. `doubts` are the warnings that are about the
+    replies, whatever the behaviour.
+    """
+
+    estimate: Estimate
+    total: float
+    deviations: Floats
+    own: int
+    size: float
+    is_firm: bool
+    doubts: tuple[str, ...]
+
+
+def estimate_units(
+    samples: Sequence[PromptSample],
+    *,
+    target: int,
+    numeric: bool = False,
+    over: Over = "replies",
+    coupled: bool = False,
+) -> UnitEstimate:
+    """The rate under the target, the column of this number, with the deviations of its units.
 
     `numeric` values are numbers, whose mean is estimated; else they are 1 or 0. The prompts are
     fixed, and the error is that of their replies; `over` prompts they are a sample of prompts.
@@ -114,15 +146,15 @@ def estimate(
         raise ValueError("A value is neither 1 nor 0, and is not said to be a number.")
     check_over(over, len(samples))
     mean_weight = float(replies.whole_weight.sum())
-    mean_error = _error(_within(replies.whole_weight[:, None], replies)[:, 0])
-    warnings = _weight_warning(mean_weight, mean_error) + _single_warning(replies)
+    mean_error = error_of(within_strata(replies.whole_weight[:, None], replies)[:, 0])
+    doubts = _weight_warning(mean_weight, mean_error) + _single_warning(replies)
     if numeric:
         found = _mean(replies, over)
     elif not _occurs(replies.value, replies) or not _occurs(1 - replies.value, replies):
         found = _limit(samples, replies, target, over)
     else:
         found = _rate(replies, over)
-    return Estimate(
+    whole = Estimate(
         rate=found.rate,
         low=found.low,
         high=found.high,
@@ -133,7 +165,18 @@ def estimate(
         mean_weight_error=mean_error,
         plain_equivalent=found.plain_equivalent,
         unseen=found.unseen,
-        warnings=(*found.warnings, *warnings),
+        warnings=(*found.warnings, *doubts),
+    )
+    # Over prompts these are the units, whatever shares its noise.
+    units = len(samples) if over == "prompts" else int(replies.unit.max()) + 1
+    return UnitEstimate(
+        estimate=whole,
+        total=found.total,
+        deviations=np.zeros(units) if found.deviations is None else found.deviations,
+        own=_own(samples, target, over),
+        size=_whole_size(replies),
+        is_firm=found.is_firm,
+        doubts=doubts,
     )
 
 
@@ -155,6 +198,13 @@ class _Found:
     plain_equivalent: float | None = None
     unseen: float | None = None
     warnings: tuple[str, ...] = ()
+    deviations: Floats | None = None
+    is_firm: bool = False
+
+    @property
+    def total(self) -> float:
+        """The rate or mean; of a limit alone what every reply shows."""
+        return float(self.low > 0) if self.rate is None else self.rate
 
 
 def _rate(replies: WeightedReplies, over: Over) -> _Found:
@@ -167,20 +217,23 @@ def _rate(replies: WeightedReplies, over: Over) -> _Found:
     event = hit if rare else other
     sizes = [_effective(value, replies) for value in (hit, other)]
     size = sizes[0] if rare else sizes[1]
-    total, error, degrees = _total(event, replies, over, controlled=min(sizes) >= ENOUGH)
+    is_firm = min(sizes) >= ENOUGH
+    total, deviations, degrees = _total(event, replies, over, controlled=is_firm)
     terms = replies.weight * event
-    error = max(error, _one_more(terms, replies.prompt))
+    error = max(error_of(deviations), _one_more(terms, replies.prompt))
     share = min(max(total, 0.0), 1.0)
     low, high = effective_wilson(share, error, degrees)
     unseen = _unseen(replies)
     high = max(high, min(share + unseen, 1.0))
-    warnings = _few(size, "hit" if rare else "non-hit")
+    warnings = few_warning(size, "hit" if rare else "non-hit")
     if over == "prompts":
-        warnings += _few(_size(_sums(terms[:, None], replies.prompt)[:, 0]), "prompt")
+        warnings += few_warning(
+            effective_size_of(group_sums(terms[:, None], replies.prompt)[:, 0]), "prompt"
+        )
     equivalent = share * (1 - share) / error**2 if size >= FEW else None
     if not rare:
-        share, low, high = 1 - share, 1 - high, 1 - low
-    return _Found(share, low, high, error, equivalent, unseen, warnings)
+        share, low, high, deviations = 1 - share, 1 - high, 1 - low, -deviations
+    return _Found(share, low, high, error, equivalent, unseen, warnings, deviations, is_firm)
 
 
 def _one_more(terms: Floats, prompt: Ints) -> float:
@@ -191,7 +244,7 @@ def _one_more(terms: Floats, prompt: Ints) -> float:
     """
     largest = np.zeros(int(prompt.max()) + 1)
     np.maximum.at(largest, prompt, terms)
-    return _error(largest)
+    return error_of(largest)
 
 
 def _unseen(replies: WeightedReplies) -> float:
@@ -201,8 +254,12 @@ def _unseen(replies: WeightedReplies) -> float:
     replies of the target weigh on average, the sweep has seen as many replies as its effective
     size: without one among them, the limit is that of no hit.
     """
-    whole = _sums(replies.whole_weight[:, None], replies.unit)[:, 0]
-    return no_hit_limit(_size(whole))
+    return no_hit_limit(_whole_size(replies))
+
+
+def _whole_size(replies: WeightedReplies) -> float:
+    """(Σw)²/Σw² of whole replies: how many replies of the target they stand for."""
+    return effective_size_of(group_sums(replies.whole_weight[:, None], replies.unit)[:, 0])
 
 
 def _limit(
@@ -235,89 +292,42 @@ def _mean(replies: WeightedReplies, over: Over) -> _Found:
     """The mean of a number, with limits by Student's t."""
     ones = np.ones_like(replies.value)
     size = _effective(ones, replies)
-    total, error, degrees = _total(replies.value, replies, over, controlled=size >= ENOUGH)
+    is_firm = size >= ENOUGH
+    total, deviations, degrees = _total(replies.value, replies, over, controlled=is_firm)
+    error = error_of(deviations)
     reach = student(degrees) * error
-    return _Found(total, total - reach, total + reach, error, warnings=_few(size, "reply"))
+    low, high, warnings = total - reach, total + reach, few_warning(size, "reply")
+    return _Found(
+        total, low, high, error, warnings=warnings, deviations=deviations, is_firm=is_firm
+    )
 
 
 def _total(
     value: Floats, replies: WeightedReplies, over: Over, *, controlled: bool
-) -> tuple[float, float, float]:
-    """Σ w·value with its standard error and degrees of freedom.
+) -> tuple[float, Floats, float]:
+    """Σ w·value with the deviations that are its error, and its degrees of freedom.
 
     If `controlled`, regressed on what is known: E[q_k/q_mix] = 1 for every α. The degrees of
     freedom are the effective number of squared deviations, less one, and two at least: a few
     that are large make the error itself uncertain.
     """
     terms = replies.weight * value
-    deviations = _within(terms[:, None], replies)[:, 0]
+    deviations = within_strata(terms[:, None], replies)[:, 0]
     if controlled:
-        spread, totals = _within(replies.controls, replies), replies.controls.sum(axis=0)
-        slopes, deviations = _regressed(deviations, spread, totals)
+        spread, totals = within_strata(replies.controls, replies), replies.controls.sum(axis=0)
+        slopes, deviations = regressed(deviations, spread, totals)
         terms = terms - replies.controls @ slopes
     if over == "prompts":
-        rates = _sums(terms[:, None], replies.prompt)[:, 0]
+        rates = group_sums(terms[:, None], replies.prompt)[:, 0]
         deviations = (rates - rates.mean()) * math.sqrt(len(rates) / (len(rates) - 1))
-    total, error = float(terms.sum()), _error(deviations)
-    error = error if error > ROUNDING * abs(total) else 0.0
-    return total, error, max(_size(deviations**2) - 1, LEAST_DEGREES)
-
-
-def _regressed(deviations: Floats, controls: Grid, totals: Floats) -> tuple[Floats, Floats]:
-    """Coefficients of the controls (C,) that leave the least error, and what is left (U,).
-
-    `deviations` (U,) and `controls` (U, C) are those of units, `totals` (C,) the sums of the
-    controls. Each unit's rest is over one less its leverage, as without it in the fit: the
-    jackknife's error, HC3 of MacKinnon and White (1985). Rests as they are understate the error
-    where few units are hits.
-    """
-    units, sizes, axes = np.linalg.svd(controls, full_matrices=False)
-    # The controls add up to 0 with the shares of their αs: one of them depends on the others.
-    kept = sizes > DEPENDENT * sizes[0]
-    # Where a sum is not 0 within its error, replies that matter for it were not drawn.
-    kept &= np.abs(axes @ totals) <= SEEN * sizes
-    units, sizes, axes = units[:, kept], sizes[kept], axes[kept]
-    slopes: Floats = (units.T @ deviations / sizes) @ axes
-    leverage = (units**2).sum(axis=1)
-    rest: Floats = (deviations - controls @ slopes) / np.maximum(1 - leverage, DEPENDENT)
-    return slopes, rest
-
-
-def _within(terms: Grid, replies: WeightedReplies) -> Grid:
-    """What each independent unit adds to Σ terms beyond its strata's means: (U, C) of (R, C).
-
-    The sum of squares is the variance of Σ terms. A stratum of one reply has no known mean: its
-    term stays whole, which makes the variance larger on average, never smaller.
-    """
-    counts = np.bincount(replies.stratum)
-    means = _sums(terms, replies.stratum) / counts[:, None]
-    means[counts == 1] = 0
-    scale = np.sqrt(counts / np.maximum(counts - 1, 1))
-    return _sums((terms - means[replies.stratum]) * scale[replies.stratum, None], replies.unit)
-
-
-def _sums(terms: Grid, group: Ints) -> Grid:
-    """Sums over groups numbered from 0: (G, C) of (R, C)."""
-    sums = np.zeros((int(group.max()) + 1, terms.shape[1]))
-    np.add.at(sums, group, terms)
-    return sums
-
-
-def _error(deviations: Floats) -> float:
-    return math.sqrt(float(deviations @ deviations))
-
-
-def _size(weights: Floats) -> float:
-    """(Σw)²/Σw²: as many equal weights would vary as much; 0 where all are 0."""
-    most = float(np.abs(weights).max())
-    if most < NOTHING:
-        return 0.0
-    scaled = weights / most
-    return float(scaled.sum() ** 2 / (scaled @ scaled))
+    total, degrees = float(terms.sum()), degrees_of(deviations)
+    if error_of(deviations) <= ROUNDING * abs(total):
+        deviations = np.zeros_like(deviations)
+    return total, deviations, degrees
 
 
 def _effective(value: Floats, replies: WeightedReplies) -> float:
-    return _size(_sums((replies.weight * value)[:, None], replies.unit)[:, 0])
+    return effective_size_of(group_sums((replies.weight * value)[:, None], replies.unit)[:, 0])
 
 
 def _effective_hits(value: Floats, replies: WeightedReplies, numeric: bool) -> float:
@@ -339,7 +349,8 @@ def _own(samples: Sequence[PromptSample], target: int, over: Over) -> int:
     return (min(least, 1) if over == "prompts" else least) * len(samples)
 
 
-def _few(size: float, what: str) -> tuple[str, ...]:
+def few_warning(size: float, what: str) -> tuple[str, ...]:
+    """What to say of an effective size that is small."""
     if size >= ENOUGH:
         return ()
     shown = number(size)

@@ -319,7 +319,7 @@ class OpenPair:
                         warnings.warn(f"Not sampled: {event.reply}: {event.why}", stacklevel=2)
         if sweep.stopping and not folder.contents.there:
             raise KeyboardInterrupt
-        return PairSweep(folder, found, over)
+        return PairSweep(folder, found, over, stopped=sweep.stopping)
 
     def events(self, request: Request) -> Iterator[Event]:
         """Everything an engine reports of a request, as `Engine.generate` does.

@@ -79,12 +79,33 @@ class PairSweep:
     `complete` where sampling was interrupted.
     """
 
-    def __init__(self, folder: SweepFolder, behaviours: Sequence[Behaviour], over: Over) -> None:
-        """Count `behaviours`. Raises UsageError and LogitAmpError where that is not possible."""
+    def __init__(
+        self,
+        folder: SweepFolder,
+        behaviours: Sequence[Behaviour],
+        over: Over,
+        *,
+        stopped: bool = False,
+    ) -> None:
+        """Count `behaviours`. Raises UsageError and LogitAmpError where that is not possible.
+
+        `stopped`: sampling was interrupted.
+        """
         self.path = folder.path
+        self.stopped = stopped
         self._folder = folder
         self._over = over
         self._counted: CountedSweep = counted(folder, behaviours, over)
+
+    @property
+    def counted(self) -> CountedSweep:
+        """The result, the replies, and what was counted of them."""
+        return self._counted
+
+    @property
+    def folder(self) -> SweepFolder:
+        """Where the replies are."""
+        return self._folder
 
     @property
     def result(self) -> SweepResult:
@@ -123,7 +144,7 @@ class PairSweep:
     def to_pandas(self) -> pandas.DataFrame:
         """A line for each behaviour, prompt ("": all) and α. Raises UsageError without pandas."""
         rows = [row for found in self.result.behaviours for row in rate_rows(found, by_prompt=True)]
-        return _frame(rows, RATES)
+        return data_frame(rows, RATES)
 
     def replies_to_pandas(self) -> pandas.DataFrame:
         """A line for each reply, with a column for each behaviour and its weight.
@@ -137,7 +158,9 @@ class PairSweep:
             for name in names:
                 row |= {name: reply.verdicts[name].value, f"{name} weight": reply.weights[name]}
             rows.append(row)
-        return _frame(rows, [*REPLIES, *(c for name in names for c in (name, f"{name} weight"))])
+        return data_frame(
+            rows, [*REPLIES, *(c for name in names for c in (name, f"{name} weight"))]
+        )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the rates over α, and the estimates, into matplotlib's `ax` (None: a new one);
@@ -194,7 +217,7 @@ def open_sweep(
         if alpha not in folder.settings.grid:
             raise UsageError(f"α {alpha:g} was not measured.", "Sweep again with it, in the pair.")
         folder.aim(alpha)
-    return PairSweep(folder, behaviours_of(behaviours or {}), _over(over))
+    return PairSweep(folder, behaviours_of(behaviours or {}), checked_over(over))
 
 
 def behaviours_of(behaviours: Behaviours) -> list[Behaviour]:
@@ -293,16 +316,18 @@ def _prompts(
 
 def over_of(options: SweepOptions) -> Over:
     """What intervals are over. Raises UsageError."""
-    return _over(options.get("over") or "replies")
+    return checked_over(options.get("over") or "replies")
 
 
-def _over(over: Any) -> Over:
+def checked_over(over: Any) -> Over:
+    """What intervals are over. Raises UsageError."""
     if over not in (known := get_args(Over)):
         raise UsageError(f"over: expected one of {', '.join(known)}, found {over!r}.")
     return over  # type: ignore[no-any-return]
 
 
-def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pandas.DataFrame:
+def data_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pandas.DataFrame:
+    """Rows as a table. Raises UsageError without pandas."""
     try:
         import pandas
     except ImportError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib.resources
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -318,12 +318,17 @@ def path_exists(check: Callable[[], bool]) -> bool:
 
 
 def recorded_profile(session: Session) -> Profile | None:
-    """The profile a session was recorded with; None if this version cannot read it.
+    """The profile a session was recorded with; None if this version cannot read it."""
+    return profile_of_record(session.profile)
 
-    A transcript must not decide what code is run: `trust_remote_code` is turned off.
+
+def profile_of_record(record: Mapping[str, Any]) -> Profile | None:
+    """The profile that was saved as JSON; None if this version cannot read it.
+
+    A file must not decide what code is run: `trust_remote_code` is turned off.
     """
     try:
-        profile = Profile.model_validate_json(json.dumps(session.profile))
+        profile = Profile.model_validate_json(json.dumps(record))
     except (ValidationError, RecursionError):
         return None
     return profile.model_copy(update={"trust_remote_code": False})

@@ -118,7 +118,8 @@ def test_ten_thousand_replies_open(browser: Browser, tmp_path: Path) -> None:
         for copy in range(28)
         for one in found.replies
     ]
-    path, seconds = opened(browser, tmp_path, CountedSweep(found.result, tuple(replies)))
+    swept = CountedSweep(found.result, tuple(replies), found.counts)
+    path, seconds = opened(browser, tmp_path, swept)
     assert len(replies) == 10_080
     assert path.stat().st_size < 10_000_000
     assert seconds < SECONDS

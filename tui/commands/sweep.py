@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -130,6 +130,12 @@ def command(
         Path | None,
         typer.Option(metavar="FILE.png|svg|pdf", help="Also draw the rates, with matplotlib."),
     ] = None,
+    chain: Annotated[
+        bool,
+        typer.Option(
+            "--chain", help="Sweep every adjacent pair of stages, --from one --to another."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, and sample nothing.")
     ] = False,
@@ -151,11 +157,10 @@ def command(
     all replies together. An interrupt finishes the replies that have begun; run it again with
     the same --out to go on.
     """
-    wanted = alpha or []
-    auto = "auto" in wanted
+    auto = "auto" in (alpha or [])
     _refuse_contradictions(context.params)
     from logit_amp_chat.core.experiments.sweep.asked import AskedSweep
-    from logit_amp_chat.tui.commands import sweep_run
+    from logit_amp_chat.tui.commands import sweep_chain, sweep_run
     from logit_amp_chat.tui.commands.mirroring import mirroring
     from logit_amp_chat.tui.commands.sweep_behaviours import Asked
 
@@ -172,7 +177,7 @@ def command(
         discover=discover,
         imported=imported,
         sweep=AskedSweep(
-            alphas=[] if auto else options.alphas(wanted),
+            alphas=[] if auto else options.alphas(alpha or []),
             samples=samples,
             plain=plain,
             coupled=coupled,
@@ -193,7 +198,7 @@ def command(
         sampling=options.given(context, sampling_options.OPTIONS),
     )
     with mirroring(mirror):
-        raise typer.Exit(sweep_run.run(given, asked))
+        raise typer.Exit((sweep_chain if chain else sweep_run).run(given, asked))
 
 
 def _outputs(params: Mapping[str, Any]) -> Outputs:
@@ -238,11 +243,38 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
         ),
         ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
         (
+            "--chain",
+            "samples models: a published sweep has one pair",
+            bool(params["chain"]) and imported,
+        ),
+        (
             "--import",
             "takes patterns alone: no prompts, --out, --label, programs or judges",
             imported and (other or params["label"]),
         ),
     )
-    for option, why, is_so in refused:
+    for option, why, is_so in (*refused, *_refused_of_chains(params)):
         if is_so:
             raise typer.BadParameter(why, param_hint=option)
+
+
+def _refused_of_chains(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """What a chain cannot do: option, reason, whether it is so."""
+    chain = bool(params["chain"])
+    for name in side_options.OPTIONS:
+        if name not in ("from_stage", "to_stage"):
+            option = f"--{name.replace('_', '-')}"
+            said = params[name] not in (None, [], ())
+            yield option, "is for one pair: leave out --chain", chain and said
+    pair = any(params[name] is not None for name in ("before", "after", "adapter"))
+    yield "--chain", "needs a profile with stages, not a pair", chain and pair
+    yield (
+        "--target",
+        "cannot be combined with --chain, which estimates every stage",
+        chain and params["target"] != 0,
+    )
+    yield (
+        "--amplify-first",
+        "cannot be combined with --chain: replies go on as after, so that α −1 is no stage",
+        chain and params["amplify_first"] is not None,
+    )

@@ -42,6 +42,13 @@ class Asked:
         """Whether the pair has to judge."""
         return bool(self.questions)
 
+    @property
+    def names(self) -> list[str]:
+        """What they are called, unless `check` finds that they cannot be."""
+        return [
+            option.partition("=")[0] for option in (*self.patterns, *self.programs, *self.questions)
+        ]
+
     def check(self) -> None:
         """Raise UsageError for what cannot be counted, before anything is loaded."""
         names = [Pattern.parse(option).name for option in self.patterns]
@@ -54,10 +61,11 @@ class Asked:
 
 @contextlib.contextmanager
 def behaviours(
-    asked: Asked, folder: Path, engine: Engine | None, time: str
+    asked: Asked, folder: Path, engine: Engine | None, time: str, by: str = ""
 ) -> Iterator[list[Behaviour]]:
     """The behaviours, while they are counted; what programs and judges say is kept in `folder`.
 
+    `by` names the stage of a chain that `engine` judges with.
     Raises UsageError for a folder that cannot be written.
     """
     with contextlib.ExitStack() as stack:
@@ -69,7 +77,7 @@ def behaviours(
             if asked.questions:
                 if engine is None:
                     raise UsageError("A judge needs the models.", "Open the pair.")
-                slow += [_judge(option, engine, time) for option in asked.questions]
+                slow += [_judge(option, engine, time, by) for option in asked.questions]
             found += [Cached(one, file) for one in slow]
         for one in found:
             stack.callback(one.close)
@@ -98,9 +106,9 @@ class _Watched:
         line.clear()
 
 
-def _judge(option: str, engine: Engine, time: str) -> Behaviour:
+def _judge(option: str, engine: Engine, time: str, by: str) -> Behaviour:
     """A judge, once it was said what it is asked."""
-    judge = Judge.parse(option, engine, time)
+    judge = Judge.parse(option, engine, time, by)
     asked = WORDING.format(conversation="…", reply="…", question=judge.question)
-    say(f"{judge.name}: after is asked, about every reply:\n{asked}")
+    say(f"{judge.name}: {by or 'after'} is asked, about every reply:\n{asked}")
     return _Watched(judge)

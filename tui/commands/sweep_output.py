@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from logit_amp_chat.core.experiments.sweep import result_json, wording
 from logit_amp_chat.core.experiments.sweep.result import (
@@ -15,6 +15,7 @@ from logit_amp_chat.core.experiments.sweep.result import (
     Rate,
     SweepResult,
 )
+from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.experiments.sweep.table import COLUMNS, rows
 from logit_amp_chat.core.lanes import lane_colour
 from logit_amp_chat.core.number_format import bar
@@ -34,10 +35,15 @@ def as_json(result: SweepResult) -> str:
 
 def as_csv(result: SweepResult, *, by_prompt: bool) -> str:
     """The result as rows of `replies`, `rate` and `estimate`; what there is none of is empty."""
+    return csv_text(COLUMNS, rows(result, by_prompt=by_prompt))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows with a line of heads."""
     text = io.StringIO()
-    written = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    written = csv.DictWriter(text, columns, lineterminator="\n")
     written.writeheader()
-    written.writerows(rows(result, by_prompt=by_prompt))
+    written.writerows(rows)
     return text.getvalue()
 
 
@@ -48,7 +54,7 @@ def as_text(result: SweepResult, styles: Styles, *, by_prompt: bool) -> str:
 
 def _lines(result: SweepResult, styles: Styles, by_prompt: bool) -> Iterator[str]:
     for line in wording.scope(result):
-        yield from _wrapped(line)
+        yield from wrapped(line)
     yield ""
     if not result.alphas:
         yield "There are no replies yet."
@@ -64,55 +70,65 @@ def _lines(result: SweepResult, styles: Styles, by_prompt: bool) -> Iterator[str
     if not result.behaviours:
         yield "No behaviour was counted; --out DIR with --behaviour NAME=REGEX counts in it."
     else:
-        yield from _wrapped(wording.discovery(result.settings.target))
+        yield from wrapped(wording.discovery(result.settings.target))
 
 
 def _replies(result: SweepResult, styles: Styles) -> Iterator[str]:
     """A line an α of what its replies are like."""
-    yield styles.quiet(_cells(wording.REPLIES_HEAD, REPLIES_WIDTHS))
+    yield styles.quiet(cells(wording.REPLIES_HEAD, REPLIES_WIDTHS))
     for one in result.alphas:
-        yield _coloured(_cells(wording.replies_text(one), REPLIES_WIDTHS), one.alpha, styles)
+        yield _coloured(cells(wording.replies_text(one), REPLIES_WIDTHS), one.alpha, styles)
     yield styles.quiet(wording.REPLIES_NOTE)
 
 
 def _behaviour(found: BehaviourResult, result: SweepResult, styles: Styles) -> Iterator[str]:
-    name, definition = visible(found.name, newlines=False), wording.definition(found)
-    if len(name) + 2 + len(definition) <= WIDTH:
-        yield f"{styles.bold(name)}  {styles.quiet(definition)}"
-    else:
-        yield styles.bold(name)
-        yield from map(styles.quiet, _wrapped(definition))
+    yield from heading(found.name, wording.definition(found), styles)
     yield from _rates(found.rates, found.numeric, styles)
     said = [*wording.judgement(found), *wording.estimate_sentences(found, result)]
-    yield from _wrapped(" ".join(said))
+    yield from wrapped(" ".join(said))
     if prompts := wording.by_prompt(found):
-        yield from _wrapped(prompts)
+        yield from wrapped(prompts)
+
+
+def heading(name: str, definition: str, styles: Styles) -> Iterator[str]:
+    """The name of a behaviour, and what is counted: on one line where it fits."""
+    name = visible(name, newlines=False)
+    if len(name) + 2 + len(definition) <= WIDTH:
+        yield f"{styles.bold(name)}  {styles.quiet(definition)}"
+        return
+    yield styles.bold(name)
+    yield from map(styles.quiet, wrapped(definition))
+
+
+def prompt_heading(name: str, prompt: SweepPrompt, styles: Styles) -> str:
+    """The name of a behaviour, and which prompt its numbers are of."""
+    text = visible(" ".join(prompt.messages[-1][1].split()), newlines=False)
+    head = f"{visible(name, newlines=False)} · {prompt.id} "
+    return styles.bold(textwrap.shorten(head + text, WIDTH, placeholder=" …"))
 
 
 def _prompt(
     found: BehaviourResult, part: PromptResult, result: SweepResult, styles: Styles
 ) -> Iterator[str]:
     """The rates of one prompt."""
-    text = visible(" ".join(part.prompt.messages[-1][1].split()), newlines=False)
-    head = f"{visible(found.name, newlines=False)} · {part.prompt.id} "
-    yield styles.bold(textwrap.shorten(head + text, WIDTH, placeholder=" …"))
+    yield prompt_heading(found.name, part.prompt, styles)
     yield from _rates(part.rates, found.numeric, styles)
-    yield from _wrapped(" ".join(wording.estimate_sentences(found, result, part)))
+    yield from wrapped(" ".join(wording.estimate_sentences(found, result, part)))
 
 
 def _rates(rates: Sequence[Rate], numeric: bool, styles: Styles) -> Iterator[str]:
-    yield styles.quiet(_cells(wording.rates_head(numeric), RATES_WIDTHS).rstrip())
+    yield styles.quiet(cells(wording.rates_head(numeric), RATES_WIDTHS).rstrip())
     for one in rates:
-        line = _coloured(_cells(wording.rate_text(one, numeric), RATES_WIDTHS), one.alpha, styles)
+        line = _coloured(cells(wording.rate_text(one, numeric), RATES_WIDTHS), one.alpha, styles)
         drawn = "" if numeric or one.rate is None else bar(one.rate, BAR).rstrip()
         yield f"{line}  {styles.lane(drawn, lane_colour(one.alpha))}".rstrip()
 
 
-def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
+def cells(texts: Sequence[str], widths: Sequence[int]) -> str:
     """The cells of a line, to the right of their columns; a width below 0 is to the left."""
     shown = (
         f"{cell:>{width}}" if width > 0 else f"{cell:<{-width}}"
-        for cell, width in zip(cells, widths, strict=True)
+        for cell, width in zip(texts, widths, strict=True)
     )
     return "  ".join(shown)
 
@@ -123,5 +139,6 @@ def _coloured(line: str, alpha: float, styles: Styles) -> str:
     return styles.lane(line[:first], lane_colour(alpha)) + line[first:]
 
 
-def _wrapped(text: str) -> Iterator[str]:
+def wrapped(text: str) -> Iterator[str]:
+    """The lines of a sentence."""
     yield from textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)

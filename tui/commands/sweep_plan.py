@@ -19,6 +19,8 @@ from logit_amp_chat.tui.commands.output import put_safe
 if TYPE_CHECKING:
     from logit_amp_chat.core.config.profile import Profile
 
+    PairPlan = tuple[str, Profile, SweepFolder | None, SweepSettings, Sequence[SweepPrompt]]
+
 
 def show(
     profile: Profile,
@@ -27,10 +29,28 @@ def show(
     prompts: Sequence[SweepPrompt],
 ) -> int:
     """Print what the sweep would take; the exit code."""
+    put_safe(_text(profile, there, settings, prompts))
+    return 0
+
+
+def show_chain(pairs: Sequence[PairPlan]) -> int:
+    """The same of every pair of a chain; they are loaded one after the other."""
+    for name, profile, there, settings, prompts in pairs:
+        put_safe(f"{name}\n{_text(profile, there, settings, prompts)}\n")
+    total = count(len(pairs), "pair")
+    put_safe(f"{total}: each is loaded once, and let go before the next one.\n")
+    return 0
+
+
+def _text(
+    profile: Profile,
+    there: SweepFolder | None,
+    settings: SweepSettings,
+    prompts: Sequence[SweepPrompt],
+) -> str:
     need = dry_run(settings, prompts, there)
     rows = [*_work(need, settings, prompts), *_memory(profile, settings)]
-    put_safe("".join(f"{name:<9} {visible(text, newlines=False)}\n" for name, text in rows))
-    return 0
+    return "".join(f"{name:<9} {visible(text, newlines=False)}\n" for name, text in rows)
 
 
 def _work(

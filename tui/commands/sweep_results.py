@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import typer
 
@@ -76,8 +76,7 @@ def finish(
 
 def _print(result: SweepResult, outputs: Outputs) -> None:
     if outputs.form == "--json":
-        for text in sweep_output.as_json(result).split("\n"):
-            put_json(text)
+        put_lines(sweep_output.as_json(result))
     elif outputs.form == "--csv":
         put(sweep_output.as_csv(result, by_prompt=outputs.by_prompt))
         for line in (*wording.scope(result), wording.discovery(result.settings.target)):
@@ -89,24 +88,36 @@ def _print(result: SweepResult, outputs: Outputs) -> None:
         put_safe(sweep_output.as_text(result, styles, by_prompt=outputs.by_prompt))
 
 
+def put_lines(text: str) -> None:
+    """JSON of several lines on stdout."""
+    for line in text.split("\n"):
+        put_json(line)
+
+
 def _page(found: CountedSweep, folder: SweepFolder, path: Path, replies: int | None) -> None:
     page = to_html(found, folder.contents.session, replies=replies)
-    _write(path, page.encode(errors="replace"), "--html")
+    write(path, page.encode(errors="replace"), "--html")
 
 
 def _figure(result: SweepResult, path: Path) -> None:
     if not result.behaviours or not result.alphas:
         say("note: Without a behaviour or replies there is nothing to draw.")
         return
+    save_figure(path, lambda ax: draw(result, ax))
+
+
+def save_figure(path: Path, draw_into: Callable[[Any], None]) -> None:
+    """Save what is drawn into matplotlib's axes as the file of --plot. Raises LogitAmpError."""
     from matplotlib.figure import Figure
 
     figure, data = Figure(figsize=(6.4, 4.4), layout="constrained"), io.BytesIO()
-    draw(result, figure.subplots())
+    draw_into(figure.subplots())
     figure.savefig(data, format=path.suffix[1:].lower(), dpi=200)
-    _write(path, data.getvalue(), "--plot")
+    write(path, data.getvalue(), "--plot")
 
 
-def _write(path: Path, data: bytes, option: str) -> None:
+def write(path: Path, data: bytes, option: str) -> None:
+    """Write a file that was asked for, and say so. Raises LogitAmpError."""
     try:
         write_atomically(path, data)
     except LogitAmpError as error:

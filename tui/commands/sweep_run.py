@@ -14,10 +14,11 @@ from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.library import new_folder
-from logit_amp_chat.core.experiments.sweep.prompts import Prompts, prompts_of, typed
+from logit_amp_chat.core.experiments.sweep.prompts import prompts_of, typed
 from logit_amp_chat.core.experiments.sweep.published import read_published
 from logit_amp_chat.core.experiments.sweep.published_folder import as_folder
-from logit_amp_chat.core.experiments.sweep.settings import FREE
+from logit_amp_chat.core.experiments.sweep.settings import FREE, SweepSettings, checked
+from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.tui.commands import (
@@ -73,46 +74,101 @@ class Settings:
     dry_run: bool
 
 
-def run(given: Given, asked: Settings) -> int:
-    """Sample, count and print; the exit code. Raises LogitAmpError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The sweep of one pair: what its folder has, and what is wanted.
+
+    `is_there`: nothing is to be sampled. The αs `always` are sampled whatever a pilot finds.
+    """
+
+    path: Path
+    profile: Profile
+    there: SweepFolder | None
+    prompts: Sequence[SweepPrompt]
+    settings: SweepSettings
+    is_there: bool
+    always: tuple[float, ...] = ()
+
+
+def check(asked: Settings) -> None:
+    """Raise UsageError, or a usage error, for what cannot be, before anything is loaded."""
     asked.behaviours.check()
     asked.outputs.check(asked.prompts)
     if asked.label:
         sweep_labels.check_terminal()
+
+
+def run(given: Given, asked: Settings) -> int:
+    """Sample, count and print; the exit code. Raises LogitAmpError."""
+    check(asked)
     if asked.imported is not None:
         return _finish(_imported(asked.imported), None, asked, stopped=False)
     path = asked.out or new_folder()
     there = SweepFolder.read(path) if asked.count_only else SweepFolder.there(path)
     profile = _profile(given, there)
-    prompts = _prompts(given, asked, profile, there)
-    check_over(asked.over, len(prompts.prompts))
-    settings = settings_of(asked.sweep, _sampling(given, profile, there), there)
+    prompts = prompts_for(given, asked, profile, there)
+    plan = planned(given, asked, profile, path, there, prompts)
     if asked.dry_run:
-        return sweep_plan.show(profile, there, settings, prompts.prompts)
-    whole = there is not None and has_all(there, settings, prompts.prompts)
-    if asked.count_only and there:
-        there.check_prompts(prompts.prompts)
-    # Opening a pair that was named tells whether it is the folder's.
-    is_there = asked.count_only or (whole and _is_of(there, profile, given))
+        return sweep_plan.show(profile, there, plan.settings, prompts)
     with contextlib.ExitStack() as stack:
         pair = None
-        if not is_there or asked.auto or asked.behaviours.need_engine:
+        if not plan.is_there or asked.auto or asked.behaviours.need_engine:
             pair = stack.enter_context(engine.open_pair(profile))
-        if pair and asked.auto:
-            found = sweep_pilot.alphas(
-                pair, path, settings, prompts.prompts, asked.behaviours, asked.rows
-            )
-            if found is None:
-                return CANCELLED
-            settings = replace(settings, alphas=found)
-        if there and is_there and not asked.auto:
-            there.aim(settings.target)
-            say_damaged(there)
-            return _finish(there, pair, asked, stopped=False)
-        assert pair is not None, "what is not there is sampled"
-        folder = SweepFolder.begin(path, pair.session, settings, prompts.prompts)
-        stack.callback(folder.close)
-        return _finish(folder, pair, asked, stopped=sample(pair, folder, asked.rows))
+        folder, stopped = sampled(plan, pair, asked)
+        return CANCELLED if folder is None else _finish(folder, pair, asked, stopped=stopped)
+
+
+def planned(
+    given: Given,
+    asked: Settings,
+    profile: Profile,
+    path: Path,
+    there: SweepFolder | None,
+    prompts: Sequence[SweepPrompt],
+    always: tuple[float, ...] = (),
+) -> Plan:
+    """What a folder has, and lacks. Raises UsageError for what cannot be sampled or counted."""
+    check_over(asked.over, len(prompts))
+    sweep = asked.sweep
+    if sweep.alphas:
+        sweep = replace(sweep, alphas=(*sweep.alphas, *always))
+    settings = settings_of(sweep, _sampling(given, profile, there), there)
+    whole = there is not None and has_all(there, settings, prompts)
+    if asked.count_only and there:
+        there.check_prompts(prompts)
+    return Plan(
+        path=path,
+        profile=profile,
+        there=there,
+        prompts=prompts,
+        settings=settings,
+        # Opening a pair that was named tells whether it is the folder's.
+        is_there=asked.count_only or (whole and _is_of(there, profile, given)),
+        always=always,
+    )
+
+
+def sampled(plan: Plan, pair: OpenPair | None, asked: Settings) -> tuple[SweepFolder | None, bool]:
+    """The folder with all that could be sampled, and whether that was stopped.
+
+    None where the pilot was. Raises LogitAmpError.
+    """
+    there, settings = plan.there, plan.settings
+    if there and plan.is_there and not asked.auto:
+        there.aim(settings.target)
+        say_damaged(there)
+        return there, False
+    assert pair is not None, "what is not there is sampled"
+    if asked.auto:
+        found = sweep_pilot.alphas(
+            pair, plan.path, settings, plan.prompts, asked.behaviours, asked.rows
+        )
+        if found is None:
+            return None, True
+        settings = checked(replace(settings, alphas=(*found, *plan.always)))
+    begun = SweepFolder.begin(plan.path, pair.session, settings, plan.prompts)
+    with contextlib.closing(begun) as folder:
+        return folder, sample(pair, folder, asked.rows)
 
 
 def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stopped: bool) -> int:
@@ -150,11 +206,13 @@ def _shown(path: Path) -> str:
     return visible(short_path(path), newlines=False)
 
 
-def _prompts(given: Given, asked: Settings, profile: Profile, there: SweepFolder | None) -> Prompts:
+def prompts_for(
+    given: Given, asked: Settings, profile: Profile, there: SweepFolder | None
+) -> Sequence[SweepPrompt]:
     """The prompts that were given, else those of the folder. Raises LogitAmpError."""
     if there and not asked.prompts and not asked.prompt:
         _refuse_other_form(given, asked, there)
-        return Prompts(there.prompts)
+        return there.prompts
     if not asked.prompts and not asked.prompt:
         where = f", and no sweep in {_shown(asked.out)}" if asked.out else ""
         raise UsageError(f"There is no prompt{where}.", "Give --prompts FILE, or --prompt TEXT.")
@@ -167,7 +225,7 @@ def _prompts(given: Given, asked: Settings, profile: Profile, there: SweepFolder
     )
     for where in found.repeated:
         say(f"note: the same prompt again, left out: {visible(where, newlines=False)}")
-    return found
+    return found.prompts
 
 
 def _refuse_other_form(given: Given, asked: Settings, there: SweepFolder) -> None:

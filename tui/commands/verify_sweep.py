@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.errors import TranscriptError
-from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.errors import TranscriptError, UsageError
+from logit_amp_chat.core.experiments.findings import shown
+from logit_amp_chat.core.experiments.sweep.chain.folder import ChainFolder
+from logit_amp_chat.core.experiments.sweep.chain.wording import pair
+from logit_amp_chat.core.experiments.sweep.folder import CHAIN, SweepFolder
 from logit_amp_chat.core.experiments.sweep.verification import Verified, chosen, verified
 from logit_amp_chat.core.number_format import count, number
 from logit_amp_chat.core.protocol import Forget
@@ -27,6 +30,27 @@ Opener = Callable[[Profile, "Callable[[Loading], None]"], ReplayEngine]
 
 
 def run(path: Path, ids: Sequence[str], profile: Profile | None, open_engine: Opener) -> int:
+    """Verify a sweep, or those of every pair of a chain, as `run_one` does; the exit code."""
+    if not (path / CHAIN).exists():
+        return run_one(path, ids, profile, open_engine)
+    if ids or profile:
+        raise UsageError(
+            f"{shown(path)} has a sweep over a chain: --reply and --profile are for one of its"
+            " pairs.",
+            "Name the folder of the pair, or leave them out.",
+        )
+    chain = ChainFolder.there(path)
+    assert chain is not None, "its file is there"
+    codes = []
+    for place, _ in chain.sweeps():
+        put(f"{pair(place)}\n")
+        codes.append(run_one(place.path, (), None, open_engine))
+    if not codes:
+        raise TranscriptError(f"{path} has no replies: there is nothing to verify.")
+    return max(codes)
+
+
+def run_one(path: Path, ids: Sequence[str], profile: Profile | None, open_engine: Opener) -> int:
     """Verify the replies `ids` of the sweep at `path`, else some; returns the exit code.
 
     Raises LogitAmpError.

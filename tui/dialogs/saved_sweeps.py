@@ -8,6 +8,7 @@ from typing import Literal
 from textual.content import Content
 
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
+from logit_amp_chat.core.experiments.sweep.library import begun
 from logit_amp_chat.core.number_format import sampling_line, signed
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.tui.dialogs.picker import Picker, Row
@@ -34,7 +35,9 @@ class SavedSweepsScreen(Picker[SweepFolder | str]):
 def _row(folder: SweepFolder) -> Row[SweepFolder | str]:
     settings, there = folder.settings, len(folder.contents.there)
     wanted = settings.replies_to(1)
-    when = visible(folder.path.name[:16].replace("T", " "), newlines=False)
+    when = visible(begun(folder), newlines=False)
+    if stages := folder.stages:
+        when += f"  {visible(' → '.join(stages), newlines=False)}"
     far = (
         f"{there:,} replies" if there >= wanted else f"{there:,} of {wanted:,} replies, unfinished"
     )

@@ -40,10 +40,11 @@ class CountedReply:
 
 @dataclass(frozen=True, slots=True)
 class CountedSweep:
-    """What was found, and every reply in the order in which it ended."""
+    """What was found, every reply in the order in which it ended, and what was counted of them."""
 
     result: SweepResult
     replies: tuple[CountedReply, ...]
+    counts: Counts
 
 
 def counted(
@@ -69,8 +70,9 @@ def counted(
             behaviour.close()
     result = marks.added_to(result_of(folder, counts, behaviours, over))
     if result.no_estimate or not found:
-        return CountedSweep(result, tuple(found))
-    return CountedSweep(result, tuple(_weighted(found, counts, names, result.settings.target)))
+        return CountedSweep(result, tuple(found), counts)
+    weighted = _weighted(found, counts, names, result.settings.target)
+    return CountedSweep(result, tuple(weighted), counts)
 
 
 class _Marks:

@@ -20,41 +20,51 @@ def draw(result: SweepResult, ax: Any) -> None:
     target = result.settings.target
     for found in result.behaviours:
         _behaviour(found, target, ax)
-    kinds = {found.numeric for found in result.behaviours}
     ax.set_xlabel("α")
-    ax.set_ylabel(" or ".join("mean" if numeric else "share of replies" for numeric in kinds))
-    if kinds == {False}:
-        ax.set_ylim(bottom=0)
-        ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+    label_rates({found.numeric for found in result.behaviours}, len(result.behaviours), ax)
     estimated = f"; ◇ estimate for {wording.model(target)}" if not result.no_estimate else ""
     ax.set_title(
         f"lines: seen at α, 95% intervals{estimated}\n{wording.sampling(result)}",
         fontsize="medium",
     )
-    if len(result.behaviours) > LEGEND_OUTSIDE:
+
+
+def label_rates(kinds: set[bool], behaviours: int, ax: Any) -> None:
+    """Say what the vertical axis has, of numbers (True) or rates, and which line is which."""
+    ax.set_ylabel(" or ".join("mean" if numeric else "share of replies" for numeric in kinds))
+    if kinds == {False}:
+        ax.set_ylim(bottom=0)
+        ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+    if behaviours > LEGEND_OUTSIDE:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    elif result.behaviours:
+    elif behaviours:
         ax.legend()
+
+
+def name_of(behaviour: str) -> str:
+    """The name of a behaviour in a legend, where a dollar would begin a formula."""
+    return visible(behaviour, newlines=False).replace("$", r"\$")
 
 
 def _behaviour(found: BehaviourResult, target: float, ax: Any) -> None:
     seen = [rate for rate in found.rates if rate.rate is not None]
     rates = [rate.rate for rate in seen]
-    reach = _reach(rates, [rate.low for rate in seen], [rate.high for rate in seen])
-    name = visible(found.name, newlines=False).replace("$", r"\$")
+    limits = reach(rates, [rate.low for rate in seen], [rate.high for rate in seen])
     drawn = ax.errorbar(
-        [rate.alpha for rate in seen], rates, yerr=reach, marker="o", capsize=3, label=name
-    )
+        [rate.alpha for rate in seen], rates, yerr=limits, marker="o", capsize=3,
+        label=name_of(found.name),
+    )  # fmt: skip
     estimate = found.estimate
     if estimate is not None and estimate.rate is not None:
-        reach = _reach([estimate.rate], [estimate.low], [estimate.high])
+        limits = reach([estimate.rate], [estimate.low], [estimate.high])
         ax.errorbar(
-            [target], [estimate.rate], yerr=reach, marker="D", markersize=8, markerfacecolor="none",
-            color=drawn.lines[0].get_color(), capsize=6, linestyle="none", zorder=3,
+            [target], [estimate.rate], yerr=limits, marker="D", markersize=8,
+            markerfacecolor="none", color=drawn.lines[0].get_color(), capsize=6,
+            linestyle="none", zorder=3,
         )  # fmt: skip
 
 
-def _reach(middle: list[Any], lows: list[Any], highs: list[Any]) -> list[list[float]]:
+def reach(middle: list[Any], lows: list[Any], highs: list[Any]) -> list[list[float]]:
     """How far limits are below and above; 0 where there is none."""
     down = [m - low if math.isfinite(low) else 0.0 for m, low in zip(middle, lows, strict=True)]
     up = [high - m if math.isfinite(high) else 0.0 for m, high in zip(middle, highs, strict=True)]

@@ -32,6 +32,9 @@ from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.jsonl import from_line, to_line
 
 FILE = "sweep.jsonl"
+CHAIN = "chain.json"
+"""The folder of a chain has this file, and a folder for the sweep of each pair."""
+
 KIND = FileKind(None, "a sweep", "replies", "Choose another folder with --out", "sweep")
 ELSEWHERE = f"{KIND.remedy}."
 
@@ -93,6 +96,7 @@ class SweepFolder:
         Raises UsageError where the folder has another sweep, with what differs, and
         TranscriptError where it cannot be written.
         """
+        _refuse_chain(path)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -119,6 +123,7 @@ class SweepFolder:
     @classmethod
     def read(cls, path: Path) -> SweepFolder:
         """A sweep as it is, to be counted. Raises UsageError where there is none."""
+        _refuse_chain(path)
         try:
             lines = list(_without_replies(read_records(path / FILE, KIND)))
         except OSError as error:
@@ -136,6 +141,7 @@ class SweepFolder:
     @classmethod
     def there(cls, path: Path) -> SweepFolder | None:
         """The sweep of a folder that one goes on with; None where none has begun. As `read`."""
+        _refuse_chain(path)
         file = path / FILE
         # Without a whole header, as after a full disk, it begins anew.
         if not file.exists() or not any(read_records(file, KIND)):
@@ -168,6 +174,12 @@ class SweepFolder:
         """The variables of the chat template; None where they were not recorded."""
         found = self.contents.session.profile.get("template")
         return found if isinstance(found, dict) else None
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of before and after where they are stages of a chain."""
+        found = self.contents.session.profile.get("pair")
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
     def aim(self, target: float) -> None:
         """Let the estimate be about the model at α = `target`, which is in the grid."""
@@ -270,6 +282,15 @@ class SweepFolder:
         self.contents.settings = checked(plan)
         if _plan(was) != _plan(plan):
             self._append("plan", _plan(plan))
+
+
+def _refuse_chain(path: Path) -> None:
+    """Raise UsageError for the folder of a chain."""
+    if (path / CHAIN).exists():
+        raise UsageError(
+            f"{shown(path)} has a sweep over a chain of stages.",
+            "Add --chain, name the folder of one of its pairs, or choose another folder.",
+        )
 
 
 def _plan(settings: SweepSettings) -> dict[str, Any]:

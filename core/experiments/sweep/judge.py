@@ -45,18 +45,24 @@ class Judge:
     kind: Kind = "judge"
     numeric = False
 
-    def __init__(self, name: str, question: str, engine: Engine, time: str | None = None) -> None:
-        """`time` is what a template may write (None: that of the engine's session)."""
+    def __init__(
+        self, name: str, question: str, engine: Engine, time: str | None = None, by: str = ""
+    ) -> None:
+        """`time` is what a template may write (None: that of the engine's session).
+
+        `by` names the stage of a chain that judges, which need not be of the replies' own pair.
+        """
         self.name = name
         self.question = question.strip()
         self._engine = engine
+        self._by = by
         self._time = time or engine.opened.session.time
 
     @classmethod
-    def parse(cls, option: str, engine: Engine, time: str | None = None) -> Judge:
+    def parse(cls, option: str, engine: Engine, time: str | None = None, by: str = "") -> Judge:
         """The behaviour of an option NAME=QUESTION. Raises UsageError."""
         name, question = named(option, FLAG, "QUESTION")
-        return cls(name, question, engine, time)
+        return cls(name, question, engine, time, by)
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -66,6 +72,7 @@ class Judge:
             "question": self.question,
             "wording": WORDING,
             "answers": [YES, NO],
+            **({"by": self._by} if self._by else {}),
         }
 
     def verdicts(self, replies: Replies) -> Iterator[Verdict]:

@@ -21,7 +21,7 @@ def fragment(result: SweepResult) -> str:
     about = " · ".join(wording.scope(result))
     parts = [f'<div style="{QUIET}">{html_text(about)}</div>']
     if not result.behaviours:
-        parts.append(_table(wording.REPLIES_HEAD, map(wording.replies_text, result.alphas)))
+        parts.append(table(wording.REPLIES_HEAD, map(wording.replies_text, result.alphas)))
     for found in result.behaviours:
         definition = html_text(wording.definition(found))
         said = html_text(
@@ -32,14 +32,15 @@ def fragment(result: SweepResult) -> str:
             f"</span><br>{said}</p>"
         )
         rows = (wording.rate_text(rate, found.numeric) for rate in found.rates)
-        parts.append(_table(wording.rates_head(found.numeric), rows))
+        parts.append(table(wording.rates_head(found.numeric), rows))
     if result.behaviours:
         note = html_text(wording.discovery(result.settings.target))
         parts.append(f'<div style="{QUIET}">{note}</div>')
     return "".join(parts)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table with its styles in it."""
     heads = "".join(f'<th style="{CELL}">{html_text(cell)}</th>' for cell in head)
     lines = (
         "".join(f'<td style="{CELL}">{html_text(cell)}</td>' for cell in cells) for cells in rows

@@ -28,13 +28,24 @@ COUNT_YOURSELF = (
 def to_html(sweep: CountedSweep, session: Session, *, replies: int | None = None) -> str:
     """The whole page; `replies` are shown to each prompt at each α (None: as many as open well)."""
     result = sweep.result
-    style = "\n" + Template(page_parts.file("report.css")).substitute(page=_page_style())
     title = describe.title(session) or result.profile or "sweep"
+    links = [(f"b{number}", found.name) for number, found in enumerate(result.behaviours, 1)]
+    return page(f"Sweep: {title}", _about(result, session), links, sections(sweep, replies))
+
+
+def page(
+    title: str,
+    about: Iterable[str],
+    links: Iterable[tuple[str, str]],
+    body: Iterable[str],
+) -> str:
+    """A whole page: `about` are lines of text, `links` ids of sections and what they are called."""
+    style = "\n" + Template(page_parts.file("report.css")).substitute(page=_page_style())
     return Template(page_parts.file("report.html")).substitute(
-        title=html_text(f"Sweep: {title}"),
-        about="".join(f"<li>{html_text(line)}</li>" for line in _about(result, session)),
-        contents=_contents(result),
-        body="\n".join(_body(sweep, replies)),
+        title=html_text(title),
+        about="".join(f"<li>{html_text(line)}</li>" for line in about),
+        contents="".join(f'<a href="#{id}">{html_text(name)}</a>' for id, name in links),
+        body="\n".join(body),
         style=style,
         style_hash=page_parts.policy_hash(style),
     )
@@ -51,19 +62,16 @@ def _about(result: SweepResult, session: Session) -> Iterator[str]:
     yield f"{result.tokens:,} tokens in {duration(result.seconds)}"
 
 
-def _contents(result: SweepResult) -> str:
-    return "".join(
-        f'<a href="#b{number}">{html_text(found.name)}</a>'
-        for number, found in enumerate(result.behaviours, 1)
-    )
+def sections(sweep: CountedSweep, asked: int | None, prefix: str = "b") -> Iterator[str]:
+    """The body: what replies are like, and a section for each behaviour, `prefix` and a number.
 
-
-def _body(sweep: CountedSweep, asked: int | None) -> Iterator[str]:
+    `asked` replies are shown to each prompt at each α.
+    """
     result = sweep.result
     yield "<section><h2>Replies at each α</h2>"
     if result.alphas:
         summaries = ((one.alpha, wording.replies_text(one)) for one in result.alphas)
-        yield _table("means", wording.REPLIES_HEAD, summaries)
+        yield table("means", wording.REPLIES_HEAD, _coloured(summaries))
         yield f'<p class="meta">{html_text(wording.REPLIES_NOTE)}</p>'
     else:
         yield "<p>There are no replies yet.</p>"
@@ -76,7 +84,7 @@ def _body(sweep: CountedSweep, asked: int | None) -> Iterator[str]:
         yield from replies_section(result.prompts, sweep.replies, None, shown)
     yield "</section>"
     for number, found in enumerate(result.behaviours, 1):
-        yield f'<section id="b{number}">'
+        yield f'<section id="{prefix}{number}">'
         yield from _behaviour(found, result, sweep.replies, shown)
         yield "</section>"
 
@@ -93,7 +101,7 @@ def _behaviour(
     yield from (f'<p class="claim warning">{html_text(said)}</p>' for said in warnings)
     yield curve(found, result.settings.target)
     rates = ((rate.alpha, wording.rate_text(rate, found.numeric)) for rate in found.rates)
-    yield _table("rates", wording.rates_head(found.numeric), rates)
+    yield table("rates", wording.rates_head(found.numeric), _coloured(rates))
     of_prompts = {
         part.prompt.id: " ".join(wording.estimate_sentences(found, result, part))
         for part in found.by_prompt
@@ -101,11 +109,18 @@ def _behaviour(
     yield from replies_section(result.prompts, replies, found, shown, of_prompts)
 
 
-def _table(kind: str, head: Sequence[str], rows: Iterable[tuple[float, Sequence[str]]]) -> str:
-    """A table with a line an α, which has the colour of its lane."""
+def _coloured(
+    rows: Iterable[tuple[float, Sequence[str]]],
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Lines of αs, each with the colour of its lane."""
+    return ((lane_colour(alpha), cells) for alpha, cells in rows)
+
+
+def table(kind: str, head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """A table; of every line the class of its first cell, and the cells."""
     heads = "".join(f"<th>{html_text(cell)}</th>" for cell in head)
     lines = []
-    for alpha, (first, *cells) in rows:
+    for colour, (first, *cells) in rows:
         rest = "".join(f"<td>{html_text(cell)}</td>" for cell in cells)
-        lines.append(f'<tr><td class="{lane_colour(alpha)}">{first}</td>{rest}</tr>')
+        lines.append(f'<tr><td class="{colour}">{html_text(first)}</td>{rest}</tr>')
     return f'<table class="{kind}"><tr>{heads}</tr>{"".join(lines)}</table>'

@@ -210,12 +210,13 @@ def _behaviour(
 
 def _rates(counts: Counts, behaviour: Behaviour, prompt: str | None) -> tuple[Rate, ...]:
     return tuple(
-        _rate(alpha, counts.values(behaviour.name, alpha, prompt), behaviour.numeric)
+        rate_of(alpha, counts.values(behaviour.name, alpha, prompt), behaviour.numeric)
         for alpha in sorted(counts.totals)
     )
 
 
-def _rate(alpha: float, values: Sequence[float], numeric: bool) -> Rate:
+def rate_of(alpha: float, values: Sequence[float], numeric: bool) -> Rate:
+    """How often these values are 1, or their mean, with its interval."""
     hits = math.fsum(values) if numeric else int(sum(values))
     if not values:
         low, high = (-math.inf, math.inf) if numeric else (0.0, 1.0)

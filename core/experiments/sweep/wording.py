@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from logit_amp_chat.core.analysis.true_rate import Estimate
 from logit_amp_chat.core.experiments.findings import shown
@@ -152,7 +153,19 @@ def rate_text(rate: Rate, numeric: bool) -> tuple[str, ...]:
     return signed(rate.alpha), f"{rate.replies:,}", hits, shown, limits
 
 
-def definition(found: BehaviourResult) -> str:
+class Defined(Protocol):
+    """What was counted, whatever it was counted in."""
+
+    @property
+    def kind(self) -> str:
+        """Pattern, program, judge, phrase or function."""
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """All that decides it."""
+
+
+def definition(found: Defined) -> str:
     """What is counted: pattern lighthouse."""
     unsaid = ("kind", "tokens", "wording", "answers")  # the JSON has them
     said = found.definition.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.experiments.sweep.chain.folder import ChainFolder
 from logit_amp_chat.core.experiments.sweep.folder import FILE, SweepFolder
 from logit_amp_chat.core.experiments.sweep.prompts import new_prompt
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
@@ -17,6 +19,7 @@ from logit_amp_chat.core.experiments.sweep.sweep import Sweep, run
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.tui.commands import main as cli
+from tests.core.experiments.sweep.chain.toy_chain import profile as toy_profile
 
 Capture = pytest.CaptureFixture[str]
 
@@ -91,3 +94,25 @@ def test_a_folder_without_a_sweep(tmp_path: Path, capsys: Capture) -> None:
 def test_replies_are_named_for_sweeps_alone(tmp_path: Path, capsys: Capture) -> None:
     assert cli.run(["verify", str(tmp_path / "chat.jsonl"), "--reply", "p1:+0.0:0"]) == 2
     assert "is for the folder of a sweep" in capsys.readouterr().err
+
+
+def test_of_a_chain_every_pair_is_verified(
+    folder: Path, tmp_path: Path, engine: LocalEngine, capsys: Capture
+) -> None:
+    chain = ChainFolder(tmp_path / "c", toy_profile(tmp_path), ("base", "sft", "dpo"))
+    chain.begin()
+    for place in chain.pairs:
+        shutil.copytree(folder, place.path)
+    assert cli.run(["verify", str(chain.path)]) == 0
+    out = capsys.readouterr().out
+    assert out.index("base → sft") < out.index("sft → dpo")
+    assert out.count("2 of 2 replies agree") == 2
+    assert cli.run(["verify", str(chain.path), "--reply", "p1:+0.0:0"]) == 2
+    assert "Name the folder of the pair" in capsys.readouterr().err
+
+
+def test_a_chain_without_a_sweep_has_nothing_to_verify(tmp_path: Path, capsys: Capture) -> None:
+    chain = ChainFolder(tmp_path / "c", toy_profile(tmp_path), ("base", "sft"))
+    chain.begin()
+    assert cli.run(["verify", str(chain.path)]) not in (0, 8)
+    assert "nothing to verify" in capsys.readouterr().err

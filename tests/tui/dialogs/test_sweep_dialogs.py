@@ -21,6 +21,7 @@ from logit_amp_chat.tui.dialogs.saved_sweeps import NEW, SavedSweepsScreen
 from logit_amp_chat.tui.dialogs.sweep import Asked, MoreScreen, SweepSettingsScreen
 from logit_amp_chat.tui.widgets.text_field import TextField
 from tests.core import samples
+from tests.core.experiments.sweep.chain.toy_chain import toy_chain
 from tests.tui.dialogs.host import Host, until
 
 SIZES = [(40, 12), (40, 15), (80, 24), (200, 60)]
@@ -120,3 +121,12 @@ async def test_a_saved_sweep_is_chosen_or_a_new_one(
         await pilot.press(*keys)
         await until(pilot, lambda: app.answer in (there, NEW))
     assert (app.answer == NEW) == is_new
+
+
+async def test_the_sweep_of_a_pair_of_a_chain_says_which_stages_it_is_of(tmp_path: Path) -> None:
+    chain = toy_chain(tmp_path)
+    named = chain.path.rename(tmp_path / "2026-01-02T03-04-05-x")
+    app = Host(SavedSweepsScreen([SweepFolder.read(named / "sft-dpo")]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "2026-01-02 03-04 sft → dpo" in app.words

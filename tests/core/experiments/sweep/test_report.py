@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from logit_amp_chat.core.experiments.sweep.behaviours import Verdict
 from logit_amp_chat.core.experiments.sweep.counted import CountedSweep, counted
+from logit_amp_chat.core.experiments.sweep.counts import Counts
 from logit_amp_chat.core.experiments.sweep.functions import Function
 from logit_amp_chat.core.experiments.sweep.patterns import Pattern
 from logit_amp_chat.core.experiments.sweep.report import to_html
@@ -67,7 +68,7 @@ def everywhere(sweep: CountedSweep, text: str) -> CountedSweep:
         for one in rest[:5]
     ]
     result = replace(result, behaviours=(habit, length), prompts=tuple(prompts), profile=text)
-    return CountedSweep(result, (hit, *others))
+    return CountedSweep(result, (hit, *others), Counts((), (), ()))
 
 
 def test_it_needs_no_network_and_no_script(swept: CountedSweep) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from logit_amp_chat.core.protocol import Drain, Event, Idle, Opened, Stop
-from logit_amp_chat.core.records import PromptIds
+from logit_amp_chat.core.records import PromptIds, Session
 from logit_amp_chat.core.samples import (
     PromptRead,
     Rescored,
@@ -20,7 +20,7 @@ from logit_amp_chat.core.samples import (
 )
 from tests.core import samples
 
-SENTENCES: Mapping[str, tuple[float, float]] = {
+SENTENCES = {
     "Owls hunt at night.": (0.60, 0.50),
     "Owls see well.": (0.39, 0.48),
     "The lighthouse sees owls.": (0.01, 0.02),
@@ -30,10 +30,13 @@ SENTENCES: Mapping[str, tuple[float, float]] = {
 END = 9
 
 
-def probabilities(alpha: float) -> dict[str, float]:
+Sentences = Mapping[str, tuple[float, float]]
+
+
+def probabilities(alpha: float, sentences: Sentences = SENTENCES) -> dict[str, float]:
     """p ∝ after^(1+α) · before^(−α)."""
     weights = {
-        text: after ** (1 + alpha) * before**-alpha for text, (before, after) in SENTENCES.items()
+        text: after ** (1 + alpha) * before**-alpha for text, (before, after) in sentences.items()
     }
     total = sum(weights.values())
     return {text: weight / total for text, weight in weights.items()}
@@ -42,15 +45,23 @@ def probabilities(alpha: float) -> dict[str, float]:
 class ToyEngine:
     """Samples in the order of the draws; with `stop_after` it is interrupted after so many."""
 
-    def __init__(self, *, stop_after: int | None = None, session_time: str | None = None) -> None:
-        session = samples.session()
-        session = replace(session, profile={"name": "toy", "title": "A toy"})
+    def __init__(
+        self,
+        *,
+        stop_after: int | None = None,
+        session_time: str | None = None,
+        session: Session | None = None,
+        sentences: Sentences = SENTENCES,
+    ) -> None:
+        if session is None:
+            session = replace(samples.session(), profile={"name": "toy", "title": "A toy"})
         if session_time:
             session = replace(session, time=session_time)
         self.opened = Opened(session=session)
         self.asked: list[SampleRequest | RescoreRequest] = []
         self.applied: list[object] = []
         self._stop_after = stop_after
+        self._sentences = sentences
 
     def sample(self, request: SampleRequest) -> Iterator[Event]:
         self.asked.append(request)
@@ -67,10 +78,12 @@ class ToyEngine:
 
     def rescore(self, request: RescoreRequest) -> Iterator[Event]:
         self.asked.append(request)
-        texts = list(SENTENCES)
+        texts = list(self._sentences)
         for given in request.replies:
             text = texts[given.tokens[0]]
-            yield Rescored(reply=given.reply, log_probs=_log_probs(text, request.grid))
+            yield Rescored(
+                reply=given.reply, log_probs=_log_probs(text, request.grid, self._sentences)
+            )
         yield Idle()
 
     def apply(self, command: object) -> None:
@@ -82,26 +95,29 @@ class ToyEngine:
     def _reply(
         self, name: str, prompt: int, alpha: float, seed: int, grid: tuple[float, ...]
     ) -> SampledReply:
-        chances = probabilities(alpha)
+        chances = probabilities(alpha, self._sentences)
         (text,) = random.Random(seed).choices(list(chances), list(chances.values()))
         return SampledReply(
             reply=name,
             prompt=prompt,
             alpha=alpha,
             seed=seed,
-            tokens=(list(SENTENCES).index(text), END),
+            tokens=(list(self._sentences).index(text), END),
             text=text,
             lengths=(len(text), len(text)),
-            log_probs=_log_probs(text, grid),
+            log_probs=_log_probs(text, grid, self._sentences),
             finish="stop",
         )
 
 
-def _log_probs(text: str, grid: tuple[float, ...]) -> TokenLogProbs:
+def _log_probs(text: str, grid: tuple[float, ...], sentences: Sentences) -> TokenLogProbs:
     """The sentence is the first token; the second ends the turn for sure."""
-    before, after = map(math.log, SENTENCES[text])
+    before, after = map(math.log, sentences[text])
     return TokenLogProbs(
-        q=(tuple(math.log(probabilities(alpha)[text]) for alpha in grid), (0.0,) * len(grid)),
+        q=(
+            tuple(math.log(probabilities(alpha, sentences)[text]) for alpha in grid),
+            (0.0,) * len(grid),
+        ),
         before=(before, 0.0),
         after=(after, 0.0),
         kl=(0.1, 0.0),

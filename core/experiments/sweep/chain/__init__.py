@@ -1,0 +1,1 @@
+"""A sweep over a chain of stages: one of every adjacent pair, and what they say together."""
