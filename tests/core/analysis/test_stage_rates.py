@@ -20,8 +20,8 @@ from logit_amp_chat.core.analysis.stage_rates import (
     stage_sample,
 )
 from logit_amp_chat.core.analysis.step_changes import StepChange, step_change
-from tests.core.analysis.simulated_chains import STAGES, Outcomes, chain, sweeps
-from tests.core.analysis.simulated_sweeps import GRID
+from tests.core.analysis.simulated_chains import STAGES, chain, sweeps
+from tests.core.analysis.simulated_sweeps import GRID, Outcomes
 from tests.core.analysis.test_true_rate import plain
 
 COUNT = 150

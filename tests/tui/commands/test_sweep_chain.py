@@ -45,7 +45,7 @@ class Engines:
         assert self.live == 1, "one pair is in memory at a time"
         engine = engine_of(profile)
         if name in self.stops:
-            engine.sample = interrupted(engine, self.stops[name])  # type: ignore[method-assign]
+            engine.sample = interrupted(engine, self.stops[name])  # type: ignore[method-assign, assignment]
         engine.close = self._close  # type: ignore[method-assign]
         return engine
 

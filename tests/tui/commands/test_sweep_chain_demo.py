@@ -1,4 +1,4 @@
-"""`sweep --chain` on the bundled chain: each habit is found to come in with the stage that has it."""
+"""`sweep --chain` on the bundled chain: each habit is found to come in with its stage."""
 
 from __future__ import annotations
 
