@@ -187,6 +187,7 @@ KINDS: dict[str, list[list[Outcomes]]] = {
     "common": [chain([[0.5], [0.9], [0.95]])],
     "as it was": [chain([[0.3], [0.3], [0.3]])],
     "four prompts": [chain([[rate / 10], [rate], [3 * rate]]) for rate in HABITS],
+    "one route for another": [chain([[0.001, 0.02], [0.02, 0.001], [0.001, 0.02]])],
     "two routes": [chain([[0.02, 0.001], [0.01, 0.02], [0.002, 0.05]])],
 }
 
