@@ -70,7 +70,7 @@ def test_a_rise_that_is_sure_has_its_interval_and_ratio() -> None:
 def test_a_rise_of_what_was_seen_also_has_the_whole_interval() -> None:
     found = behaviour(estimate(0.001, 0.0005, 0.03, room=0.028), estimate(0.02, 0.015, 0.025))
     origin, step = wording.steps(found)
-    assert origin == "It came in with s1."
+    assert origin == "What was seen of it came in with s1."
     assert step == (
         "s0 → s1 raises the rate from 0.100% to 2.00%, by +1.90 points (95% interval −1.41 to"
         " +2.40; of hits of the kinds that were seen +1.39 to +2.40)."
