@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from logit_amp_chat.core.analysis.blame_table import columns, token_rows
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken, BlameHunk, StageStats
 from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
 from logit_amp_chat.core.export.blame_page import blame_page
@@ -147,27 +148,10 @@ def rows(
     blame: Blame, documents: Iterator[DocumentBlame], styles: Styles, header: Header
 ) -> Iterator[str]:
     """One row per token, as CSV: a column a stage."""
-    columns = ["document", "source", "place", "index", "token", "text"]
-    columns += [f"logp_{name}" for name in blame.stages]
-    columns += [f"change_{name}" for name in blame.stages[1:]]
-    columns += [f"kl_{name}" for name in blame.stages[1:]] + ["total", "blamed", "notable"]
-    yield _row(columns)
+    yield _row(columns(blame.stages))
     for found in documents:
-        document = found.document
-        for one in found.tokens:
-            start, end = document.offsets[one.index]
-            yield _row(
-                [
-                    *(document.id, document.source, document.place),
-                    *(one.index, one.token, document.text[start:end]),
-                    *one.logp,
-                    *(round(change, 6) for change in one.changes),
-                    *("" if kl is None else kl for kl in one.kl),
-                    round(one.total, 6),
-                    blame.stages[one.blamed],
-                    one.size >= blame.threshold,
-                ]
-            )
+        for row in token_rows(blame.stages, found.document, found.tokens, blame.threshold):
+            yield _row(["" if value is None else value for value in row])
 
 
 def _row(values: Sequence[object]) -> str:
