@@ -180,7 +180,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
         # unpacked on loading, whatever they are in the file
         yield from ((name, "F32", shape) for name, shape in gguf_shapes(folder))
         return
-    for path in _weight_files(folder):
+    for path in weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 - not a mapping
@@ -190,7 +190,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
             continue
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """The files that are loaded: some repositories contain the weights twice."""
     try:
         index = json.loads((folder / "model.safetensors.index.json").read_text())

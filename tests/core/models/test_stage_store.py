@@ -11,7 +11,7 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.models import stage_store
+from logit_amp_chat.core.models import memory_release
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.models.stage_store import StageStore
 from tests.chains import NAMES, adapter_stages, chain, save_moved, three_stages
@@ -71,6 +71,45 @@ def test_too_little_room_for_what_is_wanted_is_refused(
     monkeypatch.setattr(memory_estimate, "available_ram", lambda: 1000)
     with pytest.raises(PairError, match=r"needs about .* GB free"):
         store.hold(("base", "sft"))
+
+
+def test_what_others_took_meanwhile_is_made_up_for_by_letting_go(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StageStore.look(profile)
+    store.hold(("base",))
+    one = store.needed(("sft",)).total
+    free = {True: one, False: one - 1}  # whether base is gone
+    monkeypatch.setattr(memory_release, "available_ram", lambda: free["base" not in store.loaded])
+    store.hold(("sft",))
+    assert store.loaded == ("sft",)
+
+
+def test_a_copy_that_is_in_use_is_not_loaded_again(tmp_path: Path) -> None:
+    """Letting go of one of its adapters would free nothing."""
+    adapters = adapter_stages(tmp_path)
+    save_moved(tmp_path / "other", seed=5)
+    stages = {s.name: {"model": s.model, "adapter": s.adapter} for s in adapters.stages}
+    store = StageStore.look(chain(stages | {"other": {"model": str(tmp_path / "other")}}))
+    store.room = store.needed(("base", "other")).total
+    base = store.hold(("base",))[0]
+    store.hold(("base", "other"))
+    assert store.hold(("sft",))[0].model is base.model
+
+
+def test_files_of_the_next_stages_are_read_ahead(profile: Profile) -> None:
+    store = StageStore.look(profile)
+    store.ahead(("sft",))
+    assert store.reading is None  # whether it is downloaded is not known yet
+    store.held()
+    store.hold(("base",))
+    store.ahead(("base", "sft", "dpo"))
+    assert store.reading is not None
+    store.reading.thread.join()
+    sizes = [Path(s.model, "model.safetensors").stat().st_size for s in profile.stages[1:]]
+    assert store.reading.done == sum(sizes)
+    store.hold(("sft",))
+    assert store.reading is None
 
 
 def test_adapters_on_one_model_share_its_weights(tmp_path: Path) -> None:
@@ -140,5 +179,5 @@ def test_one_model_with_two_prompts_is_one_copy_and_says_so(profile: Profile) ->
 
 
 def test_unknown_memory_holds_everything(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_store, "available_ram", lambda: None)
+    monkeypatch.setattr(memory_release, "available_ram", lambda: None)
     assert StageStore.look(profile).held() == 3
