@@ -23,6 +23,10 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     return three_stages(tmp_path_factory.mktemp("chain"))
 
 
+def edit(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 def test_nothing_is_loaded_by_looking(profile: Profile) -> None:
     store = StageStore.look(profile)
     assert store.names == NAMES
@@ -150,6 +154,46 @@ def test_an_end_of_turn_of_one_stage_is_one_for_all(tmp_path: Path) -> None:
     store = StageStore.look(profile)
     assert store.pair("base", "dpo").end_of_turn == {4, 7}
     assert load_pair(profile).end_of_turn == {4, 7}
+
+
+def test_an_end_that_a_configuration_alone_names_is_one_whichever_stages_are_open(
+    tmp_path: Path,
+) -> None:
+    """Without a generation config transformers makes one of the model's."""
+    profile = three_stages(tmp_path)
+    for name, end in (("base", 7), ("sft", 8), ("dpo", 9)):
+        (tmp_path / name / "generation_config.json").unlink()
+        edit(tmp_path / name / "config.json", eos_token_id=end)
+    store = StageStore.look(profile)
+    assert {store.pair(*two).end_of_turn for two in (NAMES[:2], NAMES[1:])} == {
+        frozenset({4, 7, 8, 9})
+    }
+
+
+def test_the_context_is_the_smallest_of_the_chain(tmp_path: Path) -> None:
+    """Whichever stages are read together, a text is cut into the same windows."""
+    profile = three_stages(tmp_path)
+    edit(tmp_path / "base" / "config.json", max_position_embeddings=100)
+    store = StageStore.look(profile)
+    assert {store.pair(*two).context for two in (NAMES[:2], NAMES[1:])} == {100}
+
+
+def test_notices_of_a_vocabulary_name_the_stages(tmp_path: Path) -> None:
+    """An id that a stage has no row for is none of theirs, whoever names it."""
+    wider = tiny_tokenizer()
+    own = len(wider)
+    for seed, (name, rows) in enumerate(zip(NAMES, (own + 1, 520, 520), strict=True), 1):
+        save_moved(tmp_path / name, seed, rows=rows)
+    wider.add_tokens(["<only-sft>", "<no-row>"])
+    wider.save_pretrained(tmp_path / "sft")
+    stages = {name: {"model": str(tmp_path / name)} for name in NAMES}
+    notices = StageStore.look(chain(stages)).described.shared.notices
+    assert notices == (
+        f"The heads of base and sft have {own + 1} and 520 rows; the {own + 1} in common are used.",
+        f"Only one of base and sft names 1 id ({own}: '<only-sft>').",
+        f"The heads of base and dpo have {own + 1} and 520 rows; the {own + 1} in common are used.",
+        f"Only one of sft and dpo names 1 id ({own}: '<only-sft>').",
+    )
 
 
 def test_stages_with_other_vocabularies_are_refused_with_their_names(tmp_path: Path) -> None:
