@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import GenerationConfig
 
@@ -31,8 +30,8 @@ from logit_amp_chat.core.protocol import Loading
 class DescribedStages:
     """The configurations and tokenizers of all stages, and the one vocabulary that they share.
 
-    Usable ids, ends of turn, context, tokenizer and chat template are those of the whole chain, so that
-    the same prompt has the same ids and a token the same log-probability under a stage, with
+    Usable ids, ends of turn, context, tokenizer and chat template are those of the whole chain, so
+    that the same prompt has the same ids and a token the same log-probability under a stage, with
     whichever other stage it is compared. The last stage that has a template lends it to all.
     """
 
