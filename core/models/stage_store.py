@@ -41,6 +41,7 @@ class StageStore:
     reading: ReadAhead | None = None
     _loaded: dict[str, LoadedSide] = field(default_factory=dict)
     _folders: dict[str, Path] = field(default_factory=dict)
+    _separate: set[str] = field(default_factory=set)
 
     @classmethod
     def look(cls, profile: Profile, report: Report = lambda _: None) -> StageStore:
@@ -64,7 +65,7 @@ class StageStore:
         """What stages take together once loaded. Downloads them; raises PairError."""
         origins = self.described.origins
         folders = [(self._folder(name), origins[name].config) for name in dict.fromkeys(names)]
-        return estimate(self.profile, folders, self.device.type == "cuda")
+        return estimate(self.profile, folders, self.device.type == "cuda", self._apart())
 
     def held(self) -> int:
         """How many neighbouring stages fit into memory at once, whichever; at least 1.
@@ -90,6 +91,7 @@ class StageStore:
                 self.profile, self.described.origins, missing, self.device, self.report
             )
             self._loaded = sides | self._loaded
+            self._separate |= self._siblings(missing) - {*sides}
             for name in missing:  # a quantized copy may be loaded the next time
                 self._folders.pop(name, None)
             self.notices += [notice for notice in notices if notice not in self.notices]
@@ -144,6 +146,16 @@ class StageStore:
             loader = Loader(self.profile, self.device, self.report)
             self._folders[name] = loader.folder(self.described.origins[name])
         return self._folders[name]
+
+    def _siblings(self, names: Sequence[str]) -> set[str]:
+        """The stages of the models of `names`."""
+        origins = self.described.origins
+        models = {origins[name].source.weights for name in names}
+        return {name for name, origin in origins.items() if origin.source.weights in models}
+
+    def _apart(self) -> set[Path]:
+        """The models of which stages may have copies of their own, as far as that is known."""
+        return {self._folder(name) for name in self._separate}
 
     def _fits(self, names: Sequence[str]) -> bool:
         return self.room is None or self.needed(names).total <= self.room
