@@ -150,6 +150,8 @@ class StageEngine:
             held = held_stages(pairs, trusts=self.profile.trust_caches)
             by_name = {stage.name: stage for stage in held}
             self._group = names, pairs[0][1], [by_name[name] for name in names]
+            last = self.stages.index(names[-1]) + 1  # texts are read in order of training
+            self.store.ahead(self.stages[last : last + len(names)])
         return self._group[1], self._group[2]
 
     def _ready(self, names: tuple[str, str]) -> Pair:
