@@ -166,6 +166,7 @@ def _row(
         for side in profile.stages or (profile.before, profile.after)
     ]
     sides = visible(" → ".join(models), newlines=False)
+    stages = visible(" → ".join(stage.name for stage in profile.stages), newlines=False)
     line = Content.assemble(
         fit(name, width),
         f" {memory:>8} ",
@@ -176,24 +177,28 @@ def _row(
     )
     facts = [
         profile.dtype if profile.quantization == "none" else profile.quantization,
-        f"{memory} of memory: {fitting}",
-        _stages(profile, needs),
+        *_memory(profile, memory, fitting, found.machine),
         _download(needs, download),
         gated,
         "in use" if in_use else "",
     ]
+    heading = f"{title or name}: {stages}" if stages else title or name
     detail = Content.assemble(
-        (title or name, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides
+        (heading, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides
     )
-    return Row(profile, line, detail, f"{name} {title} {sides}")
+    return Row(profile, line, detail, f"{name} {title} {stages} {sides}")
 
 
-def _stages(profile: Profile, needs: Needs) -> str:
-    """How many stages a chain has, and what one of them needs; "" for a pair."""
+def _memory(profile: Profile, memory: str, fitting: str, machine: Machine) -> list[str]:
+    """What two sides need; of a chain also what one stage does, which `diff --blame` needs."""
     if not profile.stages:
-        return ""
-    one = "" if needs.stage_memory_gb is None else f", one alone {needs.stage_memory_gb:.1f} GB"
-    return f"{len(profile.stages)} stages, two at a time{one}"
+        return [f"{memory} of memory: {fitting}"]
+    both = f"two of {len(profile.stages)} stages {memory}: {fitting}"
+    one = profile.needs and profile.needs.stage_memory_gb
+    if one is None:
+        return [both]
+    enough = ": enough for diff --blame" if machine.fits_only_one(profile) else ""
+    return [both, f"one {one:.1f} GB{enough}"]
 
 
 def _download(needs: Needs, state: State) -> str:
