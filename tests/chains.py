@@ -74,4 +74,5 @@ def plain_log_probs(side: Any, ids: list[int], size: int, valid: Tensor | None) 
         logits = model(torch.tensor([ids])).logits[0, :, :size].double()
     if valid is not None:
         logits = logits.masked_fill(~valid, float("-inf"))
-    return logits.log_softmax(-1)
+    log_probs: Tensor = logits.log_softmax(-1)
+    return log_probs

@@ -42,20 +42,22 @@ class BlamedToken:
         """The largest |log-ratio| of the chain or of one stage: what makes a token stand out."""
         return max(abs(self.total), *map(abs, self.changes))
 
-    def blamed(self, threshold: float) -> int:
+    @property
+    def is_undone(self) -> bool:
+        """Whether a stage moved it, and others moved it back by more than half."""
+        return abs(self.total) < max(map(abs, self.changes)) / 2
+
+    @property
+    def blamed(self) -> int:
         """The stage that did most of it, as its place in the chain.
 
-        Of a token whose total reaches the threshold, the one that moved it furthest in that
-        direction; of one that stages moved and moved back, the one that moved it furthest.
+        The one that moved it furthest in the direction of the total; of a token that was moved
+        and moved back, the one that moved it furthest.
         """
         changes = self.changes
-        if abs(self.total) >= threshold:
-            return 1 + max(range(len(changes)), key=lambda n: changes[n] * self.total)
-        return 1 + max(range(len(changes)), key=lambda n: abs(changes[n]))
-
-    def is_undone(self, threshold: float) -> bool:
-        """Whether a stage moved it by the threshold, and others moved it back."""
-        return self.size >= threshold > abs(self.total)
+        if self.is_undone:
+            return 1 + max(range(len(changes)), key=lambda n: abs(changes[n]))
+        return 1 + max(range(len(changes)), key=lambda n: changes[n] * self.total)
 
 
 @dataclass
@@ -98,7 +100,7 @@ class StageStats:
                 self.lowered[n] += change < 0 and -change >= self.threshold
             if one.size >= self.threshold:
                 self.notable += 1
-                self.blamed[one.blamed(self.threshold)] += 1
+                self.blamed[one.blamed] += 1
 
     def merge(self, other: StageStats) -> None:
         """Add another text's sums."""
@@ -189,7 +191,7 @@ class BlameHunk:
         stage: int | None = None
         run: list[BlamedToken] = []
         for one in self.tokens:
-            if one.size >= self.threshold and (own := one.blamed(self.threshold)) != stage:
+            if one.size >= self.threshold and (own := one.blamed) != stage:
                 if run:
                     yield stage, run
                 stage, run = own, []
@@ -211,7 +213,7 @@ def blame_hunks(
     """
 
     def is_wanted(one: BlamedToken) -> bool:
-        return one.size >= threshold and stage in (None, one.blamed(threshold))
+        return one.size >= threshold and stage in (None, one.blamed)
 
     wanted = [n for n, one in enumerate(tokens) if is_wanted(one)]
     breaks = [n for n in range(1, len(tokens)) if not follows(document, n)]

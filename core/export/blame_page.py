@@ -107,8 +107,8 @@ def _spans(
         if one.size < threshold:
             yield text
             continue
-        stage = one.blamed(threshold)
-        kind = "undone" if one.is_undone(threshold) else "up" if one.total > 0 else "down"
+        stage = one.blamed
+        kind = "undone" if one.is_undone else "up" if one.total > 0 else "down"
         told = escape(_told(stages, one, written))
         yield f'<span class="{kind}" title="{told}">{text}</span>'
         if stage != last:

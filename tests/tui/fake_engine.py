@@ -38,7 +38,7 @@ from logit_amp_chat.core.records import (
 )
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.sampling import Sampling
-from tests.tui.fake_prompts import SPECIAL, prompted, rendered
+from tests.tui.fake_prompts import SPECIAL, beside, prompted, rendered
 from tests.tui.fake_reading import FakeReading, token_id
 from tests.tui.fake_sampling import SENTENCES, FakeSampling, rescored
 
@@ -357,7 +357,7 @@ class FakeEngine:
             tokens[: len(given)] = given
             if tokens[-1] != END:
                 tokens.append(END)
-        events: list[Event] = []
+        events: list[Event] = [*beside(request, self.opened().session)]
         for lane in request.lanes:
             words = sum(len(m.text.split()) + 4 for m in request.messages_of(lane))
             prompt = PromptIds(tuple(range(words)), tuple(range(words)))

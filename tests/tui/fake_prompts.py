@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Request
-from logit_amp_chat.core.records import Message, Reply
+from logit_amp_chat.core.records import Message, Reply, Session
 from tests.tui.fake_reading import token_id
 
 SPECIAL = ("<|start|>", "<|end|>")
@@ -31,6 +31,22 @@ def rendered(request: PromptRequest, systems: tuple[str, str] = ("", "")) -> Pro
 def prompted(reply: Reply, request: Request) -> Reply:
     """The reply with what its prompt was rendered with, as an engine records it."""
     return replace(reply, template=dict(request.template or {}), time=request.time)
+
+
+def beside(request: Request, session: Session) -> Iterator[Session]:
+    """The sessions of lanes of other stages than the pair's, as an engine reports them."""
+    for stages in dict.fromkeys(lane.stages for lane in request.lanes):
+        if stages is not None:
+            profile = {**session.profile, "pair": [*stages]}
+            sides = [replace(session.before, model=f"fake/{name}") for name in stages]
+            yield replace(
+                session,
+                id=f"s-{'-'.join(stages)}",
+                beside=session.id,
+                profile=profile,
+                before=sides[0],
+                after=sides[1],
+            )
 
 
 def _side(messages: Sequence[Message], system: str) -> list[PromptToken]:

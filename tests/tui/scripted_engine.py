@@ -18,7 +18,7 @@ from logit_amp_chat.core.protocol import (
     ScoreRequest,
     Stop,
 )
-from logit_amp_chat.core.reading import NamesRequest, ReadRequest
+from logit_amp_chat.core.reading import NamesRequest, ReadRequest, StageReadRequest
 from logit_amp_chat.core.records import Finish, FinishReason
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from tests.core import samples
@@ -68,6 +68,9 @@ class ScriptedEngine:
 
     def names(self, request: NamesRequest) -> Iterator[Event]:
         raise AssertionError("nothing is named here")
+
+    def read_stages(self, request: StageReadRequest) -> Iterator[Event]:
+        raise AssertionError("no stages are read here")
 
     def sample(self, request: SampleRequest) -> Iterator[Event]:
         raise AssertionError("nothing is sampled here")

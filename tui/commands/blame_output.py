@@ -138,7 +138,7 @@ def _token(blame: Blame, found: DocumentBlame, one: BlamedToken) -> dict[str, ob
         "change": dict(zip(blame.stages[1:], map(finite, one.changes), strict=True)),
         "kl": dict(zip(blame.stages[1:], one.kl, strict=True)),
         "best": dict(zip(blame.stages, (token for token, _ in one.best), strict=True)),
-        "blamed": blame.stages[one.blamed(blame.threshold)],
+        "blamed": blame.stages[one.blamed],
         "notable": one.size >= blame.threshold,
     }
 
@@ -164,7 +164,7 @@ def rows(
                     *(round(change, 6) for change in one.changes),
                     *("" if kl is None else kl for kl in one.kl),
                     round(one.total, 6),
-                    blame.stages[one.blamed(blame.threshold)],
+                    blame.stages[one.blamed],
                     one.size >= blame.threshold,
                 ]
             )

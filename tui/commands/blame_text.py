@@ -76,7 +76,7 @@ class BlameText:
             return visible(text)
         shown = visible(text, newlines=False)
         breaks = "\n" * text.count("\n")
-        if one.is_undone(hunk.threshold):
+        if one.is_undone:
             return f"{{~{shown}~}}{breaks}"
         if one.total > 0:
             return self._styles.raised(f"{{+{shown}+}}") + breaks

@@ -84,11 +84,8 @@ def _chain(
     """The chain that was named, else that of the folder. Raises LogitAmpError."""
     is_named = any(given.profile)
     there = ChainFolder.there(path, is_named=is_named)
-    if there is None and asked.count_only:
-        raise UsageError(
-            f"There is no sweep over a chain in {_shown(path)}.",
-            "Name the folder of one, or leave out --chain.",
-        )
+    if there is None and asked.count_only and not is_named:
+        raise _nothing_there(path)
     if is_named or there is None:
         profile = options.describe(*given.profile, given.loading, {})
         return ChainFolder.of(path, profile, first, last)
@@ -100,6 +97,8 @@ def _plans(given: Given, asked: Settings, chain: ChainFolder) -> list[tuple[Pair
     """What every pair has and lacks; to be counted only, those that have begun."""
     there = {place: SweepFolder.there(place.path) for place in chain.pairs}
     begun = next((folder for folder in there.values() if folder is not None), None)
+    if begun is None and asked.count_only:
+        raise _nothing_there(chain.path)
     prompts = prompts_for(given, asked, chain.profile, begun)
     return [
         (
@@ -119,12 +118,19 @@ def _plans(given: Given, asked: Settings, chain: ChainFolder) -> list[tuple[Pair
     ]
 
 
+def _nothing_there(path: Path) -> UsageError:
+    return UsageError(
+        f"There is no sweep over a chain in {_shown(path)}.",
+        "Name the folder of one, or leave out --chain.",
+    )
+
+
 def _say_plan(plans: Sequence[tuple[PairPlace, Plan]], asked: Settings) -> None:
     """What is going to be loaded, before it is."""
     waiting = [wording.pair(place) for place, plan in plans if asked.auto or not plan.is_there]
     if waiting:
-        each = "it is loaded" if len(waiting) == 1 else "each is loaded once, one at a time"
-        say(f"to be sampled: {', '.join(waiting)}; {each}")
+        each = "; each is loaded once, one at a time" if len(waiting) > 1 else ""
+        say(f"to be sampled: {', '.join(waiting)}{each}")
 
 
 def _sampled(

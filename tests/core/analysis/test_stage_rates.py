@@ -20,8 +20,8 @@ from logit_amp_chat.core.analysis.stage_rates import (
     stage_sample,
 )
 from logit_amp_chat.core.analysis.step_changes import StepChange, step_change
-from tests.core.analysis.simulated_chains import STAGES, Outcomes, chain, sweeps
-from tests.core.analysis.simulated_sweeps import GRID
+from tests.core.analysis.simulated_chains import STAGES, chain, sweeps
+from tests.core.analysis.simulated_sweeps import GRID, Outcomes
 from tests.core.analysis.test_true_rate import plain
 
 COUNT = 150
@@ -187,6 +187,7 @@ KINDS: dict[str, list[list[Outcomes]]] = {
     "common": [chain([[0.5], [0.9], [0.95]])],
     "as it was": [chain([[0.3], [0.3], [0.3]])],
     "four prompts": [chain([[rate / 10], [rate], [3 * rate]]) for rate in HABITS],
+    "one route for another": [chain([[0.001, 0.02], [0.02, 0.001], [0.001, 0.02]])],
     "two routes": [chain([[0.02, 0.001], [0.01, 0.02], [0.002, 0.05]])],
 }
 
@@ -201,7 +202,7 @@ class Simulated:
 
     @classmethod
     @cache
-    def of(cls, kind: str, coupled: bool = False) -> Simulated:
+    def of(cls, kind: str, coupled: bool = False, count: int = COUNT) -> Simulated:
         prompts = KINDS[kind]
         columns = ((0, GRID.index(-1.0)), (0, GRID.index(0.0)), (1, GRID.index(0.0)))
         exact = [
@@ -209,7 +210,7 @@ class Simulated:
             for pair, column in columns
         ]
         found = cls(exact, [[] for _ in range(STAGES)], [[] for _ in range(STAGES - 1)])
-        for pairs in sweeps(prompts, 40, COUNT, seed=3, coupled=coupled):
+        for pairs in sweeps(prompts, 40, count, seed=3, coupled=coupled):
             ends = [
                 [sample(pair, alpha, coupled=coupled) for alpha in (-1.0, 0.0)] for pair in pairs
             ]

@@ -150,7 +150,7 @@ def test_texts_are_read_under_all_stages_between_requests(engine: ChainEngine) -
 
 
 def test_an_unknown_stage_is_named_with_those_that_there_are(engine: ChainEngine) -> None:
-    with pytest.raises(UsageError, match="There is no stage rl. The stages are base, sft, dpo"):
+    with pytest.raises(UsageError, match=r"There is no stage rl\. The stages are base, sft, dpo"):
         engine.generate(asked(lane("rl", 0.0, ("base", "rl"))))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,12 +42,14 @@ def engine(profile: Profile) -> Iterator[StageEngine]:
         yield opened
 
 
-def read(engine: StageEngine, stages: tuple[str, ...], **asked: object) -> list[StageBlock]:
+def read(
+    engine: StageEngine,
+    stages: tuple[str, ...],
+    window: int | None = None,
+    stride: int | None = None,
+) -> list[StageBlock]:
     request = StageReadRequest(
-        document="d",
-        content=asked.pop("content", PlainText(text=TEXT)),
-        stages=stages,
-        **asked,  # type: ignore[arg-type]
+        document="d", content=PlainText(text=TEXT), stages=stages, window=window, stride=stride
     )
     return [event for event in engine.read_stages(request) if isinstance(event, StageBlock)]
 
@@ -81,7 +84,7 @@ def test_divergences_are_those_of_neighbours(engine: StageEngine, profile: Profi
     ids = list(pair.tokenizer(TEXT, add_special_tokens=False)["input_ids"])[:-1]
     valid = None if pair.valid is None else pair.valid.cpu()
     plain = [plain_log_probs(stage, ids, pair.size, valid) for stage in profile.stages]
-    for n, (earlier, later) in enumerate(zip(plain, plain[1:], strict=False)):
+    for n, (earlier, later) in enumerate(itertools.pairwise(plain)):
         terms = torch.where(later.exp() > 0, later.exp() * (later - earlier), 0.0)
         found = torch.tensor([row[n] for block in blocks for row in block.kl]).double()
         assert (found - terms.nansum(-1)).abs().max() < 1e-4
@@ -134,7 +137,7 @@ def test_of_a_chat_the_replies_are_scored(engine: StageEngine) -> None:
 
 
 def test_a_stage_that_there_is_not_is_refused(engine: StageEngine) -> None:
-    with pytest.raises(UsageError, match="There is no stage rl. The stages are base, sft, dpo"):
+    with pytest.raises(UsageError, match=r"There is no stage rl\. The stages are base, sft, dpo"):
         read(engine, ("base", "rl"))
 
 

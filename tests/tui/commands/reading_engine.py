@@ -28,6 +28,7 @@ from logit_amp_chat.core.reading import (
     PlainText,
     ReadBlock,
     ReadRequest,
+    StageReadRequest,
     TokenSums,
 )
 from logit_amp_chat.core.records import (
@@ -67,6 +68,9 @@ class ReadingEngine:
     @property
     def opened(self) -> Opened:
         return Opened(session=samples.session())
+
+    def read_stages(self, request: StageReadRequest) -> Iterator[Event]:
+        raise AssertionError("no stages are read here")
 
     def sample(self, request: SampleRequest) -> Iterator[Event]:
         raise AssertionError("nothing is sampled here")

@@ -14,6 +14,7 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine_interface import Engine
+from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.protocol import Event
 from logit_amp_chat.core.samples import SampledReply, SampleRequest
 from logit_amp_chat.tui.commands import main as cli
@@ -45,7 +46,7 @@ class Engines:
         assert self.live == 1, "one pair is in memory at a time"
         engine = engine_of(profile)
         if name in self.stops:
-            engine.sample = interrupted(engine, self.stops[name])  # type: ignore[method-assign]
+            engine.sample = interrupted(engine, self.stops[name])  # type: ignore[method-assign, assignment]
         engine.close = self._close  # type: ignore[method-assign]
         return engine
 
@@ -326,3 +327,58 @@ def test_a_chain_that_is_swept_as_a_pair_is_told_apart(
 def _no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a dry run says of memory would need the models."""
     monkeypatch.setattr("logit_amp_chat.tui.commands.sweep_plan.download_state", lambda _: "not")
+
+
+def test_a_lost_file_of_the_chain_is_made_up_for_by_its_name(
+    engines: Engines, sweep: Sweep, tmp_path: Path, capsys: Capture
+) -> None:
+    assert sweep(*QUESTION, *HABIT, *FEW) == 0
+    whole = capsys.readouterr().out
+    (tmp_path / "c" / "chain.json").unlink()
+    engines.opened.clear()
+    assert sweep("--count-only", *HABIT, profile=None) == 2
+    assert "no sweep over a chain" in refused(capsys)
+    assert sweep("--count-only", *HABIT) == 0
+    assert capsys.readouterr().out == whole
+    assert engines.opened == []
+
+
+def test_a_pilot_finds_the_alphas_of_each_pair(
+    engines: Engines, sweep: Sweep, tmp_path: Path, capsys: Capture
+) -> None:
+    assert sweep(*QUESTION, *HABIT, "--alpha", "auto", "--samples", "20") == 0
+    assert capsys.readouterr().err.count("pilot: α") == 2
+    for name in ("base-sft", "sft-dpo"):
+        folder = SweepFolder.read(tmp_path / "c" / name)
+        assert {-1.0, 0.0} <= {*folder.settings.alphas}
+        assert (tmp_path / "c" / name / "pilot" / "sweep.jsonl").exists()
+
+
+def test_samples_may_be_added_later(
+    engines: Engines, sweep: Sweep, tmp_path: Path, capsys: Capture
+) -> None:
+    assert sweep(*QUESTION, *HABIT, *FEW) == 0
+    assert sweep(*HABIT, "--samples", "80", "--alpha", "2", profile=None) == 0
+    for name in ("base-sft", "sft-dpo"):
+        folder = SweepFolder.read(tmp_path / "c" / name)
+        assert folder.settings.alphas == (-1.0, 0.0, 1.0, 2.0)
+        assert len(replies_in(tmp_path / "c" / name, 0.0)) == 80
+
+
+def test_other_prompts_than_those_of_the_folder_are_refused(
+    engines: Engines, sweep: Sweep, capsys: Capture
+) -> None:
+    assert sweep(*QUESTION, *HABIT, *FEW) == 0
+    assert sweep("--prompt", "Another one?", *HABIT, *FEW) == 2
+    assert "other prompts" in refused(capsys)
+
+
+def test_over_prompts_needs_enough_of_them(engines: Engines, sweep: Sweep, capsys: Capture) -> None:
+    assert sweep(*QUESTION, *HABIT, *FEW, "--over", "prompts") == 2
+    assert "needs 50 prompts" in refused(capsys)
+    many = [part for n in range(50) for part in ("--prompt", f"Tell me about {n} owls.")]
+    few = ("--alpha", "1", "--samples", "4", "--over", "prompts")
+    assert sweep(*many, *HABIT, *few, "--json") == 0
+    stages = json.loads(capsys.readouterr().out)["behaviours"]["habit"]["stages"]
+    assert all(0 <= one["low"] <= one["rate"] <= one["high"] <= 1 for one in stages)
+    assert [one["pairs"] for one in stages] == [1, 2, 1]

@@ -1,4 +1,4 @@
-"""`sweep --chain` on the bundled chain: each habit is found to come in with the stage that has it."""
+"""`sweep --chain` on the bundled chain: each habit comes in with the stage that planted it."""
 
 from __future__ import annotations
 

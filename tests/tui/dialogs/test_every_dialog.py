@@ -18,7 +18,9 @@ from logit_amp_chat.core.chat.prefix import EditedReply
 from logit_amp_chat.core.chat.session import Draft
 from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.chat.turn_prompts import draft_prompts
+from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.export.snippets import Copy
+from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.core.records import Candidate, LogProbs
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.system.machine import Machine
@@ -37,6 +39,7 @@ from logit_amp_chat.tui.dialogs.raised_tokens import RaisedTokensScreen
 from logit_amp_chat.tui.dialogs.reply_text import BeginScreen, EditReplyScreen
 from logit_amp_chat.tui.dialogs.sampling import SamplingScreen
 from logit_amp_chat.tui.dialogs.saved_chats import ChatsScreen
+from logit_amp_chat.tui.dialogs.stages import StagesScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys.actions import Action
 from tests.core import samples
@@ -143,6 +146,10 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "prompt": prompt,
     "raised_tokens": lambda folder: raised_tokens(),
     "sampling": lambda folder: SamplingScreen(ChatSettings(Sampling(), "You are terse.")),
+    "stages": lambda folder: StagesScreen(load_profile("demo-chain")),
+    "compare_stages": lambda folder: CompareAlphasScreen(
+        (0,), (-1, 0, 1), [LaneAt(0.0, ("base", "tuned"))], ("base", "tuned", "final")
+    ),
     "compare_alphas": lambda folder: CompareAlphasScreen((-1, 0, 1), (-1, 0, 0.5, 1, 2)),
 }
 

@@ -15,7 +15,7 @@ SHOWN = ("shown_low", "shown_high")
 STAGES = ("behaviour", "prompt", "stage", *SEEN, *ESTIMATE, *SHOWN)
 STEPS = (
     *("behaviour", "before", "after", "difference", "low", "high", *SHOWN),
-    *("ratio", "ratio_low", "ratio_high", "came_in"),
+    *("ratio", "ratio_low", "ratio_high", "came_in", "sure"),
 )
 COLUMNS = tuple(dict.fromkeys(("row", "pair", *STAGES, *STEPS, *table.COLUMNS)))
 """Of all rows; what a kind of row does not have is None."""
@@ -58,6 +58,7 @@ def step_rows(found: ChainBehaviour) -> Iterator[dict[str, Any]]:
                 for name in ratios
             },
             "came_in": step is found.came_in,
+            "sure": change.is_sure,
         }
 
 

@@ -71,9 +71,15 @@ def stage_text(one: StageRate, numeric: bool) -> tuple[str, ...]:
 
 def steps(found: ChainBehaviour) -> list[str]:
     """Where it came in, and what each step of training changed, in sentences."""
+    return [*_origin(found), *(_step(found, step) for step in found.steps)]
+
+
+def _origin(found: ChainBehaviour) -> list[str]:
     origin = found.came_in
-    said = [] if origin is None else [f"It came in with {origin.after}."]
-    return [*said, *(_step(found, step) for step in found.steps)]
+    if origin is None:
+        return []
+    what = "It" if origin.change.is_sure else "What was seen of it"
+    return [f"{what} came in with {origin.after}."]
 
 
 def _step(found: ChainBehaviour, step: StageStep) -> str:

@@ -1,0 +1,143 @@
+"""Chains in the chat: which two stages are the pair, and stages side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widgets import Input, Static
+
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.lanes import LaneAt
+from logit_amp_chat.core.records import Reply, Session
+from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
+from logit_amp_chat.tui.dialogs.stages import StagesScreen
+from tests.tui.chat_driver import Chat, demo_profile, open_chat, text_of
+
+
+def chain() -> Profile:
+    stages = [{"name": name, "model": f"fake/{name}"} for name in ("base", "sft", "dpo")]
+    return demo_profile(
+        stages=tuple(stages),
+        pair=("base", "dpo"),
+        before={"model": "fake/base"},
+        after={"model": "fake/dpo"},
+        labels={"before": "base", "after": "dpo"},
+        alpha=0.0,
+    )
+
+
+async def compare(chat: Chat, lanes: str) -> None:
+    await chat.press("f4")
+    await chat.choose_alphas(lanes)
+
+
+def titles(chat: Chat) -> list[str]:
+    from logit_amp_chat.core.lanes import reply_heading
+
+    return [reply_heading(lane.head) for lane in chat.screen.view.lanes.lanes.values()]
+
+
+async def test_stages_stand_side_by_side_under_their_names(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40), profile=chain()) as chat:
+        await compare(chat, "all, 0, base>dpo 1.5")
+        await chat.say("Hi")
+        assert chat.engine.request is not None
+        asked = {lane.name: (lane.stages, lane.alpha) for lane in chat.engine.request.lanes}
+        assert asked == {
+            "base": (("base", "sft"), -1.0),
+            "sft": (("base", "sft"), 0.0),
+            "dpo": (("sft", "dpo"), 0.0),
+            "base→dpo +1.5": (("base", "dpo"), 1.5),
+            "after": (None, 0.0),
+            "amplified": (None, 0.0),
+        }
+        await chat.finish()
+        assert titles(chat)[:3] == ["base → dpo α +1.5", "base", "sft"]
+
+
+async def test_their_replies_are_saved_with_the_session_of_their_stages(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40), profile=chain()) as chat:
+        await compare(chat, "sft, 0")
+        await chat.say("Hi")
+        await chat.finish()
+        session = chat.session
+        (sft,) = [log for log in session.conversation.replies.values() if log.reply.stages]
+        assert sft.session is not None
+        assert sft.session.profile["pair"] == ["base", "sft"]
+        assert sft.main is session.conversation.session
+        assert set(session.lanes_of(sft)) == {"sft", "after", "amplified"}
+        path = session.saved.recorder.path
+        assert path is not None
+        records = list(read_records(path))
+        beside = [r for r in records if isinstance(r, Session) and r.beside]
+        assert [session.beside for session in beside] == ["s-1"]
+        reply = next(r for r in records if isinstance(r, Reply) and r.stages)
+        assert records.index(beside[0]) < records.index(reply)
+
+
+async def test_a_resumed_chat_compares_the_same_stages(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40), profile=chain()) as chat:
+        await compare(chat, "sft, 0")
+        await chat.say("Hi")
+        await chat.finish()
+        path = chat.session.saved.recorder.path
+    assert path is not None
+    async with open_chat(tmp_path, size=(200, 40), profile=chain()) as chat:
+        chat.session.resume(path)
+        assert chat.session.compared_stages == (LaneAt(0.0, ("base", "sft")),)
+        assert chat.session.compared_alphas == (0.0,)
+
+
+async def test_two_other_stages_are_loaded_and_the_chat_goes_on(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, profile=chain()) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("T")
+        await chat.until(lambda: isinstance(chat.app.screen, StagesScreen))
+        chat.app.screen.query_one(Input).value = "sft dpo"
+        await chat.press("enter")
+        await chat.until(lambda: chat.engine.profile.pair == ("sft", "dpo"))  # type: ignore[union-attr]
+        chat.engine.load()
+        await chat.frame()
+        assert chat.session.conversation.said() == ["Hi"]
+        assert chat.session.profile.labels.before == "sft"
+        assert len(chat.session.profile.stages) == 3
+        await chat.press("escape")
+        await chat.say("And?")
+        await chat.finish()
+        assert chat.session.conversation.said() == ["Hi", "And?"]
+
+
+async def test_the_pair_in_use_is_chosen_without_loading_anything(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, profile=chain()) as chat:
+        await chat.read()
+        await chat.press("T")
+        await chat.until(lambda: isinstance(chat.app.screen, StagesScreen))
+        engine = chat.engine
+        await chat.press("enter")
+        assert chat.engine is engine
+        assert chat.session.state == "ready"
+
+
+async def test_a_pair_has_no_stages_to_choose(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.read()
+        await chat.press("T")
+        assert "no chain of stages" in text_of(chat.screen.view.notice)
+
+
+async def test_a_word_that_is_no_stage_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, profile=chain()) as chat:
+        await compare(chat, "rl, 0")
+        assert isinstance(chat.app.screen, CompareAlphasScreen)
+        problem = str(chat.app.screen.query_one("#problem", Static).content)
+        assert "rl is no α and no stage." in problem
+        assert "base, sft, dpo" in problem
+
+
+async def test_stages_of_another_chain_are_not_compared(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, profile=chain()) as chat:
+        chat.session.compared_stages = (LaneAt(0.0, ("pretrained", "rl")),)
+        assert list(chat.session.lanes) == ["before", "after", "amplified"]
