@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Needs, Profile
 
 GB = 1e9
 _CGROUP_LIMITS = (
@@ -38,11 +38,11 @@ class Machine:
 
     def fits(self, profile: Profile) -> bool | None:
         """Whether the profile's two sides fit into memory here; None if unknown."""
-        return self._holds(profile, profile.needs and profile.needs.memory_gb)
+        return self._holds(profile, (profile.needs or Needs()).memory_gb)
 
     def fits_one(self, profile: Profile) -> bool | None:
         """Whether one stage of a chain fits into memory here; None if unknown."""
-        return self._holds(profile, profile.needs and profile.needs.stage_memory_gb)
+        return self._holds(profile, (profile.needs or Needs()).stage_memory_gb)
 
     def fits_only_one(self, profile: Profile) -> bool:
         """Whether stages of a chain can be read here one after the other, but no two at once."""

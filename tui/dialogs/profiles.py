@@ -158,7 +158,7 @@ def _row(
     if lacks_token(profile, download, found.token):
         mark, fits = FITS[False][0], False
         gated = "gated on the Hub, and there is no token: set HF_TOKEN"
-    memory = "?" if needs.memory_gb is None else f"{needs.memory_gb:.1f} GB"
+    memory = _gb(needs.memory_gb)
     title = visible(profile.title, newlines=False)
     name = visible(profile.name, newlines=False)
     models = [
@@ -177,7 +177,7 @@ def _row(
     )
     facts = [
         profile.dtype if profile.quantization == "none" else profile.quantization,
-        *_memory(profile, memory, fitting, found.machine),
+        *_memory(profile, needs, fitting, found.machine),
         _download(needs, download),
         gated,
         "in use" if in_use else "",
@@ -189,16 +189,20 @@ def _row(
     return Row(profile, line, detail, f"{name} {title} {stages} {sides}")
 
 
-def _memory(profile: Profile, memory: str, fitting: str, machine: Machine) -> list[str]:
+def _gb(amount: float | None) -> str:
+    return "?" if amount is None else f"{amount:.1f} GB"
+
+
+def _memory(profile: Profile, needs: Needs, fitting: str, machine: Machine) -> list[str]:
     """What two sides need; of a chain also what one stage does, which `diff --blame` needs."""
+    both = _gb(needs.memory_gb)
     if not profile.stages:
-        return [f"{memory} of memory: {fitting}"]
-    both = f"two of {len(profile.stages)} stages {memory}: {fitting}"
-    one = profile.needs and profile.needs.stage_memory_gb
-    if one is None:
-        return [both]
+        return [f"{both} of memory: {fitting}"]
     enough = ": enough for diff --blame" if machine.fits_only_one(profile) else ""
-    return [both, f"one {one:.1f} GB{enough}"]
+    return [
+        f"two of {len(profile.stages)} stages {both}: {fitting}",
+        f"one {_gb(needs.stage_memory_gb)}{enough}",
+    ]
 
 
 def _download(needs: Needs, state: State) -> str:
