@@ -121,6 +121,10 @@ def command(
         _refuse_beside_blame(context.params)
     elif stage is not None:
         raise typer.BadParameter("needs --blame", param_hint="--stage")
+    if stage is not None and forms:
+        raise typer.BadParameter(
+            f"chooses hunks: cannot be combined with {forms[0]}", param_hint="--stage"
+        )
     limits = options.limits(fail_on or [], LIMITS)
     if "share" in limits and threshold is None:
         raise typer.BadParameter(
@@ -146,11 +150,13 @@ def command(
         color=color,
         pager=pager,
     )
-    if blame:
-        from logit_amp_chat.tui.commands import blame_run
-
-        raise typer.Exit(blame_run.run(chosen, files, score, settings, stage))
     with mirroring(mirror):
+        if blame:
+            from logit_amp_chat.tui.commands import blame_run
+
+            ends = context.params["from_stage"], context.params["to_stage"]
+            stages = blame_run.Stages(*ends, shown=stage)
+            raise typer.Exit(blame_run.run(chosen, files, score, settings, stages))
         raise typer.Exit(diff_run.run(chosen, files, score, settings))
 
 

@@ -162,3 +162,22 @@ def test_a_stage_that_there_is_not_is_refused(capsys: Capture) -> None:
 def test_a_file_that_cannot_be_read_is_named(capsys: Capture) -> None:
     assert run("missing.txt") == 2
     assert "missing.txt" in capsys.readouterr().err
+
+
+def test_a_part_of_the_chain_is_read(capsys: Capture) -> None:
+    assert run("a.txt", "--json", "--from", "tuned") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [stage["name"] for stage in found["stages"]] == ["tuned", "final"]
+    assert [stage["stage"] for stage in found["total"]["stages"]] == ["tuned", "final"]
+    assert run("a.txt", "--from", "final", "--to", "base") == 3
+    assert "final is not before base" in capsys.readouterr().err
+
+
+def test_a_stage_chooses_hunks_alone(capsys: Capture) -> None:
+    assert run("a.txt", "--stage", "final", "--csv") == 2
+    assert "--stage: chooses hunks: cannot be combined with --csv" in capsys.readouterr().err
+
+
+def test_prompts_of_one_side_alone_are_refused(capsys: Capture) -> None:
+    assert run("c.jsonl", "--system-before", "Be brief.") == 2
+    assert "read behind one prompt" in capsys.readouterr().err
