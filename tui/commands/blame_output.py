@@ -12,7 +12,7 @@ from logit_amp_chat.core.analysis.stage_blame import BlamedToken, BlameHunk, Sta
 from logit_amp_chat.core.analysis.stage_table import columns
 from logit_amp_chat.core.analysis.stage_table import rows as table_rows
 from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
-from logit_amp_chat.core.export.blame_page import blame_page
+from logit_amp_chat.core.export.blame_page import blame_page, likeliest
 from logit_amp_chat.core.number_format import count, delta, finite, in_nats, nats
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -159,4 +159,5 @@ def page(
 ) -> Iterator[str]:
     """A page with every text, its tokens marked by stage."""
     found = [(one.document, one.tokens) for one in documents]
-    yield blame_page(blame.stages, found, blame.threshold, blame.total, blame.names)
+    names = blame.names(likeliest(found))
+    yield blame_page(blame.stages, found, blame.threshold, blame.total, names)

@@ -30,11 +30,13 @@ def found() -> list[dict[str, object]]:
 
 def test_a_row_a_token_a_column_a_stage() -> None:
     owl = found()[1]
-    where = dict(source="a.txt", place="", message=None, line=2, column=1, start=3, end=6)
-    logp = dict(logp_base=-9.0, logp_sft=-1.0, logp_dpo=-8.0)
-    moved = dict(change_sft=8.0, change_dpo=-7.0, kl_sft=0.2, kl_dpo=None, total=1.0)
-    said = dict(index=1, token=6, text="owl", blamed="sft", undone=True, notable=True)
-    assert owl == where | logp | moved | said
+    place = ("source", "place", "message", "line", "column", "start", "end")
+    assert tuple(owl[name] for name in place) == ("a.txt", "", None, 2, 1, 3, 6)
+    assert (owl["index"], owl["token"], owl["text"]) == (1, 6, "owl")
+    assert (owl["logp_base"], owl["logp_sft"], owl["logp_dpo"]) == (-9.0, -1.0, -8.0)
+    assert (owl["change_sft"], owl["change_dpo"], owl["total"]) == (8.0, -7.0, 1.0)
+    assert (owl["kl_sft"], owl["kl_dpo"]) == (0.2, None)
+    assert (owl["blamed"], owl["undone"], owl["notable"]) == ("sft", True, True)
 
 
 def test_a_token_below_the_threshold_is_in_the_table_too() -> None:
