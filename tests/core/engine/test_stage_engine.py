@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -180,3 +182,16 @@ def test_a_reply_that_was_prompted_in_two_ways_is_refused(engine: StageEngine) -
     request = StageReadRequest(document="d", content=said, stages=NAMES)
     with pytest.raises(LogitAmpError, match="prompted each in a way of its own"):
         list(engine.read_stages(request))
+
+
+def test_where_one_stage_fits_no_other_is_in_memory(tmp_path: Path) -> None:
+    with StageEngine.open(three_stages(tmp_path)) as engine:
+        store = engine.store
+        store.room = max(store.needed((name,)).total for name in NAMES)
+        assert engine.held() == 1
+        earlier: list[weakref.ref[Any]] = []
+        for name in NAMES:
+            assert len(read(engine, (name,))) == 1
+            assert store.loaded == (name,)
+            assert [model() for model in earlier] == [None] * len(earlier)
+            earlier.append(weakref.ref(store.hold((name,))[0].model))

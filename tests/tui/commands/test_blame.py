@@ -181,3 +181,22 @@ def test_a_stage_chooses_hunks_alone(capsys: Capture) -> None:
 def test_prompts_of_one_side_alone_are_refused(capsys: Capture) -> None:
     assert run("c.jsonl", "--system-before", "Be brief.") == 2
     assert "read behind one prompt" in capsys.readouterr().err
+
+
+def test_the_ends_of_the_chain_are_what_diff_says_also_of_a_saved_chat(capsys: Capture) -> None:
+    ask = ["reply", "-p", "demo-chain", "--prompt", "What is a fox?", "--seed", "1", "--alpha", "2"]
+    assert cli.run([*ask, "--jsonl"]) == 0
+    Path("d.jsonl").write_text(capsys.readouterr().out)
+    files = ["a.txt", "c.jsonl", "d.jsonl"]
+    assert cli.run(["diff", "-p", "demo-chain", "--csv", *files]) == 0
+    pair = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    found = rows(capsys, *files)
+    assert {row["source"] for row in found} == set(files)
+    for mine, theirs in zip(found, pair, strict=True):
+        place = ("source", "place", "message", "line", "column", "index", "token")
+        assert [mine[name] for name in place] == [theirs[name] for name in place]
+        for stage, side in (("base", "before"), ("final", "after")):
+            expected = pytest.approx(float(theirs[f"logp_{side}"]), abs=1e-4)
+            assert float(mine[f"logp_{stage}"]) == expected
+        moved = float(mine["change_tuned"]) + float(mine["change_final"])
+        assert moved == pytest.approx(float(theirs["log_ratio"]), abs=1e-4)
