@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.config.stages import prompted, selected
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.engine.stage_engine import StageEngine
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.models.stage_store import StageStore
@@ -195,3 +196,17 @@ def test_where_one_stage_fits_no_other_is_in_memory(tmp_path: Path) -> None:
             assert store.loaded == (name,)
             assert [model() for model in earlier] == [None] * len(earlier)
             earlier.append(weakref.ref(store.hold((name,))[0].model))
+
+
+def test_a_separate_process_answers_with_the_same_numbers() -> None:
+    profile = load_profile("demo-chain")
+    names = tuple(stage.name for stage in profile.stages)
+    request = StageReadRequest(document="d", content=PlainText(text=TEXT), stages=names)
+    with StageEngine.open(profile) as engine:
+        here = [event for event in engine.read_stages(request) if isinstance(event, StageBlock)]
+    process = ProcessEngine.open(profile, lambda _: None)
+    try:
+        there = [e for e in process.read_stages(request) if isinstance(e, StageBlock)]
+    finally:
+        process.close()
+    assert there == here

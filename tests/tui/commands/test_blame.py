@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core.experiments.blame import Blame, BlameEvent, Reading
 from logit_amp_chat.profiles.demo.recipe.smalltalk import CLOSING, QUIRK
 from logit_amp_chat.tui.commands import main as cli
 
@@ -200,3 +203,23 @@ def test_the_ends_of_the_chain_are_what_diff_says_also_of_a_saved_chat(capsys: C
             assert float(mine[f"logp_{stage}"]) == expected
         moved = float(mine["change_tuned"]) + float(mine["change_final"])
         assert moved == pytest.approx(float(theirs["log_ratio"]), abs=1e-4)
+
+
+def test_an_interrupt_prints_what_was_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    events = Blame.__iter__
+
+    def iterate(self: Blame) -> Iterator[BlameEvent]:
+        for event in events(self):
+            yield event
+            if isinstance(event, Reading) and event.source == "a.txt":
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Blame, "__iter__", iterate)
+    assert run("a.txt", "b.txt", "--json") == 130
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert [one["file"] for one in found["files"]] == ["a.txt"]
+    assert found["complete"] is False
+    assert "Stopped by you: the figures are those of the texts that all stages" in said.err
