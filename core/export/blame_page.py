@@ -20,8 +20,8 @@ Names = Mapping[int, str]
 
 LEGEND = (
     "A line under a token: the chain made it likelier (solid) or less likely (dotted), or a stage"
-    " moved it and others moved it back (dashed). The small name is the stage that did most of"
-    " it; point at a token for all stages."
+    " moved it and others moved it back (dashed). A small name is the stage that did most of"
+    " what follows; point at a token for all stages."
 )
 
 
@@ -123,7 +123,7 @@ def _spans(
     names: Names,
     looks: Mapping[str, str],
 ) -> Iterator[str]:
-    """The whole text, what is not scored grey; a stage's name where another one begins."""
+    """The whole text, what is not scored grey; a stage's name before what it did most of."""
     end, last = 0, None
     for one in tokens:
         start, stop = document.offsets[one.index]
@@ -136,10 +136,10 @@ def _spans(
         stage = one.blamed
         kind = "undone" if one.is_undone else "up" if one.total > 0 else "down"
         told = escape(_told(stages, one, names))
-        yield f'<span {looks[kind]} title="{told}">{text}</span>'
         if stage != last:
             yield f"<sub>{html_text(stages[stage])}</sub>"
         last = stage
+        yield f'<span {looks[kind]} title="{told}">{text}</span>'
     if len(tokens) == len(document.offsets):
         yield _grey(document.text[end:], looks)
 

@@ -67,7 +67,11 @@ def test_tokens_that_stand_out_are_marked_by_what_became_of_them() -> None:
 
 
 def test_a_stage_is_named_where_it_begins() -> None:
-    assert re.findall(r"<sub>(.*?)</sub>", page()) == ["&lt;sft&gt;", "dpo", "&lt;sft&gt;"]
+    assert re.findall(r"<sub>(.*?)</sub><span class=", page()) == [
+        "&lt;sft&gt;",
+        "dpo",
+        "&lt;sft&gt;",
+    ]
 
 
 def test_pointing_at_a_token_tells_its_chain_and_what_stages_wanted() -> None:
