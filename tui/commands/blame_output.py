@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from logit_amp_chat.core.analysis.blame_table import columns, token_rows
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken, BlameHunk, StageStats
+from logit_amp_chat.core.analysis.stage_table import columns
+from logit_amp_chat.core.analysis.stage_table import rows as table_rows
 from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
-from logit_amp_chat.core.export.blame_page import blame_page
+from logit_amp_chat.core.export.blame_page import blame_page, likeliest
 from logit_amp_chat.core.number_format import count, delta, finite, in_nats, nats
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -100,15 +101,7 @@ def summary(
     """The figures as one JSON object."""
     for _ in documents:
         pass
-    found = {
-        **header(),
-        "threshold": blame.threshold,
-        "complete": not blame.cancelled,
-        "held": len(blame.groups[0]),
-        "files": [{"file": name, **stats.figures()} for name, stats in blame.files.items()],
-        "total": blame.total.figures(),
-        "refused": refused_figures(blame.refused),
-    }
+    found = {**header(), **blame.figures(), "refused": refused_figures(blame.refused)}
     yield json.dumps(found, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -129,6 +122,7 @@ def jsonl(
 
 def _token(blame: Blame, found: DocumentBlame, one: BlamedToken) -> dict[str, object]:
     start, end = found.document.offsets[one.index]
+    found_kl = (None if kl is None else finite(kl) for kl in one.kl)
     return {
         "type": "blamed",
         "document": found.document.id,
@@ -137,9 +131,10 @@ def _token(blame: Blame, found: DocumentBlame, one: BlamedToken) -> dict[str, ob
         "text": found.document.text[start:end],
         "logp": dict(zip(blame.stages, map(finite, one.logp), strict=True)),
         "change": dict(zip(blame.stages[1:], map(finite, one.changes), strict=True)),
-        "kl": dict(zip(blame.stages[1:], one.kl, strict=True)),
+        "kl": dict(zip(blame.stages[1:], found_kl, strict=True)),
         "best": dict(zip(blame.stages, (token for token, _ in one.best), strict=True)),
         "blamed": blame.stages[one.blamed],
+        "undone": one.is_undone,
         "notable": one.size >= blame.threshold,
     }
 
@@ -150,8 +145,7 @@ def rows(
     """One row per token, as CSV: a column a stage."""
     yield _row(columns(blame.stages))
     for found in documents:
-        for row in token_rows(blame.stages, found.document, found.tokens, blame.threshold):
-            yield _row(["" if value is None else value for value in row])
+        yield from map(_row, table_rows(blame.stages, found.document, found.tokens))
 
 
 def _row(values: Sequence[object]) -> str:
@@ -165,4 +159,5 @@ def page(
 ) -> Iterator[str]:
     """A page with every text, its tokens marked by stage."""
     found = [(one.document, one.tokens) for one in documents]
-    yield blame_page(blame.stages, found, blame.threshold, blame.total, blame.names)
+    names = blame.names(likeliest(found))
+    yield blame_page(blame.stages, found, blame.threshold, blame.total, names)
