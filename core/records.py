@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AliasChoices, Field
 
+from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.json_types import AsColumns, NullAs
 from logit_amp_chat.core.sampling import Ends, Sampling
 
@@ -142,7 +143,7 @@ class Session:
     in tokens; a reply ends after any of the ids `end_of_turn`, and before any of the texts
     `next_turn` unless it is raw. `caches` are the checks of
     before, after, of both together, where both are one model, and of captured steps; None if
-    they were skipped. `stages` are those of a chain with their revisions, in order; the profile's
+    they were skipped. `revisions` are those of a chain's stages, in order; the profile's
     `pair` says which two of them are before and after. A session that was opened `beside` another
     one is that of lanes which stand beside that one's.
     """
@@ -161,7 +162,7 @@ class Session:
     vocabulary: str | None = None
     end_of_turn: tuple[int, ...] = ()
     next_turn: tuple[str, ...] = ()
-    stages: dict[str, str | None] = field(default_factory=dict)
+    revisions: dict[str, str | None] = field(default_factory=dict)
     beside: str | None = None
     caches: dict[str, CacheCheck] | None = None
 
@@ -387,6 +388,7 @@ Known = (
     | Finish
     | Opening
     | Document
+    | Blamed
     | Keep
     | Note
     | Name

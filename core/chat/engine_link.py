@@ -75,6 +75,7 @@ class EngineLink:
         self._generation = 0
         self._unfinished: dict[str, tuple[int, float]] = {}  # replies: tokens so far, began
         self._apart: dict[str, Recorder] = {}  # by id, what is saved on its own
+        self._passed_on = ""  # the id of a text that is not saved: what comes of it is
         self._save_sample: Callable[[Event], None] = lambda _: None
 
     def disconnect(self) -> None:
@@ -95,6 +96,10 @@ class EngineLink:
     def save_apart(self, ids: Iterable[str], recorder: Recorder) -> None:
         """Save what is reported of documents or replies with `recorder`, not in the chat."""
         self._apart |= dict.fromkeys(ids, recorder)
+
+    def pass_on(self, document: str) -> None:
+        """Save nothing of a text that is read: whoever asked keeps what comes of it."""
+        self._passed_on = document
 
     def save_samples(self, save: Callable[[Event], None]) -> None:
         """Have what is sampled for a sweep saved by `save`, on the engine's reader thread."""
@@ -128,6 +133,8 @@ class EngineLink:
             match event:
                 case Heartbeat():
                     continue
+                case Document(id=name) | Finish(reply=name) if name == self._passed_on:
+                    pass
                 case PromptRead() | SampledReply() | SampleProgress() | Rescored():
                     self._save_sample(event)
                 case Reply():

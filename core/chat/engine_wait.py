@@ -6,13 +6,16 @@ from typing import Literal
 
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
+from logit_amp_chat.core.reading import StageReadRequest
 
 Doing = Literal["measuring", "rendering"]
 Wait = Literal["", "measuring", "rendering", "loading", "not loaded", "read only", "engine busy"]
 
 
 def engine_wait(
-    session: ChatSession, kind: type[OpeningsRequest | PromptRequest], doing: Doing
+    session: ChatSession,
+    kind: type[OpeningsRequest | PromptRequest | StageReadRequest],
+    doing: Doing,
 ) -> Wait:
     """What stands between a request of this kind and its answer; `doing` if nothing does."""
     if session.saved.read_only:

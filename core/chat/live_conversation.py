@@ -27,7 +27,7 @@ from logit_amp_chat.core.protocol import (
     Request,
     Stop,
 )
-from logit_amp_chat.core.reading import ReadRequest
+from logit_amp_chat.core.reading import ReadRequest, StageReadRequest
 from logit_amp_chat.core.records import (
     Change,
     Finish,
@@ -179,6 +179,12 @@ class LiveConversation:
 
     def ask_prompt(self, request: PromptRequest, take: Callable[[Event], None]) -> None:
         """Have a prompt rendered to be looked at; `take` is that of `ask_apart`."""
+        self._take_apart = take
+        self._send(request)
+
+    def ask_stages(self, request: StageReadRequest, take: Callable[[Event], None]) -> None:
+        """Have a text read under stages of the chain; `take` is that of `ask_apart`."""
+        self.link.pass_on(request.document)
         self._take_apart = take
         self._send(request)
 

@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import Lane, Prefill, Request
-from logit_amp_chat.core.reading import ReadRequest
+from logit_amp_chat.core.reading import ReadRequest, StageReadRequest
 from logit_amp_chat.core.records import Reply, Step
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
 AnyPending = (
-    Request | OpeningsRequest | PromptRequest | ReadRequest | SampleRequest | RescoreRequest
+    Request
+    | OpeningsRequest
+    | PromptRequest
+    | ReadRequest
+    | StageReadRequest
+    | SampleRequest
+    | RescoreRequest
 )
 
 

@@ -46,5 +46,5 @@ def session_record(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] |
         caches=caches,
         end_of_turn=tuple(sorted(pair.end_of_turn)),
         next_turn=pair.next_turn,
-        stages=dict(pair.stages),
+        revisions=dict(pair.stages),
     )

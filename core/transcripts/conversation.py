@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.prompts import system_prompt
 from logit_amp_chat.core.records import (
     Change,
@@ -76,6 +77,9 @@ class Conversation:
                 self._note(record)
             case Title():
                 self.title = record.text
+            case Blamed():
+                if log := self.replies.get(record.reply):
+                    log.blamed = record
             case Name():
                 if log := self.replies.get(record.reply):
                     log.name = record.text

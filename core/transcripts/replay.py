@@ -115,7 +115,7 @@ def pinned_profile(session: Session) -> Profile | None:
         if info.revision
     }
     sides["stages"] = tuple(
-        stage.model_copy(update={"revision": session.stages.get(stage.name) or stage.revision})
+        stage.model_copy(update={"revision": session.revisions.get(stage.name) or stage.revision})
         for stage in profile.stages
     )
     return profile.model_copy(update=sides)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.records import Change, Finish, Message, Reply, Session, Step
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.reply_parts import ReplyParts
@@ -15,7 +16,8 @@ class ReplyLog:
 
     `session` is the one that decoded it, `beside` the one of the chat where that is another:
     the reply is then from other stages of its chain. `notes` are by step, None for the whole
-    reply. `parts` are what it consists of so far.
+    reply; `blamed` are its tokens under every stage of a chain, once they were read. `parts`
+    are what it consists of so far.
     """
 
     reply: Reply
@@ -27,6 +29,7 @@ class ReplyLog:
     cut_off: bool = False
     name: str = ""
     notes: dict[int | None, str] = field(default_factory=dict)
+    blamed: Blamed | None = None
     parts: ReplyParts = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -84,23 +84,6 @@ class DialogActions(FileActions):
 
         self.host.app.push_screen(ProfileScreen(self.session.profile), take)
 
-    def stages(self) -> None:
-        """Choose two stages of the chain; the conversation goes on with them."""
-        from logit_amp_chat.tui.dialogs.stages import StagesScreen
-
-        profile = self.session.profile
-        if len(profile.stages) < 2:
-            self.view.notice.say(
-                "This pair is no chain of stages.", "F8 loads one: demo-chain is bundled."
-            )
-            return
-
-        def take(chosen: Profile | None) -> None:
-            if chosen is not None and chosen.pair != profile.pair:
-                self.conversation.load(chosen)
-
-        self.host.app.push_screen(StagesScreen(profile), take)
-
     def chats(self) -> None:
         """Open a saved chat and go on with it."""
         from logit_amp_chat.core.transcripts.library import holds_texts

@@ -11,6 +11,7 @@ from logit_amp_chat.tui.chat.dialog_actions import DialogActions
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
 from logit_amp_chat.tui.chat.prompt_actions import PromptActions
 from logit_amp_chat.tui.chat.reply_text_actions import ReplyTextActions
+from logit_amp_chat.tui.chat.stage_actions import StageActions
 from logit_amp_chat.tui.chat.sweep_actions import SweepActions
 from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
@@ -25,6 +26,7 @@ class HasParts(Protocol):
     tokens: TokenActions
     openings: OpeningActions
     prompts: PromptActions
+    stages: StageActions
     reply_texts: ReplyTextActions
     texts: TextActions
     sweeps: SweepActions
@@ -59,6 +61,11 @@ def openings(screen: HasParts) -> OpeningActions:
 def prompts(screen: HasParts) -> PromptActions:
     """The prompt of a turn."""
     return screen.prompts
+
+
+def stages(screen: HasParts) -> StageActions:
+    """The stage of a turn."""
+    return screen.stages
 
 
 def reply_texts(screen: HasParts) -> ReplyTextActions:

@@ -32,6 +32,7 @@ from logit_amp_chat.tui.chat.layout import ChatView
 from logit_amp_chat.tui.chat.opening_actions import OpeningActions
 from logit_amp_chat.tui.chat.prompt_actions import PromptActions
 from logit_amp_chat.tui.chat.reply_text_actions import ReplyTextActions
+from logit_amp_chat.tui.chat.stage_actions import StageActions
 from logit_amp_chat.tui.chat.sweep_actions import SweepActions
 from logit_amp_chat.tui.chat.text_actions import TextActions
 from logit_amp_chat.tui.chat.token_actions import TokenActions
@@ -76,6 +77,7 @@ class ChatScreen(Screen[None]):
         self.openings = OpeningActions(self, self.conversation)
         self.reply_texts = ReplyTextActions(self, self.conversation)
         self.prompts = PromptActions(self, self.dialogs)
+        self.stages = StageActions(self, self.conversation)
         self.sweeps = SweepActions(self)
         self.figures_seconds = FIGURES_SECONDS
         self.late_seconds = LATE_SECONDS
@@ -156,6 +158,7 @@ class ChatScreen(Screen[None]):
             view.refresh_status()
         self.openings.follow()
         self.prompts.follow()
+        self.stages.follow()
         self.texts.follow()
         self.sweeps.update()
 
@@ -264,7 +267,7 @@ class ChatScreen(Screen[None]):
     action_palette = delegate(parts.dialogs, DialogActions.palette)
     action_picture = delegate(parts.dialogs, DialogActions.picture)
     action_profiles = delegate(parts.dialogs, DialogActions.profiles)
-    action_stages = delegate(parts.dialogs, DialogActions.stages)
+    action_stages = delegate(parts.stages, StageActions.choose)
     action_sampling = delegate(parts.dialogs, DialogActions.sampling)
 
     action_compare = delegate(parts.comparison, CompareActions.compare)
@@ -299,6 +302,7 @@ class ChatScreen(Screen[None]):
 
     action_openings = delegate(parts.openings, OpeningActions.openings)
     action_prompt = delegate(parts.prompts, PromptActions.prompt)
+    action_blame = delegate(parts.stages, StageActions.blame)
     action_sweep = delegate(parts.sweeps, SweepActions.sweep)
 
     action_end = delegate(parts.cursor, ChatCursorActions.end)

@@ -96,7 +96,7 @@ def test_the_session_of_other_stages_comes_before_their_first_reply_and_once(
     sessions = [event for event in events if isinstance(event, Session)]
     assert [session.profile["pair"] for session in sessions] == [["base", "sft"]]
     assert sessions[0].beside == engine.opened.session.id
-    assert sessions[0].stages == engine.opened.session.stages == dict.fromkeys(NAMES)
+    assert sessions[0].revisions == engine.opened.session.revisions == dict.fromkeys(NAMES)
     reply = next(e for e in events if isinstance(e, Reply) and e.id == "sft")
     assert events.index(sessions[0]) < events.index(reply)
     assert reply.stages == ("base", "sft")

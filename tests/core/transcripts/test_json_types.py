@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import pytest
 
+from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.records import (
     CacheCheck,
     Candidate,
@@ -47,6 +48,15 @@ def records() -> list[Record]:
         replace(finish(), reason="error", error="CUDA"),
         replace(document(WORDS), spans=SPANS, threshold=math.inf),
         document(WORDS),
+        replace(session(), revisions={"base": "abc", "sft": None}, beside="s-1"),
+        replace(reply("r-8"), stages=("base", "sft")),
+        Blamed(
+            reply="r-1",
+            chain=("base", "sft", "dpo"),
+            log_probs=((-1.0, -math.inf, -0.5),),
+            likeliest=((7, 7, 8),),
+            divergences=((0.5, None),),
+        ),
         Name(reply="r-1", text="odd"),
         Title(text="Otters"),
     ]

@@ -16,7 +16,7 @@ def difference(earlier: SweepFolder, later: SweepFolder) -> str:
     one, other = earlier.contents.session, later.contents.session
     checks = (
         ("loaded otherwise", one.after, other.before),
-        ("read over other usable ids", one.stages, other.stages),
+        ("read over other usable ids", one.revisions, other.revisions),
         ("read over another vocabulary", one.vocabulary, other.vocabulary),
         ("ended by other tokens", one.end_of_turn, other.end_of_turn),
         ("ended before other texts", one.next_turn, other.next_turn),

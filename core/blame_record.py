@@ -1,0 +1,28 @@
+"""A reply that was read under every stage of a chain, as a transcript has it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from logit_amp_chat.core.json_types import NullAs
+
+LogProb = Annotated[float, NullAs(-math.inf)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blamed:
+    """The tokens of a reply under every stage of `chain`, one row a token.
+
+    `log_probs` are those of the token under each stage, `likeliest` the ids that each stage
+    finds likeliest there, `divergences` KL(later‖earlier) of neighbouring stages, null where
+    they were not in memory together; all in nats.
+    """
+
+    type: Literal["blamed"] = "blamed"
+    reply: str
+    chain: tuple[str, ...]
+    log_probs: tuple[tuple[LogProb, ...], ...]
+    likeliest: tuple[tuple[int, ...], ...]
+    divergences: tuple[tuple[float | None, ...], ...]

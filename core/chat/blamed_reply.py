@@ -1,0 +1,117 @@
+"""A reply under every stage of its chain: asked for, taken in, kept in the transcript."""
+
+from __future__ import annotations
+
+from logit_amp_chat.core.analysis.hunks import SAMPLE, usual_threshold
+from logit_amp_chat.core.analysis.stage_blame import BlamedToken, StageStats
+from logit_amp_chat.core.blame_record import Blamed
+from logit_amp_chat.core.chat.engine_wait import Wait, engine_wait
+from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.protocol import Event, Failed, Noticed
+from logit_amp_chat.core.reading import Recorded, StageBlock, StageReadRequest
+from logit_amp_chat.core.records import Finish, new_id
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
+
+
+class BlamedReply:
+    """Which stage did most of each token of a reply; `follow` asks once the engine is free.
+
+    What was measured before is not measured again: the transcript has it.
+    """
+
+    def __init__(self, session: ChatSession, log: ReplyLog) -> None:
+        self.session = session
+        self.log = log
+        self.problem = ""
+        """Why it cannot be known."""
+        self.done = 0
+        """Tokens that were read so far."""
+        self._blocks: list[StageBlock] = []
+        self._asked = False
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the chain, in order of training."""
+        if self.log.blamed is not None:
+            return self.log.blamed.chain
+        return tuple(stage.name for stage in self.session.profile.stages)
+
+    @property
+    def tokens(self) -> list[BlamedToken]:
+        """The tokens under every stage; none before all are there."""
+        found = self.log.blamed
+        if found is None:
+            return []
+        rows = zip(found.log_probs, found.likeliest, found.divergences, strict=True)
+        steps = zip(self.log.steps, rows, strict=False)
+        return [
+            BlamedToken(
+                index=n,
+                token=step.token,
+                logp=logp,
+                best=tuple((token, 0.0) for token in best),
+                kl=kl,
+            )
+            for n, (step, (logp, best, kl)) in enumerate(steps)
+        ]
+
+    @property
+    def threshold(self) -> float:
+        """The nats from which on a token stands out."""
+        return usual_threshold([[one.size for one in self.tokens[:SAMPLE]]])
+
+    @property
+    def stats(self) -> StageStats:
+        """How much each stage did to the whole reply."""
+        stats = StageStats(self.stages, self.threshold)
+        stats.add(self.tokens)
+        return stats
+
+    def follow(self) -> None:
+        """Ask for what is missing."""
+        if self.log.blamed or self._asked or self.problem or not self.session.live.can_ask:
+            return
+        if not self.session.can_compare(self.log):
+            self.problem = "This reply was made with other models. Load its chain (F8) to blame it."
+            return
+        self._asked = True
+        tokens = tuple(step.token for step in self.log.steps)
+        content = Recorded(prompt=self.log.reply.prompt, tokens=tokens)
+        request = StageReadRequest(document=new_id("d"), content=content, stages=self.stages)
+        self.session.live.ask_stages(request, self._take)
+
+    @property
+    def wait(self) -> Wait:
+        """Why what is missing is not there yet; "" if nothing is, or after a problem."""
+        if self.log.blamed is not None or self.problem:
+            return ""
+        return engine_wait(self.session, StageReadRequest, "measuring")
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case StageBlock():
+                self._blocks.append(event)
+                self.done = sum(len(block.tokens) for block in self._blocks)
+            case Finish(reason="length"):
+                self._keep()
+            case Finish():
+                self.problem = "It was stopped before all tokens were read."
+            case Failed():
+                self.problem = f"{event.message} {event.remedy}".strip()
+            case Noticed():
+                pass
+            case _:
+                pass
+
+    def _keep(self) -> None:
+        rows = [row for block in self._blocks for row in block.logp]
+        found = Blamed(
+            reply=self.log.id,
+            chain=self.stages,
+            log_probs=tuple(rows),
+            likeliest=tuple(
+                tuple(token for token, _ in row) for block in self._blocks for row in block.best
+            ),
+            divergences=tuple(row for block in self._blocks for row in block.kl),
+        )
+        self.session.saved.record(found)
