@@ -84,6 +84,11 @@ def delta(value: float, width: int = 6) -> str:
     return text.replace("-", MINUS).rjust(width)
 
 
+def delta_sum(value: float) -> str:
+    """A difference that was summed over many tokens; its thousands are told apart."""
+    return f"{value:+,.1f}".replace("-", MINUS) if 1000 <= abs(value) < 1e9 else delta(value, 0)
+
+
 def perplexity(value: float) -> str:
     """A perplexity in four digits: 8.012, 1,234, ∞, and – for NaN."""
     if not math.isfinite(value):

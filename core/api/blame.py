@@ -28,7 +28,7 @@ from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.export.blame_page import blame_fragment, blame_page, likeliest
 from logit_amp_chat.core.export.describe_reading import title
-from logit_amp_chat.core.number_format import count, delta, in_nats
+from logit_amp_chat.core.number_format import count, delta_sum, in_nats
 from logit_amp_chat.core.protocol import Loading, Noticed
 from logit_amp_chat.core.records import Document
 
@@ -232,7 +232,7 @@ def _stats_rows(one: TextBlame) -> Iterator[dict[str, Any]]:
 
 def _in_words(stats: StageStats) -> str:
     did = ", ".join(
-        f"{name} {delta(stats.change(n), 0)} nats, most of {stats.blamed[n]:,}"
+        f"{name} {delta_sum(stats.change(n))} nats, most of {stats.blamed[n]:,}"
         for n, name in enumerate(stats.stages[1:], 1)
     )
     return f"{count(stats.tokens, 'token')}, {stats.notable:,} at {in_nats(stats.threshold)}: {did}"

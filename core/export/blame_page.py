@@ -12,7 +12,7 @@ from logit_amp_chat.core.export import page_parts
 from logit_amp_chat.core.export.describe_reading import title
 from logit_amp_chat.core.export.notebook import MOST_TOKENS, QUIET, TEXT, UNSCORED
 from logit_amp_chat.core.export.page_tokens import html_text
-from logit_amp_chat.core.number_format import count, delta, in_nats, nats, probability
+from logit_amp_chat.core.number_format import count, delta, delta_sum, in_nats, nats, probability
 from logit_amp_chat.core.records import Document
 from logit_amp_chat.core.text import visible
 
@@ -97,7 +97,7 @@ def _table(total: StageStats) -> str:
         kl = total.mean_kl(n)
         cells = (
             name,
-            delta(total.change(n), 0),
+            delta_sum(total.change(n)),
             "not measured" if kl is None else nats(kl),
             f"{total.raised[n]:,}",
             f"{total.lowered[n]:,}",

@@ -14,6 +14,7 @@ from logit_amp_chat.core.number_format import (
     context,
     count,
     delta,
+    delta_sum,
     exact,
     fraction,
     nats,
@@ -168,3 +169,19 @@ def test_per_cent_has_three_significant_digits(share: float, shown: str) -> None
 )  # fmt: skip
 def test_a_count_is_followed_by_its_noun(number: int, noun: str, said: str) -> None:
     assert count(number, noun) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-18182.66, "−18,182.7"),
+        (1234.0, "+1,234.0"),
+        (999.94, "+999.9"),
+        (-5.194, "−5.19"),
+        (0.001, "0.00"),
+        (math.inf, "+∞"),
+        (math.nan, "–"),
+    ],
+)
+def test_of_sums_the_thousands_are_told_apart(value: float, text: str) -> None:
+    assert delta_sum(value) == text

@@ -13,7 +13,7 @@ from logit_amp_chat.core.analysis.stage_table import columns
 from logit_amp_chat.core.analysis.stage_table import rows as table_rows
 from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
 from logit_amp_chat.core.export.blame_page import blame_page, likeliest
-from logit_amp_chat.core.number_format import count, delta, finite, in_nats, nats
+from logit_amp_chat.core.number_format import count, delta_sum, finite, in_nats, nats
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.commands.blame_text import BlameText
@@ -69,7 +69,7 @@ def stat(
     rows = [*blame.files.items(), *([("total", blame.total)] if len(blame.files) > 1 else [])]
     for name, stats in rows:
         yield styles.bold(visible(name, newlines=False) or "text")
-        yield f"  {count(stats.tokens, 'token')}, log-ratio {delta(stats.total, 0)} nats"
+        yield f"  {count(stats.tokens, 'token')}, log-ratio {delta_sum(stats.total)} nats"
         yield f", {count(stats.notable, 'token')} ≥ {in_nats(blame.threshold)}\n"
         yield from _stages(stats, styles)
 
@@ -82,7 +82,7 @@ def _stages(stats: StageStats, styles: Styles) -> Iterator[str]:
         kl = stats.mean_kl(n)
         share = f" ({stats.share(n):.0%})" if stats.notable else ""
         cells = (
-            delta(stats.change(n), 0),
+            delta_sum(stats.change(n)),
             "not measured" if kl is None else nats(kl),
             f"{stats.raised[n]:,}",
             f"{stats.lowered[n]:,}",

@@ -9,7 +9,7 @@ from logit_amp_chat.core.analysis.text_stats import TextStats
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.export.describe_reading import at_alpha
 from logit_amp_chat.core.lanes import lane_title
-from logit_amp_chat.core.number_format import MINUS, delta, in_nats, nats, perplexity
+from logit_amp_chat.core.number_format import delta_sum, in_nats, nats, perplexity
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
 
@@ -82,16 +82,12 @@ def _figures(stats: TextStats) -> dict[str, str]:
         f"{stats.tokens:,}",
         _change(f"{sides[0]:,.1f}", f"{sides[1]:,.1f}"),
         _change(*perplexities),
-        _signed(stats.log_ratio),
+        delta_sum(stats.log_ratio),
         nats(stats.mean_kl),
         nats(stats.max_kl),
         f"{stats.notable:,} ({stats.share:.1%})" if stats.tokens else "–",
     )
     return dict(zip(COLUMNS, figures, strict=True))
-
-
-def _signed(value: float) -> str:
-    return f"{value:+,.1f}".replace("-", MINUS) if 1000 <= abs(value) < 1e9 else delta(value, 0)
 
 
 def _change(before: str, after: str) -> str:
