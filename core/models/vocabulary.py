@@ -118,9 +118,8 @@ def share(
         )
     notices = []
     if rows[0] != rows[1]:
-        notices.append(
-            f"{sides.heads} have {rows[0]:,} and {rows[1]:,} rows; the {size:,} in common are used."
-        )
+        heads = f"{sides.heads} have {rows[0]:,} and {rows[1]:,} rows"
+        notices.append(f"{heads}; the {size:,} in common are used.")
     if differing:
         words = len(set(differing) - added)
         ordinary = f", {words:,} of them ordinary words" if words else ""

@@ -99,13 +99,14 @@ class BlameScreen(Dialog[None]):
         blamed, threshold = self.blamed, self.blamed.threshold
         width, tokens = max(map(len, blamed.stages)), blamed.tokens
         stage: int | None = None
-        yield f"{'':>{width}} │ "
         for one in tokens:
             notable = one.size >= threshold
             if notable and one.blamed != stage:
                 stage = one.blamed
-                begins = "" if one.index == 0 else "\n"
-                yield from ((begins, ""), (f"{blamed.stages[stage]:>{width}}", "bold"), " │ ")
+                yield "\n" if one.index else ""
+                yield from ((f"{blamed.stages[stage]:>{width}}", "bold"), " │ ")
+            elif one.index == 0:
+                yield f"{'':>{width}} │ "
             yield self._token(one, notable=notable, width=width)
         yield "\n\n"
         yield from self._strongest(tokens, threshold, width)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from textual.widgets import Input, Static
 
+from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.core.records import Reply, Session
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.tui.dialogs.blame import BlameScreen
 from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
 from logit_amp_chat.tui.dialogs.stages import StagesScreen
 from tests.tui.chat_driver import Chat, demo_profile, open_chat, text_of
@@ -141,3 +143,40 @@ async def test_stages_of_another_chain_are_not_compared(tmp_path: Path) -> None:
     async with open_chat(tmp_path, profile=chain()) as chat:
         chat.session.compared_stages = (LaneAt(0.0, ("pretrained", "rl")),)
         assert list(chat.session.lanes) == ["before", "after", "amplified"]
+
+
+async def test_who_did_it_is_shown_as_soon_as_it_is_read(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(100, 34), profile=chain()) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("W")
+        await chat.until(lambda: isinstance(chat.app.screen, BlameScreen))
+        problem = chat.app.screen.query_one("#problem", Static)
+        assert "Reading the reply under every stage" in str(problem.content)
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        log.blamed = Blamed(
+            reply=log.id,
+            chain=("base", "sft", "dpo"),
+            log_probs=((-9.0, -1.0, -1.0),) * 4 + ((-1.0, -1.0, -9.0),) * (len(log.steps) - 4),
+            likeliest=((1, 1, 1),) * len(log.steps),
+            divergences=((0.5, None),) * len(log.steps),
+        )
+        chat.screen.stages.follow()
+        await chat.frame()
+        shown = str(chat.app.screen.query_one("#runs", Static).content)
+        assert shown.startswith(" sft │ {+")
+        assert "\n dpo │ [-" in shown
+        figures = str(chat.app.screen.query_one("#figures", Static).content)
+        assert "dpo  log-ratio −" in figures
+        assert "mean KL not measured" in figures
+
+
+async def test_a_reply_of_a_pair_cannot_be_blamed_on_a_stage(tmp_path: Path) -> None:
+    async with open_chat(tmp_path) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("W")
+        assert "no chain of stages" in text_of(chat.screen.view.notice)
