@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self, Unpack
 
 from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
@@ -22,6 +20,7 @@ from logit_amp_chat.core.api.diff_request import (
     text_source,
     whole_number,
 )
+from logit_amp_chat.core.api.interrupts import interruptible
 from logit_amp_chat.core.api.loss import LossCurve, loss_settings, sources_of
 from logit_amp_chat.core.api.openings import Openings, make_openings_request
 from logit_amp_chat.core.api.replies import Replies
@@ -45,6 +44,7 @@ from logit_amp_chat.core.api.sweep import (
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import checked_variables
+from logit_amp_chat.core.config.stages import prompted, selected
 from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.diff import Diff
@@ -54,7 +54,7 @@ from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep
 from logit_amp_chat.core.experiments.sweep.sweep import run as run_sweep
 from logit_amp_chat.core.prompts import PromptTokens
 from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Forget, Loading, Request, Stop
-from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue
+from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue, Variables
 from logit_amp_chat.core.sampling import Ends
 
 
@@ -69,6 +69,9 @@ def open_pair(
     vocabulary: str | None = None,
     trust_caches: bool | None = None,
     template: Mapping[str, TemplateValue] | None = None,
+    stages: tuple[str, str] | None = None,
+    systems: tuple[str | None, str | None] = (None, None),
+    templates: tuple[Variables, Variables] = ({}, {}),
     device: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
@@ -79,7 +82,9 @@ def open_pair(
     folders, `adapter` is a LoRA on one model. `vocabulary` "by-id" takes an id for one token
     on both sides where they name it differently. Replies are compared with whole forward passes
     first, and caches used as far as they agree, unless `trust_caches`. `template` adds variables
-    of the chat template to those of the profile. With `process` the models run in a separate
+    of the chat template to those of the profile. `stages` are the two of a chain to compare (of a
+    pair: before, after, or one of them twice); `systems` and `templates` are system prompts ("" is
+    none) and variables of before and of after alone. With `process` the models run in a separate
     process, whose crash costs no more than a reload. `report` receives progress.
 
     Raises ProfileError, PairError and UsageError.
@@ -91,6 +96,11 @@ def open_pair(
         "vocabulary": vocabulary,
     }
     settings |= {"template": checked_variables(template or {})}
+    chosen = prompted(
+        selected(chosen, *(stages or (None, None))),
+        systems=systems,
+        templates=(checked_variables(templates[0]), checked_variables(templates[1])),
+    )
     chosen = adjusted(chosen, settings | {"trust_caches": trust_caches, "device": device})
     engine: Engine
     if process:
@@ -345,22 +355,14 @@ class OpenPair:
         It ends as `command` says (None: Stop). Where there are more requests to come, `stop` is
         called as well.
         """
-        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        if ignored or threading.current_thread() is not threading.main_thread():
-            yield  # signals go to the main thread
-            return
 
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        def end() -> None:
             self.engine.apply(command or Stop())
             if stop is not None:
                 stop()
 
-        old = signal.signal(signal.SIGINT, interrupt)
-        try:
+        with interruptible(end):
             yield
-        finally:
-            signal.signal(signal.SIGINT, old)
 
     def close(self) -> None:
         """Free the models; closing twice is fine."""

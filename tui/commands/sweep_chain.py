@@ -111,6 +111,7 @@ def _plans(given: Given, asked: Settings, chain: ChainFolder) -> list[tuple[Pair
                 folder,
                 prompts,
                 always=(BEFORE,),
+                like=begun,
             ),
         )
         for place, folder in there.items()

@@ -8,7 +8,7 @@ import pytest
 
 from logit_amp_chat.core.config.named_pair import pair_profile
 from logit_amp_chat.core.config.profile import Profile, read_profile
-from logit_amp_chat.core.config.stages import selected, stages_of
+from logit_amp_chat.core.config.stages import between, selected, stages_of
 from logit_amp_chat.core.errors import ProfileError
 
 CHAIN = """\
@@ -107,3 +107,16 @@ def test_the_folders_of_stages_are_those_beside_the_profile(tmp_path: Path) -> N
     (tmp_path / "mine").mkdir()
     text = "stages:\n- {name: a, model: mine}\n- {name: b, model: org/b}\n"
     assert read(tmp_path, text).stages[0].model == str((tmp_path / "mine").resolve())
+
+
+def test_a_part_of_a_chain_is_from_one_stage_to_another(tmp_path: Path) -> None:
+    profile = read(tmp_path, CHAIN)
+    assert between(profile) == ("base", "sft", "dpo")
+    assert between(profile, first="sft") == ("sft", "dpo")
+    assert between(profile, last="sft") == ("base", "sft")
+
+
+@pytest.mark.parametrize("ends", [("dpo", "sft"), ("sft", "sft")])
+def test_a_part_of_one_stage_or_backwards_is_refused(ends: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="is not before sft in chain"):
+        between(read(tmp_path, CHAIN), *ends)
