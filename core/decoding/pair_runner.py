@@ -10,6 +10,7 @@ from torch import Tensor
 
 from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
+from logit_amp_chat.core.decoding.streams import stream_for
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import SharedWeights
 from logit_amp_chat.core.records import PromptIds
@@ -38,7 +39,6 @@ class PairRunner:
         together = uses.together > CacheUse.NONE and pair.before.takes_cache
         shared = SharedWeights.of(pair.before, pair.after) if together else None
         self._device = pair.device
-        self._second_stream: torch.cuda.Stream | None = None
         self._apart = (PrefixCache(pair.before, uses.before), PrefixCache(pair.after, uses.after))
         self._together = PrefixCache(shared, uses.together) if shared else None
         self._live: tuple[PrefixCache, ...] = self._apart
@@ -123,13 +123,12 @@ class PairRunner:
         """Like `decode`, on a GPU, with after's work on a second stream beside before's."""
         before, after = self._live
         current = torch.cuda.current_stream(self._device)
-        if self._second_stream is None:
-            self._second_stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        self._second_stream.wait_stream(current)
-        with torch.cuda.stream(self._second_stream):
+        aside = stream_for("after", self._device)
+        aside.wait_stream(current)
+        with torch.cuda.stream(aside):
             afters = after.decode(tokens)
         befores = before.decode(tokens)
-        current.wait_stream(self._second_stream)
+        current.wait_stream(aside)
         return befores, afters
 
     def append_tokens(self, tokens: Sequence[int]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.streams import stream_for
 from logit_amp_chat.core.errors import first_line
 
 Work = Callable[[], None]
@@ -105,8 +106,7 @@ class GraphCapturer:
 
     def _capture(self, work: Work, again: Callable[[Work], object]) -> Work:
         if self._place is None:
-            stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-            self._place = torch.cuda.graph_pool_handle(), stream
+            self._place = torch.cuda.graph_pool_handle(), stream_for("capture", self.device)
         pool, aside = self._place
         current = torch.cuda.current_stream(self.device)
         aside.wait_stream(current)
