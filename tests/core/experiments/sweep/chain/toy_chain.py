@@ -60,7 +60,7 @@ def session_of(opened: Profile) -> Session:
         profile=opened.model_dump(mode="json"),
         before=side(before),
         after=side(after),
-        stages=dict.fromkeys(stage.name for stage in opened.stages),
+        revisions=dict.fromkeys(stage.name for stage in opened.stages),
     )
 
 
