@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self, Unpack
 
-from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
+from logit_amp_chat.core.api.chosen_profile import adjusted
 from logit_amp_chat.core.api.collected_replies import CollectedReplies
 from logit_amp_chat.core.api.diff_request import (
     DiffOptions,
@@ -33,6 +33,7 @@ from logit_amp_chat.core.api.request import (
     make_request,
     prompt_request,
 )
+from logit_amp_chat.core.api.sides import SideOptions, described
 from logit_amp_chat.core.api.sweep import (
     Behaviours,
     PairSweep,
@@ -72,6 +73,7 @@ def open_pair(
     device: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
+    **sides: Unpack[SideOptions],
 ) -> OpenPair:
     """Load two models and make them ready.
 
@@ -80,11 +82,12 @@ def open_pair(
     on both sides where they name it differently. Replies are compared with whole forward passes
     first, and caches used as far as they agree, unless `trust_caches`. `template` adds variables
     of the chat template to those of the profile. With `process` the models run in a separate
-    process, whose crash costs no more than a reload. `report` receives progress.
+    process, whose crash costs no more than a reload. `report` receives progress. `SideOptions`
+    lists what chooses two stages, or gives the sides prompts of their own.
 
     Raises ProfileError, PairError and UsageError.
     """
-    chosen = chosen_profile(profile, before, after, adapter, report)
+    chosen = described((profile, before, after, adapter), sides, report)
     settings: dict[str, Any] = {
         "quantization": quantization,
         "dtype": dtype,
