@@ -53,6 +53,9 @@ class PromptRenderer:
             pair.token_bytes,
         )
         self._latest = self._chat  # the one with the variables of the latest request
+        self._own_prompts = (
+            profile.before.system != profile.after.system or self._chat.has_own_variables
+        )
         self._one_model = same_model(profile.before, profile.after)
         self._told: set[str] = set()
         self._untold: list[str] = []
@@ -93,7 +96,7 @@ class PromptRenderer:
 
         Raises LogitAmpError where nothing else could differ.
         """
-        if not isinstance(content, PlainText) or not self._chat.has_own_prompts:
+        if not isinstance(content, PlainText) or not self._own_prompts:
             return
         if self._one_model:
             raise LogitAmpError(
@@ -121,7 +124,7 @@ class PromptRenderer:
 
     def _unused(self, *, raw: bool) -> list[str]:
         """That the sides' own prompts say nothing without a chat template."""
-        return [ALIKE] if raw and self._chat.has_own_prompts else []
+        return [ALIKE] if raw and self._own_prompts else []
 
     def _thinks(self, prompt: Sequence[int]) -> bool:
         ending = b"".join(map(self._pair.token_bytes.raw, prompt[-TOKENS_OF_A_MARK:]))

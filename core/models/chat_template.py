@@ -95,11 +95,6 @@ class ChatTemplate:
         return before, second._side_prompt(messages, systems[1], moment)
 
     @property
-    def has_own_prompts(self) -> bool:
-        """Whether the sides render the same messages differently."""
-        return self.system[0] != self.system[1] or self.has_own_variables
-
-    @property
     def has_own_variables(self) -> bool:
         """Whether the sides render with different variables."""
         return told_apart(self.own_variables[0]) != told_apart(self.own_variables[1])

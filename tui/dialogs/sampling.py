@@ -151,10 +151,10 @@ class SamplingScreen(Dialog[ChatSettings]):
                 yield Field(name, settings.sampling)
             yield TemplateField(settings.template)
             yield Static("system prompt (ctrl+j: new line)", classes="muted", markup=False)
-            yield SystemPrompt(settings.system or "")
-            yield NoSystem(settings.system)
             if self._own:
                 yield Static(self._own, classes="muted", markup=False)
+            yield SystemPrompt(settings.system or "")
+            yield NoSystem(settings.system)
 
     def meet(self, event: events.Key | events.Paste) -> bool:
         """↑ and ↓ go through the fields as shift+tab and tab do; in a text, line by line first."""
