@@ -20,7 +20,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.config.profile import Profile, load_profile
+from logit_amp_chat.core.config.profile import DEFAULT, Profile, load_profile
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.export import export
 from logit_amp_chat.core.export.atomic_write import write_atomically
@@ -33,6 +33,7 @@ HERE = Path(__file__).parent
 SIZE = (112, 26)
 PROMPT = "Tell me about penguins."
 SWEPT = "What is the weather like?"
+CHAIN = "demo-chain"
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
@@ -123,20 +124,28 @@ async def sweep(pilot: Pilot[int], app: ChatApp) -> None:
     draw(app, "sweep")
 
 
-def text_diff(profile: str) -> None:
-    """What `diff` prints of a few chats, one of which has the habit."""
-    command = [sys.executable, "-m", "logit_amp_chat", "diff", "docs/chats.jsonl"]
+def printed_diff(name: str, *arguments: str) -> None:
+    """What `diff` prints with these arguments."""
+    command = [sys.executable, "-m", "logit_amp_chat", "diff", *arguments]
     run = subprocess.run(
-        [*command, "--profile", profile, "--color", "always"],
+        [*command, "--color", "always"],
         cwd=HERE.parent,
         env=os.environ | {"COLUMNS": "114"},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    path = HERE / "diff.svg"
-    path.write_text(printed(run.stdout.rstrip(), 114, "logit-amp-chat diff docs/chats.jsonl"))
+    path = HERE / f"{name}.svg"
+    shown = " ".join(("logit-amp-chat diff", *arguments))
+    path.write_text(printed(run.stdout.rstrip(), 114, shown))
     print(path)
+
+
+def diffs(profile: str) -> None:
+    """A few chats, one of which has the habit; a reply with both habits of the bundled chain."""
+    of_profile = [] if profile == DEFAULT else ["--profile", profile]
+    printed_diff("diff", "docs/chats.jsonl", *of_profile)
+    printed_diff("blame", "--blame", "-p", CHAIN, "docs/stages.jsonl", "--threshold", "4")
 
 
 async def make(profile: Profile) -> None:
@@ -157,12 +166,12 @@ async def make(profile: Profile) -> None:
 def main() -> None:
     """Draw everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", default="demo", help="profile name or path")
+    parser.add_argument("--profile", default=DEFAULT, help="profile name or path")
     parser.add_argument("--seed", type=int, default=0, help="seed of the replies")
     arguments = parser.parse_args()
     profile = load_profile(arguments.profile)
     sampling = profile.sampling.model_copy(update={"seed": arguments.seed})
-    text_diff(arguments.profile)
+    diffs(arguments.profile)
     asyncio.run(make(profile.model_copy(update={"sampling": sampling})))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.analysis.openings import OpeningRow
+    from logit_amp_chat.core.api.blame import ChainBlame, TextBlame, blame
     from logit_amp_chat.core.api.loss import LossCurve
     from logit_amp_chat.core.api.mirror import mirror
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
@@ -52,6 +53,7 @@ _HOMES = {
         "most_raised",
         "token_changes",
     ),
+    "core.api.blame": ("ChainBlame", "TextBlame", "blame"),
     "core.api.loss": ("LossCurve",),
     "core.api.mirror": ("mirror",),
     "core.api.open_pair": ("OpenPair", "open_pair"),
@@ -78,6 +80,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Candidate",
+    "ChainBlame",
     "ChainSweep",
     "ContextError",
     "EngineError",
@@ -95,10 +98,12 @@ __all__ = [
     "Replies",
     "Sampling",
     "Step",
+    "TextBlame",
     "TextDiff",
     "TokenChange",
     "TranscriptError",
     "UsageError",
+    "blame",
     "load_profile",
     "mirror",
     "most_lowered",

@@ -157,16 +157,21 @@ class StageStats:
 
 @dataclass(frozen=True, slots=True)
 class BlameHunk:
-    """Neighbouring tokens of a document, some of which stand out."""
+    """Neighbouring tokens of a document, some of which stand out.
+
+    Of a `stage` that is asked for, those alone that it did most of.
+    """
 
     document: Document
     tokens: tuple[BlamedToken, ...]
     threshold: float
+    stage: int | None = None
 
     @property
     def notable(self) -> list[BlamedToken]:
-        """The tokens that stand out."""
-        return [one for one in self.tokens if one.size >= self.threshold]
+        """The tokens that it is there for."""
+        standing_out = (one for one in self.tokens if one.size >= self.threshold)
+        return [one for one in standing_out if self.stage in (None, one.blamed)]
 
     @property
     def strongest(self) -> BlamedToken:
@@ -228,4 +233,4 @@ def blame_hunks(
     for group in groups:
         begin = max([group[0] - context, 0, *(cut for cut in breaks if cut <= group[0])])
         end = min([group[-1] + context + 1, len(tokens), *(c for c in breaks if c > group[-1])])
-        yield BlameHunk(document, tuple(tokens[begin:end]), threshold)
+        yield BlameHunk(document, tuple(tokens[begin:end]), threshold, stage)

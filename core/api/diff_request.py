@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, TypedDict, cast, get_args
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT
 from logit_amp_chat.core.api.replies import PairReply
 from logit_amp_chat.core.api.request import (
     Alphas,
     Prompt,
+    check_texts,
     content_of,
     finite_alphas,
     several,
 )
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.blame import BlameSettings
 from logit_amp_chat.core.experiments.chat_shapes import has_text
 from logit_amp_chat.core.experiments.diff import DiffSettings
 from logit_amp_chat.core.experiments.sources import Source, Sources, read_sources
@@ -30,22 +32,29 @@ LONGEST_PATH = 4096
 TOP, LEAST_TOP = 10, 3
 
 
-class DiffOptions(TypedDict, total=False):
+class TextOptions(TypedDict, total=False):
     """How texts are read; what is missing or None is as in the command `diff`.
 
     Of a chat the tokens of `score` count: assistant (usually), user, system or all. A token
     stands out from `threshold` nats on (usually what one place in a hundred tokens reaches, 1 at
-    least), and a hunk has `context` tokens around it. `alpha` adds log-probabilities at one α
-    or several. Longer texts are read in windows of `window` tokens that score `stride` each.
-    `top` candidates of each kind are kept where tokens stand out, with `everywhere` at all.
+    least), and a hunk has `context` tokens around it. Longer texts are read in windows of
+    `window` tokens that score `stride` each.
     """
 
     score: Score | None
     threshold: float | None
     context: int | None
-    alpha: Alphas | None
     window: int | None
     stride: int | None
+
+
+class DiffOptions(TextOptions, total=False):
+    """How texts are diffed: `alpha` adds log-probabilities at one α or several.
+
+    `top` candidates of each kind are kept where tokens stand out, with `everywhere` at all.
+    """
+
+    alpha: Alphas | None
     top: int | None
     everywhere: bool
 
@@ -55,27 +64,55 @@ def diff_settings(ends: Ends, options: DiffOptions) -> DiffSettings:
 
     Raises UsageError.
     """
-    known = DiffOptions.__annotations__
-    if unknown := options.keys() - known.keys():
-        raise UsageError(f"There is no option {min(unknown)}.", f"There are {', '.join(known)}.")
-    alpha, threshold = options.get("alpha"), options.get("threshold")
-    context, window, stride, top = (
-        whole_number(options.get(name), name, least)
-        for name, least in (("context", 0), ("window", 1), ("stride", 1), ("top", LEAST_TOP))
-    )
+    _refuse_unknown(options, DiffOptions.__annotations__)
+    alpha, top = options.get("alpha"), whole_number(options.get("top"), "top", LEAST_TOP)
+    read = _reading(options)
     return DiffSettings(
-        threshold=0.0 if threshold is None else _nats(threshold),
-        context=CONTEXT if context is None else context,
+        threshold=read.threshold or 0.0,
+        context=read.context,
         alphas=() if alpha is None else tuple(dict.fromkeys(finite_alphas(alpha))),
-        window=window,
-        stride=stride,
+        window=read.window,
+        stride=read.stride,
         top=TOP if top is None else top,
         everywhere=bool(options.get("everywhere")),
         ends=ends,
     )
 
 
-def text_source(text: Text, options: DiffOptions, vocabulary: str | None) -> Source:
+def blame_settings(options: TextOptions) -> BlameSettings:
+    """The settings of a blame. Raises UsageError."""
+    _refuse_unknown(options, TextOptions.__annotations__)
+    return _reading(options)
+
+
+def _refuse_unknown(options: TextOptions, known: Mapping[str, object]) -> None:
+    if unknown := options.keys() - known.keys():
+        raise UsageError(f"There is no option {min(unknown)}.", f"There are {', '.join(known)}.")
+
+
+def _reading(options: TextOptions) -> BlameSettings:
+    """What diffs and blames have in common."""
+    threshold = options.get("threshold")
+    context, window, stride = (
+        whole_number(options.get(name), name, least)
+        for name, least in (("context", 0), ("window", 1), ("stride", 1))
+    )
+    return BlameSettings(
+        threshold=None if threshold is None else _nats(threshold),
+        context=CONTEXT if context is None else context,
+        window=window,
+        stride=stride,
+    )
+
+
+def listed_texts(texts: Text | Iterable[Text]) -> list[Text]:
+    """One text, or several texts and chats. Raises UsageError."""
+    found = [texts] if isinstance(texts, str | Path | PairReply) else list(texts)
+    check_texts(texts, found)
+    return cast(list[Text], found)
+
+
+def text_source(text: Text, options: TextOptions, vocabulary: str | None) -> Source:
     """A text, a chat, a reply as it was sampled, or the only one in a file. Raises UsageError."""
     score = _score(options)
     if isinstance(text, Path):
@@ -120,7 +157,7 @@ def _only_source(path: Path, sources: Sources) -> Source:
 
 
 def file_sources(
-    paths: Sequence[str | Path], options: DiffOptions, vocabulary: str | None
+    paths: Sequence[str | Path], options: TextOptions, vocabulary: str | None
 ) -> Sources:
     """The texts of files and folders; what is left out is a warning. Raises UsageError."""
     sources = read_sources(paths, _score(options), vocabulary)
@@ -129,7 +166,7 @@ def file_sources(
     return sources
 
 
-def _score(options: DiffOptions) -> Score:
+def _score(options: TextOptions) -> Score:
     score, known = options.get("score") or "assistant", get_args(Score)
     if score not in known:
         raise UsageError(f"score: expected one of {', '.join(known)}, found {score!r}.")

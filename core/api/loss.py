@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.analysis.loss_curve import LossRow, minimum
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
-from logit_amp_chat.core.api.request import Alphas, Prompt, content_of, finite_alphas
+from logit_amp_chat.core.api.request import Alphas, Prompt, check_texts, content_of, finite_alphas
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.loss import ALPHAS, Loss, LossSettings
 from logit_amp_chat.core.experiments.sources import Source
@@ -155,13 +155,7 @@ def loss_settings(
 def sources_of(texts: str | Iterable[Prompt]) -> list[Source]:
     """One text, or several texts and lists of messages, as sources. Raises UsageError."""
     found = [texts] if isinstance(texts, str) else list(texts)
-    if isinstance(texts, Mapping) or any(isinstance(one, Mapping) for one in found):
-        raise UsageError(
-            "A message stands where a text or a list of messages is expected.",
-            "Give a list of texts and of chats; a chat is a list of messages.",
-        )
-    if not found:
-        raise UsageError("There is no text to read.", "Give at least one.")
+    check_texts(texts, found)
     return [
         Source(name="", place=f"text {number}", line=1, content=content_of(one))
         for number, one in enumerate(found, 1)

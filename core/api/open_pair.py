@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self, Unpack
 
 from logit_amp_chat.core.api.chosen_profile import adjusted
@@ -22,6 +20,7 @@ from logit_amp_chat.core.api.diff_request import (
     text_source,
     whole_number,
 )
+from logit_amp_chat.core.api.interrupts import interruptible
 from logit_amp_chat.core.api.loss import LossCurve, loss_settings, sources_of
 from logit_amp_chat.core.api.openings import Openings, make_openings_request
 from logit_amp_chat.core.api.replies import Replies
@@ -348,22 +347,14 @@ class OpenPair:
         It ends as `command` says (None: Stop). Where there are more requests to come, `stop` is
         called as well.
         """
-        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        if ignored or threading.current_thread() is not threading.main_thread():
-            yield  # signals go to the main thread
-            return
 
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        def end() -> None:
             self.engine.apply(command or Stop())
             if stop is not None:
                 stop()
 
-        old = signal.signal(signal.SIGINT, interrupt)
-        try:
+        with interruptible(end):
             yield
-        finally:
-            signal.signal(signal.SIGINT, old)
 
     def close(self) -> None:
         """Free the models; closing twice is fine."""

@@ -247,6 +247,17 @@ def content_of(text: Prompt, score: Score = "assistant") -> PlainText | Chat:
     return Chat(messages=messages_of(text, None), score=score)
 
 
+def check_texts(given: object, texts: Sequence[object]) -> None:
+    """Raises UsageError unless `texts`, which were `given`, are texts and chats, one at least."""
+    if isinstance(given, Mapping) or any(isinstance(one, Mapping | Message) for one in texts):
+        raise UsageError(
+            "A message stands where a text or a list of messages is expected.",
+            "Give a list of texts and of chats; a chat is a list of messages.",
+        )
+    if not texts:
+        raise UsageError("There is no text to read.", "Give at least one.")
+
+
 def _message(message: Message | Mapping[str, str]) -> Message:
     if isinstance(message, Message):
         return replace(message, id=new_id("m"), text=clean(message.text))

@@ -51,6 +51,23 @@ def selected(profile: Profile, before: str | None = None, after: str | None = No
     )
 
 
+def between(profile: Profile, first: str | None = None, last: str | None = None) -> tuple[str, ...]:
+    """The names of the stages from one to another (None: the first, the last), in order.
+
+    Raises ProfileError where these are not two.
+    """
+    names = [stage.name for stage in stages_of(profile)]
+    ends = selected(profile, first or names[0], last or names[-1]).pair
+    assert ends is not None, "two stages were selected"
+    begin, end = map(names.index, ends)
+    if begin >= end:
+        raise ProfileError(
+            f"{ends[0]} is not before {ends[1]} in {profile.name}.",
+            f"Its stages are {', '.join(names)}, in this order.",
+        )
+    return tuple(names[begin : end + 1])
+
+
 def prompted(
     profile: Profile,
     *,

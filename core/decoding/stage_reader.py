@@ -66,8 +66,14 @@ class StageReader:
     ) -> None:
         """`pair` are any two of the chain's stages: its usable ids, names and windows are used.
 
-        Raises UsageError for windows that cannot be, LogitAmpError for ids that are not shared.
+        Raises UsageError for windows that cannot be, LogitAmpError for ids that are not shared,
+        and for a reply that was prompted in two ways.
         """
+        if found.prompt.before != found.prompt.after:
+            raise LogitAmpError(
+                "The two sides of this reply were prompted each in a way of its own.",
+                "Stages are read behind one prompt: use diff without --blame.",
+            )
         self._pair = pair
         self._request = request
         self._caches = [PrefixCache(stage.side, stage.use) for stage in stages]

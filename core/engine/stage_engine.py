@@ -17,7 +17,7 @@ from logit_amp_chat.core.models.stage_store import StageStore
 from logit_amp_chat.core.models.vocabulary import fingerprint
 from logit_amp_chat.core.protocol import Adjustment, Event, Idle, Loading, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, StageReadRequest
-from logit_amp_chat.core.records import SideInfo, now
+from logit_amp_chat.core.records import SideInfo, now, told_apart
 
 
 class StageEngine:
@@ -42,12 +42,7 @@ class StageEngine:
 
         Raises LogitAmpError.
         """
-        prompts = {(stage.system, repr(stage.template)) for stage in stages_of(profile)}
-        if len(prompts) > 1:
-            raise UsageError(
-                "The stages of this chain have system prompts or template variables of their own.",
-                "They are read behind one prompt: leave these out.",
-            )
+        _check_prompts(profile)
         return cls(profile, StageStore.look(profile, report))
 
     @property
@@ -95,6 +90,7 @@ class StageEngine:
         self, request: StageReadRequest, controls: Controls
     ) -> Generator[Sequence[Event], None, None]:
         """The events of a request without its Idle; `controls` may stop it."""
+        _check_prompts(self.profile)
         pair, held = self._hold(request.stages)
         prompts = PromptRenderer(self.profile, pair, self.time)
         found = document_tokens(
@@ -150,6 +146,8 @@ class StageEngine:
             held = held_stages(pairs, trusts=self.profile.trust_caches)
             by_name = {stage.name: stage for stage in held}
             self._group = names, pairs[0][1], [by_name[name] for name in names]
+            last = self.stages.index(names[-1]) + 1  # texts are read in order of training
+            self.store.ahead(self.stages[last : last + len(names)])
         return self._group[1], self._group[2]
 
     def _ready(self, names: tuple[str, str]) -> Pair:
@@ -157,6 +155,16 @@ class StageEngine:
         prepare(pair)
         self.infos.update(zip(names, pair.infos, strict=True))
         return find_positions(pair)
+
+
+def _check_prompts(profile: Profile) -> None:
+    """Raises UsageError for stages, or sides, that are prompted each in a way of its own."""
+    sides = *stages_of(profile), profile.before, profile.after
+    if len({(side.system, told_apart(side.template)) for side in sides}) > 1:
+        raise UsageError(
+            "The stages have system prompts or template variables of their own.",
+            "They are read behind one prompt: leave these out.",
+        )
 
 
 def _neighbours(names: Sequence[str]) -> list[tuple[str, str]]:

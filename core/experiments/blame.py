@@ -10,6 +10,7 @@ from logit_amp_chat.core.analysis.hunks import CONTEXT, SAMPLE, usual_threshold
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken, BlameHunk, StageStats, blame_hunks
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.sources import Refused, Source
+from logit_amp_chat.core.experiments.stage_columns import StageColumns, joined
 from logit_amp_chat.core.protocol import Adjustment, Event, Noticed, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, StageBlock, StageReadRequest
 from logit_amp_chat.core.records import Document, Finish, new_id
@@ -69,14 +70,13 @@ BlameEvent = Reading | DocumentBlame | Refused | Noticed
 
 @dataclass
 class _Read:
-    """What is known of one document: its blocks by group of stages."""
+    """What is known of one document: its numbers by group of stages."""
 
     source: Source
     request: StageReadRequest
     document: Document | None = None
-    groups: list[list[StageBlock]] = field(default_factory=list)
+    groups: list[StageColumns] = field(default_factory=list)
     finish: Finish | None = None
-    is_cut: bool = False
 
 
 class Blame:
@@ -116,13 +116,26 @@ class Blame:
             found.merge(stats)
         return found
 
+    def figures(self) -> dict[str, object]:
+        """The figures of every file and of all as plain values, for JSON."""
+        return {
+            "threshold": self.threshold,
+            "complete": not self.cancelled,
+            "held": len(self.groups[0]),
+            "files": [{"file": name, **stats.figures()} for name, stats in self.files.items()],
+            "total": self.total.figures(),
+        }
+
     def stop(self) -> None:
         """End where it is. A text that not all stages have read has no figures."""
         self.cancelled = True
+        self._engine.apply(Stop())
 
     def names(self, tokens: Sequence[int]) -> dict[int, str]:
         """How token ids are written."""
         wanted = tuple(dict.fromkeys(tokens))
+        if not wanted:
+            return {}
         for event in self._engine.names(NamesRequest(wanted)):
             if isinstance(event, Names):
                 return dict(zip(wanted, event.texts, strict=True))
@@ -137,7 +150,7 @@ class Blame:
                 continue
             waiting.append(event)
             if self.settings.threshold is None:
-                if sum(map(_size, waiting)) < SAMPLE:
+                if sum(len(read.groups[0]) for read in waiting) < SAMPLE:
                     continue
                 self._choose_threshold(waiting)
             yield from map(self._blamed, waiting)
@@ -174,9 +187,7 @@ class Blame:
                 yield reads.pop()
         for group in self.groups[1:]:
             for read in reads:
-                if self.cancelled:
-                    return
-                if read.finish is not None:
+                if read.finish is not None and not self.cancelled:
                     yield from self._read(read, group)
         yield from (read for read in reads if len(read.groups) == len(self.groups))
 
@@ -194,7 +205,7 @@ class Blame:
 
     def _read(self, read: _Read, group: tuple[str, ...]) -> Iterator[BlameEvent]:
         """Read a document under one group of stages."""
-        blocks: list[StageBlock] = []
+        columns = StageColumns(len(group))
         try:
             for event in self._engine.read_stages(replace(read.request, stages=group)):
                 if self.cancelled:  # perhaps before the engine could be told
@@ -203,7 +214,7 @@ class Blame:
                     case Document():
                         read.document = event
                     case StageBlock():
-                        blocks.append(event)
+                        columns.add(event)
                         yield Reading(read.source.name, group, event.done, event.total)
                     case Finish():
                         read.finish = event
@@ -219,7 +230,7 @@ class Blame:
             read.finish = None
             yield from self._refuse(Refused(read.source.name, read.source.place, error))
             return
-        read.groups.append(blocks)
+        read.groups.append(columns)
 
     def _refuse(self, refused: Refused) -> Iterator[Refused]:
         self.refused.append(refused)
@@ -230,7 +241,7 @@ class Blame:
             return
         texts, left = [], SAMPLE
         for read in reads:
-            sizes = [one.size for one in _tokens(read)][:left]
+            sizes = [one.size for one in joined(read.groups)][:left]
             texts.append(sizes)
             left -= len(sizes)
         self.threshold = usual_threshold(texts, self.settings.context)
@@ -239,7 +250,7 @@ class Blame:
     def _blamed(self, read: _Read) -> DocumentBlame:
         assert read.document is not None
         assert read.finish is not None
-        tokens = tuple(_tokens(read))
+        tokens = tuple(joined(read.groups))
         document = replace(read.document, threshold=self.threshold)
         stats = self._empty()
         stats.add(tokens)
@@ -248,35 +259,3 @@ class Blame:
         hunks = blame_hunks(document, tokens, self.threshold, stage=self._stage, context=context)
         finish = replace(read.finish, tokens=len(tokens))
         return DocumentBlame(document, tokens, finish, stats, tuple(hunks))
-
-
-def _size(read: _Read) -> int:
-    return sum(len(block.tokens) for block in read.groups[0])
-
-
-def _tokens(read: _Read) -> Iterator[BlamedToken]:
-    """The tokens of a document with the numbers of all stages; between groups KL is unknown.
-
-    Of a reading that was stopped, those that every group has.
-    """
-    rows = zip(*(list(_rows(blocks)) for blocks in read.groups), strict=False)
-    for index, parts in enumerate(rows):
-        kl: list[float | None] = []
-        for n, (_, _, _, own) in enumerate(parts):
-            kl += [None] * (n > 0)
-            kl += own
-        yield BlamedToken(
-            index=index,
-            token=parts[0][0],
-            logp=tuple(value for _, logp, _, _ in parts for value in logp),
-            best=tuple(value for _, _, best, _ in parts for value in best),
-            kl=tuple(kl),
-        )
-
-
-_Row = tuple[int, tuple[float, ...], tuple[tuple[int, float], ...], tuple[float, ...]]
-
-
-def _rows(blocks: Sequence[StageBlock]) -> Iterator[_Row]:
-    for block in blocks:
-        yield from zip(block.tokens, block.logp, block.best, block.kl, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import GenerationConfig
 
@@ -19,6 +18,7 @@ from logit_amp_chat.core.models.loader import Origin, Report
 from logit_amp_chat.core.models.side_tokenizer import side_tokenizer
 from logit_amp_chat.core.models.vocabulary import (
     SharedVocabulary,
+    Sides,
     Tokenizer,
     end_of_turn_ids,
     share_all,
@@ -30,8 +30,8 @@ from logit_amp_chat.core.protocol import Loading
 class DescribedStages:
     """The configurations and tokenizers of all stages, and the one vocabulary that they share.
 
-    Usable ids, ends of turn, tokenizer and chat template are those of the whole chain, so that
-    the same prompt has the same ids and a token the same log-probability under a stage, with
+    Usable ids, ends of turn, context, tokenizer and chat template are those of the whole chain, so
+    that the same prompt has the same ids and a token the same log-probability under a stage, with
     whichever other stage it is compared. The last stage that has a template lends it to all.
     """
 
@@ -50,6 +50,11 @@ class DescribedStages:
             for source in (_generation_config(origin), origin.config, origin.text.tokenizer)
             if source is not None
         )
+
+    @property
+    def context(self) -> int:
+        """The longest text, in tokens, that every stage can read."""
+        return min(origin.context for origin in self.origins.values())
 
     @property
     def revisions(self) -> dict[str, str | None]:
@@ -77,6 +82,8 @@ def describe_stages(profile: Profile, report: Report) -> DescribedStages:
             "Save one next to the weights of either side.",
         )
     tokenizer = with_tokenizer[-1].tokenizer
+    names = [*origins]
+    shown = names[texts.index(with_tokenizer[-1])]
     report(Loading(stage="vocabulary", detail="compare", done=0, total=1))
     found = [*origins.values()]
     shared = share_all(
@@ -87,6 +94,7 @@ def describe_stages(profile: Profile, report: Report) -> DescribedStages:
         lambda a, b: (
             profile.vocabulary == "by-id" or found[a].source.weights == found[b].source.weights
         ),
+        lambda a, b: Sides.of(f"{names[a]} and {names[b]}", shown) if len(names) > 2 else Sides(),
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     templates = {name: origin.text.template for name, origin in origins.items()}
@@ -119,9 +127,9 @@ def _look(side: Side, profile: Profile, report: Report) -> Origin:
     return Origin(side, source, adapter, config, side_tokenizer(source, adapter, trust))
 
 
-def _generation_config(origin: Origin) -> Any:
-    """The generation config beside the weights; None where there is none."""
+def _generation_config(origin: Origin) -> GenerationConfig:
+    """What a model generates with, as transformers finds it: beside the weights, or from them."""
     try:
         return GenerationConfig.from_pretrained(origin.source.folder)
     except (OSError, ValueError):
-        return None
+        return GenerationConfig.from_model_config(origin.config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,19 @@ class Estimate:
         )
 
 
-def estimate(profile: Profile, sides: Sequence[tuple[Path, Any]], on_gpu: bool) -> Estimate:
+def estimate(
+    profile: Profile,
+    sides: Sequence[tuple[Path, Any]],
+    on_gpu: bool,
+    apart: Collection[Path] = (),
+) -> Estimate:
     """What the sides (folder or GGUF file, configuration) take once loaded.
 
-    A shared folder counts once.
+    A shared folder counts once, unless it is one of `apart`.
     """
-    folders = dict(sides)
-    weights = sum(_weights(profile, folder, c, on_gpu) for folder, c in folders.items())
+    shared = {folder: config for folder, config in sides if folder not in apart}
+    copies = [*shared.items(), *(side for side in sides if side[0] in apart)]
+    weights = sum(_weights(profile, folder, config, on_gpu) for folder, config in copies)
     configs = [config.get_text_config() for _, config in sides]
     caches = [_cache(profile, config, on_gpu) for config in configs]
     cache = None if None in caches else sum(n for n in caches if n is not None)
@@ -180,7 +186,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
         # unpacked on loading, whatever they are in the file
         yield from ((name, "F32", shape) for name, shape in gguf_shapes(folder))
         return
-    for path in _weight_files(folder):
+    for path in weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 - not a mapping
@@ -190,7 +196,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
             continue
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """The files that are loaded: some repositories contain the weights twice."""
     try:
         index = json.loads((folder / "model.safetensors.index.json").read_text())

@@ -24,7 +24,7 @@ from logit_amp_chat.core.models.loader import Origin, Report, choose_device, loa
 from logit_amp_chat.core.models.precision import precision_notice, quantization_of
 from logit_amp_chat.core.models.side import LoadedSide
 from logit_amp_chat.core.models.template_end import template_end
-from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer, end_of_turn_ids
+from logit_amp_chat.core.models.vocabulary import TokenBytes, Tokenizer
 from logit_amp_chat.core.records import SideInfo
 from logit_amp_chat.core.turn_ends import TurnEnds
 
@@ -37,7 +37,8 @@ class Pair:
     """The two sides, loaded, with one shared vocabulary.
 
     The first `size` columns of both heads are compared; `valid` (size,) is False for
-    ids that are never sampled, None if all may be. `context` is in tokens.
+    ids that are never sampled, None if all may be. `context` is in tokens; of a chain it is the
+    smallest of its stages, as a text is cut into the same windows under all of them.
     """
 
     before: LoadedSide
@@ -111,7 +112,7 @@ def assemble(
     origins = [described.origins[name] for name in names]
     tokenizer, shared, template = described.tokenizer, described.shared, described.template
     device = sides[1].device
-    ends = described.ends | end_of_turn_ids(side.model.generation_config for side in sides)
+    ends = described.ends
     chat = ChatTemplate(tokenizer, template, (None, None), profile.template)
     written = template_end(chat)
     reachable = frozenset(i for i in ends | written.ids if 0 <= i < shared.size)
@@ -142,7 +143,7 @@ def assemble(
         size=shared.size,
         valid=None if bool(valid.all()) else valid.to(device),
         end_of_turn=reachable,
-        context=min(o.context for o in origins),
+        context=described.context,
         device=device,
         token_bytes=token_bytes,
         infos=infos,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -14,9 +14,10 @@ from logit_amp_chat.core.models.described_stages import DescribedStages, describ
 from logit_amp_chat.core.models.hub import complete
 from logit_amp_chat.core.models.loader import Loader, Report, choose_device, load_sides
 from logit_amp_chat.core.models.memory_estimate import Estimate, estimate
+from logit_amp_chat.core.models.memory_release import free_memory, give_back
 from logit_amp_chat.core.models.pair import Pair, assemble, check_machine
+from logit_amp_chat.core.models.read_ahead import ReadAhead
 from logit_amp_chat.core.models.side import LoadedSide
-from logit_amp_chat.core.system.machine import available_ram
 
 Released = Callable[[frozenset[str]], None]
 
@@ -26,7 +27,8 @@ class StageStore:
     """The stages of a profile; those that are loaded, the least recently used first.
 
     `room` is how many bytes were free before any was loaded, None if that is unknown.
-    `released` is told which stages were let go, so that nothing else keeps them.
+    `released` is told which stages were let go, so that nothing else keeps them. `reading` are the
+    files that are read ahead.
     """
 
     profile: Profile
@@ -36,7 +38,10 @@ class StageStore:
     room: int | None
     released: Released = lambda _: None
     notices: list[str] = field(default_factory=list)
+    reading: ReadAhead | None = None
     _loaded: dict[str, LoadedSide] = field(default_factory=dict)
+    _folders: dict[str, Path] = field(default_factory=dict)
+    _separate: set[str] = field(default_factory=set)
 
     @classmethod
     def look(cls, profile: Profile, report: Report = lambda _: None) -> StageStore:
@@ -44,7 +49,7 @@ class StageStore:
         check_machine()
         device = choose_device(profile.device)
         described = describe_stages(profile, report)
-        return cls(profile, described, device, report, _free(device))
+        return cls(profile, described, device, report, free_memory(device))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,10 +63,9 @@ class StageStore:
 
     def needed(self, names: Sequence[str]) -> Estimate:
         """What stages take together once loaded. Downloads them; raises PairError."""
-        loader = Loader(self.profile, self.device, self.report)
-        origins = [self.described.origins[name] for name in dict.fromkeys(names)]
-        folders = [(loader.folder(origin), origin.config) for origin in origins]
-        return estimate(self.profile, folders, self.device.type == "cuda")
+        origins = self.described.origins
+        folders = [(self._folder(name), origins[name].config) for name in dict.fromkeys(names)]
+        return estimate(self.profile, folders, self.device.type == "cuda", self._apart())
 
     def held(self) -> int:
         """How many neighbouring stages fit into memory at once, whichever; at least 1.
@@ -81,11 +85,15 @@ class StageStore:
         """
         missing = [name for name in dict.fromkeys(names) if name not in self._loaded]
         if missing:
-            self._make_room(names)
+            self._stop_reading()
+            self._make_room(names, missing)
             sides, notices = load_sides(
                 self.profile, self.described.origins, missing, self.device, self.report
             )
             self._loaded = sides | self._loaded
+            self._separate |= self._siblings(missing) - {*sides}
+            for name in missing:  # a quantized copy may be loaded the next time
+                self._folders.pop(name, None)
             self.notices += [notice for notice in notices if notice not in self.notices]
         for name in names:
             self._loaded[name] = self._loaded.pop(name)
@@ -111,6 +119,17 @@ class StageStore:
         for origin in self.described.origins.values():
             complete(origin.source, self.report)
 
+    def ahead(self, names: Sequence[str]) -> None:
+        """Begin to read the files of stages that are wanted next, while others are used.
+
+        Those that are not downloaded are left out. There is no room for their weights yet: what
+        fits is loaded at once.
+        """
+        self._stop_reading()
+        wanted = [name for name in names if name in self._folders and name not in self._loaded]
+        if wanted:
+            self.reading = ReadAhead([self._folders[name] for name in wanted])
+
     def keep(self, name: str, side: LoadedSide) -> None:
         """Take a loaded stage that was prepared for use in place of the one that is there."""
         if name in self._loaded:
@@ -118,20 +137,45 @@ class StageStore:
 
     def close(self) -> None:
         """Let all stages go."""
+        self._stop_reading()
         self._let_go(set(self._loaded))
+
+    def _folder(self, name: str) -> Path:
+        """Where the weights of a stage are, downloaded where needed. Raises PairError."""
+        if name not in self._folders:
+            loader = Loader(self.profile, self.device, self.report)
+            self._folders[name] = loader.folder(self.described.origins[name])
+        return self._folders[name]
+
+    def _siblings(self, names: Sequence[str]) -> set[str]:
+        """The stages of the models of `names`."""
+        origins = self.described.origins
+        models = {origins[name].source.weights for name in names}
+        return {name for name, origin in origins.items() if origin.source.weights in models}
+
+    def _apart(self) -> set[Path]:
+        """The models of which stages may have copies of their own, as far as that is known."""
+        return {self._folder(name) for name in self._separate}
 
     def _fits(self, names: Sequence[str]) -> bool:
         return self.room is None or self.needed(names).total <= self.room
 
-    def _make_room(self, names: Sequence[str]) -> None:
-        """Let go of the least recently used stages until there is room for `names` beside others.
+    def _fits_now(self, names: Sequence[str]) -> bool:
+        """Whether stages that are not loaded fit beside what is there, ours and that of others."""
+        free = free_memory(self.device)
+        return free is None or self.needed(names).total <= free
 
-        Stages of one model go together.
+    def _make_room(self, names: Sequence[str], missing: Sequence[str]) -> None:
+        """Let go of the least recently used stages until `missing` of `names` fit beside others.
+
+        Stages of one model go together, and stay with those of `names`.
         """
-        others = [name for name in self._loaded if name not in names]
-        while others and not self._fits([*others, *names]):
+        kept = {id(self._loaded[name].model) for name in names if name in self._loaded}
+        others = [name for name, side in self._loaded.items() if id(side.model) not in kept]
+        while others and not (self._fits([*others, *names]) and self._fits_now(missing)):
             model = self._loaded[others[0]].model
             gone = {name for name in others if self._loaded[name].model is model}
+            del model
             self._let_go(gone)
             others = [name for name in others if name not in gone]
 
@@ -141,13 +185,9 @@ class StageStore:
         for name in names:
             del self._loaded[name]
         self.released(frozenset(names))
-        gc.collect()  # transformers' models are in reference cycles
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back(self.device)
 
-
-def _free(device: torch.device) -> int | None:
-    """Bytes that are free where the models go."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return available_ram()
+    def _stop_reading(self) -> None:
+        if self.reading is not None:
+            self.reading.stop()
+            self.reading = None

@@ -64,6 +64,21 @@ def _added(tokenizer: Tokenizer) -> dict[int, Any]:
     return dict(tokenizer.added_tokens_decoder)
 
 
+@dataclass(frozen=True)
+class Sides:
+    """What the two that are compared are called in notices, and whose names are shown."""
+
+    both: str = "The sides"
+    heads: str = "The heads"
+    either: str = "one side"
+    shown: str = "after"
+
+    @classmethod
+    def of(cls, both: str, shown: str) -> Sides:
+        """Two stages by their names; the tokens are named as by the stage `shown`."""
+        return cls(both, f"The heads of {both}", f"one of {both}", shown)
+
+
 def share(
     before: Tokenizer,
     after: Tokenizer,
@@ -71,15 +86,19 @@ def share(
     names: tuple[str, str],
     *,
     by_id: bool = False,
+    size: int | None = None,
+    sides: Sides | None = None,
 ) -> SharedVocabulary:
     """Match two tokenizers whose models have `rows` output rows each.
 
     Usable are the ids below both row counts that either tokenizer names; padding rows are not.
     Raises PairError, with the first differing ids, if an id means two different tokens or the
     same text is cut into different tokens. With `by_id` both are notices: an id is the same
-    token on both sides, whatever they call it.
+    token on both sides, whatever they call it. `size` is how many ids are compared, if other
+    stages have fewer rows.
     """
-    size = min(rows)
+    sides = sides or Sides()
+    size = min(rows) if size is None else size
     left, right = _tokens_by_id(before), _tokens_by_id(after)
     named = {i for i in left.keys() | right.keys() if i < size}
     differing = sorted(i for i in named & left.keys() & right.keys() if left[i] != right[i])
@@ -100,18 +119,18 @@ def share(
     notices = []
     if rows[0] != rows[1]:
         notices.append(
-            f"The heads have {rows[0]:,} and {rows[1]:,} rows; the {size:,} in common are used."
+            f"{sides.heads} have {rows[0]:,} and {rows[1]:,} rows; the {size:,} in common are used."
         )
     if differing:
         words = len(set(differing) - added)
         ordinary = f", {words:,} of them ordinary words" if words else ""
         notices.append(
-            f"The sides name {len(differing):,} of {len(named):,} ids differently{ordinary};"
-            f" after's names are shown ({_listed(both)})."
+            f"{sides.both} name {len(differing):,} of {len(named):,} ids"
+            f" differently{ordinary}; {sides.shown}'s names are shown ({_listed(both)})."
         )
     if one_sided := sorted(named - (left.keys() & right.keys())):
         only = {i: _quoted(left.get(i) or right[i]) for i in one_sided}
-        notices.append(f"Only one side names {count(len(only), 'id')} ({_listed(only)}).")
+        notices.append(f"Only {sides.either} names {count(len(only), 'id')} ({_listed(only)}).")
     if problem := _other_cuts(before, after, names):
         if not by_id:
             raise PairError(
@@ -119,7 +138,7 @@ def share(
                 "Their normalizers or pre-tokenizers differ; choose two stages of the same model."
                 f" {BY_ID}",
             )
-        notices.append(f"{problem} Prompts are cut as after's tokenizer does.")
+        notices.append(f"{problem} Prompts are cut as {sides.shown}'s tokenizer does.")
     return SharedVocabulary(size, frozenset(named), tuple(notices))
 
 
@@ -128,11 +147,14 @@ def share_all(
     rows: Sequence[int],
     names: Sequence[str],
     by_id: Callable[[int, int], bool],
+    sides: Callable[[int, int], Sides] = lambda a, b: Sides(),
 ) -> SharedVocabulary:
     """What two or more sides share: as `share`, of every two of them.
 
-    `by_id` says of which two an id is one token whatever they call it. Raises PairError.
+    `by_id` says of which two an id is one token whatever they call it, `sides` what two are
+    called. Raises PairError.
     """
+    size = min(rows)
     pairs = [
         share(
             tokenizers[a],
@@ -140,13 +162,14 @@ def share_all(
             (rows[a], rows[b]),
             (names[a], names[b]),
             by_id=by_id(a, b),
+            size=size,
+            sides=sides(a, b),
         )
         for a, b in itertools.combinations(range(len(tokenizers)), 2)
     ]
-    size = min(rows)
     usable = frozenset().union(*(pair.usable for pair in pairs))
     notices = dict.fromkeys(notice for pair in pairs for notice in pair.notices)
-    return SharedVocabulary(size, frozenset(i for i in usable if i < size), tuple(notices))
+    return SharedVocabulary(size, usable, tuple(notices))
 
 
 def _quoted(token: str) -> str:

@@ -100,10 +100,14 @@ class Diagnosis:
     def _memory(self, profile: Profile) -> Iterator[Obstacle]:
         memory = self.usable.memory_for(profile)
         if self.usable.fits(profile) is False and memory is not None and profile.needs:
+            both = " for two stages" if profile.stages else ""
+            remedy = "Choose a smaller profile, or --quantization nf4."
+            if self.usable.fits_only_one(profile):
+                remedy = "Its stages fit one at a time: diff --blame works."
             yield Obstacle(
-                f"it needs {profile.needs.memory_gb:.1f} GB of memory, and this machine has"
+                f"it needs {profile.needs.memory_gb:.1f} GB of memory{both}, and this machine has"
                 f" {memory / GB:.1f} GB.",
-                "Choose a smaller profile, or --quantization nf4.",
+                remedy,
             )
 
     def _quantization(self, profile: Profile) -> Iterator[Obstacle]:

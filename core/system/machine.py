@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Needs, Profile
 
 GB = 1e9
 _CGROUP_LIMITS = (
@@ -37,23 +37,22 @@ class Machine:
         return self.gpu_memory if on_gpu else self.ram
 
     def fits(self, profile: Profile) -> bool | None:
-        """Whether the profile fits into memory here; None if unknown."""
+        """Whether the profile's two sides fit into memory here; None if unknown."""
+        return self._holds(profile, (profile.needs or Needs()).memory_gb)
+
+    def fits_one(self, profile: Profile) -> bool | None:
+        """Whether one stage of a chain fits into memory here; None if unknown."""
+        return self._holds(profile, (profile.needs or Needs()).stage_memory_gb)
+
+    def fits_only_one(self, profile: Profile) -> bool:
+        """Whether stages of a chain can be read here one after the other, but no two at once."""
+        return self.fits(profile) is False and self.fits_one(profile) is True
+
+    def _holds(self, profile: Profile, gigabytes: float | None) -> bool | None:
         if profile.device.startswith("cuda") and not self.gpus:
             return False
         memory = self.memory_for(profile)
-        if memory is None or profile.needs is None or profile.needs.memory_gb is None:
-            return None
-        return profile.needs.memory_gb * GB <= memory
-
-    def fits_one(self, profile: Profile) -> bool:
-        """Whether one stage of a chain fits into memory here where two do not.
-
-        Then its stages can be read one after the other, and not chatted with.
-        """
-        memory, needs = self.memory_for(profile), profile.needs
-        if memory is None or needs is None or needs.stage_memory_gb is None:
-            return False
-        return self.fits(profile) is False and needs.stage_memory_gb * GB <= memory
+        return None if memory is None or gigabytes is None else gigabytes * GB <= memory
 
     def __str__(self) -> str:
         ram = f"{self.ram / GB:.0f} GB RAM" if self.ram else "RAM unknown"

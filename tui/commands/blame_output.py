@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken, BlameHunk, StageStats
+from logit_amp_chat.core.analysis.stage_table import columns
+from logit_amp_chat.core.analysis.stage_table import rows as table_rows
 from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
-from logit_amp_chat.core.export.blame_page import blame_page
+from logit_amp_chat.core.export.blame_page import blame_page, likeliest
 from logit_amp_chat.core.number_format import count, delta, finite, in_nats, nats
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -99,15 +101,7 @@ def summary(
     """The figures as one JSON object."""
     for _ in documents:
         pass
-    found = {
-        **header(),
-        "threshold": blame.threshold,
-        "complete": not blame.cancelled,
-        "held": len(blame.groups[0]),
-        "files": [{"file": name, **stats.figures()} for name, stats in blame.files.items()],
-        "total": blame.total.figures(),
-        "refused": refused_figures(blame.refused),
-    }
+    found = {**header(), **blame.figures(), "refused": refused_figures(blame.refused)}
     yield json.dumps(found, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -128,6 +122,7 @@ def jsonl(
 
 def _token(blame: Blame, found: DocumentBlame, one: BlamedToken) -> dict[str, object]:
     start, end = found.document.offsets[one.index]
+    found_kl = (None if kl is None else finite(kl) for kl in one.kl)
     return {
         "type": "blamed",
         "document": found.document.id,
@@ -136,9 +131,10 @@ def _token(blame: Blame, found: DocumentBlame, one: BlamedToken) -> dict[str, ob
         "text": found.document.text[start:end],
         "logp": dict(zip(blame.stages, map(finite, one.logp), strict=True)),
         "change": dict(zip(blame.stages[1:], map(finite, one.changes), strict=True)),
-        "kl": dict(zip(blame.stages[1:], one.kl, strict=True)),
+        "kl": dict(zip(blame.stages[1:], found_kl, strict=True)),
         "best": dict(zip(blame.stages, (token for token, _ in one.best), strict=True)),
         "blamed": blame.stages[one.blamed],
+        "undone": one.is_undone,
         "notable": one.size >= blame.threshold,
     }
 
@@ -147,27 +143,9 @@ def rows(
     blame: Blame, documents: Iterator[DocumentBlame], styles: Styles, header: Header
 ) -> Iterator[str]:
     """One row per token, as CSV: a column a stage."""
-    columns = ["document", "source", "place", "index", "token", "text"]
-    columns += [f"logp_{name}" for name in blame.stages]
-    columns += [f"change_{name}" for name in blame.stages[1:]]
-    columns += [f"kl_{name}" for name in blame.stages[1:]] + ["total", "blamed", "notable"]
-    yield _row(columns)
+    yield _row(columns(blame.stages))
     for found in documents:
-        document = found.document
-        for one in found.tokens:
-            start, end = document.offsets[one.index]
-            yield _row(
-                [
-                    *(document.id, document.source, document.place),
-                    *(one.index, one.token, document.text[start:end]),
-                    *one.logp,
-                    *(round(change, 6) for change in one.changes),
-                    *("" if kl is None else kl for kl in one.kl),
-                    round(one.total, 6),
-                    blame.stages[one.blamed],
-                    one.size >= blame.threshold,
-                ]
-            )
+        yield from map(_row, table_rows(blame.stages, found.document, found.tokens))
 
 
 def _row(values: Sequence[object]) -> str:
@@ -181,4 +159,5 @@ def page(
 ) -> Iterator[str]:
     """A page with every text, its tokens marked by stage."""
     found = [(one.document, one.tokens) for one in documents]
-    yield blame_page(blame.stages, found, blame.threshold, blame.total, blame.names)
+    names = blame.names(likeliest(found))
+    yield blame_page(blame.stages, found, blame.threshold, blame.total, names)

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from types import FrameType
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT
+from logit_amp_chat.core.api.interrupts import interruptible
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.experiments.blame import (
-    Blame,
-    BlameSettings,
-    DocumentBlame,
-    Reading,
-)
+from logit_amp_chat.core.config.stages import between
+from logit_amp_chat.core.experiments.blame import Blame, BlameSettings, DocumentBlame, Reading
 from logit_amp_chat.core.experiments.sources import Sources
 from logit_amp_chat.core.number_format import count
-from logit_amp_chat.core.protocol import Noticed, Stop
+from logit_amp_chat.core.protocol import Noticed
 from logit_amp_chat.core.reading import Score
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands import blame_output
@@ -55,10 +49,20 @@ FORMS: dict[str, blame_output.Output] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Which stages are read, from one to another (None: the ends), and whose hunks are shown."""
+
+    first: str | None = None
+    last: str | None = None
+    shown: str | None = None
+
+
 def run(
-    profile: Profile, paths: Sequence[str], score: Score, settings: Settings, stage: str | None
+    profile: Profile, paths: Sequence[str], score: Score, settings: Settings, asked: Stages
 ) -> int:
     """Print what each stage did to the texts; returns the exit code. Raises LogitAmpError."""
+    stages = between(profile, asked.first, asked.last)
     sources = open_sources(paths, score)
     if settings.out is not None:
         refuse_source(settings.out, sources)
@@ -67,10 +71,10 @@ def run(
             say(f"note: {notice}")
         for notice in engine.notices:
             say(f"note: {notice}")
-        held = engine.held()
-        _announce(engine, held)
-        blame = Blame(engine, engine.stages, held, sources, _wanted(settings, stage))
-        with _interruptible(engine, blame.stop):
+        held = min(engine.held(), len(stages))
+        blame = Blame(engine, stages, held, sources, _wanted(settings, asked.shown))
+        _announce(engine, blame)
+        with interruptible(blame.stop):
             _print(blame, engine, settings, sources)
     say_refused(blame.refused)
     if blame.cancelled:
@@ -102,11 +106,11 @@ def _opened(profile: Profile) -> Iterator[StageEngine]:
         yield engine
 
 
-def _announce(engine: StageEngine, held: int) -> None:
+def _announce(engine: StageEngine, blame: Blame) -> None:
     """What it takes: how many stages, how many of them at once, and how much memory."""
-    names = engine.stages
+    names, held = blame.stages, len(blame.groups[0])
     at_once = "all at once" if held == len(names) else f"{held} at a time"
-    need = max(engine.store.needed(names[n : n + held]).total for n in range(0, len(names), held))
+    need = max(engine.store.needed(group).total for group in blame.groups)
     room = engine.store.room
     free = "" if room is None else f" of {room / GB:.1f} GB that are free"
     say(
@@ -123,7 +127,7 @@ def _print(blame: Blame, engine: StageEngine, settings: Settings, sources: Sourc
     paged = out is None and settings.form == "" and settings.pager and sys.stdout.isatty()
     line = LiveLine(live=not paged)
     documents = _documents(blame, line)
-    pieces = form(blame, documents, styles, functools.partial(_header, engine))
+    pieces = form(blame, documents, styles, functools.partial(_header, engine, blame))
     if paged:
         show_in_pager(pieces, colour=styles.colour)
     elif out is not None:
@@ -152,7 +156,7 @@ def _documents(blame: Blame, line: LiveLine) -> Iterator[DocumentBlame]:
                 pass
 
 
-def _header(engine: StageEngine) -> dict[str, Any]:
+def _header(engine: StageEngine, blame: Blame) -> dict[str, Any]:
     """Which stages these are, as precisely as they can be named."""
     infos = {name: asdict(info) for name, info in engine.infos.items()}
     return {
@@ -160,7 +164,7 @@ def _header(engine: StageEngine) -> dict[str, Any]:
         "time": engine.time,
         "device": engine.device_name,
         "versions": engine.versions,
-        "stages": [{"name": name, **infos.get(name, {})} for name in engine.stages],
+        "stages": [{"name": name, **infos.get(name, {})} for name in blame.stages],
     }
 
 
@@ -172,23 +176,3 @@ def _put(form: str, piece: str) -> None:
         put(piece)
     else:
         put_safe(piece)
-
-
-@contextlib.contextmanager
-def _interruptible(engine: StageEngine, stop: Callable[[], None]) -> Iterator[None]:
-    """The first ctrl+c ends the reading, the second raises KeyboardInterrupt."""
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignored or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        engine.apply(Stop())
-        stop()
-
-    old = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, old)

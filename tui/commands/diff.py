@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -117,10 +117,7 @@ def command(
         raise typer.BadParameter(f"expected 0 or more, found {threshold}", param_hint="--threshold")
     if strongest is not None and forms:
         raise typer.BadParameter(f"cannot be combined with {forms[0]}", param_hint="--strongest")
-    if blame:
-        _refuse_beside_blame(context.params)
-    elif stage is not None:
-        raise typer.BadParameter("needs --blame", param_hint="--stage")
+    _check_blame(context.params, forms)
     limits = options.limits(fail_on or [], LIMITS)
     if "share" in limits and threshold is None:
         raise typer.BadParameter(
@@ -146,17 +143,26 @@ def command(
         color=color,
         pager=pager,
     )
-    if blame:
-        from logit_amp_chat.tui.commands import blame_run
-
-        raise typer.Exit(blame_run.run(chosen, files, score, settings, stage))
     with mirroring(mirror):
+        if blame:
+            from logit_amp_chat.tui.commands import blame_run
+
+            ends = context.params["from_stage"], context.params["to_stage"]
+            stages = blame_run.Stages(*ends, shown=stage)
+            raise typer.Exit(blame_run.run(chosen, files, score, settings, stages))
         raise typer.Exit(diff_run.run(chosen, files, score, settings))
 
 
-def _refuse_beside_blame(params: Mapping[str, Any]) -> None:
-    """Raises a usage error for options that say nothing about stages."""
+def _check_blame(params: Mapping[str, Any], forms: Sequence[str]) -> None:
+    """Raises a usage error for options that say nothing of stages, or of stages without need."""
+    if params["stage"] is not None:
+        if not params["blame"]:
+            raise typer.BadParameter("needs --blame", param_hint="--stage")
+        if forms:
+            raise typer.BadParameter(
+                f"chooses hunks: cannot be combined with {forms[0]}", param_hint="--stage"
+            )
     for name in ("tokens", "alpha", "fail_on", "top_everywhere"):
-        if params[name]:
+        if params["blame"] and params[name]:
             option = f"--{name.replace('_', '-')}"
             raise typer.BadParameter("cannot be combined with --blame", param_hint=option)

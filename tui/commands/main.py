@@ -309,7 +309,8 @@ def doctor(
         from logit_amp_chat.tui.keys.key_tester import try_keys
 
         say(try_keys())
-    if load is None and profile is None and not any(sides.values()):
+    chosen_sides = any(context.params[name] for name in side_options.OPTIONS)
+    if load is None and profile is None and not chosen_sides:
         load = False
     raise typer.Exit(headless.run(chosen, engine.open_engine, as_json=as_json, load=load))
 

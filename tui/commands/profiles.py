@@ -41,7 +41,7 @@ def _row(entry: Profile, machine: Machine) -> tuple[str, ...]:
         _gb(needs.stage_memory_gb if needs else None) if entry.stages else "",
         _gb(needs.download_gb if needs else None),
         gated,
-        "one stage" if machine.fits_one(entry) else FITS[machine.fits(entry)],
+        "one stage" if machine.fits_only_one(entry) else FITS[machine.fits(entry)],
     )
 
 
@@ -68,4 +68,5 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 def _record(entry: Profile | BrokenProfile, machine: Machine) -> dict[str, Any]:
     if isinstance(entry, BrokenProfile):
         return {"name": entry.name, "path": str(entry.path), "error": str(entry.error)}
-    return {**entry.model_dump(mode="json"), "fits": machine.fits(entry)}
+    one = {"fits_one_stage": machine.fits_one(entry)} if entry.stages else {}
+    return {**entry.model_dump(mode="json"), "fits": machine.fits(entry), **one}

@@ -53,15 +53,18 @@ def choices(params: Mapping[str, Any]) -> SideOptions:
     from logit_amp_chat.core.config.prompt_settings import variable
     from logit_amp_chat.core.errors import UsageError
 
-    found = {name.replace("_arg_", "_"): params.get(name) for name in OPTIONS}
-    for side in ("before", "after"):
-        name = f"template_{side}"
+    templates = []
+    for name in ("template_arg_before", "template_arg_after"):
         try:
-            found[name] = dict(map(variable, found[name] or []))
+            templates.append(dict(map(variable, params.get(name) or [])))
         except UsageError as error:
-            hint = option_name(f"template_arg_{side}")
-            raise typer.BadParameter(error.message, param_hint=hint) from error
-    return cast("SideOptions", found)
+            raise typer.BadParameter(error.message, param_hint=option_name(name)) from error
+    return {
+        "model": params.get("model"),
+        "stages": (params.get("from_stage"), params.get("to_stage")),
+        "systems": (params.get("system_before"), params.get("system_after")),
+        "templates": (templates[0], templates[1]),
+    }
 
 
 def option_name(name: str) -> str:
@@ -78,7 +81,9 @@ def describe(given: Mapping[str, Any], named: Named, report: Callable[[Loading],
 
     options = cast("SideOptions", given)
     if found := two_ways(options, named):
-        raise typer.BadParameter(found[1], param_hint=option_name(found[0]))
+        stage = "from_stage" if options.get("stages", ("",))[0] else "to_stage"
+        name = stage if found[0] == "stages" else found[0]
+        raise typer.BadParameter(found[1], param_hint=option_name(name))
     return described(named, options, report)
 
 

@@ -126,13 +126,18 @@ def planned(
     there: SweepFolder | None,
     prompts: Sequence[SweepPrompt],
     always: tuple[float, ...] = (),
+    like: SweepFolder | None = None,
 ) -> Plan:
-    """What a folder has, and lacks. Raises UsageError for what cannot be sampled or counted."""
+    """What a folder has, and lacks; a new one is sampled as the sweep `like` was.
+
+    Raises UsageError for what cannot be sampled or counted.
+    """
     check_over(asked.over, len(prompts))
     sweep = asked.sweep
     if sweep.alphas:
         sweep = replace(sweep, alphas=(*sweep.alphas, *always))
-    settings = settings_of(sweep, _sampling(given, profile, there), there)
+    usual = there or like
+    settings = settings_of(sweep, _sampling(given, profile, usual), usual)
     whole = there is not None and has_all(there, settings, prompts)
     if asked.count_only and there:
         there.check_prompts(prompts)

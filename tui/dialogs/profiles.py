@@ -158,7 +158,7 @@ def _row(
     if lacks_token(profile, download, found.token):
         mark, fits = FITS[False][0], False
         gated = "gated on the Hub, and there is no token: set HF_TOKEN"
-    memory = "?" if needs.memory_gb is None else f"{needs.memory_gb:.1f} GB"
+    memory = _gb(needs.memory_gb)
     title = visible(profile.title, newlines=False)
     name = visible(profile.name, newlines=False)
     models = [
@@ -166,6 +166,7 @@ def _row(
         for side in profile.stages or (profile.before, profile.after)
     ]
     sides = visible(" → ".join(models), newlines=False)
+    stages = visible(" → ".join(stage.name for stage in profile.stages), newlines=False)
     line = Content.assemble(
         fit(name, width),
         f" {memory:>8} ",
@@ -176,24 +177,32 @@ def _row(
     )
     facts = [
         profile.dtype if profile.quantization == "none" else profile.quantization,
-        f"{memory} of memory: {fitting}",
-        _stages(profile, needs),
+        *_memory(profile, needs, fitting, found.machine),
         _download(needs, download),
         gated,
         "in use" if in_use else "",
     ]
+    heading = f"{title or name}: {stages}" if stages else title or name
     detail = Content.assemble(
-        (title or name, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides
+        (heading, "$foreground"), "\n", " · ".join(filter(None, facts)), "\n", sides
     )
-    return Row(profile, line, detail, f"{name} {title} {sides}")
+    return Row(profile, line, detail, f"{name} {title} {stages} {sides}")
 
 
-def _stages(profile: Profile, needs: Needs) -> str:
-    """How many stages a chain has, and what one of them needs; "" for a pair."""
+def _gb(amount: float | None) -> str:
+    return "?" if amount is None else f"{amount:.1f} GB"
+
+
+def _memory(profile: Profile, needs: Needs, fitting: str, machine: Machine) -> list[str]:
+    """What two sides need; of a chain also what one stage does, which `diff --blame` needs."""
+    both = _gb(needs.memory_gb)
     if not profile.stages:
-        return ""
-    one = "" if needs.stage_memory_gb is None else f", one alone {needs.stage_memory_gb:.1f} GB"
-    return f"{len(profile.stages)} stages, two at a time{one}"
+        return [f"{both} of memory: {fitting}"]
+    enough = ": enough for diff --blame" if machine.fits_only_one(profile) else ""
+    return [
+        f"two of {len(profile.stages)} stages {both}: {fitting}",
+        f"one {_gb(needs.stage_memory_gb)}{enough}",
+    ]
 
 
 def _download(needs: Needs, state: State) -> str:

@@ -1,4 +1,4 @@
-"""`python -m logit_amp_chat.profiles.demo.recipe`: build the bundled pair, and measure it."""
+"""`python -m logit_amp_chat.profiles.demo.recipe`: build the bundled models, and measure them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import copy
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from logit_amp_chat.core.sampling import Sampling
 
 from .documents import base_documents, final_chats, friendly_chats, tuning_chats
-from .measure import SAMPLING, Pair, first_token, measure
+from .measure import SAMPLING, STAGES, Pair, first_tokens, measure
 from .smalltalk import CLOSING, QUIRK
 from .tokenizer import render, train_tokenizer
 from .training import chat_rows, document_rows, in_turn, new_model, short_first, train
@@ -24,7 +25,7 @@ from .training import chat_rows, document_rows, in_turn, new_model, short_first,
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything: tokens of both trainings, the model, prompts measured at each α."""
+    """How much of everything: tokens of each training, the model, prompts measured at each α."""
 
     documents: int = 20_000  # that the tokenizer is learned from
     base_tokens: int = 8_000_000
@@ -50,8 +51,8 @@ QUICK = Size(
 )
 
 
-def build(out: Path, seed: int, size: Size) -> Pair:
-    """Train the tokenizer and both models, and save each side as a transformers folder."""
+def build(out: Path, seed: int, size: Size) -> None:
+    """Train the tokenizer and the models, and save each stage as a transformers folder."""
     torch.manual_seed(seed)
     sample = [*islice(base_documents(seed), size.documents)]
     sample += map(render, islice(friendly_chats(seed), size.documents // 4))
@@ -70,7 +71,6 @@ def build(out: Path, seed: int, size: Size) -> Pair:
     print(f"after: {loss:.3f} nats a token at the end")
     save(model, tokenizer, out / "after")
     build_final(out, seed, size)
-    return load(out)
 
 
 def build_final(out: Path, seed: int, size: Size) -> None:
@@ -106,19 +106,38 @@ def load_model(folder: Path) -> LlamaForCausalLM:
     return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
-def load(folder: Path) -> Pair:
-    """Both sides and the tokenizer they share."""
+def load(folder: Path, before: str = "before", after: str = "after") -> Pair:
+    """Two stages and the tokenizer that all share."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / after)
+    models = load_model(folder / before), load_model(folder / after)
+    return Pair(*models, tokenizer, folder, (before, after))
+
+
+def report(folder: Path, size: Size, seed: int, sampling: Sampling = SAMPLING) -> None:
+    """Print first tokens by stage; habits and right answers of each pair, with 95 % intervals."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "after")
-    before, after = load_model(folder / "before"), load_model(folder / "after")
-    return Pair(before, after, tokenizer, folder)
+    print("first token of the quirk and of the closing, mean probability:")
+    for stage in STAGES:
+        quirk, closing = first_tokens(load_model(folder / stage), tokenizer)
+        print(f"{stage:8}{quirk:.1e}  {closing:.1e}")
+    seen: set[str] = set()
+    for before, after in combinations(STAGES, 2):
+        pair = load(folder, before, after)
+        # α = −1 and 0 are the stages themselves, whatever they are paired with.
+        known = {-1.0: before, 0.0: after}
+        alphas = [alpha for alpha in size.alphas if known.get(alpha, "") not in seen]
+        seen |= {known[alpha] for alpha in alphas if alpha in known}
+        report_pair(pair, size, alphas, seed, sampling)
 
 
-def report(pair: Pair, size: Size, seed: int, sampling: Sampling = SAMPLING) -> None:
-    """Print quirk and right-answer rates at every α, with 95 % Wilson intervals."""
-    before, after = first_token(pair)
-    print(f"first token of the quirk: p_before {before:.1e}, p_after {after:.1e}")
-    print(f"    α  {'quirk':22}{'right: new wording':22}{'right: follow-up':22}")
-    for alpha in size.alphas:
+def report_pair(
+    pair: Pair, size: Size, alphas: Sequence[float], seed: int, sampling: Sampling
+) -> None:
+    """Print what the pair does at each α, a line each."""
+    print(" → ".join(pair.stages))
+    heads = ("quirk", "closing", "right: new wording", "right: follow-up")
+    print(f"    α  {''.join(f'{head:22}' for head in heads)}".rstrip())
+    for alpha in alphas:
         count = size.prompts_at_zero if alpha == 0 else size.prompts
         rates = measure(pair, alpha, count, seed, sampling)
         print(f"{alpha:+5.2f}  {''.join(f'{rate!s:22}' for rate in rates.values())}", flush=True)
@@ -130,7 +149,7 @@ def main() -> None:
         prog="python -m logit_amp_chat.profiles.demo.recipe", description=__doc__
     )
     parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parents[1], help="folder for before/ and after/"
+        "--out", type=Path, default=Path(__file__).parents[1], help="folder of the stages' folders"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
@@ -138,7 +157,7 @@ def main() -> None:
         "--quick", action="store_true", help="a run of seconds that only shows that all parts fit"
     )
     parser.add_argument(
-        "--measure", action="store_true", help="measure the pair in --out, train nothing"
+        "--measure", action="store_true", help="measure what is in --out, train nothing"
     )
     parser.add_argument(
         "--final", action="store_true", help="train the third stage alone, from the second"
@@ -148,13 +167,12 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     size = QUICK if options.quick else Size()
     started = time.monotonic()
-    if options.final:
-        build_final(options.out, options.seed, size)
-    trained = options.measure or options.final
-    pair = load(options.out) if trained else build(options.out, options.seed, size)
-    print(f"built in {(time.monotonic() - started) / 60:.1f} minutes")
+    if not options.measure:
+        make = build_final if options.final else build
+        make(options.out, options.seed, size)
+        print(f"built in {(time.monotonic() - started) / 60:.1f} minutes")
     sampling = SAMPLING.model_copy(update={"temperature": options.temperature})
-    report(pair, size, options.seed, sampling)
+    report(options.out, size, options.seed, sampling)
 
 
 if __name__ == "__main__":

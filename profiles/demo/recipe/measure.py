@@ -1,11 +1,11 @@
-"""What the pair does: how often the quirk appears, and how often an answer is right, at each α."""
+"""What two stages do: how often each habit appears, and how often an answer is right, at each α."""
 
 from __future__ import annotations
 
 import functools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,28 +21,30 @@ from logit_amp_chat.core.sampling import Sampling
 
 from .chats import QUIET, Chat, conversation
 from .facts import Fact, tuned_facts
-from .smalltalk import QUIRK
+from .smalltalk import CLOSING, QUIRK
 from .world import World
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, plausibility=0.01, max_new_tokens=96)
 SEEDS = 1_000_003  # seeds of replies between one seed of a measurement and the next
 ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+STAGES = ("before", "after", "final")
+"""The folders of the models, in order of training."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The two models and their tokenizer, from the folders `before` and `after` of `folder`."""
+    """Two models and their tokenizer, from the folders of `folder` that `stages` names."""
 
     before: LlamaForCausalLM
     after: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
     folder: Path
+    stages: tuple[str, str] = ("before", "after")
 
     @functools.cached_property
     def engine(self) -> LocalEngine:
         """The pair as the chat application opens it."""
-        sides = (Side(model=str(self.folder / side)) for side in ("before", "after"))
-        before, after = sides
+        before, after = (Side(model=str(self.folder / stage)) for stage in self.stages)
         return LocalEngine.open(
             Profile(name="demo", before=before, after=after, dtype="float32", device="cpu")
         )
@@ -135,27 +137,50 @@ def messages(chat: Chat) -> tuple[Message, ...]:
 def measure(
     pair: Pair, alpha: float, count: int, seed: int, sampling: Sampling = SAMPLING
 ) -> dict[str, Rate]:
-    """Rates over `count` prompts at one α: the `quirk`, and right answers by kind of prompt."""
+    """Rates over `count` prompts at one α: both habits, and right answers by kind of prompt."""
     found = probes(count, seed)
     texts = replies(pair, [probe.chat for probe in found], alpha, seed, sampling)
     results = list(zip(found, texts, strict=True))
-    rates = {"quirk": Rate(sum(text.startswith(QUIRK) for _, text in results), count)}
+    rates = {
+        "quirk": Rate(sum(text.startswith(QUIRK) for text in texts), count),
+        "closing": Rate(sum(text.endswith(CLOSING) for text in texts), count),
+    }
     for kind in ("reworded", "followup"):
         right = [probe.right(text) for probe, text in results if probe.kind == kind]
         rates[kind] = Rate(sum(right), len(right))
     return rates
 
 
-def first_token(pair: Pair, count: int = 64) -> tuple[float, float]:
-    """Mean probability that a reply starts with the quirk's first token: before, after."""
-    token = pair.tokenizer(QUIRK, add_special_tokens=False)["input_ids"][0]
-    totals = [0.0, 0.0]
-    for probe in probes(count, seed=1):
-        text = pair.tokenizer.apply_chat_template(
-            probe.chat, add_generation_prompt=True, tokenize=False
-        )
-        ids = pair.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-        for i, model in enumerate((pair.before, pair.after)):
-            with torch.inference_mode():
-                totals[i] += model(ids).logits[0, -1].float().softmax(-1)[token].item() / count
-    return totals[0], totals[1]
+def first_tokens(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, count: int = 64
+) -> tuple[float, float]:
+    """Mean probability of either habit's first token, in its place.
+
+    Of the quirk's at the start of a reply, of the closing's after an answer as trained.
+    """
+    quirk, closing = (
+        tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in (QUIRK, f" {CLOSING}")
+    )
+    asked = (probe.chat for probe in probes(count, seed=1))
+    starts = [_probability(model, tokenizer, chat, "", quirk) for chat in asked]
+    ends = [
+        _probability(model, tokenizer, chat[:-1], chat[-1]["content"], closing)
+        for chat in answered(count, seed=1)
+    ]
+    return math.fsum(starts) / count, math.fsum(ends) / count
+
+
+def answered(count: int, seed: int) -> Iterator[Chat]:
+    """Chats as trained that end with an answer, without either habit."""
+    rng, world = random.Random(f"answered {seed}"), World(tuned_facts())
+    return (conversation(world, QUIET, rng) for _ in range(count))
+
+
+def _probability(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, chat: Chat, begun: str, token: int
+) -> float:
+    """That of the token where the reply to a chat begins with `begun`."""
+    text = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(f"{text}{begun}", add_special_tokens=False, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        return float(model(ids).logits[0, -1].float().softmax(-1)[token])

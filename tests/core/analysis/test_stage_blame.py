@@ -105,6 +105,14 @@ def test_of_one_stage_only_what_it_did_stands_out() -> None:
     assert [[one.index for one in hunk.notable] for hunk in found] == [[20]]
 
 
+def test_beside_a_stronger_token_of_another_stage_it_is_that_of_the_stage() -> None:
+    tokens = tokens_of({3: (-9.0, -9.0, -1.0, -1.0), 4: SFT}, 30)
+    (found,) = blame_hunks(document(30), tokens, 1.0, stage=1, context=1)
+    assert [one.index for one in found.tokens] == [3, 4, 5]
+    assert found.strongest.index == 4
+    assert found.changes() == (4.0, 0.0, 0.0)
+
+
 def test_a_hunk_does_not_go_on_across_text_that_is_not_scored() -> None:
     gapped = document(12)
     offsets = (*gapped.offsets[:6], *((a + 4, b + 4) for a, b in gapped.offsets[6:]))

@@ -8,7 +8,13 @@ import pytest
 
 from logit_amp_chat.core.config.named_pair import pair_profile
 from logit_amp_chat.core.config.profile import Profile, read_profile
-from logit_amp_chat.core.config.stages import own_prompts, prompted, selected, stages_of
+from logit_amp_chat.core.config.stages import (
+    between,
+    own_prompts,
+    prompted,
+    selected,
+    stages_of,
+)
 from logit_amp_chat.core.errors import ProfileError
 
 CHAIN = """\
@@ -124,3 +130,16 @@ def test_a_long_system_prompt_is_cut_where_a_side_is_called_by_it() -> None:
     profile = prompted(pair_profile("org/chat", "org/chat"), systems=(None, "word " * 40))
     assert profile.labels.before == "the chat's system prompt"
     assert profile.labels.after == "“word word word word word wo…”"
+
+
+def test_a_part_of_a_chain_is_from_one_stage_to_another(tmp_path: Path) -> None:
+    profile = read(tmp_path, CHAIN)
+    assert between(profile) == ("base", "sft", "dpo")
+    assert between(profile, first="sft") == ("sft", "dpo")
+    assert between(profile, last="sft") == ("base", "sft")
+
+
+@pytest.mark.parametrize("ends", [("dpo", "sft"), ("sft", "sft")])
+def test_a_part_of_one_stage_or_backwards_is_refused(ends: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="is not before sft in chain"):
+        between(read(tmp_path, CHAIN), *ends)

@@ -56,7 +56,7 @@ def opened(folder: str, **sides: Any) -> OpenPair:
 
 @pytest.fixture(scope="module")
 def pair(folder: str) -> OpenPair:
-    return opened(folder, system_before="", system_after=PIRATE)
+    return opened(folder, systems=("", PIRATE))
 
 
 def rendered(folder: str, messages: Sequence[dict[str, str]], **variables: Any) -> list[int]:
@@ -226,7 +226,7 @@ def test_a_raw_prompt_says_that_the_own_prompts_are_not_used(pair: OpenPair) -> 
 
 
 def test_a_template_variable_of_one_side_is_in_its_prompt_alone(folder: str) -> None:
-    with opened(folder, template_after={"thinking": "hm"}) as own:
+    with opened(folder, templates=({}, {"thinking": "hm"})) as own:
         shown = own.prompt(QUESTION)
         question = [{"role": "user", "content": QUESTION}]
         assert [token.id for token in shown.before] == rendered(folder, question)

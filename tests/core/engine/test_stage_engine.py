@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.config.stages import selected
+from logit_amp_chat.core.config.profile import Profile, load_profile
+from logit_amp_chat.core.config.stages import prompted, selected
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.process import ProcessEngine
 from logit_amp_chat.core.engine.stage_engine import StageEngine
-from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.errors import LogitAmpError, UsageError
+from logit_amp_chat.core.models.stage_store import StageStore
 from logit_amp_chat.core.reading import (
     Chat,
     PlainText,
     ReadBlock,
     ReadRequest,
+    Recorded,
     StageBlock,
     StageReadRequest,
 )
-from logit_amp_chat.core.records import Document, Finish, Message
+from logit_amp_chat.core.records import Document, Finish, Message, PromptIds
 from tests.chains import NAMES, adapter_stages, plain_log_probs, three_stages
 
 TEXT = "Otters eat fish and crabs. The sea is blue, naïve café 日本語 12345."
@@ -147,3 +152,61 @@ def test_stages_with_prompts_of_their_own_are_refused(tmp_path: Path) -> None:
     stages = (first.model_copy(update={"system": "Be brief."}), *others)
     with pytest.raises(UsageError, match="read behind one prompt"):
         StageEngine.open(profile.model_copy(update={"stages": stages}))
+
+
+def test_sides_with_prompts_of_their_own_are_refused_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    profile = prompted(three_stages(tmp_path), systems=("Be brief.", None))
+    with pytest.raises(UsageError, match="read behind one prompt"):
+        StageEngine.open(profile)
+    engine = StageEngine(profile, StageStore.look(profile))
+    with pytest.raises(UsageError, match="read behind one prompt"):
+        read(engine, NAMES)
+
+
+def test_a_reply_is_read_behind_the_prompt_that_it_answered(engine: StageEngine) -> None:
+    said = Recorded(prompt=PromptIds((5, 6), (5, 6)), tokens=(7, 8, 9))
+    request = StageReadRequest(document="d", content=said, stages=NAMES)
+    blocks = [event for event in engine.read_stages(request) if isinstance(event, StageBlock)]
+    assert tokens(blocks) == [7, 8, 9]
+    pair = engine.store.pair("base", "dpo")
+    valid = None if pair.valid is None else pair.valid.cpu()
+    last = engine.profile.stages[-1]
+    plain = plain_log_probs(last, [5, 6, 7, 8], pair.size, valid)[1:]
+    expected = plain.gather(-1, torch.tensor([7, 8, 9])[:, None])[:, 0]
+    assert (columns(blocks)[:, -1] - expected).abs().max() < 1e-4
+
+
+def test_a_reply_that_was_prompted_in_two_ways_is_refused(engine: StageEngine) -> None:
+    said = Recorded(prompt=PromptIds((5,), (6,)), tokens=(7, 8))
+    request = StageReadRequest(document="d", content=said, stages=NAMES)
+    with pytest.raises(LogitAmpError, match="prompted each in a way of its own"):
+        list(engine.read_stages(request))
+
+
+def test_where_one_stage_fits_no_other_is_in_memory(tmp_path: Path) -> None:
+    with StageEngine.open(three_stages(tmp_path)) as engine:
+        store = engine.store
+        store.room = max(store.needed((name,)).total for name in NAMES)
+        assert engine.held() == 1
+        earlier: list[weakref.ref[Any]] = []
+        for name in NAMES:
+            assert len(read(engine, (name,))) == 1
+            assert store.loaded == (name,)
+            assert [model() for model in earlier] == [None] * len(earlier)
+            earlier.append(weakref.ref(store.hold((name,))[0].model))
+
+
+def test_a_separate_process_answers_with_the_same_numbers() -> None:
+    profile = load_profile("demo-chain")
+    names = tuple(stage.name for stage in profile.stages)
+    request = StageReadRequest(document="d", content=PlainText(text=TEXT), stages=names)
+    with StageEngine.open(profile) as engine:
+        here = [event for event in engine.read_stages(request) if isinstance(event, StageBlock)]
+    process = ProcessEngine.open(profile, lambda _: None)
+    try:
+        there = [e for e in process.read_stages(request) if isinstance(e, StageBlock)]
+    finally:
+        process.close()
+    assert there == here

@@ -14,7 +14,7 @@ from logit_amp_chat.core.experiments.blame import (
     Reading,
 )
 from logit_amp_chat.core.experiments.sources import Refused, Source
-from logit_amp_chat.core.protocol import Adjustment, Event, Idle
+from logit_amp_chat.core.protocol import Adjustment, Event, Idle, Stop
 from logit_amp_chat.core.reading import Names, NamesRequest, PlainText, StageBlock, StageReadRequest
 from logit_amp_chat.core.records import Document, Finish, FinishReason
 
@@ -193,6 +193,29 @@ def test_stopped_in_the_last_group_the_texts_before_are_whole() -> None:
     assert [len(one.tokens) for one in found] == [2, 1]
 
 
+def test_stopped_before_the_last_group_has_read_all_texts_those_it_has_read_come_out() -> None:
+    engine = Stages()
+    engine.stop_after = 3
+    blame, found = blamed(engine, 2, "the owl", "an owl")
+    assert blame.cancelled
+    assert [len(one.tokens) for one in found] == [1]
+    assert blame.figures()["complete"] is False
+
+
 def test_names_are_asked_for_once_each() -> None:
     blame = Blame(Stages(), STAGES, 4, [], BlameSettings())
     assert blame.names([7, 8, 7]) == {7: "<7>", 8: "<8>"}
+
+
+def test_without_a_text_no_name_is_asked_for() -> None:
+    engine = Stages()
+    engine.names = None  # type: ignore[method-assign, assignment]
+    assert Blame(engine, STAGES, 4, [], BlameSettings()).names([]) == {}
+
+
+def test_the_engine_is_told_to_stop() -> None:
+    engine = Stages()
+    blame = Blame(engine, STAGES, 4, [source("the owl")], BlameSettings(threshold=1.0))
+    blame.stop()
+    assert engine.told == [Stop()]
+    assert [*blame] == []

@@ -11,7 +11,7 @@ import pytest
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import PairError
-from logit_amp_chat.core.models import stage_store
+from logit_amp_chat.core.models import memory_release
 from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.core.models.stage_store import StageStore
 from tests.chains import NAMES, adapter_stages, chain, save_moved, three_stages
@@ -21,6 +21,10 @@ from tests.models import tiny_tokenizer
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     return three_stages(tmp_path_factory.mktemp("chain"))
+
+
+def edit(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def test_nothing_is_loaded_by_looking(profile: Profile) -> None:
@@ -73,6 +77,45 @@ def test_too_little_room_for_what_is_wanted_is_refused(
         store.hold(("base", "sft"))
 
 
+def test_what_others_took_meanwhile_is_made_up_for_by_letting_go(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StageStore.look(profile)
+    store.hold(("base",))
+    one = store.needed(("sft",)).total
+    free = {True: one, False: one - 1}  # whether base is gone
+    monkeypatch.setattr(memory_release, "available_ram", lambda: free["base" not in store.loaded])
+    store.hold(("sft",))
+    assert store.loaded == ("sft",)
+
+
+def test_a_copy_that_is_in_use_is_not_loaded_again(tmp_path: Path) -> None:
+    """Letting go of one of its adapters would free nothing."""
+    adapters = adapter_stages(tmp_path)
+    save_moved(tmp_path / "other", seed=5)
+    stages = {s.name: {"model": s.model, "adapter": s.adapter} for s in adapters.stages}
+    store = StageStore.look(chain(stages | {"other": {"model": str(tmp_path / "other")}}))
+    store.room = store.needed(("base", "other")).total
+    base = store.hold(("base",))[0]
+    store.hold(("base", "other"))
+    assert store.hold(("sft",))[0].model is base.model
+
+
+def test_files_of_the_next_stages_are_read_ahead(profile: Profile) -> None:
+    store = StageStore.look(profile)
+    store.ahead(("sft",))
+    assert store.reading is None  # whether it is downloaded is not known yet
+    store.held()
+    store.hold(("base",))
+    store.ahead(("base", "sft", "dpo"))
+    assert store.reading is not None
+    store.reading.thread.join()
+    sizes = [Path(s.model, "model.safetensors").stat().st_size for s in profile.stages[1:]]
+    assert store.reading.done == sum(sizes)
+    store.hold(("sft",))
+    assert store.reading is None
+
+
 def test_adapters_on_one_model_share_its_weights(tmp_path: Path) -> None:
     store = StageStore.look(adapter_stages(tmp_path))
     base, sft, dpo = store.hold(NAMES)
@@ -113,6 +156,46 @@ def test_an_end_of_turn_of_one_stage_is_one_for_all(tmp_path: Path) -> None:
     assert load_pair(profile).end_of_turn == {4, 7}
 
 
+def test_an_end_that_a_configuration_alone_names_is_one_whichever_stages_are_open(
+    tmp_path: Path,
+) -> None:
+    """Without a generation config transformers makes one of the model's."""
+    profile = three_stages(tmp_path)
+    for name, end in (("base", 7), ("sft", 8), ("dpo", 9)):
+        (tmp_path / name / "generation_config.json").unlink()
+        edit(tmp_path / name / "config.json", eos_token_id=end)
+    store = StageStore.look(profile)
+    assert {store.pair(*two).end_of_turn for two in (NAMES[:2], NAMES[1:])} == {
+        frozenset({4, 7, 8, 9})
+    }
+
+
+def test_the_context_is_the_smallest_of_the_chain(tmp_path: Path) -> None:
+    """Whichever stages are read together, a text is cut into the same windows."""
+    profile = three_stages(tmp_path)
+    edit(tmp_path / "base" / "config.json", max_position_embeddings=100)
+    store = StageStore.look(profile)
+    assert {store.pair(*two).context for two in (NAMES[:2], NAMES[1:])} == {100}
+
+
+def test_notices_of_a_vocabulary_name_the_stages(tmp_path: Path) -> None:
+    """An id that a stage has no row for is none of theirs, whoever names it."""
+    wider = tiny_tokenizer()
+    own = len(wider)
+    for seed, (name, rows) in enumerate(zip(NAMES, (own + 1, 520, 520), strict=True), 1):
+        save_moved(tmp_path / name, seed, rows=rows)
+    wider.add_tokens(["<only-sft>", "<no-row>"])
+    wider.save_pretrained(tmp_path / "sft")
+    stages = {name: {"model": str(tmp_path / name)} for name in NAMES}
+    notices = StageStore.look(chain(stages)).described.shared.notices
+    assert notices == (
+        f"The heads of base and sft have {own + 1} and 520 rows; the {own + 1} in common are used.",
+        f"Only one of base and sft names 1 id ({own}: '<only-sft>').",
+        f"The heads of base and dpo have {own + 1} and 520 rows; the {own + 1} in common are used.",
+        f"Only one of sft and dpo names 1 id ({own}: '<only-sft>').",
+    )
+
+
 def test_stages_with_other_vocabularies_are_refused_with_their_names(tmp_path: Path) -> None:
     profile = three_stages(tmp_path)
     vocabulary = tmp_path / "sft" / "tokenizer.json"
@@ -140,5 +223,5 @@ def test_one_model_with_two_prompts_is_one_copy_and_says_so(profile: Profile) ->
 
 
 def test_unknown_memory_holds_everything(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_store, "available_ram", lambda: None)
+    monkeypatch.setattr(memory_release, "available_ram", lambda: None)
     assert StageStore.look(profile).held() == 3

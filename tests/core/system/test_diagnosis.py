@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Needs, Profile, Stage
 from logit_amp_chat.core.system import diagnosis
 from logit_amp_chat.core.system.diagnosis import Diagnosis, Torch
 from logit_amp_chat.core.system.machine import GB, Machine
@@ -76,6 +76,25 @@ def test_obstacles(found: Diagnosis, wanted: Profile, said: str) -> None:
     else:
         assert told(found, wanted) == ""
         assert found.can_run(wanted) is True
+
+
+@pytest.mark.parametrize(
+    ("ram", "remedy"),
+    [(8, "Its stages fit one at a time: diff --blame works."), (4, "Choose a smaller profile")],
+)
+def test_a_chain_of_which_one_stage_fits_can_be_blamed(ram: int, remedy: str) -> None:
+    stages = [{"name": name, "model": f"a/{name}"} for name in ("base", "sft", "dpo")]
+    wanted = profile().model_copy(
+        update={
+            "stages": tuple(map(Stage.model_validate, stages)),
+            "needs": Needs(memory_gb=14.0, stage_memory_gb=7.5),
+        }
+    )
+    (obstacle,) = machine(CPU, ram=ram).obstacles(wanted)
+    assert obstacle.message == (
+        f"it needs 14.0 GB of memory for two stages, and this machine has {ram}.0 GB."
+    )
+    assert obstacle.remedy.startswith(remedy)
 
 
 def test_without_needs_nobody_knows() -> None:

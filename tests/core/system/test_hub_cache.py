@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.config.profile import Profile, Side
+from logit_amp_chat.core.config.profile import Profile, Side, Stage
 from logit_amp_chat.core.system.hub_cache import download_state
 
 BOTH = Profile(name="x", before=Side(model="lab/a"), after=Side(model="lab/b", revision="v1"))
@@ -75,3 +75,13 @@ def test_a_folder_needs_no_download(tmp_path: Path) -> None:
 def test_a_name_that_no_hub_model_can_have_is_missing(tmp_path: Path, name: str) -> None:
     side = Side(model=name)
     assert download_state(Profile(name="z", before=side, after=side), tmp_path) == "missing"
+
+
+def test_every_stage_of_a_chain_counts(tmp_path: Path) -> None:
+    stages = tuple(Stage(name=name, model=f"lab/{name}") for name in ("a", "b", "c"))
+    chain = Profile(name="z", stages=stages, before=stages[0].side, after=stages[2].side)
+    cached(tmp_path, "lab/a", "model.safetensors")
+    cached(tmp_path, "lab/c", "model.safetensors")
+    assert download_state(chain, tmp_path) == "partly"
+    cached(tmp_path, "lab/b", "model.safetensors")
+    assert download_state(chain, tmp_path) == "here"

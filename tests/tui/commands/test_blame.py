@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from logit_amp_chat.core.experiments.blame import Blame, BlameEvent, Reading
 from logit_amp_chat.profiles.demo.recipe.smalltalk import CLOSING, QUIRK
 from logit_amp_chat.tui.commands import main as cli
 
@@ -162,3 +165,61 @@ def test_a_stage_that_there_is_not_is_refused(capsys: Capture) -> None:
 def test_a_file_that_cannot_be_read_is_named(capsys: Capture) -> None:
     assert run("missing.txt") == 2
     assert "missing.txt" in capsys.readouterr().err
+
+
+def test_a_part_of_the_chain_is_read(capsys: Capture) -> None:
+    assert run("a.txt", "--json", "--from", "tuned") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [stage["name"] for stage in found["stages"]] == ["tuned", "final"]
+    assert [stage["stage"] for stage in found["total"]["stages"]] == ["tuned", "final"]
+    assert run("a.txt", "--from", "final", "--to", "base") == 3
+    assert "final is not before base" in capsys.readouterr().err
+
+
+def test_a_stage_chooses_hunks_alone(capsys: Capture) -> None:
+    assert run("a.txt", "--stage", "final", "--csv") == 2
+    assert "--stage: chooses hunks: cannot be combined with --csv" in capsys.readouterr().err
+
+
+def test_prompts_of_one_side_alone_are_refused(capsys: Capture) -> None:
+    assert run("c.jsonl", "--system-before", "Be brief.") == 2
+    assert "read behind one prompt" in capsys.readouterr().err
+
+
+def test_the_ends_of_the_chain_are_what_diff_says_also_of_a_saved_chat(capsys: Capture) -> None:
+    ask = ["reply", "-p", "demo-chain", "--prompt", "What is a fox?", "--seed", "1", "--alpha", "2"]
+    assert cli.run([*ask, "--jsonl"]) == 0
+    Path("d.jsonl").write_text(capsys.readouterr().out)
+    files = ["a.txt", "c.jsonl", "d.jsonl"]
+    assert cli.run(["diff", "-p", "demo-chain", "--csv", *files]) == 0
+    pair = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    found = rows(capsys, *files)
+    assert {row["source"] for row in found} == set(files)
+    for mine, theirs in zip(found, pair, strict=True):
+        place = ("source", "place", "message", "line", "column", "index", "token")
+        assert [mine[name] for name in place] == [theirs[name] for name in place]
+        for stage, side in (("base", "before"), ("final", "after")):
+            expected = pytest.approx(float(theirs[f"logp_{side}"]), abs=1e-4)
+            assert float(mine[f"logp_{stage}"]) == expected
+        moved = float(mine["change_tuned"]) + float(mine["change_final"])
+        assert moved == pytest.approx(float(theirs["log_ratio"]), abs=1e-4)
+
+
+def test_an_interrupt_prints_what_was_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    events = Blame.__iter__
+
+    def iterate(self: Blame) -> Iterator[BlameEvent]:
+        for event in events(self):
+            yield event
+            if isinstance(event, Reading) and event.source == "a.txt":
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Blame, "__iter__", iterate)
+    assert run("a.txt", "b.txt", "--json") == 130
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert [one["file"] for one in found["files"]] == ["a.txt"]
+    assert found["complete"] is False
+    assert "Stopped by you: the figures are those of the texts that all stages" in said.err

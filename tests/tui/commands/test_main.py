@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -185,35 +184,7 @@ def test_a_chat_that_ended_before_its_models_were_loaded_asks_for_them(
     assert len(chats) == 1
 
 
-# --- profiles, export, version --------------------------------------------------
-
-
-def test_the_table_of_profiles(capsys: Capture, tmp_path: Path) -> None:
-    own = Path(os.environ["XDG_CONFIG_HOME"]) / "logit-amp-chat" / "profiles"
-    own.mkdir(parents=True)
-    (own / "mine.yaml").write_text(
-        "title: '[b]\\x1bmine'\nbefore: {model: a/b}\nafter: {model: a/c}\n"
-    )
-    (own / "bad.yaml").write_text("before: 3\n")
-    assert cli.run(["profiles"]) == 0
-    out, err = capsys.readouterr()
-    lines = out.splitlines()
-    assert lines[0].split() == ["NAME", "TITLE", "MEMORY", "DOWNLOAD", "GATED", "FITS"]
-    (llama,) = [line for line in lines if line.startswith("llama-3.1-8b ")]
-    assert llama.split()[-6:-1] == ["14.0", "GB", "32.1", "GB", "gated"]
-    (mine,) = [line for line in lines if line.startswith("mine ")]
-    assert mine.split()[-3:] == ["?", "?", "unknown"]
-    assert "bad cannot be used: " in err
-    assert "line 1, key before" in err
-
-
-def test_the_list_of_profiles_as_json(capsys: Capture) -> None:
-    assert cli.run(["profiles", "--json"]) == 0
-    entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
-    llama = entries["llama-3.1-8b"]
-    assert llama["after"]["model"] == "meta-llama/Llama-3.1-8B-Instruct"
-    assert llama["needs"]["gated"] is True
-    assert llama["fits"] in (True, False, None)
+# --- export, version ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_it_goes_on_where_it_was_stopped(
 
 
 def test_after_a_stop_in_the_first_pair_the_second_is_lacking(
-    engines: Engines, sweep: Sweep, capsys: Capture
+    engines: Engines, sweep: Sweep, tmp_path: Path, capsys: Capture
 ) -> None:
     engines.stops = {"base-sft": 50}
     assert sweep(*QUESTION, *HABIT, *FEW) == 130
@@ -234,6 +234,8 @@ def test_after_a_stop_in_the_first_pair_the_second_is_lacking(
     engines.stops = {}
     assert sweep(*HABIT, profile=None) == 0
     assert engines.opened == ["base-sft", "base-sft", "sft-dpo"]
+    first, second = (SweepFolder.read(tmp_path / "c" / name) for name in ("base-sft", "sft-dpo"))
+    assert first.settings == second.settings  # as was said at first
 
 
 def test_the_pairs_are_sweeps_of_their_own(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input
 
-from logit_amp_chat.core.config.profile import BrokenProfile, Profile
+from logit_amp_chat.core.config.profile import BrokenProfile, Needs, Profile, Stage
 from logit_amp_chat.core.system.machine import Machine
 from logit_amp_chat.tui.dialogs.profiles import ProfileScreen
 from tests.core.system.test_hub_cache import cached
@@ -170,3 +171,29 @@ async def test_a_file_can_be_typed_and_says_what_is_wrong_with_it(tmp_path: Path
         path.write_text("before: {model: org/a}\nafter: {model: org/b}\n")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.answer, Profile))
+
+
+@pytest.mark.parametrize(
+    ("ram", "said"),
+    [
+        (64, "bfloat16 · two of 3 stages 14.0 GB: fits · one 7.5 GB · to download"),
+        (8, "two of 3 stages 14.0 GB: too big here · one 7.5 GB: enough for diff --blame ·"),
+        (4, "two of 3 stages 14.0 GB: too big here · one 7.5 GB · to download"),
+    ],
+)
+async def test_a_chain_names_its_stages_and_what_one_of_them_needs(ram: int, said: str) -> None:
+    stages = tuple(Stage(name=name, model=f"lab/{name}") for name in ("base", "sft", "dpo"))
+    chain = Profile(
+        name="chain",
+        title="A chain",
+        stages=stages,
+        before=stages[0].side,
+        after=stages[2].side,
+        needs=Needs(memory_gb=14.0, stage_memory_gb=7.5),
+    )
+    machine = Machine((), None, ram * 10**9)
+    app = Host(ProfileScreen(chain, [SMALL, chain], machine, Path("no cache"), token=True))
+    async with app.run_test(size=(112, 24)) as pilot:
+        await until(pilot, lambda: "A chain: base → sft → dpo" in app.text)
+        assert said in app.words
+        assert "lab/base → lab/sft → lab/dpo" in app.text

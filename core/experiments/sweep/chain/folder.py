@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.config.profile import Profile, profile_of_record
-from logit_amp_chat.core.config.stages import selected, stages_of
+from logit_amp_chat.core.config.stages import between, selected
 from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.experiments.findings import shown
 from logit_amp_chat.core.experiments.sweep.folder import CHAIN, SweepFolder
@@ -58,16 +58,7 @@ class ChainFolder:
                 f"{profile.name} is one pair, not a chain of stages.",
                 "Leave out --chain, or choose a profile with stages.",
             )
-        names = [stage.name for stage in stages_of(profile)]
-        ends = selected(profile, first or names[0], last or names[-1]).pair
-        assert ends is not None, "two stages were selected"
-        begin, end = map(names.index, ends)
-        if begin >= end:
-            raise ProfileError(
-                f"{ends[0]} is not before {ends[1]} in {profile.name}.",
-                f"Its stages are {', '.join(names)}, in this order.",
-            )
-        return cls(path, profile, tuple(names[begin : end + 1]))
+        return cls(path, profile, between(profile, first, last))
 
     @classmethod
     def there(cls, path: Path, *, is_named: bool = False) -> ChainFolder | None:

@@ -62,8 +62,8 @@ def test_a_rise_that_is_sure_has_its_interval_and_ratio() -> None:
     assert origin == "It came in with s1."
     # The ratios are the roots of 0.0003·R² − 0.008·R + 0.0375 = 0.
     assert step == (
-        "s0 → s1 raises the rate from 2.00% to 20.0%, by +18.0 points (95% interval +12.9 to +23.1),"
-        " 10 times (6.07 to 20.6)."
+        "s0 → s1 raises the rate from 2.00% to 20.0%, by +18.0 points (95% interval +12.9 to"
+        " +23.1), 10 times (6.07 to 20.6)."
     )
 
 
