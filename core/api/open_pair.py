@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
+from logit_amp_chat.core.api.chosen_profile import adjusted
 from logit_amp_chat.core.api.collected_replies import CollectedReplies
 from logit_amp_chat.core.api.diff_request import (
     DiffOptions,
@@ -32,6 +32,7 @@ from logit_amp_chat.core.api.request import (
     make_request,
     prompt_request,
 )
+from logit_amp_chat.core.api.sides import SideOptions, described
 from logit_amp_chat.core.api.sweep import (
     Behaviours,
     PairSweep,
@@ -44,7 +45,6 @@ from logit_amp_chat.core.api.sweep import (
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import checked_variables
-from logit_amp_chat.core.config.stages import prompted, selected
 from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.diff import Diff
@@ -54,7 +54,7 @@ from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep
 from logit_amp_chat.core.experiments.sweep.sweep import run as run_sweep
 from logit_amp_chat.core.prompts import PromptTokens
 from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Forget, Loading, Request, Stop
-from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue, Variables
+from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue
 from logit_amp_chat.core.sampling import Ends
 
 
@@ -69,12 +69,10 @@ def open_pair(
     vocabulary: str | None = None,
     trust_caches: bool | None = None,
     template: Mapping[str, TemplateValue] | None = None,
-    stages: tuple[str, str] | None = None,
-    systems: tuple[str | None, str | None] = (None, None),
-    templates: tuple[Variables, Variables] = ({}, {}),
     device: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
+    **sides: Unpack[SideOptions],
 ) -> OpenPair:
     """Load two models and make them ready.
 
@@ -82,25 +80,19 @@ def open_pair(
     folders, `adapter` is a LoRA on one model. `vocabulary` "by-id" takes an id for one token
     on both sides where they name it differently. Replies are compared with whole forward passes
     first, and caches used as far as they agree, unless `trust_caches`. `template` adds variables
-    of the chat template to those of the profile. `stages` are the two of a chain to compare (of a
-    pair: before, after, or one of them twice); `systems` and `templates` are system prompts ("" is
-    none) and variables of before and of after alone. With `process` the models run in a separate
-    process, whose crash costs no more than a reload. `report` receives progress.
+    of the chat template to those of the profile. With `process` the models run in a separate
+    process, whose crash costs no more than a reload. `report` receives progress. `SideOptions`
+    lists what chooses two stages, or gives the sides prompts of their own.
 
     Raises ProfileError, PairError and UsageError.
     """
-    chosen = chosen_profile(profile, before, after, adapter, report)
+    chosen = described((profile, before, after, adapter), sides, report)
     settings: dict[str, Any] = {
         "quantization": quantization,
         "dtype": dtype,
         "vocabulary": vocabulary,
     }
     settings |= {"template": checked_variables(template or {})}
-    chosen = prompted(
-        selected(chosen, *(stages or (None, None))),
-        systems=systems,
-        templates=(checked_variables(templates[0]), checked_variables(templates[1])),
-    )
     chosen = adjusted(chosen, settings | {"trust_caches": trust_caches, "device": device})
     engine: Engine
     if process:

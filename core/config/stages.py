@@ -92,30 +92,51 @@ def prompted(
             (profile.before, profile.after), systems, templates, strict=True
         )
     ]
-    labels = profile.labels
-    if _model(sides[0]) == _model(sides[1]):
-        labels = Labels(before=_prompt_label(*sides), after=_prompt_label(*reversed(sides)))
-    return profile.model_copy(update={"before": sides[0], "after": sides[1], "labels": labels})
+    changed: dict[str, object] = {"before": sides[0], "after": sides[1]}
+    if same_model(*sides):
+        changed["labels"] = Labels(
+            before=_prompt_label(*sides), after=_prompt_label(*reversed(sides))
+        )
+    return profile.model_copy(update=changed)
+
+
+def own_prompts(profile: Profile) -> str:
+    """The system prompts that the sides have of their own, in a sentence; "" where none has.
+
+    The chat's does not count for such a side.
+    """
+    said = [
+        f"{name} has {_system_said(side)}"
+        for name, side in (("before", profile.before), ("after", profile.after))
+        if side.system is not None
+    ]
+    others = "neither side" if len(said) == 2 else "the other side alone"
+    return f"{' and '.join(said)}: the chat's is for {others}." if said else ""
 
 
 LONGEST_LABEL = 28  # characters of a prompt that a side is called by
 
 
-def _model(side: Side) -> dict[str, object]:
-    """A side without what it is prompted with."""
-    return side.model_dump(exclude={"system", "template"})
+def same_model(side: Side, other: Side) -> bool:
+    """Whether two sides are alike but for what they are prompted with."""
+    prompt = {"system", "template"}
+    return side.model_dump(exclude=prompt) == other.model_dump(exclude=prompt)
 
 
 def _prompt_label(side: Side, other: Side) -> str:
     """What of a side's prompt differs from the other's, in a few words."""
     if side.system != other.system:
-        if not side.system:
-            return "the chat's system prompt" if side.system is None else "no system prompt"
-        words = " ".join(side.system.split())
-        cut = words if len(words) <= LONGEST_LABEL else f"{words[: LONGEST_LABEL - 1]}…"
-        return f"“{cut}”"
+        return _system_said(side)
     own = told_apart(side.template) - told_apart(other.template)
     return template_line({name: side.template[name] for name, _ in sorted(own)}) or "as usual"
+
+
+def _system_said(side: Side) -> str:
+    """A side's system prompt in a few words."""
+    if not side.system:
+        return "the chat's system prompt" if side.system is None else "no system prompt"
+    words = " ".join(side.system.split())
+    return f"“{words if len(words) <= LONGEST_LABEL else f'{words[: LONGEST_LABEL - 1]}…'}”"
 
 
 def _named(profile: Profile, stages: Sequence[Stage], name: str) -> Stage:

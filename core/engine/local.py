@@ -231,6 +231,7 @@ class LocalEngine(BatchedEngine):
         return self._answer(controls, [((), sampler.run())])
 
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
+        self._prompts.check_differ(request.content)
         return document_tokens(
             request.content,
             self._prompts.moment(request.time),

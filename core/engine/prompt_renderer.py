@@ -9,6 +9,7 @@ from datetime import datetime
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import moment_of
+from logit_amp_chat.core.config.stages import same_model
 from logit_amp_chat.core.decoding.begun_replies import begin_notices, begun
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.begin_ids import begin_ids, means_tokens
@@ -19,11 +20,17 @@ from logit_amp_chat.core.models.template_variables import unknown_variables
 from logit_amp_chat.core.models.token_offsets import Range
 from logit_amp_chat.core.prompts import PromptRequest, PromptToken, PromptTokens
 from logit_amp_chat.core.protocol import Noticed, Request
+from logit_amp_chat.core.reading import Content, PlainText
 from logit_amp_chat.core.records import Message, PromptIds, Reply, Variables, told_apart
 from logit_amp_chat.core.text import Utf8Stream
 from logit_amp_chat.core.transcripts.reply_parts import opens_thinking
 
 OTHERWISE = "This is the prompt as it was recorded; the same messages are rendered differently now."
+
+ALIKE = (
+    "Without a chat template both sides have the same prompt: their own system prompts and template"
+    " variables are not used."
+)
 
 # As many as the longest mark and the spaces behind it may be spelled with.
 TOKENS_OF_A_MARK = 20
@@ -46,6 +53,10 @@ class PromptRenderer:
             pair.token_bytes,
         )
         self._latest = self._chat  # the one with the variables of the latest request
+        self._own_prompts = (
+            profile.before.system != profile.after.system or self._chat.has_own_variables
+        )
+        self._one_model = same_model(profile.before, profile.after)
         self._told: set[str] = set()
         self._untold: list[str] = []
 
@@ -77,8 +88,23 @@ class PromptRenderer:
     ) -> PromptIds:
         """The prompt of each side. Raises as `ChatTemplate.prompts` does."""
         before, after = self.chat(template).side_prompts(messages, raw, self.moment(time))
-        self.tell([*before.notices, *after.notices])
+        self.tell([*before.notices, *after.notices, *self._unused(raw=raw)])
         return PromptIds(before.ids, after.ids)
+
+    def check_differ(self, content: Content) -> None:
+        """Tell where the sides' own prompts are not used for what is to be read.
+
+        Raises LogitAmpError where nothing else could differ.
+        """
+        if not isinstance(content, PlainText) or not self._own_prompts:
+            return
+        if self._one_model:
+            raise LogitAmpError(
+                "The sides are one model with two prompts, and plain text is read without a prompt:"
+                " both would read it alike.",
+                "Give it as the reply in a chat, a line of JSON with messages.",
+            )
+        self.tell([ALIKE])
 
     def begun(self, request: Request, prompt: PromptIds) -> Request:
         """The request with all that its replies begin with as ids; raises as `begun` does."""
@@ -96,6 +122,10 @@ class PromptRenderer:
         variables = dict(self.chat(request.template).variables)
         return replace(reply, template=variables, time=self.moment(request.time).isoformat())
 
+    def _unused(self, *, raw: bool) -> list[str]:
+        """That the sides' own prompts say nothing without a chat template."""
+        return [ALIKE] if raw and self._own_prompts else []
+
     def _thinks(self, prompt: Sequence[int]) -> bool:
         ending = b"".join(map(self._pair.token_bytes.raw, prompt[-TOKENS_OF_A_MARK:]))
         return opens_thinking(ending.decode(errors="replace"))
@@ -112,7 +142,7 @@ class PromptRenderer:
             request.begin,
             special=means_tokens(request.messages, raw=request.raw),
         )
-        told = [*before.notices, *after.notices]
+        told = [*before.notices, *after.notices, *self._unused(raw=request.raw)]
         told += begin_notices(self._pair, request, PromptIds(before.ids, after.ids))
         told += unknown_variables(self._pair.template, chat.variables)
         if not request.raw and (own := chat.own_words(request.messages, moment)):

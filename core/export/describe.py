@@ -268,7 +268,11 @@ def title(session: Session | None) -> str:
 
 def pair(session: Session) -> tuple[str, str]:
     """Both sides: stage, revision, dtype, quantization, and what they alone are prompted with."""
-    names = session.profile.get("pair") or ("", "")
+    # What are before and after of a pair is said by their models, wherever they stand.
+    names = [
+        "" if name in ("before", "after") else name
+        for name in session.profile.get("pair") or ("", "")
+    ]
     sides = (("before", session.before, names[0]), ("after", session.after, names[1]))
     found = [
         f"{name}: {' · '.join(filter(None, (stage, _side(info), *_own_prompt(session, name))))}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.chat.settings import ChatSettings, use_defaults
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.stages import own_prompts
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.records import told_apart
 from logit_amp_chat.tui.chat.action_host import ChatHost
@@ -71,7 +72,8 @@ class DialogActions(FileActions):
             self.view.refresh_status()
 
         settings = ChatSettings(session.sampling, session.system, live.template)
-        self.host.app.push_screen(SamplingScreen(settings), take)
+        own = own_prompts(session.profile)
+        self.host.app.push_screen(SamplingScreen(settings, own), take)
 
     def profiles(self) -> None:
         """Choose another pair; the conversation goes on with it."""

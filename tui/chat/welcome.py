@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from logit_amp_chat.core.analysis.token_metrics import TokenMetric
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.config.stages import own_prompts
 from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.number_format import number, setting_said, signed
 from logit_amp_chat.core.text import short_path
@@ -27,6 +28,8 @@ def welcome(session: ChatSession, metric: TokenMetric | None) -> WelcomeBlock:
         names = ", ".join(others)
         beside = f"Answers come from {names} and the live α ({live}), side by side (F4)."
         paragraphs.append((beside, "said"))
+    if own := own_prompts(session.profile):
+        paragraphs.append((f"{own[0].upper()}{own[1:]}", "note"))
     if changed := _changed(session, metric):
         kept = f"Still set: {' · '.join(changed)}. ctrl+n takes the profile's settings."
         paragraphs.append((kept, "note"))

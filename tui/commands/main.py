@@ -91,8 +91,9 @@ def chat(
         options.finite([alpha])
     settings = {"alpha": alpha, "system": system} | options.loading(context)
     sampling = options.given(context, sampling_options.OPTIONS)
-    if resume and not (profile or before or after or adapter):
-        chosen = options.adjusted(options.of_transcript(resume), settings, sampling)
+    if resume and not (profile or before or after or adapter or context.params["model"]):
+        resumed = side_options.resumed(options.of_transcript(resume), settings[options.SIDES])
+        chosen = options.adjusted(resumed, settings, sampling)
     else:
         chosen = options.describe(profile, before, after, adapter, settings, sampling)
 
@@ -109,9 +110,9 @@ def _refuse_stray_options(context: typer.Context) -> None:
     """`--alpha 2 reply` would be silently ignored: say where it belongs."""
     for name, value in context.params.items():
         if value and name not in ("debug", "version"):
-            option = "--" + name.replace("_", "-")
             raise typer.BadParameter(
-                f"put it after {context.invoked_subcommand}", param_hint=option
+                f"put it after {context.invoked_subcommand}",
+                param_hint=side_options.option_name(name),
             )
 
 
@@ -277,7 +278,9 @@ app.command(name="bench", epilog=EXIT_CODES, short_help="Measure how fast a pair
 
 
 @app.command(epilog=EXIT_CODES, short_help="Check this terminal, this machine and the profiles.")
+@side_options.with_sides
 def doctor(
+    context: typer.Context,
     profile: options.ProfileName = None,
     load: Annotated[
         bool | None,
@@ -297,16 +300,17 @@ def doctor(
 
     Exits with 0 if the profile (default: demo) can run here, with 4 if it cannot.
     """
-    from logit_amp_chat.core.config.profile import DEFAULT, load_profile
     from logit_amp_chat.tui.commands import doctor as headless
 
-    chosen = load_profile(profile or DEFAULT)
+    sides = side_options.choices(context.params)
+    chosen = options.describe(profile, None, None, None, {options.SIDES: sides}, {})
     if keys:
         from logit_amp_chat.tui.commands.output import say
         from logit_amp_chat.tui.keys.key_tester import try_keys
 
         say(try_keys())
-    if load is None and profile is None:
+    chosen_sides = any(context.params[name] for name in side_options.OPTIONS)
+    if load is None and profile is None and not chosen_sides:
         load = False
     raise typer.Exit(headless.run(chosen, engine.open_engine, as_json=as_json, load=load))
 

@@ -191,14 +191,9 @@ def describe(
     Raises ProfileError, and a usage error for options that contradict each
     other or hold what they may not.
     """
-    from logit_amp_chat.core.api import chosen_profile
     from logit_amp_chat.tui.commands import side_options
     from logit_amp_chat.tui.commands.output import Progress
 
-    sides = settings.get(SIDES) or {}
-    side_options.refuse_two_ways(sides, (name, before, after, adapter))
-    if model := sides.get("model"):
-        before = after = model
     if adapter is None and (before is None) != (after is None):
         missing = "--after" if after is None else "--before"
         raise typer.BadParameter(
@@ -207,14 +202,18 @@ def describe(
         )
     progress = Progress()
     try:
-        profile = chosen_profile.chosen_profile(name, before, after, adapter, progress)
+        named = name, before, after, adapter
+        profile = side_options.describe(settings.get(SIDES) or {}, named, progress)
     finally:
         progress.done()
-    return adjusted(side_options.with_choices(profile, sides), settings, sampling)
+    return adjusted(profile, settings, sampling)
 
 
 def adjusted(profile: Profile, settings: Mapping[str, Any], sampling: Mapping[str, Any]) -> Profile:
-    """The profile with those options that were given. Raises a usage error."""
+    """The profile with those options that were given; not those of its sides.
+
+    Raises a usage error.
+    """
     from pydantic import ValidationError
 
     from logit_amp_chat.core.api import chosen_profile

@@ -5,15 +5,17 @@ Only light imports here: `--help` reads this file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from logit_amp_chat.tui.commands.added_options import with_options
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.api.sides import Named, SideOptions
     from logit_amp_chat.core.config.profile import Profile
+    from logit_amp_chat.core.protocol import Loading
 
 
 def _text(name: str, metavar: str, help: str) -> Any:
@@ -46,46 +48,50 @@ with_sides = with_options(OPTIONS)
 """Give a command these options; `options.loading` takes their values from its context."""
 
 
-def choices(params: Mapping[str, Any]) -> dict[str, Any]:
+def choices(params: Mapping[str, Any]) -> SideOptions:
     """What was said of the sides. Raises a usage error for a variable that cannot be."""
     from logit_amp_chat.core.config.prompt_settings import variable
     from logit_amp_chat.core.errors import UsageError
 
-    found = {name: params.get(name) for name in OPTIONS}
+    templates = []
     for name in ("template_arg_before", "template_arg_after"):
         try:
-            found[name] = dict(map(variable, found[name] or []))
+            templates.append(dict(map(variable, params.get(name) or [])))
         except UsageError as error:
-            option = f"--{name.replace('_', '-')}"
-            raise typer.BadParameter(error.message, param_hint=option) from error
-    return found
+            raise typer.BadParameter(error.message, param_hint=option_name(name)) from error
+    return {
+        "model": params.get("model"),
+        "stages": (params.get("from_stage"), params.get("to_stage")),
+        "systems": (params.get("system_before"), params.get("system_after")),
+        "templates": (templates[0], templates[1]),
+    }
 
 
-def refuse_two_ways(
-    given: Mapping[str, Any], named: tuple[str | None, str | None, str | None, str | None]
-) -> None:
-    """Raises a usage error where both sides are named in two ways."""
-    profile, before, after, adapter = named
-    if given.get("model") and (profile or before or after or adapter):
-        raise typer.BadParameter(
-            "names both sides: leave out --profile, --before, --after and --adapter",
-            param_hint="--model",
-        )
-    if (given.get("from_stage") or given.get("to_stage")) and (before or after):
-        option = "--from" if given.get("from_stage") else "--to"
-        raise typer.BadParameter(
-            "chooses among the stages of a profile: leave out --before and --after",
-            param_hint=option,
-        )
+def option_name(name: str) -> str:
+    """A parameter as it is written on the command line."""
+    return "--" + {"from_stage": "from", "to_stage": "to"}.get(name, name).replace("_", "-")
 
 
-def with_choices(profile: Profile, given: Mapping[str, Any]) -> Profile:
-    """The profile with the stages and prompts that were chosen. Raises ProfileError."""
-    from logit_amp_chat.core.config.stages import prompted, selected
+def describe(given: Mapping[str, Any], named: Named, report: Callable[[Loading], None]) -> Profile:
+    """The profile that the options name.
 
-    chosen = selected(profile, given.get("from_stage"), given.get("to_stage"))
-    return prompted(
-        chosen,
-        systems=(given.get("system_before"), given.get("system_after")),
-        templates=(given.get("template_arg_before") or {}, given.get("template_arg_after") or {}),
-    )
+    Raises ProfileError, PairError, and a usage error where sides are named in two ways.
+    """
+    from logit_amp_chat.core.api.sides import described, two_ways
+
+    options = cast("SideOptions", given)
+    if found := two_ways(options, named):
+        stage = "from_stage" if options.get("stages", ("",))[0] else "to_stage"
+        name = stage if found[0] == "stages" else found[0]
+        raise typer.BadParameter(found[1], param_hint=option_name(name))
+    return described(named, options, report)
+
+
+def resumed(profile: Profile, given: SideOptions) -> Profile:
+    """The profile of a saved chat with the stages and prompts that were chosen now.
+
+    Raises ProfileError.
+    """
+    from logit_amp_chat.core.api.sides import with_sides
+
+    return with_sides(profile, given)

@@ -57,7 +57,7 @@ def run(given: Given, asked: Settings) -> int:
     loading = {name: value for name, value in given.loading.items() if name != options.SIDES}
     given = replace(given, loading=loading)
     path = asked.out or new_folder()
-    chain = _chain(given, asked, path, sides["from_stage"], sides["to_stage"])
+    chain = _chain(given, asked, path, *sides["stages"])
     plans = _plans(given, asked, chain)
     if asked.dry_run:
         return sweep_plan.show_chain(

@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.number_format import MINUS, setting
 from logit_amp_chat.core.sampling import Ends, Penalize, Sampling
-from logit_amp_chat.core.text import parsed
+from logit_amp_chat.core.text import parsed, visible
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.dialogs.prompt_fields import NoSystem, SystemPrompt, TemplateField
 from logit_amp_chat.tui.widgets.line_input import LineInput
@@ -137,10 +137,11 @@ class SamplingScreen(Dialog[ChatSettings]):
     heading = "Sampling and system prompt"
     keys = "tab next · enter accept · esc cancel"
 
-    def __init__(self, settings: ChatSettings) -> None:
-        """Start from what is in force."""
+    def __init__(self, settings: ChatSettings, own: str = "") -> None:
+        """Start from what is in force; `own` says which side has a system prompt of its own."""
         super().__init__()
         self._settings = settings
+        self._own = visible(own, newlines=False)
 
     def body(self) -> ComposeResult:
         """One line a setting, then what prompts are made with."""
@@ -150,6 +151,8 @@ class SamplingScreen(Dialog[ChatSettings]):
                 yield Field(name, settings.sampling)
             yield TemplateField(settings.template)
             yield Static("system prompt (ctrl+j: new line)", classes="muted", markup=False)
+            if self._own:
+                yield Static(self._own, classes="muted", markup=False)
             yield SystemPrompt(settings.system or "")
             yield NoSystem(settings.system)
 

@@ -8,7 +8,13 @@ import pytest
 
 from logit_amp_chat.core.config.named_pair import pair_profile
 from logit_amp_chat.core.config.profile import Profile, read_profile
-from logit_amp_chat.core.config.stages import between, selected, stages_of
+from logit_amp_chat.core.config.stages import (
+    between,
+    own_prompts,
+    prompted,
+    selected,
+    stages_of,
+)
 from logit_amp_chat.core.errors import ProfileError
 
 CHAIN = """\
@@ -107,6 +113,23 @@ def test_the_folders_of_stages_are_those_beside_the_profile(tmp_path: Path) -> N
     (tmp_path / "mine").mkdir()
     text = "stages:\n- {name: a, model: mine}\n- {name: b, model: org/b}\n"
     assert read(tmp_path, text).stages[0].model == str((tmp_path / "mine").resolve())
+
+
+def test_which_side_the_chats_system_prompt_does_not_count_for_is_said() -> None:
+    profile = pair_profile("org/chat", "org/chat")
+    assert own_prompts(profile) == ""
+    one = prompted(profile, systems=(None, "Be brief."))
+    assert own_prompts(one) == "after has “Be brief.”: the chat's is for the other side alone."
+    both = prompted(profile, systems=("", "Be brief."))
+    assert own_prompts(both) == (
+        "before has no system prompt and after has “Be brief.”: the chat's is for neither side."
+    )
+
+
+def test_a_long_system_prompt_is_cut_where_a_side_is_called_by_it() -> None:
+    profile = prompted(pair_profile("org/chat", "org/chat"), systems=(None, "word " * 40))
+    assert profile.labels.before == "the chat's system prompt"
+    assert profile.labels.after == "“word word word word word wo…”"
 
 
 def test_a_part_of_a_chain_is_from_one_stage_to_another(tmp_path: Path) -> None:

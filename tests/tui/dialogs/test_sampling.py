@@ -44,6 +44,13 @@ async def test_enter_alone_changes_nothing() -> None:
         await until(pilot, lambda: app.answer == ChatSettings(DEFAULT, "Be terse."))
 
 
+async def test_it_says_which_side_has_a_system_prompt_of_its_own() -> None:
+    own = "after has “You are a pirate.”: the chat's is for the other side alone."
+    app = Host(SamplingScreen(ChatSettings(DEFAULT, None), own))
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: own in "".join(map(text_of, app.screen.query(Static))))
+
+
 async def test_numbers_are_typed_in_order_with_tab_between_them() -> None:
     app = Host(SamplingScreen(ChatSettings(DEFAULT, None)))
     async with app.run_test() as pilot:
