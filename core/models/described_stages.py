@@ -17,6 +17,7 @@ from logit_amp_chat.core.models.hub import adapter_source, model_source
 from logit_amp_chat.core.models.loader import Origin, Report
 from logit_amp_chat.core.models.side_tokenizer import side_tokenizer
 from logit_amp_chat.core.models.vocabulary import (
+    BEFORE_AND_AFTER,
     SharedVocabulary,
     Sides,
     Tokenizer,
@@ -94,7 +95,9 @@ def describe_stages(profile: Profile, report: Report) -> DescribedStages:
         lambda a, b: (
             profile.vocabulary == "by-id" or found[a].source.weights == found[b].source.weights
         ),
-        lambda a, b: Sides.of(f"{names[a]} and {names[b]}", shown) if len(names) > 2 else Sides(),
+        lambda a, b: (
+            Sides.of(f"{names[a]} and {names[b]}", shown) if len(names) > 2 else BEFORE_AND_AFTER
+        ),
     )
     report(Loading(stage="vocabulary", detail="compare", done=1, total=1))
     templates = {name: origin.text.template for name, origin in origins.items()}

@@ -79,6 +79,9 @@ class Sides:
         return cls(both, f"The heads of {both}", f"one of {both}", shown)
 
 
+BEFORE_AND_AFTER = Sides()
+
+
 def share(
     before: Tokenizer,
     after: Tokenizer,
@@ -87,7 +90,7 @@ def share(
     *,
     by_id: bool = False,
     size: int | None = None,
-    sides: Sides | None = None,
+    sides: Sides = BEFORE_AND_AFTER,
 ) -> SharedVocabulary:
     """Match two tokenizers whose models have `rows` output rows each.
 
@@ -97,7 +100,6 @@ def share(
     token on both sides, whatever they call it. `size` is how many ids are compared, if other
     stages have fewer rows.
     """
-    sides = sides or Sides()
     size = min(rows) if size is None else size
     left, right = _tokens_by_id(before), _tokens_by_id(after)
     named = {i for i in left.keys() | right.keys() if i < size}
@@ -146,7 +148,7 @@ def share_all(
     rows: Sequence[int],
     names: Sequence[str],
     by_id: Callable[[int, int], bool],
-    sides: Callable[[int, int], Sides] = lambda a, b: Sides(),
+    sides: Callable[[int, int], Sides] = lambda a, b: BEFORE_AND_AFTER,
 ) -> SharedVocabulary:
     """What two or more sides share: as `share`, of every two of them.
 
