@@ -1,0 +1,1 @@
+"""What a GPU does here, proved by one command: `python -m tests.gpu`."""
