@@ -190,6 +190,27 @@ def read_under(log: ReplyLog, *rows: tuple[float, ...]) -> None:
     )
 
 
+async def test_every_line_of_a_run_stands_behind_the_gutter(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(60, 40), profile=chain()) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        read_under(log, (-9.0, -1.0, -1.0), (-1.0, -1.0, -9.0))
+        await chat.read()
+        await chat.press("W")
+        await chat.until(lambda: isinstance(chat.app.screen, BlameScreen))
+        for size in ((60, 40), (50, 40), (50, 20)):
+            await chat.pilot.resize_terminal(*size)
+            await chat.frame()
+            runs = chat.app.screen.query_one("#runs", Static)
+            text = str(runs.content).partition("\n\n")[0].splitlines()
+            assert text[0].startswith(" sft │ {+")
+            assert [line[:6] for line in text[1:]] == [" dpo │", *["     │"] * (len(text) - 2)]
+            assert len(text) > 3
+            assert max(map(len, text)) <= runs.size.width
+
+
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 async def test_the_inspector_says_how_far_each_stage_moved_the_token(
     tmp_path: Path, size: tuple[int, int]
