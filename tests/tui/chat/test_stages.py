@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,26 @@ async def test_every_line_of_a_run_stands_behind_the_gutter(tmp_path: Path) -> N
             assert [line[:6] for line in text[1:]] == [" dpo │", *["     │"] * (len(text) - 2)]
             assert len(text) > 3
             assert max(map(len, text)) <= runs.size.width
+
+
+async def test_what_a_model_wrote_is_neither_markup_nor_sent_to_the_terminal(
+    tmp_path: Path,
+) -> None:
+    async with open_chat(tmp_path, size=(100, 40), profile=chain()) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        log.steps[0] = replace(log.steps[0], text="[/INST]\x1b[31m\n")
+        log.steps[3] = replace(log.steps[3], text="[bold]\x1b]52;\n")
+        read_under(log, (-9.0, -1.0, -1.0), (-1.0, -1.0, -1.0))
+        await chat.read()
+        await chat.press("W")
+        await chat.until(lambda: isinstance(chat.app.screen, BlameScreen))
+        shown = str(chat.app.screen.query_one("#runs", Static).content)
+        assert "{+[/INST]␛[31m␊+}" in shown
+        assert "[bold]␛]52;" in shown
+        assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
