@@ -54,10 +54,10 @@ class BlamedToken:
         The one that moved it furthest in the direction of the total; of a token that was moved
         and moved back, the one that moved it furthest.
         """
-        changes = self.changes
-        if self.is_undone:
-            return 1 + max(range(len(changes)), key=lambda n: abs(changes[n]))
-        return 1 + max(range(len(changes)), key=lambda n: changes[n] * self.total)
+        direction = math.copysign(1.0, self.total)
+        moved = [abs(one) if self.is_undone else one * direction for one in self.changes]
+        # NaN where two stages rule the token out: no change
+        return 1 + max(range(len(moved)), key=lambda n: (not math.isnan(moved[n]), moved[n]))
 
 
 @dataclass

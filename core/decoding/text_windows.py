@@ -84,7 +84,7 @@ def _sizes(pair: Pair, request: AnyRead, head: int) -> tuple[int, int]:
     usual = pair.context
     if isinstance(request.content, PlainText):
         # A rope switch changes the numbers of all tokens before it.
-        usual = min(usual, WINDOW, pair.after.rope_switch or usual)
+        usual = min(usual, WINDOW, pair.rope_switch or usual)
     window = usual if request.window is None else request.window
     least = head + 2
     if not least <= window <= pair.context:

@@ -58,6 +58,15 @@ class DescribedStages:
         return min(origin.context for origin in self.origins.values())
 
     @property
+    def rope_switch(self) -> int | None:
+        """The longest text, in tokens, that no stage reads with the long frequencies of longrope.
+
+        None if no stage has such a switch.
+        """
+        switches = [origin.rope_switch for origin in self.origins.values()]
+        return min((switch for switch in switches if switch is not None), default=None)
+
+    @property
     def revisions(self) -> dict[str, str | None]:
         """By stage, the commit of the Hub that its model is from; None for a folder."""
         return {name: origin.source.revision for name, origin in self.origins.items()}

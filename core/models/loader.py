@@ -24,6 +24,7 @@ from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.load_progress import watch_weights
 from logit_amp_chat.core.models.memory_estimate import estimate, place, tensor_bytes
 from logit_amp_chat.core.models.quantized_weights import QuantizedCopy
+from logit_amp_chat.core.models.rope import rope_switch
 from logit_amp_chat.core.models.side import LoadedSide, Model
 from logit_amp_chat.core.models.side_tokenizer import SideTokenizer
 from logit_amp_chat.core.protocol import Loading
@@ -57,6 +58,11 @@ class Origin:
         """Length of the context, in tokens."""
         config = self.config.get_text_config()
         return int(getattr(config, "max_position_embeddings", None) or NO_LIMIT)
+
+    @property
+    def rope_switch(self) -> int | None:
+        """See `LoadedSide.rope_switch`."""
+        return rope_switch(self.config.get_text_config())
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -37,8 +37,9 @@ class Pair:
     """The two sides, loaded, with one shared vocabulary.
 
     The first `size` columns of both heads are compared; `valid` (size,) is False for
-    ids that are never sampled, None if all may be. `context` is in tokens; of a chain it is the
-    smallest of its stages, as a text is cut into the same windows under all of them.
+    ids that are never sampled, None if all may be. `context` and `rope_switch` are in tokens; of a
+    chain they are the smallest of its stages, as a text is cut into the same windows under all of
+    them.
     """
 
     before: LoadedSide
@@ -57,6 +58,8 @@ class Pair:
     """The texts with which the chat template goes on after a reply, where no token ends it."""
     stages: Mapping[str, str | None] = field(default_factory=dict)
     """The stages of the chain that they are from, with their revisions; none for a pair."""
+    rope_switch: int | None = None
+    """The longest text that is read with the short frequencies of longrope; None if any is."""
 
     @property
     def turn_ends(self) -> TurnEnds:
@@ -150,6 +153,7 @@ def assemble(
         notices=tuple(notices),
         next_turn=written.texts,
         stages=described.revisions if profile.stages else {},
+        rope_switch=described.rope_switch,
     )
 
 

@@ -130,11 +130,6 @@ class StageStore:
         if wanted:
             self.reading = ReadAhead([self._folders[name] for name in wanted])
 
-    def keep(self, name: str, side: LoadedSide) -> None:
-        """Take a loaded stage that was prepared for use in place of the one that is there."""
-        if name in self._loaded:
-            self._loaded[name] = side
-
     def close(self) -> None:
         """Let all stages go."""
         self._stop_reading()

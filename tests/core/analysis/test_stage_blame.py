@@ -8,6 +8,7 @@ from logit_amp_chat.core.analysis.stage_blame import BlamedToken, StageStats, bl
 from logit_amp_chat.core.records import Document
 
 STAGES = ("base", "sft", "dpo", "rl")
+NEVER = float("-inf")
 
 
 def token(*logp: float, index: int = 0, kl: tuple[float | None, ...] | None = None) -> BlamedToken:
@@ -43,6 +44,10 @@ def test_the_changes_add_up_to_the_total() -> None:
         ((-9.0, -8.8, -1.0, -9.1), 3, True),  # the same, in the other direction
         ((-9.0, -1.0, -4.0, -4.0), 1, False),  # +5 is left of +8
         ((-9.0, -6.0, -9.5, -5.5), 3, False),  # +3.5 in all: not the stage that went against it
+        ((-1.0, -1.0, -2.0, NEVER), 3, False),  # what a stage rules out is its doing alone
+        ((-1.0, -1.0, NEVER, NEVER), 2, False),
+        ((NEVER, -9.0, -1.0, -1.0), 1, False),
+        ((NEVER, NEVER, -1.0, -1.0), 2, False),
     ],
 )
 def test_the_stage_that_did_most_of_it_is_blamed(
