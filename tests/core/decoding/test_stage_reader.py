@@ -65,7 +65,10 @@ def reader(
         spans=(),
     )
     request = StageReadRequest(
-        document="d", content=PlainText(text=found.text), stages=tuple(names), **sizes
+        document="d",
+        content=PlainText(text=found.text),
+        stages=tuple(names),
+        **sizes,  # type: ignore[arg-type]
     )
     return StageReader(pair, stages, request, found)
 
