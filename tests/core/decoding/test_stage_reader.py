@@ -53,7 +53,8 @@ def reader(
     *,
     ids: tuple[int, ...] = IDS,
     scored: tuple[bool, ...] | None = None,
-    **sizes: int | None,
+    window: int | None = None,
+    stride: int | None = None,
 ) -> StageReader:
     pair, stages = group(store, names)
     found = DocumentTokens(
@@ -65,7 +66,11 @@ def reader(
         spans=(),
     )
     request = StageReadRequest(
-        document="d", content=PlainText(text=found.text), stages=tuple(names), **sizes
+        document="d",
+        content=PlainText(text=found.text),
+        stages=tuple(names),
+        window=window,
+        stride=stride,
     )
     return StageReader(pair, stages, request, found)
 
