@@ -15,14 +15,14 @@ LogProb = Annotated[float, NullAs(-math.inf)]
 class Blamed:
     """The tokens of a reply under every stage of `chain`, one row a token.
 
-    `log_probs` are those of the token under each stage, `likeliest` the ids that each stage
-    finds likeliest there, `divergences` KL(later‖earlier) of neighbouring stages, null where
-    they were not in memory together; all in nats.
+    `log_probs` are those of the token under each stage, `likeliest` what each stage finds
+    likeliest there, as [id, log-probability], `divergences` KL(later‖earlier) of neighbouring
+    stages, null where they were not in memory together; all in nats.
     """
 
     type: Literal["blamed"] = "blamed"
     reply: str
     chain: tuple[str, ...]
     log_probs: tuple[tuple[LogProb, ...], ...]
-    likeliest: tuple[tuple[int, ...], ...]
+    likeliest: tuple[tuple[tuple[int, LogProb], ...], ...]
     divergences: tuple[tuple[float | None, ...], ...]

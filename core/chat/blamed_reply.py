@@ -10,6 +10,7 @@ from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Event, Failed, Noticed
 from logit_amp_chat.core.reading import Recorded, StageBlock, StageReadRequest
 from logit_amp_chat.core.records import Finish, new_id
+from logit_amp_chat.core.transcripts.blamed_tokens import blamed_tokens
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
@@ -39,21 +40,7 @@ class BlamedReply:
     @property
     def tokens(self) -> list[BlamedToken]:
         """The tokens under every stage; none before all are there."""
-        found = self.log.blamed
-        if found is None:
-            return []
-        rows = zip(found.log_probs, found.likeliest, found.divergences, strict=True)
-        steps = zip(self.log.steps, rows, strict=False)
-        return [
-            BlamedToken(
-                index=n,
-                token=step.token,
-                logp=logp,
-                best=tuple((token, 0.0) for token in best),
-                kl=kl,
-            )
-            for n, (step, (logp, best, kl)) in enumerate(steps)
-        ]
+        return blamed_tokens(self.log)
 
     @property
     def threshold(self) -> float:
@@ -109,9 +96,7 @@ class BlamedReply:
             reply=self.log.id,
             chain=self.stages,
             log_probs=tuple(rows),
-            likeliest=tuple(
-                tuple(token for token, _ in row) for block in self._blocks for row in block.best
-            ),
+            likeliest=tuple(row for block in self._blocks for row in block.best),
             divergences=tuple(row for block in self._blocks for row in block.kl),
         )
         self.session.saved.record(found)

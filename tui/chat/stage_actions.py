@@ -59,6 +59,7 @@ class StageActions:
 
         def leave(_: None) -> None:
             self._screen = None
+            self.view.refresh_inspector()
 
         blamed.follow()
         self._screen = BlameScreen(blamed)

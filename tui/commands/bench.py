@@ -51,6 +51,8 @@ def command(
     Speed-ups are medians over interleaved rounds.
     """
     settings = options.loading(context)
+    if shape is not None and device is None and profile is None:
+        settings["device"] = "auto"  # the demo, which lends its settings, is for a CPU
     chosen = options.describe(profile, before, after, adapter, settings, {})
     counts = options.counts(lanes, "--lanes")
     if lora and shape is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,6 +18,7 @@ from logit_amp_chat.core.number_format import count, delta, in_nats, nats, proba
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.dialogs.base import Dialog
 
+GUTTER = " │ "
 STRONGEST = 12
 """Tokens whose way through the chain is listed below the text."""
 
@@ -76,7 +77,18 @@ class BlameScreen(Dialog[None]):
         self._shown = True
         self.problem("")
         self.query_one("#figures", Static).update(Content.assemble(*self._figures()))
-        self.query_one("#runs", Static).update(Content.assemble(*self._text()))
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Wrap the text anew."""
+        if self._shown:
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        lines = self._text(self.query_one("#text").scrollable_content_region.width)
+        text = Content("\n").join(lines)
+        runs = Content.assemble(text, "\n\n", *self._strongest())
+        self.query_one("#runs", Static).update(runs)
 
     def _figures(self) -> Iterator[str | tuple[str, str]]:
         stats = self.blamed.stats
@@ -94,36 +106,42 @@ class BlameScreen(Dialog[None]):
                 f"  most of {stats.blamed[n]:,}\n"
             )
 
-    def _text(self) -> Iterator[str | tuple[str, str]]:
-        """The runs of tokens that one stage did most of, each behind its name."""
-        blamed, threshold = self.blamed, self.blamed.threshold
-        width, tokens = max(map(len, blamed.stages)), blamed.tokens
+    def _text(self, room: int) -> Iterator[Content]:
+        """The lines of the runs of tokens that one stage did most of, the first beside its name."""
+        width = max(map(len, self.blamed.stages))
+        for stage, run in self._runs():
+            name = "" if stage is None else self.blamed.stages[stage]
+            for line in Content.assemble(*run).wrap(max(1, room - width - len(GUTTER))):
+                yield Content.assemble((f"{name:>{width}}", "bold"), GUTTER, line)
+                name = ""
+
+    def _runs(self) -> Iterator[tuple[int | None, list[tuple[str, str]]]]:
+        """Tokens with the stage that did most of them; None before the first that stands out."""
+        threshold = self.blamed.threshold
         stage: int | None = None
-        for one in tokens:
+        run: list[tuple[str, str]] = []
+        for one in self.blamed.tokens:
             notable = one.size >= threshold
             if notable and one.blamed != stage:
-                stage = one.blamed
-                yield "\n" if one.index else ""
-                yield from ((f"{blamed.stages[stage]:>{width}}", "bold"), " │ ")
-            elif one.index == 0:
-                yield f"{'':>{width}} │ "
-            yield self._token(one, notable=notable, width=width)
-        yield "\n\n"
-        yield from self._strongest(tokens, threshold, width)
+                if run:
+                    yield stage, run
+                stage, run = one.blamed, []
+            run.append(self._token(one, notable=notable))
+        yield stage, run
 
-    def _token(self, one: BlamedToken, *, notable: bool, width: int) -> tuple[str, str]:
+    def _token(self, one: BlamedToken, *, notable: bool) -> tuple[str, str]:
         """A token with its mark, as in a diff: letters and colours say the same."""
         said = self.blamed.log.steps[one.index].text
         text = visible(said, newlines=not notable)
         if not notable:
-            return text.replace("\n", f"\n{'':>{width}} │ "), ""
+            return text, ""
         if one.is_undone:
             return f"{{~{text}~}}", "$muted"
         return (f"{{+{text}+}}", "$success") if one.total > 0 else (f"[-{text}-]", "$error")
 
-    def _strongest(
-        self, tokens: Sequence[BlamedToken], threshold: float, width: int
-    ) -> Iterator[str | tuple[str, str]]:
+    def _strongest(self) -> Iterator[str | tuple[str, str]]:
+        threshold, width = self.blamed.threshold, max(map(len, self.blamed.stages))
+        tokens = self.blamed.tokens
         found = sorted((t for t in tokens if t.size >= threshold), key=lambda t: -t.size)
         if not found:
             yield "No token was moved that far."

@@ -15,10 +15,12 @@ from textual.widget import Widget
 
 from logit_amp_chat.core import number_format
 from logit_amp_chat.core.analysis.plausibility_mask import masked
-from logit_amp_chat.core.lanes import LANES, LETTERS, lane_colour, lane_heading
+from logit_amp_chat.core.analysis.stage_blame import BlamedToken
+from logit_amp_chat.core.lanes import LANES, LETTERS, LaneAt, lane_colour, reply_heading
 from logit_amp_chat.core.number_format import nats
 from logit_amp_chat.core.records import Candidate, Step
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.blamed_tokens import blamed_token
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.token_log.wrapping import clip
@@ -35,6 +37,8 @@ STACKED_ROWS = 15
 SIDE_BY_SIDE = 74
 LEFT = 36
 FULL = (0, 1, 2, 3, 4, 5, 6, 7)
+HEADS_LINE = 2  # gives way to the stages where there is no room for both
+STAGES_LINE = len(FULL)  # otherwise empty, above the candidates
 COMPACT = (0, 1, 3, 4, 5)  # without column heads, Δ and KL
 COMPACT_BELOW = 10
 UNFILTERED = "without τ, T"  # all figures are of the whole distributions, at temperature 1
@@ -45,7 +49,8 @@ class Inspected:
     """A step: token `place` of `total`, with its note; `given` if it was not sampled.
 
     `masked` are the candidates that τ removed there, `fixed` the ids whose probability α does
-    not change.
+    not change. `between` are the stages of a chain that are its before and after, where these
+    are not the chat's; `blamed` is the token under every stage of `chain`, once it was read.
     """
 
     step: Step
@@ -55,6 +60,9 @@ class Inspected:
     given: bool = False
     masked: frozenset[int] = frozenset()
     fixed: frozenset[int] = frozenset()
+    between: tuple[str, str] | None = None
+    chain: tuple[str, ...] = ()
+    blamed: BlamedToken | None = None
 
     @classmethod
     def of(cls, log: ReplyLog, place: int) -> Inspected:
@@ -70,6 +78,9 @@ class Inspected:
             given=place < log.reply.forced,
             masked=masked(step, sampling.plausibility),
             fixed=frozenset(ends),
+            between=log.reply.stages,
+            chain=log.blamed.chain if log.blamed else (),
+            blamed=blamed_token(log, place),
         )
 
 
@@ -207,16 +218,18 @@ class Inspector(Widget, can_focus=False):
                 full, base
             )
         if self._beside(width, height):
-            left = Strip(self._token_line(y, LEFT)).adjust_cell_length(LEFT, base)
+            is_heads = y == HEADS_LINE and self.inspected.blamed is not None
+            row = STAGES_LINE if is_heads and height <= STAGES_LINE else y
+            left = Strip(self._token_line(row, LEFT)).adjust_cell_length(LEFT, base)
             rule = Strip([Segment(" │ ", self._style("muted"))])
             right = self._candidate_line(y, width - LEFT - 3)
             return Strip.join([left, rule, Strip(right)]).adjust_cell_length(full, base)
         order = FULL if height >= COMPACT_BELOW else COMPACT
-        if y < len(order):
-            line = self._token_line(order[y], width)
+        above = self._above(height)
+        if y < above:
+            line = self._token_line(order[y] if y < len(order) else y, width)
         else:
-            below = y - self._above(height)
-            line = self._candidate_line(below, width) if below >= 0 else []
+            line = self._candidate_line(y - above, width)
         return Strip(line).adjust_cell_length(full, base)
 
     def _style(self, name: str) -> Style:
@@ -231,7 +244,7 @@ class Inspector(Widget, can_focus=False):
         if y == 0:
             given = " · given" if self.inspected.given else ""
             place = f" token {self.inspected.place + 1} of {self.inspected.total}{given}"
-            right = f"{lane_heading(step.alpha)} "
+            right = f"{reply_heading(LaneAt(step.alpha, self.inspected.between))} "
             gap = max(1, width - cell_len(place) - cell_len(right))
             return [
                 Segment(place + " " * gap, muted),
@@ -239,7 +252,7 @@ class Inspector(Widget, can_focus=False):
             ]
         if y == 1:
             return self._name_line(width)
-        if y == 2:
+        if y == HEADS_LINE:
             room = self._bar_width(width)
             return [
                 Segment(f" {UNFILTERED:12}{'p':>5} {'':{room}} {'log p':>6} {'rank':>6}", muted)
@@ -253,7 +266,21 @@ class Inspector(Widget, can_focus=False):
         if y == 7:
             kl, boosted = nats(step.kl, 6), nats(step.kl_amplified, 6)
             return [Segment(f" KL A‖B{kl}  α‖A{boosted}  H{nats(step.entropy, 5)}", muted)]
+        if y == STAGES_LINE and self.inspected.blamed is not None:
+            return self._stages_line(self.inspected.blamed, width)
         return []
+
+    def _stages_line(self, blamed: BlamedToken, width: int) -> Line:
+        """How far each stage moved the token, the one that did most of it behind its arrow."""
+        assert self.inspected is not None
+        line: Line = [Segment(" Δ", self._style("muted"))]
+        for n, change in enumerate(blamed.changes, 1):
+            did_most = n == blamed.blamed
+            name = f"{'▸' if did_most else ' '}{self.inspected.chain[n]}"
+            room = width - sum(segment.cell_length for segment in line)
+            text = clip(f" {name} {number_format.delta(change, 0)}", max(0, room))
+            line.append(Segment(text, self._style("token" if did_most else "muted")))
+        return line
 
     def _name_line(self, width: int) -> Line:
         """The token and its note."""

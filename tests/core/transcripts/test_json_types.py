@@ -54,7 +54,7 @@ def records() -> list[Record]:
             reply="r-1",
             chain=("base", "sft", "dpo"),
             log_probs=((-1.0, -math.inf, -0.5),),
-            likeliest=((7, 7, 8),),
+            likeliest=(((7, -0.1), (7, -0.2), (8, -0.3)),),
             divergences=((0.5, None),),
         ),
         Name(reply="r-1", text="odd"),

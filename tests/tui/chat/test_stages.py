@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.blame_record import Blamed
@@ -11,6 +13,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.core.records import Reply, Session
 from logit_amp_chat.core.transcripts.jsonl import read_records
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.tui.dialogs.blame import BlameScreen
 from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
 from logit_amp_chat.tui.dialogs.stages import StagesScreen
@@ -156,13 +159,7 @@ async def test_who_did_it_is_shown_as_soon_as_it_is_read(tmp_path: Path) -> None
         assert "Reading the reply under every stage" in str(problem.content)
         log = chat.session.conversation.last_reply()
         assert log is not None
-        log.blamed = Blamed(
-            reply=log.id,
-            chain=("base", "sft", "dpo"),
-            log_probs=((-9.0, -1.0, -1.0),) * 4 + ((-1.0, -1.0, -9.0),) * (len(log.steps) - 4),
-            likeliest=((1, 1, 1),) * len(log.steps),
-            divergences=((0.5, None),) * len(log.steps),
-        )
+        read_under(log, *((-9.0, -1.0, -1.0),) * 4, (-1.0, -1.0, -9.0))
         chat.screen.stages.follow()
         await chat.frame()
         shown = str(chat.app.screen.query_one("#runs", Static).content)
@@ -180,3 +177,93 @@ async def test_a_reply_of_a_pair_cannot_be_blamed_on_a_stage(tmp_path: Path) -> 
         await chat.read()
         await chat.press("W")
         assert "no chain of stages" in text_of(chat.screen.view.notice)
+
+
+def read_under(log: ReplyLog, *rows: tuple[float, ...]) -> None:
+    """The reply was read under the chain; its first tokens got `rows`, the others the last."""
+    rest = len(log.steps) - len(rows)
+    log.blamed = Blamed(
+        reply=log.id,
+        chain=("base", "sft", "dpo"),
+        log_probs=(*rows, *(rows[-1],) * rest),
+        likeliest=(((1, -0.1),) * 3,) * len(log.steps),
+        divergences=((0.5, None),) * len(log.steps),
+    )
+
+
+async def test_every_line_of_a_run_stands_behind_the_gutter(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(60, 40), profile=chain()) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        read_under(log, (-9.0, -1.0, -1.0), (-1.0, -1.0, -9.0))
+        await chat.read()
+        await chat.press("W")
+        await chat.until(lambda: isinstance(chat.app.screen, BlameScreen))
+        for size in ((60, 40), (50, 40), (50, 20)):
+            await chat.pilot.resize_terminal(*size)
+            await chat.frame()
+            runs = chat.app.screen.query_one("#runs", Static)
+            text = str(runs.content).partition("\n\n")[0].splitlines()
+            assert text[0].startswith(" sft │ {+")
+            assert [line[:6] for line in text[1:]] == [" dpo │", *["     │"] * (len(text) - 2)]
+            assert len(text) > 3
+            assert max(map(len, text)) <= runs.size.width
+
+
+async def test_what_a_model_wrote_is_neither_markup_nor_sent_to_the_terminal(
+    tmp_path: Path,
+) -> None:
+    async with open_chat(tmp_path, size=(100, 40), profile=chain()) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        log.steps[0] = replace(log.steps[0], text="[/INST]\x1b[31m\n")
+        log.steps[3] = replace(log.steps[3], text="[bold]\x1b]52;\n")
+        read_under(log, (-9.0, -1.0, -1.0), (-1.0, -1.0, -1.0))
+        await chat.read()
+        await chat.press("W")
+        await chat.until(lambda: isinstance(chat.app.screen, BlameScreen))
+        shown = str(chat.app.screen.query_one("#runs", Static).content)
+        assert "{+[/INST]␛[31m␊+}" in shown
+        assert "[bold]␛]52;" in shown
+        assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_the_inspector_says_how_far_each_stage_moved_the_token(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with open_chat(tmp_path, size=size, profile=chain()) as chat:
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        await chat.press("home", "i")
+        inspector = chat.screen.view.inspector
+        assert "sft" not in text_of(inspector)
+        log = chat.session.conversation.last_reply()
+        assert log is not None
+        read_under(log, (-9.0, -1.0, -1.5), (-1.0, -1.25, -9.0))
+        chat.screen.view.refresh_inspector()
+        await chat.frame()
+        assert "Δ ▸sft +8.00  dpo −0.50" in text_of(inspector)
+        await chat.press("right")
+        await chat.frame()
+        assert "Δ  sft −0.25 ▸dpo −7.75" in text_of(inspector)
+
+
+async def test_the_inspector_names_the_stage_of_a_lane(tmp_path: Path) -> None:
+    async with open_chat(tmp_path, size=(200, 40), profile=chain()) as chat:
+        await compare(chat, "sft, base>dpo 1.5, 0")
+        await chat.press("f5")
+        await chat.say("Hi")
+        await chat.finish()
+        await chat.read()
+        seen = set()
+        for _ in range(4):
+            seen.add(text_of(chat.screen.view.inspector).splitlines()[0].split("  ")[-1].strip())
+            await chat.press("tab")
+            await chat.frame()
+        assert {"sft", "base → dpo α +1.5", "A after"} <= seen

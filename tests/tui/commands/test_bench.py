@@ -53,3 +53,26 @@ def test_what_cannot_be_measured_is_refused(
 ) -> None:
     assert run(["bench", *arguments]) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "device"),
+    [
+        (["--shape", "smollm2-135m"], "auto"),
+        (["--shape", "smollm2-135m", "--device", "cpu"], "cpu"),
+        (["--shape", "smollm2-135m", "--profile", "demo"], "cpu"),
+        ([], "cpu"),
+    ],
+)
+def test_random_weights_go_where_there_is_a_gpu_unless_it_is_said_where(
+    arguments: list[str], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Profile] = []
+
+    def note(profile: Profile, *_: object, **__: object) -> int:
+        asked.append(profile)
+        return 0
+
+    monkeypatch.setattr("logit_amp_chat.tui.commands.bench_run.run", note)
+    assert run(["bench", *arguments]) == 0
+    assert [profile.device for profile in asked] == [device]
