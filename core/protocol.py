@@ -253,14 +253,12 @@ class Opened:
     """The pair is ready; `notices` are things the user should know, one sentence each.
 
     `special_tokens` are the spellings of those that a message does not mean by spelling them.
-    Of a chain as many stages as `held` fit into memory at once.
     """
 
     session: Session
     notices: tuple[str, ...] = ()
     memory: int = 0
     special_tokens: tuple[str, ...] = ()
-    held: int = 2
 
 
 @dataclass(frozen=True, slots=True)

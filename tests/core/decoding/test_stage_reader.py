@@ -53,7 +53,8 @@ def reader(
     *,
     ids: tuple[int, ...] = IDS,
     scored: tuple[bool, ...] | None = None,
-    **sizes: int | None,
+    window: int | None = None,
+    stride: int | None = None,
 ) -> StageReader:
     pair, stages = group(store, names)
     found = DocumentTokens(
@@ -68,7 +69,8 @@ def reader(
         document="d",
         content=PlainText(text=found.text),
         stages=tuple(names),
-        **sizes,  # type: ignore[arg-type]
+        window=window,
+        stride=stride,
     )
     return StageReader(pair, stages, request, found)
 
