@@ -13,23 +13,27 @@ from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 class CollectedReplies:
     """Collects the events of one request into replies."""
 
-    def __init__(self, session: Session, request: Request) -> None:
+    def __init__(
+        self, session: Session, request: Request, beside: dict[tuple[str, ...], Session]
+    ) -> None:
+        """`beside` are the sessions of other stages by these: an engine tells each once."""
         messages = dict.fromkeys(m for lane in request.lanes for m in request.messages_of(lane))
         self.records: list[Record] = [session, *messages]
         self.logs: dict[str, ReplyLog] = {}
         self.notices: list[str] = []
         self._session = session
-        self._beside: dict[tuple[str, str], Session] = {}
+        self._beside = beside
         self._request = request
         self._began = time.monotonic()
 
     def take(self, event: Event) -> None:
         """Add an event, if it is a record of a reply."""
         if isinstance(event, Session):
-            self._beside[event.profile["pair"][0], event.profile["pair"][1]] = event
-            self.records.append(event)
+            self._beside[tuple(event.profile["pair"])] = event
         elif isinstance(event, Reply):
             aside = self._beside.get(event.stages) if event.stages else None
+            if aside is not None and aside not in self.records:
+                self.records.append(aside)
             log = ReplyLog(event, aside or self._session, self._session if aside else None)
             self.logs[event.id] = log
             self.records.append(event)

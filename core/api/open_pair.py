@@ -115,6 +115,7 @@ class OpenPair:
     def __init__(self, profile: Profile, engine: Engine) -> None:
         self.profile = profile
         self.session: Session = engine.opened.session
+        self._beside: dict[tuple[str, ...], Session] = {}
         self.notices = engine.opened.notices
         self._engine: Engine | None = engine
         # A pair that is dropped, as by running a notebook's cell again, gives its models back.
@@ -138,7 +139,7 @@ class OpenPair:
         EngineError. What one would not expect of the prompt is a warning.
         """
         request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
-        collected = CollectedReplies(self.session, request)
+        collected = CollectedReplies(self.session, request, self._beside)
         try:
             with self.interruptible():
                 for event in self.events(request):

@@ -90,9 +90,9 @@ class ChainEngine(BatchedEngine):
             return self._requests.run(self._read(request, controls))
         if isinstance(request, Request):
             groups = self._groups(request)
-            if [*groups] != [self._main]:
+            if {*groups} - {self._main}:
                 return self._requests.run(self._side_by_side(request, groups))
-            request = replace(request, lanes=tuple(groups[self._main]))
+            request = replace(request, lanes=tuple(groups.get(self._main, ())))
         main = self._engine(self._main)
         return self._requests.run(self._alone(main, main.batches(request)))
 
@@ -155,16 +155,23 @@ class ChainEngine(BatchedEngine):
     def _side_by_side(
         self, request: Request, groups: dict[Stages, list[Lane]]
     ) -> Generator[Sequence[Event], None, None]:
-        """What the pairs answer, one after the other; each begins with what changed before it."""
+        """What the pairs answer, one after the other; each begins with what changed before it.
+
+        Lanes that were stopped before they began are not decoded.
+        """
         self._adjusted = []
         try:
-            for stages, lanes in groups.items():
+            for stages, asked in groups.items():
+                lanes = [lane for lane in asked if not self._is_stopped(lane)]
+                if not lanes:
+                    continue
                 engine = self._engine(stages)
                 if stages != self._main and stages not in self._told:
                     self._told.add(stages)
                     yield [engine.opened.session]
                 self._live = engine
-                batches = engine.batches(replace(request, lanes=tuple(lanes)))
+                prompt = request.prompt if self._same_prompts(stages) else None
+                batches = engine.batches(replace(request, lanes=tuple(lanes), prompt=prompt))
                 try:
                     yield from self._adjusting(engine, batches)
                 finally:
@@ -172,6 +179,16 @@ class ChainEngine(BatchedEngine):
             yield [Idle()]
         finally:
             self._live = None
+
+    def _is_stopped(self, lane: Lane) -> bool:
+        stops = [command for command in self._adjusted if isinstance(command, Stop)]
+        return any(stop.reply in (None, lane.reply) for stop in stops)
+
+    def _same_prompts(self, stages: Stages) -> bool:
+        """Whether stages are prompted as the profile's pair is, so that its ids are theirs."""
+        other = self.profile if stages == self._main else selected(self.profile, *stages)
+        sides = (self.profile.before, other.before), (self.profile.after, other.after)
+        return all((a.system, a.template) == (b.system, b.template) for a, b in sides)
 
     def _adjusting(
         self, engine: LocalEngine, batches: Generator[Sequence[Event], None, None]

@@ -119,9 +119,23 @@ def test_a_command_reaches_lanes_that_have_not_begun(engine: ChainEngine) -> Non
             engine.apply(SetAlpha("sft", -1.0))
             engine.apply(Stop("late"))
     assert {step.alpha for step in steps(events, "sft")} == {-1.0}
-    reasons = {e.reply: e.reason for e in events if isinstance(e, Finish)}
-    assert reasons["late"] == "cancelled"
-    assert len(steps(events, "late")) <= 1
+    assert {e.reply for e in events if isinstance(e, Finish)} == {"own", "sft"}
+
+
+def test_what_is_stopped_as_a_whole_loads_no_further_stage(engine: ChainEngine) -> None:
+    request = asked(lane("own", 0.0), lane("sft", 0.0, NAMES[:2]))
+    events: list[Event] = []
+    for event in engine.generate(request):
+        events.append(event)
+        if isinstance(event, Reply):
+            engine.apply(Stop())
+    assert [event.id for event in events if isinstance(event, Reply)] == ["own"]
+    assert engine._store.loaded == ("base", "dpo")
+
+
+def test_a_request_without_a_lane_is_refused(engine: ChainEngine) -> None:
+    with pytest.raises(UsageError, match="no lane"):
+        engine.generate(asked())
 
 
 def test_the_same_request_from_empty_caches_gives_the_same_numbers(engine: ChainEngine) -> None:
