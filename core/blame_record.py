@@ -26,3 +26,14 @@ class Blamed:
     log_probs: tuple[tuple[LogProb, ...], ...]
     likeliest: tuple[tuple[tuple[int, LogProb], ...], ...]
     divergences: tuple[tuple[float | None, ...], ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every token has a number for every stage: damaged files may lack some."""
+        count = len(self.chain)
+        rows = (self.log_probs, self.likeliest, self.divergences)
+        widths = (count, count, count - 1)
+        return count > 1 and all(
+            len(one) == len(self.log_probs) and all(len(row) == width for row in one)
+            for one, width in zip(rows, widths, strict=True)
+        )

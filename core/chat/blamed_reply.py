@@ -10,6 +10,7 @@ from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Event, Failed, Noticed
 from logit_amp_chat.core.reading import Recorded, StageBlock, StageReadRequest
 from logit_amp_chat.core.records import Finish, new_id
+from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.blamed_tokens import blamed_tokens
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
@@ -33,8 +34,8 @@ class BlamedReply:
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages of the chain, in order of training."""
-        if self.log.blamed is not None:
-            return self.log.blamed.chain
+        if self.log.blamed is not None:  # a file of others may have any names
+            return tuple(visible(name, newlines=False) for name in self.log.blamed.chain)
         return tuple(stage.name for stage in self.session.profile.stages)
 
     @property

@@ -230,7 +230,9 @@ def expectation(detail: ErrorDetails) -> str:
 def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:
     """The keys allowed below `parents`."""
     for parent in parents:
-        annotation = model.model_fields[str(parent)].annotation
+        if isinstance(parent, int):  # an item of a list, whose model is that of the list
+            continue
+        annotation = model.model_fields[parent].annotation
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
     return list(model.model_fields)

@@ -77,7 +77,7 @@ class Conversation:
                 self._note(record)
             case Title():
                 self.title = record.text
-            case Blamed():
+            case Blamed() if record.is_whole:
                 if log := self.replies.get(record.reply):
                     log.blamed = record
             case Name():

@@ -18,8 +18,10 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from logit_amp_chat.core.blame_record import Blamed
+from logit_amp_chat.core.chat.blamed_reply import BlamedReply
 from logit_amp_chat.core.chat.session import ChatSession
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, Stage
 from logit_amp_chat.core.experiments.sources import Source
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.reading import PlainText
@@ -41,6 +43,8 @@ from logit_amp_chat.core.text import clean
 from logit_amp_chat.core.transcripts.jsonl import to_line
 from logit_amp_chat.tui.app import ChatApp
 from logit_amp_chat.tui.chat.screen import ChatScreen
+from logit_amp_chat.tui.dialogs.blame import BlameScreen
+from logit_amp_chat.tui.dialogs.stages import StagesScreen
 from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys import actions as keymap
 from logit_amp_chat.tui.reading.screen import ReadingScreen
@@ -176,6 +180,7 @@ class Tour:
         await self.open_levels(pilot, screen)
         await self.read_a_text(pilot, screen)
         await self.sweep_a_turn(pilot, screen)
+        await self.blame(pilot, screen)
         for text in self.texts[::5]:
             app.push_screen(LineScreen("A name", text))
             await self.look(pilot)
@@ -183,6 +188,28 @@ class Tour:
         self.engines.last.fail(" ".join(self.texts), self.texts[0])
         await self.look(pilot)
         app.exit()
+
+    async def blame(self, pilot: Pilot[object], screen: ChatScreen) -> None:
+        """A chain whose models and stages a stranger named, and what they did to a reply."""
+        sides = [
+            Stage(name=f"s{n}", model=f"m{clean(text)}", revision=clean(text))
+            for n, text in enumerate(self.texts[:4])
+        ]
+        profile = self.profile.model_copy(update={"stages": tuple(sides), "pair": ("s0", "s3")})
+        log = next(log for log in screen.session.conversation.replies.values() if log.steps)
+        size = len(log.steps)
+        log.blamed = Blamed(
+            reply=log.id,
+            chain=tuple(self.texts[:3]),
+            log_probs=((-9.0, -1.0, -5.0),) * size,
+            likeliest=(((7, -0.1),) * 3,) * size,
+            divergences=((0.5, None),) * size,
+        )
+        for dialog in (StagesScreen(profile), BlameScreen(BlamedReply(screen.session, log))):
+            screen.app.push_screen(dialog)
+            await self.look(pilot)
+            screen.app.pop_screen()
+        await self.walk(pilot, screen)
 
     async def read_notices(self, pilot: Pilot[object], screen: ChatScreen) -> None:
         while screen.view.notice.entries:

@@ -276,7 +276,7 @@ class Inspector(Widget, can_focus=False):
         line: Line = [Segment(" Δ", self._style("muted"))]
         for n, change in enumerate(blamed.changes, 1):
             did_most = n == blamed.blamed
-            name = f"{'▸' if did_most else ' '}{self.inspected.chain[n]}"
+            name = f"{'▸' if did_most else ' '}{visible(self.inspected.chain[n], newlines=False)}"
             room = width - sum(segment.cell_length for segment in line)
             text = clip(f" {name} {number_format.delta(change, 0)}", max(0, room))
             line.append(Segment(text, self._style("token" if did_most else "muted")))

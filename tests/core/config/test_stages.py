@@ -84,6 +84,10 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(tmp_path: 
         ),
         ("- {name: two words, model: org/y}\n", "line 6, key stages.3.name"),
         ("- {model: org/y}\n", "line 6, key stages.3"),
+        (
+            "- {name: rl, model: org/y, adaptor: org/z}\n",
+            "line 6, key stages.3.adaptor: unknown key; .* did you mean adapter?",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_chain_is_said_with_its_line(

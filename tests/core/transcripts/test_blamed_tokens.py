@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.transcripts.blamed_tokens import blamed_token, blamed_tokens
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
@@ -49,3 +51,21 @@ def test_tokens_that_a_damaged_file_has_no_row_for_have_none() -> None:
     found.blamed = blamed(rows=1)
     assert len(blamed_tokens(found)) == 1
     assert blamed_token(found, 1) is None
+
+
+def test_a_damaged_record_is_none() -> None:
+    whole = Blamed(
+        reply="r-1",
+        chain=("base", "sft"),
+        log_probs=((-1.0, -2.0),),
+        likeliest=(((7, -0.1), (8, -0.1)),),
+        divergences=((0.5,),),
+    )
+    assert whole.is_whole
+    for damaged in (
+        replace(whole, chain=("base",)),
+        replace(whole, log_probs=((-1.0,),)),
+        replace(whole, likeliest=()),
+        replace(whole, divergences=((0.5, 0.5),)),
+    ):
+        assert not damaged.is_whole

@@ -18,7 +18,6 @@ from logit_amp_chat.core.chat.prefix import EditedReply
 from logit_amp_chat.core.chat.session import Draft
 from logit_amp_chat.core.chat.settings import ChatSettings
 from logit_amp_chat.core.chat.turn_prompts import draft_prompts
-from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.export.snippets import Copy
 from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.core.records import Candidate, LogProbs
@@ -44,6 +43,7 @@ from logit_amp_chat.tui.dialogs.text_prompt import LineScreen
 from logit_amp_chat.tui.keys.actions import Action
 from tests.core import samples
 from tests.core.samples import reply, step
+from tests.tui.chat.test_stages import chain
 from tests.tui.chat_driver import make_session
 from tests.tui.dialogs.host import Host, until
 from tests.tui.dialogs.samples import broken_profile, profile, save_chat
@@ -146,7 +146,7 @@ DIALOGS: dict[str, Callable[[Path], Dialog[Any]]] = {
     "prompt": prompt,
     "raised_tokens": lambda folder: raised_tokens(),
     "sampling": lambda folder: SamplingScreen(ChatSettings(Sampling(), "You are terse.")),
-    "stages": lambda folder: StagesScreen(load_profile("demo-chain")),
+    "stages": lambda folder: StagesScreen(chain()),
     "compare_stages": lambda folder: CompareAlphasScreen(
         (0,), (-1, 0, 1), [LaneAt(0.0, ("base", "tuned"))], ("base", "tuned", "final")
     ),

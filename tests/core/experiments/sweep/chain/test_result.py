@@ -97,7 +97,7 @@ def differs(change: Callable[[Session], Session]) -> Callable[[Session], Session
         (lambda s: replace(s, end_of_turn=(2, 7)), "ended by other tokens"),
         (lambda s: replace(s, next_turn=("\nUser:",)), "ended before other texts"),
         (lambda s: replace(s, vocabulary="other"), "another vocabulary"),
-        (lambda s: replace(s, stages={"sft": None, "dpo": None}), "other usable ids"),
+        (lambda s: replace(s, revisions={"sft": None, "dpo": None}), "other usable ids"),
     ],
 )
 def test_pairs_that_sample_a_stage_otherwise_are_not_pooled(
