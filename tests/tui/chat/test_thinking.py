@@ -44,16 +44,16 @@ async def test_z_unfolds_it_and_folds_it_again(tmp_path: Path) -> None:
 
 async def test_the_key_that_unfolds_it_is_the_users_own(tmp_path: Path) -> None:
     keys = tmp_path / "keys.yaml"
-    keys.write_text("thinking: W\n")
+    keys.write_text("thinking: D\n")
     async with open_chat(tmp_path, size=(160, 24), keys=keys) as chat:
         await ask(chat)
-        assert "tokens · W unfolds" in chat.log
-        await chat.press("W")
+        assert "tokens · D unfolds" in chat.log
+        await chat.press("D")
         assert "The river is wide." in chat.log
     async with open_chat(tmp_path, size=(160, 24), keys=keys) as chat:
         await chat.press("f4")
         await ask(chat)
-        assert all("tokens · W unfolds" in chat.lane(n) for n in ("before", "after", "amplified"))
+        assert all("tokens · D unfolds" in chat.lane(n) for n in ("before", "after", "amplified"))
 
 
 async def test_a_search_finds_what_is_folded(tmp_path: Path) -> None:
