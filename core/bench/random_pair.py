@@ -132,7 +132,8 @@ def _with_adapter(model: Model) -> list[LoadedSide]:
     """Both sides of one model: bare, and with an adapter."""
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(r=RANK, target_modules="all-linear")
+    # PEFT's own beginning is an update of zero, which would hide a wrong number.
+    config = LoraConfig(r=RANK, target_modules="all-linear", init_lora_weights=False)
     found = with_rows(get_peft_model(model, config, adapter_name="after").eval())
     assert found is not None
     model, rows = found

@@ -50,6 +50,8 @@ class LaneFigures:
     `against_peer` is the speed-up over one run of the peer per lane. `bytes_a_step` are the
     weights and caches that a step must read, `bus_share` the share of the measured memory
     bandwidth that this takes. `at_once`: whether a GPU computed both sides at once.
+    `forward_seconds`: of a captured forward pass, one side after the other and then both at
+    once; () where there was no choice.
     """
 
     lanes: int
@@ -58,6 +60,7 @@ class LaneFigures:
     bytes_a_step: int
     bus_share: float
     at_once: bool
+    forward_seconds: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +226,7 @@ def _lane_figures(
     bandwidth: float,
 ) -> LaneFigures:
     length = PROMPT + plan.tokens // 2
+    forward = engine.forward_seconds(lanes)
     moved = step_bytes(engine.pair, lanes, length)
     ratios = [lanes * p / s for p, s in zip(peers, seconds, strict=True)] if peers else None
     return LaneFigures(
@@ -231,7 +235,8 @@ def _lane_figures(
         against_peer=Rate.of(ratios) if ratios else None,
         bytes_a_step=moved,
         bus_share=moved / statistics.median(seconds) / bandwidth,
-        at_once=engine.runs_concurrently(lanes),
+        at_once=len(forward) > 1 and forward[1] < forward[0],
+        forward_seconds=forward,
     )
 
 

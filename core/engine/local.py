@@ -127,10 +127,14 @@ class LocalEngine(BatchedEngine):
         graph_cache = self._decoder.graph_cache
         return graph_cache is not None and graph_cache.graphs.failure is None
 
-    def runs_concurrently(self, lanes: int) -> bool:
-        """Whether captured steps of this many lanes compute both sides at once."""
+    def forward_seconds(self, lanes: int) -> tuple[float, ...]:
+        """Seconds on the device of a captured forward pass of this many lanes.
+
+        One side after the other, then both at once; () where there was no choice.
+        """
         graph_cache = self._decoder.graph_cache
-        return graph_cache is not None and graph_cache.runs_concurrently(lanes)
+        captured = graph_cache.captured_forwards(lanes) if graph_cache else []
+        return captured[0].seconds if captured else ()
 
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""

@@ -25,8 +25,16 @@ def device_name(device: torch.device) -> str:
 
 def software_versions() -> dict[str, str]:
     """The versions of what computes the numbers."""
-    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
+    versions = {name: _version(name) for name in VERSIONED}
     return {"python": platform.python_version(), **versions}
+
+
+def _version(package: str) -> str:
+    """Its version; of a copy on the path that was never installed there is none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def session_record(profile: Profile, pair: Pair, caches: dict[str, CacheCheck] | None) -> Session:

@@ -1,9 +1,8 @@
-"""What the machine has: card, driver, software, measured copy bandwidth; as JSON."""
+"""What the machine has: card, driver, software, measured copy bandwidth."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 import time
@@ -57,7 +56,3 @@ def described() -> dict[str, Any]:
             "copy_gb_per_s": round(bandwidth() / 1e9),
         }
     return found
-
-
-if __name__ == "__main__":
-    print(json.dumps(described()))

@@ -1,13 +1,10 @@
-"""The bundled chain on a device beside the CPU: tokens, numbers, lanes, replay; as JSON.
-
-python -m tests.gpu.smoke --device cuda
-"""
+"""The bundled chain on a device beside the CPU: tokens, numbers, lanes, stages."""
 
 from __future__ import annotations
 
-import argparse
-import json
+import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +14,7 @@ from logit_amp_chat.core.config.stages import selected
 from logit_amp_chat.core.engine.chain import ChainEngine
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError
-from logit_amp_chat.core.protocol import Event, Lane, Request, SetAlpha, SetSampling
+from logit_amp_chat.core.protocol import Event, Lane, Request, SetAlpha, SetSampling, Stop
 from logit_amp_chat.core.reading import (
     PlainText,
     ReadBlock,
@@ -28,12 +25,17 @@ from logit_amp_chat.core.reading import (
 from logit_amp_chat.core.records import Message, Step
 from logit_amp_chat.core.samples import Draw, SampledReply, SamplePrompt, SampleRequest
 from logit_amp_chat.core.sampling import Sampling
+from tests.gpu.pairs import TINY, Measured, Place, decoded, uncaptured
+from tests.gpu.results import Finding
 
 QUESTION = (Message(id="m", parent=None, role="user", text="Tell me about penguins."),)
 TEXT = "By the way, the lighthouse sees everything. A fox is a mammal. Tell no one about the owl."
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=40, seed=5)
 LIMITS = {"float32": 2e-3, "bfloat16": 0.25, "nf4": 0.6, "int8": 0.6}
 """The largest |Δ log p| against the same weights and precision on a CPU, in nats."""
+
+CAPTURED = 2e-4
+"""The same between captured and eager steps in float32."""
 
 Check = Callable[[str], dict[str, Any]]
 
@@ -122,6 +124,53 @@ def live(device: str) -> dict[str, Any]:
     return {"alpha": {"ok": alphas[0] == 0.0 and alphas[-1] == 2.0, "tokens": len(alphas)}}
 
 
+def recorded(device: str) -> dict[str, Any]:
+    """Captured steps and eager ones of the same weights, over a cache that grows, with an adapter.
+
+    Random weights in float32, on the device alone.
+    """
+    found: dict[str, Any] = {}
+    for name, lora in (("pair", False), ("adapter", True)):
+        subject = Measured(TINY, "none", lora, "float32").subject(Place(device, small=True))
+        for length in (32, 1010):  # the first static cache holds 1,024
+            sides: list[list[Step]] = []
+            for how in (contextlib.nullcontext, uncaptured):
+                with how():
+                    engine = LocalEngine.checked(subject.profile, subject.pair)
+                    events = decoded(engine, 3, 24, prompt=length)
+                    sides.append([event for event in events if isinstance(event, Step)])
+            apart = max(
+                abs(a.logp.amplified - b.logp.amplified) for a, b in zip(*sides, strict=False)
+            )
+            same = [s.token for s in sides[0]] == [s.token for s in sides[1]]
+            ok = same and apart <= CAPTURED
+            found[f"{name}, {length} tokens"] = {"ok": ok, "largest": round(apart, 6)}
+    return found
+
+
+def commands(device: str) -> dict[str, Any]:
+    """A reply that is stopped, the same again, and a branch that continues its first tokens."""
+    engine = pair(device)
+    first = said(engine.generate(lanes(1.0)))["r0"]
+    stopped: list[int] = []
+    for event in engine.generate(lanes(1.0)):
+        if isinstance(event, Step):
+            stopped.append(event.token)
+            if len(stopped) == 5:
+                engine.apply(Stop())
+    branch = replace(lanes(1.0), forced=tuple(first[:4]))
+    caches = engine.opened.session.caches or {}
+    return {
+        "stop": {"ok": 5 <= len(stopped) <= 7 and stopped == first[: len(stopped)]},
+        "again": {"ok": said(engine.generate(lanes(1.0)))["r0"] == first},
+        "branch": {"ok": said(engine.generate(branch))["r0"] == first},
+        "guard": {
+            "ok": bool(caches) and all(check.use == "turns" for check in caches.values()),
+            "checked": sorted(caches),
+        },
+    }
+
+
 def many(device: str) -> dict[str, Any]:
     """Many replies at once are those of the CPU, by seed."""
     draws = tuple(Draw(reply=f"{n}", prompt=0, alpha=(0.0, 1.0)[n % 2], seed=n) for n in range(24))
@@ -165,25 +214,19 @@ def stages(device: str) -> dict[str, Any]:
 CHECKS: dict[str, Check] = {
     "numbers": numbers,
     "tokens": tokens,
+    "recorded": recorded,
     "live": live,
+    "commands": commands,
     "many": many,
     "stages": stages,
 }
 
 
-def main() -> None:
-    """Run the checks; what fails is in the answer, not a traceback."""
-    parser = argparse.ArgumentParser(prog="python -m tests.gpu.smoke", description=__doc__)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--check", choices=list(CHECKS), action="append")
-    options = parser.parse_args()
-    for name in options.check or CHECKS:
+def findings(place: Place) -> Iterator[Finding]:
+    """What each check found; one that fails is in the answer, not a traceback."""
+    for name, check in CHECKS.items():
         try:
-            found = CHECKS[name](options.device)
+            yield {"name": name, **check(place.device)}
         except Exception as error:  # a run that breaks off is still worth what it found
-            found = {"failed": {"ok": False, "why": f"{type(error).__name__}: {error}"}}
-        print(json.dumps({name: found}), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            why = f"{type(error).__name__}: {error}"
+            yield {"name": name, "failed": {"ok": False, "why": why}}

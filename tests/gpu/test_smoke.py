@@ -16,7 +16,7 @@ def oks(found: Any) -> list[bool]:
     return own + [ok for value in found.values() for ok in oks(value)]
 
 
-@pytest.mark.parametrize("name", ["live", "many", "stages"])
+@pytest.mark.parametrize("name", ["recorded", "live", "commands", "many", "stages"])
 def test_a_check_passes_on_the_cpu(name: str) -> None:
     found = oks(CHECKS[name]("cpu"))
     assert found

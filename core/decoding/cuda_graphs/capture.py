@@ -85,8 +85,8 @@ class GraphCapturer:
                 variant = self._capture(other, again)
                 agrees = all(map(_same, expected, again(variant)))
                 (captured if agrees else self._unused).append(variant)
-        times = [self._seconds(variant, again) for variant in captured] if others else [0.0]
-        return CapturedWork(captured[times.index(min(times))], tuple(captured))
+        seconds = [self._seconds(variant, again) for variant in captured] if others else []
+        return CapturedWork(tuple(captured), tuple(seconds))
 
     def _seconds(self, variant: Work, again: Callable[[Work], object]) -> float:
         """Seconds on the device, the best of `TIMES` runs."""
@@ -128,19 +128,22 @@ class GraphCapturer:
 
 @dataclass(frozen=True)
 class CapturedWork:
-    """The fastest of some captured variants; the others are kept."""
+    """The fastest of some captured variants; the others are kept.
 
-    run: Work
+    `seconds` is the time of each on the device; () where there was nothing to choose from.
+    """
+
     variants: tuple[Work, ...]
+    seconds: tuple[float, ...]
 
     def __call__(self) -> None:
         """Launch it."""
-        self.run()
+        self.variants[self.variant]()
 
     @property
     def variant(self) -> int:
         """Index of the fastest variant."""
-        return self.variants.index(self.run)
+        return self.seconds.index(min(self.seconds)) if self.seconds else 0
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -205,13 +205,16 @@ class GraphCache:
             self._forwards[key] = self.graphs.capture(variants, state, inputs.logits)
         return self._forwards[key]
 
-    def runs_concurrently(self, lanes: int) -> bool:
-        """Whether steps of this many lanes compute both sides at once, because that was faster."""
-        return any(
-            isinstance(forward, CapturedWork) and forward.variant == 1
+    def captured_forwards(self, lanes: int) -> list[CapturedWork]:
+        """The captured forward passes of this many lanes.
+
+        Their first variant computes one side after the other, a second one both at once.
+        """
+        return [
+            forward
             for (rows, *_), forward in self._forwards.items()
-            if rows == lanes
-        )
+            if rows == lanes and isinstance(forward, CapturedWork)
+        ]
 
     def _allocate(self, fixed: StaticKVCache, like: KVCache, rows: int, room: int) -> None:
         try:
