@@ -168,7 +168,7 @@ def parse_lanes(text: str, stages: Sequence[str]) -> tuple[list[float], list[Lan
     return sorted(dict.fromkeys(alphas)), list(dict.fromkeys(lanes))
 
 
-BETWEEN = re.compile(r"([\w.+-]+)\s*>\s*([\w.+-]+)\s+(-?[\d.]+)")
+BETWEEN = re.compile(r"([\w.+-]+)\s*>\s*([\w.+-]+)\s+([+-]?[\d.]+(?:e[+-]?\d+)?)")
 
 
 def _lane_of(stages: Sequence[str], name: str) -> LaneAt:

@@ -19,5 +19,6 @@ def models(session: Session | None) -> tuple[str, ...]:
 
 
 def pair(profile: Profile) -> tuple[object, ...]:
-    """What of a profile decides which weights are loaded."""
-    return profile.before, profile.after, profile.quantization, profile.dtype
+    """What of a profile decides which models are loaded, and which ids are tokens of both."""
+    sides = profile.before, profile.after, profile.stages
+    return *sides, profile.quantization, profile.dtype, profile.vocabulary

@@ -16,6 +16,7 @@ from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.opening_log import measured_with
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 from logit_amp_chat.core.transcripts.reply_parts import Part, is_said, is_thinking
 
@@ -293,8 +294,8 @@ def _own_prompt(session: Session, name: str) -> Iterator[str]:
 
 
 def same_pair(a: Session, b: Session) -> bool:
-    """Whether models, precision, device and versions are the same."""
-    return (a.before, a.after, a.device, a.versions) == (b.before, b.after, b.device, b.versions)
+    """Whether models, prompts of their own, precision, device and versions are the same."""
+    return measured_with(a) == measured_with(b) and (a.device, a.versions) == (b.device, b.versions)
 
 
 def circumstances(session: Session) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from logit_amp_chat.core.records import Opening, Session, Variables, told_apart
 from logit_amp_chat.core.sampling import Ends
@@ -37,9 +38,23 @@ def opening_key(
 
 
 def measured_with(session: Session | None) -> tuple[object, ...]:
-    """What numbers depend on besides messages, given tokens and α: models, template, systems."""
+    """What numbers depend on besides messages, given tokens and α.
+
+    The two models, the other stages of their chain, whose ids are used too, and what each
+    side is prompted with.
+    """
     if session is None:
         return ()
-    profiles = [session.profile.get(side) for side in ("before", "after")]
-    systems = [str(p.get("system") if isinstance(p, dict) else None) for p in profiles]
-    return session.before, session.after, session.template_hash, *systems
+    profile = session.profile
+    sides = (_side(profile.get(side)) for side in ("before", "after"))
+    chain = tuple(session.revisions.items())
+    ids = profile.get("vocabulary", "by-name")
+    return session.before, session.after, session.template_hash, ids, chain, *sides
+
+
+def _side(recorded: Any) -> tuple[object, ...]:
+    """What a recorded side adds to its model, revision and adapter."""
+    side = recorded if isinstance(recorded, dict) else {}
+    variables = side.get("template")
+    told = told_apart(variables) if isinstance(variables, dict) else frozenset()
+    return side.get("system"), side.get("subfolder"), told

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.lanes import FIXED_ALPHA, LaneAt, parse_lanes
+from logit_amp_chat.core.lanes import LaneAt, parse_lanes, stage_lane
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.tui.dialogs.base import Dialog
 from logit_amp_chat.tui.widgets.line_input import LineInput
@@ -53,7 +53,7 @@ class CompareAlphasScreen(Dialog[Compared]):
             classes="muted",
             markup=False,
         )
-        said = [*map(_written, self._compared), *map(signed, self._alphas)]
+        said = [*map(self._written, self._compared), *map(signed, self._alphas)]
         yield LineInput(", ".join(said), compact=True)
         example = ", ".join(map(signed, self._example))
         yield Static(f"for example {example}", classes="muted", markup=False)
@@ -85,9 +85,14 @@ class CompareAlphasScreen(Dialog[Compared]):
         else:
             self.dismiss(Compared(tuple(alphas), tuple(lanes)))
 
-
-def _written(lane: LaneAt) -> str:
-    """A lane of stages as it is typed."""
-    if lane.stages is None or lane.alpha in FIXED_ALPHA.values():
-        return lane.key
-    return f"{lane.stages[0]}>{lane.stages[1]} {signed(lane.alpha)}"
+    def _written(self, lane: LaneAt) -> str:
+        """A lane of stages as it is typed: a stage by its name, where that means the same lane."""
+        assert lane.stages is not None
+        before, after = lane.stages
+        for stage in lane.stages:
+            if stage in self._stages and stage_lane(self._stages, stage) == (
+                lane.stages,
+                lane.alpha,
+            ):
+                return stage
+        return f"{before}>{after} {signed(lane.alpha)}"

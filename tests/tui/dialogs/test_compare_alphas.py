@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
+from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.tui.dialogs.compare_alphas import CompareAlphasScreen
 from tests.tui.dialogs.host import Host, until
 
@@ -41,3 +42,27 @@ async def test_what_is_no_list_of_alphas_is_refused(typed: str, said: str) -> No
         await pilot.press("enter")
         await until(pilot, lambda: said in app.words)
         assert app.screen is app.dialog
+
+
+STAGES = ("base", "sft", "dpo-1.0")
+
+
+@pytest.mark.parametrize(
+    "lane",
+    [
+        LaneAt(-1.0, ("base", "sft")),
+        LaneAt(0.0, ("base", "sft")),
+        LaneAt(0.0, ("sft", "dpo-1.0")),
+        LaneAt(0.0, ("base", "dpo-1.0")),
+        LaneAt(-1.0, ("sft", "dpo-1.0")),
+        LaneAt(1.5, ("base", "dpo-1.0")),
+        LaneAt(-0.5, ("base", "dpo-1.0")),
+        LaneAt(1e-05, ("base", "dpo-1.0")),
+        LaneAt(2e20, ("base", "dpo-1.0")),
+    ],
+)
+async def test_what_the_dialog_says_itself_is_taken(lane: LaneAt) -> None:
+    app = Host(CompareAlphasScreen((-1, 0.5), (1,), (lane,), STAGES))
+    async with app.run_test() as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: app.answer == ((-1, 0.5), (lane,)))
