@@ -6,10 +6,19 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT, follows
 from logit_amp_chat.core.number_format import finite
 from logit_amp_chat.core.records import Document
+
+Kind = Literal["up", "down", "undone"]
+MARKS: dict[Kind, tuple[str, str]] = {
+    "up": ("{+", "+}"),
+    "down": ("[-", "-]"),
+    "undone": ("{~", "~}"),
+}
+"""What stands around a token that stands out, where a text is marked without colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,11 @@ class BlamedToken:
     def is_undone(self) -> bool:
         """Whether a stage moved it, and others moved it back by more than half."""
         return abs(self.total) < max(map(abs, self.changes)) / 2
+
+    @property
+    def kind(self) -> Kind:
+        """What the chain did to it."""
+        return "undone" if self.is_undone else "up" if self.total > 0 else "down"
 
     @property
     def blamed(self) -> int:
@@ -192,16 +206,23 @@ class BlameHunk:
         return self.document.text[min(self.document.offsets[token.index - 1][1], end) : end]
 
     def runs(self) -> Iterator[tuple[int | None, list[BlamedToken]]]:
-        """The tokens in runs that one stage did most of; None for those before the first."""
-        stage: int | None = None
-        run: list[BlamedToken] = []
-        for one in self.tokens:
-            if one.size >= self.threshold and (own := one.blamed) != stage:
-                if run:
-                    yield stage, run
-                stage, run = own, []
-            run.append(one)
-        yield stage, run
+        """The tokens in runs that one stage did most of."""
+        return runs(self.tokens, self.threshold)
+
+
+def runs(
+    tokens: Sequence[BlamedToken], threshold: float
+) -> Iterator[tuple[int | None, list[BlamedToken]]]:
+    """Tokens in runs that one stage did most of; None before the first that stands out."""
+    stage: int | None = None
+    run: list[BlamedToken] = []
+    for one in tokens:
+        if one.size >= threshold and (own := one.blamed) != stage:
+            if run:
+                yield stage, run
+            stage, run = own, []
+        run.append(one)
+    yield stage, run
 
 
 def blame_hunks(

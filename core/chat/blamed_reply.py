@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from logit_amp_chat.core.analysis.hunks import SAMPLE, usual_threshold
-from logit_amp_chat.core.analysis.stage_blame import BlamedToken, StageStats
+from collections.abc import Sequence
+
+from logit_amp_chat.core.analysis.stage_blame import BlamedToken
 from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.chat.engine_wait import Wait, engine_wait
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.protocol import Event, Failed, Noticed
 from logit_amp_chat.core.reading import Recorded, StageBlock, StageReadRequest
 from logit_amp_chat.core.records import Finish, new_id
-from logit_amp_chat.core.text import visible
-from logit_amp_chat.core.transcripts.blamed_tokens import blamed_tokens
+from logit_amp_chat.core.transcripts.blamed_tokens import ReplyBlame
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
@@ -34,26 +34,19 @@ class BlamedReply:
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages of the chain, in order of training."""
-        if self.log.blamed is not None:  # a file of others may have any names
-            return tuple(visible(name, newlines=False) for name in self.log.blamed.chain)
+        if (found := self.found) is not None:
+            return tuple(found.stages)
         return tuple(stage.name for stage in self.session.profile.stages)
 
     @property
-    def tokens(self) -> list[BlamedToken]:
+    def found(self) -> ReplyBlame | None:
+        """The reply under every stage; None before all of it was read."""
+        return ReplyBlame.of(self.log)
+
+    @property
+    def tokens(self) -> Sequence[BlamedToken]:
         """The tokens under every stage; none before all are there."""
-        return blamed_tokens(self.log)
-
-    @property
-    def threshold(self) -> float:
-        """The nats from which on a token stands out."""
-        return usual_threshold([[one.size for one in self.tokens[:SAMPLE]]])
-
-    @property
-    def stats(self) -> StageStats:
-        """How much each stage did to the whole reply."""
-        stats = StageStats(self.stages, self.threshold)
-        stats.add(self.tokens)
-        return stats
+        return self.found.tokens if self.found else ()
 
     def follow(self) -> None:
         """Ask for what is missing."""

@@ -8,13 +8,15 @@ from string import Template
 
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken, StageStats
-from logit_amp_chat.core.export import page_parts
+from logit_amp_chat.core.export import describe_blame, page_parts
 from logit_amp_chat.core.export.describe_reading import title
 from logit_amp_chat.core.export.notebook import MOST_TOKENS, QUIET, TEXT, UNSCORED
 from logit_amp_chat.core.export.page_tokens import html_text
-from logit_amp_chat.core.number_format import count, delta, delta_sum, in_nats, nats, probability
+from logit_amp_chat.core.number_format import count, in_nats
 from logit_amp_chat.core.records import Document
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.blamed_tokens import ReplyBlame
+from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 Names = Mapping[int, str]
 
@@ -43,14 +45,15 @@ def blame_page(
 ) -> str:
     """The whole page; `names` says how the ids are written that are `likeliest`."""
     page = page_parts.file("page.css").replace("$colours", page_parts.themes(light={}, dark={}))
-    style = "\n" + Template(page_parts.file("blame.css")).substitute(page=page)
+    own = Template(page_parts.file("blame.css")).substitute(page=page)
+    style = "\n" + own + page_parts.file("blamed.css")
     about = [
         " → ".join(stages),
         f"{count(total.tokens, 'scored token')}, {total.notable:,} moved by"
         f" {in_nats(threshold)} or more",
         LEGEND,
     ]
-    body = [_table(total)]
+    body = [stages_table(total)]
     body += [_section(stages, *document, names) for document in documents]
     return Template(page_parts.file("blame.html")).substitute(
         title=html_text(f"Blame: {' → '.join(stages)}"),
@@ -90,22 +93,41 @@ def _stands_out(document: Document, one: BlamedToken) -> bool:
     return one.size >= document.threshold
 
 
-def _table(total: StageStats) -> str:
-    heads = ("stage", "log-ratio", "mean KL", "raised", "lowered", "most of it")
-    rows = []
-    for n, name in enumerate(total.stages[1:], 1):
-        kl = total.mean_kl(n)
-        cells = (
-            name,
-            delta_sum(total.change(n)),
-            "not measured" if kl is None else nats(kl),
-            f"{total.raised[n]:,}",
-            f"{total.lowered[n]:,}",
-            f"{total.blamed[n]:,}",
-        )
-        rows.append("<tr>" + "".join(f"<td>{html_text(cell)}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+def stages_table(total: StageStats) -> str:
+    """What each stage did, as a table."""
+    return _table(describe_blame.HEAD, describe_blame.rows(total))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    heads = "".join(f"<th>{html_text(name)}</th>" for name in head)
+    lines = ("".join(f"<td>{html_text(cell)}</td>" for cell in row) for row in rows)
+    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def reply_section(log: ReplyLog) -> str:
+    """A reply by stage, folded: the table, its tokens, the strongest of them; "" if not read."""
+    if (blame := ReplyBlame.of(log)) is None:
+        return ""
+    names = blame.names()
+    spans: list[str] = []
+    last = None
+    for one in blame.tokens:
+        text = escape(visible(blame.text(one)))
+        if one.size < blame.threshold:
+            spans.append(text)
+            continue
+        if one.blamed != last:
+            spans.append(f"<sub>{html_text(blame.stages[one.blamed])}</sub>")
+        last = one.blamed
+        spans.append(_span(blame.stages, one, text, names, CLASSES))
+    parts = [
+        f"<summary>{html_text(describe_blame.title(blame))}</summary>",
+        stages_table(blame.stats),
+        f'<div class="blamed" dir="auto">{"".join(spans)}</div>',
+        f'<p class="meta">{escape(LEGEND)}</p>',
+        _table(describe_blame.strongest_head(blame), describe_blame.strongest(blame)),
+    ]
+    return f'<details class="blame">{"".join(parts)}</details>'
 
 
 def _section(
@@ -134,12 +156,10 @@ def _spans(
             yield text
             continue
         stage = one.blamed
-        kind = "undone" if one.is_undone else "up" if one.total > 0 else "down"
-        told = escape(_told(stages, one, names))
         if stage != last:
             yield f"<sub>{html_text(stages[stage])}</sub>"
         last = stage
-        yield f'<span {looks[kind]} title="{told}">{text}</span>'
+        yield _span(stages, one, text, names, looks)
     if len(tokens) == len(document.offsets):
         yield _grey(document.text[end:], looks)
 
@@ -148,11 +168,9 @@ def _grey(text: str, looks: Mapping[str, str]) -> str:
     return f"<span {looks['unscored']}>{escape(visible(text))}</span>" if text else ""
 
 
-def _told(stages: Sequence[str], one: BlamedToken, names: Names) -> str:
-    """A token under every stage, a line each."""
-    lines = []
-    for n, (name, logp, best) in enumerate(zip(stages, one.logp, one.best, strict=True)):
-        change = f"  {delta(one.changes[n - 1], 0)}" if n else ""
-        wanted = "" if best[0] == one.token else f"  wanted “{names.get(best[0], '')}”"
-        lines.append(f"{name}: p {probability(logp).strip()}{change}{visible(wanted)}")
-    return "\n".join(lines)
+def _span(
+    stages: Sequence[str], one: BlamedToken, text: str, names: Names, looks: Mapping[str, str]
+) -> str:
+    """A token that stands out; `text` is HTML."""
+    told = escape(describe_blame.told(stages, one, names))
+    return f'<span {looks[one.kind]} title="{told}">{text}</span>'

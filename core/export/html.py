@@ -23,6 +23,7 @@ from logit_amp_chat.core.export import (
     page_parts,
     token_table,
 )
+from logit_amp_chat.core.export.blame_page import reply_section
 from logit_amp_chat.core.export.page_tokens import (
     PageTokens,
     html_data,
@@ -131,7 +132,8 @@ class _Page:
 
     def whole(self) -> str:
         """The whole page; style and script go into the policy by their hashes."""
-        style = "\n" + page_parts.file("page.css").replace("$colours", _colours())
+        styles = page_parts.file("page.css") + page_parts.file("blamed.css")
+        style = "\n" + styles.replace("$colours", _colours())
         script = "\n" + page_parts.file("page.js")
         texts_alone = describe_reading.are_alone(self.readings, self.state)
         title = describe_reading.heading(self.session, self.state, self.readings)
@@ -239,7 +241,7 @@ class _Page:
             f"<h3>{describe.lane(log, letter=True)}<small>{name}</small></h3>"
             f'{models}<p class="meta">{html_text(_summary(self.state, log))}</p>'
             f'<div class="text" dir="auto" data-steps="{data}">{self._tokens(log, fork)}</div>'
-            f"{self._notes(log)}"
+            f"{reply_section(log)}{self._notes(log)}"
             f'<script type="application/json" id="{data}">'
             f"{html_data([self._figures(log, step) for step in log.steps])}</script></article>"
         )

@@ -7,10 +7,17 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from logit_amp_chat.core.export import describe, describe_reading, opening_table, token_table
+from logit_amp_chat.core.export import (
+    describe,
+    describe_blame,
+    describe_reading,
+    opening_table,
+    token_table,
+)
 from logit_amp_chat.core.export.readings import Passage, Reading, in_order, read_documents
 from logit_amp_chat.core.records import Record, Session, Unknown
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.blamed_tokens import ReplyBlame
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.opening_log import OpeningLog
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
@@ -75,7 +82,17 @@ class _Text:
         yield self.line(" · ".join(filter(None, facts)))
         for passage in describe.passages(log):
             yield self.thinking(passage) if passage.thought else self.block(passage.text)
+        yield from self._blame(log)
         yield from self._notes(state, log.id)
+
+    def _blame(self, log: ReplyLog) -> Iterator[str]:
+        if (blame := ReplyBlame.of(log)) is None:
+            return
+        yield self.heading(4, describe_blame.title(blame))
+        yield self.table([describe_blame.HEAD, *describe_blame.rows(blame.stats)])
+        yield self.block("\n".join(describe_blame.lines(blame)))
+        if strongest := list(describe_blame.strongest(blame)):
+            yield self.table([describe_blame.strongest_head(blame), *strongest])
 
     def _openings(self, logs: Iterable[OpeningLog]) -> Iterator[str]:
         for log in logs:
@@ -141,7 +158,7 @@ class _Text:
     def heading(self, level: int, text: str) -> str:
         """A heading; level 1 is the title."""
         text = visible(text, newlines=False)
-        return text + "\n" + {1: "=", 2: "-", 3: "·"}[level] * min(len(text), 100)
+        return text + "\n" + {1: "=", 2: "-"}.get(level, "·") * min(len(text), 100)
 
     def line(self, text: str) -> str:
         """A line about the conversation."""

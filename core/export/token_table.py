@@ -12,6 +12,7 @@ from logit_amp_chat.core.number_format import count, delta
 from logit_amp_chat.core.records import Record
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.conversation import Conversation
+from logit_amp_chat.core.transcripts.opening_log import measured_with
 from logit_amp_chat.core.transcripts.raised_tokens import (
     Place,
     TokenChange,
@@ -46,8 +47,7 @@ def by_pair(logs: Iterable[ReplyLog]) -> list[list[ReplyLog]]:
     """The replies of each pair of models: a Δ of one pair adds nothing to another's."""
     groups: dict[object, list[ReplyLog]] = {}
     for log in logs:
-        pair = (log.session.before, log.session.after) if log.session else None
-        groups.setdefault(pair, []).append(log)
+        groups.setdefault(measured_with(log.session), []).append(log)
     return list(groups.values())
 
 

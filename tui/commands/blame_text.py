@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logit_amp_chat.core.analysis.hunks import Place, Places
-from logit_amp_chat.core.analysis.stage_blame import BlamedToken, BlameHunk
+from logit_amp_chat.core.analysis.stage_blame import MARKS, BlamedToken, BlameHunk
 from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
 from logit_amp_chat.core.export.describe_reading import quoted, title
 from logit_amp_chat.core.number_format import delta, in_nats, probability
@@ -76,11 +76,10 @@ class BlameText:
             return visible(text)
         shown = visible(text, newlines=False)
         breaks = "\n" * text.count("\n")
-        if one.is_undone:
-            return f"{{~{shown}~}}{breaks}"
-        if one.total > 0:
-            return self._styles.raised(f"{{+{shown}+}}") + breaks
-        return self._styles.lowered(f"[-{shown}-]") + breaks
+        before, behind = MARKS[one.kind]
+        mark = f"{before}{shown}{behind}"
+        look = {"up": self._styles.raised, "down": self._styles.lowered}.get(one.kind, str)
+        return look(mark) + breaks
 
     def _chain(self, hunk: BlameHunk) -> Iterator[str]:
         """The strongest token under each stage, and what the stage found likeliest."""

@@ -12,15 +12,16 @@ from textual.content import Content
 from textual.types import CSSPathType
 from textual.widgets import Static
 
-from logit_amp_chat.core.analysis.stage_blame import BlamedToken
+from logit_amp_chat.core.analysis.stage_blame import BlamedToken, Kind, runs
 from logit_amp_chat.core.chat.blamed_reply import BlamedReply
+from logit_amp_chat.core.export.describe_blame import STRONGEST, marked, wanted
 from logit_amp_chat.core.number_format import count, delta, in_nats, nats, probability
 from logit_amp_chat.core.text import visible
+from logit_amp_chat.core.transcripts.blamed_tokens import ReplyBlame
 from logit_amp_chat.tui.dialogs.base import Dialog
 
 GUTTER = " │ "
-STRONGEST = 12
-"""Tokens whose way through the chain is listed below the text."""
+COLOURS: dict[Kind, str] = {"up": "$success", "down": "$error", "undone": "$muted"}
 
 WAITS = {
     "": "",
@@ -69,14 +70,14 @@ class BlameScreen(Dialog[None]):
         if blamed.problem:
             self.problem(visible(blamed.problem, newlines=False))
             return
-        if blamed.log.blamed is None:
+        if (found := blamed.found) is None:
             total = len(blamed.log.steps)
             read = f" {blamed.done:,} of {total:,} tokens" if blamed.done else ""
             self.say(WAITS[blamed.wait] + read)
             return
         self._shown = True
         self.problem("")
-        self.query_one("#figures", Static).update(Content.assemble(*self._figures()))
+        self.query_one("#figures", Static).update(Content.assemble(*self._figures(found)))
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -85,19 +86,21 @@ class BlameScreen(Dialog[None]):
             self._lay_out()
 
     def _lay_out(self) -> None:
-        lines = self._text(self.query_one("#text").scrollable_content_region.width)
-        text = Content("\n").join(lines)
-        runs = Content.assemble(text, "\n\n", *self._strongest())
-        self.query_one("#runs", Static).update(runs)
+        if (found := self.blamed.found) is None:
+            return
+        room = self.query_one("#text").scrollable_content_region.width
+        text = Content("\n").join(self._text(found, room))
+        shown = Content.assemble(text, "\n\n", *self._strongest(found))
+        self.query_one("#runs", Static).update(shown)
 
-    def _figures(self) -> Iterator[str | tuple[str, str]]:
-        stats = self.blamed.stats
+    def _figures(self, found: ReplyBlame) -> Iterator[str | tuple[str, str]]:
+        stats = found.stats
         yield (
-            f"{' → '.join(self.blamed.stages)}\n{count(stats.tokens, 'token')},"
+            f"{' → '.join(found.stages)}\n{count(stats.tokens, 'token')},"
             f" {stats.notable:,} moved by {in_nats(stats.threshold)} or more\n"
         )
-        width = max(map(len, self.blamed.stages))
-        for n, stage in enumerate(self.blamed.stages[1:], 1):
+        width = max(map(len, found.stages))
+        for n, stage in enumerate(found.stages[1:], 1):
             kl = stats.mean_kl(n)
             known = "not measured" if kl is None else nats(kl)
             yield (f"{stage:>{width}}", "bold")
@@ -106,54 +109,37 @@ class BlameScreen(Dialog[None]):
                 f"  most of {stats.blamed[n]:,}\n"
             )
 
-    def _text(self, room: int) -> Iterator[Content]:
+    def _text(self, found: ReplyBlame, room: int) -> Iterator[Content]:
         """The lines of the runs of tokens that one stage did most of, the first beside its name."""
-        width = max(map(len, self.blamed.stages))
-        for stage, run in self._runs():
-            name = "" if stage is None else self.blamed.stages[stage]
-            for line in Content.assemble(*run).wrap(max(1, room - width - len(GUTTER))):
+        width = max(map(len, found.stages))
+        for stage, run in runs(found.tokens, found.threshold):
+            name = "" if stage is None else found.stages[stage]
+            text = Content.assemble(*(self._token(found, one) for one in run))
+            for line in text.wrap(max(1, room - width - len(GUTTER))):
                 yield Content.assemble((f"{name:>{width}}", "bold"), GUTTER, line)
                 name = ""
 
-    def _runs(self) -> Iterator[tuple[int | None, list[tuple[str, str]]]]:
-        """Tokens with the stage that did most of them; None before the first that stands out."""
-        threshold = self.blamed.threshold
-        stage: int | None = None
-        run: list[tuple[str, str]] = []
-        for one in self.blamed.tokens:
-            notable = one.size >= threshold
-            if notable and one.blamed != stage:
-                if run:
-                    yield stage, run
-                stage, run = one.blamed, []
-            run.append(self._token(one, notable=notable))
-        yield stage, run
-
-    def _token(self, one: BlamedToken, *, notable: bool) -> tuple[str, str]:
+    @staticmethod
+    def _token(found: ReplyBlame, one: BlamedToken) -> tuple[str, str]:
         """A token with its mark, as in a diff: letters and colours say the same."""
-        said = self.blamed.log.steps[one.index].text
-        text = visible(said, newlines=not notable)
-        if not notable:
-            return text, ""
-        if one.is_undone:
-            return f"{{~{text}~}}", "$muted"
-        return (f"{{+{text}+}}", "$success") if one.total > 0 else (f"[-{text}-]", "$error")
+        look = COLOURS[one.kind] if one.size >= found.threshold else ""
+        return marked(found, one), look
 
-    def _strongest(self) -> Iterator[str | tuple[str, str]]:
-        threshold, width = self.blamed.threshold, max(map(len, self.blamed.stages))
-        tokens = self.blamed.tokens
-        found = sorted((t for t in tokens if t.size >= threshold), key=lambda t: -t.size)
-        if not found:
+    @staticmethod
+    def _strongest(found: ReplyBlame) -> Iterator[str | tuple[str, str]]:
+        width, names = max(map(len, found.stages)), found.names()
+        strongest = found.strongest(STRONGEST)
+        if not strongest:
             yield "No token was moved that far."
             return
-        yield ("the strongest, with p by stage\n", "$muted")
-        for one in found[:STRONGEST]:
-            text = visible(self.blamed.log.steps[one.index].text, newlines=False)
+        yield ("the strongest, with p by stage, and what the last stage wanted\n", "$muted")
+        for one in strongest:
+            text = visible(found.text(one), newlines=False)
             chain = " → ".join(probability(logp).strip() for logp in one.logp)
-            stage = self.blamed.stages[one.blamed]
             change = delta(one.changes[one.blamed - 1], 0)
-            yield (f"{stage:>{width}}", "bold")
-            yield f" {change:>6}  “{text}”  {chain}\n"
+            other = wanted(one, len(one.best) - 1, names)
+            yield (f"{found.stages[one.blamed]:>{width}}", "bold")
+            yield f" {change:>6}  “{text}”  {chain}{f'  not {other}' if other else ''}\n"
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by lines."""

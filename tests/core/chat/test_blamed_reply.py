@@ -86,8 +86,9 @@ def test_what_was_measured_is_in_the_file_and_nothing_else_of_it(tmp_path: Path)
     blamed = BlamedReply(session, log)
     blamed.follow()
     read(session, engines, len(log.steps))
+    assert blamed.found
     assert [one.blamed for one in blamed.tokens] == [1] * len(log.steps)
-    assert blamed.stats.blamed == [0, len(log.steps), 0]
+    assert blamed.found.stats.blamed == [0, len(log.steps), 0]
     path = session.saved.recorder.path
     assert path is not None
     records = list(read_records(path))

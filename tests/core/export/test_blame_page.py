@@ -77,9 +77,9 @@ def test_a_stage_is_named_where_it_begins() -> None:
 def test_pointing_at_a_token_tells_its_chain_and_what_stages_wanted() -> None:
     (told, *_) = re.findall(r'<span class="up" title="([^"]*)"', page())
     base, sft, dpo = told.split("\n")
-    assert re.fullmatch(r"base: p \S+  wanted “cat”", base)
-    assert re.fullmatch(r"&lt;sft&gt;: p 0\.135  \+7\.00  wanted “cat”", sft)
-    assert re.fullmatch(r"dpo: p 0\.368  \+1\.00  wanted “cat”", dpo)
+    assert re.fullmatch(r"base: p \S+  wanted “cat” 0.607", base)
+    assert re.fullmatch(r"&lt;sft&gt;: p 0\.135  \+7\.00  wanted “cat” 0.607", sft)
+    assert re.fullmatch(r"dpo: p 0\.368  \+1\.00  wanted “cat” 0.607", dpo)
 
 
 def test_the_whole_text_is_there_what_is_not_scored_grey() -> None:
