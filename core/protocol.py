@@ -174,6 +174,7 @@ class ScoreRequest:
             forced=len(self.tokens),
             raw=True,
             candidates=self.top,
+            stages=lane.stages,
         )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.config.stages import pair_of, selected
+from logit_amp_chat.core.config.stages import pair_of, prompted_alike, selected
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.batched import BatchedEngine
 from logit_amp_chat.core.engine.exclusive import Exclusive
@@ -25,6 +26,7 @@ from logit_amp_chat.core.protocol import (
     Loading,
     Opened,
     Request,
+    ScoreRequest,
     Stop,
 )
 from logit_amp_chat.core.reading import StageReadRequest
@@ -32,6 +34,7 @@ from logit_amp_chat.core.records import Reply
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 Stages = tuple[str, str]
+AnyLane = TypeVar("AnyLane", Lane, Reply)
 
 
 class ChainEngine(BatchedEngine):
@@ -88,8 +91,8 @@ class ChainEngine(BatchedEngine):
         if isinstance(request, StageReadRequest):
             controls = Controls({request.document: 0.0})
             return self._requests.run(self._read(request, controls))
-        if isinstance(request, Request):
-            groups = self._groups(request)
+        if isinstance(request, Request | ScoreRequest):
+            groups = self._groups(request.lanes)
             if {*groups} - {self._main}:
                 return self._requests.run(self._side_by_side(request, groups))
             request = replace(request, lanes=tuple(groups.get(self._main, ())))
@@ -103,9 +106,19 @@ class ChainEngine(BatchedEngine):
         ahead: bool = True,
         turn_ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
-        """Decode lanes of the profile's pair from their records, as `LocalEngine.decode` does."""
-        main = self._engine(self._main)
-        return self._requests.run(self._alone(main, main.decode(replies, forced, ahead, turn_ends)))
+        """Decode lanes of any two stages from their records, as `LocalEngine.decode` does.
+
+        Raises UsageError for lanes of several pairs: they have records of sessions of their own.
+        """
+        groups = self._groups(replies)
+        if len(groups) > 1:
+            raise UsageError(
+                "Lanes of several pairs of stages were not decoded together.",
+                "Decode those of each session for themselves.",
+            )
+        engine = self._engine(next(iter(groups), self._main))
+        decoded = engine.decode(replies, forced, ahead, turn_ends)
+        return self._requests.run(self._alone(engine, decoded))
 
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress, also in lanes that have not begun."""
@@ -128,10 +141,10 @@ class ChainEngine(BatchedEngine):
             return
         self._stages.close()
 
-    def _groups(self, request: Request) -> dict[Stages, list[Lane]]:
+    def _groups(self, lanes: Sequence[AnyLane]) -> dict[Stages, list[AnyLane]]:
         """The lanes by their stages, the profile's pair first. Raises UsageError."""
-        groups: dict[Stages, list[Lane]] = {}
-        for lane in request.lanes:
+        groups: dict[Stages, list[AnyLane]] = {}
+        for lane in lanes:
             stages = lane.stages or self._main
             for name in stages:
                 if name not in self._store.names:
@@ -153,7 +166,7 @@ class ChainEngine(BatchedEngine):
             self._live = None
 
     def _side_by_side(
-        self, request: Request, groups: dict[Stages, list[Lane]]
+        self, request: Request | ScoreRequest, groups: dict[Stages, list[Lane]]
     ) -> Generator[Sequence[Event], None, None]:
         """What the pairs answer, one after the other; each begins with what changed before it.
 
@@ -161,8 +174,8 @@ class ChainEngine(BatchedEngine):
         """
         self._adjusted = []
         try:
-            for stages, asked in groups.items():
-                lanes = [lane for lane in asked if not self._is_stopped(lane)]
+            for stages, group in groups.items():
+                lanes = [lane for lane in group if not self._is_stopped(lane)]
                 if not lanes:
                     continue
                 engine = self._engine(stages)
@@ -170,8 +183,10 @@ class ChainEngine(BatchedEngine):
                     self._told.add(stages)
                     yield [engine.opened.session]
                 self._live = engine
-                prompt = request.prompt if self._same_prompts(stages) else None
-                batches = engine.batches(replace(request, lanes=tuple(lanes), prompt=prompt))
+                asked = replace(request, lanes=tuple(lanes))
+                if isinstance(asked, Request) and not prompted_alike(self.profile, stages):
+                    asked = replace(asked, prompt=None)
+                batches = engine.batches(asked)
                 try:
                     yield from self._adjusting(engine, batches)
                 finally:
@@ -183,12 +198,6 @@ class ChainEngine(BatchedEngine):
     def _is_stopped(self, lane: Lane) -> bool:
         stops = [command for command in self._adjusted if isinstance(command, Stop)]
         return any(stop.reply in (None, lane.reply) for stop in stops)
-
-    def _same_prompts(self, stages: Stages) -> bool:
-        """Whether stages are prompted as the profile's pair is, so that its ids are theirs."""
-        other = self.profile if stages == self._main else selected(self.profile, *stages)
-        sides = (self.profile.before, other.before), (self.profile.after, other.after)
-        return all((a.system, a.template) == (b.system, b.template) for a, b in sides)
 
     def _adjusting(
         self, engine: LocalEngine, batches: Generator[Sequence[Event], None, None]
