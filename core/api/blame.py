@@ -171,7 +171,7 @@ def blame(
         sources = list(_sources(given, options, engine.vocabulary))
         for notice in engine.notices:
             warnings.warn(notice, stacklevel=2)
-        held = min(engine.held(), len(stages))
+        held = engine.held(stages)
         reading = Blame(engine, stages, held, sources, settings)
         with interruptible(reading.stop):
             found = list(_read(reading))

@@ -24,13 +24,14 @@ from logit_amp_chat.core.protocol import (
     Idle,
     Lane,
     Loading,
+    Noticed,
     Opened,
     Request,
     ScoreRequest,
     Stop,
 )
 from logit_amp_chat.core.reading import StageReadRequest
-from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.records import Document, Finish, Reply
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 Stages = tuple[str, str]
@@ -212,10 +213,21 @@ class ChainEngine(BatchedEngine):
     def _read(
         self, request: StageReadRequest, controls: Controls
     ) -> Generator[Sequence[Event], None, None]:
-        self._controls = controls
+        """A text under as many stages at once as there is room for, then under the next."""
+        self._controls, names = controls, request.stages
+        finishes: list[Finish] = []
         try:
-            yield from self._stages.batches(request, controls)
-            yield [Idle()]
+            held = self._stages.held(names)
+            for first in range(0, len(names), held):
+                if finishes and request.document in controls.stopped:
+                    break
+                part = replace(request, stages=names[first : first + held])
+                for batch in self._stages.batches(part, controls):
+                    finishes += [event for event in batch if isinstance(event, Finish)]
+                    aside = Finish if first == 0 else Finish | Document | Noticed
+                    yield [event for event in batch if not isinstance(event, aside)]
+            is_whole = len(finishes) * held >= len(names)
+            yield [_joined(finishes, is_whole=is_whole), Idle()]
         finally:
             self._controls = None
 
@@ -251,3 +263,9 @@ class ChainEngine(BatchedEngine):
             except LogitAmpError:
                 continue
         self._stages.forget()
+
+
+def _joined(finishes: Sequence[Finish], *, is_whole: bool) -> Finish:
+    """The end of a text that was read in several parts; cancelled where one was not, or not all."""
+    last, seconds = finishes[-1], sum(finish.seconds for finish in finishes)
+    return replace(last, reason=last.reason if is_whole else "cancelled", seconds=seconds)

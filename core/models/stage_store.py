@@ -67,13 +67,14 @@ class StageStore:
         folders = [(self._folder(name), origins[name].config) for name in dict.fromkeys(names)]
         return estimate(self.profile, folders, self.device.type == "cuda", self._apart())
 
-    def held(self) -> int:
-        """How many neighbouring stages fit into memory at once, whichever; at least 1.
+    def held(self, names: Sequence[str] | None = None) -> int:
+        """How many neighbours of the stages `names` (None: all) fit into memory at once.
 
-        Downloads all of them. Raises PairError.
+        Whichever these are; at least 1. Downloads `names`. Raises PairError.
         """
-        for count in range(len(self.names), 1, -1):
-            windows = [self.names[n : n + count] for n in range(len(self.names) - count + 1)]
+        names = self.names if names is None else names
+        for count in range(len(names), 1, -1):
+            windows = [names[n : n + count] for n in range(len(names) - count + 1)]
             if all(self._fits(window) for window in windows):
                 return count
         return 1

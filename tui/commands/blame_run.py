@@ -71,7 +71,7 @@ def run(
             say(f"note: {notice}")
         for notice in engine.notices:
             say(f"note: {notice}")
-        held = min(engine.held(), len(stages))
+        held = engine.held(stages)
         blame = Blame(engine, stages, held, sources, _wanted(settings, asked.shown))
         _announce(engine, blame)
         with interruptible(blame.stop):

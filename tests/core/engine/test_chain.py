@@ -26,7 +26,7 @@ from logit_amp_chat.core.protocol import (
     Stop,
 )
 from logit_amp_chat.core.reading import PlainText, StageBlock, StageReadRequest
-from logit_amp_chat.core.records import Finish, Message, PromptIds, Reply, Session, Step
+from logit_amp_chat.core.records import Document, Finish, Message, PromptIds, Reply, Session, Step
 from logit_amp_chat.core.sampling import Sampling
 from tests.chains import NAMES, three_stages
 
@@ -171,6 +171,48 @@ def test_texts_are_read_under_all_stages_between_requests(engine: ChainEngine) -
     assert all(len(row) == 3 for e in events if isinstance(e, StageBlock) for row in e.logp)
     assert isinstance(events[-1], Idle)
     assert said(list(engine.generate(asked(lane("next", 0.0)))), "next")
+
+
+@pytest.mark.parametrize("pair", [("base", "dpo"), ("base", "sft")])
+@pytest.mark.parametrize("room", [1, 2])
+def test_stages_that_do_not_fit_together_read_a_text_one_after_the_other(
+    profile: Profile, pair: tuple[str, str], room: int
+) -> None:
+    request = StageReadRequest(document="d", content=PlainText(text="fish and crabs"), stages=NAMES)
+    together = list(ChainEngine.open(profile).read_stages(request))
+    engine = ChainEngine.open(selected(profile, *pair))
+    before = said(list(engine.generate(asked(lane("own", 1.0)))), "own")
+    store = engine._store
+    store.room = store.needed(NAMES[:room]).total
+    events = list(engine.read_stages(request))
+    assert len(store.loaded) <= room
+    parts = list(dict.fromkeys(e.stages for e in events if isinstance(e, StageBlock)))
+    assert parts == [NAMES[n : n + room] for n in range(0, 3, room)]
+    assert rows(events, parts) == rows(together, [NAMES])
+    kinds = [type(event) for event in events if not isinstance(event, StageBlock)]
+    assert kinds == [Document, Finish, Idle]
+    assert [e.reason for e in events if isinstance(e, Finish)] == ["length"]
+    store.room = None
+    assert said(list(engine.generate(asked(lane("own", 1.0)))), "own") == before
+
+
+def rows(events: Sequence[Event], parts: Sequence[tuple[str, ...]]) -> list[tuple[float, ...]]:
+    """The log-probabilities of the tokens, under the stages of all parts."""
+    blocks = [event for event in events if isinstance(event, StageBlock)]
+    found = [[row for b in blocks if b.stages == part for row in b.logp] for part in parts]
+    return [sum(row, ()) for row in zip(*found, strict=True)]
+
+
+def test_a_text_that_is_stopped_is_read_under_no_further_stage(engine: ChainEngine) -> None:
+    request = StageReadRequest(document="d", content=PlainText(text="fish and crabs"), stages=NAMES)
+    engine._store.room = engine._store.needed(NAMES[:1]).total
+    events: list[Event] = []
+    for event in engine.read_stages(request):
+        events.append(event)
+        if isinstance(event, StageBlock):
+            engine.apply(Stop())
+    assert {e.stages for e in events if isinstance(e, StageBlock)} == {("base",)}
+    assert [e.reason for e in events if isinstance(e, Finish)] == ["cancelled"]
 
 
 def test_an_unknown_stage_is_named_with_those_that_there_are(engine: ChainEngine) -> None:

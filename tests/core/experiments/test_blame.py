@@ -61,6 +61,7 @@ class Stages:
             logp = [LOGP[stage] if word == "owl" else -1.0 for stage in request.stages]
             yield StageBlock(
                 document=request.document,
+                stages=request.stages,
                 done=n + 1,
                 total=len(words),
                 tokens=(n,),

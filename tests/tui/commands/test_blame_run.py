@@ -42,7 +42,7 @@ def table(text: str) -> list[dict[str, str]]:
 
 
 def hold(monkeypatch: Patch, most: int) -> None:
-    monkeypatch.setattr(StageStore, "held", lambda self: most)
+    monkeypatch.setattr(StageStore, "held", lambda self, names=None: most)
 
 
 def numbers(rows: Sequence[dict[str, str]]) -> list[float]:
