@@ -99,8 +99,10 @@ class PairReply:
 
     def __repr__(self) -> str:
         reason = self.finish.reason if self.finish else "running"
+        stage = self.record.lane if self.record.stages else None
+        where = f"at α {signed(self.alpha)}" if stage is None else f"of {stage}"
         return (
-            f"<reply at α {signed(self.alpha)}, seed {self.seed}:"
+            f"<reply {where}, seed {self.seed}:"
             f" {len(self.steps)} tokens, {reason}: {self.text[:60]!r}>"
         )
 
@@ -142,13 +144,19 @@ class Replies(Sequence[PairReply]):
     def at(self, alpha: float, seed: int | None = None) -> PairReply:
         """The first reply at this α, with this seed if one is given.
 
-        Raises UsageError if there is none.
+        Raises UsageError if there is none, and where several stages of a chain replied at it.
         """
         if not isinstance(alpha, Real):
             raise UsageError(f"alpha: expected a number, found {alpha!r}.")
-        for reply in self._replies:
-            if reply.alpha == alpha and seed in (None, reply.seed):
-                return reply
+        found = [one for one in self._replies if one.alpha == alpha and seed in (None, one.seed)]
+        stages = dict.fromkeys(one.record.lane for one in found)
+        if len(stages) > 1:
+            raise UsageError(
+                f"The stages {', '.join(stages)} all replied at α {signed(alpha)}.",
+                "Choose one with of(stage).",
+            )
+        if found:
+            return found[0]
         if seed is None:
             wanted, there = signed(alpha), [signed(reply.alpha) for reply in self._replies]
         else:
@@ -158,6 +166,18 @@ class Replies(Sequence[PairReply]):
             f"There is no reply at α {wanted}.",
             f"There are replies at {', '.join(dict.fromkeys(there))}.",
         )
+
+    def of(self, stage: str, seed: int | None = None) -> PairReply:
+        """The first reply of a stage of a chain, with this seed if one is given.
+
+        Raises UsageError if there is none.
+        """
+        for reply in self._replies:
+            if reply.record.lane == stage and seed in (None, reply.seed):
+                return reply
+        there = dict.fromkeys(f"{one.record.lane} with seed {one.seed}" for one in self._replies)
+        wanted = stage if seed is None else f"{stage} with seed {seed}"
+        raise UsageError(f"There is no reply of {wanted}.", f"There are {', '.join(there)}.")
 
     def save(self, path: str | Path) -> None:
         """Write the request as a transcript that every command can read.

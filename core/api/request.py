@@ -110,13 +110,16 @@ def _lanes(profile: Profile, alpha: Alphas | None, stages: Sequence[str] | None)
         return [Lane(reply="", name=name, alpha=value) for name, value in named]
     if alpha is not None:
         raise UsageError("A lane has an α or is a stage.", "Leave out alpha or stages.")
-    wanted = [stages] if isinstance(stages, str) else [*stages]
+    known = isinstance(stages, Iterable)
+    wanted = [stages] if isinstance(stages, str) else [*stages] if known else []
+    if not known or not all(isinstance(name, str) for name in wanted):
+        raise UsageError(f"stages: expected names, found {stages!r}.")
     if not wanted:
         raise UsageError("stages: expected at least one name.")
     names = [stage.name for stage in stages_of(profile)]
     if not profile.stages:
         raise UsageError(f"{profile.name} is a pair, no chain of stages.", "Use alpha.")
-    found = [(name, *stage_lane(names, name)) for name in dict.fromkeys(wanted)]
+    found = [(name, *stage_lane(names, name)) for name in wanted]
     return [Lane(reply="", name=name, alpha=at, stages=pair) for name, pair, at in found]
 
 
