@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.export.atomic_write import write_atomically
+from logit_amp_chat.core.lanes import stage_at
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Finish, Record, Reply, Step
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -66,6 +67,12 @@ class PairReply:
         return self.record.alpha
 
     @property
+    def stage(self) -> str | None:
+        """The stage of a chain that replied; None for a lane of the pair that is open."""
+        stages = self.record.stages
+        return None if stages is None else stage_at(stages, self.alpha)
+
+    @property
     def seed(self) -> int:
         """The seed of its noise."""
         return self.record.seed
@@ -99,8 +106,7 @@ class PairReply:
 
     def __repr__(self) -> str:
         reason = self.finish.reason if self.finish else "running"
-        stage = self.record.lane if self.record.stages else None
-        where = f"at α {signed(self.alpha)}" if stage is None else f"of {stage}"
+        where = f"of {self.stage}" if self.stage else f"at α {signed(self.alpha)}"
         return (
             f"<reply {where}, seed {self.seed}:"
             f" {len(self.steps)} tokens, {reason}: {self.text[:60]!r}>"
@@ -173,9 +179,11 @@ class Replies(Sequence[PairReply]):
         Raises UsageError if there is none.
         """
         for reply in self._replies:
-            if reply.record.lane == stage and seed in (None, reply.seed):
+            if stage in (reply.record.lane, reply.stage) and seed in (None, reply.seed):
                 return reply
-        there = dict.fromkeys(f"{one.record.lane} with seed {one.seed}" for one in self._replies)
+        there = dict.fromkeys(
+            f"{one.stage or one.record.lane} with seed {one.seed}" for one in self._replies
+        )
         wanted = stage if seed is None else f"{stage} with seed {seed}"
         raise UsageError(f"There is no reply of {wanted}.", f"There are {', '.join(there)}.")
 

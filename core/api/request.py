@@ -16,7 +16,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import checked_variables
 from logit_amp_chat.core.config.stages import stages_of
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.lanes import lane_names, stage_lane
+from logit_amp_chat.core.lanes import LaneAt, lane_names, stage_lane
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
@@ -119,8 +119,8 @@ def _lanes(profile: Profile, alpha: Alphas | None, stages: Sequence[str] | None)
     names = [stage.name for stage in stages_of(profile)]
     if not profile.stages:
         raise UsageError(f"{profile.name} is a pair, no chain of stages.", "Use alpha.")
-    found = [(name, *stage_lane(names, name)) for name in wanted]
-    return [Lane(reply="", name=name, alpha=at, stages=pair) for name, pair, at in found]
+    found = [LaneAt(alpha, pair) for pair, alpha in (stage_lane(names, name) for name in wanted)]
+    return [Lane(reply="", name=at.key, alpha=at.alpha, stages=at.stages) for at in found]
 
 
 def _checked(options: Options) -> tuple[bool, str | None, bool]:

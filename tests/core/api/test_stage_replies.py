@@ -116,3 +116,11 @@ def test_what_was_decoded_is_printed_also_where_an_earlier_lane_never_began(
     out, err = capsys.readouterr()
     assert out == f"── sft ──\n{said}\n"
     assert "dpo: not begun" in err
+
+
+def test_the_sides_of_a_pair_are_found_by_their_names_too(tmp_path: Path) -> None:
+    plain = three_stages(tmp_path).model_copy(update={"stages": (), "pair": None})
+    with open_pair(selected(plain, "after", "before")) as pair:
+        found = pair.reply("fish?", stages=["before", "after"], max_new_tokens=4)
+        sides = pair.reply("fish?", alpha=[0, -1], max_new_tokens=4)
+    assert [found.of(name).text for name in ("before", "after")] == [one.text for one in sides]
