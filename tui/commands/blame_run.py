@@ -15,6 +15,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.stages import between
 from logit_amp_chat.core.experiments.blame import Blame, BlameSettings, DocumentBlame, Reading
 from logit_amp_chat.core.experiments.sources import Sources
+from logit_amp_chat.core.export.describe_reading import cut_short, title
 from logit_amp_chat.core.number_format import count
 from logit_amp_chat.core.protocol import Noticed
 from logit_amp_chat.core.reading import Score
@@ -79,6 +80,9 @@ def run(
     say_refused(blame.refused)
     if blame.cancelled:
         say("Stopped by you: the figures are those of the texts that all stages have read.")
+        if (last := blame.stopped) is not None:
+            name = title(last.document) + cut_short(last.document, len(last.tokens))
+            say(visible(name, newlines=False))
         return CANCELLED
     return REFUSED if blame.refused else 0
 
