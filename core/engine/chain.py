@@ -97,7 +97,7 @@ class ChainEngine(BatchedEngine):
             if {*groups} - {self._main}:
                 return self._requests.run(self._side_by_side(request, groups))
             request = replace(request, lanes=tuple(groups.get(self._main, ())))
-        main = self._engine(self._main)
+        main = self._next_engine(self._main)
         return self._requests.run(self._alone(main, main.batches(request)))
 
     def decode(
@@ -117,7 +117,7 @@ class ChainEngine(BatchedEngine):
                 "Lanes of several pairs of stages were not decoded together.",
                 "Decode those of each session for themselves.",
             )
-        engine = self._engine(next(iter(groups), self._main))
+        engine = self._next_engine(next(iter(groups), self._main))
         decoded = engine.decode(replies, forced, ahead, turn_ends)
         return self._requests.run(self._alone(engine, decoded))
 
@@ -174,26 +174,29 @@ class ChainEngine(BatchedEngine):
         Lanes that were stopped before they began are not decoded.
         """
         self._adjusted = []
-        try:
-            for stages, group in groups.items():
-                lanes = [lane for lane in group if not self._is_stopped(lane)]
-                if not lanes:
-                    continue
-                engine = self._engine(stages)
-                if stages != self._main and stages not in self._told:
-                    self._told.add(stages)
-                    yield [engine.opened.session]
-                self._live = engine
+        for stages, group in groups.items():
+            lanes = [lane for lane in group if not self._is_stopped(lane)]
+            if lanes:
                 asked = replace(request, lanes=tuple(lanes))
                 if isinstance(asked, Request) and not prompted_alike(self.profile, stages):
                     asked = replace(asked, prompt=None)
-                batches = engine.batches(asked)
-                try:
-                    yield from self._adjusting(engine, batches)
-                finally:
-                    batches.close()
-            yield [Idle()]
+                yield from self._beside(stages, asked)
+        yield [Idle()]
+
+    def _beside(
+        self, stages: Stages, request: Request | ScoreRequest
+    ) -> Generator[Sequence[Event], None, None]:
+        """What one pair answers; nothing keeps it when the next one is loaded."""
+        engine = self._engine(stages)
+        if stages != self._main and stages not in self._told:
+            self._told.add(stages)
+            yield [engine.opened.session]
+        self._live = engine
+        batches = engine.batches(request)
+        try:
+            yield from self._adjusting(engine, batches)
         finally:
+            batches.close()
             self._live = None
 
     def _is_stopped(self, lane: Lane) -> bool:
@@ -230,6 +233,15 @@ class ChainEngine(BatchedEngine):
             yield [_joined(finishes, is_whole=is_whole), Idle()]
         finally:
             self._controls = None
+
+    def _next_engine(self, stages: Stages) -> LocalEngine:
+        """The engine of the next request; what it takes the place of is let go before it is loaded.
+
+        Raises LogitAmpError.
+        """
+        if stages not in self._engines:
+            self._requests.end()
+        return self._engine(stages)
 
     def _engine(self, stages: Stages) -> LocalEngine:
         """The engine of two stages, loaded and checked. Raises LogitAmpError."""
