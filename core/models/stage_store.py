@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,9 +63,10 @@ class StageStore:
 
     def needed(self, names: Sequence[str]) -> Estimate:
         """What stages take together once loaded. Downloads them; raises PairError."""
-        origins = self.described.origins
-        folders = [(self._folder(name), origins[name].config) for name in dict.fromkeys(names)]
-        return estimate(self.profile, folders, self.device.type == "cuda", self._apart())
+        origins, names = self.described.origins, list(dict.fromkeys(names))
+        folders = [(self._folder(name), origins[name].config) for name in names]
+        copies = [self._copy(name) for name in names]
+        return estimate(self.profile, folders, self.device.type == "cuda", copies)
 
     def held(self, names: Sequence[str] | None = None) -> int:
         """How many neighbours of the stages `names` (None: all) fit into memory at once.
@@ -92,7 +93,7 @@ class StageStore:
                 self.profile, self.described.origins, missing, self.device, self.report
             )
             self._loaded = sides | self._loaded
-            self._separate |= self._siblings(missing) - {*sides}
+            self._separate |= self._unshared(missing, sides)
             for name in missing:  # a quantized copy may be loaded the next time
                 self._folders.pop(name, None)
             self.notices += [notice for notice in notices if notice not in self.notices]
@@ -143,15 +144,24 @@ class StageStore:
             self._folders[name] = loader.folder(self.described.origins[name])
         return self._folders[name]
 
-    def _siblings(self, names: Sequence[str]) -> set[str]:
-        """The stages of the models of `names`."""
-        origins = self.described.origins
-        models = {origins[name].source.weights for name in names}
-        return {name for name, origin in origins.items() if origin.source.weights in models}
+    def _unshared(self, names: Sequence[str], sides: Mapping[str, LoadedSide]) -> set[str]:
+        """The stages of the models of `names`, where `sides` do not all share one copy of it."""
+        origins, groups = self.described.origins, dict[Path, set[str]]()
+        for name, origin in origins.items():
+            groups.setdefault(origin.source.weights, set()).add(name)
+        found: set[str] = set()
+        for weights in {origins[name].source.weights for name in names}:
+            group = groups[weights]
+            copies = {id(sides[name].model) for name in group & sides.keys()}
+            if len(copies) > 1 or not group <= sides.keys():
+                found |= group
+        return found
 
-    def _apart(self) -> set[Path]:
-        """The models of which stages may have copies of their own, as far as that is known."""
-        return {self._folder(name) for name in self._separate}
+    def _copy(self, name: str) -> Hashable:
+        """Which copy of its model's weights a stage is on, or would be as far as that is known."""
+        if name in self._loaded:
+            return id(self._loaded[name].model)
+        return name if name in self._separate else self._folder(name)
 
     def _fits(self, names: Sequence[str]) -> bool:
         return self.room is None or self.needed(names).total <= self.room
