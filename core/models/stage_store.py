@@ -68,6 +68,16 @@ class StageStore:
         copies = [self._copy(name) for name in names]
         return estimate(self.profile, folders, self.device.type == "cuda", copies)
 
+    def lacking(self, names: Sequence[str]) -> int | None:
+        """How many bytes of stages are to be downloaded; None where that cannot be known."""
+        loader = Loader(self.profile, self.device, self.report)
+        models = {
+            (origin.source.name, origin.source.requested, origin.source.subfolder): origin
+            for origin in (self.described.origins[name] for name in names)
+        }
+        found = [loader.lacking(origin) for origin in models.values()]
+        return None if None in found else sum(size for size in found if size is not None)
+
     def held(self, names: Sequence[str] | None = None) -> int:
         """How many neighbours of the stages `names` (None: all) fit into memory at once.
 

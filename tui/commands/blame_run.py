@@ -16,7 +16,7 @@ from logit_amp_chat.core.config.stages import between
 from logit_amp_chat.core.experiments.blame import Blame, BlameSettings, DocumentBlame, Reading
 from logit_amp_chat.core.experiments.sources import Sources
 from logit_amp_chat.core.export.describe_reading import cut_short, title
-from logit_amp_chat.core.number_format import count
+from logit_amp_chat.core.number_format import count, quantity
 from logit_amp_chat.core.protocol import Noticed
 from logit_amp_chat.core.reading import Score
 from logit_amp_chat.core.text import visible
@@ -72,6 +72,7 @@ def run(
             say(f"note: {notice}")
         for notice in engine.notices:
             say(f"note: {notice}")
+        _announce_download(engine, stages)
         held = engine.held(stages)
         blame = Blame(engine, stages, held, sources, _wanted(settings, asked.shown))
         _announce(engine, blame)
@@ -108,6 +109,13 @@ def _opened(profile: Profile) -> Iterator[StageEngine]:
         progress.done()
     with engine:
         yield engine
+
+
+def _announce_download(engine: StageEngine, stages: Sequence[str]) -> None:
+    """How much has to be downloaded before anything can be read."""
+    if lacking := engine.store.lacking(stages):
+        named = f"{count(len(stages), 'stage')} ({', '.join(stages)})"
+        say(f"{named}: {quantity(lacking, 'bytes')} to download first")
 
 
 def _announce(engine: StageEngine, blame: Blame) -> None:

@@ -163,6 +163,28 @@ def test_a_text_that_was_stopped_is_named_and_in_no_figures(
         assert "b.txt" not in out
 
 
+@pytest.mark.parametrize(
+    ("ends", "stages"),
+    [([], ("base", "tuned", "final")), (["--from", "tuned"], ("tuned", "final"))],
+)
+def test_what_is_downloaded_is_said_first_and_is_no_stage_too_many(
+    capsys: Capture, monkeypatch: Patch, ends: list[str], stages: tuple[str, ...]
+) -> None:
+    wanted: list[str] = []
+    folder = StageStore._folder
+
+    def downloading(store: StageStore, name: str) -> Path:
+        wanted.append(f"{name}: {capsys.readouterr().err if not wanted else ''}")
+        return folder(store, name)
+
+    monkeypatch.setattr(StageStore, "_folder", downloading)
+    monkeypatch.setattr(StageStore, "lacking", lambda _, names: len(names) * 1_500_000_000)
+    assert run("a.txt", "--stat", *ends) == 0
+    named = f"{len(stages)} stages ({', '.join(stages)}): {len(stages) * 1.5:.2f} GB to download"
+    assert named in wanted[0]
+    assert {one.partition(":")[0] for one in wanted} == {*stages}
+
+
 def test_a_stage_that_cannot_be_loaded_is_an_error(capsys: Capture, monkeypatch: Patch) -> None:
     hold(monkeypatch, 1)
     loaded = StageStore.pair
