@@ -67,6 +67,7 @@ class ChainEngine(BatchedEngine):
         self._stages = StageEngine(profile, store)
         store.released = self._release
         self._main = pair_of(profile)
+        store.announce(self._main)
         self.opened = self._engine(self._main).opened
 
     @classmethod

@@ -18,6 +18,8 @@ from logit_amp_chat.core.models.memory_release import free_memory, give_back
 from logit_amp_chat.core.models.pair import Pair, assemble, check_machine
 from logit_amp_chat.core.models.read_ahead import ReadAhead
 from logit_amp_chat.core.models.side import LoadedSide
+from logit_amp_chat.core.protocol import Loading
+from logit_amp_chat.core.system.hub_cache import download_state
 
 Released = Callable[[frozenset[str]], None]
 
@@ -124,6 +126,19 @@ class StageStore:
             )
         return assemble(
             profile, self.described, (before, after), (sides[0], sides[1]), self.notices
+        )
+
+    def announce(self, names: Sequence[str]) -> None:
+        """Report what stages take that are about to be loaded, and how many would fit at once.
+
+        The latter where all are there: none is downloaded for it. Raises PairError.
+        """
+        need, every = self.needed(names).total, len(self.names)
+        is_here = download_state(self.profile) == "here"
+        rest = f"{self.held()} of {every} stages fit" if is_here else f"of {every} stages"
+        detail = f"{', '.join(dict.fromkeys(names))}; {rest}"
+        self.report(
+            Loading(stage="memory", detail=detail, done=need, total=self.room, unit="bytes")
         )
 
     def download(self) -> None:

@@ -15,11 +15,13 @@ from logit_amp_chat.core.engine.chain import ChainEngine
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.opened_engine import open_engine
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.models.stage_store import StageStore
 from logit_amp_chat.core.protocol import (
     Event,
     Forget,
     Idle,
     Lane,
+    Loading,
     Request,
     ScoreRequest,
     SetAlpha,
@@ -303,3 +305,24 @@ def test_two_models_refuse_a_lane_of_other_stages(
         list(engine.generate(asked(lane("own", 0.0))))
     own = lane("dpo", 0.0, ("base", "dpo"))
     assert said(list(LocalEngine.open(profile).generate(asked(own))), "dpo")
+
+
+def test_the_memory_that_it_takes_is_announced_before_anything_is_loaded(profile: Profile) -> None:
+    reports: list[Loading] = []
+    engine = ChainEngine.open(profile, reports.append)
+    (memory,) = [report for report in reports if report.stage == "memory"]
+    assert memory.detail == "base, dpo; 3 of 3 stages fit"
+    assert memory.done == engine._store.needed(("base", "dpo")).total
+    assert (memory.total, memory.unit) == (engine._store.room, "bytes")
+    stages = [report.stage for report in reports]
+    assert stages.index("memory") < stages.index("weights")
+
+
+def test_no_stage_is_downloaded_to_say_how_many_fit(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{StageStore.__module__}.download_state", lambda _: "partly")
+    monkeypatch.setattr(StageStore, "held", lambda *_: pytest.fail("it downloads all stages"))
+    reports: list[Loading] = []
+    ChainEngine.open(profile, reports.append)
+    assert "base, dpo; of 3 stages" in [report.detail for report in reports]
