@@ -11,6 +11,7 @@ from logit_amp_chat.core.config.stages import pair_of, prompted_alike, selected
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.batched import BatchedEngine
 from logit_amp_chat.core.engine.exclusive import Exclusive
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.stage_engine import StageEngine
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
@@ -51,12 +52,18 @@ class ChainEngine(BatchedEngine):
         store: StageStore,
         report: Callable[[Loading], None],
         loaded: Callable[[Pair], None] = lambda _: None,
+        *,
+        keeps: bool = False,
     ) -> None:
-        """Load and check the profile's pair. Raises LogitAmpError."""
+        """Load and check the profile's pair; with `keeps` closing leaves the stages in the store.
+
+        Raises LogitAmpError.
+        """
         self.profile = profile
         self._store = store
         self._report = report
         self._loaded = loaded
+        self._keeps = keeps
         self._engines: dict[Stages, LocalEngine] = {}
         self._sessions: dict[Stages, Opened] = {}
         self._told: set[Stages] = set()
@@ -76,11 +83,14 @@ class ChainEngine(BatchedEngine):
         profile: Profile,
         report: Callable[[Loading], None] = lambda _: None,
         loaded: Callable[[Pair], None] = lambda _: None,
+        held: HeldStages | None = None,
     ) -> ChainEngine:
         """Open the profile's pair; other stages are loaded when they are needed.
 
-        Raises LogitAmpError.
+        What is `held` it takes over, and leaves there. Raises LogitAmpError.
         """
+        if held is not None:
+            return cls(profile, held.store(profile, report), report, loaded, keeps=True)
         return cls(profile, StageStore.look(profile, report), report, loaded)
 
     @property
@@ -141,7 +151,9 @@ class ChainEngine(BatchedEngine):
         except UsageError:
             self.apply(Stop())  # the thread that answers ends it
             return
-        self._stages.close()
+        self._release(frozenset(self._store.names))
+        if not self._keeps:
+            self._stages.close()
 
     def _groups(self, lanes: Sequence[AnyLane]) -> dict[Stages, list[AnyLane]]:
         """The lanes by their stages, the profile's pair first. Raises UsageError."""

@@ -128,6 +128,12 @@ class StageStore:
             profile, self.described, (before, after), (sides[0], sides[1]), self.notices
         )
 
+    def turn_to(self, profile: Profile, report: Report) -> None:
+        """Go on with another pair of the same stages: those that it does not need are let go."""
+        self.profile, self.report = profile, report
+        kept = {id(self._loaded[name].model) for name in pair_of(profile) if name in self._loaded}
+        self._let_go({name for name, side in self._loaded.items() if id(side.model) not in kept})
+
     def announce(self, names: Sequence[str]) -> None:
         """Report what stages take that are about to be loaded, and how many would fit at once.
 

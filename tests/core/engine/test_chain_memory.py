@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +12,15 @@ import pytest
 import torch
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.stages import selected
 from logit_amp_chat.core.engine.chain import ChainEngine
+from logit_amp_chat.core.engine.held_stages import HeldStages
+from logit_amp_chat.core.engine.opened_engine import open_engine
 from logit_amp_chat.core.models import loader
 from logit_amp_chat.core.models.stage_store import StageStore
-from logit_amp_chat.core.protocol import Lane, Request, ScoreRequest
+from logit_amp_chat.core.protocol import Lane, Loading, Request, ScoreRequest
 from logit_amp_chat.core.reading import PlainText, StageReadRequest
-from logit_amp_chat.core.records import Message, PromptIds, Reply
+from logit_amp_chat.core.records import Message, PromptIds, Reply, Step
 from logit_amp_chat.core.sampling import Sampling
 from tests.chains import NAMES, three_stages
 
@@ -121,3 +126,33 @@ def test_a_recorded_reply_is_decoded_in_the_place_of_the_pair(
     list(engine.generate(asked(None)))
     list(engine.decode([reply]))
     assert counted.beside == [0, 1, 1, 1]
+
+
+def test_pairs_of_a_chain_that_are_opened_in_turn_load_every_stage_once(
+    profile: Profile, counted: Counted
+) -> None:
+    """Two models at a time, and the numbers of a pair that was opened alone."""
+    said = []
+    with contextlib.closing(HeldStages()) as held:
+        for pair in (NAMES[:2], NAMES[1:]):
+            reports: list[Loading] = []
+            opened = open_engine(selected(profile, *pair), reports.append, held=held)
+            with contextlib.closing(opened):
+                said.append([e for e in opened.generate(asked(None)) if isinstance(e, Step)])
+            assert "memory" in [report.stage for report in reports]
+    assert counted.beside == [0, 1]
+    assert len(counted.models) == 3
+    for pair, steps in zip((NAMES[:2], NAMES[1:]), said, strict=True):
+        with contextlib.closing(open_engine(selected(profile, *pair))) as alone:
+            events = alone.generate(asked(None))
+            assert [event for event in events if isinstance(event, Step)] == steps
+    gc.collect()
+    assert not any(model() for model in counted.models)
+
+
+def test_another_chain_takes_nothing_over(profile: Profile, counted: Counted) -> None:
+    other = profile.model_copy(update={"stages": profile.stages[:2]})
+    with contextlib.closing(HeldStages()) as held:
+        for one in (profile, selected(other, *NAMES[:2])):
+            open_engine(one, held=held).close()
+    assert counted.beside == [0, 0]
