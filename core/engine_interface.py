@@ -52,6 +52,7 @@ class Engine(Protocol):
     def read_stages(self, request: StageReadRequest) -> Iterator[Event]:
         """Measure a text under stages of a chain: its Document, StageBlocks, Finish, Idle.
 
+        Where not all stages fit into memory at once, the blocks of the first ones come first.
         Raises as `read` does, and UsageError for a stage that there is not, or without a chain.
         """
 

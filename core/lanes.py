@@ -87,10 +87,36 @@ def stage_lane(names: Sequence[str], stage: str) -> tuple[tuple[str, str], float
 
 
 def stages_name(stages: tuple[str, str], alpha: float) -> str:
-    """The key of the lane at an α between two stages: "sft", or "sft→dpo +1.5"."""
+    """The key of the lane at an α between two stages: "sft", or "sft→dpo +1.5".
+
+    The sides of a pair are stages too; theirs are "before→after before" and "before→after after",
+    since the lanes of whichever pair is loaded are called before and after.
+    """
     before, after = stages
-    fixed = {FIXED_ALPHA["before"]: before, FIXED_ALPHA["after"]: after}
-    return fixed.get(alpha) or f"{before}→{after} {lane_name(alpha)}"
+    stage = stage_at(stages, alpha)
+    if stage is not None and not means_lane(stage):
+        return stage
+    return f"{before}→{after} {lane_name(alpha)}"
+
+
+def stage_at(stages: tuple[str, str], alpha: float) -> str | None:
+    """The stage that a lane between two stages is; None for what is between or beyond them."""
+    return {FIXED_ALPHA["before"]: stages[0], FIXED_ALPHA["after"]: stages[1]}.get(alpha)
+
+
+ALL_STAGES = "all"
+"""Every stage of a chain, where one may be named."""
+
+
+def means_lane(word: str) -> bool:
+    """Whether a word names a lane already, so that no stage of a chain may be called so."""
+    if word in LANES or word == ALL_STAGES:
+        return True
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def reply_title(reply: OfLane, alpha: float | None = None) -> str:
@@ -159,7 +185,7 @@ def parse_lanes(text: str, stages: Sequence[str]) -> tuple[list[float], list[Lan
         lanes.append(LaneAt(_alpha(alpha), (before, after)))
     alphas: list[float] = []
     for word in filter(None, re.split(r"[\s,;]+", BETWEEN.sub(" ", rest))):
-        if word == "all" and stages:
+        if word == ALL_STAGES and stages:
             lanes += [_lane_of(stages, name) for name in stages]
         elif word in stages:
             lanes.append(_lane_of(stages, word))

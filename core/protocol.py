@@ -174,6 +174,7 @@ class ScoreRequest:
             forced=len(self.tokens),
             raw=True,
             candidates=self.top,
+            stages=lane.stages,
         )
 
 
@@ -237,8 +238,8 @@ Command = AnyRequest | Adjustment
 class Loading:
     """Progress of opening a pair; `total` is None if unknown.
 
-    `stage` is one of start, download, vocabulary, weights, copy, warm-up; `unit` says what
-    `done` and `total` count (bytes, tokens).
+    `stage` is one of start, download, vocabulary, memory, weights, copy, warm-up; `unit` says what
+    `done` and `total` count (bytes, tokens). Of memory they are what is needed and what is free.
     """
 
     stage: str

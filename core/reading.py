@@ -89,10 +89,11 @@ class ReadBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageReadRequest:
-    """Measure every scored token of `content` under `stages` of a chain, held together.
+    """Measure every scored token of `content` under `stages` of a chain.
 
-    They are read in one go over the usable ids of the whole chain. The other fields are those
-    of a `ReadRequest`.
+    They are read over the usable ids of the whole chain; where they do not fit into memory
+    together, the text is read to its end under the first ones, then under the next. The other
+    fields are those of a `ReadRequest`.
     """
 
     document: str
@@ -111,12 +112,13 @@ class StageReadRequest:
 class StageBlock:
     """The next scored tokens of a document; `done` of its `total` tokens have been read.
 
-    Of each token `logp` has its log-probability under every stage, `best` the id that the stage
+    Of each token `logp` has its log-probability under each of `stages`, `best` the id that it
     finds likeliest with its log-probability, and `kl` has KL(later‖earlier) in nats of every
     stage after the first from the one before it.
     """
 
     document: str
+    stages: tuple[str, ...]
     done: int
     total: int
     tokens: tuple[int, ...]

@@ -27,7 +27,7 @@ from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
 from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.export.atomic_write import write_atomically
 from logit_amp_chat.core.export.blame_page import blame_fragment, blame_page, likeliest
-from logit_amp_chat.core.export.describe_reading import title
+from logit_amp_chat.core.export.describe_reading import cut_short, title
 from logit_amp_chat.core.number_format import count, delta_sum, in_nats
 from logit_amp_chat.core.protocol import Loading, Noticed
 from logit_amp_chat.core.records import Document
@@ -62,6 +62,11 @@ class TextBlame:
         """The text; of a chat, what its template makes of it."""
         return self.document.text
 
+    @property
+    def complete(self) -> bool:
+        """Whether it was read to its end; what was not is in no figures but its own."""
+        return len(self.tokens) == len(self.document.offsets)
+
     def stage_of(self, token: BlamedToken) -> str:
         """The stage that did most of what the chain did to a token."""
         return self.stages[token.blamed]
@@ -71,7 +76,8 @@ class TextBlame:
         return _token_table([self], self.stages)
 
     def __repr__(self) -> str:
-        return f"<blame of {title(self.document)}: {_in_words(self.stats)}>"
+        name = title(self.document) + cut_short(self.document, len(self.tokens))
+        return f"<blame of {name}: {_in_words(self.stats)}>"
 
     def _repr_html_(self) -> str:
         about = repr(self).strip("<>")
@@ -81,8 +87,8 @@ class TextBlame:
 class ChainBlame:
     """Texts that were read under the stages of a chain; iterate it for each.
 
-    `stats` are the figures of all, `threshold` (nats) is where a token stands out. It is not
-    `complete` where reading was interrupted.
+    `stats` are the figures of all that are complete, `threshold` (nats) is where a token stands
+    out. It is not `complete` where reading was interrupted.
     """
 
     def __init__(self, blame: Blame, found: Iterable[DocumentBlame]) -> None:
@@ -120,8 +126,9 @@ class ChainBlame:
         return _token_table(self.texts, self.stages)
 
     def stats_to_pandas(self) -> pandas.DataFrame:
-        """A line for each text and stage. Raises UsageError without pandas."""
-        return data_frame([row for one in self.texts for row in _stats_rows(one)], STATS)
+        """A line for each text that is complete, and stage. Raises UsageError without pandas."""
+        whole = (one for one in self.texts if one.complete)
+        return data_frame([row for one in whole for row in _stats_rows(one)], STATS)
 
     def save_html(self, path: str | Path) -> None:
         """Write the page that `diff --blame --html` prints.
@@ -156,7 +163,7 @@ def blame(
     are in the file or folder. The stages are those from `first` to `last` (None: the ends), of
     which as many are in memory at once as there is room for; the two sides of a pair are stages
     too. `TextOptions` lists the other arguments. An interrupt ends it and returns the texts
-    that all stages have read.
+    that all stages have read, the last one up to where that was.
 
     Raises ProfileError, PairError, UsageError, EngineError, and LogitAmpError where the only
     text cannot be read; of several that is a warning.
@@ -171,7 +178,7 @@ def blame(
         sources = list(_sources(given, options, engine.vocabulary))
         for notice in engine.notices:
             warnings.warn(notice, stacklevel=2)
-        held = min(engine.held(), len(stages))
+        held = engine.held(stages)
         reading = Blame(engine, stages, held, sources, settings)
         with interruptible(reading.stop):
             found = list(_read(reading))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from logit_amp_chat.core.api.replies import PairReply, Replies
+from logit_amp_chat.core.lanes import reply_title
 from logit_amp_chat.core.protocol import Event, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
@@ -52,6 +53,12 @@ class CollectedReplies:
                 self.take(
                     Finish(reply=log.id, reason="error", tokens=tokens, seconds=seconds, error=why)
                 )
+
+    @property
+    def missing(self) -> list[str]:
+        """What the lanes are called that were asked for and have no reply."""
+        lanes = self._request.lanes
+        return [reply_title(lane) for lane in lanes if lane.reply not in self.logs]
 
     def replies(self) -> Replies:
         """The replies, in the order of the lanes."""

@@ -135,11 +135,13 @@ class OpenPair:
         profile; `Options` lists the other arguments.
 
         An interrupt (ctrl+c, or a notebook's stop) ends every reply where it is. A reply
-        that breaks off says so in its `finish`. Raises UsageError, ContextError and
-        EngineError. What one would not expect of the prompt is a warning.
+        that breaks off says so in its `finish`; stages that never began to reply are named in a
+        warning, as is what one would not expect of the prompt. Raises UsageError, ContextError and
+        EngineError.
         """
         request = make_request(self.profile, prompt, alpha=alpha, seed=seed, **options)
         collected = CollectedReplies(self.session, request, self._beside)
+        why = "it was stopped."
         try:
             with self.interruptible():
                 for event in self.events(request):
@@ -148,6 +150,9 @@ class OpenPair:
             if not collected.logs:
                 raise
             collected.break_off(error)  # what was said before is not lost
+            why = str(error)
+        if collected.missing:
+            warnings.warn(f"No reply of {', '.join(collected.missing)}: {why}", stacklevel=2)
         for notice in collected.notices:
             warnings.warn(notice, stacklevel=2)
         return collected.replies()

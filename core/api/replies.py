@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.export.atomic_write import write_atomically
+from logit_amp_chat.core.lanes import stage_at
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.records import Finish, Record, Reply, Step
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -66,6 +67,12 @@ class PairReply:
         return self.record.alpha
 
     @property
+    def stage(self) -> str | None:
+        """The stage of a chain that replied; None for a lane of the pair that is open."""
+        stages = self.record.stages
+        return None if stages is None else stage_at(stages, self.alpha)
+
+    @property
     def seed(self) -> int:
         """The seed of its noise."""
         return self.record.seed
@@ -99,8 +106,9 @@ class PairReply:
 
     def __repr__(self) -> str:
         reason = self.finish.reason if self.finish else "running"
+        where = f"of {self.stage}" if self.stage else f"at α {signed(self.alpha)}"
         return (
-            f"<reply at α {signed(self.alpha)}, seed {self.seed}:"
+            f"<reply {where}, seed {self.seed}:"
             f" {len(self.steps)} tokens, {reason}: {self.text[:60]!r}>"
         )
 
@@ -142,13 +150,19 @@ class Replies(Sequence[PairReply]):
     def at(self, alpha: float, seed: int | None = None) -> PairReply:
         """The first reply at this α, with this seed if one is given.
 
-        Raises UsageError if there is none.
+        Raises UsageError if there is none, and where several stages of a chain replied at it.
         """
         if not isinstance(alpha, Real):
             raise UsageError(f"alpha: expected a number, found {alpha!r}.")
-        for reply in self._replies:
-            if reply.alpha == alpha and seed in (None, reply.seed):
-                return reply
+        found = [one for one in self._replies if one.alpha == alpha and seed in (None, one.seed)]
+        stages = dict.fromkeys(one.record.lane for one in found)
+        if len(stages) > 1:
+            raise UsageError(
+                f"The stages {', '.join(stages)} all replied at α {signed(alpha)}.",
+                "Choose one with of(stage).",
+            )
+        if found:
+            return found[0]
         if seed is None:
             wanted, there = signed(alpha), [signed(reply.alpha) for reply in self._replies]
         else:
@@ -158,6 +172,20 @@ class Replies(Sequence[PairReply]):
             f"There is no reply at α {wanted}.",
             f"There are replies at {', '.join(dict.fromkeys(there))}.",
         )
+
+    def of(self, stage: str, seed: int | None = None) -> PairReply:
+        """The first reply of a stage of a chain, with this seed if one is given.
+
+        Raises UsageError if there is none.
+        """
+        for reply in self._replies:
+            if stage in (reply.record.lane, reply.stage) and seed in (None, reply.seed):
+                return reply
+        there = dict.fromkeys(
+            f"{one.stage or one.record.lane} with seed {one.seed}" for one in self._replies
+        )
+        wanted = stage if seed is None else f"{stage} with seed {seed}"
+        raise UsageError(f"There is no reply of {wanted}.", f"There are {', '.join(there)}.")
 
     def save(self, path: str | Path) -> None:
         """Write the request as a transcript that every command can read.

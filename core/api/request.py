@@ -16,7 +16,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import checked_variables
 from logit_amp_chat.core.config.stages import stages_of
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.lanes import lane_names, stage_lane
+from logit_amp_chat.core.lanes import LaneAt, lane_names, stage_lane
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
@@ -110,14 +110,17 @@ def _lanes(profile: Profile, alpha: Alphas | None, stages: Sequence[str] | None)
         return [Lane(reply="", name=name, alpha=value) for name, value in named]
     if alpha is not None:
         raise UsageError("A lane has an α or is a stage.", "Leave out alpha or stages.")
-    wanted = [stages] if isinstance(stages, str) else [*stages]
+    known = isinstance(stages, Iterable)
+    wanted = [stages] if isinstance(stages, str) else [*stages] if known else []
+    if not known or not all(isinstance(name, str) for name in wanted):
+        raise UsageError(f"stages: expected names, found {stages!r}.")
     if not wanted:
         raise UsageError("stages: expected at least one name.")
     names = [stage.name for stage in stages_of(profile)]
     if not profile.stages:
         raise UsageError(f"{profile.name} is a pair, no chain of stages.", "Use alpha.")
-    found = [(name, *stage_lane(names, name)) for name in dict.fromkeys(wanted)]
-    return [Lane(reply="", name=name, alpha=at, stages=pair) for name, pair, at in found]
+    found = [LaneAt(alpha, pair) for pair, alpha in (stage_lane(names, name) for name in wanted)]
+    return [Lane(reply="", name=at.key, alpha=at.alpha, stages=at.stages) for at in found]
 
 
 def _checked(options: Options) -> tuple[bool, str | None, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
 from logit_amp_chat.core.api.loss import need_matplotlib
-from logit_amp_chat.core.api.open_pair import open_pair
+from logit_amp_chat.core.api.open_pair import OpenPair
 from logit_amp_chat.core.api.request import finite_alphas
 from logit_amp_chat.core.api.sweep import (
     Behaviours,
@@ -22,6 +23,7 @@ from logit_amp_chat.core.api.sweep import (
     over_of,
 )
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.findings import shown
 from logit_amp_chat.core.experiments.sweep.chain import wording
@@ -187,16 +189,24 @@ def sweep_chain(
         options["alpha"] = [*finite_alphas(alpha), BEFORE]
     if not isinstance(prompts, str | Path):
         prompts = list(prompts)
-    for place in chain.pairs:
-        try:
-            with open_pair(chain.pair_profile(place), report=report) as pair:
-                if pair.sweep(prompts, out=place.path, rows=rows, **options).stopped:
-                    break
-        except KeyboardInterrupt:
-            if place == chain.pairs[0]:
-                raise
-            break  # what the pairs before it have is not lost
+    with contextlib.closing(HeldStages()) as held:
+        for place in chain.pairs:
+            try:
+                with _opened(chain.pair_profile(place), report, held) as pair:
+                    if pair.sweep(prompts, out=place.path, rows=rows, **options).stopped:
+                        break
+            except KeyboardInterrupt:
+                if place == chain.pairs[0]:
+                    raise
+                break  # what the pairs before it have is not lost
     return ChainSweep(chain, asked, over)
+
+
+def _opened(profile: Profile, report: Callable[[Loading], None], held: HeldStages) -> OpenPair:
+    """Two stages; one that the pair before had as well is not loaded again."""
+    from logit_amp_chat.core.engine.opened_engine import open_engine
+
+    return OpenPair(profile, open_engine(profile, report, held=held))
 
 
 def open_sweep_chain(

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken
 from logit_amp_chat.core.blame_record import Blamed
 from logit_amp_chat.core.chat.engine_wait import Wait, engine_wait
+from logit_amp_chat.core.chat.same_pair import same_chain
 from logit_amp_chat.core.chat.session import ChatSession
+from logit_amp_chat.core.experiments.stage_columns import StageColumns, joined
 from logit_amp_chat.core.protocol import Event, Failed, Noticed
 from logit_amp_chat.core.reading import Recorded, StageBlock, StageReadRequest
 from logit_amp_chat.core.records import Finish, new_id
@@ -27,8 +29,8 @@ class BlamedReply:
         self.problem = ""
         """Why it cannot be known."""
         self.done = 0
-        """Tokens that were read so far."""
-        self._blocks: list[StageBlock] = []
+        """Tokens that were read so far, under the stages that are in memory."""
+        self._columns: dict[tuple[str, ...], StageColumns] = {}
         self._asked = False
 
     @property
@@ -52,7 +54,7 @@ class BlamedReply:
         """Ask for what is missing."""
         if self.log.blamed or self._asked or self.problem or not self.session.live.can_ask:
             return
-        if not self.session.can_compare(self.log):
+        if not self._is_of_the_chain():
             self.problem = "This reply was made with other models. Load its chain (F8) to blame it."
             return
         self._asked = True
@@ -60,6 +62,13 @@ class BlamedReply:
         content = Recorded(prompt=self.log.reply.prompt, tokens=tokens)
         request = StageReadRequest(document=new_id("d"), content=content, stages=self.stages)
         self.session.live.ask_stages(request, self._take)
+
+    def _is_of_the_chain(self) -> bool:
+        """Whether the chain that is loaded is the reply's, whichever two stages are compared."""
+        opened = self.session.live.opened
+        return self.session.can_compare(self.log) or (
+            opened is not None and same_chain(self.log.session, opened.session)
+        )
 
     @property
     def wait(self) -> Wait:
@@ -71,8 +80,10 @@ class BlamedReply:
     def _take(self, event: Event) -> None:
         match event:
             case StageBlock():
-                self._blocks.append(event)
-                self.done = sum(len(block.tokens) for block in self._blocks)
+                new = StageColumns(len(event.stages))
+                columns = self._columns.setdefault(event.stages, new)
+                columns.add(event)
+                self.done = len(columns)
             case Finish(reason="length"):
                 self._keep()
             case Finish():
@@ -85,12 +96,12 @@ class BlamedReply:
                 pass
 
     def _keep(self) -> None:
-        rows = [row for block in self._blocks for row in block.logp]
+        tokens = list(joined([*self._columns.values()]))
         found = Blamed(
             reply=self.log.id,
             chain=self.stages,
-            log_probs=tuple(rows),
-            likeliest=tuple(row for block in self._blocks for row in block.best),
-            divergences=tuple(row for block in self._blocks for row in block.kl),
+            log_probs=tuple(one.logp for one in tokens),
+            likeliest=tuple(one.best for one in tokens),
+            divergences=tuple(one.kl for one in tokens),
         )
         self.session.saved.record(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logit_amp_chat.core.chat.prefix import EditedReply, Prefix, longer
-from logit_amp_chat.core.chat.same_pair import models
+from logit_amp_chat.core.chat.same_pair import models, own_stages, same_chain
 from logit_amp_chat.core.chat.session import ChatSession
 from logit_amp_chat.core.lanes import LaneAt
 from logit_amp_chat.core.sampling import Sampling
@@ -11,13 +11,16 @@ from logit_amp_chat.core.transcripts.reply_log import ReplyLog
 
 
 def can_branch(session: ChatSession, log: ReplyLog) -> bool:
-    """Whether this pair's token ids mean what they meant when the reply was made."""
+    """Whether this pair's token ids mean what they meant when the reply was made.
+
+    A reply of stages is branched by these stages: the chain must be the same, not the pair.
+    """
     opened = session.live.opened
-    return (
-        log.reply.parent is not None
-        and opened is not None
-        and models(log.main) == models(opened.session)
-    )
+    if log.reply.parent is None or opened is None:
+        return False
+    if own_stages(log) is not None:
+        return same_chain(log.session, opened.session)
+    return models(log.main) == models(opened.session)
 
 
 def branch(session: ChatSession, log: ReplyLog, place: int, token: int) -> bool:
@@ -76,13 +79,14 @@ def _decode_from(
     if parent is None or not can_branch(session, log):
         return False
     alpha = session.alpha if lane == "amplified" else log.reply.alpha
+    own = {lane: LaneAt(alpha, own_stages(log))}
     sampling = sampling.model_copy(update={"seed": seed})
     previous = session.conversation.previous(log.id)
     return session.answer_from(
         parent,
         prefix,
         sampling,
-        {lane: LaneAt(alpha, log.reply.stages)},
+        own,
         previous,
         template=log.reply.template,
         prompt=session.prompt_of(log),

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from logit_amp_chat.core.chat.engine_link import MakeEngine, Update
 from logit_amp_chat.core.chat.live_conversation import LiveConversation, State
 from logit_amp_chat.core.chat.prefix import Prefix, longer
-from logit_amp_chat.core.chat.same_pair import other_vocabulary, pair
+from logit_amp_chat.core.chat.same_pair import other_vocabulary, own_stages, pair
 from logit_amp_chat.core.chat.saved_conversation import SavedConversation
 from logit_amp_chat.core.chat.watchdog import SILENCE_SECONDS
 from logit_amp_chat.core.config.profile import Profile, recorded_profile
+from logit_amp_chat.core.config.stages import prompted_alike
 from logit_amp_chat.core.lanes import FIXED_ALPHA, LaneAt
 from logit_amp_chat.core.protocol import Forget, Idle, Opened, SetAlpha, SetSampling
 from logit_amp_chat.core.records import Message, PromptIds, Reply, Session, Variables, now
@@ -279,9 +280,14 @@ class ChatSession:
     def prompt_of(self, log: ReplyLog) -> PromptIds | None:
         """The ids a reply was prompted with, for others that are to be compared with it.
 
-        None where these answer another pair's reply, or not from its history.
+        None where these answer another pair's reply, or not from its history, and where it was
+        prompted as its stages alone are.
         """
-        return log.reply.prompt if self.can_compare(log) and log.reply.follows is None else None
+        stages = own_stages(log)
+        if not self.can_compare(log) or log.reply.follows is not None:
+            return None
+        alike = stages is None or prompted_alike(self.profile, stages)
+        return log.reply.prompt if alike else None
 
     def keep(self, log: ReplyLog) -> None:
         """Make a lane's reply the history: what is said next continues it, in every lane."""

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from logit_amp_chat.core.config.prompt_settings import TemplateVariables, check_date
 from logit_amp_chat.core.config.yaml_file import Location, YamlFile
 from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.lanes import means_lane
 from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.sampling import Sampling
 
@@ -254,6 +255,12 @@ def _chain_sides(checked: ProfileFile, folder: Path, file: YamlFile) -> dict[str
     if len(names) < 2:
         raise file.error(("stages",), "a chain has two stages or more")
     for n, name in enumerate(names):
+        if means_lane(name):
+            raise file.error(
+                ("stages", n, "name"),
+                f"{name} cannot be the name of a stage: lanes are called before, after, amplified,"
+                " all, or by a number",
+            )
         if name in names[:n]:
             raise file.error(("stages", n, "name"), f"there is a stage {name} already")
     pair = checked.pair or (names[0], names[-1])

@@ -51,6 +51,15 @@ def selected(profile: Profile, before: str | None = None, after: str | None = No
     )
 
 
+def prompted_alike(profile: Profile, stages: tuple[str, str]) -> bool:
+    """Whether two stages are prompted as the profile's pair is, so that its ids are theirs."""
+    other = profile if stages == pair_of(profile) else selected(profile, *stages)
+    sides = (profile.before, other.before), (profile.after, other.after)
+    return all(
+        (a.system, told_apart(a.template)) == (b.system, told_apart(b.template)) for a, b in sides
+    )
+
+
 def between(profile: Profile, first: str | None = None, last: str | None = None) -> tuple[str, ...]:
     """The names of the stages from one to another (None: the first, the last), in order.
 

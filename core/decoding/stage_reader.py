@@ -153,6 +153,7 @@ class StageReader:
             self._measured += len(rows)
         return StageBlock(
             document=self._document.id,
+            stages=tuple(self._names),
             done=places.stop,
             total=len(text.tokens),
             tokens=tokens,

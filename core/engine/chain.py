@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.config.stages import pair_of, selected
+from logit_amp_chat.core.config.stages import pair_of, prompted_alike, selected
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.batched import BatchedEngine
 from logit_amp_chat.core.engine.exclusive import Exclusive
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.stage_engine import StageEngine
 from logit_amp_chat.core.errors import LogitAmpError, UsageError
@@ -23,15 +25,18 @@ from logit_amp_chat.core.protocol import (
     Idle,
     Lane,
     Loading,
+    Noticed,
     Opened,
     Request,
+    ScoreRequest,
     Stop,
 )
 from logit_amp_chat.core.reading import StageReadRequest
-from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.records import Document, Finish, Reply
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 Stages = tuple[str, str]
+AnyLane = TypeVar("AnyLane", Lane, Reply)
 
 
 class ChainEngine(BatchedEngine):
@@ -47,12 +52,18 @@ class ChainEngine(BatchedEngine):
         store: StageStore,
         report: Callable[[Loading], None],
         loaded: Callable[[Pair], None] = lambda _: None,
+        *,
+        keeps: bool = False,
     ) -> None:
-        """Load and check the profile's pair. Raises LogitAmpError."""
+        """Load and check the profile's pair; with `keeps` closing leaves the stages in the store.
+
+        Raises LogitAmpError.
+        """
         self.profile = profile
         self._store = store
         self._report = report
         self._loaded = loaded
+        self._keeps = keeps
         self._engines: dict[Stages, LocalEngine] = {}
         self._sessions: dict[Stages, Opened] = {}
         self._told: set[Stages] = set()
@@ -63,6 +74,7 @@ class ChainEngine(BatchedEngine):
         self._stages = StageEngine(profile, store)
         store.released = self._release
         self._main = pair_of(profile)
+        store.announce(self._main)
         self.opened = self._engine(self._main).opened
 
     @classmethod
@@ -71,11 +83,14 @@ class ChainEngine(BatchedEngine):
         profile: Profile,
         report: Callable[[Loading], None] = lambda _: None,
         loaded: Callable[[Pair], None] = lambda _: None,
+        held: HeldStages | None = None,
     ) -> ChainEngine:
         """Open the profile's pair; other stages are loaded when they are needed.
 
-        Raises LogitAmpError.
+        What is `held` it takes over, and leaves there. Raises LogitAmpError.
         """
+        if held is not None:
+            return cls(profile, held.store(profile, report), report, loaded, keeps=True)
         return cls(profile, StageStore.look(profile, report), report, loaded)
 
     @property
@@ -88,12 +103,12 @@ class ChainEngine(BatchedEngine):
         if isinstance(request, StageReadRequest):
             controls = Controls({request.document: 0.0})
             return self._requests.run(self._read(request, controls))
-        if isinstance(request, Request):
-            groups = self._groups(request)
+        if isinstance(request, Request | ScoreRequest):
+            groups = self._groups(request.lanes)
             if {*groups} - {self._main}:
                 return self._requests.run(self._side_by_side(request, groups))
             request = replace(request, lanes=tuple(groups.get(self._main, ())))
-        main = self._engine(self._main)
+        main = self._next_engine(self._main)
         return self._requests.run(self._alone(main, main.batches(request)))
 
     def decode(
@@ -103,9 +118,19 @@ class ChainEngine(BatchedEngine):
         ahead: bool = True,
         turn_ends: TurnEnds | None = None,
     ) -> Generator[Sequence[Event], None, None]:
-        """Decode lanes of the profile's pair from their records, as `LocalEngine.decode` does."""
-        main = self._engine(self._main)
-        return self._requests.run(self._alone(main, main.decode(replies, forced, ahead, turn_ends)))
+        """Decode lanes of any two stages from their records, as `LocalEngine.decode` does.
+
+        Raises UsageError for lanes of several pairs: they have records of sessions of their own.
+        """
+        groups = self._groups(replies)
+        if len(groups) > 1:
+            raise UsageError(
+                "Lanes of several pairs of stages were not decoded together.",
+                "Decode those of each session for themselves.",
+            )
+        engine = self._next_engine(next(iter(groups), self._main))
+        decoded = engine.decode(replies, forced, ahead, turn_ends)
+        return self._requests.run(self._alone(engine, decoded))
 
     def apply(self, command: Adjustment) -> None:
         """Change the request in progress, also in lanes that have not begun."""
@@ -126,12 +151,14 @@ class ChainEngine(BatchedEngine):
         except UsageError:
             self.apply(Stop())  # the thread that answers ends it
             return
-        self._stages.close()
+        self._release(frozenset(self._store.names))
+        if not self._keeps:
+            self._stages.close()
 
-    def _groups(self, request: Request) -> dict[Stages, list[Lane]]:
+    def _groups(self, lanes: Sequence[AnyLane]) -> dict[Stages, list[AnyLane]]:
         """The lanes by their stages, the profile's pair first. Raises UsageError."""
-        groups: dict[Stages, list[Lane]] = {}
-        for lane in request.lanes:
+        groups: dict[Stages, list[AnyLane]] = {}
+        for lane in lanes:
             stages = lane.stages or self._main
             for name in stages:
                 if name not in self._store.names:
@@ -153,42 +180,41 @@ class ChainEngine(BatchedEngine):
             self._live = None
 
     def _side_by_side(
-        self, request: Request, groups: dict[Stages, list[Lane]]
+        self, request: Request | ScoreRequest, groups: dict[Stages, list[Lane]]
     ) -> Generator[Sequence[Event], None, None]:
         """What the pairs answer, one after the other; each begins with what changed before it.
 
         Lanes that were stopped before they began are not decoded.
         """
         self._adjusted = []
+        for stages, group in groups.items():
+            lanes = [lane for lane in group if not self._is_stopped(lane)]
+            if lanes:
+                asked = replace(request, lanes=tuple(lanes))
+                if isinstance(asked, Request) and not prompted_alike(self.profile, stages):
+                    asked = replace(asked, prompt=None)
+                yield from self._beside(stages, asked)
+        yield [Idle()]
+
+    def _beside(
+        self, stages: Stages, request: Request | ScoreRequest
+    ) -> Generator[Sequence[Event], None, None]:
+        """What one pair answers; nothing keeps it when the next one is loaded."""
+        engine = self._engine(stages)
+        if stages != self._main and stages not in self._told:
+            self._told.add(stages)
+            yield [engine.opened.session]
+        self._live = engine
+        batches = engine.batches(request)
         try:
-            for stages, asked in groups.items():
-                lanes = [lane for lane in asked if not self._is_stopped(lane)]
-                if not lanes:
-                    continue
-                engine = self._engine(stages)
-                if stages != self._main and stages not in self._told:
-                    self._told.add(stages)
-                    yield [engine.opened.session]
-                self._live = engine
-                prompt = request.prompt if self._same_prompts(stages) else None
-                batches = engine.batches(replace(request, lanes=tuple(lanes), prompt=prompt))
-                try:
-                    yield from self._adjusting(engine, batches)
-                finally:
-                    batches.close()
-            yield [Idle()]
+            yield from self._adjusting(engine, batches)
         finally:
+            batches.close()
             self._live = None
 
     def _is_stopped(self, lane: Lane) -> bool:
         stops = [command for command in self._adjusted if isinstance(command, Stop)]
         return any(stop.reply in (None, lane.reply) for stop in stops)
-
-    def _same_prompts(self, stages: Stages) -> bool:
-        """Whether stages are prompted as the profile's pair is, so that its ids are theirs."""
-        other = self.profile if stages == self._main else selected(self.profile, *stages)
-        sides = (self.profile.before, other.before), (self.profile.after, other.after)
-        return all((a.system, a.template) == (b.system, b.template) for a, b in sides)
 
     def _adjusting(
         self, engine: LocalEngine, batches: Generator[Sequence[Event], None, None]
@@ -203,12 +229,32 @@ class ChainEngine(BatchedEngine):
     def _read(
         self, request: StageReadRequest, controls: Controls
     ) -> Generator[Sequence[Event], None, None]:
-        self._controls = controls
+        """A text under as many stages at once as there is room for, then under the next."""
+        self._controls, names = controls, request.stages
+        finishes: list[Finish] = []
         try:
-            yield from self._stages.batches(request, controls)
-            yield [Idle()]
+            held = self._stages.held(names)
+            for first in range(0, len(names), held):
+                if finishes and request.document in controls.stopped:
+                    break
+                part = replace(request, stages=names[first : first + held])
+                for batch in self._stages.batches(part, controls):
+                    finishes += [event for event in batch if isinstance(event, Finish)]
+                    aside = Finish if first == 0 else Finish | Document | Noticed
+                    yield [event for event in batch if not isinstance(event, aside)]
+            is_whole = len(finishes) * held >= len(names)
+            yield [_joined(finishes, is_whole=is_whole), Idle()]
         finally:
             self._controls = None
+
+    def _next_engine(self, stages: Stages) -> LocalEngine:
+        """The engine of the next request; what it takes the place of is let go before it is loaded.
+
+        Raises LogitAmpError.
+        """
+        if stages not in self._engines:
+            self._requests.end()
+        return self._engine(stages)
 
     def _engine(self, stages: Stages) -> LocalEngine:
         """The engine of two stages, loaded and checked. Raises LogitAmpError."""
@@ -242,3 +288,9 @@ class ChainEngine(BatchedEngine):
             except LogitAmpError:
                 continue
         self._stages.forget()
+
+
+def _joined(finishes: Sequence[Finish], *, is_whole: bool) -> Finish:
+    """The end of a text that was read in several parts; cancelled where one was not, or not all."""
+    last, seconds = finishes[-1], sum(finish.seconds for finish in finishes)
+    return replace(last, reason=last.reason if is_whole else "cancelled", seconds=seconds)

@@ -10,6 +10,7 @@ import torch
 
 from logit_amp_chat.core.analysis import cache_checks
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.stages import pair_of
 from logit_amp_chat.core.decoding.cache_guard import (
     cache_uses,
     check_caches,
@@ -30,6 +31,7 @@ from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.engine.prompt_renderer import PromptRenderer
 from logit_amp_chat.core.engine.session_record import session_record
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.lanes import OfLane
 from logit_amp_chat.core.models.document_tokens import DocumentTokens, document_tokens
 from logit_amp_chat.core.models.pair import Pair, find_positions, load_pair, prepare
 from logit_amp_chat.core.models.template_variables import unknown_variables
@@ -72,6 +74,7 @@ class LocalEngine(BatchedEngine):
     ) -> None:
         """`caches`: how the pair's caches were checked; None uses them unchecked."""
         self.pair = pair
+        self._stages = pair_of(profile) if profile.stages else None
         session = session_record(profile, pair, caches)
         self._prompts = PromptRenderer(profile, pair, session.time)
         self.opened = Opened(
@@ -167,10 +170,12 @@ class LocalEngine(BatchedEngine):
         if not request.lanes:
             raise UsageError("The request has no lane.", "Give at least one.")
         if isinstance(request, ScoreRequest):
+            self._check_stages(request.lanes)
             scored = [request.reply_of(lane) for lane in request.lanes]
             controls = _controls(scored)
             score = self._decoder.score(scored, controls, request.tokens)
             return self._answer(controls, [(scored, score)])
+        self._check_stages(request.lanes)
         prompts = {
             messages: self._prompt_of(messages, request)
             for messages in dict.fromkeys(map(request.messages_of, request.lanes))
@@ -182,6 +187,15 @@ class LocalEngine(BatchedEngine):
         ]
         recorded = [self._prompts.recorded(reply, request) for reply in replies]
         return self.decode(recorded, request.forced)
+
+    def _check_stages(self, lanes: Sequence[OfLane]) -> None:
+        """Raises UsageError for a lane of other stages, as whose it would be recorded."""
+        for lane in lanes:
+            if lane.stages not in (None, self._stages):
+                raise UsageError(
+                    f"The stages {' and '.join(lane.stages)} are not the ones that are loaded.",
+                    "Open the chain that has them.",
+                )
 
     def _prompt_of(self, messages: Sequence[Message], request: Request) -> PromptIds:
         """The ids that are given for the request's own messages, else those of a rendering."""
@@ -207,6 +221,7 @@ class LocalEngine(BatchedEngine):
         token on every device; with it, possibly with the one after. `turn_ends` are those of
         the session that the records are from; None: of this one.
         """
+        self._check_stages(replies)
         # Lanes with the same prompt are decoded together, in order of first appearance.
         groups: dict[PromptIds, list[Reply]] = {}
         for reply in replies:

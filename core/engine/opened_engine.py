@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.chain import ChainEngine
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Loading
@@ -17,13 +18,14 @@ def open_engine(
     profile: Profile,
     report: Callable[[Loading], None] = lambda _: None,
     loaded: Callable[[Pair], None] = lambda _: None,
+    held: HeldStages | None = None,
 ) -> OpenedEngine:
     """The engine of a pair, or of a chain; `loaded` is told of every pair that is loaded.
 
-    Raises LogitAmpError.
+    The stages of a chain may be `held` for the next one. Raises LogitAmpError.
     """
     if profile.stages:
-        return ChainEngine.open(profile, report, loaded)
+        return ChainEngine.open(profile, report, loaded, held)
     engine = LocalEngine.open(profile, report)
     loaded(engine.pair)
     return engine

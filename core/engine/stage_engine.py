@@ -71,9 +71,14 @@ class StageEngine:
         """The software that computes them."""
         return software_versions()
 
-    def held(self) -> int:
-        """How many neighbouring stages fit into memory at once. Raises PairError."""
-        return self.store.held()
+    def held(self, names: Sequence[str] | None = None) -> int:
+        """How many neighbours of the stages `names` (None: all) fit into memory at once.
+
+        Raises PairError, and UsageError for a stage that there is not.
+        """
+        if names is not None:
+            self._check(names)
+        return self.store.held(names)
 
     def read_stages(self, request: StageReadRequest) -> Iterator[Event]:
         """See `Engine`."""
@@ -132,13 +137,7 @@ class StageEngine:
 
     def _hold(self, names: tuple[str, ...]) -> tuple[Pair, list[HeldStage]]:
         """The stages, loaded and ready to read, and a pair of two of them."""
-        for name in names:
-            if name not in self.stages:
-                raise UsageError(
-                    f"There is no stage {name}.", f"The stages are {', '.join(self.stages)}."
-                )
-        if not names:
-            raise UsageError("No stage is named.", f"The stages are {', '.join(self.stages)}.")
+        self._check(names)
         if self._group is None or self._group[0] != names:
             self._group = None  # what is let go must not be kept here
             self.store.hold(names)
@@ -149,6 +148,14 @@ class StageEngine:
             last = self.stages.index(names[-1]) + 1  # texts are read in order of training
             self.store.ahead(self.stages[last : last + len(names)])
         return self._group[1], self._group[2]
+
+    def _check(self, names: Sequence[str]) -> None:
+        known = f"The stages are {', '.join(self.stages)}."
+        for name in names:
+            if name not in self.stages:
+                raise UsageError(f"There is no stage {name}.", known)
+        if not names:
+            raise UsageError("No stage is named.", known)
 
     def _ready(self, names: tuple[str, str]) -> Pair:
         pair = self.store.pair(*names)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from logit_amp_chat.core.analysis.hunks import CONTEXT, SAMPLE, usual_threshold
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken, BlameHunk, StageStats, blame_hunks
-from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
+from logit_amp_chat.core.errors import EngineError, LogitAmpError, PairError, UsageError
 from logit_amp_chat.core.experiments.sources import Refused, Source
 from logit_amp_chat.core.experiments.stage_columns import StageColumns, joined
 from logit_amp_chat.core.protocol import Adjustment, Event, Noticed, Stop
@@ -56,13 +56,18 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class DocumentBlame:
-    """A document that was read under all stages."""
+    """A document that was read under all stages, or up to the last of `tokens`."""
 
     document: Document
     tokens: tuple[BlamedToken, ...]
     finish: Finish
     stats: StageStats
     hunks: tuple[BlameHunk, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no stage was stopped before its end."""
+        return len(self.tokens) == len(self.document.offsets)
 
 
 BlameEvent = Reading | DocumentBlame | Refused | Noticed
@@ -101,6 +106,8 @@ class Blame:
         self.threshold = settings.threshold or 0.0
         self.files: dict[str, StageStats] = {}
         self.refused: list[Refused] = []
+        self.stopped: DocumentBlame | None = None
+        """The document that was being read when it was stopped; it is in no figures."""
         self.cancelled = False
         self.groups = [self.stages[n : n + held] for n in range(0, len(self.stages), held)]
         self._stage = self._place_of(settings.stage)
@@ -124,10 +131,11 @@ class Blame:
             "held": len(self.groups[0]),
             "files": [{"file": name, **stats.figures()} for name, stats in self.files.items()],
             "total": self.total.figures(),
+            "stopped": None if self.stopped is None else _stopped_figures(self.stopped),
         }
 
     def stop(self) -> None:
-        """End where it is. A text that not all stages have read has no figures."""
+        """End where it is. A text that not all stages have read to its end has no figures."""
         self.cancelled = True
         self._engine.apply(Stop())
 
@@ -142,7 +150,10 @@ class Blame:
         return {}
 
     def __iter__(self) -> Iterator[BlameEvent]:
-        """Of each source Readings, then a DocumentBlame; a Refused where it cannot be read."""
+        """Of each source Readings, then a DocumentBlame; a Refused where it cannot be read.
+
+        Raises PairError where a stage cannot be loaded, EngineError where the engine is gone.
+        """
         waiting: list[_Read] = []
         for event in self._reads():
             if not isinstance(event, _Read):
@@ -224,7 +235,7 @@ class Blame:
                         yield event
                     case _:
                         pass
-        except EngineError:
+        except (EngineError, PairError):  # of a stage: no text can be read under it
             raise
         except LogitAmpError as error:
             read.finish = None
@@ -254,8 +265,22 @@ class Blame:
         document = replace(read.document, threshold=self.threshold)
         stats = self._empty()
         stats.add(tokens)
-        self.files.setdefault(document.source, self._empty()).merge(stats)
         context = self.settings.context
         hunks = blame_hunks(document, tokens, self.threshold, stage=self._stage, context=context)
         finish = replace(read.finish, tokens=len(tokens))
-        return DocumentBlame(document, tokens, finish, stats, tuple(hunks))
+        found = DocumentBlame(document, tokens, finish, stats, tuple(hunks))
+        if found.is_whole:
+            self.files.setdefault(document.source, self._empty()).merge(stats)
+        else:
+            self.stopped = found
+        return found
+
+
+def _stopped_figures(found: DocumentBlame) -> dict[str, object]:
+    document = found.document
+    return {
+        "file": document.source,
+        "place": document.place,
+        "tokens": len(found.tokens),
+        "of": len(document.offsets),
+    }

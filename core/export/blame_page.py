@@ -9,7 +9,7 @@ from string import Template
 from logit_amp_chat.core.analysis.palette import LANE_COLOURS
 from logit_amp_chat.core.analysis.stage_blame import BlamedToken, StageStats
 from logit_amp_chat.core.export import describe_blame, page_parts
-from logit_amp_chat.core.export.describe_reading import title
+from logit_amp_chat.core.export.describe_reading import cut_short, title
 from logit_amp_chat.core.export.notebook import MOST_TOKENS, QUIET, TEXT, UNSCORED
 from logit_amp_chat.core.export.page_tokens import html_text
 from logit_amp_chat.core.number_format import count, in_nats
@@ -134,7 +134,7 @@ def _section(
     stages: Sequence[str], document: Document, tokens: Sequence[BlamedToken], names: Names
 ) -> str:
     spans = "".join(_spans(stages, document, tokens, names, CLASSES))
-    heading = html_text(title(document))
+    heading = html_text(title(document) + cut_short(document, len(tokens)))
     return f'<section><h2>{heading}</h2><div class="blamed" dir="auto">{spans}</div></section>'
 
 

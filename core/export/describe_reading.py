@@ -81,6 +81,12 @@ def title(document: Document) -> str:
     return visible(" ".join(parts), newlines=False) or "text"
 
 
+def cut_short(document: Document, read: int) -> str:
+    """How far a text was `read` that was to be read as a whole; "" for all of it."""
+    scored = len(document.offsets)
+    return "" if read == scored else f" (stopped after {read:,} of {count(scored, 'token')})"
+
+
 def facts(reading: Reading, first: Session | None) -> Iterator[str]:
     """What a text is and its figures, in lines; its pair if it is not that of `first`."""
     document, stats = reading.document, reading.stats

@@ -154,6 +154,26 @@ def complete(source: Source, report: Callable[[Loading], None]) -> Source:
     return source
 
 
+def lacking(source: Source) -> int | None:
+    """How many bytes `complete` would download; None where that cannot be known."""
+    if source.local or source.gguf:
+        return 0
+    try:
+        with _retries_unsaid():
+            files = snapshot_download(
+                source.name,
+                revision=source.requested,
+                allow_patterns=WEIGHT_FILES,
+                ignore_patterns=IGNORED,
+                tqdm_class=watched_bar(lambda *_: None, unit="B"),
+                local_files_only=not _hub_answers(),
+                dry_run=True,
+            )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
+        return None  # as where the Hub cannot be reached
+    return sum(file.file_size or 0 for file in files if file.will_download)
+
+
 def _source(
     name: str,
     revision: str | None,

@@ -20,7 +20,7 @@ from logit_amp_chat.core.models.adapters import check_adapters, probe, with_adap
 from logit_amp_chat.core.models.architecture import auto_class, check_quantization
 from logit_amp_chat.core.models.base_weights import checksums
 from logit_amp_chat.core.models.gguf_file import watch_unpacking
-from logit_amp_chat.core.models.hub import Source, complete
+from logit_amp_chat.core.models.hub import Source, complete, lacking
 from logit_amp_chat.core.models.load_progress import watch_weights
 from logit_amp_chat.core.models.memory_estimate import estimate, place, tensor_bytes
 from logit_amp_chat.core.models.quantized_weights import QuantizedCopy
@@ -232,6 +232,10 @@ class Loader:
         if (kept := self._kept(origin)) is not None:
             return kept.folder
         return complete(origin.source, self._report).weights
+
+    def lacking(self, origin: Origin) -> int | None:
+        """How many bytes `folder` would download; None where that cannot be known."""
+        return 0 if self._kept(origin) is not None else lacking(origin.source)
 
     def _kept(self, origin: Origin) -> QuantizedCopy | None:
         """The quantized copy of a model, if it exists."""

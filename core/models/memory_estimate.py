@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,15 +61,16 @@ def estimate(
     profile: Profile,
     sides: Sequence[tuple[Path, Any]],
     on_gpu: bool,
-    apart: Collection[Path] = (),
+    copies: Sequence[Hashable] = (),
 ) -> Estimate:
     """What the sides (folder or GGUF file, configuration) take once loaded.
 
-    A shared folder counts once, unless it is one of `apart`.
+    A shared folder counts once; where `copies` says which copy of the weights each side is on,
+    one that is shared does.
     """
-    shared = {folder: config for folder, config in sides if folder not in apart}
-    copies = [*shared.items(), *(side for side in sides if side[0] in apart)]
-    weights = sum(_weights(profile, folder, config, on_gpu) for folder, config in copies)
+    keys = copies or [folder for folder, _ in sides]
+    once = dict(zip(keys, sides, strict=True))
+    weights = sum(_weights(profile, *side, on_gpu) for side in once.values())
     configs = [config.get_text_config() for _, config in sides]
     caches = [_cache(profile, config, on_gpu) for config in configs]
     cache = None if None in caches else sum(n for n in caches if n is not None)

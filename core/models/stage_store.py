@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from logit_amp_chat.core.models.memory_release import free_memory, give_back
 from logit_amp_chat.core.models.pair import Pair, assemble, check_machine
 from logit_amp_chat.core.models.read_ahead import ReadAhead
 from logit_amp_chat.core.models.side import LoadedSide
+from logit_amp_chat.core.protocol import Loading
+from logit_amp_chat.core.system.hub_cache import download_state
 
 Released = Callable[[frozenset[str]], None]
 
@@ -63,17 +65,29 @@ class StageStore:
 
     def needed(self, names: Sequence[str]) -> Estimate:
         """What stages take together once loaded. Downloads them; raises PairError."""
-        origins = self.described.origins
-        folders = [(self._folder(name), origins[name].config) for name in dict.fromkeys(names)]
-        return estimate(self.profile, folders, self.device.type == "cuda", self._apart())
+        origins, names = self.described.origins, list(dict.fromkeys(names))
+        folders = [(self._folder(name), origins[name].config) for name in names]
+        copies = [self._copy(name) for name in names]
+        return estimate(self.profile, folders, self.device.type == "cuda", copies)
 
-    def held(self) -> int:
-        """How many neighbouring stages fit into memory at once, whichever; at least 1.
+    def lacking(self, names: Sequence[str]) -> int | None:
+        """How many bytes of stages are to be downloaded; None where that cannot be known."""
+        loader = Loader(self.profile, self.device, self.report)
+        models = {
+            (origin.source.name, origin.source.requested, origin.source.subfolder): origin
+            for origin in (self.described.origins[name] for name in names)
+        }
+        found = [loader.lacking(origin) for origin in models.values()]
+        return None if None in found else sum(size for size in found if size is not None)
 
-        Downloads all of them. Raises PairError.
+    def held(self, names: Sequence[str] | None = None) -> int:
+        """How many neighbours of the stages `names` (None: all) fit into memory at once.
+
+        Whichever these are; at least 1. Downloads `names`. Raises PairError.
         """
-        for count in range(len(self.names), 1, -1):
-            windows = [self.names[n : n + count] for n in range(len(self.names) - count + 1)]
+        names = self.names if names is None else names
+        for count in range(len(names), 1, -1):
+            windows = [names[n : n + count] for n in range(len(names) - count + 1)]
             if all(self._fits(window) for window in windows):
                 return count
         return 1
@@ -91,7 +105,7 @@ class StageStore:
                 self.profile, self.described.origins, missing, self.device, self.report
             )
             self._loaded = sides | self._loaded
-            self._separate |= self._siblings(missing) - {*sides}
+            self._separate |= self._unshared(missing, sides)
             for name in missing:  # a quantized copy may be loaded the next time
                 self._folders.pop(name, None)
             self.notices += [notice for notice in notices if notice not in self.notices]
@@ -112,6 +126,25 @@ class StageStore:
             )
         return assemble(
             profile, self.described, (before, after), (sides[0], sides[1]), self.notices
+        )
+
+    def turn_to(self, profile: Profile, report: Report) -> None:
+        """Go on with another pair of the same stages: those that it does not need are let go."""
+        self.profile, self.report = profile, report
+        kept = {id(self._loaded[name].model) for name in pair_of(profile) if name in self._loaded}
+        self._let_go({name for name, side in self._loaded.items() if id(side.model) not in kept})
+
+    def announce(self, names: Sequence[str]) -> None:
+        """Report what stages take that are about to be loaded, and how many would fit at once.
+
+        The latter where all are there: none is downloaded for it. Raises PairError.
+        """
+        need, every = self.needed(names).total, len(self.names)
+        is_here = download_state(self.profile) == "here"
+        rest = f"{self.held()} of {every} stages fit" if is_here else f"of {every} stages"
+        detail = f"{', '.join(dict.fromkeys(names))}; {rest}"
+        self.report(
+            Loading(stage="memory", detail=detail, done=need, total=self.room, unit="bytes")
         )
 
     def download(self) -> None:
@@ -142,15 +175,24 @@ class StageStore:
             self._folders[name] = loader.folder(self.described.origins[name])
         return self._folders[name]
 
-    def _siblings(self, names: Sequence[str]) -> set[str]:
-        """The stages of the models of `names`."""
-        origins = self.described.origins
-        models = {origins[name].source.weights for name in names}
-        return {name for name, origin in origins.items() if origin.source.weights in models}
+    def _unshared(self, names: Sequence[str], sides: Mapping[str, LoadedSide]) -> set[str]:
+        """The stages of the models of `names`, where `sides` do not all share one copy of it."""
+        origins, groups = self.described.origins, dict[Path, set[str]]()
+        for name, origin in origins.items():
+            groups.setdefault(origin.source.weights, set()).add(name)
+        found: set[str] = set()
+        for weights in {origins[name].source.weights for name in names}:
+            group = groups[weights]
+            copies = {id(sides[name].model) for name in group & sides.keys()}
+            if len(copies) > 1 or not group <= sides.keys():
+                found |= group
+        return found
 
-    def _apart(self) -> set[Path]:
-        """The models of which stages may have copies of their own, as far as that is known."""
-        return {self._folder(name) for name in self._separate}
+    def _copy(self, name: str) -> Hashable:
+        """Which copy of its model's weights a stage is on, or would be as far as that is known."""
+        if name in self._loaded:
+            return id(self._loaded[name].model)
+        return name if name in self._separate else self._folder(name)
 
     def _fits(self, names: Sequence[str]) -> bool:
         return self.room is None or self.needed(names).total <= self.room

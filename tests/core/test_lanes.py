@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.lanes import (
+    LaneAt,
     lane_colour,
     lane_heading,
     lane_name,
     lane_names,
     lane_title,
     parse_alphas,
+    stage_at,
 )
 
 
@@ -102,3 +104,16 @@ def test_what_is_no_alpha_is_refused(text: str) -> None:
 def test_no_two_alphas_share_a_name(alphas: list[float]) -> None:
     assert len(set(lane_names(alphas))) == len(alphas)
     assert len({lane_title(alpha) for alpha in alphas}) == len(alphas)
+
+
+def test_lanes_of_stages_have_keys_that_no_other_lane_has() -> None:
+    """The sides of a pair are stages that are called as its lanes are."""
+    pairs = [("base", "sft"), ("base", "dpo"), ("sft", "dpo"), ("before", "after")]
+    pairs += [(after, before) for before, after in pairs]
+    alphas = (-1.0, 0.0, 1.5, -2.0)
+    keys = {LaneAt(alpha, pair).key: stage_at(pair, alpha) for pair in pairs for alpha in alphas}
+    assert keys["sft"] == "sft"
+    assert keys["base→sft +1.5"] is None
+    assert keys["before→after before"] == keys["after→before after"] == "before"
+    assert not {"amplified", *(LaneAt(alpha).key for alpha in alphas)} & {*keys}
+    assert len(keys) == 3 + 4 + 2 * len(pairs)

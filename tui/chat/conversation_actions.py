@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from logit_amp_chat.core.chat import branches
+from logit_amp_chat.core.chat.same_pair import own_stages
 from logit_amp_chat.core.chat.settings import use_defaults
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
@@ -92,6 +93,7 @@ class ConversationActions:
             log.reply.parent == message
             and own == session.sampling
             and own.temperature == 0
+            and own_stages(log) is None
             and not (log.reply.forced or log.reply.follows or log.changes)
             and {log.reply.alpha, *(step.alpha for step in log.steps)} == {session.alpha}
             and branches.can_branch(session, log)

@@ -15,7 +15,8 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.stages import between
 from logit_amp_chat.core.experiments.blame import Blame, BlameSettings, DocumentBlame, Reading
 from logit_amp_chat.core.experiments.sources import Sources
-from logit_amp_chat.core.number_format import count
+from logit_amp_chat.core.export.describe_reading import cut_short, title
+from logit_amp_chat.core.number_format import count, quantity
 from logit_amp_chat.core.protocol import Noticed
 from logit_amp_chat.core.reading import Score
 from logit_amp_chat.core.text import visible
@@ -71,7 +72,8 @@ def run(
             say(f"note: {notice}")
         for notice in engine.notices:
             say(f"note: {notice}")
-        held = min(engine.held(), len(stages))
+        _announce_download(engine, stages)
+        held = engine.held(stages)
         blame = Blame(engine, stages, held, sources, _wanted(settings, asked.shown))
         _announce(engine, blame)
         with interruptible(blame.stop):
@@ -79,6 +81,9 @@ def run(
     say_refused(blame.refused)
     if blame.cancelled:
         say("Stopped by you: the figures are those of the texts that all stages have read.")
+        if (last := blame.stopped) is not None:
+            name = title(last.document) + cut_short(last.document, len(last.tokens))
+            say(visible(name, newlines=False))
         return CANCELLED
     return REFUSED if blame.refused else 0
 
@@ -104,6 +109,13 @@ def _opened(profile: Profile) -> Iterator[StageEngine]:
         progress.done()
     with engine:
         yield engine
+
+
+def _announce_download(engine: StageEngine, stages: Sequence[str]) -> None:
+    """How much has to be downloaded before anything can be read."""
+    if lacking := engine.store.lacking(stages):
+        named = f"{count(len(stages), 'stage')} ({', '.join(stages)})"
+        say(f"{named}: {quantity(lacking, 'bytes')} to download first")
 
 
 def _announce(engine: StageEngine, blame: Blame) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from logit_amp_chat.core.analysis.hunks import Place, Places
 from logit_amp_chat.core.analysis.stage_blame import MARKS, BlamedToken, BlameHunk
 from logit_amp_chat.core.experiments.blame import Blame, DocumentBlame
-from logit_amp_chat.core.export.describe_reading import quoted, title
+from logit_amp_chat.core.export.describe_reading import cut_short, quoted, title
 from logit_amp_chat.core.number_format import delta, in_nats, probability
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.styles import Styles
@@ -31,7 +31,8 @@ class BlameText:
         if found is self._found:
             return legend
         self._found, self._places = found, Places(found.document)
-        return f"{legend}\n{self._styles.bold(f'blame {title(found.document)}')}\n"
+        name = title(found.document) + cut_short(found.document, len(found.tokens))
+        return f"{legend}\n{self._styles.bold(f'blame {name}')}\n"
 
     def _legend(self) -> str:
         style, stages = self._styles, " → ".join(self._blame.stages)

@@ -148,7 +148,9 @@ def alphas(texts: Iterable[str], option: str = "--alpha") -> list[float]:
 
 def stages(profile: Profile, names: list[str] | None) -> list[str] | None:
     """The stages that were named, or every one of a chain for `all`; None where none was."""
-    if names == ["all"]:
+    from logit_amp_chat.core.lanes import ALL_STAGES
+
+    if names == [ALL_STAGES]:
         return [stage.name for stage in profile.stages] or names
     return names
 

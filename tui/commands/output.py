@@ -164,6 +164,8 @@ class Progress:
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
             self._stage = loading.stage
+        elif loading.stage == "memory":  # its figures are all that there is to say
+            say(_figures(loading))
         elif self._stage != (stage := f"{loading.stage}: {loading.detail}".rstrip(": ")):
             say(stage)
             self._stage = stage

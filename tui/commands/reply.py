@@ -64,6 +64,12 @@ def _exit_code(lanes: Sequence[Lane], ended: Sequence[Finish]) -> int:
     for finish in ended:
         if ending := reply_endings.phrase(finish):
             say(f"{named[finish.reply]}: {ending}")
+    missing = named.keys() - {finish.reply for finish in ended}
+    for reply, name in named.items():
+        if reply in missing:
+            say(f"{name}: not begun")
+    if missing:
+        return CANCELLED
     reasons = {finish.reason for finish in ended}
     return CANCELLED if "cancelled" in reasons else 1 if "error" in reasons else 0
 
@@ -124,6 +130,12 @@ class _Plain:
             put("\n\n" if self._labelled and self._waiting else "\n")
 
     def close(self) -> None:
-        """End the line that a failure left open."""
+        """Print what waited for a lane that never ended; ends the line that a failure left open."""
+        while self._waiting:
+            if self._open:
+                put("\n")
+            self._open = False
+            self._waiting.pop(0)
+            self._print()
         if self._open:
             put("\n")

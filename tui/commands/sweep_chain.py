@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.chain import wording
@@ -70,11 +71,14 @@ def run(given: Given, asked: Settings) -> int:
         chain.begin()
         _say_plan(plans, asked)
     with contextlib.ExitStack() as stack:
-        sweeps, judge, stopped = _sampled(stack, plans, asked)
+        held = stack.enter_context(contextlib.closing(HeldStages()))
+        sweeps, judge, stopped = _sampled(stack, plans, asked, held)
         if asked.behaviours.need_engine and judge is None:
             if stopped:
                 return _stopped(chain)
-            judge = stack.enter_context(engine.open_pair(plans[-1][1].profile))
+            judge = stack.enter_context(engine.open_pair(plans[-1][1].profile, held))
+        if judge is None:
+            held.close()
         return _finish(chain, sweeps, judge, asked, stopped=stopped)
 
 
@@ -130,12 +134,15 @@ def _say_plan(plans: Sequence[tuple[PairPlace, Plan]], asked: Settings) -> None:
     """What is going to be loaded, before it is."""
     waiting = [wording.pair(place) for place, plan in plans if asked.auto or not plan.is_there]
     if waiting:
-        each = "; each is loaded once, one at a time" if len(waiting) > 1 else ""
+        each = "; one at a time, and each stage is loaded once" if len(waiting) > 1 else ""
         say(f"to be sampled: {', '.join(waiting)}{each}")
 
 
 def _sampled(
-    stack: contextlib.ExitStack, plans: Sequence[tuple[PairPlace, Plan]], asked: Settings
+    stack: contextlib.ExitStack,
+    plans: Sequence[tuple[PairPlace, Plan]],
+    asked: Settings,
+    held: HeldStages,
 ) -> tuple[list[tuple[PairPlace, SweepFolder]], OpenPair | None, bool]:
     """The sweeps, the last pair if it is open and has to judge, and whether it was stopped."""
     sweeps: list[tuple[PairPlace, SweepFolder]] = []
@@ -146,7 +153,7 @@ def _sampled(
         else:
             say(f"{wording.pair(place)}, pair {number} of {len(plans)}")
             with contextlib.ExitStack() as own:
-                pair = own.enter_context(engine.open_pair(plan.profile))
+                pair = own.enter_context(engine.open_pair(plan.profile, held))
                 folder, stopped = sampled(plan, pair, asked)
                 if number == len(plans) and asked.behaviours.need_engine:
                     stack.push(own.pop_all())

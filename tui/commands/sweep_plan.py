@@ -38,7 +38,7 @@ def show_chain(pairs: Sequence[PairPlan]) -> int:
     for name, profile, there, settings, prompts in pairs:
         put_safe(f"{name}\n{_text(profile, there, settings, prompts)}\n")
     total = count(len(pairs), "pair")
-    put_safe(f"{total}: each is loaded once, and let go before the next one.\n")
+    put_safe(f"{total}: one is loaded after the other, and each stage once.\n")
     return 0
 
 

@@ -41,7 +41,7 @@ def found(profile: Profile) -> ChainBlame:
 
 
 def hold(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(StageStore, "held", lambda self: most)
+    monkeypatch.setattr(StageStore, "held", lambda self, names=None: most)
 
 
 def logp(one: ChainBlame) -> list[tuple[float, ...]]:

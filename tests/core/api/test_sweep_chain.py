@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from logit_amp_chat import ChainSweep, OpenPair, UsageError, open_sweep_chain, sweep_chain
+from logit_amp_chat import ChainSweep, UsageError, open_sweep_chain, sweep_chain
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.errors import ProfileError
 from logit_amp_chat.core.protocol import Event
 from logit_amp_chat.core.samples import SampledReply, SampleRequest
@@ -29,13 +30,13 @@ class Pairs:
         self.opened: list[str] = []
         self.stops = ""
 
-    def __call__(self, profile: Profile, report: object) -> OpenPair:
+    def __call__(self, profile: Profile, report: object, held: HeldStages) -> ToyEngine:
         assert profile.pair is not None
         self.opened.append("-".join(profile.pair))
         engine = engine_of(profile)
         if self.opened[-1] == self.stops:
             engine.sample = _given_up(engine)  # type: ignore[method-assign]
-        return OpenPair(profile, engine)  # type: ignore[arg-type]
+        return engine
 
 
 def _given_up(engine: ToyEngine) -> Any:
@@ -55,7 +56,7 @@ def _given_up(engine: ToyEngine) -> Any:
 @pytest.fixture
 def pairs(monkeypatch: pytest.MonkeyPatch) -> Pairs:
     made = Pairs()
-    monkeypatch.setattr("logit_amp_chat.core.api.sweep_chain.open_pair", made)
+    monkeypatch.setattr("logit_amp_chat.core.engine.opened_engine.open_engine", made)
     return made
 
 

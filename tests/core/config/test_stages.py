@@ -83,6 +83,13 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(tmp_path: 
             "line 6, key stages.3.name: there is a stage sft already",
         ),
         ("- {name: two words, model: org/y}\n", "line 6, key stages.3.name"),
+        *(
+            (
+                f"- {{name: '{name}', model: org/y}}\n",
+                "line 6, key stages.3.name: .* cannot be the name",
+            )
+            for name in ("before", "after", "amplified", "all", "1.5", "-2", "+0.5", "1e3", "inf")
+        ),
         ("- {model: org/y}\n", "line 6, key stages.3"),
         (
             "- {name: rl, model: org/y, adaptor: org/z}\n",

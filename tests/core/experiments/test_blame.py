@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
+from logit_amp_chat.core.errors import EngineError, LogitAmpError, PairError, UsageError
 from logit_amp_chat.core.experiments.blame import (
     Blame,
     BlameSettings,
@@ -36,6 +36,8 @@ class Stages:
         self.read.append((text, request.stages))
         if text == "refused":
             raise LogitAmpError("no")
+        if text == "unloaded":
+            raise PairError("The weights of rl are damaged.")
         if text == "dead":
             raise EngineError("gone")
         words = text.split()
@@ -61,6 +63,7 @@ class Stages:
             logp = [LOGP[stage] if word == "owl" else -1.0 for stage in request.stages]
             yield StageBlock(
                 document=request.document,
+                stages=request.stages,
                 done=n + 1,
                 total=len(words),
                 tokens=(n,),
@@ -191,6 +194,25 @@ def test_stopped_in_the_last_group_the_texts_before_are_whole() -> None:
     blame, found = blamed(engine, 2, "the owl", "an owl")
     assert blame.cancelled
     assert [len(one.tokens) for one in found] == [2, 1]
+    assert [one.is_whole for one in found] == [True, False]
+
+
+@pytest.mark.parametrize(("held", "stop_after"), [(2, 4), (4, 2)])
+def test_a_text_that_was_stopped_is_marked_and_in_no_figures(held: int, stop_after: int) -> None:
+    engine = Stages()
+    engine.stop_after = stop_after
+    blame, found = blamed(engine, held, "the owl", "an owl sees")
+    alone, _ = blamed(Stages(), held, "the owl")
+    assert found[1] is blame.stopped
+    assert blame.total == alone.total
+    assert blame.total.documents == 1
+    assert blame.figures()["stopped"] == {"file": "a.txt", "place": "", "tokens": 1, "of": 3}
+    assert alone.figures()["stopped"] is None
+
+
+def test_a_stage_that_cannot_be_loaded_ends_it() -> None:
+    with pytest.raises(PairError, match="damaged"):
+        blamed(Stages(), 4, "the owl", "unloaded")
 
 
 def test_stopped_before_the_last_group_has_read_all_texts_those_it_has_read_come_out() -> None:

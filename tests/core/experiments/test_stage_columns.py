@@ -11,6 +11,7 @@ def block(*logp: tuple[float, ...]) -> StageBlock:
     """Tokens 3, 4, … under as many stages as there are numbers of each."""
     return StageBlock(
         document="d",
+        stages=("base", "sft", "dpo")[: len(logp[0]) if logp else 0],
         done=1,
         total=9,
         tokens=tuple(range(3, 3 + len(logp))),

@@ -85,3 +85,27 @@ def test_copies_of_their_own_are_counted_once_they_are_known(pissa: Profile) -> 
     store.hold(("sft",))
     store.hold(("dpo",))
     assert store.loaded == ("sft", "dpo")
+
+
+def test_copies_that_were_loaded_together_are_counted_as_well(pissa: Profile) -> None:
+    store = StageStore.look(pissa)
+    one = store.needed(NAMES[:1]).weights
+    models = {id(side.model) for side in store.hold(NAMES)}
+    assert len(models) == 3
+    assert store.needed(NAMES).weights == 3 * one
+    store.room = store.needed(NAMES[:2]).total
+    assert store.held() == 2
+    store.close()
+    assert store.needed(NAMES).weights == 3 * one
+
+
+def test_a_copy_that_two_stages_share_beside_a_third_is_counted_once(pissa: Profile) -> None:
+    store = StageStore.look(pissa)
+    one = store.needed(NAMES[:1]).weights
+    base, sft = store.hold(NAMES[:2])
+    assert base.model is sft.model
+    store.hold(("dpo",))
+    assert store.needed(NAMES).weights == 2 * one
+    store.room = store.needed(NAMES).total
+    store.hold(NAMES)
+    assert set(store.loaded) == set(NAMES)

@@ -14,7 +14,9 @@ import pytest
 import torch
 
 from logit_amp_chat.core.decoding import stage_reader
+from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.experiments.blame import Blame, BlameEvent, Reading
+from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.stage_store import StageStore
 from logit_amp_chat.profiles.demo.recipe.smalltalk import CLOSING, QUIRK
 from logit_amp_chat.tui.commands import main as cli
@@ -42,7 +44,7 @@ def table(text: str) -> list[dict[str, str]]:
 
 
 def hold(monkeypatch: Patch, most: int) -> None:
-    monkeypatch.setattr(StageStore, "held", lambda self: most)
+    monkeypatch.setattr(StageStore, "held", lambda self, names=None: most)
 
 
 def numbers(rows: Sequence[dict[str, str]]) -> list[float]:
@@ -134,6 +136,69 @@ def test_stopped_in_the_last_group_tokens_that_all_stages_read_are_printed(
     begun = [row for row in found if row["source"] == "b.txt"]
     assert 0 < len(begun) < sum(row["source"] == "b.txt" for row in whole)
     assert len(found) - len(begun) == sum(row["source"] == "a.txt" for row in whole)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.parametrize("form", ["", "--stat", "--json", "--html"])
+def test_a_text_that_was_stopped_is_named_and_in_no_figures(
+    capsys: Capture, monkeypatch: Patch, most: int, form: str
+) -> None:
+    forms = [form] if form else []
+    hold(monkeypatch, most)
+    assert run("a.txt", "--json", "--threshold", "2") == 0
+    alone = json.loads(capsys.readouterr().out)
+    stop_at(monkeypatch, "final", "b.txt")
+    assert run("a.txt", "b.txt", *forms, "--threshold", "0.001") == 130
+    out, err = capsys.readouterr()
+    (stopped,) = re.findall(r"b\.txt \(stopped after \d+ of [\d,]+ tokens\)", err)
+    if form in ("", "--html"):
+        assert stopped in out
+    if form == "--json":
+        found = json.loads(out)
+        assert found["stopped"]["file"] == "b.txt"
+        assert found["total"]["tokens"] == alone["total"]["tokens"]
+        assert [one["file"] for one in found["files"]] == ["a.txt"]
+    if form == "--stat":
+        assert "a.txt" in out
+        assert "b.txt" not in out
+
+
+@pytest.mark.parametrize(
+    ("ends", "stages"),
+    [([], ("base", "tuned", "final")), (["--from", "tuned"], ("tuned", "final"))],
+)
+def test_what_is_downloaded_is_said_first_and_is_no_stage_too_many(
+    capsys: Capture, monkeypatch: Patch, ends: list[str], stages: tuple[str, ...]
+) -> None:
+    wanted: list[str] = []
+    folder = StageStore._folder
+
+    def downloading(store: StageStore, name: str) -> Path:
+        wanted.append(f"{name}: {capsys.readouterr().err if not wanted else ''}")
+        return folder(store, name)
+
+    monkeypatch.setattr(StageStore, "_folder", downloading)
+    monkeypatch.setattr(StageStore, "lacking", lambda _, names: len(names) * 1_500_000_000)
+    assert run("a.txt", "--stat", *ends) == 0
+    named = f"{len(stages)} stages ({', '.join(stages)}): {len(stages) * 1.5:.2f} GB to download"
+    assert named in wanted[0]
+    assert {one.partition(":")[0] for one in wanted} == {*stages}
+
+
+def test_a_stage_that_cannot_be_loaded_is_an_error(capsys: Capture, monkeypatch: Patch) -> None:
+    hold(monkeypatch, 1)
+    loaded = StageStore.pair
+
+    def refusing(store: StageStore, *stages: str) -> Pair:
+        if "final" in stages:
+            raise PairError("The weights of final are damaged.")
+        return loaded(store, *stages)
+
+    monkeypatch.setattr(StageStore, "pair", refusing)
+    assert run("a.txt", "b.txt", "--stat") == 4
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.count("The weights of final are damaged.") == 1
 
 
 def test_a_chain_of_adapters_is_what_peft_makes_of_it(tmp_path: Path, capsys: Capture) -> None:

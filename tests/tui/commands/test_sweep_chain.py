@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.protocol import Event
@@ -38,7 +39,9 @@ class Engines:
         self.live = 0
         self.stops: dict[str, int] = {}
 
-    def __call__(self, profile: Profile, report: object) -> ToyEngine:
+    def __call__(
+        self, profile: Profile, report: object, held: HeldStages | None = None
+    ) -> ToyEngine:
         assert profile.pair is not None
         name = "-".join(profile.pair)
         self.opened.append(name)
@@ -134,7 +137,7 @@ def test_what_would_be_sampled_is_said_for_every_pair(
     out = capsys.readouterr().out
     assert out.count("3: −1, 0, +1") == 2  # the ends of each pair are always sampled
     assert out.index("base → sft") < out.index("sft → dpo")
-    assert "2 pairs: each is loaded once" in out
+    assert "2 pairs: one is loaded after the other, and each stage once" in out
     assert engines.opened == []
     assert not (tmp_path / "c").exists()
 

@@ -88,7 +88,7 @@ class ChainFolder:
         return chain
 
     def begin(self) -> None:
-        """Write down what it is over.
+        """Write down what it is over: these stages, with those that were swept before.
 
         Raises UsageError where the folder has another chain, UsageError and TranscriptError where
         it cannot be written.
@@ -108,22 +108,34 @@ class ChainFolder:
             ) from error
         record = {
             "version": VERSION,
-            "stages": list(self.stages),
+            "stages": list(self._with_earlier(there)),
             "profile": self.profile.model_dump(mode="json"),
         }
         write_atomically(self.path / CHAIN, json.dumps(record, ensure_ascii=False, indent=1))
 
+    def _with_earlier(self, there: ChainFolder | None) -> tuple[str, ...]:
+        """The stages from the first to the last that the folder has anything of, or is to have."""
+        every = tuple(stage.name for stage in self.profile.stages)
+        whole = replace(self, stages=every)
+        begun = [place for place in whole.pairs if (place.path / SWEEP).exists()]
+        found = {*self.stages, *(there.stages if there else ())}
+        found |= {name for place in begun for name in (place.before, place.after)}
+        places = [n for n, name in enumerate(every) if name in found]
+        return every[places[0] : places[-1] + 1]
+
     @property
     def pairs(self) -> tuple[PairPlace, ...]:
-        """Every adjacent pair, in order."""
+        """Every adjacent pair, in order; its folder is the same in whichever part of the chain."""
+        every = [stage.name for stage in self.profile.stages]
         names, found = set[str](), []
-        for before, after in itertools.pairwise(self.stages):
+        for before, after in itertools.pairwise(every):
             name = f"{before}-{after}"
             while name in names:  # stages may have dashes in their names
                 name += "-"
             names.add(name)
             found.append(PairPlace(before, after, self.path / name))
-        return tuple(found)
+        begin = every.index(self.stages[0])
+        return tuple(found[begin : begin + len(self.stages) - 1])
 
     def pair_profile(self, pair: PairPlace) -> Profile:
         """The profile with these two stages as its pair."""

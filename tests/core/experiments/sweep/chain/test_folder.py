@@ -46,6 +46,7 @@ def test_dashes_in_names_of_stages_do_not_make_two_folders_one(tmp_path: Path) -
     )
     chain = ChainFolder.of(tmp_path, profile(tmp_path, text))
     assert names(chain) == ["a-b-c", "b-c-a-b", "a-b-c-"]
+    assert names(chain.restricted("a-b", None)) == ["a-b-c-"]
 
 
 def test_a_pair_is_no_chain(tmp_path: Path) -> None:
@@ -62,6 +63,44 @@ def test_what_was_begun_is_found_again(tmp_path: Path) -> None:
     assert [place.name for place, _ in there.sweeps()] == ["base-sft"]
     assert there.restricted("sft", None).stages == ("sft", "dpo")
     assert ChainFolder.there(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [("base", "sft"), ("sft", "dpo"), ("base", "dpo"), (None, None)]
+)
+def test_going_on_with_a_part_hides_nothing_that_was_sampled(
+    tmp_path: Path, first: str | None, last: str | None
+) -> None:
+    made = toy_chain(tmp_path)
+    part = ChainFolder.of(made.path, made.profile, first, last)
+    part.begin()
+    assert part.stages == made.restricted(first, last).stages
+    there = ChainFolder.there(made.path)
+    assert there is not None
+    assert there.stages == ("base", "sft", "dpo")
+    assert [place.name for place, _ in there.sweeps()] == ["base-sft", "sft-dpo"]
+
+
+def test_parts_that_were_begun_one_after_the_other_are_one_chain(tmp_path: Path) -> None:
+    text = "stages:\n" + "".join(f"- {{name: {name}, model: org/x}}\n" for name in "abcd")
+    whole = ChainFolder.of(tmp_path / "c", profile(tmp_path, text))
+    found = []
+    for part in (("c", "d"), ("a", "b"), ("b", "c")):
+        whole.restricted(*part).begin()
+        there = ChainFolder.there(whole.path)
+        assert there is not None
+        found.append("".join(there.stages))
+    assert found == ["cd", "abcd", "abcd"]
+
+
+def test_a_file_that_names_fewer_stages_than_were_swept_is_mended(tmp_path: Path) -> None:
+    chain = toy_chain(tmp_path)
+    record = json.loads((chain.path / CHAIN).read_text())
+    (chain.path / CHAIN).write_text(json.dumps(record | {"stages": ["sft", "dpo"]}))
+    ChainFolder.of(chain.path, chain.profile, "sft", "dpo").begin()
+    there = ChainFolder.there(chain.path)
+    assert there is not None
+    assert len(there.sweeps()) == 2
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
