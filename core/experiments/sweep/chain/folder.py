@@ -88,7 +88,7 @@ class ChainFolder:
         return chain
 
     def begin(self) -> None:
-        """Write down what it is over.
+        """Write down what it is over, beside the stages that the folder has sweeps of.
 
         Raises UsageError where the folder has another chain, UsageError and TranscriptError where
         it cannot be written.
@@ -108,7 +108,7 @@ class ChainFolder:
             ) from error
         record = {
             "version": VERSION,
-            "stages": list(self.stages),
+            "stages": self._joined(there) if there else list(self.stages),
             "profile": self.profile.model_dump(mode="json"),
         }
         write_atomically(self.path / CHAIN, json.dumps(record, ensure_ascii=False, indent=1))
@@ -117,13 +117,23 @@ class ChainFolder:
     def pairs(self) -> tuple[PairPlace, ...]:
         """Every adjacent pair, in order."""
         names, found = set[str](), []
-        for before, after in itertools.pairwise(self.stages):
+        for before, after in itertools.pairwise(self._every):  # a part has the folders of the whole
             name = f"{before}-{after}"
             while name in names:  # stages may have dashes in their names
                 name += "-"
             names.add(name)
             found.append(PairPlace(before, after, self.path / name))
-        return tuple(found)
+        own = {*itertools.pairwise(self.stages)}
+        return tuple(place for place in found if (place.before, place.after) in own)
+
+    @property
+    def _every(self) -> list[str]:
+        return [stage.name for stage in self.profile.stages]
+
+    def _joined(self, there: ChainFolder) -> list[str]:
+        """From the first to the last stage of this chain and another of its profile."""
+        places = sorted(map(self._every.index, (*self.stages, *there.stages)))
+        return self._every[places[0] : places[-1] + 1]
 
     def pair_profile(self, pair: PairPlace) -> Profile:
         """The profile with these two stages as its pair."""

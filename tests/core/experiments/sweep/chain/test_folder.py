@@ -46,6 +46,7 @@ def test_dashes_in_names_of_stages_do_not_make_two_folders_one(tmp_path: Path) -
     )
     chain = ChainFolder.of(tmp_path, profile(tmp_path, text))
     assert names(chain) == ["a-b-c", "b-c-a-b", "a-b-c-"]
+    assert names(chain.restricted("a-b", "c")) == ["a-b-c-"]
 
 
 def test_a_pair_is_no_chain(tmp_path: Path) -> None:
@@ -62,6 +63,14 @@ def test_what_was_begun_is_found_again(tmp_path: Path) -> None:
     assert [place.name for place, _ in there.sweeps()] == ["base-sft"]
     assert there.restricted("sft", None).stages == ("sft", "dpo")
     assert ChainFolder.there(tmp_path / "none") is None
+
+
+def test_sweeping_a_part_keeps_what_the_folder_has_of_the_whole(tmp_path: Path) -> None:
+    made = toy_chain(tmp_path)
+    made.restricted("sft", "dpo").begin()
+    there = ChainFolder.there(made.path)
+    assert there is not None
+    assert [place.name for place, _ in there.sweeps()] == ["base-sft", "sft-dpo"]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
