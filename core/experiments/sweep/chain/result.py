@@ -17,7 +17,7 @@ from logit_amp_chat.core.analysis.step_changes import StepChange, step_change
 from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
 from logit_amp_chat.core.experiments.sweep.chain.folder import AFTER, BEFORE, PairPlace
-from logit_amp_chat.core.experiments.sweep.chain.shared_stage import difference
+from logit_amp_chat.core.experiments.sweep.chain.shared_stage import difference, ends_as_next
 from logit_amp_chat.core.experiments.sweep.counted import CountedSweep
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.result import Rate, rate_of
@@ -98,7 +98,7 @@ class ChainResult:
     """Everything that a sweep over a chain found, and the sweeps of its pairs.
 
     `lacking` are pairs that have no sweep yet; `notes` say of stages that are not sampled alike in
-    their two pairs what differs.
+    their two pairs what differs, and of a first stage that does not end replies itself.
     """
 
     stages: tuple[str, ...]
@@ -161,7 +161,13 @@ class _Stages:
         return found
 
     def notes(self) -> Iterator[str]:
-        """What is to be said of stages whose pairs do not sample them alike."""
+        """What is to be said of stages that are not sampled as they are, or not alike."""
+        first = self._before.get(self.names[0])
+        if first is not None and ends_as_next(first.folder):
+            yield (
+                f"{first.place.before} is ended with the probabilities of {first.place.after}"
+                " (ends: after): its rate is not that of the stage alone."
+            )
         for stage, said in self._differ.items():
             if said:
                 yield (

@@ -3,7 +3,7 @@
 The stage is `after` of one, sampled at α = 0, and `before` of the other, sampled at α = −1. The
 plausibility mask leaves both αs alone, and every other filter acts on the stage's own
 distribution. What may differ is what it is prompted with, where its replies end, and how it was
-loaded.
+loaded. With the ends of `after` α = −1 is no stage: it ends replies as the next stage does.
 """
 
 from __future__ import annotations
@@ -21,10 +21,16 @@ def difference(earlier: SweepFolder, later: SweepFolder) -> str:
         ("ended by other tokens", one.end_of_turn, other.end_of_turn),
         ("ended before other texts", one.next_turn, other.next_turn),
         ("sampled otherwise", earlier.settings.sampling, later.settings.sampling),
+        ("ended with the probabilities of another stage", True, not ends_as_next(later)),
         ("asked other prompts", _keys(earlier), _keys(later)),
         ("prompted with other tokens", *_prompts(earlier, later)),
     )
     return next((said for said, here, there in checks if here != there), "")
+
+
+def ends_as_next(folder: SweepFolder) -> bool:
+    """Whether replies at α = −1 end with the probabilities of the pair's `after`."""
+    return folder.settings.sampling.ends == "after"
 
 
 def _keys(folder: SweepFolder) -> list[str]:

@@ -126,6 +126,16 @@ def test_prompts_that_a_stage_reads_otherwise_are_not_pooled(tmp_path: Path) -> 
     assert "sft is prompted with other tokens" in note
 
 
+def test_with_the_ends_of_after_alpha_minus_one_is_no_stage(tmp_path: Path) -> None:
+    sampling = SETTINGS.sampling.model_copy(update={"ends": "after"})
+    result = result_of(toy_chain(tmp_path, replace(SETTINGS, sampling=sampling)))
+    (found,) = result.behaviours
+    assert [one.seen.replies for one in found.stages] == [60 * 2] * 3
+    first, middle = result.notes
+    assert "base is ended with the probabilities of sft" in first
+    assert middle.startswith("sft is ended with the probabilities of another stage in sft-dpo")
+
+
 def test_of_an_unfinished_chain_the_stages_that_are_there_are_counted(tmp_path: Path) -> None:
     chain = toy_chain(tmp_path, pairs=1)
     result = result_of(chain)
