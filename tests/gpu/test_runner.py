@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from logit_amp_chat.core.errors import UsageError
 from tests.gpu import plan, report, runner
+from tests.gpu.machine import described
 from tests.gpu.pairs import Place
 from tests.gpu.plan import Step
 from tests.gpu.results import FILE, Results, StepResult, read
@@ -90,6 +93,12 @@ def test_without_a_gpu_the_command_says_so(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no GPU" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_machine_is_described_by_a_process_of_its_own() -> None:
+    found = described()
+    assert found["torch"] == importlib.metadata.version("torch")
+    assert ("driver" in found) == torch.cuda.is_available()
 
 
 def test_the_report_stands_in_the_documentation() -> None:
