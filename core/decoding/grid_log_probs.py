@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,7 +11,9 @@ from torch import Tensor
 from logit_amp_chat.core.decoding.amplification import amplify, kl_divergence, mix
 from logit_amp_chat.core.decoding.repetition import Repeated
 from logit_amp_chat.core.decoding.sampling import Filters, filtered
-from logit_amp_chat.core.models.pair import Pair
+
+if TYPE_CHECKING:  # vLLM's environment imports this file, and cannot load a pair
+    from logit_amp_chat.core.models.pair import Pair
 
 # Bytes of one side's fp32 logits that are worked on at once: on a CPU, about what its caches hold.
 BLOCK_BYTES_CPU, BLOCK_BYTES = 1 << 19, 1 << 28

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.chain import ChainEngine
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.vllm import VllmEngine
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Loading
 
@@ -18,10 +19,12 @@ def open_engine(
     report: Callable[[Loading], None] = lambda _: None,
     loaded: Callable[[Pair], None] = lambda _: None,
 ) -> OpenedEngine:
-    """The engine of a pair, or of a chain; `loaded` is told of every pair that is loaded.
+    """The engine of a pair, or of a chain; `loaded` is told of every pair that is loaded here.
 
     Raises LogitAmpError.
     """
+    if profile.engine == "vllm":
+        return VllmEngine.open(profile, report)
     if profile.stages:
         return ChainEngine.open(profile, report, loaded)
     engine = LocalEngine.open(profile, report)

@@ -110,11 +110,15 @@ def assemble(
     names: tuple[str, str],
     sides: tuple[LoadedSide, LoadedSide],
     notices: Sequence[str],
+    device: torch.device | None = None,
 ) -> Pair:
-    """The pair of the stages `names`, which are loaded; `notices` are those of loading."""
+    """The pair of the stages `names`, which are loaded; `notices` are those of loading.
+
+    It is computed on `device` (None: after's).
+    """
     origins = [described.origins[name] for name in names]
     tokenizer, shared, template = described.tokenizer, described.shared, described.template
-    device = sides[1].device
+    device = device or sides[1].device
     ends = described.ends
     chat = ChatTemplate(tokenizer, template, (None, None), profile.template)
     written = template_end(chat)
