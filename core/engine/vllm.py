@@ -9,9 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
+from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.engine.local import LocalEngine, Sampler
 from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, VllmDecoder
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
+from logit_amp_chat.core.engine.vllm_sampler import VllmSampler
 from logit_amp_chat.core.errors import PairError, UsageError
 from logit_amp_chat.core.models.pair import ONE_THREAD_BELOW, Pair
 from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, unloaded_pair
@@ -23,7 +26,7 @@ from logit_amp_chat.core.system.machine import GB, available_ram
 
 # Of the KV cache on a CPU, in GB: at most, and as a share of the memory that is free.
 CACHE_GB, CACHE_SHARE = 4, 0.25
-REFUSED = (ReadRequest, StageReadRequest, SampleRequest, RescoreRequest)
+REFUSED = (ReadRequest, StageReadRequest, RescoreRequest)
 LAST_DIGITS = (
     "vLLM computes this pair: what else is in a batch moves the last digits of its numbers."
 )
@@ -72,6 +75,13 @@ class VllmEngine(LocalEngine):
         if isinstance(request, REFUSED):
             raise UsageError("This is not done with engine: vllm.", USE_LOCAL)
         return super().batches(request)
+
+    def _sampler(
+        self, request: SampleRequest, prompts: Sequence[AskedPrompt], controls: Controls
+    ) -> Sampler:
+        if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
+            raise UsageError(OWN_PROMPTS, USE_LOCAL)
+        return VllmSampler(self.pair, self._process, request, prompts, controls)
 
     def close(self) -> None:
         """End vLLM's process."""

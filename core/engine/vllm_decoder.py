@@ -147,7 +147,14 @@ class _Lanes:
     def _begin(self, prompt: Sequence[int]) -> None:
         active = {lane.reply for lane in self._state.active}
         lanes = [
-            {"name": r.id, "seed": r.sampling.seed, "turn": r.turn, "forced": [*self._given]}
+            {
+                "name": r.id,
+                "seed": r.sampling.seed,
+                "turn": r.turn,
+                "alpha": r.alpha,
+                "start": 0,
+                "forced": [*self._given],
+            }
             for r in self._replies
             if r.id in active
         ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 OURS = (
     "logit_amp_chat.core.decoding.amplification",
+    "logit_amp_chat.core.decoding.grid_log_probs",
     "logit_amp_chat.core.decoding.gumbel_noise",
     "logit_amp_chat.core.decoding.next_token",
     "logit_amp_chat.core.decoding.repetition",

@@ -96,6 +96,16 @@ class PairEngine:
         found = {name: self._numbers[name].pop(index) for name in lanes}
         return found, max(self._furthest[name] for name in lanes)
 
+    def advance(self, settings: Mapping[str, Any] | None) -> dict[str, list[list[float]]]:
+        """The numbers of the next tokens, in order, of the lanes that have any after one step."""
+        if settings is not None:
+            self._ask("pair_settings", dict(settings))
+        self._forward()
+        found = {name: [*rows.values()] for name, rows in self._numbers.items() if rows}
+        for name in found:
+            self._numbers[name] = {}
+        return found
+
     def _forward(self) -> None:
         """One step of vLLM's: a token of every lane that has its prompt read, or a part of that."""
         outputs = self._engine.step()

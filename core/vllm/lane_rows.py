@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from logit_amp_chat.core.decoding.grid_log_probs import GridLogProbs
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
 from logit_amp_chat.core.decoding.next_token import choose
 from logit_amp_chat.core.decoding.repetition import History, Repeated
@@ -27,6 +28,11 @@ class SharedIds:
     size: int
     valid: Tensor | None
     ends: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers are computed."""
+        return self.ends.device
 
     @classmethod
     def of(
@@ -49,6 +55,10 @@ class Settings:
     top: int
     breakers: frozenset[int] = frozenset()
     """The ids that no repetition goes across."""
+    grid: tuple[float, ...] | None = None
+    """The αs at which replies that are sampled for a sweep are measured; None: as in a chat."""
+    amplify_first: int | None = None
+    """How many tokens are amplified, the others being at α = 0; None: all."""
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Settings:
@@ -58,6 +68,8 @@ class Settings:
             Sampling.model_validate(message["sampling"]),
             message["top"],
             frozenset(message["breakers"]),
+            message.get("grid"),
+            message.get("amplify_first"),
         )
 
 
@@ -68,6 +80,9 @@ class Lane:
     name: str
     seed: int
     turn: int
+    alpha: float
+    start: int
+    """How many of the last ids of the prompt are the first of the reply."""
     forced: Sequence[int]
     prompt: Sequence[int]
     said: Sequence[int]
@@ -76,12 +91,21 @@ class Lane:
     @property
     def index(self) -> int:
         """The position of its next token in the reply."""
-        return len(self.said)
+        return self.start + len(self.said)
 
     @property
     def given(self) -> int | None:
         """Its next token, if that is not to be chosen."""
-        return self.forced[self.index] if self.index < len(self.forced) else None
+        return self.forced[len(self.said)] if len(self.said) < len(self.forced) else None
+
+    def is_plain(self, settings: Settings) -> bool:
+        """Whether its next token is past those that are amplified."""
+        first = settings.amplify_first
+        return first is not None and len(self.said) >= first
+
+    def alpha_at(self, settings: Settings) -> float:
+        """The α of its next token."""
+        return 0.0 if self.is_plain(settings) else settings.alphas.get(self.name, self.alpha)
 
     @property
     def history(self) -> History:
@@ -132,21 +156,30 @@ class LaneRows:
         chosen: bool,
     ) -> tuple[Tensor, Tensor]:
         shared, device = self._shared, logits[0].device
-        before, after = (side[:, : shared.size] for side in logits)
-        alphas = [[settings.alphas[lane.name]] for lane in lanes]
+        sides = logits[0][:, : shared.size], logits[1][:, : shared.size]
+        alphas = [[lane.alpha_at(settings)] for lane in lanes]
+        alpha = torch.tensor(alphas, dtype=torch.float32, device=device)
         filters = Filters.of(settings.sampling)
         repeated = None
         if chosen and filters.penalties is not None:
             histories = [lane.history for lane in lanes]
-            repeated = Repeated.of(filters.penalties, histories, settings.breakers, after)
-        given = None if chosen else torch.tensor([lane.given for lane in lanes], device=device)
-        indices = [lane.index for lane in lanes]
+            repeated = Repeated.of(filters.penalties, histories, settings.breakers, sides[1])
         keys = [(lane.seed, lane.turn) for lane in lanes]
+        indices = [lane.index for lane in lanes]
+        if settings.grid is not None:
+            plain = None
+            if settings.amplify_first is not None:
+                plain = torch.tensor([[lane.is_plain(settings)] for lane in lanes], device=device)
+            noise, index = self._noise_of(keys, device), torch.tensor(indices, device=device)
+            grid = GridLogProbs(shared, settings.grid, filters)
+            numbers = grid.choose(sides, alpha, index, noise, plain, repeated, settings.top)
+            return numbers[:, 0].long(), numbers
+        given = None if chosen else torch.tensor([lane.given for lane in lanes], device=device)
         alike = len({*indices}) == 1 and len({*keys}) == 1
         return choose(
-            (before, after),
+            sides,
             shared.valid,
-            torch.tensor(alphas, dtype=torch.float32, device=device),
+            alpha,
             filters,
             self._noise_of(keys[:1] if alike else keys, device),
             indices[0] if alike else torch.tensor(indices, device=device),

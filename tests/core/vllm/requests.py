@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import pytest
+
 from logit_amp_chat.core.protocol import Event, Lane, Request
 from logit_amp_chat.core.records import Finish, Message, Step
+from logit_amp_chat.core.samples import SampledReply
 from logit_amp_chat.core.sampling import Sampling
 
 ALPHAS = (-1.0, 0.0, 1.0, 2.0)
@@ -85,3 +88,22 @@ def compare_candidates(mine: Step, its: Step) -> None:
             # Beyond the candidates an id may be as probable as the token.
             assert ours == theirs or min(ours, theirs) > len(mine.top) // 4
     assert len(left.keys() ^ right.keys()) <= 2, "only the last ones of a list may be tied"
+
+
+def compare_samples(local: Sequence[Event], other: Sequence[Event]) -> None:
+    """Assert that sampled replies are the same, in whatever order they ended."""
+    ours, theirs = (
+        {e.reply: e for e in events if isinstance(e, SampledReply)} for events in (local, other)
+    )
+    assert ours.keys() == theirs.keys() != set()
+    for reply, mine in ours.items():
+        its = theirs[reply]
+        assert replace(its, log_probs=mine.log_probs, steps=mine.steps) == mine
+        for name in ("before", "after", "kl"):
+            assert getattr(its.log_probs, name) == pytest.approx(
+                getattr(mine.log_probs, name), abs=CLOSE
+            )
+        for a, b in zip(mine.log_probs.q, its.log_probs.q, strict=True):
+            assert b == pytest.approx(a, abs=CLOSE)
+        for step, other_step in zip(mine.steps, its.steps, strict=True):
+            assert numbers(other_step) == pytest.approx(numbers(step), abs=CLOSE)

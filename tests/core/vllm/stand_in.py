@@ -50,6 +50,14 @@ class StandIn(VllmProcess):
         found = {name: self._numbers[name].pop(index) for name in names}
         return found, max(len(lane.said) for lane in self.requests.values()) - 1
 
+    def advance(self, settings: Mapping[str, Any] | None) -> dict[str, list[list[float]]]:
+        if settings is not None:
+            self._settings = Settings.of(settings)
+        self._forward([*self.requests])
+        found = {name: [*rows.values()] for name, rows in self._numbers.items() if rows}
+        self._numbers = {name: {} for name in self.requests}
+        return found
+
     def _forward(self, names: Sequence[str]) -> None:
         lanes = [self.requests[name] for name in names]
         if not lanes:

@@ -20,7 +20,17 @@ from logit_amp_chat.core.errors import EngineError
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import Event, Forget, ScoreRequest, SetAlpha, Stop
 from logit_amp_chat.core.records import Opening, Reply, Step
-from tests.core.vllm.requests import ALPHAS, SAMPLINGS, compare, finish, request, say, steps
+from tests.core.engine import sampling
+from tests.core.vllm.requests import (
+    ALPHAS,
+    SAMPLINGS,
+    compare,
+    compare_samples,
+    finish,
+    request,
+    say,
+    steps,
+)
 from tests.core.vllm.test_modules import PYTHON
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
@@ -45,7 +55,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
 def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
     assert engines[1].opened.session.context == SETTINGS.max_model_len
     failures = []
-    for check in (replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, death):
+    for check in (replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep, death):
         try:
             check(*engines)
         except AssertionError:
@@ -55,8 +65,8 @@ def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
 
 def replies(local: LocalEngine, other: VllmEngine) -> None:
     for text in PROMPTS:
-        for sampling in SAMPLINGS.values():
-            asked = request(sampling, 40, text)
+        for chosen in SAMPLINGS.values():
+            asked = request(chosen, 40, text)
             compare(answered(local, asked), answered(other, asked), NAMES)
 
 
@@ -111,6 +121,11 @@ def stops(_: LocalEngine, other: VllmEngine) -> None:
     )
     assert finish(events, NAMES[0])[:2] == ("cancelled", 5)
     assert finish(events, NAMES[1])[0] != "cancelled"
+
+
+def sweep(local: LocalEngine, other: VllmEngine) -> None:
+    asked = sampling.ask(sampling.draws(12, 3), rows=5, top=3)
+    compare_samples(list(local.sample(asked)), list(other.sample(asked)))
 
 
 def death(_: LocalEngine, other: VllmEngine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from logit_amp_chat.core.errors import ContextError, EngineError, LogitAmpError,
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
+    Drain,
     Event,
     Forget,
     Idle,
@@ -26,8 +28,19 @@ from logit_amp_chat.core.protocol import (
 )
 from logit_amp_chat.core.reading import PlainText, ReadRequest
 from logit_amp_chat.core.records import Change, Finish, Opening, PromptIds, Reply, Step
+from logit_amp_chat.core.samples import PromptRead
 from logit_amp_chat.core.sampling import Sampling
-from tests.core.vllm.requests import ALPHAS, SAMPLINGS, compare, finish, request, say, steps
+from tests.core.engine import sampling
+from tests.core.vllm.requests import (
+    ALPHAS,
+    SAMPLINGS,
+    compare,
+    compare_samples,
+    finish,
+    request,
+    say,
+    steps,
+)
 from tests.core.vllm.stand_in import StandIn
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
@@ -202,6 +215,48 @@ def test_a_reply_ends_where_the_context_does(profile: Profile, pair: Pair) -> No
     short = replace(free, context=len(reply.prompt.after) + 4)
     events = list(engine_of(profile, short).generate(request(GREEDY, 10)))
     assert finish(events, NAMES[0])[:2] == ("context", 4)
+
+
+SWEEPS: dict[str, dict[str, Any]] = {
+    "free": {},
+    "candidates": {"top": 3},
+    "first tokens amplified": {"amplify_first": 4},
+    "begun": {"asked": sampling.prompts(*sampling.QUESTIONS, begin="The ")},
+    "one a time": {"rows": 1},
+    "penalized": {
+        "sampling": sampling.FREE.model_copy(
+            update={"repetition_penalty": 1.3, "dry_multiplier": 0.8}
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_replies_of_a_sweep_are_those_of_the_local_engine(
+    local: LocalEngine, engine: VllmEngine, name: str
+) -> None:
+    asked = sampling.ask(sampling.draws(7, 3), **SWEEPS[name])
+    compare_samples(list(local.sample(asked)), list(engine.sample(asked)))
+    assert not requests_of(engine).requests
+
+
+def test_a_sweep_that_is_drained_finishes_what_has_begun(engine: VllmEngine) -> None:
+    events: list[Event] = []
+    for event in engine.sample(sampling.ask(sampling.draws(9, 3))):
+        events.append(event)
+        if isinstance(event, PromptRead):
+            engine.apply(Drain())
+    assert 0 < len(sampling.sampled(events)) < 9
+    assert not requests_of(engine).requests
+
+
+def test_a_sweep_that_is_stopped_ends_every_reply(engine: VllmEngine) -> None:
+    events: list[Event] = []
+    for event in engine.sample(sampling.ask(sampling.draws(3, 3))):
+        events.append(event)
+        if isinstance(event, PromptRead):
+            engine.apply(Stop())
+    assert {reply.finish for reply in sampling.sampled(events).values()} == {"cancelled"}
 
 
 def test_prompts_of_a_sides_own_are_refused(engine: VllmEngine) -> None:
