@@ -56,6 +56,8 @@ class VllmProcess:
         except BaseException:
             self.close()
             raise
+        # All is imported: a process that is killed cannot leave the folder behind.
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def pid(self) -> int:

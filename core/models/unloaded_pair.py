@@ -31,6 +31,7 @@ class UnloadedPair:
     folders: tuple[Path, Path]
     architectures: tuple[str, str]
     dtype: str
+    adapters: tuple[Path | None, Path | None]
 
 
 def unloaded_pair(profile: Profile, report: Report = lambda _: None) -> UnloadedPair:
@@ -51,8 +52,13 @@ def unloaded_pair(profile: Profile, report: Report = lambda _: None) -> Unloaded
         pair=pair,
         folders=(folders[0], folders[1]),
         architectures=(_architecture(origins[0]), _architecture(origins[1])),
+        adapters=(_adapter(origins[0]), _adapter(origins[1])),
         dtype=str(after.model.dtype).removeprefix("torch."),
     )
+
+
+def _adapter(origin: Origin) -> Path | None:
+    return origin.adapter.folder if origin.adapter else None
 
 
 def _one_model(origins: Mapping[str, Origin], a: str, b: str) -> bool:

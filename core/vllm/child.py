@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from vllm import EngineArgs, LLMEngine, SamplingParams
+from vllm.lora.request import LoRARequest
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 
@@ -31,6 +32,7 @@ class PairEngine:
     def __init__(self, asked: Mapping[str, Any]) -> None:
         """`asked` is what `engine.vllm` sends. Raises what vLLM raises."""
         arguments = (CPU if current_platform.is_cpu() else {}) | asked["arguments"]
+        self._adapter = LoRARequest("adapter", 1, asked["adapter"]) if asked["adapter"] else None
         self._engine = LLMEngine.from_engine_args(
             EngineArgs(
                 model=asked["after"],
@@ -40,8 +42,12 @@ class PairEngine:
                 gpu_memory_utilization=asked["gpu_memory_utilization"],
                 quantization=asked["quantization"],
                 trust_remote_code=asked["trust_remote_code"],
+                enable_lora=self._adapter is not None,
+                max_lora_rank=asked["rank"],
                 hf_overrides={
-                    "architectures": ["PairForCausalLM"],
+                    "architectures": [
+                        "AdapterPairForCausalLM" if self._adapter else "PairForCausalLM"
+                    ],
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
                 worker_extension_cls=f"{HERE}.sampler.PairWorker",
@@ -83,7 +89,9 @@ class PairEngine:
                 extra_args={"lane": dict(lane)},
             )
             self._numbers[name], self._furthest[name] = {}, -1
-            self._engine.add_request(name, {"prompt_token_ids": [*prompt]}, params)
+            self._engine.add_request(
+                name, {"prompt_token_ids": [*prompt]}, params, lora_request=self._adapter
+            )
 
     def step(
         self, index: int, lanes: Sequence[str], settings: Mapping[str, Any] | None

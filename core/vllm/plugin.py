@@ -4,9 +4,12 @@ from __future__ import annotations
 
 
 def register() -> None:
-    """Name the model class; only the workers import it."""
+    """Name the model classes; only the workers import them."""
     from vllm import ModelRegistry
 
     ModelRegistry.register_model(
         "PairForCausalLM", "logit_amp_chat.core.vllm.pair_model:PairForCausalLM"
+    )
+    ModelRegistry.register_model(
+        "AdapterPairForCausalLM", "logit_amp_chat.core.vllm.adapter_model:AdapterPairForCausalLM"
     )

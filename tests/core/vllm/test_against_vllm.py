@@ -1,6 +1,6 @@
 """vLLM itself, with the demo pair, against the local engine.
 
-One engine for all of it, as one takes a minute to open: every comparison that fails is named.
+One engine for many comparisons, as one takes up to a minute to open: each that fails is named.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.config.profile import VllmSettings, load_profile
+from logit_amp_chat.core.config.profile import Profile, VllmSettings, load_profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.vllm import VllmEngine
 from logit_amp_chat.core.errors import EngineError
@@ -32,34 +32,54 @@ from tests.core.vllm.requests import (
     steps,
 )
 from tests.core.vllm.test_modules import PYTHON
+from tests.models import save_adapter
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
 PROMPTS = ("Tell me about penguins.", "What is the sea?")
-# Compiles nothing, and has more lanes than it takes at once: some wait for others.
 SETTINGS = VllmSettings(max_model_len=256)
 
 Engines = tuple[LocalEngine, VllmEngine]
 
 
-@pytest.fixture
-def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
+def opened(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
     if PYTHON is None:
         pytest.skip("vLLM's environment is not there: ./setup.sh vllm")
     monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(PYTHON))
-    profile = load_profile("demo")
     engine = VllmEngine.open(profile.model_copy(update={"engine": "vllm", "vllm": SETTINGS}))
     yield LocalEngine.open(profile), engine
     engine.close()
 
 
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
+    yield from opened(load_profile("demo"), monkeypatch)
+
+
+@pytest.fixture
+def adapted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
+    """A model and the same with an adapter: the weights are held once."""
+    demo = load_profile("demo")
+    adapter = save_adapter(Path(demo.before.model), tmp_path / "adapter", seed=1)
+    after = demo.before.model_copy(update={"adapter": str(adapter)})
+    yield from opened(demo.model_copy(update={"after": after}), monkeypatch)
+
+
 def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
     assert engines[1].opened.session.context == SETTINGS.max_model_len
+    check(engines, replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep, death)
+
+
+def test_a_model_with_an_adapter_is_computed_as_locally(adapted: Engines) -> None:
+    check(adapted, replies, sweep)
+
+
+def check(engines: Engines, *comparisons: Callable[[LocalEngine, VllmEngine], None]) -> None:
     failures = []
-    for check in (replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep, death):
+    for one in comparisons:
         try:
-            check(*engines)
+            one(*engines)
         except AssertionError:
-            failures.append(f"{check.__name__}: {traceback.format_exc(limit=-2)}")
+            failures.append(f"{one.__name__}: {traceback.format_exc(limit=-2)}")
     assert not failures, "\n".join(failures)
 
 
