@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -123,26 +124,34 @@ class _Lanes:
 
     def run(self) -> Iterator[Batch]:
         """A batch a token; those of given tokens are one."""
-        state = self._state
         prompt = self._replies[0].prompt.after
-        yield [Prefill(0, len(prompt))]
+        yield [Prefill(0, len(prompt)), *self._state.end_cancelled()]
         self._begin(prompt)
         try:
-            batch: Batch = [*self._cancelled()]
-            while state.active:
-                first = state.index == 0
-                batch += state.collect(self._next())
-                if first:
-                    batch.insert(0, Prefill(len(prompt), len(prompt)))
-                self._let_go()
-                if state.index >= len(self._given) or not state.active:
-                    yield batch
-                    batch = []
-                batch += self._cancelled()
-            if batch:
-                yield batch
+            yield from self._batches(Prefill(0, len(prompt)), Prefill(len(prompt), len(prompt)))
         finally:
-            self._let_go(everything=True)
+            with contextlib.suppress(EngineError):  # what went wrong first is what is told
+                self._let_go(everything=True)
+
+    def _batches(self, reading: Prefill, read: Prefill) -> Iterator[Batch]:
+        """The batches of all tokens; `reading` and `read` are told of the prompt."""
+        state = self._state
+        batch: Batch = self._cancelled()
+        while state.active:
+            first, settings = state.index == 0, self._settings()
+            for _ in self._passes(settings):
+                yield [reading]  # a sign of life, and an occasion to stop
+                batch += self._cancelled()
+            batch = [read, *batch] if first else batch
+            if state.active:
+                batch += state.collect(self._pending(settings))
+                self._let_go()
+            if state.index >= len(self._given) or not state.active:
+                yield batch
+                batch = []
+            batch += self._cancelled()
+        if batch:
+            yield batch
 
     def _begin(self, prompt: Sequence[int]) -> None:
         active = {lane.reply for lane in self._state.active}
@@ -161,20 +170,34 @@ class _Lanes:
         self._begun = active
         self._process.ask("begin", lanes, [*prompt])
 
-    def _next(self) -> PendingStep:
-        """The token of every lane at the next position."""
+    def _settings(self) -> StepSettings:
+        """The settings of the next token."""
         state = self._state
         if state.index > self._furthest:  # no lane has this token yet: changes take effect
             state.controls.alphas.update(self._controls.alphas)
             state.controls.sampling = self._controls.sampling
-        settings = state.next_settings()
-        names = [lane.reply for lane in state.active]
+        return state.next_settings()
+
+    def _passes(self, settings: StepSettings) -> Iterator[None]:
+        """Have every lane's token computed; yields between two passes."""
         message = self._message(settings)
-        news = None if message == self._sent else message
-        self._sent = message
-        found, self._furthest = self._process.ask("step", settings.index, names, news)
-        self._rows |= found  # a lane that has ended keeps its last row, which nobody reads
-        rows = [self._rows[reply.id] for reply in self._replies if reply.id in self._rows]
+        news, self._sent = (None if message == self._sent else message), message
+        done: set[str] = set()
+        while missing := self._missing(done):
+            found, self._furthest = self._process.ask("step", settings.index, missing, news)
+            news = None
+            self._rows |= found
+            done |= found.keys()
+            if self._missing(done):
+                yield
+
+    def _missing(self, done: set[str]) -> list[str]:
+        return [lane.reply for lane in self._state.active if lane.reply not in done]
+
+    def _pending(self, settings: StepSettings) -> PendingStep:
+        """The rows of all lanes; those of lanes that have ended are not read."""
+        some = next(iter(self._rows.values()))
+        rows = [self._rows.get(reply.id, some) for reply in self._replies]
         return PendingStep(settings, lambda: rows)
 
     def _message(self, settings: StepSettings) -> dict[str, Any]:
@@ -189,7 +212,7 @@ class _Lanes:
         }
 
     def _cancelled(self) -> Batch:
-        ended = [*self._state.end_cancelled()]
+        ended = self._state.end_cancelled()
         self._let_go()
         return [*ended]
 

