@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from logit_amp_chat.core.config.prompt_settings import TemplateVariables, check_date
 from logit_amp_chat.core.config.yaml_file import Location, YamlFile
-from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.sampling import Sampling
 
@@ -184,6 +184,15 @@ class Profile(ProfileFile):
     after: Side
     name: str
     path: Path | None = None
+
+
+def check_local(profile: Profile) -> None:
+    """Check that what loads models here was asked for. Raises UsageError."""
+    if profile.engine != "local":
+        raise UsageError(
+            f"This is not done with engine: {profile.engine}.",
+            "Use engine: local (--engine local).",
+        )
 
 
 @dataclass(frozen=True)

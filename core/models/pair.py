@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.config.folders import temporary_folder
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, check_local
 from logit_amp_chat.core.config.stages import pair_of
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.adapters import base_notice
@@ -84,8 +84,10 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     """Load the two sides of `profile`: of a chain, those of its pair.
 
     The vocabularies of all stages are compared before any weight is loaded. Two sides that are
-    one model with different adapters share one copy of the weights. Raises PairError.
+    one model with different adapters share one copy of the weights. Raises PairError, and
+    UsageError for a profile of another engine.
     """
+    check_local(profile)
     check_machine()
     device = choose_device(profile.device)
     described = describe_stages(profile, report)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from logit_amp_chat.core.config.profile import Profile, Side
+from logit_amp_chat.core.config.profile import Profile, Side, load_profile
 from logit_amp_chat.core.engine import vllm
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.stage_engine import StageEngine
 from logit_amp_chat.core.engine.vllm import VllmEngine
-from logit_amp_chat.core.errors import ContextError, EngineError, LogitAmpError, UsageError
+from logit_amp_chat.core.errors import (
+    ContextError,
+    EngineError,
+    LogitAmpError,
+    ProfileError,
+    UsageError,
+)
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import (
@@ -31,6 +39,7 @@ from logit_amp_chat.core.reading import PlainText, ReadRequest
 from logit_amp_chat.core.records import Change, Finish, Opening, PromptIds, Reply, Step
 from logit_amp_chat.core.samples import PromptRead
 from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.tui.commands.doctor import _vllm
 from tests.core.engine import sampling
 from tests.core.vllm.requests import (
     ALPHAS,
@@ -333,3 +342,32 @@ def test_without_vllm_the_command_that_makes_it_is_named(profile: Profile) -> No
     with pytest.raises(LogitAmpError) as caught:
         VllmEngine.open(profile)
     assert "./setup.sh vllm" in caught.value.remedy
+
+
+def test_what_loads_models_here_refuses_a_profile_of_vllm(profile: Profile) -> None:
+    other = profile.model_copy(update={"engine": "vllm"})
+    for opens in (load_pair, StageEngine.open):
+        with pytest.raises(UsageError, match="engine: vllm"):
+            opens(other)
+
+
+def test_an_argument_that_a_pair_depends_on_cannot_be_set(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "before: {model: org/a}\nafter: {model: org/b}\nengine: vllm\n"
+        "vllm: {arguments: {async_scheduling: true}}\n"
+    )
+    with pytest.raises(ProfileError, match="async_scheduling cannot be set here"):
+        load_profile(str(path))
+
+
+@pytest.mark.parametrize(("answer", "state"), [("echo 0.32.0", "good"), ("exit 1", "bad")])
+def test_the_doctor_knows_whether_vllm_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, state: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{answer}\n")
+    python.chmod(0o755)
+    assert _vllm().value.startswith("not installed")
+    monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(python))
+    assert _vllm().state == state
