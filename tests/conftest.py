@@ -54,6 +54,8 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    # vLLM is for the tests that name it: it takes a minute to open.
+    monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(tmp_path / "no-vllm"))
 
 
 @pytest.fixture(scope="session")

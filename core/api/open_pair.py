@@ -70,6 +70,7 @@ def open_pair(
     trust_caches: bool | None = None,
     template: Mapping[str, TemplateValue] | None = None,
     device: str | None = None,
+    engine: str | None = None,
     process: bool = False,
     report: Callable[[Loading], None] = lambda _: None,
     **sides: Unpack[SideOptions],
@@ -79,7 +80,8 @@ def open_pair(
     `profile` is a name or a YAML file (default: demo), `before` and `after` are Hub ids or
     folders, `adapter` is a LoRA on one model. `vocabulary` "by-id" takes an id for one token
     on both sides where they name it differently. Replies are compared with whole forward passes
-    first, and caches used as far as they agree, unless `trust_caches`. `template` adds variables
+    first, and caches used as far as they agree, unless `trust_caches`. `engine` "vllm" has vLLM
+    compute the models, in an environment of its own (docs/vllm.md). `template` adds variables
     of the chat template to those of the profile. With `process` the models run in a separate
     process, whose crash costs no more than a reload. `report` receives progress. `SideOptions`
     lists what chooses two stages, or gives the sides prompts of their own.
@@ -94,16 +96,17 @@ def open_pair(
     }
     settings |= {"template": checked_variables(template or {})}
     chosen = adjusted(chosen, settings | {"trust_caches": trust_caches, "device": device})
-    engine: Engine
+    chosen = adjusted(chosen, {"engine": engine})
+    opened: Engine
     if process:
         from logit_amp_chat.core.engine.process import ProcessEngine
 
-        engine = ProcessEngine.open(chosen, report)
+        opened = ProcessEngine.open(chosen, report)
     else:
         from logit_amp_chat.core.engine.opened_engine import open_engine
 
-        engine = open_engine(chosen, report)
-    return OpenPair(chosen, engine)
+        opened = open_engine(chosen, report)
+    return OpenPair(chosen, opened)
 
 
 class OpenPair:

@@ -19,13 +19,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from logit_amp_chat.core.config.prompt_settings import TemplateVariables, check_date
 from logit_amp_chat.core.config.yaml_file import Location, YamlFile
-from logit_amp_chat.core.errors import ProfileError
+from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.lanes import means_lane
 from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.sampling import Sampling
 
 Quantization = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+EngineName = Literal["local", "vllm"]
 Vocabulary = Literal["by-name", "by-id"]
 """Whether an id must have one name on both sides, or is one token whatever they call it."""
 
@@ -83,6 +84,35 @@ def is_gguf(name: str) -> bool:
     return name.lower().endswith(".gguf")
 
 
+# Arguments of vLLM's engine that have keys of their own, or that a pair depends on.
+OURS = frozenset(
+    (
+        "model",
+        "dtype",
+        "max_model_len",
+        "tensor_parallel_size",
+        "gpu_memory_utilization",
+        "quantization",
+        "trust_remote_code",
+        "hf_overrides",
+        "worker_cls",
+        "worker_extension_cls",
+        "logits_processors",
+        "skip_tokenizer_init",
+        "async_scheduling",
+        "speculative_config",
+        "pipeline_parallel_size",
+    )
+)
+
+
+def _not_ours(arguments: dict[str, Any]) -> dict[str, Any]:
+    for name in arguments:
+        if name in OURS:
+            raise ValueError(f"{name} cannot be set here")
+    return arguments
+
+
 class Labels(_Part):
     """The names of the two sides on the screen."""
 
@@ -102,6 +132,20 @@ class Needs(_Part):
     gated: bool = False
 
 
+class VllmSettings(_Part):
+    """How vLLM is started where the engine is `vllm`; what is None it chooses itself.
+
+    `quantization` is one of vLLM's own kinds; `arguments` are further ones of its engine, with
+    the names that its Python interface has.
+    """
+
+    tensor_parallel: Annotated[int, Field(ge=1)] = 1
+    max_model_len: Annotated[int | None, Field(ge=2)] = None
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    quantization: str | None = None
+    arguments: Annotated[dict[str, Any], AfterValidator(_not_ours)] = {}
+
+
 class ProfileFile(_Part):
     """What a profile's YAML may contain: `before` and `after`, or the `stages` of a chain.
 
@@ -117,6 +161,8 @@ class ProfileFile(_Part):
     quantization: Quantization = "none"
     dtype: Dtype = "bfloat16"
     vocabulary: Vocabulary = "by-name"
+    engine: EngineName = "local"
+    vllm: VllmSettings = VllmSettings()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")] = "auto"
     system: str | None = None
     template: TemplateVariables = {}
@@ -139,6 +185,15 @@ class Profile(ProfileFile):
     after: Side
     name: str
     path: Path | None = None
+
+
+def check_local(profile: Profile) -> None:
+    """Check that what loads models here was asked for. Raises UsageError."""
+    if profile.engine != "local":
+        raise UsageError(
+            f"This is not done with engine: {profile.engine}.",
+            "Use engine: local (--engine local).",
+        )
 
 
 @dataclass(frozen=True)

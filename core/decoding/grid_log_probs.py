@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.amplification import amplify, kl_divergence, mix
+from logit_amp_chat.core.decoding.amplification import amplify, kl_divergence, log_probs, mix
+from logit_amp_chat.core.decoding.gumbel_noise import Noise
+from logit_amp_chat.core.decoding.next_token import draw
 from logit_amp_chat.core.decoding.repetition import Repeated
 from logit_amp_chat.core.decoding.sampling import Filters, filtered
-from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.decoding.token_stats import DECIMALS, measure
+
+if TYPE_CHECKING:  # vLLM's environment imports this file, and cannot load a pair
+    from logit_amp_chat.core.models.pair import Pair
 
 # Bytes of one side's fp32 logits that are worked on at once: on a CPU, about what its caches hold.
 BLOCK_BYTES_CPU, BLOCK_BYTES = 1 << 19, 1 << 28
+
+
+class Ids(Protocol):
+    """What is needed of a pair to choose among its ids: see `Pair`."""
+
+    @property
+    def size(self) -> int:
+        """How many ids there are."""
+
+    @property
+    def valid(self) -> Tensor | None:
+        """(size,) False for ids that are never sampled."""
+
+    @property
+    def ends(self) -> Tensor:
+        """(size,) True for ids that end a turn."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers are computed."""
 
 
 def rows_at_once(pair: Pair) -> int:
@@ -25,12 +51,46 @@ def rows_at_once(pair: Pair) -> int:
 class GridLogProbs:
     """Log-probabilities of tokens under both sides, and at the αs of a grid."""
 
-    def __init__(self, pair: Pair, grid: Sequence[float], filters: Filters) -> None:
+    def __init__(self, pair: Ids, grid: Sequence[float], filters: Filters) -> None:
+        self._pair = pair
         self._ends = pair.ends if filters.after_ends else None
         self._filters = filters
         self._alphas = [
             torch.tensor([[alpha]], dtype=torch.float32, device=pair.device) for alpha in grid
         ]
+
+    def choose(
+        self,
+        logits: tuple[Tensor, Tensor],
+        alpha: Tensor,
+        index: Tensor,
+        noise: Noise,
+        plain: Tensor | None,
+        repeated: Repeated | None,
+        top: int,
+    ) -> Tensor:
+        """The next tokens, from both sides' logits (R, V) at α (R, 1): (R, numbers), fp64.
+
+        A row has the token, its log-probability as it was drawn, the numbers of `of`, and those
+        of `measure` where `top` candidates of each kind are wanted.
+        """
+        pair = self._pair
+        before, after = (
+            log_probs(side[:, : pair.size].to(pair.device), pair.valid) for side in logits
+        )
+        amplified = amplify(before, after, alpha, self._ends)
+        token, scores = draw(amplified, after, alpha, self._filters, noise, index, repeated)
+        ids = token.unsqueeze(-1)
+        # What was drawn from has only to be normalized where somebody asks.
+        drawn = scores.log_softmax(dim=-1) if self._alphas else amplified
+        grid = self.of(before, after, ids, plain, repeated)
+        numbers = torch.cat((ids.double(), drawn.gather(-1, ids).double(), grid.double()), dim=-1)
+        numbers = numbers.round(decimals=DECIMALS) + 0.0
+        if not top:
+            return numbers
+        stack = torch.stack((before, after, amplified))
+        measured = measure(stack, token, top, self._filters.plausibility)
+        return torch.cat((numbers, measured), dim=-1)
 
     def of(
         self,

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.sampling import Sampling
+
+if TYPE_CHECKING:  # vLLM's environment imports this file, and cannot load a pair
+    from logit_amp_chat.core.models.pair import Pair
 
 # As in the original: longer repetitions count as this long.
 LONGEST = 50

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from logit_amp_chat.core.decoding.amplification import amplify, log_probs
 from logit_amp_chat.core.decoding.grid_log_probs import GridLogProbs, rows_at_once
 from logit_amp_chat.core.decoding.gumbel_noise import Noise
-from logit_amp_chat.core.decoding.next_token import draw
 from logit_amp_chat.core.decoding.repetition import History, Repeated, breakers_of
 from logit_amp_chat.core.decoding.reply_progress import LEADING, ReplyProgress
 from logit_amp_chat.core.decoding.request_state import ending, not_a_number
 from logit_amp_chat.core.decoding.sampling import Filters
-from logit_amp_chat.core.decoding.token_stats import DECIMALS, measure, unpack
+from logit_amp_chat.core.decoding.token_stats import unpack
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.samples import SampleRequest
 
@@ -29,7 +27,6 @@ class RowChooser:
         self._first, self._top = request.amplify_first, request.top
         self._filters = Filters.of(request.sampling)
         self._stop = request.sampling.stop
-        self._ends = pair.ends if self._filters.after_ends else None
         self._grid = GridLogProbs(pair, request.grid, self._filters)
         self._at_once = rows_at_once(pair)
         self._keys: list[tuple[int, int]] = []
@@ -37,7 +34,12 @@ class RowChooser:
 
     def advance(self, logits: tuple[Tensor, Tensor], replies: Sequence[ReplyProgress]) -> None:
         """Choose the next token of every reply, from both sides' logits (R, V)."""
-        rows, broken = self._choose(logits, replies)
+        self.take(*self._choose(logits, replies), replies)
+
+    def take(
+        self, rows: Sequence[list[float]], broken: bool, replies: Sequence[ReplyProgress]
+    ) -> None:
+        """Add a token to every reply, and end those whose last it is; see `_choose`."""
         size = 1 + LEADING + len(self._alphas)
         for row, reply in zip(rows, replies, strict=True):
             if broken and any(value != value for value in row[:size]):
@@ -76,8 +78,7 @@ class RowChooser:
     ) -> tuple[list[list[float]], bool]:
         """A row for each reply, and whether any of them has a NaN.
 
-        A row has the token, its log-probability as it was drawn, the numbers of `GridLogProbs`,
-        and those of `measure` if candidates are wanted.
+        A row has the numbers of `GridLogProbs.choose`.
         """
         device = self._pair.device
         alphas = [self._alpha(reply) for reply in replies]
@@ -108,26 +109,11 @@ class RowChooser:
         histories: Sequence[History],
     ) -> Tensor:
         """The rows of `_choose` (n, numbers), fp64, of some replies: α and plain are (n, 1)."""
-        pair = self._pair
-        before, after = (
-            log_probs(side[:, : pair.size].to(pair.device), pair.valid) for side in logits
-        )
-        amplified = amplify(before, after, alpha, self._ends)
         repeated = None
         if penalties := self._filters.penalties:
-            repeated = Repeated.of(penalties, histories, breakers_of(pair, penalties), after)
-        token, scores = draw(amplified, after, alpha, self._filters, noise, index, repeated)
-        ids = token.unsqueeze(-1)
-        # What was drawn from has only to be normalized where somebody asks.
-        drawn = scores.log_softmax(dim=-1) if self._alphas else amplified
-        grid = self._grid.of(before, after, ids, plain, repeated)
-        numbers = torch.cat((ids.double(), drawn.gather(-1, ids).double(), grid.double()), dim=-1)
-        numbers = numbers.round(decimals=DECIMALS) + 0.0
-        if not self._top:
-            return numbers
-        stack = torch.stack((before, after, amplified))
-        measured = measure(stack, token, self._top, self._filters.plausibility)
-        return torch.cat((numbers, measured), dim=-1)
+            breakers = breakers_of(self._pair, penalties)
+            repeated = Repeated.of(penalties, histories, breakers, logits[1][:, : self._pair.size])
+        return self._grid.choose(logits, alpha, index, noise, plain, repeated, self._top)
 
     def _noise_of(self, replies: Sequence[ReplyProgress]) -> Noise:
         """The noise of these replies; what is there already of the last ones is kept."""

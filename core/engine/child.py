@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import signal
 import sys
-import threading
 from collections import deque
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.protocol import AnyRequest, Failed, Heartbeat, Idle, Loading
+from logit_amp_chat.core.system.parent import end_with_parent
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.engine.opened_engine import OpenedEngine
@@ -23,7 +21,7 @@ def serve(pipe: Connection) -> None:
     """Open the profile that comes first, then answer requests until the pipe closes."""
     # The app handles ctrl+c.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_app(pipe)
+    end_with_parent(pipe)
     try:
         profile = pipe.recv()
         pipe.send([Loading(stage="start", detail="torch", done=0, total=None)])
@@ -67,6 +65,8 @@ def _answer(
                     waiting.append(command)
                 else:
                     engine.apply(command)
+    except EngineError:
+        raise  # there is nothing left that could answer
     except LogitAmpError as error:
         _report(pipe, error, fatal=False)
         pipe.send([Idle()])
@@ -86,18 +86,6 @@ def _report(pipe: Connection, error: Exception, fatal: bool) -> None:
         )
     with contextlib.suppress(OSError):
         pipe.send([failed])
-
-
-def _end_with_app(pipe: Connection) -> None:
-    """Exit once the app is gone, however it ended, even in the middle of loading or decoding."""
-
-    def watch() -> None:
-        hangup = select.poll()
-        hangup.register(pipe.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))
-        hangup.poll()
-        os._exit(0)
-
-    threading.Thread(target=watch, name="app-watch", daemon=True).start()
 
 
 if __name__ == "__main__":

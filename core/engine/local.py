@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 
@@ -20,6 +21,7 @@ from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
+from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
 from logit_amp_chat.core.decoding.reply_rescorer import ReplyRescorer
 from logit_amp_chat.core.decoding.reply_sampler import ReplySampler
 from logit_amp_chat.core.decoding.request_state import Controls
@@ -60,6 +62,13 @@ from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Lanes that are decoded together, and how.
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
+
+
+class Sampler(Protocol):
+    """Samples the replies of one request."""
+
+    def run(self) -> Iterator[Sequence[Event]]:
+        """The events of the request, a batch a step."""
 
 
 class LocalEngine(BatchedEngine):
@@ -239,15 +248,20 @@ class LocalEngine(BatchedEngine):
         chat, moment = self._prompts.chat(request.template), self._prompts.moment(request.time)
         prompts = asked_prompts(self.pair, chat, request, moment)
         self._prompts.tell([notice for prompt in prompts for notice in prompt.notices])
+        controls = Controls({draw.reply: draw.alpha for draw in request.draws})
+        sampler = self._sampler(request, prompts, controls)
+        return self._answer(controls, [((), sampler.run())])
+
+    def _sampler(
+        self, request: SampleRequest, prompts: Sequence[AskedPrompt], controls: Controls
+    ) -> Sampler:
         uses = self._decoder.runner.uses
         if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
             uses = replace(uses, together=CacheUse.NONE)  # all rows of a batch alike
         longest = max((len(ids) for p in prompts for ids in (p.ids.before, p.ids.after)), default=0)
         longest += request.sampling.max_new_tokens
         ragged = not self._rows_guard.obstacle(uses, longest)
-        controls = Controls({draw.reply: draw.alpha for draw in request.draws})
-        sampler = ReplySampler(self.pair, uses, ragged, request, prompts, controls)
-        return self._answer(controls, [((), sampler.run())])
+        return ReplySampler(self.pair, uses, ragged, request, prompts, controls)
 
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
         self._prompts.check_differ(request.content)

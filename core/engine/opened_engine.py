@@ -8,6 +8,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.chain import ChainEngine
 from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.vllm import VllmEngine
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Loading
 
@@ -20,10 +21,12 @@ def open_engine(
     loaded: Callable[[Pair], None] = lambda _: None,
     held: HeldStages | None = None,
 ) -> OpenedEngine:
-    """The engine of a pair, or of a chain; `loaded` is told of every pair that is loaded.
+    """The engine of a pair, or of a chain; `loaded` is told of every pair that is loaded here.
 
     The stages of a chain may be `held` for the next one. Raises LogitAmpError.
     """
+    if profile.engine == "vllm":
+        return VllmEngine.open(profile, report)
     if profile.stages:
         return ChainEngine.open(profile, report, loaded, held)
     engine = LocalEngine.open(profile, report)

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import IO
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.exclusive import Exclusive
+from logit_amp_chat.core.engine.process_end import death, scratch_file
 from logit_amp_chat.core.errors import EngineError, failure
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
@@ -49,7 +49,6 @@ Commands = SimpleQueue["Command | Profile | None"]
 CHILD = "logit_amp_chat.core.engine.child"
 CLOSE_SECONDS = 1.0
 KILL_SECONDS = 0.5
-LAST_WORDS_BYTES = 2000
 
 
 @dataclass(frozen=True)
@@ -173,9 +172,9 @@ class EngineProcess:
                 if not asked:
                     self._process = self._commands = None
             if not asked:
-                death = _death(process.wait(), errors)
+                failed = _death(process.wait(), errors)
                 if not explained:
-                    self._on_events([death])
+                    self._on_events([failed])
 
 
 def _start() -> tuple[subprocess.Popen[bytes], Connection, IO[bytes]]:
@@ -183,7 +182,7 @@ def _start() -> tuple[subprocess.Popen[bytes], Connection, IO[bytes]]:
     ours, theirs = socket.socketpair()
     with contextlib.ExitStack() as failing, theirs:
         failing.enter_context(ours)
-        errors = failing.enter_context(_scratch_file())  # the reader thread closes it
+        errors = failing.enter_context(scratch_file())  # the reader thread closes it
         # A plain subprocess: multiprocessing's spawn needs a real stderr, which
         # a process running Textual does not have.
         process = subprocess.Popen(
@@ -207,13 +206,6 @@ def _not_started(error: OSError) -> Failed:
     )
 
 
-def _scratch_file() -> IO[bytes]:
-    """A file without a name: in memory where the system can, so that no folder is needed."""
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("engine-errors"), "w+b")
-    return tempfile.TemporaryFile()
-
-
 def _write(pipe: Connection, commands: Commands) -> None:
     """Send queued commands, on a thread of its own: a stopped process would block the sender."""
     with contextlib.suppress(OSError, ValueError):
@@ -222,18 +214,8 @@ def _write(pipe: Connection, commands: Commands) -> None:
 
 
 def _death(exitcode: int, errors: IO[bytes]) -> Failed:
-    how = f"exit code {exitcode}"
-    if exitcode < 0:
-        how = signal.Signals(-exitcode).name
-        if exitcode == -signal.SIGKILL:
-            how += ": the machine may have run out of memory"
-    said = f"The engine process died ({how})"
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
-    words = errors.read().decode(errors="replace").strip().splitlines()
-    if words and exitcode != -signal.SIGKILL:
-        said += f": {words[-1].strip()}"
     return Failed(
-        message=f"{said}.",
+        message=death("The engine process", exitcode, errors),
         remedy="Everything shown is saved; reload the engine to continue.",
         exit_code=EngineError.exit_code,
         fatal=True,

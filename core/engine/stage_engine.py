@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, check_local
 from logit_amp_chat.core.config.stages import stages_of
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.decoding.stage_reader import HeldStage, StageReader, held_stages
@@ -42,6 +42,7 @@ class StageEngine:
 
         Raises LogitAmpError.
         """
+        check_local(profile)
         _check_prompts(profile)
         return cls(profile, StageStore.look(profile, report))
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from logit_amp_chat.core.config.folders import temporary_folder
-from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.profile import Profile, check_local
 from logit_amp_chat.core.config.stages import pair_of
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.adapters import base_notice
@@ -84,8 +84,10 @@ def load_pair(profile: Profile, report: Report = lambda _: None) -> Pair:
     """Load the two sides of `profile`: of a chain, those of its pair.
 
     The vocabularies of all stages are compared before any weight is loaded. Two sides that are
-    one model with different adapters share one copy of the weights. Raises PairError.
+    one model with different adapters share one copy of the weights. Raises PairError, and
+    UsageError for a profile of another engine.
     """
+    check_local(profile)
     check_machine()
     device = choose_device(profile.device)
     described = describe_stages(profile, report)
@@ -110,11 +112,15 @@ def assemble(
     names: tuple[str, str],
     sides: tuple[LoadedSide, LoadedSide],
     notices: Sequence[str],
+    device: torch.device | None = None,
 ) -> Pair:
-    """The pair of the stages `names`, which are loaded; `notices` are those of loading."""
+    """The pair of the stages `names`, which are loaded; `notices` are those of loading.
+
+    It is computed on `device` (None: after's).
+    """
     origins = [described.origins[name] for name in names]
     tokenizer, shared, template = described.tokenizer, described.shared, described.template
-    device = sides[1].device
+    device = device or sides[1].device
     ends = described.ends
     chat = ChatTemplate(tokenizer, template, (None, None), profile.template)
     written = template_end(chat)

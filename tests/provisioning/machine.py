@@ -58,7 +58,13 @@ class Machine:
         self.python = PYTHON.replace("CALLS", str(self.calls))
         self.bin = folder / "bin"
         self.clone.mkdir()
-        for name in ("setup.sh", "constraints.txt", "pyproject.toml"):
+        for name in (
+            "setup.sh",
+            "constraints.txt",
+            "vllm-cpu.txt",
+            "vllm-gpu.txt",
+            "pyproject.toml",
+        ):
             shutil.copy(ROOT / name, self.clone / name)
         (self.home / ".local" / "bin").mkdir(parents=True)
         script(self.bin / "python3", self.python)

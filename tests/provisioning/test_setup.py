@@ -250,3 +250,27 @@ def test_a_repository_that_cannot_be_cloned_is_said(machine: Machine) -> None:
 
 def test_an_unknown_command_is_named(machine: Machine) -> None:
     assert "no command 'chta'" in machine.run("chta", ok=False)
+
+
+@pytest.mark.parametrize(("gpu", "requirements"), [(False, "vllm-cpu.txt"), (True, "vllm-gpu.txt")])
+def test_vllm_gets_an_environment_of_its_own_once(
+    machine: Machine, gpu: bool, requirements: str
+) -> None:
+    machine.gpu(works=gpu)
+    output = machine.run("vllm")
+    torch, vllm = machine.told()
+    assert "torch==2.13.0" in torch
+    assert vllm.endswith(f"--no-compile --no-deps --requirement {machine.clone / requirements}")
+    assert "ready: --engine vllm" in output
+    assert (machine.clone / ".venv-vllm" / "bin" / "python").exists()
+    assert not (machine.clone / ".venv").exists()
+    machine.run("vllm")
+    assert machine.told() == []
+
+
+def test_without_vllm_the_checks_run_all_the_same(machine: Machine) -> None:
+    machine.run("test", "-k", "alpha")
+    machine.told()
+    output = machine.run("test", FAKE_PIP_FAILS="No space left on device")
+    assert "vLLM's environment cannot be made, so its tests are skipped" in output
+    assert machine.told()[-1].startswith("pytest")

@@ -101,6 +101,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    engine: options.EngineName = None,
     mirror: options.Mirror = None,
     debug: options.Debug = False,
 ) -> None:

@@ -15,6 +15,7 @@ from logit_amp_chat.core.errors import LogitAmpError, PairError
 from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import CacheCheck
+from logit_amp_chat.core.system import vllm_environment
 from logit_amp_chat.core.system.diagnosis import Diagnosis, lacks_token
 from logit_amp_chat.core.system.hub_cache import download_state
 from logit_amp_chat.core.system.machine import GB
@@ -97,7 +98,19 @@ def machine_findings(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Itera
     )
     yield Finding("copies", kept)
     yield _token(diagnosis, profiles)
+    yield _vllm()
     yield _mirror()
+
+
+def _vllm() -> Finding:
+    """Whether vLLM's environment is there, and whether its Python imports vLLM."""
+    python = vllm_environment.python()
+    if python is None:
+        return Finding("vLLM", "not installed: --engine vllm needs ./setup.sh vllm")
+    say("Importing vLLM …")
+    if (version := vllm_environment.version(python)) is None:
+        return Finding("vLLM", f"{python} cannot import it", "bad", ("./setup.sh vllm",))
+    return Finding("vLLM", f"{version}, in {python.parent.parent}")
 
 
 def _mirror() -> Finding:

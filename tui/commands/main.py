@@ -13,7 +13,6 @@ from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.tui.commands import (
     bench,
     diff,
-    engine,
     export,
     loss,
     options,
@@ -22,6 +21,7 @@ from logit_amp_chat.tui.commands import (
     side_options,
     sweep,
 )
+from logit_amp_chat.tui.commands import engine as engines
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected failure or beyond --fail-on, 2 wrong usage or a text that"
@@ -73,6 +73,7 @@ def chat(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    engine: options.EngineName = None,
     mirror: options.Mirror = None,
     debug: options.Debug = False,
     version: Annotated[
@@ -163,6 +164,7 @@ def reply(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    engine: options.EngineName = None,
     debug: options.Debug = False,
 ) -> None:
     """Answer one prompt: text or records on stdout, everything else on stderr."""
@@ -200,8 +202,8 @@ def reply(
         special_tokens=special_tokens,
     )
     if show_prompt:
-        raise typer.Exit(shown_prompt.run(chosen, request, engine.open_engine))
-    raise typer.Exit(headless.run(chosen, request, engine.open_engine, jsonl=jsonl))
+        raise typer.Exit(shown_prompt.run(chosen, request, engines.open_engine))
+    raise typer.Exit(headless.run(chosen, request, engines.open_engine, jsonl=jsonl))
 
 
 def _prompt(prompt: str) -> str:
@@ -254,10 +256,10 @@ def verify(
 
     chosen = load_profile(profile) if profile else None
     if file.is_dir():
-        raise typer.Exit(verify_sweep.run(file, reply or [], chosen, engine.open_engine))
+        raise typer.Exit(verify_sweep.run(file, reply or [], chosen, engines.open_engine))
     if reply:
         raise typer.BadParameter("is for the folder of a sweep", param_hint="--reply")
-    raise typer.Exit(headless.run(file, chosen, engine.open_engine))
+    raise typer.Exit(headless.run(file, chosen, engines.open_engine))
 
 
 app.command(name="diff", epilog=EXIT_CODES, short_help="Diff texts: read them under both models.")(
@@ -312,7 +314,7 @@ def doctor(
     chosen_sides = any(context.params[name] for name in side_options.OPTIONS)
     if load is None and profile is None and not chosen_sides:
         load = False
-    raise typer.Exit(headless.run(chosen, engine.open_engine, as_json=as_json, load=load))
+    raise typer.Exit(headless.run(chosen, engines.open_engine, as_json=as_json, load=load))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -64,6 +64,14 @@ TrustCaches = Annotated[
         help="Open the pair without comparing its replies with whole forward passes.",
     ),
 ]
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="local|vllm",
+        help="What computes the models; vllm needs what `./setup.sh vllm` makes.",
+    ),
+]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 System = Annotated[
     str | None,
@@ -96,7 +104,7 @@ Mirror = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
-LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches")
+LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches", "engine")
 """The options that say how a pair is opened."""
 SIDES = "sides"
 """The key of what was said of the sides of a pair, see `side_options`."""

@@ -1,0 +1,30 @@
+"""What a process that was started here printed, and how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from typing import IO
+
+LAST_WORDS_BYTES = 2000
+
+
+def scratch_file() -> IO[bytes]:
+    """A file without a name: in memory where the system can, so that no folder is needed."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("engine-errors"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def death(name: str, exitcode: int, errors: IO[bytes]) -> str:
+    """One sentence: how the process `name` ended, and the last line that it printed."""
+    how = f"exit code {exitcode}"
+    if exitcode < 0:
+        how = signal.Signals(-exitcode).name
+        if exitcode == -signal.SIGKILL:
+            return f"{name} died ({how}: the machine may have run out of memory)."
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+    words = errors.read().decode(errors="replace").strip().splitlines()
+    said = f"{name} died ({how})"
+    return f"{said}: {words[-1].strip()}." if words else f"{said}."

@@ -1,0 +1,137 @@
+"""vLLM's engine in a process of its own Python, at the other end of a pipe."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from logit_amp_chat.core.config.folders import temporary_folder
+from logit_amp_chat.core.engine.process_end import death, scratch_file
+from logit_amp_chat.core.errors import EngineError, PairError
+from logit_amp_chat.core.system import vllm_environment
+
+CHILD = "logit_amp_chat.core.vllm.child"
+PLUGIN = "logit_amp_chat.core.vllm.plugin:register"
+CLOSE_SECONDS = 5.0
+# Of a main environment, which vLLM's Python must not see.
+FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+class VllmProcess:
+    """A process that answers one message after the other; any death is an EngineError."""
+
+    def __init__(self, asked: Mapping[str, Any], *, threads: int, cache_gb: int) -> None:
+        """Start it and load the pair that is `asked` for (see `PairEngine`).
+
+        `threads` and `cache_gb` (of the KV cache) are those of a CPU. Raises PairError.
+        """
+        python = vllm_environment.python()
+        if python is None:
+            raise PairError("vLLM's environment is not there.", vllm_environment.REMEDY)
+        self._folder = _plugin_folder()
+        self._errors = scratch_file()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [python, "-P", "-m", CHILD, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                env=_environment(self._folder, threads, cache_gb),
+            )
+        self._pipe = Connection(ours.detach())
+        try:
+            self.facts: dict[str, Any] = self._exchange(asked)[1]
+        except EngineError as error:
+            self.close()
+            raise PairError(f"vLLM cannot open this pair: {error.message}", error.remedy) from error
+        except BaseException:
+            self.close()
+            raise
+        # All is imported: a process that is killed cannot leave the folder behind.
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def ask(self, kind: str, *arguments: Any) -> Any:
+        """What a method of `PairEngine` returns. Raises EngineError once the process is gone."""
+        return self._exchange((kind, *arguments))[1]
+
+    def _exchange(self, message: Any) -> tuple[Any, ...]:
+        try:
+            self._pipe.send(message)
+            answer: tuple[Any, ...] = self._pipe.recv()
+        except (EOFError, OSError, ValueError) as error:
+            said = death("The vLLM process", self._process.wait(), self._errors)
+            raise EngineError(
+                said, "Everything shown is saved; reload the engine to continue."
+            ) from error
+        if answer[0] == "failed":
+            name, words = answer[1:]
+            raise EngineError(f"{name}: {_first_words(words)}", "")
+        return answer
+
+    def close(self) -> None:
+        """End the process; closing twice is fine."""
+        self._pipe.close()
+        self._process.terminate()
+        try:
+            self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _first_words(words: str) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in words.splitlines() if line.strip()), "")
+
+
+def _plugin_folder() -> Path:
+    """A folder for vLLM's import path: our package, and the entry point that vLLM looks for.
+
+    So nothing of ours is installed there, and what runs is the version that asks.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="logit-amp-vllm-", dir=temporary_folder()))
+    package = vllm_environment.package_folder()
+    (folder / package.name).symlink_to(package, target_is_directory=True)
+    about = folder / "logit_amp_chat_vllm-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: logit-amp-chat-vllm\nVersion: 1\n"
+    )
+    (about / "entry_points.txt").write_text(f"[vllm.general_plugins]\nlogit_amp = {PLUGIN}\n")
+    return folder
+
+
+def _environment(folder: Path, threads: int, cache_gb: int) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    chosen = {
+        "PYTHONPATH": str(folder),
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        # The engine's steps are asked for one by one, in the process that is asked.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        # The other runner takes no logits processors.
+        "VLLM_USE_V2_MODEL_RUNNER": "0",
+    }
+    defaults = {
+        "VLLM_CPU_KVCACHE_SPACE": str(cache_gb),
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": str(threads),
+        "VLLM_LOGGING_LEVEL": "WARNING",
+    }
+    return defaults | kept | chosen

@@ -1,0 +1,19 @@
+"""What runs inside vLLM's own environment: a pair as one model, and the sampler that amplifies.
+
+Nothing outside this folder imports it; `logit_amp_chat.core.engine.vllm` starts it as a process.
+"""
+
+from __future__ import annotations
+
+OURS = (
+    "logit_amp_chat.core.decoding.amplification",
+    "logit_amp_chat.core.decoding.grid_log_probs",
+    "logit_amp_chat.core.decoding.gumbel_noise",
+    "logit_amp_chat.core.decoding.next_token",
+    "logit_amp_chat.core.decoding.repetition",
+    "logit_amp_chat.core.decoding.sampling",
+    "logit_amp_chat.core.decoding.token_stats",
+    "logit_amp_chat.core.sampling",
+    "logit_amp_chat.core.system.parent",
+)
+"""The modules of the main environment that are used here: they need torch and pydantic alone."""

