@@ -99,6 +99,10 @@ def command(
     rows: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Replies at once. [default: by memory]")
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="ray|ray:N", help="Sample on Ray, N engines at once."),
+    ] = None,
     top: Annotated[
         int, typer.Option(metavar="K", min=0, help="Candidates of each kind to keep a token.")
     ] = 0,
@@ -188,6 +192,7 @@ def command(
         ),
         over=over,
         rows=rows,
+        workers=workers,
         out=out,
         outputs=_outputs(context.params),
         dry_run=dry_run,
@@ -240,6 +245,11 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
             "samples nothing: leave out --alpha, --samples, --plain and --curve-alpha",
             params["count_only"]
             and any(params[n] for n in ("alpha", "samples", "plain", "curve_alpha")),
+        ),
+        (
+            "--workers",
+            "samples, a judge needs the pair here: sample first, then count without --workers",
+            params["workers"] and params["judge"],
         ),
         ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
         (

@@ -36,13 +36,14 @@ from logit_amp_chat.tui.commands.sweep_run import (
     Plan,
     Settings,
     check,
+    opened,
     planned,
     prompts_for,
     sampled,
 )
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.api.open_pair import OpenPair
+    from logit_amp_chat.tui.commands.engine import Opened
 
 Sweeps = Sequence[tuple[PairPlace, SweepFolder]]
 
@@ -136,17 +137,18 @@ def _say_plan(plans: Sequence[tuple[PairPlace, Plan]], asked: Settings) -> None:
 
 def _sampled(
     stack: contextlib.ExitStack, plans: Sequence[tuple[PairPlace, Plan]], asked: Settings
-) -> tuple[list[tuple[PairPlace, SweepFolder]], OpenPair | None, bool]:
+) -> tuple[list[tuple[PairPlace, SweepFolder]], Opened | None, bool]:
     """The sweeps, the last pair if it is open and has to judge, and whether it was stopped."""
     sweeps: list[tuple[PairPlace, SweepFolder]] = []
-    judge: OpenPair | None = None
+    judge: Opened | None = None
     for number, (place, plan) in enumerate(plans, 1):
         if plan.is_there and not asked.auto:
             folder, stopped = sampled(plan, None, asked)
         else:
             say(f"{wording.pair(place)}, pair {number} of {len(plans)}")
             with contextlib.ExitStack() as own:
-                pair = own.enter_context(engine.open_pair(plan.profile))
+                pair = opened(plan.profile, asked)
+                own.callback(pair.close)
                 folder, stopped = sampled(plan, pair, asked)
                 if number == len(plans) and asked.behaviours.need_engine:
                     stack.push(own.pop_all())
@@ -159,7 +161,7 @@ def _sampled(
 
 
 def _finish(
-    chain: ChainFolder, sweeps: Sweeps, judge: OpenPair | None, asked: Settings, *, stopped: bool
+    chain: ChainFolder, sweeps: Sweeps, judge: Opened | None, asked: Settings, *, stopped: bool
 ) -> int:
     """Count and show; the exit code."""
     try:
@@ -175,14 +177,14 @@ def _stopped(chain: ChainFolder) -> int:
     return CANCELLED
 
 
-def _count(chain: ChainFolder, sweeps: Sweeps, judge: OpenPair | None, asked: Settings) -> None:
+def _count(chain: ChainFolder, sweeps: Sweeps, judge: Opened | None, asked: Settings) -> None:
     found = _discovered(sweeps, asked) if asked.discover else []
     pairs, every = [], list[Behaviour]()
     for place, folder in sweeps:
         with behaviours(
             asked.behaviours,
             folder.path,
-            judge.engine if judge else None,
+            engine.judge_of(judge),
             folder.time,
             by=chain.stages[-1],
         ) as own:

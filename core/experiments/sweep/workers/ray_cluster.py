@@ -1,0 +1,136 @@
+"""Ray: a cluster that is joined or started here, and what of it each worker gets."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from logit_amp_chat.core.errors import EngineError, UsageError, first_line
+from logit_amp_chat.core.experiments.sweep.workers.asked_workers import AskedWorkers
+
+ADDRESS = "RAY_ADDRESS"
+"""The environment variable that names a cluster to join, as Ray itself has it."""
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray prints what it finds worth knowing to stdout, which is for results.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
+}
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Without clusters, as Ray is on Windows and macOS, it listens on 127.0.0.1 alone."""
+
+STORE_BYTES = 128 * 1024 * 1024
+"""For what is on its way: replies are small, and models are no objects of Ray's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many workers there are, and what each of them has."""
+
+    workers: int
+    cpus: int
+    gpus: int
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[None]:
+    """While Ray is there: the cluster of RAY_ADDRESS, else one of this machine alone.
+
+    The latter is ended at the end. Where Ray is in use already, that is used and left. Raises
+    UsageError without the extra `ray`, EngineError where Ray cannot be reached or started.
+    """
+    address = os.environ.get(ADDRESS, "")
+    is_local = address in ("", "local")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_environment(QUIET | LOOPBACK if is_local else QUIET))
+        ray = need_ray()
+        if ray.is_initialized():
+            yield
+            return
+        if address.startswith("ray://"):
+            raise UsageError(
+                f"{ADDRESS} is that of Ray's client, which cannot stream replies.",
+                "Run the sweep on a machine of the cluster, with RAY_ADDRESS=auto.",
+            )
+        settings: dict[str, Any] = {"address": address}
+        if is_local:
+            folder = _scratch()
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            settings = {
+                "address": "local",
+                "include_dashboard": False,
+                "object_store_memory": STORE_BYTES,
+                "_temp_dir": folder,
+            }
+        stack.callback(ray.shutdown)
+        try:
+            ray.init(log_to_driver=False, logging_level="ERROR", **settings)
+        except (OSError, RuntimeError, ValueError) as error:
+            what = "cannot be started" if is_local else f"cannot be reached at {address}"
+            raise EngineError(
+                f"Ray {what}: {first_line(error)}",
+                f"Unset {ADDRESS} to use this machine alone, or mend what it says.",
+            ) from error
+        yield
+
+
+def need_ray() -> Any:
+    """The module `ray`. Raises UsageError where the extra is missing."""
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise UsageError(
+            "Ray is not installed.", "Run: pip install 'logit-amp-chat[ray]'"
+        ) from error
+
+
+def share(asked: AskedWorkers, nodes: Sequence[Mapping[str, Any]], *, on_gpus: bool) -> Share:
+    """What each worker gets of these machines, as Ray describes them.
+
+    On GPUs one each; without any an equal share of the cores. Raises UsageError for more workers
+    than there are of either.
+    """
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    gpus = sum(int(machine.get("GPU", 0)) for machine in machines) if on_gpus else 0
+    if gpus:
+        if (asked.count or 0) > gpus:
+            raise _too_many(asked.count, gpus, "GPU")
+        return Share(asked.count or gpus, cpus=1, gpus=1)
+    cores = [n for machine in machines if (n := int(machine.get("CPU", 0)))]
+    workers = asked.count or len(cores)
+    if not cores or workers > sum(cores):
+        raise _too_many(workers, sum(cores), "core")
+    # The largest share of which so many fit, as none goes across machines.
+    fits = (each for each in range(max(cores), 0, -1) if sum(n // each for n in cores) >= workers)
+    return Share(workers, cpus=next(fits), gpus=0)
+
+
+def _too_many(wanted: int | None, there: int, what: str) -> UsageError:
+    return UsageError(
+        f"{wanted} workers want {wanted} {what}s, and Ray has {there}.",
+        f"Write ray:{max(1, there)}, add machines, or start Ray anew where it should see more.",
+    )
+
+
+def _scratch() -> str:
+    """A folder for Ray's own files. It makes sockets there, whose names may not be long."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="lac-ray-", dir=usual if len(usual) <= 16 else "/tmp")
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set what is not set; processes that are started meanwhile have it."""
+    added = [name for name in variables if name not in os.environ]
+    os.environ.update({name: variables[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
