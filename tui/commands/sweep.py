@@ -246,11 +246,6 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
             params["count_only"]
             and any(params[n] for n in ("alpha", "samples", "plain", "curve_alpha")),
         ),
-        (
-            "--workers",
-            "samples, a judge needs the pair here: sample first, then count without --workers",
-            params["workers"] and params["judge"],
-        ),
         ("--label", "needs a behaviour to ask about", params["label"] and not behaviour),
         (
             "--chain",
@@ -263,9 +258,21 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
             imported and (other or params["label"]),
         ),
     )
-    for option, why, is_so in (*refused, *_refused_of_chains(params)):
+    for option, why, is_so in (*refused, *_refused_of_workers(params), *_refused_of_chains(params)):
         if is_so:
             raise typer.BadParameter(why, param_hint=option)
+
+
+def _refused_of_workers(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """What workers cannot do: option, reason, whether it is so."""
+    workers = params["workers"] is not None
+    counted = bool(params["count_only"] or params["imported"])
+    yield "--workers", "samples replies: --count-only and --import do not", workers and counted
+    yield (
+        "--workers",
+        "samples, a judge needs the pair here: sample first, then count without --workers",
+        workers and bool(params["judge"]),
+    )
 
 
 def _refused_of_chains(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:

@@ -20,7 +20,7 @@ SMALLEST, LARGEST = 32, 4096
 """Replies of a block: small ones leave rows unused, large ones let workers wait for the last."""
 
 TRIES = 3
-"""Workers that may be lost with the same replies before these are held to be the reason."""
+"""Workers that may be lost in turn, with no reply between, until the block is held to be why."""
 
 
 @dataclass(slots=True)
@@ -101,18 +101,20 @@ class Blocks:
     def give_back(self, block: Block) -> None:
         """Take a block back; what is not answered of it is asked of another worker.
 
-        Once no more is given out that is dropped. Raises EngineError after `TRIES` losses.
+        Once no more is given out that is dropped. Raises EngineError where `TRIES` workers were
+        lost with it, one after the other.
         """
         self._out -= 1
         if self.is_drained or (rest := block.rest) is None:
             return
-        if block.losses + 1 >= TRIES:
+        losses = 1 if block.answered else block.losses + 1
+        if losses >= TRIES:
             raise EngineError(
                 f"{TRIES} workers were lost, one after the other, with the same replies.",
                 "Give fewer --rows if memory is short; what was sampled is kept, and the same"
                 " command goes on.",
             )
-        self._returned.append(Block(rest, block.prompts, block.losses + 1))
+        self._returned.append(Block(rest, block.prompts, losses))
 
     def drain(self) -> None:
         """Give out no more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ from logit_amp_chat.core.errors import EngineError, LogitAmpError, PairError, fa
 from logit_amp_chat.core.experiments.result_file import pair_identity
 from logit_amp_chat.core.experiments.sweep.workers.blocks import Block, Blocks
 from logit_amp_chat.core.experiments.sweep.workers.worker import Start, Wait, Worker, WorkerLost
-from logit_amp_chat.core.number_format import count
+from logit_amp_chat.core.number_format import count, duration
 from logit_amp_chat.core.protocol import (
     Adjustment,
     Drain,
@@ -34,6 +35,9 @@ from logit_amp_chat.core.samples import (
 SECONDS = 0.2
 """The longest that a command, or a worker's loading, goes unnoticed."""
 
+PATIENCE = 1200.0
+"""Seconds for which nothing is heard of any worker until it is said that none can be had."""
+
 RESTARTS = 3
 """How often in a row a worker is started again that has finished nothing in between."""
 
@@ -47,6 +51,7 @@ class _Slot:
     is_open: bool = False
     block: Block | None = None
     losses: int = 0
+    loading: Loading | None = None
     progress: SampleProgress = field(default_factory=lambda: SampleProgress(0, 0, 0))
 
     @property
@@ -71,6 +76,7 @@ class WorkerPool:
         self._lost = 0
         self._ended = self._tokens = 0  # of the replies that are whole, in this request
         self._told: set[str] = set()
+        self._heard = time.monotonic()
 
     @property
     def opened(self) -> Opened:
@@ -80,10 +86,16 @@ class WorkerPool:
 
     @property
     def status(self) -> str:
-        """How many workers are ready, of how many, and how many were lost."""
+        """How many workers are ready, of how many; how many were lost, and what others load."""
         ready = sum(slot.worker is not None and slot.is_open for slot in self._slots)
-        said = f"{ready} of {count(len(self._slots), 'worker')}"
-        return f"{said}, {self._lost} lost" if self._lost else said
+        said = [f"{ready} of {count(len(self._slots), 'worker')}"]
+        said += [f"{self._lost} lost"] if self._lost else []
+        said += [
+            f"{slot.number}: {slot.loading.stage}"
+            for slot in self._slots
+            if slot.loading and not slot.is_open
+        ]
+        return ", ".join(said)
 
     def open(self, report: Callable[[Loading], None]) -> list[str]:
         """Start all workers, and wait for the first; returns what there is to say of the others.
@@ -93,14 +105,12 @@ class WorkerPool:
         for slot in self._slots:
             self._begin(slot)
         said: list[str] = []
-        shown: dict[int, Loading] = {}
         while self._opened is None:
             said += [event.sentence for event in self._step() if isinstance(event, Noticed)]
-            for slot in self._slots:
-                found = slot.worker.loading() if slot.worker and not slot.is_open else None
-                if found and found != shown.get(slot.number):
-                    shown[slot.number] = found
-                    report(replace(found, detail=f"worker {slot.number}: {found.detail}"))
+            for slot in self._loaded():
+                assert slot.loading is not None
+                detail = f"worker {slot.number}: {slot.loading.detail}"
+                report(replace(slot.loading, detail=detail))
         return said
 
     def sample(self, request: SampleRequest) -> Iterator[Event]:
@@ -163,13 +173,32 @@ class WorkerPool:
     # --- what workers say ------------------------------------------------------------------
 
     def _step(self) -> Iterator[Event]:
-        """What workers have said meanwhile. Raises LogitAmpError where there are none."""
+        """What workers have said meanwhile. Raises LogitAmpError where none can be had."""
         busy = {id(slot.worker): slot for slot in self._slots if slot.is_busy}
         if not busy:
             raise self._nobody()
         workers = [slot.worker for slot in busy.values() if slot.worker is not None]
-        for worker in self._wait(workers, SECONDS):
+        found = self._wait(workers, SECONDS)
+        for worker in found:
             yield from self._take(busy[id(worker)], worker)
+        if found or self._loaded() or any(slot.is_open for slot in self._slots):
+            self._heard = time.monotonic()
+        elif time.monotonic() - self._heard > PATIENCE:
+            raise EngineError(
+                f"No worker could be started for {duration(PATIENCE)}.",
+                "See with `ray status` what the cluster lacks; what was sampled is kept, and the"
+                " same command goes on.",
+            )
+
+    def _loaded(self) -> list[_Slot]:
+        """The slots whose worker has come further in opening the pair."""
+        found = []
+        for slot in self._slots:
+            if slot.worker is not None and not slot.is_open:
+                was, slot.loading = slot.loading, slot.worker.loading()
+                if slot.loading not in (None, was):
+                    found.append(slot)
+        return found
 
     def _take(self, slot: _Slot, worker: Worker) -> Iterator[Event]:
         try:
@@ -267,7 +296,8 @@ class WorkerPool:
         self._failure = EngineError(f"Worker {slot.number} was lost: {reason}.")
 
     def _begin(self, slot: _Slot) -> None:
-        slot.is_open, slot.worker = False, self._start(slot.number)
+        slot.is_open, slot.loading, slot.worker = False, None, self._start(slot.number)
+        self._heard = time.monotonic()
 
     def _end(self, slot: _Slot) -> None:
         if slot.worker is not None:

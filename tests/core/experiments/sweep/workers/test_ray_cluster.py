@@ -1,0 +1,67 @@
+"""What workers get of a cluster, from what Ray says of its machines."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.experiments.sweep.workers import ray_cluster
+from logit_amp_chat.core.experiments.sweep.workers.asked_workers import AskedWorkers
+from logit_amp_chat.core.experiments.sweep.workers.ray_cluster import Share
+
+
+def machines(*resources: dict[str, float]) -> list[dict[str, Any]]:
+    return [{"Alive": True, "Resources": one} for one in resources]
+
+
+GPUS = machines({"CPU": 64, "GPU": 8}, {"CPU": 64, "GPU": 4}, {"CPU": 8})
+
+
+def share(count: int | None, nodes: list[dict[str, Any]], on_gpus: bool = True) -> Share:
+    return ray_cluster.share(AskedWorkers(count), nodes, on_gpus=on_gpus)
+
+
+def test_each_has_a_gpu_of_its_own() -> None:
+    assert share(None, GPUS) == Share(12, cpus=1, gpus=1)
+    assert share(3, GPUS) == Share(3, cpus=1, gpus=1)
+
+
+def test_more_workers_than_gpus_are_refused() -> None:
+    with pytest.raises(UsageError, match="13 workers want 13 GPUs, and Ray has 12"):
+        share(13, GPUS)
+
+
+def test_without_gpus_there_are_as_many_as_machines_with_their_cores() -> None:
+    assert share(None, machines({"CPU": 16}, {"CPU": 16})) == Share(2, cpus=16, gpus=0)
+
+
+@pytest.mark.parametrize(("count", "cpus"), [(2, 6), (3, 4), (4, 3), (5, 2), (6, 2), (12, 1)])
+def test_cores_are_shared_equally_and_no_share_crosses_machines(count: int, cpus: int) -> None:
+    assert share(count, machines({"CPU": 8}, {"CPU": 6})) == Share(count, cpus=cpus, gpus=0)
+
+
+def test_a_profile_on_the_cpu_takes_no_gpu() -> None:
+    assert share(None, GPUS, on_gpus=False) == Share(3, cpus=32, gpus=0)
+
+
+def test_machines_that_are_gone_have_nothing() -> None:
+    gone = [{"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}, *machines({"CPU": 2})]
+    assert share(None, gone) == Share(1, cpus=2, gpus=0)
+
+
+@pytest.mark.parametrize("nodes", [[], machines({"CPU": 2})])
+def test_more_workers_than_cores_are_refused(nodes: list[dict[str, Any]]) -> None:
+    with pytest.raises(UsageError, match="3 workers want 3 cores"):
+        share(3, nodes)
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(UsageError, match=r"pip install 'logit-amp-chat\[ray\]'"),
+        ray_cluster.connected(),
+    ):
+        pass
