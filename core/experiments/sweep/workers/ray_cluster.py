@@ -17,6 +17,8 @@ from logit_amp_chat.core.experiments.sweep.workers.asked_workers import AskedWor
 ADDRESS = "RAY_ADDRESS"
 """The environment variable that names a cluster to join, as Ray itself has it."""
 
+INSTALL = "Run: pip install 'logit-amp-chat[ray]'"
+
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray prints what it finds worth knowing to stdout, which is for results.
@@ -85,36 +87,38 @@ def need_ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise UsageError(
-            "Ray is not installed.", "Run: pip install 'logit-amp-chat[ray]'"
-        ) from error
+        raise UsageError("Ray is not installed.", INSTALL) from error
 
 
-def share(asked: AskedWorkers, nodes: Sequence[Mapping[str, Any]], *, on_gpus: bool) -> Share:
+def share(
+    asked: AskedWorkers, nodes: Sequence[Mapping[str, Any]], *, on_gpus: bool, gpus_each: int = 1
+) -> Share:
     """What each worker gets of these machines, as Ray describes them.
 
-    On GPUs one each; without any an equal share of the cores. Raises UsageError for more workers
-    than there are of either.
+    On GPUs `gpus_each`, all of one machine; without any an equal share of the cores. Raises
+    UsageError for more workers than there is room for.
     """
     machines = [node["Resources"] for node in nodes if node["Alive"]]
-    gpus = sum(int(machine.get("GPU", 0)) for machine in machines) if on_gpus else 0
-    if gpus:
-        if (asked.count or 0) > gpus:
-            raise _too_many(asked.count, gpus, "GPU")
-        return Share(asked.count or gpus, cpus=1, gpus=1)
+    if on_gpus and any(machine.get("GPU") for machine in machines):
+        room = sum(int(machine.get("GPU", 0)) // gpus_each for machine in machines)
+        workers = asked.count or room
+        if not 0 < workers <= room:
+            what = "a GPU" if gpus_each == 1 else f"{gpus_each} GPUs of one machine"
+            raise _too_many(max(1, workers), room, what)
+        return Share(workers, cpus=1, gpus=gpus_each)
     cores = [n for machine in machines if (n := int(machine.get("CPU", 0)))]
     workers = asked.count or len(cores)
     if not cores or workers > sum(cores):
-        raise _too_many(workers, sum(cores), "core")
+        raise _too_many(workers, sum(cores), "a core")
     # The largest share of which so many fit, as none goes across machines.
     fits = (each for each in range(max(cores), 0, -1) if sum(n // each for n in cores) >= workers)
     return Share(workers, cpus=next(fits), gpus=0)
 
 
-def _too_many(wanted: int | None, there: int, what: str) -> UsageError:
+def _too_many(wanted: int, there: int, what: str) -> UsageError:
     return UsageError(
-        f"{wanted} workers want {wanted} {what}s, and Ray has {there}.",
-        f"Write ray:{max(1, there)}, add machines, or start Ray anew where it should see more.",
+        f"Ray has room for {there:,} workers with {what} each, not for {wanted:,}.",
+        f"Write ray:{max(1, there)}, or add machines to the cluster.",
     )
 
 

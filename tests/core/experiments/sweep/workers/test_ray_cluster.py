@@ -30,8 +30,15 @@ def test_each_has_a_gpu_of_its_own() -> None:
 
 
 def test_more_workers_than_gpus_are_refused() -> None:
-    with pytest.raises(UsageError, match="13 workers want 13 GPUs, and Ray has 12"):
+    with pytest.raises(UsageError, match="room for 12 workers with a GPU each, not for 13"):
         share(13, GPUS)
+
+
+def test_a_group_of_gpus_is_of_one_machine() -> None:
+    asked = AskedWorkers(None)
+    assert ray_cluster.share(asked, GPUS, on_gpus=True, gpus_each=4) == Share(3, cpus=1, gpus=4)
+    with pytest.raises(UsageError, match="room for 0 workers with 16 GPUs of one machine each"):
+        ray_cluster.share(asked, GPUS, on_gpus=True, gpus_each=16)
 
 
 def test_without_gpus_there_are_as_many_as_machines_with_their_cores() -> None:
@@ -54,7 +61,7 @@ def test_machines_that_are_gone_have_nothing() -> None:
 
 @pytest.mark.parametrize("nodes", [[], machines({"CPU": 2})])
 def test_more_workers_than_cores_are_refused(nodes: list[dict[str, Any]]) -> None:
-    with pytest.raises(UsageError, match="3 workers want 3 cores"):
+    with pytest.raises(UsageError, match="workers with a core each, not for 3"):
         share(3, nodes)
 
 
