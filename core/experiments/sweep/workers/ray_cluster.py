@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ QUIET = {
 }
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Without clusters, as Ray is on Windows and macOS, it listens on 127.0.0.1 alone."""
+
+CONNECT_SECONDS = 10.0
 
 STORE_BYTES = 128 * 1024 * 1024
 """For what is on its way: replies are small, and models are no objects of Ray's."""
@@ -60,6 +63,7 @@ def connected() -> Iterator[None]:
                 f"{ADDRESS} is that of Ray's client, which cannot stream replies.",
                 "Run the sweep on a machine of the cluster, with RAY_ADDRESS=auto.",
             )
+        _check_reachable(address)
         settings: dict[str, Any] = {"address": address}
         if is_local:
             folder = _scratch()
@@ -77,9 +81,26 @@ def connected() -> Iterator[None]:
             what = "cannot be started" if is_local else f"cannot be reached at {address}"
             raise EngineError(
                 f"Ray {what}: {first_line(error)}",
-                f"Unset {ADDRESS} to use this machine alone, or mend what it says.",
+                f"Unset {ADDRESS} to use this machine alone. A cluster with tokens wants"
+                " RAY_AUTH_MODE=token and its ~/.ray/auth_token."
+                if not is_local
+                else "",
             ) from error
         yield
+
+
+def _check_reachable(address: str) -> None:
+    """Raise EngineError where nothing listens: Ray would try for long."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return  # none, or one that Ray looks up
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise EngineError(
+            f"Ray cannot be reached at {address}: {first_line(error)}.",
+            f"Start it there, or unset {ADDRESS} to use this machine alone.",
+        ) from error
 
 
 def need_ray() -> Any:

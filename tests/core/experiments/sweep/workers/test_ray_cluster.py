@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import Any
 
 import pytest
 
-from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.errors import EngineError, UsageError
 from logit_amp_chat.core.experiments.sweep.workers import ray_cluster
 from logit_amp_chat.core.experiments.sweep.workers.asked_workers import AskedWorkers
 from logit_amp_chat.core.experiments.sweep.workers.ray_cluster import Share
@@ -63,6 +64,23 @@ def test_machines_that_are_gone_have_nothing() -> None:
 def test_more_workers_than_cores_are_refused(nodes: list[dict[str, Any]]) -> None:
     with pytest.raises(UsageError, match="workers with a core each, not for 3"):
         share(3, nodes)
+
+
+def test_a_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+    with (
+        pytest.raises(EngineError, match=f"Ray cannot be reached at 127.0.0.1:{port}"),
+        ray_cluster.connected(),
+    ):
+        pass
+
+
+def test_the_client_of_ray_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
+    with pytest.raises(UsageError, match="RAY_ADDRESS=auto"), ray_cluster.connected():
+        pass
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
