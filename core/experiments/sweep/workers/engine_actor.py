@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.errors import EngineError, LogitAmpError
+from logit_amp_chat.core.errors import EngineError, LogitAmpError, first_line
 from logit_amp_chat.core.protocol import Adjustment, Event, Failed, Loading
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
@@ -68,5 +68,5 @@ def _failed(error: Exception) -> Failed:
     """An error as an event; one that the user cannot act on is fatal to the worker."""
     if isinstance(error, LogitAmpError):
         return Failed(message=error.message, remedy=error.remedy, exit_code=error.exit_code)
-    said = f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {first_line(error)}"
     return Failed(message=said, exit_code=EngineError.exit_code, fatal=True)

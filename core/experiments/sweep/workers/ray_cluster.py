@@ -7,6 +7,7 @@ import importlib
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,23 +48,24 @@ class Share:
 def connected() -> Iterator[None]:
     """While Ray is there: the cluster of RAY_ADDRESS, else one of this machine alone.
 
-    The latter is ended at the end. Where Ray is in use already, that is used and left. Raises
-    UsageError without the extra `ray`, EngineError where Ray cannot be reached or started.
+    The latter is ended at the end. Where Ray is in use already, that is used and left; where it
+    was only imported, it has read its settings then, and listens as they say. Raises UsageError
+    without the extra `ray`, EngineError where Ray cannot be reached or started.
     """
+    if "ray" in sys.modules and need_ray().is_initialized():
+        yield
+        return
     address = os.environ.get(ADDRESS, "")
     is_local = address in ("", "local")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_environment(QUIET | LOOPBACK if is_local else QUIET))
-        ray = need_ray()
-        if ray.is_initialized():
-            yield
-            return
         if address.startswith("ray://"):
             raise UsageError(
                 f"{ADDRESS} is that of Ray's client, which cannot stream replies.",
                 "Run the sweep on a machine of the cluster, with RAY_ADDRESS=auto.",
             )
         _check_reachable(address)
+        ray = need_ray()
         settings: dict[str, Any] = {"address": address}
         if is_local:
             folder = _scratch()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import ipaddress
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -24,7 +26,9 @@ from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.sampling import Sampling
 from tests.core.experiments.sweep.toy_sweep import PROMPTS
 
-pytest.importorskip("ray", reason="ray is not installed")
+# Imported with the settings that make it listen on this machine alone, and not before.
+if importlib.util.find_spec("ray") is None:
+    pytest.skip("ray is not installed", allow_module_level=True)
 
 SETTINGS = checked(
     SweepSettings(
@@ -89,6 +93,19 @@ def test_an_actor_that_is_killed_costs_nothing_and_the_replies_are_those_of_one_
     assert len(lines(one)) == SETTINGS.replies_to(len(PROMPTS))
     assert SweepFolder.read(tmp_path / "two").contents.settled
     assert "its process died, and it is started again" in said[0]
+
+
+def test_ray_that_is_started_here_listens_on_this_machine_alone(workers: OpenWorkers) -> None:
+    children = psutil.Process().children(recursive=True)
+    found = {
+        one.laddr.ip
+        for process in (psutil.Process(), *children)
+        for one in process.net_connections("inet")
+        if one.status == psutil.CONN_LISTEN
+    }
+    assert actors()
+    assert found
+    assert {ipaddress.ip_address(ip.removeprefix("::ffff:")).is_loopback for ip in found} == {True}
 
 
 def test_among_other_rows_the_tokens_are_the_same_and_the_numbers_but_for_rounding(
