@@ -32,7 +32,6 @@ from logit_amp_chat.core.api.request import (
     make_request,
     prompt_request,
 )
-from logit_amp_chat.core.api.sampled_sweep import sampled_into
 from logit_amp_chat.core.api.sides import SideOptions, described
 from logit_amp_chat.core.api.sweep import (
     Behaviours,
@@ -42,6 +41,7 @@ from logit_amp_chat.core.api.sweep import (
     begin_sweep,
     behaviours_of,
     over_of,
+    sampled_into,
 )
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
 from logit_amp_chat.core.api.diff_request import whole_number
 from logit_amp_chat.core.api.sweep import (
@@ -19,12 +17,10 @@ from logit_amp_chat.core.api.sweep import (
     begin_sweep,
     behaviours_of,
     over_of,
+    sampled_into,
 )
 from logit_amp_chat.core.config.profile import Profile
-from logit_amp_chat.core.experiments.sweep.behaviours import Behaviour
-from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
-from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep, run
-from logit_amp_chat.core.protocol import Drain, Loading, Noticed
+from logit_amp_chat.core.protocol import Loading
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_workers import OpenSampler
@@ -74,24 +70,3 @@ def open_sampler(
     from logit_amp_chat.core.api.open_workers import open_workers
 
     return open_workers(profile, workers, report)
-
-
-def sampled_into(
-    begun: SweepFolder,
-    opened: OpenSampler,
-    rows: int | None,
-    found: Sequence[Behaviour],
-    over: Over,
-) -> PairSweep:
-    """Sample what a folder lacks, and count; raises as `OpenPair.sweep` does."""
-    with contextlib.closing(begun) as folder:
-        sweep = Sweep(folder, rows=rows)
-        with opened.interruptible(sweep.begin_no_more, command=Drain()):
-            for event in run(opened.engine, sweep):
-                if isinstance(event, Failed):
-                    warnings.warn(f"Not sampled: {event.reply}: {event.why}", stacklevel=3)
-                elif isinstance(event, Noticed):
-                    warnings.warn(event.sentence, stacklevel=3)
-    if sweep.stopping and not folder.contents.there:
-        raise KeyboardInterrupt
-    return PairSweep(folder, found, over, stopped=sweep.stopping)

@@ -11,7 +11,7 @@ from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
 from logit_amp_chat.core.api.diff_request import whole_number
 from logit_amp_chat.core.api.loss import need_matplotlib
 from logit_amp_chat.core.api.request import finite_alphas
-from logit_amp_chat.core.api.sampled_sweep import open_sampler, sampled_into
+from logit_amp_chat.core.api.sampled_sweep import open_sampler
 from logit_amp_chat.core.api.sweep import (
     Behaviours,
     PairSweep,
@@ -22,6 +22,7 @@ from logit_amp_chat.core.api.sweep import (
     checked_over,
     data_frame,
     over_of,
+    sampled_into,
 )
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import UsageError

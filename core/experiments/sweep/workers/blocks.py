@@ -16,8 +16,11 @@ from logit_amp_chat.core.samples import (
     SampleRequest,
 )
 
-SMALLEST, LARGEST = 32, 4096
-"""Replies of a block: small ones leave rows unused, large ones let workers wait for the last."""
+SMALLEST, LARGEST = 128, 4096
+"""Replies of a block: at the end of each rows are unused until its longest reply has ended."""
+
+TIMES_ROWS = 4
+"""A block has at least so many times as many replies as there are rows."""
 
 TRIES = 3
 """Workers that may be lost in turn, with no reply between, until the block is held to be why."""
@@ -72,12 +75,16 @@ class Blocks:
     def __init__(self, request: SampleRequest | RescoreRequest, workers: int) -> None:
         self._request, self._workers = request, workers
         self._left: deque[Draw] = deque()
+        self._least = 1
         self._returned: deque[Block] = deque()
         self._out = 0
         self.is_drained = False
         """Whether no more is given out."""
         if isinstance(request, SampleRequest):
             self._left.extend(request.draws)
+            # Of a small sweep each worker has one share.
+            least = max(SMALLEST, TIMES_ROWS * (request.rows or 0))
+            self._least = min(least, -(-len(request.draws) // workers))
         else:
             self._returned.extend(_shares(request, workers))
 
@@ -124,8 +131,7 @@ class Blocks:
 
     def _cut(self) -> Block:
         assert isinstance(self._request, SampleRequest)
-        least = max(SMALLEST, self._request.rows or 0)
-        size = min(LARGEST, max(least, len(self._left) // (2 * self._workers)))
+        size = min(LARGEST, max(self._least, len(self._left) // (2 * self._workers)))
         draws = [self._left.popleft() for _ in range(min(size, len(self._left)))]
         prompts = tuple(dict.fromkeys(draw.prompt for draw in draws))
         place = {number: n for n, number in enumerate(prompts)}

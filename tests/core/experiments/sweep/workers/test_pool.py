@@ -14,6 +14,7 @@ from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep import Progress, Sweep, SweepEvent, run
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepReply
+from logit_amp_chat.core.experiments.sweep.workers.blocks import SMALLEST
 from logit_amp_chat.core.experiments.sweep.workers.pool import RESTARTS, WorkerPool
 from logit_amp_chat.core.protocol import Drain, Failed, Loading, Noticed
 from tests.core.experiments.sweep.toy_sweep import PROMPTS, SETTINGS, toy_sweep
@@ -84,7 +85,7 @@ def test_a_lost_worker_costs_nothing_that_was_sampled(
     assert "Worker 1 was lost: its process died, and it is started again" in said[0]
     assert pool.status == "0 of 2 workers, 1 lost"
     draws = [draw.reply for one in pool.asked for draw in getattr(one, "draws", ())]
-    assert len(draws) - len(set(draws)) == len(set(draws)) // 4 - 7  # the rest of its block
+    assert len(draws) - len(set(draws)) == SMALLEST - 7  # the rest of its block
 
 
 def test_without_any_worker_it_ends_and_goes_on_another_time(
