@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
     from logit_amp_chat.core.api.openings import Openings
     from logit_amp_chat.core.api.replies import PairReply, Replies
+    from logit_amp_chat.core.api.sampled_sweep import sweep
     from logit_amp_chat.core.api.sweep import PairSweep, open_sweep
     from logit_amp_chat.core.api.sweep_chain import ChainSweep, open_sweep_chain, sweep_chain
     from logit_amp_chat.core.api.text_diff import TextDiff
@@ -59,6 +60,7 @@ _HOMES = {
     "core.api.open_pair": ("OpenPair", "open_pair"),
     "core.api.openings": ("Openings",),
     "core.api.replies": ("PairReply", "Replies"),
+    "core.api.sampled_sweep": ("sweep",),
     "core.api.sweep": ("PairSweep", "open_sweep"),
     "core.api.sweep_chain": ("ChainSweep", "open_sweep_chain", "sweep_chain"),
     "core.api.text_diff": ("TextDiff",),
@@ -112,6 +114,7 @@ __all__ = [
     "open_sweep",
     "open_sweep_chain",
     "read_records",
+    "sweep",
     "sweep_chain",
     "token_changes",
 ]

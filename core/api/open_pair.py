@@ -41,6 +41,7 @@ from logit_amp_chat.core.api.sweep import (
     begin_sweep,
     behaviours_of,
     over_of,
+    sampled_into,
 )
 from logit_amp_chat.core.api.text_diff import TextDiff, text_diffs
 from logit_amp_chat.core.config.profile import Profile
@@ -50,10 +51,8 @@ from logit_amp_chat.core.errors import LogitAmpError, UsageError
 from logit_amp_chat.core.experiments.diff import Diff
 from logit_amp_chat.core.experiments.loss import Loss
 from logit_amp_chat.core.experiments.sources import Refused
-from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep
-from logit_amp_chat.core.experiments.sweep.sweep import run as run_sweep
 from logit_amp_chat.core.prompts import PromptTokens
-from logit_amp_chat.core.protocol import Adjustment, Drain, Event, Forget, Loading, Request, Stop
+from logit_amp_chat.core.protocol import Adjustment, Event, Forget, Loading, Request, Stop
 from logit_amp_chat.core.records import Finish, Opening, Session, Step, TemplateValue
 from logit_amp_chat.core.sampling import Ends
 
@@ -322,15 +321,7 @@ class OpenPair:
         found, over = behaviours_of(behaviours or {}), over_of(options)
         rows = whole_number(rows, "rows", 1)
         begun = begin_sweep(self.profile, self.session, prompts, out, options)
-        with contextlib.closing(begun) as folder:
-            sweep = Sweep(folder, rows=rows)
-            with self.interruptible(sweep.begin_no_more, command=Drain()):
-                for event in run_sweep(self.engine, sweep):
-                    if isinstance(event, Failed):
-                        warnings.warn(f"Not sampled: {event.reply}: {event.why}", stacklevel=2)
-        if sweep.stopping and not folder.contents.there:
-            raise KeyboardInterrupt
-        return PairSweep(folder, found, over, stopped=sweep.stopping)
+        return sampled_into(begun, self, rows, found, over)
 
     def events(self, request: Request) -> Iterator[Event]:
         """Everything an engine reports of a request, as `Engine.generate` does.

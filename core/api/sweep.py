@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -35,14 +36,18 @@ from logit_amp_chat.core.experiments.sweep.report import to_html
 from logit_amp_chat.core.experiments.sweep.result import BehaviourResult, SweepResult
 from logit_amp_chat.core.experiments.sweep.result_json import as_json
 from logit_amp_chat.core.experiments.sweep.settings import FREE
+from logit_amp_chat.core.experiments.sweep.sweep import Failed, Sweep, run
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.experiments.sweep.table import RATES, rate_rows
 from logit_amp_chat.core.export.atomic_write import write_atomically
+from logit_amp_chat.core.protocol import Drain, Noticed
 from logit_amp_chat.core.records import Session
 from logit_amp_chat.core.sampling import Sampling
 
 if TYPE_CHECKING:
     import pandas
+
+    from logit_amp_chat.core.api.open_workers import OpenSampler
 
 SweepPrompts = str | Path | Iterable[Prompt]
 Behaviours = Mapping[str, str | Behaviour | Callable[[str], object]]
@@ -312,6 +317,27 @@ def _prompts(
     for where in read.repeated:
         warnings.warn(f"The same prompt again, left out: {shown(where)}", stacklevel=4)
     return read.prompts
+
+
+def sampled_into(
+    begun: SweepFolder,
+    opened: OpenSampler,
+    rows: int | None,
+    found: Sequence[Behaviour],
+    over: Over,
+) -> PairSweep:
+    """Sample what a folder lacks, and count; raises as `OpenPair.sweep` does."""
+    with contextlib.closing(begun) as folder:
+        sweep = Sweep(folder, rows=rows)
+        with opened.interruptible(sweep.begin_no_more, command=Drain()):
+            for event in run(opened.engine, sweep):
+                if isinstance(event, Failed):
+                    warnings.warn(f"Not sampled: {event.reply}: {event.why}", stacklevel=3)
+                elif isinstance(event, Noticed):
+                    warnings.warn(event.sentence, stacklevel=3)
+    if sweep.stopping and not folder.contents.there:
+        raise KeyboardInterrupt
+    return PairSweep(folder, found, over, stopped=sweep.stopping)
 
 
 def over_of(options: SweepOptions) -> Over:

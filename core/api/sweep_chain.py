@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from logit_amp_chat.core.analysis.true_rate import Over
 from logit_amp_chat.core.api.chosen_profile import adjusted, chosen_profile
+from logit_amp_chat.core.api.diff_request import whole_number
 from logit_amp_chat.core.api.loss import need_matplotlib
-from logit_amp_chat.core.api.open_pair import OpenPair
 from logit_amp_chat.core.api.request import finite_alphas
+from logit_amp_chat.core.api.sampled_sweep import open_sampler
 from logit_amp_chat.core.api.sweep import (
     Behaviours,
     PairSweep,
     SweepOptions,
     SweepPrompts,
+    begin_sweep,
     behaviours_of,
     checked_over,
     data_frame,
     over_of,
+    sampled_into,
 )
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.held_stages import HeldStages
@@ -160,6 +163,7 @@ def sweep_chain(
     first: str | None = None,
     last: str | None = None,
     rows: int | None = None,
+    workers: str | None = None,
     device: str | None = None,
     quantization: str | None = None,
     report: Callable[[Loading], None] = lambda _: None,
@@ -169,7 +173,7 @@ def sweep_chain(
 
     The pairs are opened one after the other, from the stage `first` to `last` (None: the ends).
     `out` is a folder, in which every pair has its own; the same call goes on with it. Prompts,
-    behaviours, `rows` and the other arguments are those of `OpenPair.sweep`, but for `target` and
+    behaviours, `rows`, `workers` and the other arguments are those of `sweep`, but for `target` and
     `amplify_first`; α −1 is always sampled. An interrupt finishes what has begun and returns what
     is there.
 
@@ -180,6 +184,7 @@ def sweep_chain(
         if options.get(name):
             raise UsageError(f"{name} is not for a chain: {why}.", "Leave it out.")
     over, asked = over_of(options), behaviours or {}
+    rows = whole_number(rows, "rows", 1)
     behaviours_of(asked)  # what cannot be counted is refused before anything is loaded
     chosen = chosen_profile(profile, None, None, None, report)
     chosen = adjusted(chosen, {"device": device, "quantization": quantization})
@@ -192,21 +197,16 @@ def sweep_chain(
     with contextlib.closing(HeldStages()) as held:
         for place in chain.pairs:
             try:
-                with _opened(chain.pair_profile(place), report, held) as pair:
-                    if pair.sweep(prompts, out=place.path, rows=rows, **options).stopped:
+                own = chain.pair_profile(place)
+                with open_sampler(own, workers, report, held) as pair:
+                    begun = begin_sweep(own, pair.session, prompts, place.path, options)
+                    if sampled_into(begun, pair, rows, [], over).stopped:
                         break
             except KeyboardInterrupt:
                 if place == chain.pairs[0]:
                     raise
                 break  # what the pairs before it have is not lost
     return ChainSweep(chain, asked, over)
-
-
-def _opened(profile: Profile, report: Callable[[Loading], None], held: HeldStages) -> OpenPair:
-    """Two stages; one that the pair before had as well is not loaded again."""
-    from logit_amp_chat.core.engine.opened_engine import open_engine
-
-    return OpenPair(profile, open_engine(profile, report, held=held))
 
 
 def open_sweep_chain(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from importlib import metadata
 from typing import Any
 
 from logit_amp_chat.core.analysis.cache_checks import finding
@@ -12,6 +14,7 @@ from logit_amp_chat.core.api.mirror import chosen_target, is_on_the_disk_of, tri
 from logit_amp_chat.core.config.profile import Profile, list_profiles
 from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError, PairError
+from logit_amp_chat.core.experiments.sweep.workers.ray_cluster import ADDRESS, INSTALL
 from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import CacheCheck
@@ -100,6 +103,7 @@ def machine_findings(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Itera
     yield _token(diagnosis, profiles)
     yield _vllm()
     yield _mirror()
+    yield _ray()
 
 
 def _vllm() -> Finding:
@@ -128,6 +132,17 @@ def _mirror() -> Finding:
         advice = "Name a folder on another one, or a command."
         return Finding("mirror", f"{target.title}: the disk of the chats", "odd", (advice,))
     return Finding("mirror", f"a file arrived: {target.title}")
+
+
+def _ray() -> Finding:
+    """Whether sweeps can be sampled on Ray, and which cluster they would join."""
+    try:
+        version = metadata.version("ray")
+    except metadata.PackageNotFoundError:
+        return Finding("Ray", "not installed: sweeps have one engine", advice=(INSTALL,))
+    address = os.environ.get(ADDRESS)
+    where = f"joins the cluster at {address}" if address else "a cluster of this machine alone"
+    return Finding("Ray", f"{version}; sweep --workers: {where}")
 
 
 def _token(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Finding:

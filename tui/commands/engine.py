@@ -9,10 +9,14 @@ from logit_amp_chat.tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.api.open_pair import OpenPair
+    from logit_amp_chat.core.api.open_workers import OpenWorkers
     from logit_amp_chat.core.config.profile import Profile
     from logit_amp_chat.core.engine.held_stages import HeldStages
     from logit_amp_chat.core.engine.opened_engine import OpenedEngine
+    from logit_amp_chat.core.engine_interface import Engine
     from logit_amp_chat.core.protocol import Loading
+
+    Opened = OpenPair | OpenWorkers
 
 
 def open_engine(
@@ -40,3 +44,24 @@ def open_pair(profile: Profile, held: HeldStages | None = None) -> OpenPair:
     for notice in pair.notices:
         say(f"note: {notice}")
     return pair
+
+
+def open_workers(profile: Profile, workers: str) -> OpenWorkers:
+    """The pair in workers, as `--workers` says; shown as `open_pair` does. Raises LogitAmpError."""
+    from logit_amp_chat.core.api import open_workers as api
+
+    progress = Progress()
+    try:
+        opened = api.open_workers(profile, workers, progress)
+    finally:
+        progress.done()
+    for notice in opened.notices:
+        say(f"note: {notice}")
+    return opened
+
+
+def judge_of(pair: Opened | None) -> Engine | None:
+    """The engine that can judge: workers only sample."""
+    from logit_amp_chat.core.api.open_workers import OpenWorkers
+
+    return None if pair is None or isinstance(pair, OpenWorkers) else pair.engine

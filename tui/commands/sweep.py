@@ -99,6 +99,10 @@ def command(
     rows: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Replies at once. [default: by memory]")
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="ray|ray:N", help="Sample on Ray, N engines at once."),
+    ] = None,
     top: Annotated[
         int, typer.Option(metavar="K", min=0, help="Candidates of each kind to keep a token.")
     ] = 0,
@@ -189,6 +193,7 @@ def command(
         ),
         over=over,
         rows=rows,
+        workers=workers,
         out=out,
         outputs=_outputs(context.params),
         dry_run=dry_run,
@@ -254,9 +259,21 @@ def _refuse_contradictions(params: Mapping[str, Any]) -> None:
             imported and (other or params["label"]),
         ),
     )
-    for option, why, is_so in (*refused, *_refused_of_chains(params)):
+    for option, why, is_so in (*refused, *_refused_of_workers(params), *_refused_of_chains(params)):
         if is_so:
             raise typer.BadParameter(why, param_hint=option)
+
+
+def _refused_of_workers(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """What workers cannot do: option, reason, whether it is so."""
+    workers = params["workers"] is not None
+    counted = bool(params["count_only"] or params["imported"])
+    yield "--workers", "samples replies: --count-only and --import do not", workers and counted
+    yield (
+        "--workers",
+        "samples, a judge needs the pair here: sample first, then count without --workers",
+        workers and bool(params["judge"]),
+    )
 
 
 def _refused_of_chains(params: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:

@@ -37,13 +37,14 @@ from logit_amp_chat.tui.commands.sweep_run import (
     Plan,
     Settings,
     check,
+    opened,
     planned,
     prompts_for,
     sampled,
 )
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.api.open_pair import OpenPair
+    from logit_amp_chat.tui.commands.engine import Opened
 
 Sweeps = Sequence[tuple[PairPlace, SweepFolder]]
 
@@ -143,17 +144,18 @@ def _sampled(
     plans: Sequence[tuple[PairPlace, Plan]],
     asked: Settings,
     held: HeldStages,
-) -> tuple[list[tuple[PairPlace, SweepFolder]], OpenPair | None, bool]:
+) -> tuple[list[tuple[PairPlace, SweepFolder]], Opened | None, bool]:
     """The sweeps, the last pair if it is open and has to judge, and whether it was stopped."""
     sweeps: list[tuple[PairPlace, SweepFolder]] = []
-    judge: OpenPair | None = None
+    judge: Opened | None = None
     for number, (place, plan) in enumerate(plans, 1):
         if plan.is_there and not asked.auto:
             folder, stopped = sampled(plan, None, asked)
         else:
             say(f"{wording.pair(place)}, pair {number} of {len(plans)}")
             with contextlib.ExitStack() as own:
-                pair = own.enter_context(engine.open_pair(plan.profile, held))
+                pair = opened(plan.profile, asked, held)
+                own.callback(pair.close)
                 folder, stopped = sampled(plan, pair, asked)
                 if number == len(plans) and asked.behaviours.need_engine:
                     stack.push(own.pop_all())
@@ -166,7 +168,7 @@ def _sampled(
 
 
 def _finish(
-    chain: ChainFolder, sweeps: Sweeps, judge: OpenPair | None, asked: Settings, *, stopped: bool
+    chain: ChainFolder, sweeps: Sweeps, judge: Opened | None, asked: Settings, *, stopped: bool
 ) -> int:
     """Count and show; the exit code."""
     try:
@@ -182,14 +184,14 @@ def _stopped(chain: ChainFolder) -> int:
     return CANCELLED
 
 
-def _count(chain: ChainFolder, sweeps: Sweeps, judge: OpenPair | None, asked: Settings) -> None:
+def _count(chain: ChainFolder, sweeps: Sweeps, judge: Opened | None, asked: Settings) -> None:
     found = _discovered(sweeps, asked) if asked.discover else []
     pairs, every = [], list[Behaviour]()
     for place, folder in sweeps:
         with behaviours(
             asked.behaviours,
             folder.path,
-            judge.engine if judge else None,
+            engine.judge_of(judge),
             folder.time,
             by=chain.stages[-1],
         ) as own:

@@ -15,16 +15,17 @@ from logit_amp_chat.core.experiments.sweep.result import result_of
 from logit_amp_chat.core.experiments.sweep.settings import SweepSettings
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
 from logit_amp_chat.core.number_format import signed
+from logit_amp_chat.tui.commands.engine import judge_of
 from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.sweep_behaviours import Asked, behaviours
 from logit_amp_chat.tui.commands.sweep_sampling import sample
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.api.open_pair import OpenPair
+    from logit_amp_chat.tui.commands.engine import Opened
 
 
 def alphas(
-    pair: OpenPair,
+    pair: Opened,
     path: Path,
     settings: SweepSettings,
     prompts: Sequence[SweepPrompt],
@@ -42,7 +43,8 @@ def alphas(
         stack.callback(folder.close)
         if sample(pair, folder, rows):
             return None
-        counted = stack.enter_context(behaviours(asked, folder.path, pair.engine, folder.time))
+        judge = judge_of(pair)
+        counted = stack.enter_context(behaviours(asked, folder.path, judge, folder.time))
         found = result_of(folder, count(folder, counted), counted)
     rates = [behaviour.rates for behaviour in found.behaviours if not behaviour.numeric]
     if not rates:

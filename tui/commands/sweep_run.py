@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.analysis.true_rate import Over, check_over
 from logit_amp_chat.core.config.profile import recorded_profile
+from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.experiments.sweep.asked import AskedSweep, has_all, settings_of
 from logit_amp_chat.core.experiments.sweep.folder import SweepFolder
@@ -19,6 +20,7 @@ from logit_amp_chat.core.experiments.sweep.published import read_published
 from logit_amp_chat.core.experiments.sweep.published_folder import as_folder
 from logit_amp_chat.core.experiments.sweep.settings import FREE, SweepSettings, checked
 from logit_amp_chat.core.experiments.sweep.sweep_reply import SweepPrompt
+from logit_amp_chat.core.experiments.sweep.workers.asked_workers import AskedWorkers
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.tui.commands import (
@@ -36,8 +38,8 @@ from logit_amp_chat.tui.commands.sweep_results import Outputs, finish
 from logit_amp_chat.tui.commands.sweep_sampling import sample, say_damaged
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.api.open_pair import OpenPair
     from logit_amp_chat.core.config.profile import Profile
+    from logit_amp_chat.tui.commands.engine import Opened
 
 CANCELLED = 130
 PAIR = ("before", "after", "quantization", "dtype", "vocabulary")
@@ -66,6 +68,7 @@ class Settings:
     over: Over
     count_only: bool
     rows: int | None
+    workers: str | None
     out: Path | None
     outputs: Outputs
     label: int
@@ -94,6 +97,8 @@ def check(asked: Settings) -> None:
     """Raise UsageError, or a usage error, for what cannot be, before anything is loaded."""
     asked.behaviours.check()
     asked.outputs.check(asked.prompts)
+    if asked.workers is not None:
+        AskedWorkers.parse(asked.workers)
     if asked.label:
         sweep_labels.check_terminal()
 
@@ -111,11 +116,19 @@ def run(given: Given, asked: Settings) -> int:
     if asked.dry_run:
         return sweep_plan.show(profile, there, plan.settings, prompts)
     with contextlib.ExitStack() as stack:
-        pair = None
+        pair: Opened | None = None
         if not plan.is_there or asked.auto or asked.behaviours.need_engine:
-            pair = stack.enter_context(engine.open_pair(profile))
+            pair = opened(profile, asked)
+            stack.callback(pair.close)
         folder, stopped = sampled(plan, pair, asked)
         return CANCELLED if folder is None else _finish(folder, pair, asked, stopped=stopped)
+
+
+def opened(profile: Profile, asked: Settings, held: HeldStages | None = None) -> Opened:
+    """The pair, here or in workers. Raises LogitAmpError."""
+    if asked.workers is None:
+        return engine.open_pair(profile, held)
+    return engine.open_workers(profile, asked.workers)
 
 
 def planned(
@@ -153,7 +166,7 @@ def planned(
     )
 
 
-def sampled(plan: Plan, pair: OpenPair | None, asked: Settings) -> tuple[SweepFolder | None, bool]:
+def sampled(plan: Plan, pair: Opened | None, asked: Settings) -> tuple[SweepFolder | None, bool]:
     """The folder with all that could be sampled, and whether that was stopped.
 
     None where the pilot was. Raises LogitAmpError.
@@ -176,7 +189,7 @@ def sampled(plan: Plan, pair: OpenPair | None, asked: Settings) -> tuple[SweepFo
         return folder, sample(pair, folder, asked.rows)
 
 
-def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stopped: bool) -> int:
+def _finish(folder: SweepFolder, pair: Opened | None, asked: Settings, *, stopped: bool) -> int:
     """Count and show; the exit code."""
     try:
         _count(folder, pair, asked)
@@ -188,8 +201,8 @@ def _finish(folder: SweepFolder, pair: OpenPair | None, asked: Settings, *, stop
     return CANCELLED if stopped else 0
 
 
-def _count(folder: SweepFolder, pair: OpenPair | None, asked: Settings) -> None:
-    judge = pair.engine if pair else None
+def _count(folder: SweepFolder, pair: Opened | None, asked: Settings) -> None:
+    judge = engine.judge_of(pair)
     with behaviours(asked.behaviours, folder.path, judge, folder.time) as counted:
         for one in counted if asked.label else ():
             sweep_labels.label(folder, one, asked.label)

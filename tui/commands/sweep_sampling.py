@@ -14,10 +14,10 @@ from logit_amp_chat.tui.commands.output import say
 from logit_amp_chat.tui.commands.reading_progress import LiveLine
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.api.open_pair import OpenPair
+    from logit_amp_chat.core.api.open_workers import OpenSampler
 
 
-def sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
+def sample(pair: OpenSampler, folder: SweepFolder, rows: int | None) -> bool:
     """Sample what is missing; whether it was stopped. Raises LogitAmpError."""
     sweep, line = Sweep(folder, rows=rows), LiveLine(live=True)
     begun = len(folder.contents.there)
@@ -42,12 +42,18 @@ def sample(pair: OpenPair, folder: SweepFolder, rows: int | None) -> bool:
                     line.clear()
                     say(f"not sampled: {reply}: {why}")
                 case Progress() if line.is_due:
-                    line.draw(_progress(event, line, begun))
+                    line.draw(_progress(event, line, begun) + status(pair))
     line.clear()
     size = quantity((folder.path / FILE).stat().st_size, "bytes")
     made = len(folder.contents.there) - begun
     say(f"{made:,} replies in {duration(line.seconds)}; the folder has {size}")
     return sweep.stopping
+
+
+def status(pair: OpenSampler) -> str:
+    """How many workers there are; nothing of a pair that is open here."""
+    found = getattr(pair.engine, "status", "")
+    return f"  {found}" if found else ""
 
 
 def _say_where(folder: SweepFolder, sweep: Sweep) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from logit_amp_chat import ChainSweep, UsageError, open_sweep_chain, sweep_chain
+from logit_amp_chat.core.api.open_pair import OpenPair
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.errors import ProfileError
@@ -28,15 +29,19 @@ class Pairs:
 
     def __init__(self) -> None:
         self.opened: list[str] = []
+        self.workers: set[str | None] = set()
         self.stops = ""
 
-    def __call__(self, profile: Profile, report: object, held: HeldStages) -> ToyEngine:
+    def __call__(
+        self, profile: Profile, workers: str | None, report: object, held: HeldStages
+    ) -> OpenPair:
         assert profile.pair is not None
+        self.workers.add(workers)
         self.opened.append("-".join(profile.pair))
         engine = engine_of(profile)
         if self.opened[-1] == self.stops:
             engine.sample = _given_up(engine)  # type: ignore[method-assign]
-        return engine
+        return OpenPair(profile, engine)
 
 
 def _given_up(engine: ToyEngine) -> Any:
@@ -56,7 +61,7 @@ def _given_up(engine: ToyEngine) -> Any:
 @pytest.fixture
 def pairs(monkeypatch: pytest.MonkeyPatch) -> Pairs:
     made = Pairs()
-    monkeypatch.setattr("logit_amp_chat.core.engine.opened_engine.open_engine", made)
+    monkeypatch.setattr("logit_amp_chat.core.api.sweep_chain.open_sampler", made)
     return made
 
 
@@ -128,6 +133,14 @@ def test_what_was_sampled_before_an_interrupt_is_returned(pairs: Pairs, tmp_path
     assert len(found.pairs["sft-dpo"].replies()) == 3
     pairs.stops = ""
     assert swept(tmp_path).complete
+
+
+def test_every_pair_is_opened_in_workers_where_they_are_asked_for(
+    pairs: Pairs, tmp_path: Path
+) -> None:
+    swept(tmp_path, workers="ray:2")
+    assert pairs.opened == ["base-sft", "sft-dpo"]
+    assert pairs.workers == {"ray:2"}
 
 
 def test_an_interrupt_in_the_first_pair_is_one(pairs: Pairs, tmp_path: Path) -> None:

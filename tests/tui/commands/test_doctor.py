@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 from pathlib import Path
@@ -116,6 +117,31 @@ def test_it_says_what_quantized_copies_take(
     monkeypatch.setenv("LOGIT_AMP_QUANTIZED", str(tmp_path))
     assert cli.run(["doctor"]) == 0
     assert f"5.6 GB of quantized models, in {tmp_path}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("", "a cluster of this machine alone"), ("10.0.0.1:6379", "joins the cluster at 10.0.0.1")],
+)
+def test_it_says_where_a_sweep_finds_ray(
+    address: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "2.60.0")
+    assert f"2.60.0; sweep --workers: {said}" in ray_finding().value
+
+
+def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: str) -> str:
+        raise importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert ray_finding().advice == ("Run: pip install 'logit-amp-chat[ray]'",)
+
+
+def ray_finding() -> Finding:
+    (found,) = (one for one in machine_findings(machine(CPU, ram=8), []) if one.name == "Ray")
+    return found
 
 
 def test_json_says_the_same(
