@@ -41,7 +41,7 @@ class Pairs:
         engine = engine_of(profile)
         if self.opened[-1] == self.stops:
             engine.sample = _given_up(engine)  # type: ignore[method-assign]
-        return OpenPair(profile, engine)
+        return OpenPair(profile, engine)  # type: ignore[arg-type]
 
 
 def _given_up(engine: ToyEngine) -> Any:
