@@ -86,10 +86,10 @@ class EventLog:
             self._readers -= 1
             self._left = time.monotonic()
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the last event was added."""
-        return self._over
+    def is_done(self, number: int) -> bool:
+        """Whether this was the last event, and no more will come."""
+        with self._room:
+            return self._over and number >= self._last
 
     def holds(self, number: int) -> bool:
         """Whether the events after this one are all there, or still to come."""

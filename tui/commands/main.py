@@ -19,6 +19,7 @@ from logit_amp_chat.tui.commands import (
     options,
     sampling_options,
     search,
+    serve,
     side_options,
     sweep,
 )
@@ -272,6 +273,9 @@ app.command(name="search", epilog=EXIT_CODES, short_help="Rank prompts by where 
 app.command(
     name="sweep", epilog=EXIT_CODES, short_help="Count behaviours over α: how rare are they?"
 )(sweep.command)
+app.command(
+    name="serve", epilog=EXIT_CODES, short_help="Serve a pair to other programs and machines."
+)(serve.command)
 app.command(name="bench", epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")(
     bench.command
 )
