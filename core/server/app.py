@@ -17,6 +17,7 @@ from logit_amp_chat.core.server.engine_queue import EngineQueue
 from logit_amp_chat.core.server.errors import error_response, refusal
 from logit_amp_chat.core.server.guard import Guard
 from logit_amp_chat.core.server.openai_routes import OpenAiRoutes
+from logit_amp_chat.core.server.record_routes import RecordRoutes
 
 Answer = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -25,11 +26,18 @@ def make_app(
     queue: EngineQueue, profile: Profile, token: str, hosts: Collection[str] = ()
 ) -> ASGIApp:
     """The app over an engine's queue; `hosts` are names of this server besides localhost."""
-    openai = OpenAiRoutes(queue, profile)
+    openai, records = OpenAiRoutes(queue, profile), RecordRoutes(queue)
+    one = "/v1/requests/{handle}"
     routes = [
         _route("GET", "/v1/models", openai.models),
         _route("POST", "/v1/completions", openai.completions),
         _route("POST", "/v1/chat/completions", openai.chat),
+        _route("GET", "/v1/pair", records.pair),
+        _route("GET", "/v1/ping", records.ping),
+        _route("PUT", one, records.ask),
+        _route("DELETE", one, records.end),
+        _route("GET", f"{one}/events", records.events),
+        _route("POST", f"{one}/commands", records.command),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route})
     app.router.redirect_slashes = False

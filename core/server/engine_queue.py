@@ -107,6 +107,7 @@ class EngineQueue:
 
     def _answer(self, job: Job) -> None:
         if job.stopped or job.log.unread_for() > self.limits.linger:
+            job.log.append(Idle())
             return
         if job.fresh or job.client != self._last_client:
             self.engine.apply(Forget())
@@ -115,7 +116,8 @@ class EngineQueue:
         try:
             for event in self._events(job):
                 job.log.append(event)
-                self._steer(job, deadline)
+                if not isinstance(event, Idle):
+                    self._steer(job, deadline)
         except LogitAmpError as error:
             job.log.append(failed(error))
             job.log.append(Idle())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvicorn
 from starlette.types import ASGIApp
 
 from logit_amp_chat.core.errors import UsageError
@@ -89,10 +90,8 @@ def bound(address: Address) -> Iterator[socket.socket]:
         yield opened
 
 
-def listen(app: ASGIApp, opened: socket.socket, address: Address) -> None:
-    """Answer until a signal ends the server."""
-    import uvicorn
-
+def make_server(app: ASGIApp, address: Address) -> uvicorn.Server:
+    """What answers on a bound socket (`run(sockets=[…])`) until a signal ends it."""
     config = uvicorn.Config(
         app,
         http="h11",
@@ -109,4 +108,4 @@ def listen(app: ASGIApp, opened: socket.socket, address: Address) -> None:
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
     )
-    uvicorn.Server(config).run(sockets=[opened])
+    return uvicorn.Server(config)

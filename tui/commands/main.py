@@ -75,6 +75,14 @@ def chat(
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
     mirror: options.Mirror = None,
+    connect: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Chat with the pair of a server (serve) at this address."),
+    ] = None,
+    token_file: options.TokenFile = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="With --connect: also without encryption.")
+    ] = False,
     debug: options.Debug = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -92,7 +100,17 @@ def chat(
         options.finite([alpha])
     settings = {"alpha": alpha, "system": system} | options.loading(context)
     sampling = options.given(context, sampling_options.OPTIONS)
-    if resume and not (profile or before or after or adapter or context.params["model"]):
+    make_engine = None
+    if connect is not None:
+        from logit_amp_chat.tui.commands import connected
+
+        connected.refuse_loading(context)
+        server = connected.Server(connect, token_file, insecure=insecure)
+        make_engine = server.make_engine
+        chosen = options.adjusted(server.profile(), settings, sampling)
+    elif token_file or insecure:
+        raise typer.BadParameter("is for --connect", param_hint="--token-file, --insecure")
+    elif resume and not (profile or before or after or adapter or context.params["model"]):
         resumed = side_options.resumed(options.of_transcript(resume), settings[options.SIDES])
         chosen = options.adjusted(resumed, settings, sampling)
     else:
@@ -104,7 +122,11 @@ def chat(
 
     folder = transcripts or default_folder()
     with mirroring(mirror, folder) as copies:
-        raise typer.Exit(run_chat(chosen, transcripts=folder, resume=resume, mirror=copies))
+        raise typer.Exit(
+            run_chat(
+                chosen, transcripts=folder, resume=resume, make_engine=make_engine, mirror=copies
+            )
+        )
 
 
 def _refuse_stray_options(context: typer.Context) -> None:

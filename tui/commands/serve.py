@@ -107,6 +107,7 @@ def run(profile: Profile, address: Address, token_file: Path | None, hosts: Sequ
         queue = EngineQueue(pair.engine, Limits())
         try:
             say(f"serving {profile.name} at {address.url} (ctrl+c ends it)")
-            listening.listen(make_app(queue, profile, token, hosts), opened, address)
+            app = make_app(queue, profile, token, hosts)
+            listening.make_server(app, address).run(sockets=[opened])
         finally:
             queue.close()
