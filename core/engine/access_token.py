@@ -38,11 +38,11 @@ def given_token(file: Path | None, environment: Mapping[str, str] = os.environ) 
 
 def made_token(file: Path) -> str:
     """The token of this file, which is made if it is not there. Raises LogitAmpError."""
+    if file.exists():
+        return _checked(_read(file), str(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-    except FileExistsError:
-        return _checked(_read(file), str(file))
     except OSError as error:
         raise LogitAmpError(
             f"The token cannot be saved in {file}: {error.strerror}.",

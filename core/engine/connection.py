@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from logit_amp_chat.core.engine import wire
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
@@ -88,9 +89,13 @@ class Connection:
         self._ask("GET", "/v1/ping")
         return time.monotonic() - began
 
-    def ask(self, handle: str, line: bytes, *, fresh: bool) -> None:
-        """Have a request answered under a handle. Raises LostError and LogitAmpError."""
-        self._ask("PUT", f"/v1/requests/{handle}?fresh={int(fresh)}", line)
+    def ask(self, handle: str, line: bytes, session: str, *, fresh: bool) -> None:
+        """Have a request answered under a handle, by the session that was opened.
+
+        Raises LostError and LogitAmpError.
+        """
+        query = urlencode({"session": session, "fresh": int(fresh)})
+        self._ask("PUT", f"/v1/requests/{handle}?{query}", line)
 
     def command(self, handle: str, line: bytes) -> None:
         """Change the request of a handle. Raises LostError and LogitAmpError."""

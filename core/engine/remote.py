@@ -154,7 +154,7 @@ class RemoteEngine:
         refusal: Failed | None = None
         try:
             line = wire.to_line(asked.request)
-            self._again(lambda: self._connection.ask(asked.handle, line, fresh=asked.fresh))
+            self._again(lambda: self._begin(asked, line))
             asked.begun.set()
             for event in self._events(asked):
                 check.check(event)
@@ -171,6 +171,10 @@ class RemoteEngine:
         if refusal is not None:
             message, remedy = (visible(text)[:500] for text in (refusal.message, refusal.remedy))
             raise failure(message, remedy, refusal.exit_code)
+
+    def _begin(self, asked: Asked, line: bytes) -> None:
+        session = self.opened.session.id
+        self._connection.ask(asked.handle, line, session, fresh=asked.fresh)
 
     def _events(self, asked: Asked) -> Iterator[Event]:
         """The events in order, each once, over as many connections as it takes."""

@@ -15,7 +15,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.server.engine_queue import EngineQueue
 from logit_amp_chat.core.server.errors import error_response, refusal
-from logit_amp_chat.core.server.guard import Guard
+from logit_amp_chat.core.server.guard import BodyError, Guard
 from logit_amp_chat.core.server.openai_routes import OpenAiRoutes
 from logit_amp_chat.core.server.record_routes import RecordRoutes
 
@@ -48,6 +48,8 @@ def _route(method: str, path: str, answer: Answer) -> Route:
     async def answered(request: HttpRequest) -> Response:
         try:
             return await answer(request)
+        except BodyError as error:
+            return error.refusal
         except LogitAmpError as error:
             return error_response(error)
 

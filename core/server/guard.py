@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 from collections.abc import Collection
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from logit_amp_chat.core.server.errors import refusal
@@ -15,12 +16,12 @@ from logit_amp_chat.core.server.limits import Limits
 LOCAL = ("localhost",)
 
 
-class TooLargeError(Exception):
-    """A body that is larger than allowed."""
+class BodyError(Exception):
+    """A body that is larger than allowed, or takes too long to come: the answer to it."""
 
-
-class TooSlowError(Exception):
-    """A body that takes too long to come."""
+    def __init__(self, refusal: Response) -> None:
+        super().__init__()
+        self.refusal = refusal
 
 
 class Guard:
@@ -47,16 +48,11 @@ class Guard:
         elif not self._is_authorized(headers.get(b"authorization", b"")):
             refused = refusal(401, "The token is missing or wrong.", "invalid_api_key")
         elif int(_digits(headers.get(b"content-length", b"0"))) > self._limits.body:
-            refused = self._too_large()
+            refused = _too_large(self._limits)
         if refused is not None:
             await refused(scope, receive, send)
             return
-        try:
-            await self._app(scope, _Bounded(receive, self._limits), send)
-        except TooLargeError:
-            await self._too_large()(scope, receive, send)
-        except TooSlowError:
-            await refusal(408, "The request came too slowly.", "timeout")(scope, receive, send)
+        await self._app(scope, _Bounded(receive, self._limits), send)
 
     def _knows(self, host: bytes) -> bool:
         name = host.decode("latin-1").casefold()
@@ -73,9 +69,6 @@ class Guard:
     def _is_authorized(self, header: bytes) -> bool:
         kind, _, token = header.partition(b" ")
         return kind.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
-
-    def _too_large(self) -> ASGIApp:
-        return refusal(413, f"A request has at most {self._limits.body} bytes.", "too_large")
 
 
 class _Bounded:
@@ -94,12 +87,17 @@ class _Bounded:
         try:
             message = await asyncio.wait_for(self._receive(), self._limits.body_seconds)
         except TimeoutError as error:
-            raise TooSlowError from error
+            slow = refusal(408, "The request came too slowly.", "timeout")
+            raise BodyError(slow) from error
         self._seen += len(message.get("body", b""))
         if self._seen > self._limits.body:
-            raise TooLargeError
+            raise BodyError(_too_large(self._limits))
         self._whole = not message.get("more_body", False)
         return message
+
+
+def _too_large(limits: Limits) -> Response:
+    return refusal(413, f"A request has at most {limits.body} bytes.", "too_large")
 
 
 def _digits(value: bytes) -> bytes:

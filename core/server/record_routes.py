@@ -44,10 +44,16 @@ class RecordRoutes:
         return Response(status_code=204)
 
     async def ask(self, http: HttpRequest) -> Response:
-        """PUT /v1/requests/HANDLE: a line with a request. Asking again changes nothing."""
+        """PUT /v1/requests/HANDLE: a line with a request. Asking again changes nothing.
+
+        It names the session that it is meant for: a server that was started anew has another
+        one, and perhaps another pair.
+        """
         key = _key(http)
         request = wire.request_of(await http.body())
         if key not in self._jobs:
+            if http.query_params.get("session") != self._queue.engine.opened.session.id:
+                raise NotFoundError("This is another session.", "Connect again.")
             self._check(request)
             self._forget_old()
             fresh = http.query_params.get("fresh") == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -198,6 +199,16 @@ def test_another_client_has_no_use_for_a_handle(server: Served, remote: RemoteEn
         list(server.connection().events(asked.handle, 0))
 
 
+def test_a_server_that_was_started_anew_is_not_asked_what_the_one_before_was_meant_to_answer(
+    engine: LocalEngine, remote: RemoteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = replace(engine.opened.session, id="another")
+    monkeypatch.setattr(engine, "opened", replace(engine.opened, session=session))
+
+    with pytest.raises(EngineError, match="it was started anew"):
+        list(remote.generate(request()))
+
+
 def test_a_wrong_token_is_one_sentence(server: Served) -> None:
     with pytest.raises(EngineError, match="refuses the token"):
         RemoteEngine.open(Connection(server.url, "x" * 20))
@@ -210,6 +221,7 @@ def test_no_server_is_one_sentence() -> None:
 
 def test_a_server_that_stays_away_is_given_up_on(server: Served, network: Network) -> None:
     remote = RemoteEngine(server.connection(network.url), lost_seconds=0.0)
+    remote.opened = server.queue.engine.opened
     answer = remote.generate(request(10_000))
     next(answer)
     network.cut()
