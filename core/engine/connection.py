@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LONGEST_LINE = 32 << 20
 LONGEST_ERROR = 16 << 10
 CONNECT_SECONDS = 10.0
+END_SECONDS = 2.0
+"""Whoever leaves does not wait long to say so."""
 SILENCE_SECONDS = 15.0
 """A stream with nothing in it for so long, not even a heartbeat, is cut."""
 _NUMBERED = re.compile(rb"\[(\d{1,15}),")
@@ -103,7 +105,7 @@ class Connection:
 
     def end(self, handle: str) -> None:
         """End the request of a handle. Raises LostError and LogitAmpError."""
-        self._ask("DELETE", f"/v1/requests/{handle}")
+        self._ask("DELETE", f"/v1/requests/{handle}", seconds=END_SECONDS)
 
     def events(self, handle: str, after: int) -> Iterator[tuple[int, Event]]:
         """Numbered events after this one, until the server has sent enough for now.
@@ -124,11 +126,19 @@ class Connection:
         except (httpx2.TransportError, RuntimeError) as error:  # closed, in the second case
             raise LostError(str(error)) from error
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, limit: int = 1024) -> bytes:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        limit: int = 1024,
+        seconds: float = SILENCE_SECONDS,
+    ) -> bytes:
         import httpx2
 
+        timeout = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
         try:
-            with self._client.stream(method, path, content=body) as response:
+            with self._client.stream(method, path, content=body, timeout=timeout) as response:
                 self._check(response)
                 return self._body(response, limit)
         except (httpx2.TransportError, RuntimeError) as error:

@@ -20,7 +20,7 @@ from logit_amp_chat.core.engine import wire
 from logit_amp_chat.core.engine.answer_check import AnswerCheck
 from logit_amp_chat.core.engine.asking import ask
 from logit_amp_chat.core.engine.connection import Connection, LostError
-from logit_amp_chat.core.errors import EngineError, LogitAmpError, failure
+from logit_amp_chat.core.errors import EngineError, LogitAmpError, failure, first_line
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import (
     Adjustment,
@@ -136,7 +136,7 @@ class RemoteEngine:
         if self._closed.is_set():
             return
         self._closed.set()
-        if self._asked is not None and not self._asked.over:
+        if self._asked is not None and not self._asked.over and math.isfinite(self.latency):
             with contextlib.suppress(LostError, LogitAmpError):
                 self._connection.end(self._asked.handle)
         self._connection.close()
@@ -165,7 +165,7 @@ class RemoteEngine:
         finally:
             asked.over = True
             asked.begun.set()
-            if not self._closed.is_set():
+            if not self._closed.is_set() and math.isfinite(self.latency):
                 with contextlib.suppress(LostError, LogitAmpError):
                     self._connection.end(asked.handle)
         if refusal is not None:
@@ -259,6 +259,7 @@ class RemoteClient:
         self._connect = connect
         self._on_events = on_events
         self._engine: RemoteEngine | None = None
+        self._closed = False
         self._answers: SimpleQueue[Iterator[Event] | None] = SimpleQueue()
 
     def open(self, profile: Profile) -> None:
@@ -279,6 +280,7 @@ class RemoteClient:
 
     def close(self) -> None:
         """End the connection, and the request in progress."""
+        self._closed = True
         engine, self._engine = self._engine, None
         self._answers.put(None)
         if engine is not None:
@@ -294,21 +296,32 @@ class RemoteClient:
 
     def _run(self, profile: Profile) -> None:
         try:
-            connection = self._connect()
-            self._on_events([Loading(stage="start", detail=connection.url, done=0, total=None)])
-            self._engine = engine = RemoteEngine.open(connection)
-            _check_pair(engine, profile, connection.url)
+            self._answer_all(self._connected(profile))
         except LogitAmpError as error:
             self._report(error, fatal=True)
-            return
+        except Exception as error:  # any error: the chat must be told, unless it has left
+            if not self._closed:
+                what = f"The connection failed: {type(error).__name__}: {first_line(error)}"
+                self._report(EngineError(visible(what, newlines=False)), fatal=True)
+
+    def _connected(self, profile: Profile) -> RemoteEngine:
+        connection = self._connect()
+        self._on_events([Loading(stage="start", detail=connection.url, done=0, total=None)])
+        engine = RemoteEngine.open(connection)
+        _check_pair(engine, profile, connection.url)
+        self._engine = engine
+        if self._closed:
+            engine.close()
+        return engine
+
+    def _answer_all(self, engine: RemoteEngine) -> None:
         self._on_events([engine.opened])
         while (answer := self._answers.get()) is not None:
             try:
                 for event in answer:
                     self._on_events([event])
-            except EngineError as error:
-                self._report(error, fatal=True)
-                return
+            except EngineError:
+                raise
             except LogitAmpError as error:
                 self._report(error, fatal=False)
                 self._on_events([Idle()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 from logit_amp_chat.core.analysis.cache_checks import finding
@@ -21,6 +22,7 @@ from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.writer import default_folder
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
+from logit_amp_chat.tui.commands.serve import need_server
 from logit_amp_chat.tui.terminal import capabilities as terminal
 from logit_amp_chat.tui.terminal.capabilities import Finding
 
@@ -98,6 +100,16 @@ def machine_findings(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Itera
     yield Finding("copies", kept)
     yield _token(diagnosis, profiles)
     yield _mirror()
+    yield _server()
+
+
+def _server() -> Finding:
+    """Whether `serve` can be run here."""
+    try:
+        need_server()
+    except LogitAmpError as error:
+        return Finding("serve", f"{error.message.rstrip('.')}: only serve needs them")
+    return Finding("serve", f"starlette {version('starlette')}, uvicorn {version('uvicorn')}")
 
 
 def _mirror() -> Finding:

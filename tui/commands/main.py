@@ -102,11 +102,12 @@ def chat(
     sampling = options.given(context, sampling_options.OPTIONS)
     make_engine = None
     if connect is not None:
+        from logit_amp_chat.core.api.connect import Server
         from logit_amp_chat.tui.commands import connected
 
         connected.refuse_loading(context)
-        server = connected.Server(connect, token_file, insecure=insecure)
-        make_engine = server.make_engine
+        server = Server(connect, token_file, insecure=insecure)
+        make_engine = connected.engine_of(server)
         chosen = options.adjusted(server.profile(), settings, sampling)
     elif token_file or insecure:
         raise typer.BadParameter("is for --connect", param_hint="--token-file, --insecure")
