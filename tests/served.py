@@ -37,7 +37,7 @@ def served(engine: Engine, profile: Profile, limits: Limits | None = None) -> It
     queue = EngineQueue(engine, limits or Limits())
     with bound(address) as opened:
         opened.listen()
-        server = make_server(make_app(queue, profile, TOKEN), address)
+        server = make_server(make_app(queue, profile, TOKEN), address, queue.end)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
         thread.start()
         try:

@@ -82,13 +82,17 @@ class EngineQueue:
             self._news.notify()
         return job
 
-    def close(self) -> None:
-        """End what runs and take nothing more; the engine is not closed."""
+    def end(self) -> None:
+        """End what runs and what waits, and take nothing more; does not wait for it."""
         with self._news:
             self._closed = True
             for job in (*self._waiting, *filter(None, [self._current])):
                 job.stop()
             self._news.notify()
+
+    def close(self) -> None:
+        """The same, and wait for it; the engine is not closed."""
+        self.end()
         self._thread.join(5.0)
 
     def _work(self) -> None:

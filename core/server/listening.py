@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +90,20 @@ def bound(address: Address) -> Iterator[socket.socket]:
         yield opened
 
 
-def make_server(app: ASGIApp, address: Address) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Answers until a signal comes; then `end` ends the answers that are being given."""
+
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the answers, then wait until they have been sent."""
+        self._end()
+        await super().shutdown(sockets)
+
+
+def make_server(app: ASGIApp, address: Address, end: Callable[[], None]) -> Server:
     """What answers on a bound socket (`run(sockets=[…])`) until a signal ends it."""
     config = uvicorn.Config(
         app,
@@ -108,4 +121,4 @@ def make_server(app: ASGIApp, address: Address) -> uvicorn.Server:
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
     )
-    return uvicorn.Server(config)
+    return Server(config, end)

@@ -19,6 +19,8 @@ from logit_amp_chat.core.server.choices import (
 )
 
 Json = dict[str, Any]
+BROKEN = ("error", "cancelled")
+ENDED = "the server ended it, or its time was over."
 
 
 class Answer:
@@ -65,7 +67,8 @@ class Answer:
     def broken(self) -> str | None:
         """Why a reply broke off, if one did."""
         ended = [choice.finish for choice in self._choices.values() if choice.finish]
-        return next((end.error or "" for end in ended if end.reason == "error"), None)
+        broken = (end.error or ENDED for end in ended if end.reason in BROKEN)
+        return next(broken, None)
 
     # --- whole -------------------------------------------------------------------
 
@@ -121,7 +124,7 @@ class Answer:
             start = len(choice.said) - len(new.text)
             logprobs = self._logprobs(choice, steps, start) if steps else None
             yield self._piece(choice.index, {**self._delta(new), "logprobs": logprobs})
-        if isinstance(event, Finish) and event.reason != "error":
+        if isinstance(event, Finish) and event.reason not in BROKEN:
             end: Json = {"delta": {}} if self._is_chat else {"text": ""}
             yield self._piece(choice.index, {**end, "logprobs": None}, choice.reason)
 

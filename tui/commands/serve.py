@@ -108,6 +108,6 @@ def run(profile: Profile, address: Address, token_file: Path | None, hosts: Sequ
         try:
             say(f"serving {profile.name} at {address.url} (ctrl+c ends it)")
             app = make_app(queue, profile, token, hosts)
-            listening.make_server(app, address).run(sockets=[opened])
+            listening.make_server(app, address, queue.end).run(sockets=[opened])
         finally:
             queue.close()

@@ -306,3 +306,21 @@ def test_rescoring_what_was_sampled_gives_the_same(remote: RemoteEngine) -> None
 
     for mine, theirs in zip(rescored.log_probs.q, first.log_probs.q, strict=True):
         assert mine == pytest.approx(theirs, abs=1e-4)
+
+
+def test_a_server_that_ends_ends_its_replies(
+    engine: LocalEngine, tiny_pair: Callable[..., Profile]
+) -> None:
+    with served(engine, tiny_pair()) as server:
+        remote = RemoteEngine.open(server.connection())
+        answer = remote.generate(request(10_000))
+        for event in answer:
+            if isinstance(event, Step):
+                break
+        server.queue.end()
+
+        ended = [event.reason for event in answer if isinstance(event, Finish)]
+
+        assert len(ended) == 2
+        assert set(ended) <= {"cancelled", "stop"}
+        remote.close()

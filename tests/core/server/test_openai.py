@@ -246,3 +246,16 @@ def _whole_forward(folder: str, ids: list[int]) -> torch.Tensor:
     with torch.inference_mode():
         logits: torch.Tensor = model(torch.tensor([ids]), use_cache=False).logits[0]
     return logits.log_softmax(dim=-1)
+
+
+def test_a_reply_that_the_server_ends_is_an_error_and_no_shorter_reply(pair: OpenPair) -> None:
+    limits = Limits(seconds=0.0)
+    asked: Any = {"model": "tuned", "prompt": "Otters", "max_tokens": 2000, "n": 4, "seed": 5}
+    with (
+        served(pair.engine, pair.profile, limits) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key=TOKEN, max_retries=0) as client,
+    ):
+        with pytest.raises(openai.InternalServerError, match="broke off"):
+            client.completions.create(**asked)
+        with pytest.raises(openai.APIError, match="broke off"):
+            list(client.completions.create(**asked, stream=True))
