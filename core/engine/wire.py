@@ -24,6 +24,8 @@ _NAME = re.compile(rb'\s*\[\s*"([A-Za-z]{1,40})"')
 _REQUESTS = {kind.__name__: kind for kind in get_args(AnyRequest)}
 _ADJUSTMENTS = {kind.__name__: kind for kind in get_args(Adjustment)}
 _EVENTS = {kind.__name__: kind for kind in get_args(Event)}
+_INFINITE = ("ReadRequest",)
+"""Requests with a number that may be infinite: the threshold that no token reaches."""
 _KINDS: dict[str, Any] = {**_REQUESTS, **_ADJUSTMENTS, **_EVENTS}
 
 
@@ -73,6 +75,6 @@ def _parsed(line: bytes, kinds: dict[str, Any], what: str) -> object:
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
     pair: Any = tuple
-    asked = name not in _EVENTS  # no request has a number that is none
-    config = ConfigDict(ser_json_inf_nan="strings", allow_inf_nan=not asked)
+    infinite = name in _EVENTS or name in _INFINITE
+    config = ConfigDict(ser_json_inf_nan="strings", allow_inf_nan=infinite)
     return TypeAdapter(pair[str, _KINDS[name]], config=config)

@@ -7,6 +7,7 @@ one it has. A handle belongs to the client, by its key, that made it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator
 
@@ -16,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from logit_amp_chat.core.engine import wire
 from logit_amp_chat.core.errors import UsageError
 from logit_amp_chat.core.protocol import AnyRequest, Heartbeat, Request, ScoreRequest
+from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.samples import SampleRequest
 from logit_amp_chat.core.server.engine_queue import BusyError, EngineQueue, Job
 from logit_amp_chat.core.server.errors import NotFoundError
@@ -111,6 +113,8 @@ class RecordRoutes:
         limits = self._queue.limits
         if getattr(request, "top", 0) > MOST_CANDIDATES:
             raise UsageError(f"top: at most {MOST_CANDIDATES} candidates of each kind.")
+        if isinstance(request, ReadRequest) and not all(map(math.isfinite, request.alphas)):
+            raise UsageError("alphas: expected finite numbers.")
         if isinstance(request, Request):
             check_size(request, limits)
         if isinstance(request, ScoreRequest) and len(request.lanes) > limits.lanes:

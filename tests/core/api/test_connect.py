@@ -27,6 +27,7 @@ def test_replies_openings_and_sweeps_are_those_of_a_pair_here(
             one.reply("Otters?", alpha=[0, 1.5], seed=1, max_new_tokens=8) for one in (there, here)
         ]
         openings = [one.openings("Otters?", alpha=1).to_pandas() for one in (there, here)]
+        losses = [one.loss("Otters eat fish.", alpha=[0, 1]).figures() for one in (there, here)]
         swept = there.sweep(
             "Otters?", alpha=[0, 1], samples=2, max_new_tokens=4, out=tmp_path / "s"
         )
@@ -36,6 +37,7 @@ def test_replies_openings_and_sweeps_are_those_of_a_pair_here(
         [s.logp for s in r.steps] for r in replies[1]
     ]
     assert openings[0].equals(openings[1])
+    assert losses[0] == losses[1]
     assert len(swept.replies()) == 4
 
 

@@ -34,6 +34,7 @@ REQUESTS = [
     Request(messages=(SAID,), lanes=(LANE,), sampling=Sampling(stop=("x",)), template={"a": True}),
     ScoreRequest(prompt=PromptIds((1,), (2,)), tokens=(3, 4), lanes=(LANE,)),
     ReadRequest(document="d", content=PlainText(text="a")),
+    ReadRequest(document="d", content=PlainText(text="a"), threshold=math.inf),
     ReadRequest(document="d", content=Chat(messages=(SAID,), score="user")),
     ReadRequest(document="d", content=Recorded(prompt=PromptIds((1,), (1,)), tokens=(2,))),
     SampleRequest(
