@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from logit_amp_chat.core.analysis.openings import OpeningRow
     from logit_amp_chat.core.api.blame import ChainBlame, TextBlame, blame
+    from logit_amp_chat.core.api.connect import connect
     from logit_amp_chat.core.api.loss import LossCurve
     from logit_amp_chat.core.api.mirror import mirror
     from logit_amp_chat.core.api.open_pair import OpenPair, open_pair
@@ -55,6 +56,7 @@ _HOMES = {
         "token_changes",
     ),
     "core.api.blame": ("ChainBlame", "TextBlame", "blame"),
+    "core.api.connect": ("connect",),
     "core.api.loss": ("LossCurve",),
     "core.api.mirror": ("mirror",),
     "core.api.open_pair": ("OpenPair", "open_pair"),
@@ -106,6 +108,7 @@ __all__ = [
     "TranscriptError",
     "UsageError",
     "blame",
+    "connect",
     "load_profile",
     "mirror",
     "most_lowered",

@@ -52,7 +52,7 @@ def test_the_notebook_runs_in_a_real_kernel(tmp_path: Path) -> None:
 
 def test_every_answer_of_the_where_page_exists() -> None:
     paths = re.findall(r"\| `([^`]+)` \|$", WHERE, re.MULTILINE)
-    assert len(paths) == 13
+    assert len(paths) == 15
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 

@@ -213,17 +213,19 @@ def run_chat(
     *,
     transcripts: Path,
     resume: Path | None = None,
-    make_engine: MakeEngine = EngineProcess,
+    make_engine: MakeEngine | None = None,
     mirror: Mirror | None = None,
 ) -> int:
     """Open the chat and stay until the user leaves; returns the exit code.
+
+    `make_engine` is by default an engine process on this machine.
 
     Raises UsageError where there is no terminal to draw on, and
     TranscriptError where `resume` cannot be continued.
     """
     check_terminal()
     follow_terminal()
-    session = ChatSession(profile, transcripts, make_engine)
+    session = ChatSession(profile, transcripts, make_engine or EngineProcess)
     session.saved.mirror = mirror
     try:
         text = resume if resume is not None and holds_texts(resume) else None

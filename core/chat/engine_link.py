@@ -37,6 +37,12 @@ class EngineClient(Protocol):
     def status(self) -> ProcessStatus | None:
         """What the operating system reports of the process; None once it has ended."""
 
+    def latency(self) -> float | None:
+        """Seconds to the engine's machine and back, infinite while it cannot be reached.
+
+        None where it is this one.
+        """
+
 
 MakeEngine = Callable[[Callable[[Sequence[Event]], None]], EngineClient]
 
@@ -104,6 +110,11 @@ class EngineLink:
     def save_samples(self, save: Callable[[Event], None]) -> None:
         """Have what is sampled for a sweep saved by `save`, on the engine's reader thread."""
         self._save_sample = save
+
+    @property
+    def latency(self) -> float | None:
+        """How far away the engine is: see `EngineClient`; None without one."""
+        return self._engine.latency() if self._engine is not None else None
 
     def send(self, command: Command) -> None:
         """Send a command; does nothing without an engine."""

@@ -100,6 +100,10 @@ class EngineProcess:
         pid = self.pid
         return ProcessStatus.of(pid) if pid is not None else None
 
+    def latency(self) -> float | None:
+        """None: the engine is on this machine."""
+        return None
+
     def open(self, profile: Profile) -> None:
         """Start the process, replacing a running one; reports Loading…, then Opened or Failed."""
         self.close()

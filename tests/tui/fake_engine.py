@@ -119,6 +119,7 @@ class FakeEngine:
         self.vocabulary: str | None = "words"
         self.end_of_turn: tuple[int, ...] = ()
         self.closed = False
+        self.away: float | None = None
         self.opened_at = "2026-01-01T00:00:00+00:00"
         self.patient = False  # whether nothing is reported before `step`, as on slow pairs
         self._begun: list[Event] = []
@@ -139,10 +140,6 @@ class FakeEngine:
         self._open: list[str] = []
         self._words: dict[int, str] = {}  # every token that was ever a candidate
 
-    @property
-    def alive(self) -> bool:
-        return not self.closed
-
     def open(self, profile: Profile) -> None:
         self.profile = profile
 
@@ -151,6 +148,9 @@ class FakeEngine:
 
     def status(self) -> ProcessStatus | None:
         return ProcessStatus(pid=1, stopped=False, seconds=0.0)
+
+    def latency(self) -> float | None:
+        return self.away
 
     def send(self, command: Command) -> None:
         self.commands.append(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from logit_amp_chat.core import number_format
@@ -37,13 +38,15 @@ def _quantization(session: ChatSession) -> str:
 
 
 def figures(session: ChatSession) -> tuple[str, ...]:
-    """Speed, context used, and whether the chat is saved."""
+    """Speed, distance of the server, context used, and whether the chat is saved."""
     live, saved = session.live, session.saved
     found: list[str] = []
     if (silence := live.silence) is not None:
         found.append(f"silent for {silence:.0f} s")
     elif (rate := live.tokens_per_second) is not None:
         found.append(f"{rate:.0f} tok/s")
+    if (latency := live.link.latency) is not None:
+        found.append("RECONNECTING" if math.isinf(latency) else f"{1000 * latency:.0f} ms away")
     if (used := live.context_used) is not None:
         found.append(number_format.context(*used))
     if session.state == "failed":

@@ -25,6 +25,7 @@ from logit_amp_chat.core.system.machine import GB
 from logit_amp_chat.core.text import visible
 from logit_amp_chat.core.transcripts.writer import default_folder
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
+from logit_amp_chat.tui.commands.serve import need_server
 from logit_amp_chat.tui.terminal import capabilities as terminal
 from logit_amp_chat.tui.terminal.capabilities import Finding
 
@@ -104,6 +105,7 @@ def machine_findings(diagnosis: Diagnosis, profiles: Sequence[Profile]) -> Itera
     yield _vllm()
     yield _mirror()
     yield _ray()
+    yield _server()
 
 
 def _vllm() -> Finding:
@@ -115,6 +117,17 @@ def _vllm() -> Finding:
     if (version := vllm_environment.version(python)) is None:
         return Finding("vLLM", f"{python} cannot import it", "bad", ("./setup.sh vllm",))
     return Finding("vLLM", f"{version}, in {python.parent.parent}")
+
+
+def _server() -> Finding:
+    """Whether `serve` can be run here."""
+    try:
+        need_server()
+    except LogitAmpError as error:
+        return Finding("serve", f"{error.message.rstrip('.')}: only serve needs them")
+    return Finding(
+        "serve", f"starlette {metadata.version('starlette')}, uvicorn {metadata.version('uvicorn')}"
+    )
 
 
 def _mirror() -> Finding:

@@ -18,6 +18,7 @@ from logit_amp_chat.tui.commands import (
     options,
     sampling_options,
     search,
+    serve,
     side_options,
     sweep,
 )
@@ -75,6 +76,14 @@ def chat(
     trust_caches: options.TrustCaches = None,
     engine: options.EngineName = None,
     mirror: options.Mirror = None,
+    connect: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Chat with the pair of a server (serve) at this address."),
+    ] = None,
+    token_file: options.TokenFile = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="With --connect: also without encryption.")
+    ] = False,
     debug: options.Debug = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -92,7 +101,18 @@ def chat(
         options.finite([alpha])
     settings = {"alpha": alpha, "system": system} | options.loading(context)
     sampling = options.given(context, sampling_options.OPTIONS)
-    if resume and not (profile or before or after or adapter or context.params["model"]):
+    make_engine = None
+    if connect is not None:
+        from logit_amp_chat.core.api.connect import Server
+        from logit_amp_chat.tui.commands import connected
+
+        connected.refuse_loading(context)
+        server = Server(connect, token_file, insecure=insecure)
+        make_engine = connected.engine_of(server)
+        chosen = options.adjusted(server.profile(), settings, sampling)
+    elif token_file or insecure:
+        raise typer.BadParameter("is for --connect", param_hint="--token-file, --insecure")
+    elif resume and not (profile or before or after or adapter or context.params["model"]):
         resumed = side_options.resumed(options.of_transcript(resume), settings[options.SIDES])
         chosen = options.adjusted(resumed, settings, sampling)
     else:
@@ -104,7 +124,11 @@ def chat(
 
     folder = transcripts or default_folder()
     with mirroring(mirror, folder) as copies:
-        raise typer.Exit(run_chat(chosen, transcripts=folder, resume=resume, mirror=copies))
+        raise typer.Exit(
+            run_chat(
+                chosen, transcripts=folder, resume=resume, make_engine=make_engine, mirror=copies
+            )
+        )
 
 
 def _refuse_stray_options(context: typer.Context) -> None:
@@ -274,6 +298,9 @@ app.command(name="search", epilog=EXIT_CODES, short_help="Rank prompts by where 
 app.command(
     name="sweep", epilog=EXIT_CODES, short_help="Count behaviours over α: how rare are they?"
 )(sweep.command)
+app.command(
+    name="serve", epilog=EXIT_CODES, short_help="Serve a pair to other programs and machines."
+)(serve.command)
 app.command(name="bench", epilog=EXIT_CODES, short_help="Measure how fast a pair decodes here.")(
     bench.command
 )

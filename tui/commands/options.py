@@ -102,6 +102,14 @@ Mirror = Annotated[
         " 'rclone copyto {file} remote:chats/{name}'; off: not even as the settings say.",
     ),
 ]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A file with the server's token, which nobody else can read (mode 0600)."
+        " [default: LOGIT_AMP_TOKEN]",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 LOADING = ("quantization", "dtype", "vocabulary", "device", "trust_caches", "engine")

@@ -12,7 +12,7 @@ from logit_amp_chat.core.protocol import Lane, Loading, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import to_line
-from logit_amp_chat.tui.commands.lane_text import LaneText
+from logit_amp_chat.core.transcripts.lane_text import LaneText
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say, think
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from logit_amp_chat.core.transcripts.lane_text import LaneText
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
-from logit_amp_chat.tui.commands.lane_text import LaneText
 from tests.core.samples import finish, reply, step
 
 
