@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.tui.commands import engine, options, sampling_options, side_options
+from logit_amp_chat.tui.commands import engine as engines
+from logit_amp_chat.tui.commands import options, sampling_options, side_options
 from logit_amp_chat.tui.commands.output import say
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def command(
     vocabulary: options.Vocabulary = None,
     device: options.Device = None,
     trust_caches: options.TrustCaches = None,
+    engine: options.EngineName = None,
     debug: options.Debug = False,
 ) -> None:
     """Serve a pair: OpenAI's completions with an alpha, and the chat of --connect.
@@ -103,7 +105,7 @@ def run(profile: Profile, address: Address, token_file: Path | None, hosts: Sequ
     if token is None:
         token = made_token(usual_file())
         say(f"token: in {usual_file()}")
-    with listening.bound(address) as opened, engine.open_pair(profile) as pair:
+    with listening.bound(address) as opened, engines.open_pair(profile) as pair:
         queue = EngineQueue(pair.engine, Limits())
         try:
             say(f"serving {profile.name} at {address.url} (ctrl+c ends it)")
