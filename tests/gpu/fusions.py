@@ -140,10 +140,11 @@ def split_rows(model: nn.Module) -> int:
 
 SWITCHES: dict[str, Switch] = {
     "norms": fuse_norms,
-    "gates": fuse_gates,
-    "rotary": fuse_rotary,
     "updates": fuse_updates,
     "rows": split_rows,
+    # These two are compiled, which needs more of a machine than torch.
+    "gates": fuse_gates,
+    "rotary": fuse_rotary,
 }
 NOT_BUILT = {
     "joined projections": "q, k, v and gate, up of NF4 as one product each",

@@ -44,25 +44,32 @@ def findings(measured: Measured, place: Place) -> Iterator[Finding]:
         if not changed:
             yield {"name": name, "skipped": "nothing of it in this pair"}
             continue
-        faster = measure(subject, place.plan)
-        largest = moved(first, steps(subject, place))
-        ratios = [
-            after.tokens_a_second.median / before.tokens_a_second.median
-            for before, after in zip(speed.lanes, faster.lanes, strict=True)
-        ]
-        kept = max(ratios) >= GAIN and min(ratios) > 1 / GAIN and largest <= limit
-        yield {
-            "name": name,
-            "changed": changed,
-            "lanes": _rates(faster),
-            "over_last": [round(ratio, 3) for ratio in ratios],
-            "largest": round(largest, 6),
-            "limit": limit,
-            "verdict": "keep" if kept else "leave out",
-        }
+        try:
+            faster = measure(subject, place.plan)
+            largest = moved(first, steps(subject, place))
+        except Exception as error:  # what was changed is broken: no rung stands on it
+            yield {"name": name, "skipped": f"failed: {type(error).__name__}: {error}"[:300]}
+            break
+        yield {"name": name, "changed": changed, **rung(speed, faster, largest, limit)}
         speed = faster
     for name, what in NOT_BUILT.items():
         yield {"name": name, "skipped": f"not built: {what}"}
+
+
+def rung(last: Figures, now: Figures, largest: float, limit: float) -> Finding:
+    """What a switch gave over the rung below, and whether to keep it."""
+    ratios = [
+        one.tokens_a_second.median / before.tokens_a_second.median
+        for before, one in zip(last.lanes, now.lanes, strict=True)
+    ]
+    kept = max(ratios) >= GAIN and min(ratios) > 1 / GAIN and largest <= limit
+    return {
+        "lanes": _rates(now),
+        "over_last": [round(ratio, 3) for ratio in ratios],
+        "largest": round(largest, 6),
+        "limit": limit,
+        "verdict": "keep" if kept else "leave out",
+    }
 
 
 @torch.inference_mode()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tests.gpu import page, plan
+from logit_amp_chat.core.bench.throughput import Rate
+from tests.gpu import ladder, page, plan
 from tests.gpu.pairs import Place
 from tests.gpu.results import Finding, Results, StepResult
 
@@ -48,6 +51,45 @@ def test_ladder(tmp_path: Path) -> None:
     assert 0 < found["updates"]["largest"] < found["updates"]["limit"]
     assert found["joined projections"]["skipped"].startswith("not built")
     assert "| updates |" in as_page("ladder-adapter", tmp_path, found)
+
+
+def test_a_rung_that_breaks_ends_the_ladder_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(model: object) -> int:
+        raise_at_the_next_step(model)
+        return 1
+
+    monkeypatch.setattr("tests.gpu.ladder.SWITCHES", {"broken": broken, "norms": len})
+    found = findings("ladder-qwen")
+    assert "RuntimeError: no compiler" in found["broken"]["skipped"]
+    assert "norms" not in found
+    assert "nucleus" in found, "what is not built is listed all the same"
+
+
+def raise_at_the_next_step(model: Any) -> None:
+    def forward(*_: object, **__: object) -> object:
+        raise RuntimeError("no compiler")
+
+    model.forward = forward
+
+
+@pytest.mark.parametrize(
+    ("faster", "largest", "verdict"),
+    [
+        (1.1, 0.1, "keep"),
+        (1.1, 0.3, "leave out"),
+        (1.01, 0.1, "leave out"),
+        (0.9, 0.0, "leave out"),
+    ],
+)
+def test_a_switch_is_kept_for_its_speed_and_its_numbers(
+    faster: float, largest: float, verdict: str
+) -> None:
+    def figures(rate: float) -> Any:
+        median = Rate(median=rate, low=rate, high=rate)
+        return SimpleNamespace(lanes=[SimpleNamespace(lanes=1, tokens_a_second=median)])
+
+    found = ladder.rung(figures(100), figures(100 * faster), largest, 0.25)
+    assert found["verdict"] == verdict
 
 
 def test_trouble(tmp_path: Path) -> None:
