@@ -177,18 +177,13 @@ def parse_lanes(text: str, stages: Sequence[str]) -> tuple[list[float], list[Lan
     `all` are all `stages`. Raises UsageError for a word that is neither.
     """
     rest = text.replace(MINUS, "-").replace("→", ">")
-    lanes: list[LaneAt] = []
-    for found in BETWEEN.finditer(rest):
-        before, after, alpha = found.groups()
-        for name in (before, after):
-            stage_lane(stages, name)
-        lanes.append(LaneAt(_alpha(alpha), (before, after)))
+    lanes = [lane_of(stages, found[0]) for found in BETWEEN.finditer(rest)]
     alphas: list[float] = []
     for word in filter(None, re.split(r"[\s,;]+", BETWEEN.sub(" ", rest))):
         if word == ALL_STAGES and stages:
-            lanes += [_lane_of(stages, name) for name in stages]
+            lanes += [lane_of(stages, name) for name in stages]
         elif word in stages:
-            lanes.append(_lane_of(stages, word))
+            lanes.append(lane_of(stages, word))
         else:
             alphas.append(_alpha(word))
     return sorted(dict.fromkeys(alphas)), list(dict.fromkeys(lanes))
@@ -197,9 +192,16 @@ def parse_lanes(text: str, stages: Sequence[str]) -> tuple[list[float], list[Lan
 BETWEEN = re.compile(r"([\w.+-]+)\s*>\s*([\w.+-]+)\s+([+-]?[\d.]+(?:e[+-]?\d+)?)")
 
 
-def _lane_of(stages: Sequence[str], name: str) -> LaneAt:
-    between, alpha = stage_lane(stages, name)
-    return LaneAt(alpha, between)
+def lane_of(stages: Sequence[str], words: str) -> LaneAt:
+    """The lane of a stage, or of an α between two: "sft", "base>dpo 1.5". Raises UsageError."""
+    found = BETWEEN.fullmatch(words.replace(MINUS, "-").replace("→", ">").strip())
+    if found is None:
+        between, alpha = stage_lane(stages, words)
+        return LaneAt(alpha, between)
+    before, after, number = found.groups()
+    for name in (before, after):
+        stage_lane(stages, name)
+    return LaneAt(_alpha(number), (before, after))
 
 
 def _alpha(word: str) -> float:

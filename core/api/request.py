@@ -16,7 +16,7 @@ from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.config.prompt_settings import checked_variables
 from logit_amp_chat.core.config.stages import stages_of
 from logit_amp_chat.core.errors import UsageError
-from logit_amp_chat.core.lanes import LaneAt, lane_names, stage_lane
+from logit_amp_chat.core.lanes import lane_names, lane_of
 from logit_amp_chat.core.prompts import PromptRequest
 from logit_amp_chat.core.protocol import Lane, Request
 from logit_amp_chat.core.reading import Chat, PlainText, Score
@@ -56,7 +56,8 @@ class Options(SamplingOptions, total=False):
     `template` adds variables of the chat template to the profile's. With `special_tokens` those
     that the messages spell are these tokens, else text. `raw` uses the text as it is, without a
     chat template; `begin` is what every reply begins with; `top` candidates of each kind go into
-    every step; `stages` of a chain reply in place of αs, with the same noise; the others set how
+    every step; `stages` of a chain ("sft", or an α between two: "base>dpo 1.5") reply in place of
+    αs, with the same noise; the others set how
     tokens are sampled (see `Sampling`).
     """
 
@@ -119,7 +120,7 @@ def _lanes(profile: Profile, alpha: Alphas | None, stages: Sequence[str] | None)
     names = [stage.name for stage in stages_of(profile)]
     if not profile.stages:
         raise UsageError(f"{profile.name} is a pair, no chain of stages.", "Use alpha.")
-    found = [LaneAt(alpha, pair) for pair, alpha in (stage_lane(names, name) for name in wanted)]
+    found = [lane_of(names, name) for name in wanted]
     return [Lane(reply="", name=at.key, alpha=at.alpha, stages=at.stages) for at in found]
 
 

@@ -172,7 +172,8 @@ def reply(
     stage: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="A stage of a chain, in place of an α; may be repeated, or all."
+            metavar="NAME",
+            help="A chain's stage, or 'base>dpo 1.5', in place of an α; may be repeated; or all.",
         ),
     ] = None,
     begin: options.Begin = None,

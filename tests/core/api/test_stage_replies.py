@@ -50,6 +50,19 @@ def test_a_lane_has_an_alpha_or_is_a_stage(tmp_path: Path) -> None:
             pair.reply("fish?", stages=["rl"])
 
 
+def test_a_lane_may_be_an_alpha_between_two_stages(tmp_path: Path) -> None:
+    """The same tokens as of the pair of the two alone: base and dpo, at that α."""
+    chain = three_stages(tmp_path)
+    with open_pair(chain) as pair:
+        (found,) = pair.reply("fish?", stages="sft>dpo -0.5", seed=3, max_new_tokens=6)
+    with open_pair(chain, stages=("sft", "dpo")) as alone:
+        (same,) = alone.reply("fish?", alpha=-0.5, seed=3, max_new_tokens=6)
+    assert (found.record.lane, found.record.stages) == ("sft→dpo -0.5", ("sft", "dpo"))
+    assert [one.token for one in found.steps] == [one.token for one in same.steps]
+    with open_pair(chain) as pair, pytest.raises(UsageError, match="no stage rl"):
+        pair.reply("fish?", stages="sft>rl 1")
+
+
 def test_every_lane_that_is_asked_for_comes_back(tmp_path: Path) -> None:
     with open_pair(three_stages(tmp_path)) as pair:
         asked = ["sft", "dpo", "base", "sft"]
