@@ -77,8 +77,8 @@ def test_the_sweep_of_an_8b_pair_takes_what_the_page_says(tmp_path: Path) -> Non
 
 
 def test_a_step_of_generate_took_80_ms() -> None:
-    (measured,) = CARD["steps"]["speed-qwen"]["findings"]
-    peer = measured["peer_tokens_a_second"]
+    findings = CARD["steps"]["speed-qwen"]["findings"]
+    (peer,) = (one["peer_tokens_a_second"] for one in findings if one["name"] == "captured")
     assert 1 / peer["median"] == pytest.approx(0.08, abs=0.005)
 
 
