@@ -132,8 +132,12 @@ def test_it_says_where_a_sweep_finds_ray(
 
 
 def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: str) -> str:
-        raise importlib.metadata.PackageNotFoundError
+    installed = importlib.metadata.version
+
+    def missing(name: str) -> str:
+        if name == "ray":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed(name)
 
     monkeypatch.setattr("importlib.metadata.version", missing)
     assert ray_finding().advice == ("Run: pip install 'logit-amp-chat[ray]'",)
