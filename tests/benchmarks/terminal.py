@@ -26,10 +26,10 @@ from pathlib import Path
 
 import pexpect
 
-from logit_amp_chat.core.config.profile import load_profile
 from logit_amp_chat.core.records import Finish
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from tests.e2e.chat import environment
+from tests.endless import endless
 
 CHAT = [sys.executable, "-m", "logit_amp_chat"]
 KEY = "§"  # in no reply, and one cell wide
@@ -79,23 +79,6 @@ class Pty:
     def close(self) -> None:
         """End it as a closed window would."""
         self._child.close(force=True)
-
-
-def endless(folder: Path) -> Path:
-    """The demo pair as a profile whose replies go on to their limit.
-
-    So hot that the seed alone decides what is said, whatever the weights are.
-    """
-    demo = load_profile("demo")
-    path = folder / "endless.yaml"
-    path.write_text(
-        f"before: {{model: {demo.before.model}}}\n"
-        f"after: {{model: {demo.after.model}}}\n"
-        f"dtype: {demo.dtype}\ndevice: cpu\n"
-        "sampling: {temperature: 1.0e+6, top_p: 1, plausibility: 0,"
-        f" max_new_tokens: {TOKENS}, seed: 2}}\n"
-    )
-    return path
 
 
 def start(folder: Path, profile: str, columns: int = 80, rows: int = 24) -> Pty:
@@ -221,7 +204,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        profile = endless(folder)
+        profile = endless(folder, TOKENS)
         rounds = range(options.rounds)
         starts = [starting(folder / "start") for _ in rounds]
         paces = [speeds(folder / f"speed-{i}", profile) for i in rounds]

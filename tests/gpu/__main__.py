@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 
 from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.system.parent import end_with_parent
 from tests.gpu import plan, report, wheels
 from tests.gpu.machine import described
 from tests.gpu.pairs import Place
@@ -44,6 +46,9 @@ def main() -> int:
             )
             return 2
         place = Place("cpu" if options.dry_run else "cuda", small=options.dry_run)
+        if options.watched:
+            parent = Connection(sys.stdin.fileno(), writable=False)  # closed where nothing holds it
+            end_with_parent(parent)
         if options.step:
             for finding in plan.STEPS[options.step].run(place):
                 print(json.dumps(finding), flush=True)
@@ -89,6 +94,7 @@ def _options() -> argparse.Namespace:
         const=report.PERFORMANCE,
         help="write the GPU part of docs/performance.md from docs/gpu/*.json",
     )
+    parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--step", choices=list(plan.STEPS), help=argparse.SUPPRESS)
     return parser.parse_args()
 

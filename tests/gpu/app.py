@@ -18,6 +18,7 @@ from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.records import Finish
 from logit_amp_chat.core.transcripts.jsonl import read_records
 from logit_amp_chat.tui.app import ChatApp
+from tests.endless import endless
 from tests.gpu.pairs import Place
 from tests.gpu.results import Finding
 
@@ -30,7 +31,7 @@ def findings(place: Place) -> Iterator[Finding]:
     rounds, tokens = (1, 16) if place.small else (3, 400)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        profile = endless(folder, place, tokens)
+        profile = endless(folder, tokens, place.device)
         in_app, alone = [], []
         for n in range(rounds):
             in_app.append(asyncio.run(in_the_app(folder / f"{n}", profile)))
@@ -42,23 +43,6 @@ def findings(place: Place) -> Iterator[Finding]:
         "reply": round(statistics.median(alone), 1),
         "share": [round(ratio, 3) for ratio in (statistics.median(ratios), *sorted(ratios))],
     }
-
-
-def endless(folder: Path, place: Place, tokens: int) -> Path:
-    """The bundled pair as a profile whose replies go on to their limit.
-
-    So hot that the seed alone decides what is said, whatever the weights are.
-    """
-    demo = load_profile("demo")
-    path = folder / "endless.yaml"
-    path.write_text(
-        f"before: {{model: {demo.before.model}}}\n"
-        f"after: {{model: {demo.after.model}}}\n"
-        f"dtype: {demo.dtype}\ndevice: {place.device}\n"
-        "sampling: {temperature: 1.0e+6, top_p: 1, plausibility: 0,"
-        f" max_new_tokens: {tokens}, seed: 2}}\n"
-    )
-    return path
 
 
 async def in_the_app(folder: Path, profile: Path) -> float:

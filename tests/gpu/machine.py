@@ -7,30 +7,13 @@ import json
 import platform
 import subprocess
 import sys
-import time
 from typing import Any
 
 import torch
 
+from logit_amp_chat.core.bench.bandwidth import bus
+
 PACKAGES = ("torch", "transformers", "bitsandbytes", "peft", "accelerate")
-COPIED = 1 << 30  # bytes
-ROUNDS = 20
-
-
-def bandwidth() -> float:
-    """Bytes read and written a second by copies on the card, the best of a few rounds."""
-    source = torch.empty(COPIED, dtype=torch.uint8, device="cuda")
-    target = torch.empty_like(source)
-    best = 0.0
-    for _ in range(3):
-        target.copy_(source)
-        torch.cuda.synchronize()
-        began = time.perf_counter()
-        for _ in range(ROUNDS):
-            target.copy_(source)
-        torch.cuda.synchronize()
-        best = max(best, 2 * COPIED * ROUNDS / (time.perf_counter() - began))
-    return best
 
 
 def driver() -> str:
@@ -62,7 +45,7 @@ def _described() -> dict[str, Any]:
             "cuda": torch.version.cuda,
             "memory_gb": round(total / 1e9, 1),
             "free_gb": round(free / 1e9, 1),
-            "copy_gb_per_s": round(bandwidth() / 1e9),
+            "copy_gb_per_s": round(bus(torch.device("cuda")) / 1e9),
         }
     return found
 

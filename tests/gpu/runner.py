@@ -60,14 +60,7 @@ def run_step(results: Results, step: Step, place: Place, seconds: float) -> None
     _write(results)
     began = time.monotonic()
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    command = [sys.executable, "-m", "tests.gpu", "--step", step.name]
-    process = subprocess.Popen(
-        command + ["--dry-run"] * place.small,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        start_new_session=True,
-    )
+    process = step_process(step.name, place)
     errors = bytearray()
     readers = [
         threading.Thread(target=_read, args=(process.stdout, lines.put), daemon=True),
@@ -83,6 +76,19 @@ def run_step(results: Results, step: Step, place: Place, seconds: float) -> None
         readers[1].join(timeout=5)
         found.error = errors.decode(errors="replace")[-TAIL:].strip()
     _write(results)
+
+
+def step_process(name: str, place: Place) -> subprocess.Popen[bytes]:
+    """A step that is running; it ends when its input is closed, as with this process."""
+    command = [sys.executable, "-m", "tests.gpu", "--watched", "--step", name]
+    return subprocess.Popen(
+        command + ["--dry-run"] * place.small,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        start_new_session=True,
+    )
 
 
 def _take(
@@ -127,6 +133,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 def commit() -> str:

@@ -54,6 +54,16 @@ def test_a_step_is_ended_with_its_time(results: Results, limit: float, state: st
     assert read(results.folder / FILE).steps["smoke"].state == state
 
 
+def test_a_step_ends_with_the_run_that_began_it() -> None:
+    """It would hold the card. Killed or not, a run that is gone holds the step's input no more."""
+    begun = runner.step_process("app", PLACE)
+    assert begun.stdin is not None
+    begun.stdin.close()
+    assert begun.stdout is not None
+    assert begun.stdout.read() == b"", "it went on to its first finding"
+    assert begun.wait() == 0
+
+
 def test_the_next_call_goes_on_with_what_was_never_begun(results: Results) -> None:
     results.steps["smoke"] = StepResult("done", "", "")
     results.steps["suite"] = StepResult("failed", "", "", attempts=1)

@@ -76,8 +76,7 @@ async def whole(job: Job) -> list[Event]:
 async def test_too_many_that_wait_are_refused(engine: Endless) -> None:
     queue = queue_of(engine, Limits(waiting=2))
     queue.submit([ASKED])
-    while not engine.begun.is_set():
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(engine.begun.wait, 60)
     for _ in range(2):
         queue.submit([ASKED])
 
