@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ COMMAND = [sys.executable, "-m", "logit_amp_chat"]
 ANIMALS = ("otters", "owls", "penguins", "foxes", "cats", "whales", "bees", "crabs")
 PROMPTS = [f"Tell me about {animal}{end}" for end in (".", "!", ", please.") for animal in ANIMALS]
 LONG = "The fox lives in the dark forest and the cat sat on the mat. " * 4000
+SHORT = 6  # tokens of the text that is read to its end
 Start = Callable[..., Terminal]
 
 
@@ -82,13 +84,19 @@ def test_a_hit_opens_in_the_chat(start: Start, tmp_path: Path) -> None:
     assert terminal.exit_code() == 0
 
 
+def tokens_read(terminal: Terminal) -> int:
+    """The tokens that the line of progress tells last."""
+    found = re.findall(r"([0-9,]+) tokens, ", terminal.text)
+    return int(found[-1].replace(",", "")) if found else 0
+
+
 def test_an_interrupted_loss_is_that_of_the_texts_that_were_read(
     start: Start, tmp_path: Path
 ) -> None:
     short, long = tmp_path / "short.txt", tmp_path / "long.txt"
     short.write_text("The fox lives in the forest.")
     terminal = start("loss", str(short), str(long), "--window", "64", "--alpha", "-1:1:0.5")
-    terminal.until(lambda: "long.txt" in terminal.text and "left" in terminal.text)
+    terminal.until(lambda: tokens_read(terminal) > SHORT)
     terminal.press("ctrl+c")
     terminal.see("of 1 text; loss in nats per token", "◂ least", "Stopped by you")
     assert terminal.exit_code() == 130

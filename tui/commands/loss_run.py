@@ -88,8 +88,11 @@ def run(
 
 def _print(loss: Loss, settings: Settings) -> int:
     say_refused(loss.refused)
-    if not loss.total.tokens and (loss.refused or loss.cancelled):
-        return CANCELLED if loss.cancelled else REFUSED
+    if not loss.total.tokens and loss.cancelled:
+        say("Stopped by you before any text was read to its end: there is no curve.")
+        return CANCELLED
+    if not loss.total.tokens and loss.refused:
+        return REFUSED
     curve = LossCurve(loss)
     if settings.form == "--json":
         for line in loss_output.as_json(loss, curve).split("\n"):

@@ -183,6 +183,9 @@ def test_nothing_that_could_be_read_is_no_curve(parabola: None, capsys: Capture)
 def test_an_interrupted_reading_is_told(answer: Answer, capsys: Capture) -> None:
     answer(Told(lambda alpha: -1.0, reason="cancelled"))
     assert loss("--text", "a") == 130
+    out, err = capsys.readouterr()
+    assert not out
+    assert "Stopped by you before any text was read to its end" in err
 
 
 def test_one_text_and_the_end_of_the_alphas_are_told(parabola: None, capsys: Capture) -> None:
