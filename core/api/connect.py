@@ -9,7 +9,7 @@ from logit_amp_chat.core.api.open_pair import OpenPair
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.access_token import VARIABLE, given_token, usual_file
 from logit_amp_chat.core.engine.connection import Connection, checked_url
-from logit_amp_chat.core.engine.remote import RemoteEngine, remote_profile
+from logit_amp_chat.core.engine.remote import RemoteEngine, check_pair, remote_profile
 from logit_amp_chat.core.errors import UsageError
 
 
@@ -38,9 +38,16 @@ class Server:
         """A connection to it, as a client of its own."""
         return Connection(self._url, self._token, insecure=self._insecure)
 
-    def open(self) -> RemoteEngine:
-        """Its engine. Raises LogitAmpError."""
-        return RemoteEngine.open(self.connection())
+    def open(self, profile: Profile | None = None) -> RemoteEngine:
+        """Its engine. Raises LogitAmpError, also where it has another pair than the profile."""
+        engine = RemoteEngine.open(self.connection())
+        try:
+            if profile is not None:
+                check_pair(engine, profile, self._url)
+        except BaseException:
+            engine.close()
+            raise
+        return engine
 
     def profile(self) -> Profile:
         """The profile that it has open. Raises LogitAmpError."""

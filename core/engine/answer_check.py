@@ -31,6 +31,7 @@ from logit_amp_chat.core.reading import (
     ReadRequest,
     StageBlock,
     StageReadRequest,
+    TokenSums,
 )
 from logit_amp_chat.core.records import Change, Document, Finish, Opening, Reply, Session, Step
 from logit_amp_chat.core.samples import (
@@ -62,6 +63,8 @@ class AnswerCheck:
 
     def __init__(self, request: AnyRequest) -> None:
         self._kinds = (*_ALWAYS, *_KINDS[type(request)])
+        if isinstance(request, ReadRequest) and request.sums:
+            self._kinds += (TokenSums,)
         self._lanes: dict[str, Lane] = {}
         self._ids: Collection[str] = ()  # of what is read or sampled
         match request:
@@ -89,7 +92,9 @@ class AnswerCheck:
                 self._known(name, self._steps)
             case Finish(reply=name) | SampledReply(reply=name) | Rescored(reply=name):
                 self._end(name)
-            case Document(id=name) | ReadBlock(document=name) | StageBlock(document=name):
+            case Document(id=name):
+                self._known(name, self._ids)
+            case ReadBlock(document=name) | StageBlock(document=name) | TokenSums(document=name):
                 self._known(name, self._ids)
         for step in getattr(event, "steps", ()):
             _check_numbers(step)

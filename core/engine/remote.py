@@ -308,7 +308,7 @@ class RemoteClient:
         connection = self._connect()
         self._on_events([Loading(stage="start", detail=connection.url, done=0, total=None)])
         engine = RemoteEngine.open(connection)
-        _check_pair(engine, profile, connection.url)
+        check_pair(engine, profile, connection.url)
         self._engine = engine
         if self._closed:
             engine.close()
@@ -344,7 +344,8 @@ def remote_profile(engine: RemoteEngine) -> Profile:
     return profile
 
 
-def _check_pair(engine: RemoteEngine, profile: Profile, url: str) -> None:
+def check_pair(engine: RemoteEngine, profile: Profile, url: str) -> None:
+    """Raises EngineError where the server has another pair than the profile."""
     served = remote_profile(engine)
     if (served.before, served.after) != (profile.before, profile.after):
         raise EngineError(

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options, side_options
+from logit_amp_chat.tui.commands import connection, options, side_options
 
 # Figures that --fail-on can limit: attributes of the total's `TextStats`.
 LIMITS = ("mean-kl", "max-kl", "mean-ratio", "max-ratio", "share")
 
 
 @side_options.with_sides
+@connection.with_connection
 def command(
     context: typer.Context,
     files: Annotated[
@@ -125,7 +126,8 @@ def command(
             "share needs --threshold: the usual one follows the texts", param_hint="--fail-on"
         )
     loading = options.loading(context)
-    chosen = options.describe(profile, before, after, adapter, loading, {})
+    server = connection.server(context, refused=("template_arg", "blame"))
+    chosen = connection.describe(server, context, loading, {})
     from logit_amp_chat.tui.commands import diff_run
     from logit_amp_chat.tui.commands.mirroring import mirroring
 
@@ -151,7 +153,7 @@ def command(
             ends = context.params["from_stage"], context.params["to_stage"]
             stages = blame_run.Stages(*ends, shown=stage)
             raise typer.Exit(blame_run.run(chosen, files, score, settings, stages))
-        raise typer.Exit(diff_run.run(chosen, files, score, settings))
+        raise typer.Exit(diff_run.run(chosen, files, score, settings, server))
 
 
 def _check_blame(params: Mapping[str, Any], forms: Sequence[str]) -> None:

@@ -32,6 +32,7 @@ from logit_amp_chat.tui.commands.sources import (
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.api.connect import Server
     from logit_amp_chat.core.config.profile import Profile
 
 BEYOND, REFUSED, CANCELLED = 1, 2, 130
@@ -65,12 +66,18 @@ class Settings:
     pager: bool
 
 
-def run(profile: Profile, paths: Sequence[str], score: Score, settings: Settings) -> int:
+def run(
+    profile: Profile,
+    paths: Sequence[str],
+    score: Score,
+    settings: Settings,
+    server: Server | None = None,
+) -> int:
     """Print the diff of what `paths` name; returns the exit code. Raises LogitAmpError."""
     sources = open_sources(paths, score)
     if settings.out is not None:
         refuse_source(settings.out, sources)
-    with engine.open_pair(profile) as pair:
+    with engine.open_pair(profile, server=server) as pair:
         use_vocabulary(sources, pair)
         diff = Diff(pair.engine, sources, _wanted(profile, settings))
         with pair.interruptible(diff.stop):

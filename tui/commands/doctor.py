@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.analysis.cache_checks import finding
 from logit_amp_chat.core.api.mirror import chosen_target, is_on_the_disk_of, trial
 from logit_amp_chat.core.config.profile import Profile, list_profiles
-from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.errors import LogitAmpError, PairError
 from logit_amp_chat.core.experiments.sweep.workers.ray_cluster import ADDRESS, INSTALL
 from logit_amp_chat.core.models.quantized_weights import copies_folder, copies_size
-from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.records import CacheCheck
 from logit_amp_chat.core.system import vllm_environment
 from logit_amp_chat.core.system.diagnosis import Diagnosis, lacks_token
@@ -29,7 +27,8 @@ from logit_amp_chat.tui.commands.serve import need_server
 from logit_amp_chat.tui.terminal import capabilities as terminal
 from logit_amp_chat.tui.terminal.capabilities import Finding
 
-Opener = Callable[[Profile, Callable[[Loading], None]], Engine]
+if TYPE_CHECKING:
+    from logit_amp_chat.tui.commands.engine import Opener
 
 SIGNS = {"good": "✓", "odd": "!", "bad": "✗"}
 CANNOT = PairError.exit_code

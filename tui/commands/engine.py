@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.api.connect import Server
     from logit_amp_chat.core.api.open_pair import OpenPair
     from logit_amp_chat.core.api.open_workers import OpenWorkers
     from logit_amp_chat.core.config.profile import Profile
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.protocol import Loading
 
     Opened = OpenPair | OpenWorkers
+    Opener = Callable[[Profile, Callable[[Loading], None]], Engine]
 
 
 def open_engine(
@@ -28,16 +31,28 @@ def open_engine(
     return opened_engine.open_engine(profile, report, held=held)
 
 
-def open_pair(profile: Profile, held: HeldStages | None = None) -> OpenPair:
-    """The open pair, once its progress was shown and its notices said.
+def opener(server: Server | None, held: HeldStages | None = None) -> Opener:
+    """What opens an engine: that of a server, or else one in this process.
 
-    The stages of a chain may be `held` for the next one. Raises LogitAmpError.
+    The stages of a chain may be `held` for the next one.
+    """
+    if server is not None:
+        return lambda profile, _: server.open(profile)
+    return partial(open_engine, held=held) if held else open_engine
+
+
+def open_pair(
+    profile: Profile, held: HeldStages | None = None, server: Server | None = None
+) -> OpenPair:
+    """The open pair of `opener`, once its progress was shown and its notices said.
+
+    Raises LogitAmpError.
     """
     from logit_amp_chat.core.api.open_pair import OpenPair
 
     progress = Progress()
     try:
-        engine = open_engine(profile, progress, *([held] if held else []))
+        engine = opener(server, held)(profile, progress)
     finally:
         progress.done()
     pair = OpenPair(profile, engine)

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options, side_options
+from logit_amp_chat.tui.commands import connection, options, side_options
 
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 
 
 @side_options.with_sides
+@connection.with_connection
 def command(
     context: typer.Context,
     files: Annotated[
@@ -90,7 +91,8 @@ def command(
         )
     alphas = options.alphas(alpha or [])
     loading = options.loading(context)
-    chosen = options.describe(profile, before, after, adapter, loading, {})
+    server = connection.server(context, refused=("template_arg",))
+    chosen = connection.describe(server, context, loading, {})
     from logit_amp_chat.core.api.loss import loss_settings
     from logit_amp_chat.tui.commands import loss_run
     from logit_amp_chat.tui.commands.mirroring import mirroring
@@ -104,4 +106,4 @@ def command(
         color=color,
     )
     with mirroring(mirror):
-        raise typer.Exit(loss_run.run(chosen, files or [], text or [], score, settings))
+        raise typer.Exit(loss_run.run(chosen, files or [], text or [], score, settings, server))

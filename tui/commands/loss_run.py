@@ -22,6 +22,7 @@ from logit_amp_chat.tui.commands.sources import open_sources, say_refused, use_v
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.api.connect import Server
     from logit_amp_chat.core.config.profile import Profile
 
 REFUSED, CANCELLED = 2, 130
@@ -68,13 +69,14 @@ def run(
     texts: Sequence[str],
     score: Score,
     settings: Settings,
+    server: Server | None = None,
 ) -> int:
     """Print the loss of what `paths` name and of `texts`; the exit code. Raises LogitAmpError."""
     if settings.plot is not None:
         need_matplotlib()
     files = open_sources(paths, score) if paths else None
     read = _Texts(texts, files)
-    with engine.open_pair(profile) as pair:
+    with engine.open_pair(profile, server=server) as pair:
         if files:
             use_vocabulary(files, pair)
         loss = Loss(pair.engine, read, settings.reading)

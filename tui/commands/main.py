@@ -12,6 +12,7 @@ import typer
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.tui.commands import (
     bench,
+    connection,
     diff,
     export,
     loss,
@@ -54,6 +55,7 @@ def _version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
 @side_options.with_sides
 @sampling_options.with_sampling
+@connection.with_connection
 def chat(
     context: typer.Context,
     profile: options.ProfileName = None,
@@ -76,14 +78,6 @@ def chat(
     trust_caches: options.TrustCaches = None,
     engine: options.EngineName = None,
     mirror: options.Mirror = None,
-    connect: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Chat with the pair of a server (serve) at this address."),
-    ] = None,
-    token_file: options.TokenFile = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="With --connect: also without encryption.")
-    ] = False,
     debug: options.Debug = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -101,22 +95,13 @@ def chat(
         options.finite([alpha])
     settings = {"alpha": alpha, "system": system} | options.loading(context)
     sampling = options.given(context, sampling_options.OPTIONS)
-    make_engine = None
-    if connect is not None:
-        from logit_amp_chat.core.api.connect import Server
-        from logit_amp_chat.tui.commands import connected
-
-        connected.refuse_loading(context)
-        server = Server(connect, token_file, insecure=insecure)
-        make_engine = connected.engine_of(server)
-        chosen = options.adjusted(server.profile(), settings, sampling)
-    elif token_file or insecure:
-        raise typer.BadParameter("is for --connect", param_hint="--token-file, --insecure")
-    elif resume and not (profile or before or after or adapter or context.params["model"]):
+    server = connection.server(context)
+    named = profile or before or after or adapter or context.params["model"]
+    if resume and server is None and not named:
         resumed = side_options.resumed(options.of_transcript(resume), settings[options.SIDES])
         chosen = options.adjusted(resumed, settings, sampling)
     else:
-        chosen = options.describe(profile, before, after, adapter, settings, sampling)
+        chosen = connection.describe(server, context, settings, sampling)
 
     from logit_amp_chat.core.transcripts.writer import default_folder
     from logit_amp_chat.tui.app import run_chat
@@ -126,7 +111,11 @@ def chat(
     with mirroring(mirror, folder) as copies:
         raise typer.Exit(
             run_chat(
-                chosen, transcripts=folder, resume=resume, make_engine=make_engine, mirror=copies
+                chosen,
+                transcripts=folder,
+                resume=resume,
+                make_engine=connection.chat_engine(server),
+                mirror=copies,
             )
         )
 
@@ -144,6 +133,7 @@ def _refuse_stray_options(context: typer.Context) -> None:
 @app.command(epilog=EXIT_CODES, short_help="Answer one prompt, for scripts and pipes.")
 @side_options.with_sides
 @sampling_options.with_sampling
+@connection.with_connection
 def reply(
     context: typer.Context,
     prompt: Annotated[str, typer.Option(metavar="TEXT", help="The prompt; - reads it from stdin.")],
@@ -203,14 +193,10 @@ def reply(
     text = _prompt(prompt)
     if not text and not raw:
         raise typer.BadParameter("expected a text, found nothing", param_hint="--prompt")
-    chosen = options.describe(
-        profile,
-        before,
-        after,
-        adapter,
-        {"system": system} | options.loading(context),
-        options.given(context, sampling_options.OPTIONS),
-    )
+    settings = {"system": system} | options.loading(context)
+    server = connection.server(context)
+    sampling = options.given(context, sampling_options.OPTIONS)
+    chosen = connection.describe(server, context, settings, sampling)
     from logit_amp_chat.core.api.request import make_request
     from logit_amp_chat.tui.commands import reply as headless
     from logit_amp_chat.tui.commands import shown_prompt
@@ -225,10 +211,11 @@ def reply(
         begin=begin,
         top=shown,
         special_tokens=special_tokens,
+        template=settings["template"] or None,
     )
     if show_prompt:
-        raise typer.Exit(shown_prompt.run(chosen, request, engines.open_engine))
-    raise typer.Exit(headless.run(chosen, request, engines.open_engine, jsonl=jsonl))
+        raise typer.Exit(shown_prompt.run(chosen, request, engines.opener(server)))
+    raise typer.Exit(headless.run(chosen, request, engines.opener(server), jsonl=jsonl))
 
 
 def _prompt(prompt: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from logit_amp_chat.core.api.open_pair import OpenPair
-from logit_amp_chat.core.engine_interface import Engine
 from logit_amp_chat.core.lanes import reply_title
-from logit_amp_chat.core.protocol import Lane, Loading, Noticed, Request
+from logit_amp_chat.core.protocol import Lane, Noticed, Request
 from logit_amp_chat.core.records import Change, Finish, Record, Reply, Session, Step
 from logit_amp_chat.core.transcripts import reply_endings
 from logit_amp_chat.core.transcripts.jsonl import to_line
@@ -17,10 +16,9 @@ from logit_amp_chat.tui.commands.output import Progress, put, put_json, say, thi
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.config.profile import Profile
+    from logit_amp_chat.tui.commands.engine import Opener
 
 CANCELLED = 130
-
-Opener = Callable[["Profile", Callable[[Loading], None]], Engine]
 
 
 def run(profile: Profile, request: Request, open_engine: Opener, *, jsonl: bool) -> int:

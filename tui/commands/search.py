@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options, side_options
+from logit_amp_chat.tui.commands import connection, options, side_options
 
 
 @side_options.with_sides
+@connection.with_connection
 def command(
     context: typer.Context,
     files: Annotated[
@@ -87,7 +88,8 @@ def command(
             f"expected a number up to --top, {top}, found {open_hit}", param_hint="--open"
         )
     settings = {"system": system} | options.loading(context)
-    chosen = options.describe(profile, before, after, adapter, settings, {})
+    server = connection.server(context, refused=("template_arg",))
+    chosen = connection.describe(server, context, settings, {})
     from logit_amp_chat.core.experiments.search import SearchSettings
     from logit_amp_chat.tui.commands import search_run
     from logit_amp_chat.tui.commands.mirroring import mirroring
@@ -106,4 +108,4 @@ def command(
         color=color,
     )
     with mirroring(mirror) as copies:
-        raise typer.Exit(search_run.run(chosen, files, asked, copies))
+        raise typer.Exit(search_run.run(chosen, files, asked, copies, server))

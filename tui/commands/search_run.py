@@ -17,13 +17,14 @@ from logit_amp_chat.core.number_format import count, duration, nats
 from logit_amp_chat.core.records import Title
 from logit_amp_chat.core.text import short_path, visible
 from logit_amp_chat.core.transcripts.writer import Transcript, default_folder
-from logit_amp_chat.tui.commands import engine, search_output
+from logit_amp_chat.tui.commands import connection, engine, search_output
 from logit_amp_chat.tui.commands.output import put_json, put_safe, say
 from logit_amp_chat.tui.commands.reading_progress import LiveLine
 from logit_amp_chat.tui.commands.sources import open_sources, say_refused, use_vocabulary
 from logit_amp_chat.tui.commands.styles import Styles, When, wants_colour
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.api.connect import Server
     from logit_amp_chat.core.api.open_pair import OpenPair
     from logit_amp_chat.core.config.profile import Profile
     from logit_amp_chat.core.transcripts.mirror import Mirror
@@ -49,7 +50,11 @@ class Settings:
 
 
 def run(
-    profile: Profile, paths: Sequence[str], settings: Settings, mirror: Mirror | None = None
+    profile: Profile,
+    paths: Sequence[str],
+    settings: Settings,
+    mirror: Mirror | None = None,
+    server: Server | None = None,
 ) -> int:
     """Print the best of the prompts that `paths` name; the exit code. Raises LogitAmpError."""
     if settings.open_hit is not None:
@@ -59,7 +64,7 @@ def run(
     # All chats are wanted, those too that have no message of an assistant.
     sources = open_sources(paths, "all")
     with contextlib.ExitStack() as stack:
-        pair = stack.enter_context(engine.open_pair(profile))
+        pair = stack.enter_context(engine.open_pair(profile, server=server))
         use_vocabulary(sources, pair)
         file = None
         if settings.out is not None:
@@ -84,7 +89,14 @@ def run(
         saved = saver.hit(settings.open_hit)
     from logit_amp_chat.tui.app import run_chat
 
-    return run_chat(profile, transcripts=saved.parent, resume=saved, mirror=mirror)
+    make_engine = connection.chat_engine(server)
+    return run_chat(
+        profile,
+        transcripts=saved.parent,
+        resume=saved,
+        make_engine=make_engine,
+        mirror=mirror,
+    )
 
 
 def _measure(search: Search, sources: Sources, file: SearchFile | None) -> None:

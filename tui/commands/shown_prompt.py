@@ -15,7 +15,7 @@ from logit_amp_chat.tui.commands.styles import Styles, wants_colour
 if TYPE_CHECKING:
     from logit_amp_chat.core.config.profile import Profile
     from logit_amp_chat.core.protocol import Request
-    from logit_amp_chat.tui.commands.reply import Opener
+    from logit_amp_chat.tui.commands.engine import Opener
 
 # Around special tokens: a shape, as colours are not in a file and not for everyone.
 OPENS, CLOSES = "⟦", "⟧"

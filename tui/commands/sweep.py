@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from logit_amp_chat.tui.commands import options, sampling_options, side_options
+from logit_amp_chat.tui.commands import connection, options, sampling_options, side_options
 
 if TYPE_CHECKING:
     from logit_amp_chat.tui.commands.sweep_results import Outputs
+    from logit_amp_chat.tui.commands.sweep_run import Given
+
+NOT_CONNECTED = ("template_arg", "workers", "chain", "imported", "dry_run")
+"""What a sweep cannot do over a connection, or needs none for."""
 
 
 @side_options.with_sides
 @sampling_options.with_sampling
+@connection.with_connection
 def command(
     context: typer.Context,
     prompts: Annotated[
@@ -197,14 +202,23 @@ def command(
         out=out,
         outputs=_outputs(context.params),
         dry_run=dry_run,
+        server=connection.server(context, refused=NOT_CONNECTED),
     )
-    given = sweep_run.Given(
-        profile=(profile, before, after, adapter),
-        loading={"system": system} | options.loading(context),
-        sampling=options.given(context, sampling_options.OPTIONS),
-    )
+    given = _given(context)
     with mirroring(mirror):
         raise typer.Exit((sweep_chain if chain else sweep_run).run(given, asked))
+
+
+def _given(context: typer.Context) -> Given:
+    """What was said of the pair."""
+    from logit_amp_chat.tui.commands.sweep_run import Given
+
+    profile, before, after, adapter = (context.params[name] for name in connection.NAMED)
+    return Given(
+        profile=(profile, before, after, adapter),
+        loading={"system": context.params["system"]} | options.loading(context),
+        sampling=options.given(context, sampling_options.OPTIONS),
+    )
 
 
 def _outputs(params: Mapping[str, Any]) -> Outputs:

@@ -38,6 +38,7 @@ from logit_amp_chat.tui.commands.sweep_results import Outputs, finish
 from logit_amp_chat.tui.commands.sweep_sampling import sample, say_damaged
 
 if TYPE_CHECKING:
+    from logit_amp_chat.core.api.connect import Server
     from logit_amp_chat.core.config.profile import Profile
     from logit_amp_chat.tui.commands.engine import Opened
 
@@ -75,6 +76,7 @@ class Settings:
     discover: bool
     imported: Path | None
     dry_run: bool
+    server: Server | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ def run(given: Given, asked: Settings) -> int:
         return _finish(_imported(asked.imported), None, asked, stopped=False)
     path = asked.out or new_folder()
     there = SweepFolder.read(path) if asked.count_only else SweepFolder.there(path)
-    profile = _profile(given, there)
+    profile = _profile(given, there, asked.server)
     prompts = prompts_for(given, asked, profile, there)
     plan = planned(given, asked, profile, path, there, prompts)
     if asked.dry_run:
@@ -127,7 +129,7 @@ def run(given: Given, asked: Settings) -> int:
 def opened(profile: Profile, asked: Settings, held: HeldStages | None = None) -> Opened:
     """The pair, here or in workers. Raises LogitAmpError."""
     if asked.workers is None:
-        return engine.open_pair(profile, held)
+        return engine.open_pair(profile, held, asked.server)
     return engine.open_workers(profile, asked.workers)
 
 
@@ -267,8 +269,10 @@ def _is_of(there: SweepFolder | None, profile: Profile, given: Given) -> bool:
     return same or not named
 
 
-def _profile(given: Given, there: SweepFolder | None) -> Profile:
-    """The profile that was named, else the one that the folder was begun with."""
+def _profile(given: Given, there: SweepFolder | None, server: Server | None) -> Profile:
+    """The profile that was named or is served, else the one that the folder was begun with."""
+    if server is not None:
+        return options.adjusted(server.profile(), given.loading, {})
     if there and not any(given.profile):
         profile = recorded_profile(there.contents.session)
         if profile is not None:
