@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.chain import ChainEngine
 from logit_amp_chat.core.engine.connection import Connection, RefusedError, checked_url
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.remote import RemoteClient, RemoteEngine, remote_profile
@@ -27,7 +29,13 @@ from logit_amp_chat.core.protocol import (
     SetAlpha,
     Stop,
 )
-from logit_amp_chat.core.reading import NamesRequest, PlainText, ReadRequest
+from logit_amp_chat.core.reading import (
+    NamesRequest,
+    PlainText,
+    ReadRequest,
+    StageReadRequest,
+    TokenSums,
+)
 from logit_amp_chat.core.records import Finish, Message, PromptIds, Step
 from logit_amp_chat.core.samples import (
     Draw,
@@ -39,6 +47,7 @@ from logit_amp_chat.core.samples import (
 )
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.server.limits import Limits
+from tests.chains import NAMES, three_stages
 from tests.served import Network, Served, served
 
 SAID = (Message(id="m", parent=None, role="user", text="Otters?"),)
@@ -122,6 +131,43 @@ def test_every_request_is_answered_as_here(
     there = told(ask(remote, asked))
 
     assert there == local(engine, lambda here: ask(here, asked))
+
+
+def test_what_any_token_might_be_is_summed_as_here(
+    engine: LocalEngine, remote: RemoteEngine
+) -> None:
+    text = PlainText(text="Otters eat fish and crabs.")
+    asked = ReadRequest(document="d", content=text, sums=True)
+
+    there, here = (
+        next(e for e in one.read(asked) if isinstance(e, TokenSums)) for one in (remote, engine)
+    )
+
+    assert there.positions == here.positions > 0
+    assert there.before.tobytes() == here.before.tobytes()
+    assert there.after.tobytes() == here.after.tobytes()
+
+
+def test_a_chain_reads_and_answers_as_here(tmp_path: Path) -> None:
+    profile = three_stages(tmp_path)
+    chain = ChainEngine.open(profile)
+    text = PlainText(text="fish and crabs")
+    read = StageReadRequest(document="d", content=text, stages=NAMES)
+    lanes = (*LANES, Lane(reply="r2", name="sft", alpha=0.0, stages=("base", "sft")))
+    asked = replace(request(8), lanes=lanes)
+    with served(chain, profile) as server:
+        remote = RemoteEngine.open(server.connection())
+        there = [told(remote.read_stages(read)), nameless(remote.generate(asked))]
+        remote.close()
+
+    here = [told(chain.read_stages(read))]
+    chain.apply(Forget())
+    assert there == [*here, nameless(chain.generate(asked))]
+
+
+def nameless(events: Iterator[Event]) -> list[Event]:
+    """The steps alone: the session of a lane's stages has a name of its own."""
+    return [event for event in told(events) if isinstance(event, Step)]
 
 
 @pytest.mark.parametrize("after", [0, 3_000, 30_000])

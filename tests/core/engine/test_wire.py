@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy
 import pytest
 
 from logit_amp_chat.core.engine import wire
@@ -21,7 +22,7 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.reading import Chat, PlainText, ReadRequest, Recorded
+from logit_amp_chat.core.reading import Chat, PlainText, ReadRequest, Recorded, TokenSums
 from logit_amp_chat.core.records import Candidate, LogProbs, Message, PromptIds
 from logit_amp_chat.core.samples import Draw, SamplePrompt, SampleRequest, TokenLogProbs
 from logit_amp_chat.core.samples import SampledReply as Sampled
@@ -84,6 +85,38 @@ def test_log_probabilities_of_a_sample_may_be_those_of_zero() -> None:
     )
 
     assert wire.event_of(wire.to_line(sampled)) == sampled
+
+
+def sums(before: list[float], after: list[float]) -> TokenSums:
+    return TokenSums(
+        document="d", positions=3, before=numpy.array(before), after=numpy.array(after)
+    )
+
+
+def test_sums_over_a_vocabulary_are_the_same_to_the_last_digit() -> None:
+    sent = sums([0.1 + 1e-17, 2 / 3, 0.0], [1e-300, 3.0, 0.25])
+    got = wire.event_of(wire.to_line(sent))
+
+    assert isinstance(got, TokenSums)
+    assert (got.document, got.positions) == ("d", 3)
+    assert [*got.before] == [*sent.before]
+    assert [*got.after] == [*sent.after]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        sums([0.5], [0.5, 0.5]),
+        sums([-0.1, 0.0], [0.5, 0.5]),
+        sums([0.5, 0.5], [0.5, 3.5]),
+        sums([math.nan, 0.5], [0.5, 0.5]),
+        sums([0.5, math.inf], [0.5, 0.5]),
+    ],
+    ids=["sizes", "negative", "more than positions", "nan", "infinite"],
+)
+def test_what_cannot_be_sums_of_probabilities_is_an_error(sent: TokenSums) -> None:
+    with pytest.raises(wire.WireError, match="TokenSums"):
+        wire.event_of(wire.to_line(sent))
 
 
 @pytest.mark.parametrize("event", [reply(), finish(), Idle(), Failed(message="No.")])
