@@ -1,6 +1,6 @@
 """Whatever is done, and in whatever order: what the screen says follows from the records.
 
-A hundred runs are part of the suite. Ten thousand, with other actions every time:
+Forty runs are part of the suite. Ten thousand, with other actions every time:
 
     python -m pytest tests/tui/chat/test_what_is_shown.py --hypothesis-profile=thousands
 """
@@ -342,5 +342,9 @@ class Shown(RuleBasedStateMachine):
         assert [item.id for item in again] == [b.id for b in chat.screen.view.log_view.blocks]
 
 
-Shown.TestCase.settings = settings(stateful_step_count=14, report_multiple_bugs=False)
+# A run takes three seconds.
+RUNS = 40 if settings.get_current_profile_name() == "suite" else settings().max_examples
+Shown.TestCase.settings = settings(
+    max_examples=RUNS, stateful_step_count=14, report_multiple_bugs=False
+)
 TestWhatIsShown = Shown.TestCase
