@@ -42,10 +42,15 @@ class Chat:
         rows: int = 80,
         wrapper: Sequence[str] = (),
         resume: Path | None = None,
+        connect: str | None = None,
         **variables: str,
     ) -> None:
+        """`connect` is the address of a server that has the pair, in place of the profile."""
         self.folder = folder
-        what = ["--resume", str(resume)] if resume else ["--profile", str(profile)]
+        what = (
+            ["--resume", str(resume)] if resume else [] if connect else ["--profile", str(profile)]
+        )
+        what += ["--connect", connect] if connect else []
         self.terminal = Terminal(
             [*wrapper, COMMAND, *what, "--transcripts", str(folder), *options],
             environment(**variables),
