@@ -35,7 +35,7 @@ class EventLog:
         self._last = 0
         self._acknowledged = 0
         self._over = False
-        self._readers = 0
+        self._waiting = 0
         self._left = time.monotonic()
         self._room = threading.Condition()
         self._news = asyncio.Event()
@@ -63,9 +63,12 @@ class EventLog:
         self._tell()
 
     def unread_for(self) -> float:
-        """Seconds since the last reader left; 0 while there is one."""
+        """Seconds since a reader last wanted events; 0 while one waits for them.
+
+        One whose connection takes no more does not: a laptop that sleeps still has its connection.
+        """
         with self._room:
-            return 0.0 if self._readers else time.monotonic() - self._left
+            return 0.0 if self._waiting else time.monotonic() - self._left
 
     def _tell(self) -> None:
         try:
@@ -74,17 +77,6 @@ class EventLog:
             return
 
     # --- on the event loop -------------------------------------------------------
-
-    def __enter__(self) -> EventLog:
-        """A reader is here."""
-        with self._room:
-            self._readers += 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._room:
-            self._readers -= 1
-            self._left = time.monotonic()
 
     def is_done(self, number: int) -> bool:
         """Whether this was the last event, and no more will come."""
@@ -105,6 +97,16 @@ class EventLog:
 
     async def after(self, number: int, seconds: float) -> list[Numbered]:
         """The kept events after this one, at least one; none after some time, or at the end."""
+        with self._room:
+            self._waiting += 1
+        try:
+            return await self._after(number, seconds)
+        finally:
+            with self._room:
+                self._waiting -= 1
+                self._left = time.monotonic()
+
+    async def _after(self, number: int, seconds: float) -> list[Numbered]:
         deadline = self._loop.time() + seconds
         while True:
             self._news.clear()

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from logit_amp_chat.core.errors import UsageError
+from logit_amp_chat.core.server.head_deadline import HeadDeadline
 
 CONNECTIONS = 100
 KEEP_ALIVE_SECONDS = 30
@@ -107,7 +108,7 @@ def make_server(app: ASGIApp, address: Address, end: Callable[[], None]) -> Serv
     """What answers on a bound socket (`run(sockets=[…])`) until a signal ends it."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=HeadDeadline,
         ws="none",
         lifespan="off",
         log_level="warning",

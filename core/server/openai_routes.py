@@ -119,21 +119,20 @@ class OpenAiRoutes:
 
 async def _events(job: Job, http: HttpRequest) -> AsyncIterator[Event]:
     """The events of a job; it ends with its client. Raises the error that it ended with."""
-    number = 0
+    number, log = 0, job.log
     try:
-        with job.log as log:
-            while True:
-                for entry in await log.after(number, LOOK_SECONDS):
-                    number, event = entry.number, entry.event
-                    if isinstance(event, Failed):
-                        raise failure(event.message, event.remedy, event.exit_code)
-                    if not isinstance(event, Heartbeat | Prefill):
-                        yield event
-                log.acknowledge(number)
-                if log.is_done(number):
-                    return
-                if await http.is_disconnected():
-                    raise EngineError("The client is gone.")
+        while True:
+            for entry in await log.after(number, LOOK_SECONDS):
+                number, event = entry.number, entry.event
+                if isinstance(event, Failed):
+                    raise failure(event.message, event.remedy, event.exit_code)
+                if not isinstance(event, Heartbeat | Prefill):
+                    yield event
+            log.acknowledge(number)
+            if log.is_done(number):
+                return
+            if await http.is_disconnected():
+                raise EngineError("The client is gone.")
     finally:
         job.stop()
 

@@ -76,20 +76,19 @@ class RecordRoutes:
         return StreamingResponse(self._lines(job, number), media_type="application/x-ndjson")
 
     async def _lines(self, job: Job, number: int) -> AsyncIterator[bytes]:
-        limits = self._queue.limits
+        limits, log = self._queue.limits, job.log
         sent = 0
-        with job.log as log:
-            while sent < limits.segment and not log.is_done(number):
-                found = await log.after(number, limits.heartbeat)
-                for entry in found:
-                    number = entry.number
-                    line = b"[%d,%s]\n" % (number, entry.line)
-                    sent += len(line)
-                    yield line
-                    if sent >= limits.segment:
-                        break
-                if not found:
-                    yield _SILENT
+        while sent < limits.segment and not log.is_done(number):
+            found = await log.after(number, limits.heartbeat)
+            for entry in found:
+                number = entry.number
+                line = b"[%d,%s]\n" % (number, entry.line)
+                sent += len(line)
+                yield line
+                if sent >= limits.segment:
+                    break
+            if not found:
+                yield _SILENT
 
     async def command(self, http: HttpRequest) -> Response:
         """POST /v1/requests/HANDLE/commands: a line with a command to the request in progress."""

@@ -63,13 +63,12 @@ def queue_of(engine: Endless, limits: Limits) -> EngineQueue:
 async def whole(job: Job) -> list[Event]:
     """Everything that a job reports."""
     found: list[Event] = []
-    number = 0
-    with job.log as log:
-        while not log.is_done(number):
-            for entry in await log.after(number, 1.0):
-                number = entry.number
-                found.append(entry.event)
-            log.acknowledge(number)
+    number, log = 0, job.log
+    while not log.is_done(number):
+        for entry in await log.after(number, 1.0):
+            number = entry.number
+            found.append(entry.event)
+        log.acknowledge(number)
     return found
 
 
@@ -93,14 +92,13 @@ async def test_a_client_that_fetches_nothing_holds_no_more_than_the_buffer(
     queue = queue_of(engine, Limits(buffer=20_000))
     engine.may.set()
     job = queue.submit([ASKED])
-    with job.log as log:
-        while not await log.after(15, 1.0):
-            pass
-        held = engine.said
-        assert held * 1000 < 30_000
-        log.acknowledge(10)
-        while not await log.after(held, 1.0):
-            pass
+    while not await job.log.after(15, 1.0):
+        pass
+    held = engine.said
+    assert held * 1000 < 30_000
+    job.log.acknowledge(10)
+    while not await job.log.after(held, 1.0):
+        pass
     await asyncio.to_thread(queue.close)
 
 
@@ -113,6 +111,19 @@ async def test_what_nobody_reads_is_ended(engine: Endless) -> None:
         await asyncio.to_thread(lambda: None)
 
     assert isinstance((await whole(job))[-1], Idle)
+    await asyncio.to_thread(queue.close)
+
+
+async def test_a_reader_that_takes_nothing_more_is_none(engine: Endless) -> None:
+    queue = queue_of(engine, Limits(buffer=20_000, linger=0.2))
+    engine.may.set()
+    job = queue.submit([ASKED])
+    while not await job.log.after(15, 1.0):  # and never again
+        pass
+
+    while not job.stopped:
+        await asyncio.to_thread(lambda: None)
+
     await asyncio.to_thread(queue.close)
 
 
