@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 
 import numpy
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, from_json
 
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.protocol import Adjustment, AnyRequest, Event
@@ -78,7 +78,10 @@ def to_line(sent: AnyRequest | Adjustment | Event) -> bytes:
 
 def request_of(line: bytes) -> AnyRequest:
     """The request of a line. Raises WireError."""
-    return cast(AnyRequest, _parsed(line, _REQUESTS, "request"))
+    found = cast(AnyRequest, _parsed(line, _REQUESTS, "request"))
+    if not _fits(from_json(line)):
+        raise WireError(f"{type(found).__name__}: it has a whole number of more than 64 bits.")
+    return found
 
 
 def adjustment_of(line: bytes) -> Adjustment:
@@ -103,6 +106,15 @@ def _parsed(line: bytes, kinds: dict[str, Any], what: str) -> object:
         where = ".".join(str(part) for part in first["loc"][1:])
         raise WireError(f"{kind.__name__}: {where}: {first['msg']}"[:300]) from error
     return parsed.sums if isinstance(parsed, _Sums) else parsed
+
+
+def _fits(value: object) -> bool:
+    """Whether all whole numbers in it are ones that tensors can hold."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        return all(map(_fits, value))
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 @cache

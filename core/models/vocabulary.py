@@ -288,7 +288,9 @@ class TokenBytes:
         return str(self._tokenizer.convert_tokens_to_string([token])).encode()
 
     def raw(self, token: int) -> bytes:
-        """The bytes of one id."""
+        """The bytes of one id; none for a number that no id can be."""
+        if not 0 <= token < 2**31:
+            return b""
         found = self._raw.get(token)
         if found is None:
             found = self._raw[token] = self._spelled(token)
