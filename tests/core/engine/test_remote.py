@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,21 @@ def test_every_request_is_answered_as_here(
     there = told(ask(remote, asked))
 
     assert there == local(engine, lambda here: ask(here, asked))
+
+
+def test_two_clients_at_once_get_what_each_would_get_alone(
+    engine: LocalEngine, server: Served
+) -> None:
+    clients = [RemoteEngine.open(server.connection()) for _ in range(2)]
+    asked = [replace(request(), sampling=Sampling(max_new_tokens=40, seed=n)) for n in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        both = pool.map(lambda n: told(clients[n].generate(asked[n])), range(2))
+    there = [*both]
+    for client in clients:
+        client.close()
+
+    for one, got in zip(asked, there, strict=True):
+        assert got == local(engine, partial(LocalEngine.generate, request=one))
 
 
 def test_what_any_token_might_be_is_summed_as_here(
