@@ -136,6 +136,39 @@ class PairEngine:
             self._numbers.pop(name, None)
             self._furthest.pop(name, None)
 
+    def begin_texts(self, request: str, kind: str, settings: Mapping[str, Any]) -> None:
+        """Texts of this `request` are to be read; see `TextReadings.begin`."""
+        self._ask("text_begin", request, kind, dict(settings))
+
+    def read(self, request: str, name: str, ids: Sequence[int], targets: Sequence[int]) -> None:
+        """Add a text: its ids, and the tokens after the last of them, one for each."""
+        params = SamplingParams(
+            temperature=0.0,
+            max_tokens=1,
+            ignore_eos=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            # What is in the cache already would not be computed again.
+            skip_reading_prefix_cache=True,
+            extra_args={"text": {"request": request, "name": name, "targets": [*targets]}},
+        )
+        self._engine.add_request(
+            name, {"prompt_token_ids": [*ids]}, params, lora_request=self._adapter
+        )
+
+    def read_on(self, request: str, threshold: float | None) -> dict[str, list[Any]]:
+        """The blocks of texts (see `text_readings.Block`) that a step has measured."""
+        self._ask("text_threshold", request, threshold)
+        self._forward()
+        found: dict[str, list[Any]] = self._ask("text_found")[0]
+        return found
+
+    def end_texts(self, request: str, names: Sequence[str]) -> bytes:
+        """Let a request go, with those of its texts that are not read to the end; its sums."""
+        self._engine.abort_request([*names])
+        sums: bytes = self._ask("text_end", request, [*names])[0]
+        return sums
+
     def forget(self) -> None:
         """Empty the prefix cache."""
         self._engine.reset_prefix_cache()
