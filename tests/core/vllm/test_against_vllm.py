@@ -177,7 +177,8 @@ def sweep(local: LocalEngine, other: VllmEngine) -> None:
 
 
 def rescored(local: LocalEngine, other: VllmEngine) -> None:
-    for chosen in ({}, {"amplify_first": 4}, {"sampling": SAMPLINGS["penalized"]}):
+    penalized = sampling.FREE.model_copy(update={"repetition_penalty": 1.3, "dry_multiplier": 0.8})
+    for chosen in ({}, {"amplify_first": 4}, {"sampling": penalized}):
         asked = sampling.ask(sampling.draws(12, 3), **chosen)
         again = sampling.rescore(list(local.sample(asked)), asked)
         compare_rescored(list(local.rescore(again)), list(other.rescore(again)))
