@@ -71,6 +71,7 @@ class VllmDecoder:
 
     def text_reader(self, request: ReadRequest, found: DocumentTokens) -> TextReader:
         """See `PairDecoder`; one window at a time, which fills a step of vLLM's."""
+        self._check_reads()
         _check_prompts([found.prompt])
         settings = text_settings(request)
         reader = VllmReader(self._process, settings, at_once=1)
@@ -78,6 +79,7 @@ class VllmDecoder:
 
     def rescorer(self, request: RescoreRequest) -> ReplyRescorer:
         """See `PairDecoder`; as many replies at once as a sweep samples."""
+        self._check_reads()
         _check_prompts(given.ids for given in request.replies)
         settings = reply_settings(self.pair, request)
         return ReplyRescorer(VllmReader(self._process, settings, at_once=ROWS), request)
@@ -106,6 +108,10 @@ class VllmDecoder:
     def forward_seconds(self, lanes: int) -> tuple[float, ...]:
         """No pass is timed."""
         return ()
+
+    def _check_reads(self) -> None:
+        if not self._process.facts["reads_texts"]:
+            raise UsageError("This model runner of vLLM's does not measure texts.", USE_LOCAL)
 
     def _lanes(
         self,

@@ -64,13 +64,14 @@ class PairEngine:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The length of the context, the device, the tokens that the KV cache holds, versions."""
+        """The length of the context, the device, what it can do, its room for tokens, versions."""
         config = self._engine.vllm_config
         blocks = config.cache_config.num_gpu_blocks or 0
         found = [name for name in VERSIONED if _version(name)]
         return {
             "context": config.model_config.max_model_len,
             "device": self._ask("pair_device")[0],
+            "reads_texts": self._ask("text_works")[0],
             "cache_tokens": blocks * config.cache_config.block_size,
             "versions": {name: _version(name) for name in found},
         }
@@ -161,6 +162,8 @@ class PairEngine:
         self._ask("text_threshold", request, threshold)
         self._forward()
         found: dict[str, list[Any]] = self._ask("text_found")[0]
+        if not found and not self._engine.has_unfinished_requests():
+            raise RuntimeError("a text ended before all of it was read")
         return found
 
     def end_texts(self, request: str, names: Sequence[str]) -> bytes:

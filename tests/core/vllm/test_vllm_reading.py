@@ -267,3 +267,13 @@ def test_stages_are_not_read_under_a_pair(engine: VllmEngine) -> None:
     asked = StageReadRequest(document="d", content=reading("sums").content, stages=("a", "b"))
     with pytest.raises(UsageError, match="no chain"):
         list(engine.read_stages(asked))
+
+
+def test_a_model_runner_that_measures_no_texts_names_the_engine_that_does(
+    local: LocalEngine, engine: VllmEngine
+) -> None:
+    texts_of(engine).facts["reads_texts"] = False
+    with pytest.raises(UsageError, match="engine: local"):
+        list(engine.read(reading("sums")))
+    with pytest.raises(UsageError, match="engine: local"):
+        list(engine.rescore(given(local)))
