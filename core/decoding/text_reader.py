@@ -63,12 +63,12 @@ class TextReader:
                 first, self._settings.threshold = self._sample(blocks, controls)
             yield [replace(self._document, threshold=self._settings.threshold)]
             for block in first:
-                yield [block]
+                yield [self._shown(block)]
             while self._document.id not in controls.stopped:
                 following = next(blocks, None)
                 if following is None:
                     break
-                yield [following]
+                yield [self._shown(following)]
             else:
                 reason = FINISHED if self._is_complete else CANCELLED
         ending: ReadEvents = []
@@ -90,10 +90,14 @@ class TextReader:
             if self._measured >= SAMPLE or self._document.id in controls.stopped:
                 break
         ratios = [log_ratio(step) for block in found for step in block.steps]
-        threshold = usual_threshold([ratios[:SAMPLE]])
-        if not self._request.everywhere:
-            found = [_without_candidates(block, threshold) for block in found]
-        return found, threshold
+        return found, usual_threshold([ratios[:SAMPLE]])
+
+    def _shown(self, block: ReadBlock) -> ReadBlock:
+        """The block with candidates where they are wanted: more may have been looked for."""
+        if self._request.everywhere or self._request.threshold is not None:
+            return block
+        assert self._settings.threshold is not None
+        return _without_candidates(block, self._settings.threshold)
 
     @property
     def _is_complete(self) -> bool:

@@ -34,6 +34,8 @@ from logit_amp_chat.core.turn_ends import TurnEnds
 
 OWN_PROMPTS = "vLLM gives both sides one prompt, and here they have prompts of their own."
 USE_LOCAL = "Use engine: local (--engine local)."
+# Windows of a text that vLLM is given at once.
+WINDOWS = 8
 
 
 class VllmDecoder:
@@ -70,11 +72,11 @@ class VllmDecoder:
         return self._lanes([reply], controls, path, TurnEnds(), len(path) + 1)
 
     def text_reader(self, request: ReadRequest, found: DocumentTokens) -> TextReader:
-        """See `PairDecoder`; one window at a time, which fills a step of vLLM's."""
+        """See `PairDecoder`; vLLM reads as many windows in a step as fit into one."""
         self._check_reads()
         _check_prompts([found.prompt])
         settings = text_settings(request)
-        reader = VllmReader(self._process, settings, at_once=1)
+        reader = VllmReader(self._process, settings, at_once=WINDOWS)
         return TextReader(self.pair, reader, settings, request, found)
 
     def rescorer(self, request: RescoreRequest) -> ReplyRescorer:

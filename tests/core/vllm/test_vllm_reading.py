@@ -75,6 +75,17 @@ def test_a_text_has_the_numbers_of_the_local_engine(
     assert_let_go(engine)
 
 
+def test_candidates_are_rare_though_a_pass_goes_beyond_the_sample(
+    local: LocalEngine, engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is measured before the usual threshold is known has candidates everywhere."""
+    monkeypatch.setattr("logit_amp_chat.core.decoding.text_reader.SAMPLE", 10)
+    monkeypatch.setattr("logit_amp_chat.core.decoding.grid_log_probs.BLOCK_BYTES_CPU", 1)
+    texts_of(engine).chunk = 1000
+    asked = reading("the usual threshold", window=200, stride=None)
+    compare_readings(list(local.read(asked)), list(engine.read(asked)))
+
+
 def test_logits_are_computed_and_measured_a_few_places_at_a_time(
     local: LocalEngine, engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
