@@ -112,7 +112,7 @@ class VllmDecoder:
         return ()
 
     def _check_reads(self) -> None:
-        if not self._process.facts["reads_texts"]:
+        if not self._process.facts.get("reads_texts", True):
             raise UsageError("This model runner of vLLM's does not measure texts.", USE_LOCAL)
 
     def _lanes(
