@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,32 +14,22 @@ from transformers import LogitsProcessorList, UnbatchedClassifierFreeGuidanceLog
 
 from logit_amp_chat.core.bench.bandwidth import bus, step_bytes
 from logit_amp_chat.core.bench.random_pair import random_pair
+from logit_amp_chat.core.bench.timings import (
+    ALPHA,
+    PROMPT,
+    Plan,
+    Rate,
+    ids,
+    long_prompt,
+    measures,
+    rounds,
+)
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
-from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.loader import choose_device, choose_dtype
 from logit_amp_chat.core.models.pair import Pair, load_pair, prepare
-from logit_amp_chat.core.protocol import Event, Forget, Loading, Noticed
-from logit_amp_chat.core.records import CacheCheck, Finish, PromptIds, Reply, Step
-from logit_amp_chat.core.sampling import Sampling
-
-ALPHA = 1.0
-TOP = 10
-PROMPT = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """The median over rounds, with minimum and maximum."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Rate:
-        """The rate of a few measurements."""
-        return cls(median=statistics.median(values), low=min(values), high=max(values))
+from logit_amp_chat.core.protocol import Loading
+from logit_amp_chat.core.records import CacheCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,16 +121,6 @@ class Subject:
         return cls.of(profile, pair, with_peer, name)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How much to measure: lanes, rounds, tokens per reply, tokens of the long history."""
-
-    lanes: tuple[int, ...] = (1, 2, 3, 5, 8)
-    rounds: int = 3
-    tokens: int = 32
-    history: int = 512
-
-
 def measure(
     subject: Subject, plan: Plan, report: Callable[[Loading], None] = lambda _: None
 ) -> Figures:
@@ -152,18 +131,12 @@ def measure(
     pair = replace(subject.pair, end_of_turn=frozenset(), next_turn=())
     peer = subject.peer
     engine = LocalEngine.checked(subject.profile, pair)
-    sampling = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=plan.tokens)
-    history = min(plan.history, pair.context - plan.tokens - 2 * PROMPT)
-    if history < 4 * PROMPT:
-        raise LogitAmpError(
-            f"The context of {pair.context:,} tokens is too short for this measurement.",
-            "Use fewer --tokens.",
-        )
+    history = long_prompt(pair.context, plan)
     notices: list[str] = []
-    measures = _measures(engine, sampling, plan, history, notices)
+    timed = measures(engine, plan, history, notices)
     if peer is not None:
-        measures.append(lambda: _guided(peer, _ids(pair, PROMPT), plan.tokens))
-    taken = list(_rounds(plan.rounds, measures, report))
+        timed.append(lambda: _guided(peer, ids(pair, PROMPT), plan.tokens))
+    taken = list(rounds(plan.rounds, timed, report))
     columns = [list(column) for column in zip(*taken, strict=True)]
     peers = columns.pop() if peer is not None else None
     bandwidth = bus(pair.device)
@@ -193,30 +166,6 @@ def measure(
     )
 
 
-def _measures(
-    engine: LocalEngine, sampling: Sampling, plan: Plan, history: int, notices: list[str]
-) -> list[Callable[[], float]]:
-    """What is timed: a step with each number of lanes, a first token, two next turns."""
-    decoding = (partial(_decoding, engine, lanes, sampling, notices) for lanes in plan.lanes)
-    first = partial(_first_token, engine, _ids(engine.pair, history))
-    return [*decoding, first, *(partial(_next_turn, engine, h) for h in (PROMPT, history))]
-
-
-def _rounds(
-    count: int, measures: Sequence[Callable[[], float]], report: Callable[[Loading], None]
-) -> Iterator[list[float]]:
-    """Run every measure in turn, `count` times after a warm-up round."""
-    total = (count + 1) * len(measures)
-    for n in range(count + 1):
-        row = []
-        for i, one in enumerate(measures):
-            done = n * len(measures) + i
-            report(Loading(stage="measure", detail=f"round {n}", done=done, total=total))
-            row.append(one())
-        if n:
-            yield row
-
-
 def _lane_figures(
     engine: LocalEngine,
     lanes: int,
@@ -238,70 +187,6 @@ def _lane_figures(
         at_once=len(forward) > 1 and forward[1] < forward[0],
         forward_seconds=forward,
     )
-
-
-# --- what is timed ----------------------------------------------------------------
-
-
-def _ids(pair: Pair, count: int, start: int = 0) -> tuple[int, ...]:
-    """`count` usable token ids in no particular pattern."""
-    valid = range(pair.size) if pair.valid is None else pair.valid.nonzero().flatten().tolist()
-    return tuple(valid[(7919 * (start + n)) % len(valid)] for n in range(count))
-
-
-def _decode(
-    engine: LocalEngine, prompt: tuple[int, ...], lanes: int, sampling: Sampling
-) -> Iterator[Event]:
-    replies = [
-        Reply(
-            id=f"r{n}",
-            parent=None,
-            lane="",
-            alpha=ALPHA,
-            seed=0,
-            turn=0,
-            sampling=sampling,
-            prompt=PromptIds(before=prompt, after=prompt),
-            candidates=TOP,
-        )
-        for n in range(lanes)
-    ]
-    for batch in engine.decode(replies):
-        for event in batch:
-            if isinstance(event, Finish) and event.error is not None:
-                raise LogitAmpError(
-                    f"With --lanes {lanes} a reply broke off: {event.error}",
-                    "Use other --lanes or fewer --tokens.",
-                )
-            yield event
-
-
-def _decoding(engine: LocalEngine, lanes: int, sampling: Sampling, notices: list[str]) -> float:
-    """Seconds per step of `lanes` lanes, after the first step."""
-    times = []
-    for event in _decode(engine, _ids(engine.pair, PROMPT), lanes, sampling):
-        if isinstance(event, Step) and event.reply == "r0":
-            times.append(time.perf_counter())
-        elif isinstance(event, Noticed):
-            notices.append(event.sentence)
-    return (times[-1] - times[0]) / max(1, len(times) - 1)
-
-
-def _first_token(engine: LocalEngine, prompt: tuple[int, ...]) -> float:
-    """Seconds to the first token of a new conversation."""
-    engine.apply(Forget())
-    began = time.perf_counter()
-    list(_decode(engine, prompt, 1, Sampling(max_new_tokens=1)))
-    return time.perf_counter() - began
-
-
-def _next_turn(engine: LocalEngine, history: int) -> float:
-    """Seconds to the first token of a second turn of 16 tokens, after `history` tokens."""
-    _first_token(engine, _ids(engine.pair, history))
-    prompt = _ids(engine.pair, history) + _ids(engine.pair, 16, start=history)
-    began = time.perf_counter()
-    list(_decode(engine, prompt, 1, Sampling(max_new_tokens=1)))
-    return time.perf_counter() - began
 
 
 def _guided(peer: tuple[Any, Any], prompt: tuple[int, ...], tokens: int) -> float:

@@ -6,7 +6,7 @@ import functools
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -40,7 +40,6 @@ from logit_amp_chat.core.decoding.cache_limits import (
     switch_lengths,
 )
 from logit_amp_chat.core.decoding.cache_use import CacheUse
-from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.pair_runner import CacheUses, prefill_chunk
 from logit_amp_chat.core.errors import PairError, first_line
 from logit_amp_chat.core.models.layers.kv_cache import can_be_cut
@@ -48,6 +47,9 @@ from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.models.side import ForwardPass, LoadedSide, SharedWeights
 from logit_amp_chat.core.models.vocabulary import special_ids
 from logit_amp_chat.core.records import CacheCheck, PromptIds
+
+if TYPE_CHECKING:  # a decoder looks for what its rows can do by these checks
+    from logit_amp_chat.core.decoding.decoder import Decoder
 
 T = TypeVar("T")
 

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
 from logit_amp_chat.core.decoding import limits
+from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import (
     GraphCache,
     GraphStepper,
     can_use_cuda_graphs,
 )
-from logit_amp_chat.core.decoding.pair_runner import ALL_USES, CacheUses, PairRunner
+from logit_amp_chat.core.decoding.given_reader import LocalReader, reading_sizes
+from logit_amp_chat.core.decoding.pair_decoder import Sampler
+from logit_amp_chat.core.decoding.pair_runner import (
+    ALL_USES,
+    CacheUses,
+    PairRunner,
+    prefill_chunk,
+)
+from logit_amp_chat.core.decoding.reply_measure import ReplyMeasures
+from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
+from logit_amp_chat.core.decoding.reply_rescorer import ReplyRescorer, reply_settings
+from logit_amp_chat.core.decoding.reply_sampler import ReplySampler
 from logit_amp_chat.core.decoding.request_state import (
     Batch,
     Controls,
     PendingStep,
     RequestState,
 )
+from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.decoding.stepper import EagerStepper, Stepper, TokenChooser
+from logit_amp_chat.core.decoding.text_measure import TextMeasure
+from logit_amp_chat.core.decoding.text_reader import TextReader, text_settings
 from logit_amp_chat.core.errors import LogitAmpError
+from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
+from logit_amp_chat.core.reading import ReadRequest
 from logit_amp_chat.core.records import PromptIds, Reply
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 # Tokens scored at once: all their logits are in memory together.
@@ -31,20 +50,25 @@ SCORE_WINDOW = 256
 
 
 class Decoder:
-    """Decodes any number of lanes over one pair, one row each, in lockstep.
+    """A `PairDecoder` in this process: any number of lanes, one row each, in lockstep.
 
     α, temperature and filters can change at any token without a new prefill.
     """
 
     def __init__(
-        self, pair: Pair, cuda_graphs: bool | None = None, uses: CacheUses = ALL_USES
+        self,
+        pair: Pair,
+        cuda_graphs: bool | None = None,
+        uses: CacheUses = ALL_USES,
+        trusts: bool = True,
     ) -> None:
         """`cuda_graphs`: whether to capture steps; None captures them where possible.
 
-        `uses`: what the caches may be used for.
+        `uses`: what the caches may be used for; `trusts`: whether that was not checked.
         """
         self.pair = pair
         self.runner = PairRunner(pair, uses)
+        self._rows_guard = RowsGuard(pair, trusts)
         wanted = can_use_cuda_graphs(pair) if cuda_graphs is None else cuda_graphs
         self.graph_cache = GraphCache(pair, self.runner) if wanted else None
 
@@ -101,9 +125,51 @@ class Decoder:
 
         return self._guarded(opened, [reply], controls, TurnEnds(), len(path) + 1)
 
+    def text_reader(self, request: ReadRequest, found: DocumentTokens) -> TextReader:
+        """See `PairDecoder`; no cache of a reply is used or changed."""
+        settings, (chunk, _) = text_settings(request), reading_sizes(self.pair)
+        reader = LocalReader(self.runner, TextMeasure(self.pair, settings), chunk)
+        return TextReader(self.pair, reader, settings, request, found)
+
+    def rescorer(self, request: RescoreRequest) -> ReplyRescorer:
+        """See `PairDecoder`; each reply is read in one pass."""
+        measures = ReplyMeasures(self.pair, reply_settings(self.pair, request))
+        chunk = prefill_chunk(self.pair.device)
+        return ReplyRescorer(LocalReader(self.runner, measures, chunk), request)
+
+    def sampler(
+        self, request: SampleRequest, prompts: Sequence[AskedPrompt], controls: Controls
+    ) -> Sampler:
+        """See `PairDecoder`; rows are replaced one by one where the caches can be."""
+        uses = self.runner.uses
+        if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
+            uses = replace(uses, together=CacheUse.NONE)  # all rows of a batch alike
+        longest = max((len(ids) for p in prompts for ids in (p.ids.before, p.ids.after)), default=0)
+        longest += request.sampling.max_new_tokens
+        ragged = not self._rows_guard.obstacle(uses, longest)
+        return ReplySampler(self.pair, uses, ragged, request, prompts, controls)
+
     def forget(self) -> None:
         """Drop every cached prefix."""
         self.runner.forget()
+
+    @property
+    def captures(self) -> bool:
+        """Whether steps run as CUDA graphs."""
+        return self.graph_cache is not None and self.graph_cache.graphs.failure is None
+
+    @property
+    def capture_failure(self) -> str | None:
+        """Why steps are no longer captured."""
+        return self.graph_cache.graphs.failure if self.graph_cache else None
+
+    def forward_seconds(self, lanes: int) -> tuple[float, ...]:
+        """Seconds on the device of a captured forward pass of this many lanes.
+
+        One side after the other, then both at once; () where there was no choice.
+        """
+        captured = self.graph_cache.captured_forwards(lanes) if self.graph_cache else []
+        return captured[0].seconds if captured else ()
 
     def _guarded(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,9 +14,6 @@ from logit_amp_chat.core.decoding.next_token import draw
 from logit_amp_chat.core.decoding.repetition import Repeated
 from logit_amp_chat.core.decoding.sampling import Filters, filtered
 from logit_amp_chat.core.decoding.token_stats import DECIMALS, measure
-
-if TYPE_CHECKING:  # vLLM's environment imports this file, and cannot load a pair
-    from logit_amp_chat.core.models.pair import Pair
 
 # Bytes of one side's fp32 logits that are worked on at once: on a CPU, about what its caches hold.
 BLOCK_BYTES_CPU, BLOCK_BYTES = 1 << 19, 1 << 28
@@ -42,10 +39,10 @@ class Ids(Protocol):
         """Where the numbers are computed."""
 
 
-def rows_at_once(pair: Pair) -> int:
+def rows_at_once(pair: Ids, fewest: int = 1) -> int:
     """How many rows of logits to work on at once."""
     budget = BLOCK_BYTES_CPU if pair.device.type == "cpu" else BLOCK_BYTES
-    return max(1, budget // (4 * pair.size))
+    return max(fewest, budget // (4 * pair.size))
 
 
 class GridLogProbs:

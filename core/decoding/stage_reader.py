@@ -14,10 +14,10 @@ from torch import Tensor
 from logit_amp_chat.core.decoding.amplification import kl_divergence, log_probs
 from logit_amp_chat.core.decoding.cache_guard import check_caches
 from logit_amp_chat.core.decoding.cache_use import CacheUse
+from logit_amp_chat.core.decoding.given_reader import reading_sizes
 from logit_amp_chat.core.decoding.pair_runner import in_step, read_text
 from logit_amp_chat.core.decoding.prefix_cache import PrefixCache
 from logit_amp_chat.core.decoding.request_state import Controls
-from logit_amp_chat.core.decoding.text_reader import reading_sizes
 from logit_amp_chat.core.decoding.text_windows import WindowedText
 from logit_amp_chat.core.decoding.token_stats import DECIMALS
 from logit_amp_chat.core.errors import LogitAmpError

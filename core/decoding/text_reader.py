@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
 from logit_amp_chat.core.analysis.hunks import SAMPLE, log_ratio, usual_threshold
-from logit_amp_chat.core.decoding.amplification import amplify, log_probs
-from logit_amp_chat.core.decoding.pair_runner import PairRunner, prefill_chunk
+from logit_amp_chat.core.decoding.given_reader import GivenReader, GivenText
+from logit_amp_chat.core.decoding.given_tokens import UNSCORED, Rows
 from logit_amp_chat.core.decoding.request_state import Controls
+from logit_amp_chat.core.decoding.text_measure import TextSettings
 from logit_amp_chat.core.decoding.text_windows import WindowedText
-from logit_amp_chat.core.decoding.token_stats import Measured, measure, unpack
+from logit_amp_chat.core.decoding.token_stats import Measured, unpack
 from logit_amp_chat.core.errors import LogitAmpError
 from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.number_format import signed
 from logit_amp_chat.core.reading import ReadBlock, ReadRequest, TokenSums, Window
-from logit_amp_chat.core.records import Document, Finish, FinishReason, Step
-from logit_amp_chat.core.sampling import Sampling
+from logit_amp_chat.core.records import Document, Finish, FinishReason
 
-# Bytes of one side's fp32 logits that one pass computes, and that are measured at once: on a
-# CPU, about what its caches hold.
-PASS_BYTES = 1 << 26
-MEASURED_BYTES_CPU, MEASURED_BYTES = 1 << 19, 1 << 28
-FEWEST_ROWS = 16
 SMALLER = "an α closer to 0"
-PLAUSIBILITY = Sampling().plausibility
 
 FINISHED: FinishReason = "length"
 CANCELLED: FinishReason = "cancelled"
@@ -42,21 +34,21 @@ class TextReader:
     """Reads one document; the caches of replies are neither used nor changed."""
 
     def __init__(
-        self, pair: Pair, runner: PairRunner, request: ReadRequest, found: DocumentTokens
+        self,
+        pair: Pair,
+        reader: GivenReader,
+        settings: TextSettings,
+        request: ReadRequest,
+        found: DocumentTokens,
     ) -> None:
-        """Raises UsageError for windows that cannot be, LogitAmpError for ids of one side only."""
-        self._pair = pair
-        self._runner = runner
+        """`reader` measures by `settings`, which are those of `request`.
+
+        Raises UsageError for windows that cannot be, LogitAmpError for ids of one side only.
+        """
+        self._pair, self._reader, self._settings = pair, reader, settings
         self._request = request
         self._text = WindowedText.of(pair, request, found)
         self._document = _document(request, found, self._text)
-        self._alphas = [
-            torch.tensor([[alpha]], dtype=torch.float32, device=pair.device)
-            for alpha in request.alphas
-        ]
-        self._ends = pair.ends if request.ends == "after" else None
-        self._sums = torch.zeros(2, pair.size, dtype=torch.float64, device=pair.device)
-        self._threshold = request.threshold
         self._measured = 0
 
     def read(self, controls: Controls) -> Iterator[ReadEvents]:
@@ -65,20 +57,20 @@ class TextReader:
         Raises LogitAmpError where a number is none.
         """
         began, reason = time.monotonic(), FINISHED
-        blocks = self._blocks()
-        first: list[ReadBlock] = []
-        if self._threshold is None:
-            first, self._threshold = self._sample(blocks, controls)
-        yield [replace(self._document, threshold=self._threshold)]
-        for block in first:
-            yield [block]
-        while self._document.id not in controls.stopped:
-            following = next(blocks, None)
-            if following is None:
-                break
-            yield [following]
-        else:
-            reason = FINISHED if self._is_complete else CANCELLED
+        with contextlib.closing(self._blocks()) as blocks:
+            first: list[ReadBlock] = []
+            if self._settings.threshold is None:
+                first, self._settings.threshold = self._sample(blocks, controls)
+            yield [replace(self._document, threshold=self._settings.threshold)]
+            for block in first:
+                yield [self._shown(block)]
+            while self._document.id not in controls.stopped:
+                following = next(blocks, None)
+                if following is None:
+                    break
+                yield [self._shown(following)]
+            else:
+                reason = FINISHED if self._is_complete else CANCELLED
         ending: ReadEvents = []
         if self._request.sums:
             ending.append(self._token_sums())
@@ -98,119 +90,82 @@ class TextReader:
             if self._measured >= SAMPLE or self._document.id in controls.stopped:
                 break
         ratios = [log_ratio(step) for block in found for step in block.steps]
-        threshold = usual_threshold([ratios[:SAMPLE]])
-        if not self._request.everywhere:
-            found = [_without_candidates(block, threshold) for block in found]
-        return found, threshold
+        return found, usual_threshold([ratios[:SAMPLE]])
+
+    def _shown(self, block: ReadBlock) -> ReadBlock:
+        """The block with candidates where they are wanted: more may have been looked for."""
+        if self._request.everywhere or self._request.threshold is not None:
+            return block
+        assert self._settings.threshold is not None
+        return _without_candidates(block, self._settings.threshold)
 
     @property
     def _is_complete(self) -> bool:
         return self._measured == len(self._document.offsets)
 
-    def _blocks(self) -> Iterator[ReadBlock]:
-        for window in self._text.windows():
-            yield from self._window(window)
+    def _blocks(self) -> Generator[ReadBlock, None, None]:
+        windows = [*self._text.windows()]
+        left = [self._text.places(window) for window in windows]
+        for block in self._reader.read(map(self._given, windows)):
+            places = left[block.text]
+            left[block.text] = places[block.positions :]
+            yield self._block(block.rows, places.start + block.positions)
 
-    def _window(self, window: Window) -> Iterator[ReadBlock]:
-        places = self._text.places(window)
-        in_a_pass, at_once = reading_sizes(self._pair)
-        for sides in self._runner.read(self._text.ids(window), len(places), in_a_pass):
-            logits = torch.stack([side[:, : self._pair.size] for side in sides])
-            for rows in torch.split(logits, at_once, dim=1):
-                here, places = places[: rows.shape[1]], places[rows.shape[1] :]
-                yield self._block(rows, here)
+    def _given(self, window: Window) -> GivenText:
+        text = self._text
+        targets = (
+            text.tokens[place] if text.scored[place] else UNSCORED for place in text.places(window)
+        )
+        return GivenText(text.ids(window), tuple(targets))
 
-    @torch.inference_mode()
-    def _block(self, logits: Tensor, places: range) -> ReadBlock:
-        """Measure the scored tokens at `places`, from both sides' logits (2, n, V) before them."""
-        text, begin = self._text, self._measured
-        rows = [row for row, place in enumerate(places) if text.scored[place]]
-        if len(rows) < len(places):
-            logits = logits[:, rows]
-        steps: tuple[Step, ...] = ()
-        further: tuple[tuple[float, ...], ...] = ()
-        if rows:
-            token = torch.tensor([text.tokens[places[row]] for row in rows]).to(logits.device)
-            measured, further = self._numbers(logits, token)
-            steps = tuple(
-                one.step(self._pair.token_bytes, self._document.id, begin + n, self._alpha)
-                for n, one in enumerate(measured)
-            )
-            self._measured += len(steps)
+    def _block(self, rows: Rows, done: int) -> ReadBlock:
+        """The next scored tokens, from their rows; see `TextSettings`."""
+        count, begin = len(self._request.alphas) - 1, self._measured
+        found = [(unpack(row[count:]), tuple(row[:count])) for row in rows]
+        for n, (measured, further) in enumerate(found, begin + 1):
+            self._check(n, measured, further)
+        self._measured += len(rows)
         return ReadBlock(
             document=self._document.id,
-            done=places.stop,
-            total=len(text.tokens),
-            steps=steps,
-            further=further,
+            done=done,
+            total=len(self._text.tokens),
+            steps=tuple(
+                one.step(self._pair.token_bytes, self._document.id, n, self._request.alphas[0])
+                for n, (one, _) in enumerate(found, begin)
+            ),
+            further=tuple(more for _, more in found),
         )
 
-    @property
-    def _alpha(self) -> float:
-        return self._request.alphas[0]
-
-    def _numbers(
-        self, logits: Tensor, token: Tensor
-    ) -> tuple[list[Measured], tuple[tuple[float, ...], ...]]:
-        """The statistics of the tokens (n,), and their log-probabilities at the further αs."""
-        both = log_probs(logits, self._pair.valid)
-        before, after = both
-        if self._request.sums:
-            self._sums += both.exp().sum(dim=1, dtype=torch.float64)
-        further = [
-            amplify(before, after, alpha, self._ends).gather(-1, token.unsqueeze(-1))
-            for alpha in self._alphas[1:]
-        ]
-        if self._alpha:
-            both = torch.cat((both, amplify(before, after, self._alphas[0], self._ends)[None]))
-        measured = self._with_candidates(both, token)
-        columns = torch.cat(further, dim=-1).tolist() if further else [()] * len(measured)
-        for n, values in enumerate(columns):
-            for alpha, value in zip(self._request.alphas[1:], values, strict=True):
-                if math.isnan(value):
-                    raise self._not_a_number(n, f"At α {signed(alpha)} the numbers", SMALLER)
-        return measured, tuple(map(tuple, columns))
-
-    def _not_a_number(self, n: int, whose: str, remedy: str) -> LogitAmpError:
-        token = f"scored token {self._measured + n + 1:,} of the text"
-        return LogitAmpError(f"{whose} became NaN at {token}.", f"Try {remedy}.")
-
-    def _with_candidates(self, stack: Tensor, token: Tensor) -> list[Measured]:
-        """Candidates are looked for where the tokens' log-ratio reaches the threshold."""
-        everywhere = self._request.everywhere or self._threshold is None
-        top = self._request.top if everywhere else 0
-        found = [unpack(row) for row in measure(stack, token, top, PLAUSIBILITY).tolist()]
-        for n, one in enumerate(found):
-            if math.isnan(one.logp.before) or math.isnan(one.logp.after):
-                raise self._not_a_number(n, "The models' numbers", "dtype float32 in the profile")
-            if math.isnan(one.logp.amplified):
-                raise self._not_a_number(n, f"At α {signed(self._alpha)} the numbers", SMALLER)
-        if everywhere:
-            return found
-        moved = [n for n, one in enumerate(found) if self._is_notable(one)]
-        if moved:
-            rows = measure(stack[:, moved], token[moved], self._request.top, PLAUSIBILITY)
-            for n, row in zip(moved, rows.tolist(), strict=True):
-                found[n] = unpack(row)
-        return found
-
-    def _is_notable(self, measured: Measured) -> bool:
-        assert self._threshold is not None
-        return abs(measured.logp.after - measured.logp.before) >= self._threshold
+    def _check(self, n: int, measured: Measured, further: tuple[float, ...]) -> None:
+        """Raises LogitAmpError for a number that is none, of the scored token `n`, from 1."""
+        logp, alphas = measured.logp, self._request.alphas
+        if math.isnan(logp.before) or math.isnan(logp.after):
+            raise _not_a_number(n, "The models' numbers", "dtype float32 in the profile")
+        for alpha, value in zip(alphas, (logp.amplified, *further), strict=True):
+            if math.isnan(value):
+                raise _not_a_number(n, f"At α {signed(alpha)} the numbers", SMALLER)
 
     def _token_sums(self) -> TokenSums:
-        before, after = self._sums.cpu().numpy()
+        before, after = self._reader.sums()
         return TokenSums(
             document=self._document.id, positions=self._measured, before=before, after=after
         )
 
 
-def reading_sizes(pair: Pair) -> tuple[int, int]:
-    """How many tokens one pass reads, and how many rows of logits are measured at once."""
-    row = 4 * pair.size
-    measured = MEASURED_BYTES_CPU if pair.device.type == "cpu" else MEASURED_BYTES
-    in_a_pass = max(prefill_chunk(pair.device), PASS_BYTES // row)
-    return in_a_pass, max(FEWEST_ROWS, measured // row)
+def text_settings(request: ReadRequest) -> TextSettings:
+    """What a request wants to know of every token."""
+    return TextSettings(
+        alphas=request.alphas,
+        top=request.top,
+        everywhere=request.everywhere,
+        sums=request.sums,
+        after_ends=request.ends == "after",
+        threshold=request.threshold,
+    )
+
+
+def _not_a_number(n: int, whose: str, remedy: str) -> LogitAmpError:
+    return LogitAmpError(f"{whose} became NaN at scored token {n:,} of the text.", f"Try {remedy}.")
 
 
 def _without_candidates(block: ReadBlock, threshold: float) -> ReadBlock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import torch
 
@@ -17,17 +16,12 @@ from logit_amp_chat.core.decoding.cache_guard import (
     check_caches,
     check_captured_steps,
 )
-from logit_amp_chat.core.decoding.cache_use import CacheUse
 from logit_amp_chat.core.decoding.decoder import Decoder
 from logit_amp_chat.core.decoding.end_tokens import unlearned_end
 from logit_amp_chat.core.decoding.opening import as_opening
-from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
-from logit_amp_chat.core.decoding.reply_rescorer import ReplyRescorer
-from logit_amp_chat.core.decoding.reply_sampler import ReplySampler
+from logit_amp_chat.core.decoding.pair_decoder import PairDecoder
 from logit_amp_chat.core.decoding.request_state import Controls
-from logit_amp_chat.core.decoding.rows_guard import RowsGuard
 from logit_amp_chat.core.decoding.sample_limits import asked_prompts, check_given
-from logit_amp_chat.core.decoding.text_reader import TextReader
 from logit_amp_chat.core.engine.batched import BatchedEngine
 from logit_amp_chat.core.engine.exclusive import Exclusive
 from logit_amp_chat.core.engine.prompt_renderer import PromptRenderer
@@ -64,13 +58,6 @@ from logit_amp_chat.core.turn_ends import TurnEnds
 Groups = Sequence[tuple[Sequence[Reply], Iterator[Sequence[Event]]]]
 
 
-class Sampler(Protocol):
-    """Samples the replies of one request."""
-
-    def run(self) -> Iterator[Sequence[Event]]:
-        """The events of the request, a batch a step."""
-
-
 class LocalEngine(BatchedEngine):
     """An `Engine` in this process: one open pair and one decoder."""
 
@@ -79,7 +66,7 @@ class LocalEngine(BatchedEngine):
         profile: Profile,
         pair: Pair,
         caches: dict[str, CacheCheck] | None = None,
-        decoder: Decoder | None = None,
+        decoder: PairDecoder | None = None,
     ) -> None:
         """`caches`: how the pair's caches were checked; None uses them unchecked."""
         self.pair = pair
@@ -100,7 +87,6 @@ class LocalEngine(BatchedEngine):
             special_tokens=self._prompts.chat().special_tokens.spellings,
         )
         self._decoder = decoder or Decoder(pair)
-        self._rows_guard = RowsGuard(pair, trusts=caches is None)
         self._controls: Controls | None = None
         self._stale = False
         self._told: str | None = None
@@ -128,7 +114,7 @@ class LocalEngine(BatchedEngine):
         if profile.trust_caches:
             return cls(profile, pair)
         caches = check_caches(pair)
-        decoder = Decoder(pair, uses=cache_uses(caches))
+        decoder = Decoder(pair, uses=cache_uses(caches), trusts=False)
         if captured := check_captured_steps(decoder):
             caches["captured"] = captured
         return cls(profile, pair, caches, decoder)
@@ -136,17 +122,11 @@ class LocalEngine(BatchedEngine):
     @property
     def uses_cuda_graphs(self) -> bool:
         """Whether decoding steps run as CUDA graphs."""
-        graph_cache = self._decoder.graph_cache
-        return graph_cache is not None and graph_cache.graphs.failure is None
+        return self._decoder.captures
 
     def forward_seconds(self, lanes: int) -> tuple[float, ...]:
-        """Seconds on the device of a captured forward pass of this many lanes.
-
-        One side after the other, then both at once; () where there was no choice.
-        """
-        graph_cache = self._decoder.graph_cache
-        captured = graph_cache.captured_forwards(lanes) if graph_cache else []
-        return captured[0].seconds if captured else ()
+        """See `Decoder`."""
+        return self._decoder.forward_seconds(lanes)
 
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
         """The events of a request, one batch per token."""
@@ -162,14 +142,14 @@ class LocalEngine(BatchedEngine):
             names = Names(tuple(describe(token)[0] for token in request.tokens))
             return self._answer(Controls({}), [((), iter([[names]]))])
         if isinstance(request, ReadRequest):
-            reader = TextReader(self.pair, self._decoder.runner, request, self._tokens(request))
+            reader = self._decoder.text_reader(request, self._tokens(request))
             controls = Controls({request.document: request.alphas[0]})
             return self._answer(controls, [((), reader.read(controls))])
         if isinstance(request, SampleRequest):
             return self._sampled(request)
         if isinstance(request, RescoreRequest):
             check_given(self.pair, request)
-            rescorer = ReplyRescorer(self.pair, self._decoder.runner, request)
+            rescorer = self._decoder.rescorer(request)
             controls = Controls({given.reply: 0.0 for given in request.replies})
             return self._answer(controls, [((), rescorer.run(controls))])
         if isinstance(request, StageReadRequest):
@@ -249,19 +229,8 @@ class LocalEngine(BatchedEngine):
         prompts = asked_prompts(self.pair, chat, request, moment)
         self._prompts.tell([notice for prompt in prompts for notice in prompt.notices])
         controls = Controls({draw.reply: draw.alpha for draw in request.draws})
-        sampler = self._sampler(request, prompts, controls)
+        sampler = self._decoder.sampler(request, prompts, controls)
         return self._answer(controls, [((), sampler.run())])
-
-    def _sampler(
-        self, request: SampleRequest, prompts: Sequence[AskedPrompt], controls: Controls
-    ) -> Sampler:
-        uses = self._decoder.runner.uses
-        if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
-            uses = replace(uses, together=CacheUse.NONE)  # all rows of a batch alike
-        longest = max((len(ids) for p in prompts for ids in (p.ids.before, p.ids.after)), default=0)
-        longest += request.sampling.max_new_tokens
-        ragged = not self._rows_guard.obstacle(uses, longest)
-        return ReplySampler(self.pair, uses, ragged, request, prompts, controls)
 
     def _tokens(self, request: ReadRequest) -> DocumentTokens:
         self._prompts.check_differ(request.content)
@@ -354,8 +323,7 @@ class LocalEngine(BatchedEngine):
 
     def _noticed(self) -> list[Noticed]:
         """Why steps are no longer captured, reported once."""
-        graph_cache = self._decoder.graph_cache
-        failure = graph_cache.graphs.failure if graph_cache else None
+        failure = self._decoder.capture_failure
         if failure == self._told:
             return []
         self._told = failure

@@ -5,30 +5,24 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.config.profile import Profile, Side
-from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
-from logit_amp_chat.core.decoding.request_state import Controls
-from logit_amp_chat.core.engine.local import LocalEngine, Sampler
+from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, VllmDecoder
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
-from logit_amp_chat.core.engine.vllm_sampler import VllmSampler
 from logit_amp_chat.core.errors import PairError, UsageError
 from logit_amp_chat.core.models.pair import ONE_THREAD_BELOW, Pair
 from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, unloaded_pair
-from logit_amp_chat.core.protocol import AnyRequest, Event, Loading
-from logit_amp_chat.core.reading import ReadRequest, StageReadRequest
-from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
+from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.system import vllm_environment
 from logit_amp_chat.core.system.machine import GB, available_ram
 
 # Of the KV cache on a CPU, in GB: at most, and as a share of the memory that is free.
 CACHE_GB, CACHE_SHARE = 4, 0.25
-REFUSED = (ReadRequest, StageReadRequest, RescoreRequest)
 # The ranks of LoRA that vLLM can be told.
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 LAST_DIGITS = (
@@ -74,18 +68,10 @@ class VllmEngine(LocalEngine):
         context = min(found.pair.context, process.facts["context"])
         return cls(profile, replace(found.pair, context=context), process)
 
-    def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:
-        """The events of a request. Raises UsageError for one that vLLM cannot answer."""
-        if isinstance(request, REFUSED):
-            raise UsageError("This is not done with engine: vllm.", USE_LOCAL)
-        return super().batches(request)
-
-    def _sampler(
-        self, request: SampleRequest, prompts: Sequence[AskedPrompt], controls: Controls
-    ) -> Sampler:
-        if any(prompt.ids.before != prompt.ids.after for prompt in prompts):
-            raise UsageError(OWN_PROMPTS, USE_LOCAL)
-        return VllmSampler(self.pair, self._process, request, prompts, controls)
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What vLLM says of itself: see `PairEngine`."""
+        return self._process.facts
 
     def close(self) -> None:
         """End vLLM's process."""

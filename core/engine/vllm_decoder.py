@@ -1,15 +1,17 @@
-"""A `Decoder` whose tokens vLLM computes: every lane is a request of its engine."""
+"""A `PairDecoder` whose passes vLLM computes: every lane is a request of its engine."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from logit_amp_chat.core.decoding import limits
-from logit_amp_chat.core.decoding.decoder import Decoder
+from logit_amp_chat.core.decoding.pair_decoder import Sampler
 from logit_amp_chat.core.decoding.repetition import Penalties, breakers_of
+from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
+from logit_amp_chat.core.decoding.reply_rescorer import ReplyRescorer, reply_settings
 from logit_amp_chat.core.decoding.request_state import (
     Batch,
     Controls,
@@ -17,23 +19,30 @@ from logit_amp_chat.core.decoding.request_state import (
     RequestState,
     StepSettings,
 )
+from logit_amp_chat.core.decoding.text_reader import TextReader, text_settings
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
+from logit_amp_chat.core.engine.vllm_reader import VllmReader
+from logit_amp_chat.core.engine.vllm_sampler import ROWS, VllmSampler
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
+from logit_amp_chat.core.models.document_tokens import DocumentTokens
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Prefill
-from logit_amp_chat.core.records import Reply
+from logit_amp_chat.core.reading import ReadRequest
+from logit_amp_chat.core.records import PromptIds, Reply
+from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.turn_ends import TurnEnds
 
 OWN_PROMPTS = "vLLM gives both sides one prompt, and here they have prompts of their own."
 USE_LOCAL = "Use engine: local (--engine local)."
+# Windows of a text that vLLM is given at once.
+WINDOWS = 8
 
 
-class VllmDecoder(Decoder):
+class VllmDecoder:
     """Decodes lanes in lockstep, a step of vLLM's at a time; settings change between two steps."""
 
     def __init__(self, pair: Pair, process: VllmProcess) -> None:
         self.pair = pair
-        self.graph_cache = None
         self._process = process
 
     def decode(
@@ -44,27 +53,67 @@ class VllmDecoder(Decoder):
         ahead: bool = True,
         turn_ends: TurnEnds | None = None,
     ) -> Iterator[Batch]:
-        """See `Decoder`; nothing is computed ahead."""
+        """See `PairDecoder`; nothing is computed ahead."""
         limits.check(self.pair, replies[0].prompt, forced)
         return self._lanes(replies, controls, forced, turn_ends or self.pair.turn_ends)
 
     def score(
         self, replies: Sequence[Reply], controls: Controls, tokens: tuple[int, ...]
     ) -> Iterator[Batch]:
-        """See `Decoder`; a pass a token."""
+        """See `PairDecoder`; a pass a token."""
         if not tokens:
             raise LogitAmpError("There is nothing to score.", "Give at least one token.")
         limits.check(self.pair, replies[0].prompt, tokens, room=0)
         return self._lanes(replies, controls, tokens, TurnEnds(), len(tokens))
 
     def opening(self, reply: Reply, controls: Controls, path: tuple[int, ...]) -> Iterator[Batch]:
-        """See `Decoder`; a pass a token of `path`."""
+        """See `PairDecoder`; a pass a token of `path`."""
         limits.check(self.pair, reply.prompt, path)
         return self._lanes([reply], controls, path, TurnEnds(), len(path) + 1)
+
+    def text_reader(self, request: ReadRequest, found: DocumentTokens) -> TextReader:
+        """See `PairDecoder`; vLLM reads as many windows in a step as fit into one."""
+        self._check_reads()
+        _check_prompts([found.prompt])
+        settings = text_settings(request)
+        reader = VllmReader(self._process, settings, at_once=WINDOWS)
+        return TextReader(self.pair, reader, settings, request, found)
+
+    def rescorer(self, request: RescoreRequest) -> ReplyRescorer:
+        """See `PairDecoder`; as many replies at once as a sweep samples."""
+        self._check_reads()
+        _check_prompts(given.ids for given in request.replies)
+        settings = reply_settings(self.pair, request)
+        return ReplyRescorer(VllmReader(self._process, settings, at_once=ROWS), request)
+
+    def sampler(
+        self, request: SampleRequest, prompts: Sequence[AskedPrompt], controls: Controls
+    ) -> Sampler:
+        """See `PairDecoder`."""
+        _check_prompts(prompt.ids for prompt in prompts)
+        return VllmSampler(self.pair, self._process, request, prompts, controls)
 
     def forget(self) -> None:
         """Empty vLLM's prefix cache."""
         self._process.ask("forget")
+
+    @property
+    def captures(self) -> bool:
+        """False: what vLLM captures is its own matter."""
+        return False
+
+    @property
+    def capture_failure(self) -> str | None:
+        """None."""
+        return None
+
+    def forward_seconds(self, lanes: int) -> tuple[float, ...]:
+        """No pass is timed."""
+        return ()
+
+    def _check_reads(self) -> None:
+        if not self._process.facts.get("reads_texts", True):
+            raise UsageError("This model runner of vLLM's does not measure texts.", USE_LOCAL)
 
     def _lanes(
         self,
@@ -75,8 +124,7 @@ class VllmDecoder(Decoder):
         length: int | None = None,
     ) -> Iterator[Batch]:
         """Check what vLLM cannot do now, and decode when asked to."""
-        if replies[0].prompt.before != replies[0].prompt.after:
-            raise UsageError(OWN_PROMPTS, USE_LOCAL)
+        _check_prompts([replies[0].prompt])
         return self._guarded_lanes(replies, controls, given, turn_ends, length)
 
     def _guarded_lanes(
@@ -101,6 +149,12 @@ class VllmDecoder(Decoder):
             raise
         except LogitAmpError as error:
             yield state.abort(str(error))
+
+
+def _check_prompts(prompts: Iterable[PromptIds]) -> None:
+    """Raises UsageError for prompts that differ from side to side."""
+    if any(prompt.before != prompt.after for prompt in prompts):
+        raise UsageError(OWN_PROMPTS, USE_LOCAL)
 
 
 class _Lanes:

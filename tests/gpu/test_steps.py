@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from logit_amp_chat.core.bench.throughput import Rate
+from logit_amp_chat.core.bench.timings import Rate
 from tests.gpu import ladder, page, plan
 from tests.gpu.pairs import Place
 from tests.gpu.results import Finding, Results, StepResult

@@ -49,7 +49,8 @@ def command(
 ) -> None:
     """Measure decoding with one lane and several, beside transformers' guided generate().
 
-    Speed-ups are medians over interleaved rounds.
+    Speed-ups are medians over interleaved rounds. With --engine vllm also a batch of replies and
+    the reading of a text, and no peer.
     """
     settings = options.loading(context)
     if shape is not None and device is None and profile is None:
@@ -60,8 +61,15 @@ def command(
         raise typer.BadParameter(
             "needs --shape; with a profile, use --adapter", param_hint="--lora"
         )
-    from logit_amp_chat.core.bench.throughput import Plan
+    in_vllm = chosen.engine == "vllm"
+    if in_vllm and shape is not None:
+        raise typer.BadParameter(
+            "random weights are made here alone: use --engine local", param_hint="--shape"
+        )
+    from logit_amp_chat.core.bench.timings import Plan
     from logit_amp_chat.tui.commands import bench_run as headless
 
     plan = Plan(lanes=counts, rounds=rounds, tokens=tokens, history=history)
+    if in_vllm:
+        raise typer.Exit(headless.run_vllm(chosen, plan, as_json=as_json))
     raise typer.Exit(headless.run(chosen, shape, plan, lora=lora, with_peer=peer, as_json=as_json))

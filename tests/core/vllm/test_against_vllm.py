@@ -19,10 +19,21 @@ from logit_amp_chat.core.engine.vllm import VllmEngine
 from logit_amp_chat.core.errors import EngineError
 from logit_amp_chat.core.prompts import OpeningsRequest
 from logit_amp_chat.core.protocol import Event, Forget, ScoreRequest, SetAlpha, Stop
+from logit_amp_chat.core.reading import PlainText, ReadBlock
 from logit_amp_chat.core.records import Opening, Reply, Step
 from tests.core.engine import sampling
+from tests.core.engine.test_read import by_hand
+from tests.core.vllm.readings import (
+    READINGS,
+    TEXT,
+    compare_readings,
+    compare_rescored,
+    reading,
+    steps_of,
+)
 from tests.core.vllm.requests import (
     ALPHAS,
+    CLOSE,
     SAMPLINGS,
     compare,
     compare_samples,
@@ -36,7 +47,10 @@ from tests.models import save_adapter
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
 PROMPTS = ("Tell me about penguins.", "What is the sea?")
-SETTINGS = VllmSettings(max_model_len=256)
+# Few tokens in a pass, so that prompts and texts are read in parts.
+SETTINGS = VllmSettings(
+    max_model_len=256, arguments={"max_num_batched_tokens": 64, "max_num_seqs": 64}
+)
 
 Engines = tuple[LocalEngine, VllmEngine]
 
@@ -66,11 +80,26 @@ def adapted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines
 
 def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
     assert engines[1].opened.session.context == SETTINGS.max_model_len
-    check(engines, replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep, death)
+    check(
+        engines,
+        replies,
+        given_tokens,
+        scores,
+        openings,
+        alpha_in_mid_reply,
+        stops,
+        sweep,
+        rescored,
+        readings,
+        long_text,
+        plain_forwards,
+        stopped_reading,
+        death,
+    )
 
 
 def test_a_model_with_an_adapter_is_computed_as_locally(adapted: Engines) -> None:
-    check(adapted, replies, sweep)
+    check(adapted, replies, sweep, rescored, readings)
 
 
 def check(engines: Engines, *comparisons: Callable[[LocalEngine, VllmEngine], None]) -> None:
@@ -146,6 +175,49 @@ def stops(_: LocalEngine, other: VllmEngine) -> None:
 def sweep(local: LocalEngine, other: VllmEngine) -> None:
     asked = sampling.ask(sampling.draws(12, 3), rows=5, top=3)
     compare_samples(list(local.sample(asked)), list(other.sample(asked)))
+
+
+def rescored(local: LocalEngine, other: VllmEngine) -> None:
+    penalized = sampling.FREE.model_copy(update={"repetition_penalty": 1.3, "dry_multiplier": 0.8})
+    for chosen in ({}, {"amplify_first": 4}, {"sampling": penalized}):
+        asked = sampling.ask(sampling.draws(12, 3), **chosen)
+        again = sampling.rescore(list(local.sample(asked)), asked)
+        compare_rescored(list(local.rescore(again)), list(other.rescore(again)))
+
+
+def readings(local: LocalEngine, other: VllmEngine) -> None:
+    for name in READINGS:
+        asked = reading(name)
+        compare_readings(list(local.read(asked)), list(other.read(asked)))
+
+
+def long_text(local: LocalEngine, other: VllmEngine) -> None:
+    """Windows as long as the context, each read in several passes."""
+    long = PlainText(text=TEXT * 4)
+    whole = reading("candidates everywhere", content=long, window=256, stride=99)
+    compare_readings(list(local.read(whole)), list(other.read(whole)))
+
+
+def plain_forwards(local: LocalEngine, other: VllmEngine) -> None:
+    """Against models that transformers alone loads, each window a pass of its own."""
+    profile = load_profile("demo")
+    asked = reading("one window", window=90, stride=60)
+    found = [(s.logp.before, s.logp.after, s.kl) for s in steps_of(list(other.read(asked)))]
+    expected = by_hand(profile, window=90, stride=60)
+    assert len(found) == len(expected)
+    for one, another in zip(found, expected, strict=True):
+        assert one == pytest.approx(another, abs=CLOSE)
+
+
+def stopped_reading(local: LocalEngine, other: VllmEngine) -> None:
+    events: list[Event] = []
+    for event in other.read(reading("one window")):
+        events.append(event)
+        if isinstance(event, ReadBlock):
+            other.apply(Stop())
+    assert finish(events, "d")[:2] == ("cancelled", len(steps_of(events)))
+    asked = request(SAMPLINGS["free"], 12)
+    compare(answered(local, asked), answered(other, asked), NAMES)
 
 
 def death(_: LocalEngine, other: VllmEngine) -> None:

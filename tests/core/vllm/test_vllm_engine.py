@@ -35,7 +35,6 @@ from logit_amp_chat.core.protocol import (
     SetSampling,
     Stop,
 )
-from logit_amp_chat.core.reading import PlainText, ReadRequest
 from logit_amp_chat.core.records import Change, Finish, Opening, PromptIds, Reply, Step
 from logit_amp_chat.core.samples import PromptRead
 from logit_amp_chat.core.sampling import Sampling
@@ -303,12 +302,6 @@ def test_prompts_of_a_sides_own_are_refused(engine: VllmEngine) -> None:
     )
     with pytest.raises(UsageError, match="one prompt"):
         list(engine.score(asked))
-
-
-def test_what_vllm_does_not_do_names_the_engine_that_does(engine: VllmEngine) -> None:
-    asked = ReadRequest(document="d", content=PlainText(text="text"), alphas=(0.0,))
-    with pytest.raises(UsageError, match="engine: local"):
-        list(engine.read(asked))
 
 
 def test_the_session_names_vllm_and_its_versions(engine: VllmEngine) -> None:

@@ -8,7 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.engine.vllm import VllmEngine
+from logit_amp_chat.core.models.pair import load_pair
 from logit_amp_chat.tui.commands.main import run
+from tests.core.vllm.stand_in import StandIn
 
 SHORT = ["--lanes", "1,2", "--rounds", "1", "--tokens", "4", "--history", "128"]
 
@@ -46,6 +49,7 @@ def test_json_is_one_object_of_figures(
         (["--shape", "gpt-7"], 4, "llama-3.1-8b"),
         (["--rounds", "0"], 2, "rounds"),
         (["--lora"], 2, "--shape"),
+        (["--shape", "smollm2-135m", "--engine", "vllm"], 2, "--engine local"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
@@ -76,3 +80,29 @@ def test_random_weights_go_where_there_is_a_gpu_unless_it_is_said_where(
     monkeypatch.setattr("logit_amp_chat.tui.commands.bench_run.run", note)
     assert run(["bench", *arguments]) == 0
     assert [profile.device for profile in asked] == [device]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_vllm_is_measured_without_what_it_does_not_have(
+    tiny_pair: Callable[..., Profile],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    as_json: bool,
+) -> None:
+    def opened(profile: Profile, _: object) -> VllmEngine:
+        pair = load_pair(profile.model_copy(update={"engine": "local"}))
+        return VllmEngine(profile, pair, StandIn(pair))
+
+    monkeypatch.setattr(VllmEngine, "open", opened)
+    flags = ["--engine", "vllm", *(["--json"] if as_json else [])]
+    assert run(["bench", *sides(tiny_pair()), *SHORT, *flags]) == 0
+    out = capsys.readouterr().out
+    assert "CUDA" not in out
+    assert "generate()" not in out
+    if as_json:
+        figures = json.loads(out)
+        assert [lanes for lanes, _ in figures["lanes"]] == [1, 2]
+        assert figures["reading_tokens_a_second"]["median"] > 0
+    else:
+        assert "32 replies of a sweep at once" in out
+        assert "reading 128 tokens" in out

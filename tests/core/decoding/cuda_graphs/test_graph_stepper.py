@@ -47,6 +47,7 @@ from logit_amp_chat.core.records import Change, Finish, Message, Record, Step
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.transcripts.replay import replay, requests_by_session
 from tests.benchmarks.soak import User
+from tests.core.engine.local_decoder import graph_cache_of, runner_of
 from tests.models import ARCHITECTURES, save_adapter, save_pair, tiny_model
 
 MakeProfile = Callable[..., Profile]
@@ -159,8 +160,7 @@ def test_it_is_recorded_steps_that_are_compared(engines: tuple[LocalEngine, Loca
         for engine in engines:
             list(engine.generate(ask(1.0)))
     assert len(made) == 1
-    graph_cache = engines[1]._decoder.graph_cache
-    assert graph_cache is not None
+    graph_cache = graph_cache_of(engines[1])
     assert graph_cache.graphs.failure is None
 
 
@@ -226,7 +226,7 @@ def test_a_reply_that_is_left_leaves_what_was_said(tiny_pair: MakeProfile) -> No
             if any(isinstance(event, Step) and event.index == 6 for event in batch):
                 break
         batches.close()
-        (kept,) = engine._decoder.runner.caches[0]._kept
+        (kept,) = runner_of(engine).caches[0]._kept
         assert kept.cache is not None
         read.append((kept.rows, kept.cache.get_seq_length()))
     assert read[0] == read[1]
@@ -288,7 +288,7 @@ def test_a_cache_that_grows_takes_the_memory_of_what_was_kept(
     for each in (engine, other):
         list(each.generate(ask(1.0, sampling=SHORT)))
     expected = told([*other.generate(ask(1.0))])
-    kept = engine._decoder.runner.caches[0]
+    kept = runner_of(engine).caches[0]
     allocate, refused = StaticKVCache.allocate, []
 
     def refuse(self: StaticKVCache, *arguments: Any) -> None:
@@ -310,8 +310,7 @@ def test_what_one_reply_left_in_fixed_caches_does_not_reach_the_next(
     pair = load_pair(profile)
     fresh, used = (engine_of(profile, pair, True) for _ in range(2))
     list(used.generate(ask(1.0)))
-    graph_cache = used._decoder.graph_cache
-    assert graph_cache is not None
+    graph_cache = graph_cache_of(used)
     for cache in graph_cache._caches.values():
         for keys, values in cache._storage:
             keys.fill_(torch.nan)
@@ -379,8 +378,7 @@ def test_steps_are_recorded_when_a_pair_is_opened(
 def test_steps_that_cannot_be_recorded_later_are_noticed_once(tiny_pair: MakeProfile) -> None:
     profile = tiny_pair(device=DEVICE)
     engine = engine_of(profile, load_pair(profile), True)
-    graph_cache = engine._decoder.graph_cache
-    assert graph_cache is not None
+    graph_cache = graph_cache_of(engine)
     list(engine.generate(ask(1.0)))
     graph_cache.graphs.failure = "three lanes are too many"
     said = [[e.sentence for e in engine.generate(ask(1.0)) if isinstance(e, Noticed)] for _ in "ab"]
