@@ -42,6 +42,7 @@ class VllmEngine(LocalEngine):
     def __init__(self, profile: Profile, pair: Pair, process: VllmProcess) -> None:
         super().__init__(profile, pair, None, VllmDecoder(pair, process))
         self._process = process
+        self.lifeline = process
         session, facts = self.opened.session, process.facts
         versions = {
             name if name.startswith("vllm") else f"vllm's {name}": version

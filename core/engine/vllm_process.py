@@ -14,6 +14,7 @@ from typing import Any
 
 from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.engine.process_end import death, scratch_file
+from logit_amp_chat.core.engine.vllm_failures import RELOAD, explained
 from logit_amp_chat.core.errors import EngineError, PairError
 from logit_amp_chat.core.system import vllm_environment
 
@@ -68,19 +69,35 @@ class VllmProcess:
         """What a method of `PairEngine` returns. Raises EngineError once the process is gone."""
         return self._exchange((kind, *arguments))[1]
 
+    def fileno(self) -> int:
+        """The descriptor of the pipe, on which only a failure is told unasked."""
+        return self._pipe.fileno()
+
+    def check_alive(self) -> None:
+        """Raise EngineError if the process failed."""
+        if self._pipe.poll():
+            self._answer()
+            raise EngineError("The vLLM process said something that it was not asked.", RELOAD)
+
     def _exchange(self, message: Any) -> tuple[Any, ...]:
         try:
             self._pipe.send(message)
+        except (OSError, ValueError) as error:
+            raise self._death() from error
+        return self._answer()
+
+    def _answer(self) -> tuple[Any, ...]:
+        """The next message that is an answer. Raises EngineError."""
+        try:
             answer: tuple[Any, ...] = self._pipe.recv()
-        except (EOFError, OSError, ValueError) as error:
-            said = death("The vLLM process", self._process.wait(), self._errors)
-            raise EngineError(
-                said, "Everything shown is saved; reload the engine to continue."
-            ) from error
+        except (EOFError, OSError) as error:
+            raise self._death() from error
         if answer[0] == "failed":
-            name, words = answer[1:]
-            raise EngineError(f"{name}: {_first_words(words)}", "")
+            raise EngineError(*explained(*answer[1:]))
         return answer
+
+    def _death(self) -> EngineError:
+        return EngineError(death("The vLLM process", self._process.wait(), self._errors), RELOAD)
 
     def close(self) -> None:
         """End the process; closing twice is fine."""
@@ -93,11 +110,6 @@ class VllmProcess:
             self._process.wait()
         self._errors.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _first_words(words: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in words.splitlines() if line.strip()), "")
 
 
 def _plugin_folder() -> Path:
