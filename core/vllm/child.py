@@ -75,8 +75,10 @@ class PairEngine:
             "versions": {name: _version(name) for name in found},
         }
 
-    def begin(self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int]) -> None:
-        """Add a request for every lane."""
+    def begin(
+        self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int], stops: Sequence[int] = ()
+    ) -> None:
+        """Add a request for every lane; each goes on until it is ended or says one of `stops`."""
         room = self._engine.vllm_config.model_config.max_model_len - len(prompt)
         for lane in lanes:
             name = lane["name"]
@@ -84,6 +86,7 @@ class PairEngine:
                 temperature=0.0,
                 max_tokens=room,
                 ignore_eos=True,
+                stop_token_ids=[*stops],
                 detokenize=False,
                 output_kind=RequestOutputKind.DELTA,
                 extra_args={"lane": dict(lane)},
@@ -104,6 +107,8 @@ class PairEngine:
         if settings is not None:
             self._ask("pair_settings", dict(settings))
         if any(index not in self._numbers[name] for name in lanes):
+            if not self._engine.has_unfinished_requests():
+                raise RuntimeError(f"vLLM ended a reply before its token {index}.")
             self._forward()
         there = [name for name in lanes if index in self._numbers[name]]
         found = {name: self._numbers[name].pop(index) for name in there}

@@ -36,7 +36,9 @@ class StandIn(VllmProcess):
     def ask(self, kind: str, *arguments: Any) -> Any:
         return getattr(self, kind)(*arguments)
 
-    def begin(self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int]) -> None:
+    def begin(
+        self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int], stops: Sequence[int] = ()
+    ) -> None:
         for lane in lanes:
             assert lane["name"] not in self.requests
             self.requests[lane["name"]] = Lane(**lane, prompt=prompt, said=list[int]())
