@@ -8,6 +8,7 @@ import tempfile
 from typing import IO
 
 LAST_WORDS_BYTES = 2000
+PRINTED_BYTES = 100_000
 
 
 def scratch_file() -> IO[bytes]:
@@ -24,7 +25,12 @@ def death(name: str, exitcode: int, errors: IO[bytes]) -> str:
         how = signal.Signals(-exitcode).name
         if exitcode == -signal.SIGKILL:
             return f"{name} died ({how}: the machine may have run out of memory)."
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
-    words = errors.read().decode(errors="replace").strip().splitlines()
+    words = printed(errors)[-LAST_WORDS_BYTES:].strip().splitlines()
     said = f"{name} died ({how})"
     return f"{said}: {words[-1].strip()}." if words else f"{said}."
+
+
+def printed(errors: IO[bytes]) -> str:
+    """The last that was printed."""
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - PRINTED_BYTES))
+    return errors.read().decode(errors="replace")

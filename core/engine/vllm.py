@@ -18,6 +18,7 @@ from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, Vllm
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
 from logit_amp_chat.core.engine.vllm_sampler import VllmSampler
 from logit_amp_chat.core.errors import PairError, UsageError
+from logit_amp_chat.core.models.memory_estimate import tensor_bytes
 from logit_amp_chat.core.models.pair import ONE_THREAD_BELOW, Pair
 from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, unloaded_pair
 from logit_amp_chat.core.protocol import AnyRequest, Event, Loading
@@ -65,12 +66,17 @@ class VllmEngine(LocalEngine):
         """Load the profile's pair into vLLM. Raises LogitAmpError."""
         check(profile)
         found = unloaded_pair(profile, report)
-        report(Loading(stage="weights", detail="vLLM", done=0, total=None))
+        report(Loading(stage="start", detail="vLLM", done=0, total=None, unit="s"))
         largest = max(_parameters(side.model) for side in (found.pair.before, found.pair.after))
         process = VllmProcess(
             _asked(profile, found),
             threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
             cache_gb=_cache_gb(),
+            sizes={
+                side: sum(size for _, size in tensor_bytes(folder))
+                for side, folder in zip(("before", "after"), found.folders, strict=True)
+            },
+            report=report,
         )
         context = min(found.pair.context, process.facts["context"])
         return cls(profile, replace(found.pair, context=context), process)

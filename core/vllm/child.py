@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from vllm import EngineArgs, LLMEngine, SamplingParams
@@ -19,6 +21,7 @@ from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 
 from logit_amp_chat.core.system.parent import end_with_parent
+from logit_amp_chat.core.system.vllm_environment import WORKER_DIED
 
 # Compiling takes a minute, and blocks of 128 tokens, the default, hold no short prompt's prefix.
 CPU = {"enforce_eager": True, "block_size": 32}
@@ -58,6 +61,9 @@ class PairEngine:
                 **arguments,
             )
         )
+        executor = self._engine.model_executor
+        self.workers = [worker.proc for worker in getattr(executor, "workers", ())]
+        """The processes of tensor parallelism; none where this one computes."""
         self._ask("pair_start", asked["size"], asked["masked"], asked["ends"])
         self._numbers: dict[str, dict[int, list[float]]] = {}
         self._furthest: dict[str, int] = {}
@@ -150,21 +156,63 @@ class PairEngine:
         return answers
 
 
+class Teller:
+    """The pipe to the asker, which several threads may write to."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        """Send one message at a time."""
+        with self._lock:
+            self._pipe.send(message)
+
+    def fail(self, name: str, words: str) -> None:
+        """Tell of a failure, as the last message, and end the process."""
+        with self._lock:
+            with contextlib.suppress(OSError):
+                self._pipe.send(("failed", name, words))
+            os._exit(1)
+
+
+def watch(workers: Sequence[Any], teller: Teller) -> None:
+    """End this process once one of tensor parallelism's has died: it would wait for that."""
+
+    def wait_for_death() -> None:
+        wait([worker.sentinel for worker in workers])
+        teller.fail(*_death(workers))
+
+    if workers:
+        threading.Thread(target=wait_for_death, name="worker-watch", daemon=True).start()
+
+
+def _death(workers: Sequence[Any]) -> tuple[str, str]:
+    code = next((w.exitcode for w in workers if w.exitcode is not None), 0)
+    return WORKER_DIED, signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
 def serve(pipe: Connection) -> None:
     """Open the pair that comes first, then do what is asked until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the app handles ctrl+c
     end_with_parent(pipe)
+    teller = Teller(pipe)
+    workers: Sequence[Any] = ()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             engine = PairEngine(pipe.recv())
-            pipe.send(("opened", engine.facts))
+            workers = engine.workers
+            watch(workers, teller)
+            teller.send(("opened", engine.facts))
             while True:
                 kind, *arguments = pipe.recv()
-                pipe.send(("done", getattr(engine, kind)(*arguments)))
-        except (EOFError, OSError):
+                teller.send(("done", getattr(engine, kind)(*arguments)))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # any error: the other side must be told
-            pipe.send(("failed", type(error).__name__, str(error)))
+            if any(worker.exitcode is not None for worker in workers):
+                teller.fail(*_death(workers))
+            teller.fail(type(error).__name__, str(error))
 
 
 def _version(name: str) -> str | None:

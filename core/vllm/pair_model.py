@@ -21,6 +21,8 @@ from vllm.model_executor.models.utils import (
     maybe_prefix,
 )
 
+from logit_amp_chat.core.vllm.progress import told
+
 
 class PairForCausalLM(nn.Module):
     """Both sides; what vLLM loads as the model is after.
@@ -84,6 +86,7 @@ class PairForCausalLM(nn.Module):
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
         """Load both sides; the names of before's begin with its prefix already."""
-        named = ((n if n.startswith("before.") else f"after.{n}", w) for n, w in weights)
+        read = told(weights, "after")
+        named = ((n if n.startswith("before.") else f"after.{n}", w) for n, w in read)
         loaded: set[str] = AutoWeightsLoader(self).load_weights(named)
         return loaded
