@@ -20,18 +20,21 @@ class OpeningProgress:
         self._path, self._sizes, self._report = path, sizes, report
         self._began = time.monotonic()
         self._stage = "start"
+        self._told: Loading | None = None
         path.touch()
 
     def tell(self) -> None:
-        """Report what was written last."""
+        """Report what was written last, unless that was reported."""
         lines = self._path.read_text().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]
         stage, detail, done = json.loads(whole[-1]) if whole else ("start", "vLLM", 0)
         if stage != self._stage:
             self._stage, self._began = stage, time.monotonic()
-        if stage == "weights":
-            total = self._sizes.get(detail)
-            self._report(Loading(stage=stage, detail=detail, done=done, total=total, unit="bytes"))
-        else:
-            seconds = round(time.monotonic() - self._began)
-            self._report(Loading(stage=stage, detail=detail, done=seconds, total=None, unit="s"))
+        total = self._sizes.get(detail) if stage == "weights" else None
+        unit = "bytes" if stage == "weights" else "s"
+        if unit == "s":
+            done = int(time.monotonic() - self._began)
+        told = Loading(stage=stage, detail=detail, done=done, total=total, unit=unit)
+        if told != self._told:
+            self._told = told
+            self._report(told)

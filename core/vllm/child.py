@@ -188,7 +188,8 @@ def watch(workers: Sequence[Any], teller: Teller) -> None:
 
 
 def _death(workers: Sequence[Any]) -> tuple[str, str]:
-    code = next((w.exitcode for w in workers if w.exitcode is not None), 0)
+    codes = [worker.exitcode for worker in workers]
+    code = next((code for code in codes if code), 0)  # others end orderly because of it
     return WORKER_DIED, signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 

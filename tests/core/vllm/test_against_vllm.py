@@ -42,11 +42,13 @@ SETTINGS = VllmSettings(max_model_len=256, arguments={"num_gpu_blocks_override":
 Engines = tuple[LocalEngine, VllmEngine]
 
 
-def opened(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
+def opened(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch, settings: VllmSettings = SETTINGS
+) -> Iterator[Engines]:
     if PYTHON is None:
         pytest.skip("vLLM's environment is not there: ./setup.sh vllm")
     monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(PYTHON))
-    engine = VllmEngine.open(profile.model_copy(update={"engine": "vllm", "vllm": SETTINGS}))
+    engine = VllmEngine.open(profile.model_copy(update={"engine": "vllm", "vllm": settings}))
     yield LocalEngine.open(profile), engine
     engine.close()
 
