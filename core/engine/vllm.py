@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.local import LocalEngine, Sampler
 from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, VllmDecoder
+from logit_amp_chat.core.engine.vllm_memory import check_memory
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
 from logit_amp_chat.core.engine.vllm_sampler import VllmSampler
 from logit_amp_chat.core.errors import PairError, UsageError
@@ -25,10 +25,7 @@ from logit_amp_chat.core.protocol import AnyRequest, Event, Loading
 from logit_amp_chat.core.reading import ReadRequest, StageReadRequest
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 from logit_amp_chat.core.system import vllm_environment
-from logit_amp_chat.core.system.machine import GB, available_ram
 
-# Of the KV cache on a CPU, in GB: at most, and as a share of the memory that is free.
-CACHE_GB, CACHE_SHARE = 4, 0.25
 REFUSED = (ReadRequest, StageReadRequest, RescoreRequest)
 # The ranks of LoRA that vLLM can be told.
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -66,12 +63,13 @@ class VllmEngine(LocalEngine):
         """Load the profile's pair into vLLM. Raises LogitAmpError."""
         check(profile)
         found = unloaded_pair(profile, report)
+        cache_gb = check_memory(profile, found, report)
         report(Loading(stage="start", detail="vLLM", done=0, total=None, unit="s"))
         largest = max(_parameters(side.model) for side in (found.pair.before, found.pair.after))
         process = VllmProcess(
             _asked(profile, found),
             threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
-            cache_gb=_cache_gb(),
+            cache_gb=cache_gb,
             sizes={
                 side: sum(size for _, size in tensor_bytes(folder))
                 for side, folder in zip(("before", "after"), found.folders, strict=True)
@@ -165,8 +163,3 @@ def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
 
 def _parameters(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _cache_gb() -> int:
-    ram = available_ram()
-    return CACHE_GB if ram is None else max(1, min(CACHE_GB, math.floor(CACHE_SHARE * ram / GB)))
