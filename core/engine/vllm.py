@@ -153,6 +153,7 @@ def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
         "tensor_parallel": settings.tensor_parallel,
         "gpu_memory_utilization": settings.gpu_memory_utilization,
         "quantization": settings.quantization,
+        "v2": settings.model_runner == "v2",
         "trust_remote_code": profile.trust_remote_code,
         "arguments": settings.arguments,
         "size": pair.size,

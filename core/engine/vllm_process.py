@@ -59,7 +59,7 @@ class VllmProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
-                env=_environment(self._folder, threads, cache_gb),
+                env=_environment(self._folder, threads, cache_gb, v2=asked["v2"]),
             )
         self._pipe = Connection(ours.detach())
         progress = OpeningProgress(self._folder / PROGRESS_FILE, sizes, report)
@@ -163,7 +163,7 @@ def _plugin_folder() -> Path:
     return folder
 
 
-def _environment(folder: Path, threads: int, cache_gb: int) -> dict[str, str]:
+def _environment(folder: Path, threads: int, cache_gb: int, *, v2: bool) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     chosen = {
         "PYTHONPATH": str(folder),
@@ -172,8 +172,7 @@ def _environment(folder: Path, threads: int, cache_gb: int) -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         # The engine's steps are asked for one by one, in the process that is asked.
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        # The other runner takes no logits processors.
-        "VLLM_USE_V2_MODEL_RUNNER": "0",
+        "VLLM_USE_V2_MODEL_RUNNER": "1" if v2 else "0",
     }
     defaults = {
         "VLLM_CPU_KVCACHE_SPACE": str(cache_gb),

@@ -54,7 +54,8 @@ class PairEngine:
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
                 worker_extension_cls=f"{HERE}.sampler.PairWorker",
-                logits_processors=[f"{HERE}.sampler:Lanes"],
+                # The other runner refuses them; it asks the model for its sampler.
+                logits_processors=None if asked["v2"] else [f"{HERE}.sampler:Lanes"],
                 skip_tokenizer_init=True,
                 # A step is asked for once the last one was seen, so that α can change in between.
                 async_scheduling=False,

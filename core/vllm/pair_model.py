@@ -56,6 +56,12 @@ class PairForCausalLM(nn.Module):
         ]
         self.make_empty_intermediate_tensors = self.after.make_empty_intermediate_tensors
 
+    def get_model_state_cls(self) -> type[Any]:
+        """What Model Runner V2 asks for: there the sampler is found."""
+        from logit_amp_chat.core.vllm.v2_sampler import PairModelState
+
+        return PairModelState
+
     def embed_input_ids(self, input_ids: Tensor) -> Tensor:
         """Part of vLLM's interface; a pair reads ids alone."""
         embedded: Tensor = self.after.embed_input_ids(input_ids)
