@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Protocol
 
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
@@ -14,7 +14,12 @@ from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
 
 class Lifeline(Protocol):
-    """A process that an engine needs: between requests it says something only if it failed."""
+    """A process that an engine needs: between requests it says something only if it failed.
+
+    `beat` is called now and then while it computes one answer.
+    """
+
+    beat: Callable[[], None]
 
     def fileno(self) -> int:
         """The descriptor that can be read from then."""

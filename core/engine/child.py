@@ -34,6 +34,8 @@ def serve(pipe: Connection) -> None:
             lambda loading: pipe.send([loading]),
             lambda pair: heartbeat.attach(pair.before.model, pair.after.model),
         )
+        if engine.lifeline is not None:
+            engine.lifeline.beat = lambda: pipe.send([Heartbeat()])
         pipe.send([engine.opened])
         waiting: deque[AnyRequest] = deque()
         while True:

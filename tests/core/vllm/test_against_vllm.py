@@ -9,6 +9,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def adapted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines
 def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
     assert engines[1].opened.session.context == SETTINGS.max_model_len
     check(engines, replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep)
-    check(engines, full_cache_of_lanes, full_cache_of_a_sweep, end_of_the_context, death)
+    check(engines, branches, full_cache_of_lanes, full_cache_of_a_sweep, end_of_the_context, death)
 
 
 def test_a_model_with_an_adapter_is_computed_as_locally(adapted: Engines) -> None:
@@ -150,6 +151,17 @@ def stops(_: LocalEngine, other: VllmEngine) -> None:
 def sweep(local: LocalEngine, other: VllmEngine) -> None:
     asked = sampling.ask(sampling.draws(12, 3), rows=5, top=3)
     compare_samples(list(local.sample(asked)), list(other.sample(asked)))
+
+
+def branches(local: LocalEngine, other: VllmEngine) -> None:
+    """A conversation, a branch of its last reply and that once more: prefixes are cached."""
+    talk = sampling.messages(PROMPTS[0], "They swim well.", PROMPTS[1])
+    first = request(SAMPLINGS["free"], 20, messages=talk)
+    ours = answered(local, first)
+    compare(ours, answered(other, first), NAMES)
+    begun = tuple(step.token for step in steps(ours, NAMES[2])[:6])
+    for asked in (replace(first, forced=begun), first):
+        compare(list(local.generate(asked)), list(other.generate(asked)), NAMES)
 
 
 def full_cache_of_lanes(local: LocalEngine, other: VllmEngine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from logit_amp_chat.core.engine.opened_engine import open_engine
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.engine.vllm_failures import explained
 from logit_amp_chat.core.engine.vllm_opening import OpeningProgress
-from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.engine.vllm_process import VllmProcess
+from logit_amp_chat.core.errors import EngineError, PairError
 from logit_amp_chat.core.protocol import Failed, Loading, Opened
 from tests.core.engine.test_process import Listener
 from tests.core.vllm import acting
@@ -147,24 +149,21 @@ def test_a_pair_that_vllm_cannot_open_is_a_pair_error(
         open_engine(profile)
 
 
-def test_memory_that_runs_out_later_can_be_reloaded_from(
+def test_after_memory_has_run_out_the_pair_can_be_opened_again(
     profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = acting.python(
         tmp_path, ("opened", acting.FACTS), ("failed", "OutOfMemoryError", "CUDA out of memory.")
     )
     monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(python))
-    listener = Listener()
-    process = EngineProcess(listener)
-    process.open(profile)
-    listener.until(Failed)
-    [failed] = [event for event in listener.events if isinstance(event, Failed)]
-    assert (failed.message, failed.fatal) == ("vLLM ran out of memory.", True)
-    assert "reload the engine" in failed.remedy
+    engine = open_engine(profile)
+    assert engine.lifeline is not None
+    wait([engine.lifeline.fileno()])
+    with pytest.raises(EngineError, match=r"^vLLM ran out of memory\. .* reload the engine"):
+        engine.lifeline.check_alive()
+    engine.close()
     acting.python(tmp_path, ("opened", acting.FACTS))
-    process.open(profile)
-    listener.until(Opened, 2)
-    process.close()
+    open_engine(profile).close()
 
 
 def test_opening_says_what_is_being_done(tmp_path: Path) -> None:
@@ -185,3 +184,14 @@ def test_opening_says_what_is_being_done(tmp_path: Path) -> None:
         ("warm-up", "vLLM", None, "s"),
     ]
     assert [one.done for one in told[1:3]] == [100, 800]
+
+
+def test_an_answer_that_is_computed_for_long_gives_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = acting.python(tmp_path, ("opened", acting.FACTS))
+    monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(python))
+    process = VllmProcess({"v2": False}, threads=1, cache_gb=1, sizes={})
+    process.beat = (tmp_path / "beat").touch
+    assert process.ask("step") is None
+    process.close()
