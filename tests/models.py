@@ -19,6 +19,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 VOCABULARY = 512
@@ -93,6 +95,9 @@ def tiny_model(architecture: str = "llama", seed: int = 0, rows: int = VOCABULAR
             return LlamaForCausalLM(LlamaConfig(**common | {"tie_word_embeddings": True})).eval()
         case "qwen3":
             return Qwen3ForCausalLM(Qwen3Config(**common)).eval()
+        case "qwen3-moe":
+            experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
+            return Qwen3MoeForCausalLM(Qwen3MoeConfig(**common | experts)).eval()
         case "gemma3":
             sliding = {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
             config = Gemma3TextConfig(**common | sliding | {"tie_word_embeddings": True})

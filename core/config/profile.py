@@ -136,13 +136,15 @@ class VllmSettings(_Part):
     """How vLLM is started where the engine is `vllm`; what is None it chooses itself.
 
     `quantization` is one of vLLM's own kinds; `arguments` are further ones of its engine, with
-    the names that its Python interface has.
+    the names that its Python interface has. `model_runner` is the part of vLLM that calls the
+    models: v1 was run, v2 never was.
     """
 
     tensor_parallel: Annotated[int, Field(ge=1)] = 1
     max_model_len: Annotated[int | None, Field(ge=2)] = None
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     quantization: str | None = None
+    model_runner: Literal["v1", "v2"] = "v1"
     arguments: Annotated[dict[str, Any], AfterValidator(_not_ours)] = {}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Protocol
 
 from logit_amp_chat.core.prompts import OpeningsRequest, PromptRequest
 from logit_amp_chat.core.protocol import AnyRequest, Event, Request, ScoreRequest
@@ -12,8 +13,28 @@ from logit_amp_chat.core.reading import NamesRequest, ReadRequest, StageReadRequ
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
 
 
+class Lifeline(Protocol):
+    """A process that an engine needs: between requests it says something only if it failed.
+
+    `beat` is called now and then while it computes one answer.
+    """
+
+    beat: Callable[[], None]
+
+    def fileno(self) -> int:
+        """The descriptor that can be read from then."""
+
+    def check_alive(self) -> None:
+        """Raise EngineError if it failed."""
+
+
 class BatchedEngine(ABC):
-    """An `Engine` whose answers come as batches of events, one per token."""
+    """An `Engine` whose answers come as batches of events, one per token.
+
+    `lifeline` is the process that computes for it; None if there is none.
+    """
+
+    lifeline: Lifeline | None = None
 
     @abstractmethod
     def batches(self, request: AnyRequest) -> Generator[Sequence[Event], None, None]:

@@ -6,8 +6,8 @@ import contextlib
 import signal
 import sys
 from collections import deque
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
 
 from logit_amp_chat.core.errors import EngineError, LogitAmpError
 from logit_amp_chat.core.protocol import AnyRequest, Failed, Heartbeat, Idle, Loading
@@ -34,10 +34,12 @@ def serve(pipe: Connection) -> None:
             lambda loading: pipe.send([loading]),
             lambda pair: heartbeat.attach(pair.before.model, pair.after.model),
         )
+        if engine.lifeline is not None:
+            engine.lifeline.beat = lambda: pipe.send([Heartbeat()])
         pipe.send([engine.opened])
         waiting: deque[AnyRequest] = deque()
         while True:
-            command = waiting.popleft() if waiting else pipe.recv()
+            command = waiting.popleft() if waiting else _received(engine, pipe)
             if isinstance(command, AnyRequest):
                 _answer(engine, command, pipe, waiting)
             else:
@@ -46,6 +48,14 @@ def serve(pipe: Connection) -> None:
         return
     except Exception as error:  # any error: the app must be told
         _report(pipe, error, fatal=True)
+
+
+def _received(engine: OpenedEngine, pipe: Connection) -> Any:
+    """The next command. Raises EngineError if a process that the engine needs fails meanwhile."""
+    if engine.lifeline is not None:
+        while pipe not in wait([pipe, engine.lifeline.fileno()]):
+            engine.lifeline.check_alive()
+    return pipe.recv()
 
 
 def _answer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,16 +12,15 @@ from typing import Any
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, VllmDecoder
+from logit_amp_chat.core.engine.vllm_memory import check_memory
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
 from logit_amp_chat.core.errors import PairError, UsageError
+from logit_amp_chat.core.models.memory_estimate import tensor_bytes
 from logit_amp_chat.core.models.pair import ONE_THREAD_BELOW, Pair
 from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, unloaded_pair
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.system import vllm_environment
-from logit_amp_chat.core.system.machine import GB, available_ram
 
-# Of the KV cache on a CPU, in GB: at most, and as a share of the memory that is free.
-CACHE_GB, CACHE_SHARE = 4, 0.25
 # The ranks of LoRA that vLLM can be told.
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 LAST_DIGITS = (
@@ -36,6 +34,7 @@ class VllmEngine(LocalEngine):
     def __init__(self, profile: Profile, pair: Pair, process: VllmProcess) -> None:
         super().__init__(profile, pair, None, VllmDecoder(pair, process))
         self._process = process
+        self.lifeline = process
         session, facts = self.opened.session, process.facts
         versions = {
             name if name.startswith("vllm") else f"vllm's {name}": version
@@ -58,12 +57,18 @@ class VllmEngine(LocalEngine):
         """Load the profile's pair into vLLM. Raises LogitAmpError."""
         check(profile)
         found = unloaded_pair(profile, report)
-        report(Loading(stage="weights", detail="vLLM", done=0, total=None))
+        cache_gb = check_memory(profile, found, report)
+        report(Loading(stage="start", detail="vLLM", done=0, total=None, unit="s"))
         largest = max(_parameters(side.model) for side in (found.pair.before, found.pair.after))
         process = VllmProcess(
             _asked(profile, found),
             threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
-            cache_gb=_cache_gb(),
+            cache_gb=cache_gb,
+            sizes={
+                side: sum(size for _, size in tensor_bytes(folder))
+                for side, folder in zip(("before", "after"), found.folders, strict=True)
+            },
+            report=report,
         )
         context = min(found.pair.context, process.facts["context"])
         return cls(profile, replace(found.pair, context=context), process)
@@ -134,6 +139,7 @@ def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
         "tensor_parallel": settings.tensor_parallel,
         "gpu_memory_utilization": settings.gpu_memory_utilization,
         "quantization": settings.quantization,
+        "v2": settings.model_runner == "v2",
         "trust_remote_code": profile.trust_remote_code,
         "arguments": settings.arguments,
         "size": pair.size,
@@ -144,8 +150,3 @@ def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
 
 def _parameters(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _cache_gb() -> int:
-    ram = available_ram()
-    return CACHE_GB if ram is None else max(1, min(CACHE_GB, math.floor(CACHE_SHARE * ram / GB)))

@@ -143,7 +143,10 @@ class VllmDecoder:
             if cancelled := state.end_cancelled():
                 yield [*cancelled]
             if state.active:
-                yield from _Lanes(self._process, state, replies, controls, given).run()
+                # Ends among given tokens end nothing: vLLM is to go on after those.
+                stops = turn_ends.ids if turn_ends.ids.isdisjoint(given) else frozenset()
+                lanes = _Lanes(self._process, state, replies, controls, given)
+                yield from lanes.run(sorted(stops))
         except EngineError as error:
             yield state.abort(str(error))
             raise
@@ -176,11 +179,14 @@ class _Lanes:
         self._rows: dict[str, list[float]] = {}
         self._furthest = -1
 
-    def run(self) -> Iterator[Batch]:
-        """A batch a token; those of given tokens are one."""
+    def run(self, stops: Sequence[int]) -> Iterator[Batch]:
+        """A batch a token; those of given tokens are one.
+
+        A lane that is ahead of others stops at any of `stops`, so that it leaves them the cache.
+        """
         prompt = self._replies[0].prompt.after
         yield [Prefill(0, len(prompt)), *self._state.end_cancelled()]
-        self._begin(prompt)
+        self._begin(prompt, stops)
         try:
             yield from self._batches(Prefill(0, len(prompt)), Prefill(len(prompt), len(prompt)))
         finally:
@@ -207,7 +213,7 @@ class _Lanes:
         if batch:
             yield batch
 
-    def _begin(self, prompt: Sequence[int]) -> None:
+    def _begin(self, prompt: Sequence[int], stops: Sequence[int]) -> None:
         active = {lane.reply for lane in self._state.active}
         lanes = [
             {
@@ -222,7 +228,7 @@ class _Lanes:
             if r.id in active
         ]
         self._begun = active
-        self._process.ask("begin", lanes, [*prompt])
+        self._process.ask("begin", lanes, [*prompt], [*stops])
 
     def _settings(self) -> StepSettings:
         """The settings of the next token."""

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.config.folders import temporary_folder
-from logit_amp_chat.core.engine.process_end import death, scratch_file
+from logit_amp_chat.core.engine.process_end import death, printed, scratch_file, seconds_of
+from logit_amp_chat.core.engine.vllm_failures import RELOAD, ROOM, explained
+from logit_amp_chat.core.engine.vllm_opening import OpeningProgress, Report
 from logit_amp_chat.core.errors import EngineError, PairError
 from logit_amp_chat.core.system import vllm_environment
 
 CHILD = "logit_amp_chat.core.vllm.child"
 PLUGIN = "logit_amp_chat.core.vllm.plugin:register"
 CLOSE_SECONDS = 5.0
+PROGRESS_SECONDS = 0.25
+BEAT_SECONDS = 1.0
+PROGRESS_FILE = "progress"
 # Of a main environment, which vLLM's Python must not see.
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
@@ -27,10 +33,19 @@ FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 class VllmProcess:
     """A process that answers one message after the other; any death is an EngineError."""
 
-    def __init__(self, asked: Mapping[str, Any], *, threads: int, cache_gb: int) -> None:
+    def __init__(
+        self,
+        asked: Mapping[str, Any],
+        *,
+        threads: int,
+        cache_gb: int,
+        sizes: Mapping[str, int],
+        report: Report = lambda _: None,
+    ) -> None:
         """Start it and load the pair that is `asked` for (see `PairEngine`).
 
-        `threads` and `cache_gb` (of the KV cache) are those of a CPU. Raises PairError.
+        `threads` and `cache_gb` (of the KV cache) are those of a CPU; `sizes` are the bytes of each
+        side's weights, for the progress that is reported. Raises PairError.
         """
         python = vllm_environment.python()
         if python is None:
@@ -45,14 +60,13 @@ class VllmProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
-                env=_environment(self._folder, threads, cache_gb),
+                env=_environment(self._folder, threads, cache_gb, v2=asked["v2"]),
             )
         self._pipe = Connection(ours.detach())
+        self.beat: Callable[[], None] = lambda: None
+        progress = OpeningProgress(self._folder / PROGRESS_FILE, sizes, report)
         try:
-            self.facts: dict[str, Any] = self._exchange(asked)[1]
-        except EngineError as error:
-            self.close()
-            raise PairError(f"vLLM cannot open this pair: {error.message}", error.remedy) from error
+            self.facts: dict[str, Any] = self._opened(asked, progress)
         except BaseException:
             self.close()
             raise
@@ -66,21 +80,65 @@ class VllmProcess:
 
     def ask(self, kind: str, *arguments: Any) -> Any:
         """What a method of `PairEngine` returns. Raises EngineError once the process is gone."""
-        return self._exchange((kind, *arguments))[1]
+        self._send((kind, *arguments))
+        return self._answer()
 
-    def _exchange(self, message: Any) -> tuple[Any, ...]:
+    def fileno(self) -> int:
+        """The descriptor of the pipe, on which only a failure is told unasked."""
+        return self._pipe.fileno()
+
+    def check_alive(self) -> None:
+        """Raise EngineError if the process failed."""
+        if self._pipe.poll():
+            self._answer()
+            raise EngineError("The vLLM process said something that it was not asked.", RELOAD)
+
+    def _opened(self, asked: Mapping[str, Any], progress: OpeningProgress) -> dict[str, Any]:
+        """What the process tells of the pair once that is open. Raises PairError."""
+        try:
+            self._send(asked)
+            while not self._pipe.poll(PROGRESS_SECONDS):
+                progress.tell()
+            kind, *told = self._received()
+        except EngineError as error:
+            raise PairError(f"vLLM cannot open this pair: {error.message}", ROOM) from error
+        if kind == "failed":
+            message, remedy = explained(told[0], told[1], printed(self._errors))
+            raise PairError(f"vLLM cannot open this pair: {message}", remedy)
+        facts: dict[str, Any] = told[0]
+        return facts
+
+    def _answer(self) -> Any:
+        """What comes next. Raises EngineError."""
+        kind, *told = self._received()
+        if kind == "failed":
+            raise EngineError(explained(told[0], told[1], printed(self._errors))[0], RELOAD)
+        return told[0]
+
+    def _send(self, message: Any) -> None:
         try:
             self._pipe.send(message)
-            answer: tuple[Any, ...] = self._pipe.recv()
-        except (EOFError, OSError, ValueError) as error:
-            said = death("The vLLM process", self._process.wait(), self._errors)
-            raise EngineError(
-                said, "Everything shown is saved; reload the engine to continue."
-            ) from error
-        if answer[0] == "failed":
-            name, words = answer[1:]
-            raise EngineError(f"{name}: {_first_words(words)}", "")
-        return answer
+        except (OSError, ValueError) as error:
+            # It may have told why it ended.
+            with contextlib.suppress(EOFError, OSError):
+                if self._pipe.poll():
+                    return
+            raise self._death() from error
+
+    def _received(self) -> tuple[Any, ...]:
+        used = seconds_of(self.pid)
+        try:
+            while not self._pipe.poll(BEAT_SECONDS):
+                before, used = used, seconds_of(self.pid)
+                if used > before:  # it computes, and does not merely hang
+                    self.beat()
+            message: tuple[Any, ...] = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise self._death() from error
+        return message
+
+    def _death(self) -> EngineError:
+        return EngineError(death("The vLLM process", self._process.wait(), self._errors), RELOAD)
 
     def close(self) -> None:
         """End the process; closing twice is fine."""
@@ -93,11 +151,6 @@ class VllmProcess:
             self._process.wait()
         self._errors.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _first_words(words: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in words.splitlines() if line.strip()), "")
 
 
 def _plugin_folder() -> Path:
@@ -117,16 +170,16 @@ def _plugin_folder() -> Path:
     return folder
 
 
-def _environment(folder: Path, threads: int, cache_gb: int) -> dict[str, str]:
+def _environment(folder: Path, threads: int, cache_gb: int, *, v2: bool) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     chosen = {
         "PYTHONPATH": str(folder),
+        vllm_environment.PROGRESS: str(folder / PROGRESS_FILE),
         "HF_HUB_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         # The engine's steps are asked for one by one, in the process that is asked.
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        # The other runner takes no logits processors.
-        "VLLM_USE_V2_MODEL_RUNNER": "0",
+        "VLLM_USE_V2_MODEL_RUNNER": "1" if v2 else "0",
     }
     defaults = {
         "VLLM_CPU_KVCACHE_SPACE": str(cache_gb),

@@ -155,6 +155,32 @@ def _cache(profile: Profile, config: Any, on_gpu: bool) -> int | None:
     return int(cells * tokens * _width(profile, 2, on_gpu))
 
 
+def cache_bytes(config: Any, tokens: int, width: float, ranks: int = 1) -> int | None:
+    """Bytes that each of `ranks` keeps of so many tokens, `width` bytes a number.
+
+    Heads are shared out, a latent is kept by each; a layer with a window keeps no more than that.
+    None if the configuration does not tell.
+    """
+    try:
+        kinds, options = get_layer_types_and_kwargs(config)
+        total: int = 0
+        for kind, option, layer in zip(kinds, options, config.per_layer_config, strict=True):
+            if kind not in RECURRENT:
+                kept = min(tokens, int(option.get("sliding_window") or tokens))
+                total += _share(layer, ranks) * kept
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return int(total * width)
+
+
+def _share(config: Any, ranks: int) -> int:
+    """Numbers that a rank of tensor parallelism keeps of one token in an attention layer."""
+    if getattr(config, "kv_lora_rank", None):
+        return _cells(config)
+    heads = int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+    return _cells(config) // heads * math.ceil(heads / ranks)
+
+
 def _cells(config: Any) -> int:
     """Numbers that one attention layer keeps of one token."""
     if latent := getattr(config, "kv_lora_rank", None):

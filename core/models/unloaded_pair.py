@@ -32,6 +32,7 @@ class UnloadedPair:
     architectures: tuple[str, str]
     dtype: str
     adapters: tuple[Path | None, Path | None]
+    configs: tuple[Any, Any]
 
 
 def unloaded_pair(profile: Profile, report: Report = lambda _: None) -> UnloadedPair:
@@ -53,6 +54,7 @@ def unloaded_pair(profile: Profile, report: Report = lambda _: None) -> Unloaded
         folders=(folders[0], folders[1]),
         architectures=(_architecture(origins[0]), _architecture(origins[1])),
         adapters=(_adapter(origins[0]), _adapter(origins[1])),
+        configs=(origins[0].config, origins[1].config),
         dtype=str(after.model.dtype).removeprefix("torch."),
     )
 

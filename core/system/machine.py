@@ -10,6 +10,8 @@ from pathlib import Path
 from logit_amp_chat.core.config.profile import Needs, Profile
 
 GB = 1e9
+# The name and the bytes of one.
+GPU = tuple[str, int]
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -27,9 +29,9 @@ class Machine:
     @classmethod
     def this(cls) -> Machine:
         """The machine this runs on."""
-        gpus = _gpus()
-        total = sum(memory for _, memory in gpus) if gpus else None
-        return cls(tuple(name for name, _ in gpus), total, _ram())
+        cards = gpus()
+        total = sum(memory for _, memory in cards) if cards else None
+        return cls(tuple(name for name, _ in cards), total, _ram())
 
     def memory_for(self, profile: Profile) -> int | None:
         """Bytes of memory on the profile's device: all GPUs together, or main memory."""
@@ -62,19 +64,19 @@ class Machine:
         return f"{', '.join(self.gpus)}{memory}, {ram}"
 
 
-def _gpus() -> list[tuple[str, int]]:
+def gpus() -> list[GPU]:
     """Name and bytes of every GPU that the driver reports."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(query, capture_output=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    gpus: list[tuple[str, int]] = []
+    found: list[GPU] = []
     for line in answer.stdout.decode("utf-8", "replace").splitlines():
         name, _, mebibytes = line.rpartition(",")
         if mebibytes.strip().isdigit():
-            gpus.append((name.strip(), int(mebibytes) * 2**20))
-    return gpus
+            found.append((name.strip(), int(mebibytes) * 2**20))
+    return found
 
 
 def available_ram() -> int | None:

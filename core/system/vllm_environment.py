@@ -7,6 +7,10 @@ import subprocess
 from pathlib import Path
 
 VARIABLE = "LOGIT_AMP_VLLM_PYTHON"
+# Names a file to which vLLM's processes write how far opening is, a line of JSON each time.
+PROGRESS = "LOGIT_AMP_VLLM_PROGRESS"
+# What they call the end of a process of tensor parallelism.
+WORKER_DIED = "WorkerDied"
 FOLDER = ".venv-vllm"
 IMPORT_SECONDS = 120.0
 REMEDY = f"Run `./setup.sh vllm` in the clone, or set {VARIABLE} to a Python that has vLLM."

@@ -18,5 +18,6 @@ OURS = (
     "logit_amp_chat.core.decoding.token_stats",
     "logit_amp_chat.core.sampling",
     "logit_amp_chat.core.system.parent",
+    "logit_amp_chat.core.system.vllm_environment",
 )
 """The modules of the main environment that are used here: they need torch and pydantic alone."""

@@ -21,6 +21,7 @@ from vllm.model_executor.models.utils import (
 )
 
 from logit_amp_chat.core.vllm.pair_model import PairForCausalLM
+from logit_amp_chat.core.vllm.progress import told
 
 
 def share(before: nn.Module, after: nn.Module) -> None:
@@ -79,4 +80,5 @@ class AdapterPairForCausalLM(PairForCausalLM):
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
         """Load the one copy of the weights."""
-        return {f"after.{name}" for name in AutoWeightsLoader(self.after).load_weights(weights)}
+        read = told(weights, "after")
+        return {f"after.{name}" for name in AutoWeightsLoader(self.after).load_weights(read)}

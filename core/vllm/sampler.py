@@ -17,6 +17,7 @@ from vllm.v1.sample.sampler import Sampler
 
 from logit_amp_chat.core.vllm.lane_rows import Lane, LaneRows, Settings, SharedIds
 from logit_amp_chat.core.vllm.text_readings import TextWorker
+from logit_amp_chat.core.vllm.v2_rows import V2Rows
 
 # The numbers of a lane's token: its name, the token's position in the reply, and `measure`'s row.
 LaneNumbers = tuple[str, int, list[float]]
@@ -90,7 +91,10 @@ class PairWorker(TextWorker):
         """Sample with the pair's sampler from now on."""
         runner = self.model_runner
         shared = SharedIds.of(size, masked, ends, runner.device)
-        runner.sampler = PairSampler(runner.sampler, shared)
+        if isinstance(runner.sampler, V2Rows):
+            runner.sampler.start(shared)
+        else:
+            runner.sampler = PairSampler(runner.sampler, shared)
         self.text_start(shared)
 
     def pair_settings(self, message: Mapping[str, Any]) -> None:

@@ -47,12 +47,12 @@ class Listener:
             self.events.extend(events)
             self._changed.notify_all()
 
-    def until(self, kind: type[Event], count: int = 1) -> None:
+    def until(self, kind: type[Event], count: int = 1, seconds: float = WAIT) -> None:
         def there() -> bool:
             return sum(isinstance(e, kind) for e in self.events) >= count
 
         with self._changed:
-            assert self._changed.wait_for(there, WAIT), self.events[-5:]
+            assert self._changed.wait_for(there, seconds), self.events[-5:]
 
 
 Started = tuple[EngineProcess, Listener]

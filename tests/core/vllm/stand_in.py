@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
@@ -13,16 +15,18 @@ from logit_amp_chat.core.errors import EngineError
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.vllm.lane_rows import Lane, LaneRows, Settings, SharedIds
 from logit_amp_chat.core.vllm.text_readings import TextReadings
+from logit_amp_chat.core.vllm.v2_rows import V2Rows
 
 
 class StandIn(VllmProcess):
     """Answers what `PairEngine` answers; `hasty` lanes are a token further than they are asked.
 
     A prompt is read in as many passes as `passes` says. Texts are read `chunk` ids at a time, and
-    one that has come to `set_back_at` is read from its beginning again.
+    one that has come to `set_back_at` is read from its beginning again. With `v2` the sampler is
+    that of Model Runner V2, which follows by itself what was said.
     """
 
-    def __init__(self, pair: Pair, hasty: Sequence[str] = ()) -> None:
+    def __init__(self, pair: Pair, hasty: Sequence[str] = (), *, v2: bool = False) -> None:
         self.facts = {
             "context": 4096,
             "device": "cpu",
@@ -45,17 +49,24 @@ class StandIn(VllmProcess):
         self.chunk = 24
         self.set_back_at: int | None = None
         self.logits: list[int] = []
+        self._v2 = V2Rows() if v2 else None
+        if self._v2:
+            self._v2.start(shared)
         self._settings: Settings | None = None
         self._numbers: dict[str, dict[int, list[float]]] = {}
 
     def ask(self, kind: str, *arguments: Any) -> Any:
         return getattr(self, kind)(*arguments)
 
-    def begin(self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int]) -> None:
+    def begin(
+        self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int], stops: Sequence[int] = ()
+    ) -> None:
         for lane in lanes:
             assert lane["name"] not in self.requests
             self.requests[lane["name"]] = Lane(**lane, prompt=prompt, said=list[int]())
             self._numbers[lane["name"]] = {}
+            if self._v2:
+                self._v2.add(v2_request(lane, prompt))
 
     def step(
         self, index: int, names: Sequence[str], settings: Mapping[str, Any] | None
@@ -92,7 +103,12 @@ class StandIn(VllmProcess):
             )
             for side in (self.pair.before, self.pair.after)
         ]  # fmt: skip
-        tokens, rows = self._rows.choose((sides[0], sides[1]), lanes, self._settings)
+        if self._v2:
+            self._v2.settings = self._settings
+            tokens, _ = self._v2.choose((sides[0], sides[1]), v2_batch(names))
+            rows = [row for *_, row in self._v2.numbers]
+        else:
+            tokens, rows = self._rows.choose((sides[0], sides[1]), lanes, self._settings)
         for lane, token, row in zip(lanes, tokens.tolist(), rows, strict=True):
             self._numbers[lane.name][lane.index] = row
             assert isinstance(lane.said, list)
@@ -103,6 +119,8 @@ class StandIn(VllmProcess):
             raise EngineError("The vLLM process died (exit code 0).")
         for name in lanes:
             del self.requests[name]
+            if self._v2:
+                self._v2.remove(name)
 
     def begin_texts(self, request: str, kind: str, settings: Mapping[str, Any]) -> None:
         self.readings.begin(request, kind, settings)
@@ -149,3 +167,23 @@ class StandIn(VllmProcess):
 
     def close(self) -> None:
         self.closed = True
+
+
+def v2_request(lane: Mapping[str, Any], prompt: Sequence[int], said: Sequence[int] = ()) -> Any:
+    """What Model Runner V2 is told of a request that has said so much."""
+    return SimpleNamespace(
+        req_id=lane["name"],
+        prompt_token_ids=[*prompt],
+        prefill_token_ids=[*prompt, *said],
+        sampling_params=SimpleNamespace(extra_args={"lane": lane}),
+    )
+
+
+def v2_batch(names: Sequence[str], read: Sequence[int] | None = None, of: int = 1) -> Any:
+    """A batch of these requests, of whose `of` tokens so many are then read; None: all."""
+    return SimpleNamespace(
+        req_ids=[*names],
+        num_computed_tokens_np=np.zeros(len(names), dtype=np.int64),
+        num_scheduled_tokens=np.array([of] * len(names) if read is None else [*read]),
+        prefill_len_np=np.array([of] * len(names)),
+    )

@@ -9,6 +9,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ import pytest
 from logit_amp_chat.core.config.profile import Profile, VllmSettings, load_profile
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.vllm import VllmEngine
-from logit_amp_chat.core.errors import EngineError
+from logit_amp_chat.core.errors import ContextError, EngineError
 from logit_amp_chat.core.prompts import OpeningsRequest
-from logit_amp_chat.core.protocol import Event, Forget, ScoreRequest, SetAlpha, Stop
+from logit_amp_chat.core.protocol import Event, Forget, Lane, ScoreRequest, SetAlpha, Stop
 from logit_amp_chat.core.reading import PlainText, ReadBlock
 from logit_amp_chat.core.records import Opening, Reply, Step
 from tests.core.engine import sampling
@@ -47,19 +48,27 @@ from tests.models import save_adapter
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
 PROMPTS = ("Tell me about penguins.", "What is the sea?")
-# Few tokens in a pass, so that prompts and texts are read in parts.
+# Few tokens in a pass, so that prompts and texts are read in parts, and few blocks of the cache,
+# so that many lanes fill it.
 SETTINGS = VllmSettings(
-    max_model_len=256, arguments={"max_num_batched_tokens": 64, "max_num_seqs": 64}
+    max_model_len=256,
+    arguments={
+        "max_num_batched_tokens": 64,
+        "max_num_seqs": 64,
+        "num_gpu_blocks_override": 16,
+    },
 )
 
 Engines = tuple[LocalEngine, VllmEngine]
 
 
-def opened(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
+def opened(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch, settings: VllmSettings = SETTINGS
+) -> Iterator[Engines]:
     if PYTHON is None:
         pytest.skip("vLLM's environment is not there: ./setup.sh vllm")
     monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(PYTHON))
-    engine = VllmEngine.open(profile.model_copy(update={"engine": "vllm", "vllm": SETTINGS}))
+    engine = VllmEngine.open(profile.model_copy(update={"engine": "vllm", "vllm": settings}))
     yield LocalEngine.open(profile), engine
     engine.close()
 
@@ -80,22 +89,9 @@ def adapted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines
 
 def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
     assert engines[1].opened.session.context == SETTINGS.max_model_len
-    check(
-        engines,
-        replies,
-        given_tokens,
-        scores,
-        openings,
-        alpha_in_mid_reply,
-        stops,
-        sweep,
-        rescored,
-        readings,
-        long_text,
-        plain_forwards,
-        stopped_reading,
-        death,
-    )
+    check(engines, replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep)
+    check(engines, rescored, readings, long_text, plain_forwards, stopped_reading)
+    check(engines, branches, full_cache_of_lanes, full_cache_of_a_sweep, end_of_the_context, death)
 
 
 def test_a_model_with_an_adapter_is_computed_as_locally(adapted: Engines) -> None:
@@ -218,6 +214,49 @@ def stopped_reading(local: LocalEngine, other: VllmEngine) -> None:
     assert finish(events, "d")[:2] == ("cancelled", len(steps_of(events)))
     asked = request(SAMPLINGS["free"], 12)
     compare(answered(local, asked), answered(other, asked), NAMES)
+
+
+def branches(local: LocalEngine, other: VllmEngine) -> None:
+    """A conversation, a branch of its last reply and that once more: prefixes are cached."""
+    talk = sampling.messages(PROMPTS[0], "They swim well.", PROMPTS[1])
+    first = request(SAMPLINGS["free"], 20, messages=talk)
+    ours = answered(local, first)
+    compare(ours, answered(other, first), NAMES)
+    begun = tuple(step.token for step in steps(ours, NAMES[2])[:6])
+    for asked in (replace(first, forced=begun), first):
+        compare(list(local.generate(asked)), list(other.generate(asked)), NAMES)
+
+
+def full_cache_of_lanes(local: LocalEngine, other: VllmEngine) -> None:
+    """More tokens than the cache holds: some lanes wait, and are then read anew."""
+    lanes = tuple(
+        Lane(reply=f"s{n}", name="x", alpha=ALPHAS[n % len(ALPHAS)], seed=n) for n in range(16)
+    )
+    asked = request(SAMPLINGS["free"], 100, PROMPTS[0], lanes=lanes)
+    ours, theirs = answered(local, asked), answered(other, asked)
+    compare(ours, theirs, [lane.reply for lane in lanes])
+    assert sum(isinstance(event, Step) for event in theirs) > other._process.facts["cache_tokens"]
+
+
+def full_cache_of_a_sweep(local: LocalEngine, other: VllmEngine) -> None:
+    asked = sampling.ask(sampling.draws(40, 3), rows=40)
+    theirs = list(other.sample(asked))
+    compare_samples(list(local.sample(asked)), theirs)
+    said = sum(len(reply.tokens) for reply in sampling.sampled(theirs).values())
+    assert said > other._process.facts["cache_tokens"]
+
+
+def end_of_the_context(local: LocalEngine, other: VllmEngine) -> None:
+    """A reply ends with the context, and a conversation that is longer is refused."""
+    asked = request(SAMPLINGS["free"], 100, "I like penguins and the sea. " * 32)
+    ours, theirs = answered(local, asked), answered(other, asked)
+    prompt = next(len(event.prompt.after) for event in theirs if isinstance(event, Reply))
+    room = other.pair.context - prompt
+    assert finish(theirs, NAMES[2])[:2] == ("context", room)
+    tokens = [step.token for step in steps(ours, NAMES[2])]
+    assert [step.token for step in steps(theirs, NAMES[2])] == tokens[:room]
+    with pytest.raises(ContextError):
+        answered(other, request(SAMPLINGS["free"], 9, "I like penguins and the sea. " * 99))
 
 
 def death(_: LocalEngine, other: VllmEngine) -> None:

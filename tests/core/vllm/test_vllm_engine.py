@@ -71,9 +71,10 @@ def local(profile: Profile, pair: Pair) -> LocalEngine:
     return LocalEngine(profile, pair)
 
 
-@pytest.fixture
-def engine(profile: Profile, pair: Pair) -> VllmEngine:
-    return engine_of(profile, pair)
+@pytest.fixture(params=["v1", "v2"])
+def engine(profile: Profile, pair: Pair, request: pytest.FixtureRequest) -> VllmEngine:
+    """Over the sampler of each of vLLM's model runners."""
+    return VllmEngine(profile, pair, StandIn(pair, v2=request.param == "v2"))
 
 
 def engine_of(profile: Profile, pair: Pair, hasty: tuple[str, ...] = ()) -> VllmEngine:
