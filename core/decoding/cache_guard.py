@@ -6,7 +6,7 @@ import functools
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
@@ -40,7 +40,8 @@ from logit_amp_chat.core.decoding.cache_limits import (
     switch_lengths,
 )
 from logit_amp_chat.core.decoding.cache_use import CacheUse
-from logit_amp_chat.core.decoding.pair_runner import CacheUses, prefill_chunk
+from logit_amp_chat.core.decoding.cuda_graphs.graph_stepper import GraphCache
+from logit_amp_chat.core.decoding.pair_runner import CacheUses, PairRunner, prefill_chunk
 from logit_amp_chat.core.errors import PairError, first_line
 from logit_amp_chat.core.models.layers.kv_cache import can_be_cut
 from logit_amp_chat.core.models.pair import Pair
@@ -48,15 +49,23 @@ from logit_amp_chat.core.models.side import ForwardPass, LoadedSide, SharedWeigh
 from logit_amp_chat.core.models.vocabulary import special_ids
 from logit_amp_chat.core.records import CacheCheck, PromptIds
 
-if TYPE_CHECKING:  # a decoder looks for what its rows can do by these checks
-    from logit_amp_chat.core.decoding.decoder import Decoder
-
 T = TypeVar("T")
 
 # Whole passes of one look at a length, about.
 PASSES = 6
 # Looks of which the median counts where rounding alone can send a token to another expert.
 TEXTS = 3
+
+
+class Capturing(Protocol):
+    """Of a decoder: what captures its steps, if anything does."""
+
+    pair: Pair
+    runner: PairRunner
+    graph_cache: GraphCache | None
+
+    def forget(self) -> None:
+        """Drop the caches."""
 
 
 def check_caches(pair: Pair) -> dict[str, CacheCheck]:
@@ -83,7 +92,7 @@ def check_caches(pair: Pair) -> dict[str, CacheCheck]:
     return checks
 
 
-def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
+def check_captured_steps(decoder: Capturing) -> CacheCheck | None:
     """Compare captured steps with whole passes; None if the decoder captures none.
 
     Where they differ or fail, the decoder captures no more.
@@ -108,7 +117,7 @@ def check_captured_steps(decoder: Decoder) -> CacheCheck | None:
 
 
 def _captured(
-    decoder: Decoder, usable: Sequence[int], wholes: Sequence[WholePasses]
+    decoder: Capturing, usable: Sequence[int], wholes: Sequence[WholePasses]
 ) -> Deviation | None:
     """How far captured steps of one lane are off; None if there are none."""
     graph_cache = decoder.graph_cache
