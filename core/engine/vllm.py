@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.config.profile import Profile, Side
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.local import LocalEngine, Sampler
+from logit_amp_chat.core.engine.vllm_adapters import AdapterPairs, check_adapter, lora_settings
 from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, VllmDecoder
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
 from logit_amp_chat.core.engine.vllm_sampler import VllmSampler
@@ -29,8 +28,6 @@ from logit_amp_chat.core.system.machine import GB, available_ram
 # Of the KV cache on a CPU, in GB: at most, and as a share of the memory that is free.
 CACHE_GB, CACHE_SHARE = 4, 0.25
 REFUSED = (ReadRequest, StageReadRequest, RescoreRequest)
-# The ranks of LoRA that vLLM can be told.
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 LAST_DIGITS = (
     "vLLM computes this pair: what else is in a batch moves the last digits of its numbers."
 )
@@ -65,12 +62,18 @@ class VllmEngine(LocalEngine):
         check(profile)
         found = unloaded_pair(profile, report)
         report(Loading(stage="weights", detail="vLLM", done=0, total=None))
+        for adapter, side in zip(
+            found.adapters, (found.pair.before, found.pair.after), strict=True
+        ):
+            if adapter is not None:
+                check_adapter(adapter, side.model)
         largest = max(_parameters(side.model) for side in (found.pair.before, found.pair.after))
         process = VllmProcess(
             _asked(profile, found),
             threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
             cache_gb=_cache_gb(),
         )
+        AdapterPairs(process).use(found.adapters)
         context = min(found.pair.context, process.facts["context"])
         return cls(profile, replace(found.pair, context=context), process)
 
@@ -106,30 +109,16 @@ def check(profile: Profile) -> None:
     sides = profile.before, profile.after
     if any(side.located()[1] for side in sides):
         raise UsageError("GGUF files are not opened with engine: vllm.", USE_LOCAL)
-    if sides[0].adapter or (sides[1].adapter and not _adds_adapter(*sides)):
-        raise UsageError(
-            "With engine: vllm an adapter is on after alone, and both sides are one model.",
-            USE_LOCAL,
-        )
+    if any(side.adapter for side in sides) and not _one_model(*sides):
+        raise UsageError("With engine: vllm adapters are on one model.", USE_LOCAL)
     if (sides[0].system, sides[0].template) != (sides[1].system, sides[1].template):
         raise UsageError(OWN_PROMPTS, USE_LOCAL)
 
 
-def _adds_adapter(before: Side, after: Side) -> bool:
-    """Whether after is before with an adapter."""
-    return after.model_copy(update={"adapter": None}) == before
-
-
-def _rank(adapter: Path | None) -> int:
-    """The least rank that vLLM has room for and that holds the adapter's. Raises PairError."""
-    if adapter is None:
-        return RANKS[0]
-    config = json.loads((adapter / "adapter_config.json").read_text())
-    needed = max([config.get("r", 0), *(config.get("rank_pattern") or {}).values()])
-    fitting = [rank for rank in RANKS if rank >= needed]
-    if not fitting or config.get("use_dora") or config.get("modules_to_save"):
-        raise PairError("vLLM cannot hold this adapter: it is no plain LoRA.", USE_LOCAL)
-    return fitting[0]
+def _one_model(before: Side, after: Side) -> bool:
+    """Whether the sides differ by their adapters alone."""
+    bare = [side.model_copy(update={"adapter": None}) for side in (before, after)]
+    return bare[0] == bare[1]
 
 
 def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
@@ -141,8 +130,7 @@ def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
         "before": str(found.folders[0]),
         "after": str(found.folders[1]),
         "architectures": found.architectures,
-        "adapter": str(found.adapters[1]) if found.adapters[1] else None,
-        "rank": _rank(found.adapters[1]),
+        "lora": lora_settings(found.adapters),
         "dtype": found.dtype,
         "max_model_len": -1 if wanted is None else min(wanted, pair.context),
         "tensor_parallel": settings.tensor_parallel,

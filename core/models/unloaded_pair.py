@@ -14,7 +14,7 @@ from logit_amp_chat.core.config.stages import pair_of
 from logit_amp_chat.core.errors import PairError
 from logit_amp_chat.core.models.architecture import auto_class
 from logit_amp_chat.core.models.described_stages import describe_stages
-from logit_amp_chat.core.models.hub import complete
+from logit_amp_chat.core.models.hub import Source, complete
 from logit_amp_chat.core.models.loader import Origin, Report, choose_dtype
 from logit_amp_chat.core.models.pair import Pair, assemble, check_machine
 from logit_amp_chat.core.models.side import LoadedSide
@@ -31,7 +31,7 @@ class UnloadedPair:
     folders: tuple[Path, Path]
     architectures: tuple[str, str]
     dtype: str
-    adapters: tuple[Path | None, Path | None]
+    adapters: tuple[Source | None, Source | None]
 
 
 def unloaded_pair(profile: Profile, report: Report = lambda _: None) -> UnloadedPair:
@@ -52,13 +52,9 @@ def unloaded_pair(profile: Profile, report: Report = lambda _: None) -> Unloaded
         pair=pair,
         folders=(folders[0], folders[1]),
         architectures=(_architecture(origins[0]), _architecture(origins[1])),
-        adapters=(_adapter(origins[0]), _adapter(origins[1])),
+        adapters=(origins[0].adapter, origins[1].adapter),
         dtype=str(after.model.dtype).removeprefix("torch."),
     )
-
-
-def _adapter(origin: Origin) -> Path | None:
-    return origin.adapter.folder if origin.adapter else None
 
 
 def _one_model(origins: Mapping[str, Origin], a: str, b: str) -> bool:
