@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from logit_amp_chat.core.config.profile import Profile, Side
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.stages import pair_of, stages_of
 from logit_amp_chat.core.decoding.reply_progress import AskedPrompt
 from logit_amp_chat.core.decoding.request_state import Controls
 from logit_amp_chat.core.engine.local import LocalEngine, Sampler
-from logit_amp_chat.core.engine.vllm_adapters import AdapterPairs, check_adapter, lora_settings
+from logit_amp_chat.core.engine.vllm_adapters import (
+    AdaptedProcess,
+    AdapterPairs,
+    check_adapter,
+    lora_settings,
+)
 from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, VllmDecoder
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
 from logit_amp_chat.core.engine.vllm_sampler import VllmSampler
-from logit_amp_chat.core.errors import PairError, UsageError
+from logit_amp_chat.core.errors import EngineError, PairError, UsageError
+from logit_amp_chat.core.models.hub import Source
 from logit_amp_chat.core.models.pair import ONE_THREAD_BELOW, Pair
-from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, unloaded_pair
+from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, UnloadedStages
 from logit_amp_chat.core.protocol import AnyRequest, Event, Loading
 from logit_amp_chat.core.reading import ReadRequest, StageReadRequest
 from logit_amp_chat.core.samples import RescoreRequest, SampleRequest
@@ -60,20 +67,26 @@ class VllmEngine(LocalEngine):
     ) -> VllmEngine:
         """Load the profile's pair into vLLM. Raises LogitAmpError."""
         check(profile)
-        found = unloaded_pair(profile, report)
-        report(Loading(stage="weights", detail="vLLM", done=0, total=None))
-        for adapter, side in zip(
-            found.adapters, (found.pair.before, found.pair.after), strict=True
-        ):
-            if adapter is not None:
-                check_adapter(adapter, side.model)
-        largest = max(_parameters(side.model) for side in (found.pair.before, found.pair.after))
-        process = VllmProcess(
-            _asked(profile, found),
-            threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
-            cache_gb=_cache_gb(),
-        )
-        AdapterPairs(process).use(found.adapters)
+        stages = UnloadedStages.look(profile, report)
+        found = stages.unloaded(*pair_of(profile))
+        return cls.adapted(profile, found, start(profile, found, found.adapters, report))
+
+    @classmethod
+    def adapted(
+        cls, profile: Profile, found: UnloadedPair, pairs: AdapterPairs, *, alone: bool = True
+    ) -> VllmEngine:
+        """The engine of a pair whose weights are loaded; `alone` it ends the process with itself.
+
+        Raises PairError where vLLM cannot take its adapters.
+        """
+        process = pairs.process if alone else AdaptedProcess(pairs, found.adapters)
+        try:
+            pairs.use(found.adapters)
+        except EngineError as error:
+            pairs.process.close()
+            raise PairError(
+                f"vLLM cannot take these adapters: {error.message}", error.remedy
+            ) from error
         context = min(found.pair.context, process.facts["context"])
         return cls(profile, replace(found.pair, context=context), process)
 
@@ -95,30 +108,55 @@ class VllmEngine(LocalEngine):
         self._process.close()
 
 
+def start(
+    profile: Profile,
+    found: UnloadedPair,
+    adapters: Iterable[Source | None],
+    report: Callable[[Loading], None],
+) -> AdapterPairs:
+    """A process of vLLM's that has a pair, and room for any two of `adapters` instead of its own.
+
+    Raises PairError.
+    """
+    pair, adapters = found.pair, [*adapters]
+    for adapter in dict.fromkeys(adapters):
+        if adapter is not None:
+            check_adapter(adapter, pair.after.model)
+    report(Loading(stage="weights", detail="vLLM", done=0, total=None))
+    largest = max(_parameters(side.model) for side in (pair.before, pair.after))
+    process = VllmProcess(
+        _asked(profile, found) | {"lora": lora_settings(adapters)},
+        threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
+        cache_gb=_cache_gb(),
+    )
+    return AdapterPairs(process)
+
+
 def check(profile: Profile) -> None:
     """Check what vLLM cannot do, before anything is loaded. Raises PairError and UsageError."""
     if vllm_environment.python() is None:
         raise PairError("vLLM's environment is not there.", vllm_environment.REMEDY)
-    if profile.stages:
-        raise UsageError("A chain of stages is not opened with engine: vllm.", USE_LOCAL)
     if profile.quantization != "none":
         raise UsageError(
             f"quantization: {profile.quantization} is bitsandbytes', which vLLM does not have.",
             "Set quantization: none, and one of vLLM's kinds under vllm.",
         )
-    sides = profile.before, profile.after
-    if any(side.located()[1] for side in sides):
+    stages = stages_of(profile)
+    if any(stage.located()[1] for stage in stages):
         raise UsageError("GGUF files are not opened with engine: vllm.", USE_LOCAL)
-    if any(side.adapter for side in sides) and not _one_model(*sides):
-        raise UsageError("With engine: vllm adapters are on one model.", USE_LOCAL)
-    if (sides[0].system, sides[0].template) != (sides[1].system, sides[1].template):
+    is_one_model = len({(s.model, s.revision, s.subfolder) for s in stages}) == 1
+    if profile.stages and not is_one_model:
+        raise UsageError(
+            "With engine: vllm the stages of a chain are one model with and without adapters.",
+            USE_LOCAL,
+        )
+    if any(stage.adapter for stage in stages) and not is_one_model:
+        raise UsageError("With engine: vllm both sides of adapters are one model.", USE_LOCAL)
+    if (profile.before.system, profile.before.template) != (
+        profile.after.system,
+        profile.after.template,
+    ):
         raise UsageError(OWN_PROMPTS, USE_LOCAL)
-
-
-def _one_model(before: Side, after: Side) -> bool:
-    """Whether the sides differ by their adapters alone."""
-    bare = [side.model_copy(update={"adapter": None}) for side in (before, after)]
-    return bare[0] == bare[1]
 
 
 def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
@@ -130,7 +168,6 @@ def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
         "before": str(found.folders[0]),
         "after": str(found.folders[1]),
         "architectures": found.architectures,
-        "lora": lora_settings(found.adapters),
         "dtype": found.dtype,
         "max_model_len": -1 if wanted is None else min(wanted, pair.context),
         "tensor_parallel": settings.tensor_parallel,
