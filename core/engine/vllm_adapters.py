@@ -32,14 +32,15 @@ FACTOR = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<factor>[AB])\
 # What an adapter's configuration may say without being more than factors of linear layers.
 # fmt: off
 PLAIN = frozenset({
-    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode",
-    "init_lora_weights", "layers_pattern", "layers_to_transform", "loftq_config", "lora_alpha",
-    "lora_dropout", "megatron_core", "peft_type", "peft_version", "qalora_group_size", "r",
-    "rank_pattern", "revision", "target_modules", "task_type", "use_rslora",
+    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "eva_config", "exclude_modules",
+    "inference_mode", "init_lora_weights", "layers_pattern", "layers_to_transform", "loftq_config",
+    "lora_alpha", "lora_dropout", "megatron_core", "peft_type", "peft_version",
+    "qalora_group_size", "r", "rank_pattern", "revision", "target_modules", "task_type",
+    "use_rslora",
 })
 # fmt: on
 # What the factors began as, where the base stays what it is.
-BEGINNINGS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
+BEGINNINGS = ("gaussian", "eva", "orthogonal", "mica")
 
 
 def check_adapter(adapter: Source, model: nn.Module) -> None:
