@@ -129,7 +129,7 @@ def start(
         threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
         cache_gb=_cache_gb(),
     )
-    return AdapterPairs(process)
+    return AdapterPairs(process, adapters)
 
 
 def check(profile: Profile) -> None:

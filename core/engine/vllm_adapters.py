@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft.utils.other import get_pattern_key
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -93,7 +94,7 @@ def lora_settings(adapters: Iterable[Source | None]) -> dict[str, Any]:
     found = [adapter for adapter in kinds if adapter is not None]
     if not found:
         return {}
-    pairs = len(kinds) ** 2 - (None in kinds)
+    pairs = len(kinds) ** 2
     modules = {
         match["module"] for one in found for match in map(FACTOR.match, _shapes(one)) if match
     }
@@ -108,26 +109,32 @@ def lora_settings(adapters: Iterable[Source | None]) -> dict[str, Any]:
 
 
 class AdapterPairs:
-    """The pairs of adapters that a process of vLLM's has; each is read when it is first used."""
+    """The pairs of adapters that a process of vLLM's has; each is read when it is first used.
 
-    def __init__(self, process: VllmProcess) -> None:
+    That of no adapters is one, too: beside rows with adapters, vLLM 0.32 on a CPU computes those
+    without as if they had the last one.
+    """
+
+    def __init__(self, process: VllmProcess, adapters: Iterable[Source | None]) -> None:
+        """`adapters` are those that the process was started for."""
         self.process = process
-        self._numbers: dict[Adapters, int] = {(None, None): 0}
-        self._used: Adapters = (None, None)
+        self._some = next((adapter for adapter in adapters if adapter is not None), None)
+        self._numbers: dict[Adapters, int] = {}
+        self._used: Adapters | None = None
 
     def use(self, adapters: Adapters) -> None:
         """Compute the requests that begin from now on with these. Raises EngineError."""
-        if adapters == self._used:
+        if self._some is None or adapters == self._used:
             return
         number = self._numbers.get(adapters)
         if number is not None:
             self.process.ask("use", number)
         else:
-            number = len(self._numbers)
+            number = len(self._numbers) + 1
             with tempfile.TemporaryDirectory(
                 prefix="logit-amp-lora-", dir=temporary_folder()
             ) as folder:
-                _write(adapters, Path(folder))
+                _write(_tensors(adapters) or _zeros(self._some), Path(folder))
                 self.process.ask("use", number, folder)
             self._numbers[adapters] = number
         self._used = adapters
@@ -155,18 +162,34 @@ class AdaptedProcess(VllmProcess):
         """Nothing: others use the process."""
 
 
-def _write(adapters: Adapters, folder: Path) -> None:
-    """Both sides' adapters as one, whose scale is 1, with the names that the pair's modules have.
+def _tensors(adapters: Adapters) -> dict[str, Tensor]:
+    """Both sides' adapters as one, with the names that the pair's modules have.
 
-    A side without one has no tensors there.
+    A side without an adapter has no tensors there.
     """
-    tensors = {
+    return {
         f"base_model.model.{side}.{name}": tensor
         for side, adapter in zip(("before", "after"), adapters, strict=True)
         if adapter is not None
         for name, tensor in _scaled(adapter)
     }
-    rank = _rank([adapter for adapter in adapters if adapter is not None])
+
+
+def _zeros(adapter: Source) -> dict[str, Tensor]:
+    """An adapter that changes nothing: the factors of one module of another, which are 0."""
+    changed = FACTOR.match(next(iter(_shapes(adapter))))
+    assert changed is not None
+    start = f"base_model.model.{changed['module']}."
+    return {
+        key.replace(start, f"base_model.model.after.{changed['module']}."): torch.zeros(shape)
+        for key, shape in _shapes(adapter).items()
+        if key.startswith(start)
+    }
+
+
+def _write(tensors: dict[str, Tensor], folder: Path) -> None:
+    """An adapter with these factors, whose scale is 1."""
+    rank = max(tensor.shape[0] for key, tensor in tensors.items() if ".lora_A." in key)
     save_file(tensors, folder / "adapter_model.safetensors")
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": []}
     (folder / "adapter_config.json").write_text(json.dumps(config))

@@ -77,14 +77,14 @@ class PairEngine:
     def use(self, number: int, folder: str | None = None) -> None:
         """Compute the requests that begin from now on with the pair of adapters `number`.
 
-        0: without. Its `folder` is given once, and not needed any more when this returns.
+        Its `folder` is given once, and not needed any more when this returns.
         """
         if folder is not None:
             request = self._adapters[number] = LoRARequest(f"pair {number}", number, folder)
             self._engine.add_lora(request)
             if unknown := self._ask("pair_unknown_modules", number)[0]:
                 raise ValueError(f"vLLM's model has no {unknown[0]}, which the adapters change.")
-        self._adapter = self._adapters.get(number)
+        self._adapter = self._adapters[number]
 
     def begin(self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int]) -> None:
         """Add a request for every lane."""

@@ -97,7 +97,7 @@ def test_an_adapter_is_refused_or_is_what_peft_makes_of_it(name: str, tmp_path: 
         return
     check_adapter(source, model)
     process = Recorded(model)
-    AdapterPairs(process).use((None, source))
+    AdapterPairs(process, [source]).use((None, source))
     before, after = process.sides[1]
     assert torch.equal(logits(before), logits(model))
     with_peft = peft.PeftModel.from_pretrained(load_base(base), str(source.folder)).eval()
@@ -120,7 +120,7 @@ def test_a_rank_that_is_too_large_for_vllm_is_refused(base: Path, tmp_path: Path
 
 def test_each_side_has_its_own_adapter(base: Path, two: tuple[Source, Source]) -> None:
     process = Recorded(load_base(base))
-    AdapterPairs(process).use(two)
+    AdapterPairs(process, two).use(two)
     for side, source in zip(process.sides[1], two, strict=True):
         alone = peft.PeftModel.from_pretrained(load_base(base), str(source.folder)).eval()
         assert torch.allclose(logits(side), logits(alone), atol=1e-5, rtol=0)
@@ -130,19 +130,33 @@ def test_a_pair_of_adapters_is_written_once_and_leaves_no_file(
     base: Path, two: tuple[Source, Source]
 ) -> None:
     process = Recorded(load_base(base))
-    pairs = AdapterPairs(process)
+    pairs = AdapterPairs(process, two)
     for wanted in (two, two, (None, two[1]), two, (None, None), two):
         pairs.use(wanted)
-    assert process.asked == [("use", n) for n in (1, 2, 1, 0, 1)]
-    assert len(process.folders) == 2
+    assert process.asked == [("use", n) for n in (1, 2, 1, 3, 1)]
+    assert len(process.folders) == 3
     assert not any(folder.exists() for folder in process.folders)
+
+
+def test_that_no_side_has_an_adapter_is_said_by_one_that_changes_nothing(
+    base: Path, two: tuple[Source, Source]
+) -> None:
+    process = Recorded(load_base(base))
+    AdapterPairs(process, [None, *two]).use((None, None))
+    assert all(torch.equal(logits(side), logits(process.model)) for side in process.sides[1])
+
+
+def test_without_adapters_nothing_is_said_of_them(base: Path) -> None:
+    process = Recorded(load_base(base))
+    AdapterPairs(process, [None, None]).use((None, None))
+    assert not process.asked
 
 
 def test_engines_that_share_a_process_have_adapters_of_their_own(
     base: Path, two: tuple[Source, Source]
 ) -> None:
     process = Recorded(load_base(base))
-    pairs = AdapterPairs(process)
+    pairs = AdapterPairs(process, two)
     one, other = (AdaptedProcess(pairs, (None, source)) for source in two)
     for each in (one, one, other, one):
         each.ask("begin")
@@ -155,7 +169,7 @@ def test_engines_that_share_a_process_have_adapters_of_their_own(
 def test_vllm_is_told_what_there_can_be(two: tuple[Source, Source]) -> None:
     assert lora_settings([None, None]) == {}
     settings = lora_settings([None, *two])
-    assert settings["max_cpu_loras"] == 8  # of nine pairs one has no adapter
+    assert settings["max_cpu_loras"] == 9
     assert (settings["max_loras"], settings["max_lora_rank"]) == (4, 16)
     assert settings["lora_target_modules"] == ["o_proj", "q_proj", "up_proj", "v_proj"]
     assert lora_settings(two[:1])["max_loras"] == 1

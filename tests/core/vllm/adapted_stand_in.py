@@ -54,7 +54,7 @@ class AdaptedStandIn(StandIn):
             bare = self.pairs[0].before.model
             sides = {s: LoadedSide(adapted(bare, Path(folder), s)) for s in ("before", "after")}
             self.pairs[number] = SimpleNamespace(**sides)
-        assert number in self.pairs
+        assert number in self.pairs, "its folder comes first"
         self.number = number
 
     def begin(self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int]) -> None:
