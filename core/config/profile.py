@@ -102,6 +102,11 @@ OURS = frozenset(
         "async_scheduling",
         "speculative_config",
         "pipeline_parallel_size",
+        "enable_lora",
+        "max_loras",
+        "max_lora_rank",
+        "max_cpu_loras",
+        "lora_target_modules",
     )
 )
 
