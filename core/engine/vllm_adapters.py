@@ -64,6 +64,8 @@ def _obstacle(adapter: Source, model: nn.Module) -> str | None:
         return f"its base is changed as init_lora_weights: {begun} says"
     if others := sorted(key for key in config.keys() - PLAIN - {"bias"} if config[key]):
         return f"it is no plain LoRA, but has {others[0]}"
+    if any(name.endswith(".experts") for name, _ in model.named_modules()):
+        return "beside adapters vLLM computes a mixture of experts in a way that was not tried"
     for key, shape in _shapes(adapter).items():
         if reason := _misfit(key, shape, model):
             return reason

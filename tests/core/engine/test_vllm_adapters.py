@@ -106,10 +106,17 @@ def test_an_adapter_is_refused_or_is_what_peft_makes_of_it(name: str, tmp_path: 
 
 
 def test_an_adapter_of_another_model_is_refused(base: Path, tmp_path: Path) -> None:
-    other = save_base(tmp_path / "other", "mixtral")
+    other = save_base(tmp_path / "other", "gpt2")
     source = found(save_adapter(base, tmp_path / "a", 1))
     with pytest.raises(PairError, match=r"the model has no model\.layers\.0\.mlp\.up_proj"):
         check_adapter(source, load_base(other))
+
+
+def test_a_mixture_of_experts_has_no_adapters(tmp_path: Path) -> None:
+    base = save_base(tmp_path / "base", "mixtral")
+    source = found(save_adapter(base, tmp_path / "a", 1, target_modules=["q_proj"]))
+    with pytest.raises(PairError, match="a mixture of experts"):
+        check_adapter(source, load_base(base))
 
 
 def test_a_rank_that_is_too_large_for_vllm_is_refused(base: Path, tmp_path: Path) -> None:
