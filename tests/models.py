@@ -144,13 +144,13 @@ def save_pair(folder: Path, architecture: str = "llama") -> tuple[Path, Path]:
     return before, folder / "after"
 
 
-def save_adapter(base: Path, folder: Path, seed: int) -> Path:
+def save_adapter(base: Path, folder: Path, seed: int, **changed: Any) -> Path:
     """A LoRA adapter with random, non-zero weights for both of its factors."""
     from peft import LoraConfig, get_peft_model
 
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"])
-    adapted = get_peft_model(model, config)
+    settings = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
+    adapted = get_peft_model(model, LoraConfig(**settings | changed))
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, weight in adapted.named_parameters():

@@ -37,9 +37,9 @@ def effective_wilson(rate: float, error: float, degrees: float) -> tuple[float, 
 
     Wilson's limits of as many plain replies as would have this error, rate·(1 − rate)/error²,
     with the quantile of Student's t at `degrees` of freedom in place of the normal one. They
-    lie in [0, 1], and are `rate` where the error is 0.
+    lie in [0, 1], and are `rate` where the error is 0, or too small to be told from it.
     """
-    if not error:
+    if 1 - error == 1:
         return rate, rate
     # A rate next to 0 or 1, with an error that reaches beyond, says nothing of the size.
     inside = min(max(rate, min(error, 0.5)), max(1 - error, 0.5))

@@ -18,6 +18,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from logit_amp_chat.core.config.prompt_settings import TemplateVariables, check_date
+from logit_amp_chat.core.config.vllm_settings import VllmSettings
 from logit_amp_chat.core.config.yaml_file import Location, YamlFile
 from logit_amp_chat.core.errors import ProfileError, UsageError
 from logit_amp_chat.core.lanes import means_lane
@@ -84,35 +85,6 @@ def is_gguf(name: str) -> bool:
     return name.lower().endswith(".gguf")
 
 
-# Arguments of vLLM's engine that have keys of their own, or that a pair depends on.
-OURS = frozenset(
-    (
-        "model",
-        "dtype",
-        "max_model_len",
-        "tensor_parallel_size",
-        "gpu_memory_utilization",
-        "quantization",
-        "trust_remote_code",
-        "hf_overrides",
-        "worker_cls",
-        "worker_extension_cls",
-        "logits_processors",
-        "skip_tokenizer_init",
-        "async_scheduling",
-        "speculative_config",
-        "pipeline_parallel_size",
-    )
-)
-
-
-def _not_ours(arguments: dict[str, Any]) -> dict[str, Any]:
-    for name in arguments:
-        if name in OURS:
-            raise ValueError(f"{name} cannot be set here")
-    return arguments
-
-
 class Labels(_Part):
     """The names of the two sides on the screen."""
 
@@ -130,22 +102,6 @@ class Needs(_Part):
     stage_memory_gb: Annotated[float | None, Field(ge=0)] = None
     download_gb: Annotated[float | None, Field(ge=0)] = None
     gated: bool = False
-
-
-class VllmSettings(_Part):
-    """How vLLM is started where the engine is `vllm`; what is None it chooses itself.
-
-    `quantization` is one of vLLM's own kinds; `arguments` are further ones of its engine, with
-    the names that its Python interface has. `model_runner` is the part of vLLM that calls the
-    models: v1 was run, v2 never was.
-    """
-
-    tensor_parallel: Annotated[int, Field(ge=1)] = 1
-    max_model_len: Annotated[int | None, Field(ge=2)] = None
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
-    quantization: str | None = None
-    model_runner: Literal["v1", "v2"] = "v1"
-    arguments: Annotated[dict[str, Any], AfterValidator(_not_ours)] = {}
 
 
 class ProfileFile(_Part):

@@ -90,7 +90,7 @@ class ChainEngine(BatchedEngine):
         What is `held` it takes over, and leaves there. Raises LogitAmpError.
         """
         if held is not None:
-            return cls(profile, held.store(profile, report), report, loaded, keeps=True)
+            return cls(profile, held.store(profile, report, StageStore), report, loaded, keeps=True)
         return cls(profile, StageStore.look(profile, report), report, loaded)
 
     @property
@@ -261,15 +261,20 @@ class ChainEngine(BatchedEngine):
         if (engine := self._engines.get(stages)) is not None:
             self._store.hold(stages)  # they were used
             return engine
-        pair = self._store.pair(*stages)
-        prepare(pair)
         is_main = stages == self._main
         profile = self.profile if is_main else selected(self.profile, *stages)
+        engine = self._opened(profile, stages)
+        engine.opened = self._sessions.setdefault(stages, self._as_opened(engine, stages))
+        self._engines[stages] = engine
+        return engine
+
+    def _opened(self, profile: Profile, stages: Stages) -> LocalEngine:
+        """A new engine of two stages, the pair of `profile`. Raises LogitAmpError."""
+        pair = self._store.pair(*stages)
+        prepare(pair)
         engine = LocalEngine.checked(profile, pair)
         engine.warm_up(self._report)
         self._loaded(pair)
-        engine.opened = self._sessions.setdefault(stages, self._as_opened(engine, stages))
-        self._engines[stages] = engine
         return engine
 
     def _as_opened(self, engine: LocalEngine, stages: Stages) -> Opened:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from logit_amp_chat.core.config.profile import Profile
 from logit_amp_chat.core.protocol import Loading
 
 if TYPE_CHECKING:
     from logit_amp_chat.core.models.stage_store import StageStore
+
+Store = TypeVar("Store", bound="StageStore")
 
 
 class HeldStages:
@@ -21,15 +23,17 @@ class HeldStages:
     def __init__(self) -> None:
         self._store: StageStore | None = None
 
-    def store(self, profile: Profile, report: Callable[[Loading], None]) -> StageStore:
+    def store(
+        self, profile: Profile, report: Callable[[Loading], None], kind: type[Store]
+    ) -> Store:
         """The stages of a profile; of those that are loaded its pair's stay. Raises PairError."""
-        from logit_amp_chat.core.models.stage_store import StageStore
-
-        if self._store is None or self._store.profile.stages != profile.stages:
+        store = self._store
+        if not isinstance(store, kind) or store.profile.stages != profile.stages:
             self.close()
-            self._store = StageStore.look(profile, report)
-        self._store.turn_to(profile, report)
-        return self._store
+            store = kind.look(profile, report)
+        self._store = store
+        store.turn_to(profile, report)
+        return store
 
     def close(self) -> None:
         """Let all stages go; closing twice is fine."""

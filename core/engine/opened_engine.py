@@ -9,6 +9,7 @@ from logit_amp_chat.core.engine.chain import ChainEngine
 from logit_amp_chat.core.engine.held_stages import HeldStages
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.vllm import VllmEngine
+from logit_amp_chat.core.engine.vllm_chain import VllmChainEngine
 from logit_amp_chat.core.models.pair import Pair
 from logit_amp_chat.core.protocol import Loading
 
@@ -26,6 +27,8 @@ def open_engine(
     The stages of a chain may be `held` for the next one. Raises LogitAmpError.
     """
     if profile.engine == "vllm":
+        if profile.stages:
+            return VllmChainEngine.open(profile, report, held=held)
         return VllmEngine.open(profile, report)
     if profile.stages:
         return ChainEngine.open(profile, report, loaded, held)

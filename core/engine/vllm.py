@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from logit_amp_chat.core.config.profile import Profile, Side
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.stages import pair_of, stages_of
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.vllm_adapters import (
+    AdaptedProcess,
+    AdapterPairs,
+    check_adapter,
+    lora_settings,
+)
 from logit_amp_chat.core.engine.vllm_decoder import OWN_PROMPTS, USE_LOCAL, VllmDecoder
 from logit_amp_chat.core.engine.vllm_memory import check_memory
 from logit_amp_chat.core.engine.vllm_process import VllmProcess
-from logit_amp_chat.core.errors import PairError, UsageError
+from logit_amp_chat.core.errors import EngineError, PairError, UsageError
+from logit_amp_chat.core.models.hub import Source
 from logit_amp_chat.core.models.memory_estimate import tensor_bytes
 from logit_amp_chat.core.models.pair import ONE_THREAD_BELOW, Pair
-from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, unloaded_pair
+from logit_amp_chat.core.models.unloaded_pair import UnloadedPair, UnloadedStages
 from logit_amp_chat.core.protocol import Loading
 from logit_amp_chat.core.system import vllm_environment
 
-# The ranks of LoRA that vLLM can be told.
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 LAST_DIGITS = (
     "vLLM computes this pair: what else is in a batch moves the last digits of its numbers."
 )
@@ -56,20 +60,26 @@ class VllmEngine(LocalEngine):
     ) -> VllmEngine:
         """Load the profile's pair into vLLM. Raises LogitAmpError."""
         check(profile)
-        found = unloaded_pair(profile, report)
-        cache_gb = check_memory(profile, found, report)
-        report(Loading(stage="start", detail="vLLM", done=0, total=None, unit="s"))
-        largest = max(_parameters(side.model) for side in (found.pair.before, found.pair.after))
-        process = VllmProcess(
-            _asked(profile, found),
-            threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
-            cache_gb=cache_gb,
-            sizes={
-                side: sum(size for _, size in tensor_bytes(folder))
-                for side, folder in zip(("before", "after"), found.folders, strict=True)
-            },
-            report=report,
-        )
+        stages = UnloadedStages.look(profile, report)
+        found = stages.unloaded(*pair_of(profile))
+        return cls.adapted(profile, found, start(profile, found, found.adapters, report))
+
+    @classmethod
+    def adapted(
+        cls, profile: Profile, found: UnloadedPair, pairs: AdapterPairs, *, alone: bool = True
+    ) -> VllmEngine:
+        """The engine of a pair whose weights are loaded; `alone` it ends the process with itself.
+
+        Raises PairError where vLLM cannot take its adapters.
+        """
+        process = pairs.process if alone else AdaptedProcess(pairs, found.adapters)
+        try:
+            pairs.use(found.adapters)
+        except EngineError as error:
+            pairs.process.close()
+            raise PairError(
+                f"vLLM cannot take these adapters: {error.message}", error.remedy
+            ) from error
         context = min(found.pair.context, process.facts["context"])
         return cls(profile, replace(found.pair, context=context), process)
 
@@ -83,44 +93,61 @@ class VllmEngine(LocalEngine):
         self._process.close()
 
 
+def start(
+    profile: Profile,
+    found: UnloadedPair,
+    adapters: Iterable[Source | None],
+    report: Callable[[Loading], None],
+) -> AdapterPairs:
+    """A process of vLLM's that has a pair, and room for any two of `adapters` instead of its own.
+
+    Raises PairError.
+    """
+    pair, adapters = found.pair, [*adapters]
+    for adapter in dict.fromkeys(adapters):
+        if adapter is not None:
+            check_adapter(adapter, pair.after.model)
+    cache_gb = check_memory(profile, found, report)
+    report(Loading(stage="start", detail="vLLM", done=0, total=None, unit="s"))
+    largest = max(_parameters(side.model) for side in (pair.before, pair.after))
+    process = VllmProcess(
+        _asked(profile, found) | {"lora": lora_settings(adapters)},
+        threads=1 if largest < ONE_THREAD_BELOW else len(os.sched_getaffinity(0)),
+        cache_gb=cache_gb,
+        sizes={
+            side: sum(size for _, size in tensor_bytes(folder))
+            for side, folder in zip(("before", "after"), found.folders, strict=True)
+        },
+        report=report,
+    )
+    return AdapterPairs(process, adapters)
+
+
 def check(profile: Profile) -> None:
     """Check what vLLM cannot do, before anything is loaded. Raises PairError and UsageError."""
     if vllm_environment.python() is None:
         raise PairError("vLLM's environment is not there.", vllm_environment.REMEDY)
-    if profile.stages:
-        raise UsageError("A chain of stages is not opened with engine: vllm.", USE_LOCAL)
     if profile.quantization != "none":
         raise UsageError(
             f"quantization: {profile.quantization} is bitsandbytes', which vLLM does not have.",
             "Set quantization: none, and one of vLLM's kinds under vllm.",
         )
-    sides = profile.before, profile.after
-    if any(side.located()[1] for side in sides):
+    stages = stages_of(profile)
+    if any(stage.located()[1] for stage in stages):
         raise UsageError("GGUF files are not opened with engine: vllm.", USE_LOCAL)
-    if sides[0].adapter or (sides[1].adapter and not _adds_adapter(*sides)):
+    is_one_model = len({(s.model, s.revision, s.subfolder) for s in stages}) == 1
+    if profile.stages and not is_one_model:
         raise UsageError(
-            "With engine: vllm an adapter is on after alone, and both sides are one model.",
+            "With engine: vllm the stages of a chain are one model with and without adapters.",
             USE_LOCAL,
         )
-    if (sides[0].system, sides[0].template) != (sides[1].system, sides[1].template):
+    if any(stage.adapter for stage in stages) and not is_one_model:
+        raise UsageError("With engine: vllm both sides of adapters are one model.", USE_LOCAL)
+    if (profile.before.system, profile.before.template) != (
+        profile.after.system,
+        profile.after.template,
+    ):
         raise UsageError(OWN_PROMPTS, USE_LOCAL)
-
-
-def _adds_adapter(before: Side, after: Side) -> bool:
-    """Whether after is before with an adapter."""
-    return after.model_copy(update={"adapter": None}) == before
-
-
-def _rank(adapter: Path | None) -> int:
-    """The least rank that vLLM has room for and that holds the adapter's. Raises PairError."""
-    if adapter is None:
-        return RANKS[0]
-    config = json.loads((adapter / "adapter_config.json").read_text())
-    needed = max([config.get("r", 0), *(config.get("rank_pattern") or {}).values()])
-    fitting = [rank for rank in RANKS if rank >= needed]
-    if not fitting or config.get("use_dora") or config.get("modules_to_save"):
-        raise PairError("vLLM cannot hold this adapter: it is no plain LoRA.", USE_LOCAL)
-    return fitting[0]
 
 
 def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
@@ -132,8 +159,6 @@ def _asked(profile: Profile, found: UnloadedPair) -> dict[str, Any]:
         "before": str(found.folders[0]),
         "after": str(found.folders[1]),
         "architectures": found.architectures,
-        "adapter": str(found.adapters[1]) if found.adapters[1] else None,
-        "rank": _rank(found.adapters[1]),
         "dtype": found.dtype,
         "max_model_len": -1 if wanted is None else min(wanted, pair.context),
         "tensor_parallel": settings.tensor_parallel,

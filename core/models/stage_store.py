@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import torch
 
@@ -46,7 +47,7 @@ class StageStore:
     _separate: set[str] = field(default_factory=set)
 
     @classmethod
-    def look(cls, profile: Profile, report: Report = lambda _: None) -> StageStore:
+    def look(cls, profile: Profile, report: Report = lambda _: None) -> Self:
         """Read what describes all stages; no weights. Raises PairError."""
         check_machine()
         device = choose_device(profile.device)
@@ -124,9 +125,10 @@ class StageStore:
                     "after": self.described.origins[after].side,
                 }
             )
-        return assemble(
-            profile, self.described, (before, after), (sides[0], sides[1]), self.notices
-        )
+        two = sides[0], sides[1]
+        # Models without weights are on no device: the numbers still are.
+        device = self.device if two[1].device.type == "meta" else None
+        return assemble(profile, self.described, (before, after), two, self.notices, device)
 
     def turn_to(self, profile: Profile, report: Report) -> None:
         """Go on with another pair of the same stages: those that it does not need are let go."""

@@ -1,17 +1,20 @@
-"""A model and the same model with a LoRA adapter, as one model of vLLM's that holds weights once.
+"""One model twice, each time with LoRA adapters of its own, over one copy of the weights.
 
-vLLM puts its LoRA layers around the modules of after. Before has the same modules without them,
-and attention layers of its own, as these own the KV cache.
+vLLM puts its LoRA layers around the modules of after; before gets such layers of its own around
+the same modules. One adapter of vLLM's has tensors for both, named as the modules are.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from vllm.compilation.backends import set_model_tag
 from vllm.config import VllmConfig
+from vllm.lora.layers import BaseLayerWithLoRA
+from vllm.lora.utils import replace_submodule
 from vllm.model_executor.layers.attention import Attention
 from vllm.model_executor.models.utils import (
     AutoWeightsLoader,
@@ -38,8 +41,22 @@ def share(before: nn.Module, after: nn.Module) -> None:
             share(part, getattr(after, name))
 
 
+def adapt(before: nn.Module, after: nn.Module, manager: Any) -> None:
+    """Put LoRA layers into `before` where `after` has them, and tell vLLM's `manager` of them."""
+    names = {id(layer): name for name, layer in manager.modules.items()}
+    for path, layer in list(after.named_modules()):
+        if not isinstance(layer, BaseLayerWithLoRA):
+            continue
+        own = copy.copy(layer)  # around the same weights
+        own.create_lora_weights(manager.lora_slots, manager.lora_config, manager.model.config)
+        replace_submodule(before, path, own)
+        name = f"before.{names[id(layer)].removeprefix('after.')}"
+        manager.register_module(name, own)
+        manager._register_packed_modules(name)
+
+
 class AdapterPairForCausalLM(PairForCausalLM):
-    """After is what requests with an adapter are computed by, before the model without it."""
+    """Two sides that share all weights; requests without an adapter have the bare model twice."""
 
     # What vLLM asks of a class that takes adapters; the model's own are taken over below.
     supports_lora: ClassVar[bool] = True
@@ -48,10 +65,7 @@ class AdapterPairForCausalLM(PairForCausalLM):
     is_3d_moe_weight: ClassVar[Any] = False
     is_non_gated_moe: ClassVar[Any] = False
     lora_skip_prefixes: ClassVar[Any] = []
-    lora_manager: ClassVar[Any] = None
-    hf_to_vllm_mapper: ClassVar[Any] = WeightsMapper(
-        orig_to_new_prefix={"model.": "after.model.", "lm_head.": "after.lm_head."}
-    )
+    hf_to_vllm_mapper: ClassVar[Any] = WeightsMapper()
 
     def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
         nn.Module.__init__(self)
@@ -66,8 +80,9 @@ class AdapterPairForCausalLM(PairForCausalLM):
                 vllm_config, architectures=architectures, prefix=maybe_prefix(prefix, "before")
             )
         share(before, self.after)
-        # Not a part of this module: adapters go around after's alone.
+        # Not a part of this module: what vLLM does with all parts, it does once with each weight.
         self._before = [before]
+        self._manager: Any = None
         self.attentions = nn.ModuleList(m for m in before.modules() if isinstance(m, Attention))
         self.make_empty_intermediate_tensors = self.after.make_empty_intermediate_tensors
         for name in ("packed_modules_mapping", "embedding_modules", "lora_skip_prefixes"):
@@ -75,8 +90,18 @@ class AdapterPairForCausalLM(PairForCausalLM):
 
     @property
     def before(self) -> Any:
-        """The model without adapters."""
+        """The side whose modules vLLM does not see."""
         return self._before[0]
+
+    @property
+    def lora_manager(self) -> Any:
+        """What vLLM holds adapters with; it is set once after has its LoRA layers."""
+        return self._manager
+
+    @lora_manager.setter
+    def lora_manager(self, manager: Any) -> None:
+        self._manager = manager
+        adapt(self.before, self.after, manager)
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
         """Load the one copy of the weights."""

@@ -39,7 +39,9 @@ class PairEngine:
     def __init__(self, asked: Mapping[str, Any]) -> None:
         """`asked` is what `engine.vllm` sends. Raises what vLLM raises."""
         arguments = (CPU if current_platform.is_cpu() else {}) | asked["arguments"]
-        self._adapter = LoRARequest("adapter", 1, asked["adapter"]) if asked["adapter"] else None
+        lora = asked["lora"]
+        self._adapters: dict[int, LoRARequest] = {}
+        self._adapter: LoRARequest | None = None
         self._engine = LLMEngine.from_engine_args(
             EngineArgs(
                 model=asked["after"],
@@ -49,12 +51,8 @@ class PairEngine:
                 gpu_memory_utilization=asked["gpu_memory_utilization"],
                 quantization=asked["quantization"],
                 trust_remote_code=asked["trust_remote_code"],
-                enable_lora=self._adapter is not None,
-                max_lora_rank=asked["rank"],
                 hf_overrides={
-                    "architectures": [
-                        "AdapterPairForCausalLM" if self._adapter else "PairForCausalLM"
-                    ],
+                    "architectures": ["AdapterPairForCausalLM" if lora else "PairForCausalLM"],
                     "pair": {"before": asked["before"], "architectures": asked["architectures"]},
                 },
                 worker_extension_cls=f"{sampler.__name__}.PairWorker",
@@ -63,6 +61,7 @@ class PairEngine:
                 skip_tokenizer_init=True,
                 # A step is asked for once the last one was seen, so that α can change in between.
                 async_scheduling=False,
+                **lora,
                 **arguments,
             )
         )
@@ -86,6 +85,18 @@ class PairEngine:
             "cache_tokens": blocks * config.cache_config.block_size,
             "versions": {name: _version(name) for name in found},
         }
+
+    def use(self, number: int, folder: str | None = None) -> None:
+        """Compute the requests that begin from now on with the pair of adapters `number`.
+
+        Its `folder` is given once, and not needed any more when this returns.
+        """
+        if folder is not None:
+            request = self._adapters[number] = LoRARequest(f"pair {number}", number, folder)
+            self._engine.add_lora(request)
+            if unknown := self._ask("pair_unknown_modules", number)[0]:
+                raise ValueError(f"vLLM's model has no {unknown[0]}, which the adapters change.")
+        self._adapter = self._adapters[number]
 
     def begin(
         self, lanes: Sequence[Mapping[str, Any]], prompt: Sequence[int], stops: Sequence[int] = ()

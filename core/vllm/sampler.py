@@ -106,6 +106,11 @@ class PairWorker(TextWorker):
         numbers: list[LaneNumbers] = self.model_runner.sampler.numbers
         return numbers
 
+    def pair_unknown_modules(self, number: int) -> list[str]:
+        """What a pair of adapters changes and the model does not have: vLLM ignores it."""
+        manager = self.model_runner.model.lora_manager
+        return [name for name in manager.get_adapter(number).loras if name not in manager.modules]
+
     def pair_device(self) -> str:
         """The device's name; "cpu" is one."""
         device = self.model_runner.device

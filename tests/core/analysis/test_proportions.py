@@ -75,3 +75,8 @@ def _at_most(hits: int, replies: int, rate: float) -> float:
 def test_limits_stay_within_0_and_1_around_the_rate(rate: float, error: float) -> None:
     low, high = effective_wilson(rate, error, 2)
     assert 0 <= low <= rate <= high <= 1
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
+def test_an_error_of_next_to_nothing_is_none(rate: float) -> None:
+    assert effective_wilson(rate, 9e-56, 2) == (rate, rate)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.config.profile import Profile, VllmSettings, load_profile
+from logit_amp_chat.core.config.profile import Profile, load_profile
+from logit_amp_chat.core.config.vllm_settings import VllmSettings
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.vllm import VllmEngine
 from logit_amp_chat.core.errors import ContextError, EngineError
@@ -44,7 +45,6 @@ from tests.core.vllm.requests import (
     steps,
 )
 from tests.core.vllm.test_modules import PYTHON
-from tests.models import save_adapter
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
 PROMPTS = ("Tell me about penguins.", "What is the sea?")
@@ -78,24 +78,11 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
     yield from opened(load_profile("demo"), monkeypatch)
 
 
-@pytest.fixture
-def adapted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines]:
-    """A model and the same with an adapter: the weights are held once."""
-    demo = load_profile("demo")
-    adapter = save_adapter(Path(demo.before.model), tmp_path / "adapter", seed=1)
-    after = demo.before.model_copy(update={"adapter": str(adapter)})
-    yield from opened(demo.model_copy(update={"after": after}), monkeypatch)
-
-
 def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
     assert engines[1].opened.session.context == SETTINGS.max_model_len
     check(engines, replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep)
     check(engines, rescored, readings, long_text, plain_forwards, stopped_reading)
     check(engines, branches, full_cache_of_lanes, full_cache_of_a_sweep, end_of_the_context, death)
-
-
-def test_a_model_with_an_adapter_is_computed_as_locally(adapted: Engines) -> None:
-    check(adapted, replies, sweep, rescored, readings)
 
 
 def check(engines: Engines, *comparisons: Callable[[LocalEngine, VllmEngine], None]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from logit_amp_chat.core.config.profile import Profile, VllmSettings, load_profile
+from logit_amp_chat.core.config.profile import Profile, load_profile
+from logit_amp_chat.core.config.vllm_settings import VllmSettings
 from logit_amp_chat.core.engine.local import LocalEngine
 from logit_amp_chat.core.engine.process import EngineProcess
 from logit_amp_chat.core.engine.vllm import VllmEngine

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 from transformers import AutoConfig, Gemma3TextConfig, LlamaConfig
 
-from logit_amp_chat.core.config.profile import Profile, VllmSettings
+from logit_amp_chat.core.config.profile import Profile
+from logit_amp_chat.core.config.vllm_settings import VllmSettings
 from logit_amp_chat.core.engine import vllm_memory
 from logit_amp_chat.core.engine.vllm_memory import VllmMemory, check_memory
 from logit_amp_chat.core.errors import PairError, UsageError
