@@ -50,10 +50,9 @@ def explained(name: str, words: str, printed: str = "") -> tuple[str, str]:
 def _too_small_a_cache(
     length: str, needed: str, there: str, fitting: str | None
 ) -> tuple[str, str]:
-    message = (
-        f"vLLM's KV cache is too small for one reply of {int(length):,} tokens:"
-        f" both sides need {needed} GiB for that, and {there} GiB are left."
-    )
+    message = f"vLLM's KV cache is too small for one reply of {int(length):,} tokens"
+    # Cut to tenths, the two may look alike.
+    message += f": both sides need {needed} GiB, {there} are left." if needed != there else "."
     if fitting:
         return message, f"Set max_model_len, under vllm, to {fitting} or less."
     return message, ROOM
@@ -67,7 +66,7 @@ def _invalid(words: str) -> tuple[str, str]:
     where = f"{setting}: " if setting else ""
     return (
         f"vLLM refuses its settings: {where}{said.rstrip('.')}.",
-        "Change quantization, dtype or arguments, under vllm.",
+        "Change what the profile has under vllm, or its dtype.",
     )
 
 

@@ -8,10 +8,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from logit_amp_chat.core.config.folders import temporary_folder
 from logit_amp_chat.core.engine.process_end import death, printed, scratch_file, seconds_of
@@ -26,6 +27,7 @@ CLOSE_SECONDS = 5.0
 PROGRESS_SECONDS = 0.25
 BEAT_SECONDS = 1.0
 PROGRESS_FILE = "progress"
+PREFIX, LEFT_SECONDS = "logit-amp-vllm-", 86_400
 # Of a main environment, which vLLM's Python must not see.
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
@@ -50,19 +52,15 @@ class VllmProcess:
         python = vllm_environment.python()
         if python is None:
             raise PairError("vLLM's environment is not there.", vllm_environment.REMEDY)
-        self._folder = _plugin_folder()
-        self._errors = scratch_file()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [python, "-P", "-m", CHILD, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                env=_environment(self._folder, threads, cache_gb, v2=asked["v2"]),
-            )
-        self._pipe = Connection(ours.detach())
+        try:
+            self._folder = _plugin_folder()
+            environment = _environment(self._folder, threads, cache_gb, v2=asked["v2"])
+            self._process, self._pipe, self._errors = _started(python, environment)
+        except OSError as error:  # no memory, no folder for temporary files, no permission
+            raise PairError(
+                f"vLLM's process cannot be started with {python}: {error.strerror or error}.",
+                vllm_environment.REMEDY,
+            ) from error
         self.beat: Callable[[], None] = lambda: None
         progress = OpeningProgress(self._folder / PROGRESS_FILE, sizes, report)
         try:
@@ -153,12 +151,39 @@ class VllmProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _started(
+    python: Path, environment: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], Connection, IO[bytes]]:
+    """A process, the pipe to it, and what it prints. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as failing, theirs:
+        failing.enter_context(ours)
+        errors = failing.enter_context(scratch_file())
+        process = subprocess.Popen(
+            [python, "-P", "-m", CHILD, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            env=environment,
+        )
+        failing.pop_all()
+    return process, Connection(ours.detach()), errors
+
+
 def _plugin_folder() -> Path:
     """A folder for vLLM's import path: our package, and the entry point that vLLM looks for.
 
     So nothing of ours is installed there, and what runs is the version that asks.
     """
-    folder = Path(tempfile.mkdtemp(prefix="logit-amp-vllm-", dir=temporary_folder()))
+    parent = temporary_folder()
+    for left in (
+        parent.glob(f"{PREFIX}*") if parent else ()
+    ):  # by a process that was killed while it opened a pair
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     package = vllm_environment.package_folder()
     (folder / package.name).symlink_to(package, target_is_directory=True)
     about = folder / "logit_amp_chat_vllm-1.dist-info"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -61,9 +62,17 @@ SENTENCES = {
         " needed, which is larger than the available KV cache memory (0.2 GiB). Based on the"
         " available memory, the estimated maximum model length is 96. Try increasing"
         " `gpu_memory_utilization`",
-        "vLLM's KV cache is too small for one reply of 256 tokens: both sides need 0.4 GiB for"
-        " that, and 0.2 GiB are left.",
+        "vLLM's KV cache is too small for one reply of 256 tokens: both sides need 0.4 GiB, 0.2 are"
+        " left.",
         "Set max_model_len, under vllm, to 96 or less.",
+    ),
+    "heads that cannot be shared out": (
+        "ValidationError",
+        "1 validation error for VllmConfig\n  Value error, Total number of attention heads (4) must"
+        " be divisible by tensor parallel size (3). [type=value_error, input_value=ArgsKwargs(())]",
+        "vLLM refuses its settings: Total number of attention heads (4) must be divisible by tensor"
+        " parallel size (3).",
+        "under vllm",
     ),
     "no memory beside the weights": (
         "ValueError",
@@ -84,7 +93,7 @@ SENTENCES = {
         "    For further information visit https://errors.pydantic.dev/2.14/v/int_parsing",
         "vLLM refuses its settings: block_size: Input should be a valid integer, unable to parse"
         " string as an integer.",
-        "arguments",
+        "under vllm",
     ),
     "a quantization that it does not know": (
         "ValidationError",
@@ -92,7 +101,7 @@ SENTENCES = {
         " be one of ['awq', 'fp8']. [type=value_error, input_value=ArgsKwargs(()), input_type=A]",
         "vLLM refuses its settings: Unknown quantization method: foo. Must be one of"
         " ['awq', 'fp8'].",
-        "quantization",
+        "under vllm",
     ),
     "no memory on a CPU": (
         "RuntimeError",
@@ -195,3 +204,28 @@ def test_an_answer_that_is_computed_for_long_gives_signs_of_life(
     process.beat = (tmp_path / "beat").touch
     assert process.ask("step") is None
     process.close()
+
+
+def test_what_processes_that_were_killed_while_opening_left_is_removed_a_day_later(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    old, new = tmp_path / "logit-amp-vllm-old", tmp_path / "logit-amp-vllm-new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    python = acting.python(tmp_path, ("opened", acting.FACTS))
+    monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(python))
+    open_engine(profile).close()
+    assert [*tmp_path.glob("logit-amp-vllm-*")] == [new]
+
+
+def test_a_python_that_cannot_be_started_is_named(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("no program")
+    monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(python))
+    with pytest.raises(PairError, match=f"cannot be started with {python}: Permission denied"):
+        open_engine(profile)
