@@ -56,7 +56,7 @@ class VllmReader:
 
     def sums(self) -> numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]]:
         """See `GivenReader`."""
-        return numpy.frombuffer(self._sums).reshape(2, -1)
+        return numpy.frombuffer(self._sums).reshape(2, -1).copy()
 
     def _message(self) -> tuple[str, dict[str, Any]]:
         """What is measured, in plain values."""
