@@ -76,7 +76,7 @@ class VllmDecoder:
         self._check_reads()
         _check_prompts([found.prompt])
         settings = text_settings(request)
-        reader = VllmReader(self._process, settings, at_once=WINDOWS)
+        reader = VllmReader(self._process, self.pair.size, settings, at_once=WINDOWS)
         return TextReader(self.pair, reader, settings, request, found)
 
     def rescorer(self, request: RescoreRequest) -> ReplyRescorer:
@@ -84,7 +84,8 @@ class VllmDecoder:
         self._check_reads()
         _check_prompts(given.ids for given in request.replies)
         settings = reply_settings(self.pair, request)
-        return ReplyRescorer(VllmReader(self._process, settings, at_once=ROWS), request)
+        reader = VllmReader(self._process, self.pair.size, settings, at_once=ROWS)
+        return ReplyRescorer(reader, request)
 
     def sampler(
         self, request: SampleRequest, prompts: Sequence[AskedPrompt], controls: Controls

@@ -33,13 +33,17 @@ class VllmReader:
     """Reads the texts of one request; what they measure crosses the pipe, not their logits."""
 
     def __init__(
-        self, process: VllmProcess, settings: TextSettings | ReplySettings, at_once: int
+        self,
+        process: VllmProcess,
+        size: int,
+        settings: TextSettings | ReplySettings,
+        at_once: int,
     ) -> None:
-        """`at_once`: how many texts vLLM is given at once."""
+        """`size`: how many ids the sides share; `at_once`: how many texts vLLM is given at once."""
         self._process, self._settings, self._at_once = process, settings, at_once
         self._request = f"texts {next(_NUMBERS)}"
         self._live: dict[str, _Text] = {}
-        self._sums = b""
+        self._sums = bytes(2 * size * 8)
 
     def read(self, texts: Iterable[GivenText]) -> Iterator[MeasuredBlock]:
         """See `GivenReader`. Raises EngineError once the process is gone."""
@@ -56,7 +60,7 @@ class VllmReader:
 
     def sums(self) -> numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]]:
         """See `GivenReader`."""
-        return numpy.frombuffer(self._sums).reshape(2, -1)
+        return numpy.frombuffer(self._sums, dtype=numpy.float64).reshape(2, -1).copy()
 
     def _message(self) -> tuple[str, dict[str, Any]]:
         """What is measured, in plain values."""

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from logit_amp_chat.core.decoding.given_tokens import Measure, Measures, Rows, measured_blocks
 from logit_amp_chat.core.decoding.reply_measure import ReplyMeasures, ReplySettings
-from logit_amp_chat.core.decoding.text_measure import TextMeasure, TextSettings
+from logit_amp_chat.core.decoding.text_measure import FEWEST_ROWS, TextMeasure, TextSettings
 from logit_amp_chat.core.sampling import Sampling
 from logit_amp_chat.core.vllm.lane_rows import SharedIds
 
 # Bytes of one side's fp32 logits that are computed at once, in memory that vLLM leaves free.
 LOGITS_BYTES = 1 << 26
-FEWEST_ROWS = 16
 
 # Of the next places of a text: how many they are, and the rows of those that are scored.
 Block = tuple[int, Rows]
@@ -54,9 +53,12 @@ class TextReadings:
             asked = self._settings[request] = TextSettings(**settings)
             self._measures[request] = TextMeasure(self._shared, asked)
         else:
-            sampling = Sampling.model_validate(settings["sampling"])
-            chosen = ReplySettings(**{**settings, "sampling": sampling})
-            self._measures[request] = ReplyMeasures(self._shared, chosen)
+            chosen = {
+                **settings,
+                "sampling": Sampling.model_validate(settings["sampling"]),
+                "breakers": frozenset(settings["breakers"]),
+            }
+            self._measures[request] = ReplyMeasures(self._shared, ReplySettings(**chosen))
 
     def set_threshold(self, request: str, threshold: float | None) -> None:
         """From now on, candidates are looked for where the log-ratio reaches it."""
@@ -72,10 +74,9 @@ class TextReadings:
     ) -> None:
         """Measure what of a `text` was read in a pass: those `places` of its `ids`.
 
-        `text` is what `PairEngine.read` says of it.
-        `logits_of` computes both sides' logits (n, ≥ V) after some of them; None on a rank of
-        tensor parallelism that has none. A place that is read again, as after a request was set
-        back, is measured once.
+        `text` is what `PairEngine.read` says of it. `logits_of` computes both sides' logits
+        (n, ≥ V) after some of the places; None on a rank of tensor parallelism that has none. A
+        place that is read again, as after a request was set back, is measured once.
         """
         name, targets = str(text["name"]), text["targets"]
         if name not in self._readings:

@@ -17,7 +17,7 @@ from logit_amp_chat.core.engine.vllm import VllmEngine
 from logit_amp_chat.core.errors import EngineError, LogitAmpError, UsageError
 from logit_amp_chat.core.models.pair import Pair, load_pair
 from logit_amp_chat.core.protocol import Event, Stop
-from logit_amp_chat.core.reading import ReadBlock, Recorded, StageReadRequest
+from logit_amp_chat.core.reading import ReadBlock, Recorded, StageReadRequest, TokenSums
 from logit_amp_chat.core.records import Finish, PromptIds
 from logit_amp_chat.core.samples import RescoreRequest
 from tests.core.engine import sampling
@@ -150,6 +150,20 @@ def test_a_reading_that_is_stopped_says_so_and_frees_its_text(
     (finish,) = (event for event in events if isinstance(event, Finish))
     assert (finish.reason, finish.tokens) == ("cancelled", len(steps_of(events)))
     assert_let_go(engine)
+
+
+def test_a_reading_that_is_stopped_before_it_begins_has_no_sums(
+    local: LocalEngine, engine: VllmEngine
+) -> None:
+    found = []
+    for one in (local, engine):
+        events: list[Event] = []
+        for event in one.read(reading("sums")):
+            events.append(event)
+            one.apply(Stop())
+        found.append(next(event for event in events if isinstance(event, TokenSums)))
+    assert [sums.positions for sums in found] == [0, 0]
+    assert found[0].before.tolist() == found[1].before.tolist()
 
 
 def test_a_reading_that_is_left_frees_its_text(local: LocalEngine, engine: VllmEngine) -> None:
