@@ -5,10 +5,12 @@ One engine for many comparisons, as one takes up to a minute to open: each that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +19,11 @@ import pytest
 from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.config.vllm_settings import VllmSettings
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.remote import RemoteEngine
 from logit_amp_chat.core.engine.vllm import VllmEngine
 from logit_amp_chat.core.errors import ContextError, EngineError
 from logit_amp_chat.core.prompts import OpeningsRequest
-from logit_amp_chat.core.protocol import Event, Forget, Lane, ScoreRequest, SetAlpha, Stop
+from logit_amp_chat.core.protocol import Event, Forget, Lane, Request, ScoreRequest, SetAlpha, Stop
 from logit_amp_chat.core.reading import PlainText, ReadBlock
 from logit_amp_chat.core.records import Opening, Reply, Step
 from tests.core.engine import sampling
@@ -45,6 +48,7 @@ from tests.core.vllm.requests import (
     steps,
 )
 from tests.core.vllm.test_modules import PYTHON
+from tests.served import served
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
 PROMPTS = ("Tell me about penguins.", "What is the sea?")
@@ -69,8 +73,8 @@ def opened(
         pytest.skip("vLLM's environment is not there: ./setup.sh vllm")
     monkeypatch.setenv("LOGIT_AMP_VLLM_PYTHON", str(PYTHON))
     engine = VllmEngine.open(profile.model_copy(update={"engine": "vllm", "vllm": settings}))
-    yield LocalEngine.open(profile), engine
-    engine.close()
+    with contextlib.closing(engine):
+        yield LocalEngine.open(profile), engine
 
 
 @pytest.fixture
@@ -82,6 +86,7 @@ def test_vllm_answers_as_the_local_engine_does(engines: Engines) -> None:
     assert engines[1].opened.session.context == SETTINGS.max_model_len
     check(engines, replies, given_tokens, scores, openings, alpha_in_mid_reply, stops, sweep)
     check(engines, rescored, readings, long_text, plain_forwards, stopped_reading)
+    check(engines, over_http, two_clients_at_once)
     check(engines, branches, full_cache_of_lanes, full_cache_of_a_sweep, end_of_the_context, death)
 
 
@@ -127,6 +132,33 @@ def openings(local: LocalEngine, other: VllmEngine) -> None:
     )
     assert [c.id for c in ours.top] == [c.id for c in theirs.top]
     assert abs(ours.kl - theirs.kl) < 2e-4
+
+
+def over_http(local: LocalEngine, other: VllmEngine) -> None:
+    """Behind our server, to a client of ours: what it says has not changed on the way."""
+    with served(other, load_profile("demo")) as server:
+        remote = RemoteEngine.open(server.connection())
+        with contextlib.closing(remote):
+            for chosen in ("greedy", "nucleus", "stopped"):
+                asked = request(SAMPLINGS[chosen], 30, PROMPTS[0])
+                remote.apply(Forget())
+                compare(answered(local, asked), list(remote.generate(asked)), NAMES)
+            read = reading("one window")
+            compare_readings(list(local.read(read)), list(remote.read(read)))
+
+
+def two_clients_at_once(local: LocalEngine, other: VllmEngine) -> None:
+    asked = [request(SAMPLINGS["free"], 30, text) for text in PROMPTS]
+    with served(other, load_profile("demo")) as server, ThreadPoolExecutor(2) as pool:
+        clients = [RemoteEngine.open(server.connection()) for _ in asked]
+        for one, got in zip(asked, pool.map(_generated, clients, asked), strict=True):
+            compare(answered(local, one), got, NAMES)
+        for client in clients:
+            client.close()
+
+
+def _generated(client: RemoteEngine, asked: Request) -> list[Event]:
+    return list(client.generate(asked))
 
 
 def changed(engine: LocalEngine, change: Callable[[Step], SetAlpha | Stop | None]) -> list[Event]:
