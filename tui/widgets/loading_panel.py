@@ -80,7 +80,7 @@ class LoadingPanel(Widget):
             full = round(share * room)
             percent = f"{share:4.0%}"
             figures += f" / {quantity(stage.total, stage.unit)}"
-        if stage.unit not in ("", "bytes"):
+        if figures and stage.unit not in ("", "bytes"):
             figures += f" {stage.unit}"
         detail = clip(
             visible(stage.detail, newlines=False), max(0, width - room - 18 - len(figures))
