@@ -7,10 +7,12 @@ import importlib
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from logit_amp_chat.core.errors import EngineError, UsageError, first_line
@@ -30,6 +32,11 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Without clusters, as Ray is on Windows and macOS, it listens on 127.0.0.1 alone."""
 
 CONNECT_SECONDS = 10.0
+
+JOIN_SECONDS = 60.0
+"""Ray waits without end for an address where something else listens."""
+
+JOIN = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
 
 STORE_BYTES = 128 * 1024 * 1024
 """For what is on its way: replies are small, and models are no objects of Ray's."""
@@ -64,8 +71,12 @@ def connected() -> Iterator[None]:
                 f"{ADDRESS} is that of Ray's client, which cannot stream replies.",
                 "Run the sweep on a machine of the cluster, with RAY_ADDRESS=auto.",
             )
-        _check_reachable(address)
+        if not is_local:
+            stack.enter_context(_environment(_token_mode()))
+            _check_reachable(address)
         ray = need_ray()
+        if not is_local:
+            _check_joins(address)
         settings: dict[str, Any] = {"address": address}
         if is_local:
             folder = _scratch()
@@ -102,6 +113,36 @@ def _check_reachable(address: str) -> None:
         raise EngineError(
             f"Ray cannot be reached at {address}: {first_line(error)}.",
             f"Start it there, or unset {ADDRESS} to use this machine alone.",
+        ) from error
+
+
+def _token_mode() -> dict[str, str]:
+    """Use a token that is there, as `ray start` does; by an address Ray would join without."""
+    token = os.environ.get("RAY_AUTH_TOKEN")
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    return {"RAY_AUTH_MODE": "token"} if token or Path(path).is_file() else {}
+
+
+def _check_joins(address: str, seconds: float = JOIN_SECONDS) -> None:
+    """Join once in a process that can be ended. Raises EngineError, also after so many seconds."""
+    command = [sys.executable, "-P", "-c", JOIN, address]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            f"Ray cannot be reached at {address}: nothing was answered in {seconds:g} s.",
+            f"Is it Ray that listens there? Unset {ADDRESS} to use this machine alone.",
+        ) from error
+    except subprocess.CalledProcessError as error:
+        if "AuthenticationError" in error.stderr:
+            raise EngineError(
+                f"Ray at {address} refused the token, or there was none.",
+                "Set RAY_AUTH_TOKEN, or ~/.ray/auth_token, to the token of the cluster.",
+            ) from error
+        last = error.stderr.strip().rpartition("\n")[2]
+        raise EngineError(
+            f"Ray cannot be reached at {address}: {first_line(RuntimeError(last))}.",
+            f"Unset {ADDRESS} to use this machine alone.",
         ) from error
 
 

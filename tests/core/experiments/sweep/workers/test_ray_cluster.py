@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,36 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         ray_cluster.connected(),
     ):
         pass
+
+
+def test_where_something_else_listens_it_is_said_within_the_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(EngineError, match=r"nothing was answered in 0\.5 s"):
+            ray_cluster._check_joins(address, seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ("ray.exceptions.AuthenticationError: no\nConnectionError: x", "refused the token"),
+        ("Traceback\nRuntimeError: Version mismatch", "RuntimeError: Version mismatch"),
+    ],
+)
+def test_what_ray_says_of_a_cluster_that_it_cannot_join_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, said: str, match: str
+) -> None:
+    monkeypatch.setattr(ray_cluster, "JOIN", f"import sys; sys.exit({said!r})")
+    with pytest.raises(EngineError, match=match):
+        ray_cluster._check_joins("127.0.0.1:1")
+
+
+def test_a_token_that_is_there_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    assert ray_cluster._token_mode() == {}
+    (tmp_path / "token").write_text("secret")
+    assert ray_cluster._token_mode() == {"RAY_AUTH_MODE": "token"}
 
 
 def test_the_client_of_ray_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
