@@ -28,6 +28,7 @@ from logit_amp_chat.core.records import Reply
 from tests.chains import plain_log_probs
 from tests.core.engine import sampling
 from tests.core.vllm.environment import needs_all
+from tests.core.vllm.readings import compare_readings, compare_rescored, reading
 from tests.core.vllm.requests import (
     CLOSE,
     SAMPLINGS,
@@ -118,7 +119,7 @@ def test_stages_that_are_adapters_are_computed_as_locally(
     def sweep(local: ChainEngine, other: VllmChainEngine) -> None:
         swept(local, other, held)
 
-    for one in (any_two_stages, several_pairs_in_one_batch, numbers_of_peft, sweep):
+    for one in (any_two_stages, several_pairs_in_one_batch, texts, numbers_of_peft, sweep):
         try:
             one(*engines)
         except AssertionError:
@@ -169,6 +170,18 @@ def several_pairs_in_one_batch(local: ChainEngine, other: VllmChainEngine) -> No
                 said += batch or ()
         asked = request(SAMPLINGS[name], 24, lanes=lanes(*PAIRS[:3], PAIRS[-1]))
         compare(list(local.generate(asked)), said, [lane.reply for lane in asked.lanes])
+
+
+def texts(local: ChainEngine, other: VllmChainEngine) -> None:
+    """Texts are read, and replies measured anew, with the adapters of each pair."""
+    asked = sampling.ask(sampling.draws(6, 3))
+    for pair in PAIRS:
+        mine, its = local._engine(pair), other._engine(pair)
+        for name in ("several windows", "sums"):
+            read = reading(name)
+            compare_readings(list(mine.read(read)), list(its.read(read)))
+        again = sampling.rescore(list(mine.sample(asked)), asked)
+        compare_rescored(list(mine.rescore(again)), list(its.rescore(again)))
 
 
 def numbers_of_peft(_: ChainEngine, other: VllmChainEngine) -> None:
