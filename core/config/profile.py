@@ -85,30 +85,15 @@ def is_gguf(name: str) -> bool:
 
 
 # Arguments of vLLM's engine that have keys of their own, or that a pair depends on.
-OURS = frozenset(
-    (
-        "model",
-        "dtype",
-        "max_model_len",
-        "tensor_parallel_size",
-        "gpu_memory_utilization",
-        "quantization",
-        "trust_remote_code",
-        "hf_overrides",
-        "worker_cls",
-        "worker_extension_cls",
-        "logits_processors",
-        "skip_tokenizer_init",
-        "async_scheduling",
-        "speculative_config",
-        "pipeline_parallel_size",
-        "enable_lora",
-        "max_loras",
-        "max_lora_rank",
-        "max_cpu_loras",
-        "lora_target_modules",
-    )
-)
+# fmt: off
+OURS = frozenset((
+    "model", "dtype", "max_model_len", "tensor_parallel_size", "gpu_memory_utilization",
+    "quantization", "trust_remote_code", "hf_overrides", "worker_cls", "worker_extension_cls",
+    "logits_processors", "skip_tokenizer_init", "async_scheduling", "speculative_config",
+    "pipeline_parallel_size", "enable_lora", "max_loras", "max_lora_rank", "max_cpu_loras",
+    "lora_target_modules",
+))
+# fmt: on
 
 
 def _not_ours(arguments: dict[str, Any]) -> dict[str, Any]:
