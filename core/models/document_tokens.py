@@ -94,12 +94,7 @@ def _document(
 
 def _reply_bytes(token_bytes: TokenBytes, token: int) -> bytes:
     """What a token adds to a reply's text: a special one nothing."""
-    try:
-        special = token_bytes.describe(token)[2]
-    except OverflowError as error:
-        raise LogitAmpError(
-            f"{token} is no token's id.", "Check the file that the recorded tokens are from."
-        ) from error
+    special = token_bytes.describe(token)[2]
     return b"" if special else token_bytes.raw(token)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from logit_amp_chat.core.errors import PairError
+from logit_amp_chat.core.errors import LogitAmpError, PairError
 from logit_amp_chat.core.number_format import count
 
 # Fast tokenizers of transformers; typed loosely, as transformers is.
@@ -288,9 +288,11 @@ class TokenBytes:
         return str(self._tokenizer.convert_tokens_to_string([token])).encode()
 
     def raw(self, token: int) -> bytes:
-        """The bytes of one id; none for a number that no id can be."""
+        """The bytes of one id. Raises LogitAmpError for a number that no id can be."""
         if not 0 <= token < 2**31:
-            return b""
+            raise LogitAmpError(
+                f"{token} is no token's id.", "Check the file, or the request, that it is from."
+            )
         found = self._raw.get(token)
         if found is None:
             found = self._raw[token] = self._spelled(token)

@@ -30,15 +30,6 @@ async def test_loading_is_shown_with_numbers(tmp_path: Path) -> None:
         assert not chat.screen.view.loading_panel.display
 
 
-async def test_a_number_without_an_end_has_its_unit_once_it_is_one(tmp_path: Path) -> None:
-    async with open_chat(tmp_path, loaded=False) as chat:
-        for done, expected in ((0, "warm-up model"), (12, "12 s model")):
-            chat.engine.loading("warm-up", done, None, "s")
-            await chat.frame()
-            row = text_of(chat.screen.view.loading_panel).splitlines()[1].split()
-            assert " ".join(word for word in row if "─" not in word).endswith(expected)
-
-
 async def test_a_small_terminal_shows_the_stage_at_hand(tmp_path: Path) -> None:
     async with open_chat(tmp_path, size=(40, 15), loaded=False) as chat:
         chat.engine.loading("download", 1e9, 1e9, "bytes")
