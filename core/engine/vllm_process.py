@@ -171,18 +171,22 @@ def _started(
     return process, Connection(ours.detach()), errors
 
 
+def _clear_away(parent: Path) -> None:
+    """Delete the folders of processes that were killed while they opened a pair."""
+    for left in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def _plugin_folder() -> Path:
     """A folder for vLLM's import path: our package, and the entry point that vLLM looks for.
 
     So nothing of ours is installed there, and what runs is the version that asks.
     """
     parent = temporary_folder()
-    for left in (
-        parent.glob(f"{PREFIX}*") if parent else ()
-    ):  # by a process that was killed while it opened a pair
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+    if parent is not None:
+        _clear_away(parent)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     package = vllm_environment.package_folder()
     (folder / package.name).symlink_to(package, target_is_directory=True)
