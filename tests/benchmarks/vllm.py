@@ -1,8 +1,9 @@
 """Tokens a second, the time to the first one, replies of a sweep, reading: vLLM against `local`.
 
-    python -m tests.benchmarks.vllm [--profile demo] [--lanes 1,8,32] [--rounds 3]
+    python -m tests.benchmarks.vllm [--profile demo] [--lanes 1,8,32] [--rounds 3] [--parallel 2]
 
-Needs what `./setup.sh vllm` makes. The engines take turns, with one thread each for a tiny pair.
+Needs what `./setup.sh vllm` makes. The engines take turns, with one thread each for a tiny pair;
+`--parallel` adds one whose layers are spread over so many processes.
 """
 
 from __future__ import annotations
@@ -99,12 +100,19 @@ def reading(engine: LocalEngine, window: int | None) -> float:
     return sum(len(block.steps) for block in blocks) / (time.perf_counter() - began)
 
 
-def figures(profile: Profile, lanes: list[int], rounds: int) -> Iterator[str]:
+def opened(profile: Profile, parallel: int) -> dict[str, LocalEngine]:
+    """The engines that are compared."""
+    engines: dict[str, LocalEngine] = {"local": LocalEngine.open(profile)}
+    for ranks in (1, parallel)[: 1 + (parallel > 1)]:
+        settings = profile.vllm.model_copy(update={"tensor_parallel": ranks})
+        changed = profile.model_copy(update={"engine": "vllm", "vllm": settings})
+        engines["vLLM" if ranks == 1 else f"vLLM, {ranks} processes"] = VllmEngine.open(changed)
+    return engines
+
+
+def figures(profile: Profile, lanes: list[int], rounds: int, parallel: int) -> Iterator[str]:
     """A row for each measurement: the median of each engine."""
-    engines = {
-        "local": LocalEngine.open(profile),
-        "vllm": VllmEngine.open(profile.model_copy(update={"engine": "vllm"})),
-    }
+    engines = opened(profile, parallel)
 
     def medians(measure: Callable[[LocalEngine], float]) -> str:
         found: dict[str, list[float]] = {name: [] for name in engines}
@@ -115,7 +123,7 @@ def figures(profile: Profile, lanes: list[int], rounds: int) -> Iterator[str]:
                     found[name].append(value)
         return " | ".join(f"{statistics.median(values):,.1f}" for values in found.values())
 
-    yield "| | local | vLLM |\n| --- | --- | --- |"
+    yield f"| | {' | '.join(engines)} |\n|{' --- |' * (1 + len(engines))}"
     for count in lanes:
         rate = medians(lambda engine, n=count: decoding(engine, profile, n)[0])  # type: ignore[misc]
         yield f"| tokens a second, {count} lanes | {rate} |"
@@ -136,9 +144,10 @@ def main() -> None:
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--lanes", default="1,8,32")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parallel", type=int, default=1)
     given = parser.parse_args()
     lanes = [int(part) for part in given.lanes.split(",") if part]
-    for line in figures(load_profile(given.profile), lanes, given.rounds):
+    for line in figures(load_profile(given.profile), lanes, given.rounds, given.parallel):
         print(line, flush=True)
 
 
