@@ -65,8 +65,13 @@ def _limit_threads(threads: int) -> None:
 
 
 def _failed(error: Exception) -> Failed:
-    """An error as an event; one that the user cannot act on is fatal to the worker."""
+    """An error as an event; one after which nothing answers any more is fatal to the worker."""
     if isinstance(error, LogitAmpError):
-        return Failed(message=error.message, remedy=error.remedy, exit_code=error.exit_code)
+        return Failed(
+            message=error.message,
+            remedy=error.remedy,
+            exit_code=error.exit_code,
+            fatal=isinstance(error, EngineError),
+        )
     said = f"{type(error).__name__}: {first_line(error)}"
     return Failed(message=said, exit_code=EngineError.exit_code, fatal=True)

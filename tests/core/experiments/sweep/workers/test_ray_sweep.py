@@ -51,10 +51,21 @@ def workers(profile: Profile) -> Iterator[OpenWorkers]:
         yield opened
 
 
+def actors() -> list[psutil.Process]:
+    """The processes of this test's actors."""
+    found = psutil.Process().children(recursive=True)
+    return [one for one in found if "EngineActor" in " ".join(one.cmdline()[:1])]
+
+
 def swept(
-    engine: Sampler, session: Session, path: Path, rows: int, kill_after: int | None = None
+    engine: Sampler,
+    session: Session,
+    path: Path,
+    rows: int,
+    kill_after: int | None = None,
+    victims: Callable[[], list[psutil.Process]] = actors,
 ) -> list[str]:
-    """Sample it, and end one actor with SIGKILL after so many replies; what was noticed."""
+    """Sample it, and end a process with SIGKILL after so many replies; what was noticed."""
     said, replies = [], 0
     with contextlib.closing(SweepFolder.begin(path, session, SETTINGS, PROMPTS)) as folder:
         for event in run(engine, Sweep(folder, rows=rows)):
@@ -62,14 +73,8 @@ def swept(
             if isinstance(event, Noticed):
                 said.append(event.sentence)
             if isinstance(event, SweepReply) and replies == kill_after:
-                actors()[0].send_signal(signal.SIGKILL)
+                victims()[0].send_signal(signal.SIGKILL)
     return said
-
-
-def actors() -> list[psutil.Process]:
-    """The processes of this test's actors."""
-    found = psutil.Process().children(recursive=True)
-    return [one for one in found if "EngineActor" in " ".join(one.cmdline()[:1])]
 
 
 def one_process(profile: Profile, path: Path, rows: int) -> Path:
@@ -113,7 +118,11 @@ def test_among_other_rows_the_tokens_are_the_same_and_the_numbers_but_for_roundi
 ) -> None:
     swept(workers.engine, workers.session, tmp_path / "two", rows=8)
     one = one_process(profile, tmp_path / "one", rows=8)
-    for here, there in zip(lines(tmp_path / "two"), lines(one), strict=True):
+    same_but_for_rounding(lines(tmp_path / "two"), lines(one))
+
+
+def same_but_for_rounding(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    for here, there in zip(found, expected, strict=True):
         for exact in ("id", "seed", "tokens", "text", "finish"):
             assert here[exact] == there[exact]
         for number in ("before", "after", "kl"):
