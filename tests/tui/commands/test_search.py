@@ -188,8 +188,11 @@ async def test_the_chat_opens_with_the_hit(
 ) -> None:
     opened: list[Path] = []
 
-    def run_chat(profile: Profile, *, transcripts: Path, resume: Path, mirror: object) -> int:
+    def run_chat(
+        profile: Profile, *, transcripts: Path, resume: Path, make_engine: object, mirror: object
+    ) -> int:
         assert engine.closed  # its models have made room
+        assert make_engine is None  # and are loaded here
         assert profile.before.model == "org/base"
         assert resume.parent == transcripts
         opened.append(resume)
