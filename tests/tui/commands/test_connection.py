@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoTokenizer
 
 from logit_amp_chat.core.config.profile import Profile, load_profile
 from logit_amp_chat.core.engine.local import LocalEngine
+from logit_amp_chat.core.engine.remote import RemoteClient
 from logit_amp_chat.tui.commands import engine as engines
 from logit_amp_chat.tui.commands.main import run
 from tests.models import save_pair
@@ -182,3 +184,26 @@ def test_a_sweep_that_was_cut_off_goes_on(
     assert run([*command, "--samples", "4"]) == 0
 
     assert (Path("s") / "sweep.jsonl").read_bytes().startswith(first)
+
+
+def test_a_hit_opens_in_a_chat_over_the_same_connection(
+    server: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[RemoteClient] = []
+
+    def run_chat(_profile: Profile, **given: Any) -> int:
+        opened.append(given["make_engine"](lambda _events: None))
+        return 0
+
+    monkeypatch.setattr("logit_amp_chat.tui.app.run_chat", run_chat)
+    monkeypatch.setattr(
+        "logit_amp_chat.tui.terminal.capabilities.check_terminal", lambda **given: None
+    )
+    monkeypatch.setattr(engines, "open_engine", refuse)
+    command = ["search", "prompts.txt", "--lines", "--open", "1", "--connect", server.url]
+
+    assert run(command) == 0
+
+    (client,) = opened
+    assert isinstance(client, RemoteClient)
+    client.close()
