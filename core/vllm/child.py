@@ -244,7 +244,7 @@ def _death(workers: Sequence[Any]) -> tuple[str, str]:
     # Others end orderly because of it, and vLLM's own watch may be told the code a moment earlier.
     while not code and time.monotonic() < until:
         code = next((worker.exitcode for worker in workers if worker.exitcode), 0)
-        time.sleep(0.01)
+        time.sleep(0.01)  # another thread may be reaping it, and nothing tells when that is done
     return WORKER_DIED, signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 

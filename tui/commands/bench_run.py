@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from logit_amp_chat.core.analysis.cache_checks import finding
 from logit_amp_chat.core.number_format import count, quantity
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from logit_amp_chat.core.bench.timings import Plan, Rate
     from logit_amp_chat.core.bench.vllm_throughput import VllmFigures
     from logit_amp_chat.core.config.profile import Profile
+
+F = TypeVar("F", "Figures", "VllmFigures")
 
 
 def run(
@@ -43,10 +46,7 @@ def run(
         figures = measure(subject, plan, progress)
     finally:
         progress.done()
-    if as_json:
-        put_json(json.dumps(asdict(figures), ensure_ascii=False))
-    else:
-        put(table(figures))
+    _print(figures, table, as_json=as_json)
     for notice in figures.notices:
         say(f"note: {notice}")
     return 0
@@ -61,11 +61,15 @@ def run_vllm(profile: Profile, plan: Plan, *, as_json: bool) -> int:
         figures = measure(profile, plan, progress)
     finally:
         progress.done()
+    _print(figures, vllm_table, as_json=as_json)
+    return 0
+
+
+def _print(figures: F, as_table: Callable[[F], str], *, as_json: bool) -> None:
     if as_json:
         put_json(json.dumps(asdict(figures), ensure_ascii=False))
     else:
-        put(vllm_table(figures))
-    return 0
+        put(as_table(figures))
 
 
 def vllm_table(figures: VllmFigures) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,21 +53,6 @@ from tests.core.vllm.stand_in import StandIn
 
 NAMES = [f"r{alpha:+}" for alpha in ALPHAS]
 GREEDY = SAMPLINGS["greedy"]
-
-
-@pytest.fixture(scope="module")
-def profile(tiny_pair: Callable[..., Profile]) -> Profile:
-    return tiny_pair()
-
-
-@pytest.fixture(scope="module")
-def pair(profile: Profile) -> Pair:
-    return load_pair(profile)
-
-
-@pytest.fixture(scope="module")
-def local(profile: Profile, pair: Pair) -> LocalEngine:
-    return LocalEngine(profile, pair)
 
 
 @pytest.fixture(params=["v1", "v2"])

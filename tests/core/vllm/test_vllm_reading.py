@@ -32,21 +32,6 @@ from tests.core.vllm.stand_in import StandIn
 from tests.models import VOCABULARY, save_side
 
 
-@pytest.fixture(scope="module")
-def profile(tiny_pair: Callable[..., Profile]) -> Profile:
-    return tiny_pair()
-
-
-@pytest.fixture(scope="module")
-def pair(profile: Profile) -> Pair:
-    return load_pair(profile)
-
-
-@pytest.fixture(scope="module")
-def local(profile: Profile, pair: Pair) -> LocalEngine:
-    return LocalEngine(profile, pair)
-
-
 @pytest.fixture
 def engine(profile: Profile, pair: Pair) -> VllmEngine:
     return VllmEngine(profile, pair, StandIn(pair))
